@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""JSON as Flux sends it: compact UTF-8.
+
+The standard library's codec serves commands, whose start-up time counts; long-running processes call
+:func:`accelerate` once to switch to orjson, which is several times faster but slow to import. Call through
+the module (``_json.loads(...)``) so that the switch reaches every user.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+JSONDecodeError = json.JSONDecodeError  # orjson's own error is a subclass
+
+_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+_sorted_encoder = json.JSONEncoder(
+    separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True
+)
+
+
+def _dumps(obj: Any) -> bytes:
+    return _encoder.encode(obj).encode()
+
+
+def _dumps_sorted(obj: Any) -> bytes:
+    return _sorted_encoder.encode(obj).encode()
+
+
+def _loads(data: bytes | str) -> Any:
+    return json.loads(data)
+
+
+#: Encode to compact JSON bytes. Raises TypeError or ValueError on what JSON cannot hold.
+dumps: Callable[[Any], bytes] = _dumps
+#: The same with object keys sorted: the canonical form that blobrefs are computed from (RFC 10).
+dumps_sorted: Callable[[Any], bytes] = _dumps_sorted
+#: Decode JSON text. Raises :data:`JSONDecodeError`, a ValueError.
+loads: Callable[[bytes | str], Any] = _loads
+
+
+def accelerate() -> None:
+    """Use orjson in this process from now on."""
+    global dumps, dumps_sorted, loads
+    import orjson
+
+    def sorted_dumps(obj: Any) -> bytes:
+        return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+
+    dumps, dumps_sorted, loads = orjson.dumps, sorted_dumps, orjson.loads
