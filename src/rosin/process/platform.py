@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""System calls that Python's library lacks, each with a fallback for systems that do not have them.
+
+Everything Linux-only that process supervision needs is here: child subreaper, parent-death signal, process
+names, pidfds, the list of a process's children, pipe capacity. A function that sets something returns
+whether the kernel did it; nothing raises for a missing feature.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_PR_SET_CHILD_SUBREAPER = 36
+
+_prctl_function = None
+
+
+def _prctl(option: int, argument: object) -> bool:
+    global _prctl_function
+    if not sys.platform.startswith("linux"):
+        return False
+    import ctypes
+
+    if _prctl_function is None:
+        _prctl_function = ctypes.CDLL(None, use_errno=True).prctl
+    if isinstance(argument, bytes):
+        return bool(_prctl_function(option, ctypes.c_char_p(argument), 0, 0, 0) == 0)
+    return bool(_prctl_function(option, ctypes.c_ulong(int(str(argument))), 0, 0, 0) == 0)
+
+
+def set_child_subreaper() -> bool:
+    """Make orphaned descendants children of this process instead of init's."""
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def set_parent_death_signal(signum: int) -> bool:
+    """Ask for ``signum`` when the parent thread dies. Kept by exec, dropped by fork."""
+    return _prctl(_PR_SET_PDEATHSIG, signum)
+
+
+def set_process_name(name: str) -> bool:
+    """Set the name that ``ps -o comm`` and ``top`` show (15 bytes are kept)."""
+    return _prctl(_PR_SET_NAME, name.encode()[:15])
+
+
+def pidfd_open(pid: int) -> int | None:
+    """A descriptor that becomes readable when ``pid`` exits, or None where there is no such thing."""
+    opener = getattr(os, "pidfd_open", None)
+    if opener is None:
+        return None
+    try:
+        return int(opener(pid))
+    except OSError:
+        return None
+
+
+def _parent_of(pid: int) -> int | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            # The command name may hold spaces and parentheses: the fields begin after the last ')'.
+            return int(stream.read().rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+def children(pid: int) -> list[int]:
+    """Process ids of the direct children of ``pid``, zombies included; empty where it cannot be known."""
+    try:
+        found: list[int] = []
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as stream:
+                found += map(int, stream.read().split())
+        return found
+    except OSError:
+        return _children_by_scan().get(pid, [])
+
+
+def _children_by_scan() -> dict[int, list[int]]:
+    """Children of every process, from each process's record of its parent."""
+    table: dict[int, list[int]] = {}
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return table
+    for name in names:
+        if name.isdigit():
+            parent = _parent_of(int(name))
+            if parent is not None:
+                table.setdefault(parent, []).append(int(name))
+    return table
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes below ``pid``, parents before their children."""
+    found = children(pid)
+    for child in found:  # grows while it is walked
+        found += children(child)
+    return found
+
+
+def set_pipe_size(fd: int, size: int) -> bool:
+    """Let a pipe hold ``size`` bytes, so that a fast writer is drained in fewer and larger reads."""
+    with contextlib.suppress(ImportError, AttributeError, OSError):
+        import fcntl
+
+        fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
+        return True
+    return False

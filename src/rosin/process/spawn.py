@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Starting a program as a child process.
+
+``subprocess.Popen`` uses vfork as long as no ``preexec_fn`` is given, which makes a start cost the same in a
+large process as in a small one; so the process group comes from ``process_group`` and everything else
+that a child needs is prepared by its parent. A child is watched through a pidfd where there is one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from rosin.process.platform import pidfd_open, set_pipe_size
+from rosin.process.pump import CHUNK
+
+
+class Child:
+    """A started program: ``pid``, and after its end ``status`` (a wait status, as ``os.waitpid`` has it)."""
+
+    __slots__ = ("_group", "_popen", "pid", "pidfd", "status")
+
+    def __init__(self, popen: subprocess.Popen[bytes], group: bool) -> None:
+        self._popen = popen
+        self._group = group
+        self.pid = popen.pid
+        self.pidfd = pidfd_open(popen.pid)
+        self.status: int | None = None
+
+    def poll(self) -> int | None:
+        """Collect the wait status if the child has ended, without waiting; None while it runs."""
+        return self._collect(os.WNOHANG)
+
+    def wait(self) -> int:
+        """Wait for the end and return the wait status."""
+        while self.status is None:
+            self._collect(0)
+        return self.status
+
+    def _collect(self, options: int) -> int | None:
+        if self.status is None:
+            try:
+                pid, status = os.waitpid(self.pid, options)
+            except ChildProcessError:
+                pid, status = self.pid, 0
+            if pid:
+                self.reaped(status)
+        return self.status
+
+    def reaped(self, status: int) -> None:
+        """Record a status that someone else's ``waitpid(-1)`` collected."""
+        self.status = status
+        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+
+    def kill(self, signum: int) -> bool:
+        """Signal the child's process group (the child alone if it has none of its own).
+
+        Returns False when it has ended; it is then never signalled, since its id may be someone else's."""
+        if self.status is not None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            if self._group:
+                os.killpg(self.pid, signum)
+            else:
+                os.kill(self.pid, signum)
+            return True
+        return False
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: str | None = None,
+    stdin: int | None = None,
+    stdout: int | None = None,
+    stderr: int | None = None,
+    pass_fds: Sequence[int] = (),
+    process_group: bool = True,
+) -> Child:
+    """Start ``argv``; the program is looked up in the PATH of ``env``.
+
+    ``stdin``, ``stdout`` and ``stderr`` are descriptors that become the child's 0, 1 and 2 (None: the
+    parent's own); ``pass_fds`` keep their numbers; all others are closed. With ``process_group`` the child
+    leads a group of its own. Raises OSError as exec reports it (ENOENT, EACCES, ...), also for a ``cwd`` that
+    cannot be entered.
+    """
+    popen = subprocess.Popen(
+        list(argv),
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        pass_fds=tuple(pass_fds),
+        close_fds=True,
+        restore_signals=True,
+        process_group=0 if process_group else None,
+    )
+    return Child(popen, process_group)
+
+
+def output_pipe() -> tuple[int, int]:
+    """A pipe for a child's output (read end, write end), large enough for big reads where allowed."""
+    reader, writer = os.pipe()
+    set_pipe_size(reader, CHUNK)
+    return reader, writer
+
+
+def signal_number(name: str) -> int:
+    """``"TERM"``, ``"SIGTERM"`` or ``"15"`` as a number. Raises ValueError for what is no signal."""
+    if name.isdigit():
+        return int(signal.Signals(int(name)))
+    text = name.upper()
+    try:
+        return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
+    except KeyError:
+        raise ValueError(f"unknown signal {name!r}") from None

@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The client's side of the zygote: start it, ask it for processes, learn how they end.
+
+Start it before any event loop, thread or ZeroMQ context exists::
+
+    zygote = Zygote.start(["rosin.shell.main", "rosin._json:accelerate"])
+    zygote.attach(loop)                                  # any object with add_reader/add_writer, as asyncio's
+    shell = zygote.spawn("rosin.shell.main:main", ["rosin-shell", "1234"], env, on_exit=ended)
+
+Without a loop, ``zygote.wait(shell)`` blocks until the process ended. When the zygote itself dies, every
+process still running is reported with ``error`` set, and :attr:`Zygote.alive` turns False: the caller then
+starts shells the slow way (``spawn``).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from rosin import _json
+from rosin.errors import FormatError
+from rosin.process.frames import FrameReader, FrameWriter
+from rosin.process.zygote_server import GRACE
+
+
+class Loop(Protocol):
+    """What :meth:`Zygote.attach` needs of an event loop; asyncio's and uvloop's have it."""
+
+    def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any: ...
+    def remove_reader(self, fd: int) -> Any: ...
+    def add_writer(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any: ...
+    def remove_writer(self, fd: int) -> Any: ...
+
+
+class Spawned:
+    """A process that was asked for.
+
+    ``pid`` is None until the zygote has answered; ``status`` is the wait status once it ended; ``error`` is
+    set when it could not be started or when nobody can say how it ended (its zygote died).
+    """
+
+    __slots__ = ("_zygote", "error", "on_exit", "on_start", "pid", "status")
+
+    def __init__(
+        self,
+        zygote: Zygote,
+        on_start: Callable[[Spawned], None] | None,
+        on_exit: Callable[[Spawned], None] | None,
+    ) -> None:
+        self._zygote = zygote
+        self.on_start = on_start
+        self.on_exit = on_exit
+        self.pid: int | None = None
+        self.status: int | None = None
+        self.error: OSError | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.status is not None or self.error is not None
+
+    def kill(self, signum: int, *, group: bool = True) -> bool:
+        """Signal the process group (or just the process). False when it is not running (any more)."""
+        return self._zygote._kill(self, signum, group)
+
+
+class Zygote:
+    """A connection to one zygote. Not for use by several threads."""
+
+    def __init__(self, sock: socket.socket, pid: int, popen: subprocess.Popen[bytes] | None = None) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._popen = popen
+        self._reader = FrameReader(sock)
+        self._writer = FrameWriter(sock)
+        self._asked: dict[int, Spawned] = {}
+        self._running: dict[int, Spawned] = {}
+        self._next_id = 1
+        self._loop: Loop | None = None
+        self.pid = pid
+        self.alive = True
+
+    @classmethod
+    def start(cls, preload: list[str], *, fork: bool = True, grace: float = GRACE) -> Zygote:
+        """Start a zygote with ``preload`` imported (``"module"``, or ``"module:function"`` to call one).
+
+        ``fork`` copies this process, which must then have no threads; otherwise a new interpreter is started,
+        which costs more but is possible at any time. ``grace``: seconds from SIGTERM to SIGKILL.
+        """
+        ours, theirs = socket.socketpair()
+        if not fork:
+            with theirs:
+                fd = theirs.fileno()
+                command = [sys.executable, "-m", "rosin.process.zygote_server", str(fd), str(grace), *preload]
+                popen = subprocess.Popen(
+                    command, pass_fds=[fd], stdin=subprocess.DEVNULL, process_group=0, close_fds=True
+                )
+            return cls(ours, popen.pid, popen)
+        pid = os.fork()
+        if pid == 0:
+            _be_zygote(theirs, preload, grace)
+        theirs.close()
+        return cls(ours, pid)
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether :meth:`on_writable` has something to send."""
+        return self.alive and self._writer.pending
+
+    def attach(self, loop: Loop) -> None:
+        """Let ``loop`` drive this connection."""
+        self._loop = loop
+        loop.add_reader(self.fileno(), self.on_readable)
+        self._watch_writes()
+
+    def detach(self) -> None:
+        """Undo :meth:`attach`."""
+        if self._loop is not None and self._sock.fileno() >= 0:
+            self._loop.remove_reader(self.fileno())
+            self._loop.remove_writer(self.fileno())
+        self._loop = None
+
+    def spawn(
+        self,
+        target: str | None,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        cwd: str | None = None,
+        fds: Mapping[int, int] | None = None,
+        group: bool = True,
+        name: str | None = None,
+        on_start: Callable[[Spawned], None] | None = None,
+        on_exit: Callable[[Spawned], None] | None = None,
+    ) -> Spawned:
+        """Ask for a process that calls ``target`` (``"pkg.mod:func"``) with ``(argv, env)``; its result is
+        the exit code. With ``target`` None it executes ``argv``.
+
+        ``fds`` maps the child's descriptor numbers to ours (``{0: devnull, 1: writer}``); ours are
+        duplicated, so the caller closes them whenever it likes. Those not named are the zygote's own.
+        ``name`` is shown by ps. Failures arrive as ``error`` on the result through ``on_exit``; raises
+        OSError (EPIPE) only when the zygote is already gone.
+        """
+        if not self.alive:
+            raise OSError(errno.EPIPE, "the zygote has ended")
+        spawned = Spawned(self, on_start, on_exit)
+        number = self._next_id
+        self._next_id += 1
+        self._asked[number] = spawned
+        fds = fds or {}
+        request = {
+            "op": "spawn",
+            "id": number,
+            "target": target,
+            "argv": list(argv),
+            "env": dict(env),
+            "cwd": cwd,
+            "fds": list(fds),
+            "group": group,
+            "name": name,
+        }
+        self._send(request, [os.dup(fd) for fd in fds.values()])
+        return spawned
+
+    def _kill(self, spawned: Spawned, signum: int, group: bool) -> bool:
+        if not self.alive or spawned.pid is None or spawned.ended:
+            return False
+        self._send({"op": "kill", "pid": spawned.pid, "signum": int(signum), "group": group})
+        return True
+
+    def _send(self, request: dict[str, Any], fds: list[int] | None = None) -> None:
+        try:
+            self._writer.send(request, fds)
+        except OSError as error:
+            self._lost(error)
+        self._watch_writes()
+
+    def _watch_writes(self) -> None:
+        if self._loop is not None and self.wants_write:
+            self._loop.add_writer(self.fileno(), self.on_writable)
+
+    def on_writable(self) -> None:
+        """Send what the socket could not take before."""
+        try:
+            done = self._writer.flush()
+        except OSError as error:
+            self._lost(error)
+            return
+        if done and self._loop is not None:
+            self._loop.remove_writer(self.fileno())
+
+    def on_readable(self) -> None:
+        """Take the zygote's answers and notices, and call the callbacks they concern."""
+        try:
+            frames = self._reader.receive()
+        except (OSError, FormatError, _json.JSONDecodeError) as error:
+            self._lost(OSError(errno.EPROTO, f"bad answer from the zygote: {error}"))
+            return
+        for notice, _ in frames:
+            self._notice(notice)
+        if self._reader.eof:
+            self._lost(OSError(errno.EPIPE, "the zygote has ended"))
+
+    def _notice(self, notice: dict[str, Any]) -> None:
+        if "exit" in notice:
+            spawned = self._running.pop(notice["exit"])
+            spawned.status = notice["status"]
+            if spawned.on_exit is not None:
+                spawned.on_exit(spawned)
+            return
+        spawned = self._asked.pop(notice["id"])
+        if "pid" in notice:
+            spawned.pid = notice["pid"]
+            self._running[notice["pid"]] = spawned
+            if spawned.on_start is not None:
+                spawned.on_start(spawned)
+            return
+        spawned.error = OSError(notice["errno"], notice["text"])
+        if spawned.on_exit is not None:
+            spawned.on_exit(spawned)
+
+    def _lost(self, error: OSError) -> None:
+        if not self.alive:
+            return
+        self.detach()
+        self.alive = False
+        self._writer.close()
+        waiting = [*self._asked.values(), *self._running.values()]
+        self._asked.clear()
+        self._running.clear()
+        for spawned in waiting:
+            spawned.error = error
+            if spawned.on_exit is not None:
+                spawned.on_exit(spawned)
+
+    def wait(self, spawned: Spawned) -> int:
+        """Block until ``spawned`` ended and return its wait status; raises OSError if nobody knows it."""
+        self._block(lambda: spawned.ended)
+        if spawned.error is not None:
+            raise spawned.error
+        assert spawned.status is not None
+        return spawned.status
+
+    def wait_started(self, spawned: Spawned) -> int:
+        """Block until ``spawned`` has a pid and return it; raises OSError if it could not be started."""
+        self._block(lambda: spawned.pid is not None or spawned.ended)
+        if spawned.pid is None:
+            raise spawned.error or OSError(errno.EPIPE, "the zygote has ended")
+        return spawned.pid
+
+    def _block(self, done: Callable[[], bool]) -> None:
+        poller = select.poll()
+        while not done():
+            poller.register(self._sock, select.POLLIN | (select.POLLOUT if self.wants_write else 0))
+            for _, events in poller.poll():
+                if events & select.POLLOUT:
+                    self.on_writable()
+                if events & ~select.POLLOUT:
+                    self.on_readable()
+
+    def close(self) -> None:
+        """End the zygote and everything it started, and collect it. Blocks for about its grace at most."""
+        self._lost(OSError(errno.ECANCELED, "the zygote was closed"))
+        self._sock.close()
+        if self._popen is not None:
+            self._popen.wait()
+            return
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:  # somebody else's waitpid(-1) collected it
+            pass
+
+
+def _be_zygote(sock: socket.socket, preload: list[str], grace: float) -> None:
+    """The forked side of :meth:`Zygote.start`: keep the standard descriptors and the socket, and serve."""
+    from rosin.process.zygote_server import run
+
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        fd = sock.fileno()
+        os.closerange(3, fd)
+        os.closerange(fd + 1, 1 << 16)
+        devnull = os.open(os.devnull, os.O_RDWR)
+        os.dup2(devnull, 0)
+        os.close(devnull)
+        # The host may have put other objects in their place; ours must write to descriptors 1 and 2.
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+        run(sock, preload, grace)
+        code = 0
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+    finally:
+        os._exit(code)

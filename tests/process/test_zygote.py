@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The zygote: real forks, real kill -9."""
+
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from rosin.process.platform import descendants
+from rosin.process.zygote import Zygote
+
+pytestmark = pytest.mark.system
+
+ENV = {"PATH": os.environ["PATH"]}
+
+PROGRAM = '''
+import os, subprocess, sys
+
+def report(argv, env):
+    print(argv, env.get("COLOUR"), os.environ.get("COLOUR"), os.getcwd(), "json" in sys.modules, flush=True)
+    return 7
+
+def leave_a_child(argv, env):
+    """Start a process that ignores SIGTERM, in a session of its own, say its pid, and end."""
+    child = subprocess.Popen(
+        [sys.executable, "-c",
+         "import signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True);"
+         "time.sleep(1000)"],
+        start_new_session=True, stdout=subprocess.PIPE)
+    child.stdout.readline()
+    print(child.pid, flush=True)
+    if "stay" in argv:
+        child.wait()
+    return 0
+
+def raises(argv, env):
+    raise RuntimeError("on purpose")
+
+def sys_exit(argv, env):
+    sys.exit(5)
+'''
+
+MASTER = """
+import sys
+from rosin.process.zygote import Zygote
+zygote = Zygote.start(["zygote_program"], grace=0.2)
+child = zygote.spawn("zygote_program:leave_a_child", ["x", "stay"], {"PATH": sys.argv[1]})
+print(zygote.pid, zygote.wait_started(child), flush=True)
+zygote.wait(child)
+"""
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    (tmp_path / "zygote_program.py").write_text(PROGRAM)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    return tmp_path
+
+
+@pytest.fixture(params=[True, False], ids=["fork", "exec"])
+def zygote(program, request):
+    server = Zygote.start(["json", "zygote_program"], fork=request.param, grace=0.2)
+    yield server
+    server.close()
+
+
+def pidfd(pid):
+    """A poller that is ready when ``pid`` has ended."""
+    poller = select.poll()
+    try:
+        poller.register(os.pidfd_open(pid), select.POLLIN)
+    except ProcessLookupError:
+        reader, writer = os.pipe()
+        os.close(writer)
+        poller.register(reader, select.POLLIN)
+    return poller
+
+
+def test_a_target_gets_its_arguments_environment_directory_and_descriptors(zygote, tmp_path):
+    reader, writer = os.pipe()
+    env = ENV | {"COLOUR": "blue"}
+    child = zygote.spawn("zygote_program:report", ["a", "b"], env, cwd=str(tmp_path), fds={1: writer})
+    os.close(writer)
+    assert os.waitstatus_to_exitcode(zygote.wait(child)) == 7
+    with os.fdopen(reader) as stream:
+        assert stream.read() == f"['a', 'b'] blue blue {tmp_path} True\n"
+
+
+def test_a_command_is_executed_with_overlapping_descriptor_numbers(zygote):
+    reader, writer = os.pipe()
+    source, feeder = os.pipe()
+    os.write(feeder, b"in\n")
+    os.close(feeder)
+    crowd = {0: source, 1: writer} | dict.fromkeys(range(3, 10), writer)
+    child = zygote.spawn(
+        None, ["sh", "-c", "cat; for i in 3 4 5 6 7 8 9; do echo $i >&$i; done"], ENV, fds=crowd
+    )
+    os.close(writer)
+    os.close(source)
+    assert zygote.wait(child) == 0
+    assert os.read(reader, 100) == b"in\n3\n4\n5\n6\n7\n8\n9\n"
+    os.close(reader)
+
+
+def test_exit_codes(zygote):
+    reader, writer = os.pipe()
+    code = {}
+    for target in ("raises", "sys_exit", "no_such_function"):
+        child = zygote.spawn(f"zygote_program:{target}", ["x"], ENV, fds={2: writer})
+        code[target] = os.waitstatus_to_exitcode(zygote.wait(child))
+    missing = zygote.spawn(None, ["no-such-program"], ENV, fds={2: writer})
+    denied = zygote.spawn(None, ["/etc/passwd"], ENV, fds={2: writer})
+    code["missing"] = os.waitstatus_to_exitcode(zygote.wait(missing))
+    code["denied"] = os.waitstatus_to_exitcode(zygote.wait(denied))
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        text = stream.read()
+    assert "RuntimeError: on purpose" in text
+    assert "no-such-program: No such file or directory" in text
+    assert code == {"raises": 1, "sys_exit": 5, "no_such_function": 1, "missing": 127, "denied": 126}
+
+
+def test_signals_reach_the_group_and_not_what_has_ended(zygote):
+    reader, writer = os.pipe()
+    child = zygote.spawn(None, ["sh", "-c", "sleep 1000 & echo up; wait"], ENV, fds={1: writer})
+    os.close(writer)
+    assert os.read(reader, 10) == b"up\n"
+    assert os.getpgid(zygote.wait_started(child)) == child.pid
+    assert child.kill(signal.SIGINT)
+    assert os.WTERMSIG(zygote.wait(child)) == signal.SIGINT
+    assert not child.kill(signal.SIGINT)
+    os.close(reader)
+
+
+def test_a_large_request_and_many_at_once(zygote):
+    big = {f"V{i}": "x" * 1000 for i in range(1000)}
+    children = [zygote.spawn("zygote_program:sys_exit", ["x"], ENV | big) for _ in range(10)]
+    assert [os.waitstatus_to_exitcode(zygote.wait(child)) for child in children] == [5] * 10
+
+
+async def test_an_event_loop_drives_it(zygote):
+    loop = asyncio.get_running_loop()
+    zygote.attach(loop)
+    started, ended = loop.create_future(), loop.create_future()
+    child = zygote.spawn(
+        "zygote_program:sys_exit", ["x"], ENV, on_start=started.set_result, on_exit=ended.set_result
+    )
+    assert (await started) is child
+    assert child.pid is not None
+    assert os.waitstatus_to_exitcode((await ended).status) == 5
+    zygote.detach()
+
+
+def test_what_a_dead_child_leaves_behind_is_ended(zygote):
+    reader, writer = os.pipe()
+    child = zygote.spawn("zygote_program:leave_a_child", ["x"], ENV, fds={1: writer})
+    os.close(writer)
+    stray = int(os.read(reader, 20))
+    gone = pidfd(stray)
+    assert zygote.wait(child) == 0
+    assert gone.poll(30000)
+    os.close(reader)
+
+
+def test_what_a_killed_child_leaves_behind_is_ended(zygote):
+    reader, writer = os.pipe()
+    child = zygote.spawn("zygote_program:leave_a_child", ["x", "stay"], ENV, fds={1: writer})
+    os.close(writer)
+    gone = pidfd(int(os.read(reader, 20)))
+    os.kill(zygote.wait_started(child), signal.SIGKILL)
+    assert os.WTERMSIG(zygote.wait(child)) == signal.SIGKILL
+    assert gone.poll(30000)
+    os.close(reader)
+
+
+def test_nothing_survives_a_killed_master(program):
+    master = subprocess.Popen([sys.executable, "-c", MASTER, ENV["PATH"]], stdout=subprocess.PIPE, text=True)
+    zygote_pid, child_pid = map(int, master.stdout.readline().split())
+    stray = int(master.stdout.readline())
+    assert {child_pid, stray} <= set(descendants(zygote_pid))
+    ends = [pidfd(pid) for pid in (zygote_pid, child_pid, stray)]
+    master.kill()
+    master.wait()
+    for end in ends:
+        assert end.poll(30000)
+    master.stdout.close()
+
+
+def test_a_dead_zygote_is_noticed(program):
+    zygote = Zygote.start(["zygote_program"])
+    ended = []
+    child = zygote.spawn(None, ["sleep", "1000"], ENV, on_exit=ended.append)
+    zygote.wait_started(child)
+    os.kill(zygote.pid, signal.SIGKILL)
+    with pytest.raises(BrokenPipeError, match="zygote"):
+        zygote.wait(child)
+    assert ended == [child]
+    assert not zygote.alive
+    with pytest.raises(BrokenPipeError):
+        zygote.spawn(None, ["true"], ENV)
+    assert pidfd(child.pid).poll(30000)  # its parent-death signal
+    zygote.close()
