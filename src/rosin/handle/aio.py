@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The asyncio handle."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+from typing import TYPE_CHECKING, Any, cast
+
+from rosin.errors import FormatError
+from rosin.handle.framing import FrameReader, frame
+from rosin.handle.future import error
+from rosin.handle.handle import Handle
+from rosin.handle.uri import default_uri, local_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.handle.future import Future
+    from rosin.rfc.message import Message
+
+
+class LoopHandle(Handle):
+    """What every handle on an asyncio loop has in common: futures are awaited, never blocked on."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self.loop = loop
+
+    def _waiter(self) -> asyncio.Future[None]:
+        return self.loop.create_future()
+
+    def _defer(self, callback: Callable[[], None]) -> None:
+        self.loop.call_soon(callback)
+
+    def _timer(self, after: float, callback: Callable[[], None]) -> Any:
+        return self.loop.call_later(after, callback)
+
+    def _wait(self, future: Future, timeout: float) -> None:
+        raise RuntimeError("this handle belongs to an asyncio loop: await the future instead of get()")
+
+
+class AsyncFlux(LoopHandle, asyncio.Protocol):
+    """A connection to a broker for asyncio programs: ``h = await AsyncFlux.connect()``."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, uri: str) -> None:
+        super().__init__(loop)
+        self.uri = uri
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+        self._accepted: asyncio.Future[None] | None = loop.create_future()
+        self._closed: asyncio.Future[None] = loop.create_future()
+        self._out: list[bytes] = []
+        self._on_lost: Callable[[OSError], None] | None = None
+
+    @classmethod
+    async def connect(cls, uri: str | None = None, timeout: float = 10.0) -> AsyncFlux:
+        """Connect to ``uri`` (default: FLUX_URI and so on). Raises OSError that says why not."""
+        loop = asyncio.get_running_loop()
+        uri = uri or default_uri()
+        try:
+            path = local_path(uri)
+        except ValueError as exc:
+            raise OSError(errno.EINVAL, f"Unable to connect to Flux: {exc}") from None
+        try:
+            _, handle = await loop.create_unix_connection(lambda: cls(loop, uri), path)
+        except FileNotFoundError:
+            raise OSError(
+                errno.ENOENT, f"Unable to connect to Flux: broker socket {path} was not found"
+            ) from None
+        except OSError as exc:
+            raise OSError(
+                exc.errno or errno.ECONNREFUSED, f"Unable to connect to Flux: {path}: {exc.strerror or exc}"
+            ) from None
+        assert handle._accepted is not None
+        try:
+            await asyncio.wait_for(asyncio.shield(handle._accepted), timeout)
+        except TimeoutError:
+            await handle.close()
+            raise OSError(errno.ETIMEDOUT, f"Unable to connect to Flux: {path} does not answer") from None
+        return handle
+
+    @property
+    def userid(self) -> int:
+        """User on whose behalf requests are sent."""
+        return os.getuid()
+
+    async def close(self) -> None:
+        """Close the connection; pending RPCs fail with ECONNRESET."""
+        if self._transport is not None:
+            self._flush()
+            self._transport.close()
+            await self._closed
+
+    async def attr(self, name: str) -> str:
+        """A broker attribute, cached if it cannot change. Raises FileNotFoundError if there is none."""
+        if name not in self._attrs:
+            response = await self.rpc("attr.get", {"name": name})
+            if not response["flags"] & 1:
+                return cast(str, response["value"])
+            self._attrs[name] = response["value"]
+        return self._attrs[name]
+
+    def on_lost(self, callback: Callable[[OSError], None]) -> None:
+        """Call back once when the connection ends."""
+        self._on_lost = callback
+
+    # -- asyncio.Protocol -------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._accepted is not None:
+            accepted, self._accepted = self._accepted, None
+            if data[0]:
+                text = f"Unable to connect to Flux: {self.uri}: {os.strerror(data[0])}"
+                accepted.set_exception(OSError(data[0], text))
+                return
+            accepted.set_result(None)
+            data = data[1:]
+            if not data:
+                return
+        try:
+            messages = self._reader.feed(data)
+        except FormatError as exc:
+            self._fail(error(errno.EPROTO, f"broker at {self.uri}: {exc}"))
+            assert self._transport is not None
+            self._transport.abort()
+            return
+        for msg in messages:
+            self._receive(msg)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        failure = error(errno.ECONNRESET, f"Lost connection to the broker at {self.uri}")
+        if self._accepted is not None and not self._accepted.done():
+            self._accepted.set_exception(failure)
+        if self._lost is None:
+            self._fail(failure)
+        if not self._closed.done():
+            self._closed.set_result(None)
+        if self._on_lost is not None:
+            self._on_lost(failure)
+
+    # -- sending: one write per turn of the loop --------------------------------------------------
+
+    def _send(self, msg: Message) -> None:
+        self._check()
+        if not self._out:
+            self.loop.call_soon(self._flush)
+        self._out.append(frame(msg))
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if out and self._transport is not None:
+            self._transport.write(b"".join(out))

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The byte stream of the ``local`` connector (RFC 3, UNIX stream socket transport), sans I/O.
+
+Each message is preceded by a magic number and its length. flux-core writes the magic in host byte order
+and counts the message alone, where RFC 3 says network order and a count that includes these eight bytes;
+on the wire flux-core wins.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from rosin.errors import FormatError
+from rosin.rfc.message import Message, decode, encode
+
+MAGIC = 0xFFEE0012
+#: Longest message accepted: nothing in Flux is larger than one blob of 1 GiB, and a peer that announces
+#: more is broken or hostile.
+MAX_MESSAGE = 1 << 30
+
+_MAGIC = Struct("=I").pack(MAGIC)
+_LENGTH = Struct(">I")
+
+
+def frame(msg: Message) -> bytes:
+    """A message with its stream header."""
+    body = encode(msg)
+    return b"".join((_MAGIC, _LENGTH.pack(len(body)), body))
+
+
+class FrameReader:
+    """Cuts a byte stream into messages.
+
+    :meth:`feed` returns the messages completed by the new bytes. After a FormatError the stream has lost its
+    boundaries and must be closed.
+    """
+
+    __slots__ = ("_buffer", "_need")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._need = 8
+
+    def feed(self, data: bytes) -> list[Message]:
+        buffer = self._buffer
+        buffer += data
+        if len(buffer) < self._need:
+            return []
+        messages: list[Message] = []
+        pos, end = 0, len(buffer)
+        self._need = 8
+        with memoryview(buffer) as view:
+            while end - pos >= 8:
+                if view[pos : pos + 4] != _MAGIC:
+                    raise FormatError("stream: bad magic, this is not a Flux message stream")
+                (size,) = _LENGTH.unpack_from(view, pos + 4)
+                if size > MAX_MESSAGE:
+                    raise FormatError(f"stream: message of {size} bytes exceeds the limit of {MAX_MESSAGE}")
+                if end - pos - 8 < size:
+                    self._need = size + 8
+                    break
+                messages.append(decode(bytes(view[pos + 8 : pos + 8 + size])))
+                pos += 8 + size
+        del buffer[:pos]
+        return messages

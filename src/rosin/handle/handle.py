@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The protocol core that every handle shares: matchtags, streams, subscriptions, message handlers.
+
+It does no I/O. A concrete handle sends encoded messages in :meth:`Handle._send`, passes what arrives to
+:meth:`Handle._receive`, and says how to wait: the blocking :class:`~rosin.handle.flux.Flux`, the asyncio
+:class:`~rosin.handle.aio.AsyncFlux`, and the handle of a broker module.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import (
+    FLUX_MATCHTAG_NONE,
+    FLUX_MSGFLAG_NORESPONSE,
+    FLUX_MSGFLAG_PRIVATE,
+    FLUX_MSGFLAG_STREAMING,
+    FLUX_MSGTYPE_ANY,
+    FLUX_MSGTYPE_EVENT,
+    FLUX_MSGTYPE_REQUEST,
+    FLUX_MSGTYPE_RESPONSE,
+    FLUX_NODEID_ANY,
+    FLUX_NODEID_UPSTREAM,
+    FLUX_RPC_NORESPONSE,
+    FLUX_RPC_STREAMING,
+)
+from rosin.handle.future import Future, error
+from rosin.handle.rpc import RPC
+from rosin.rfc.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Handler = Callable[[Message], Any]
+
+#: Messages nobody has asked for are kept for recv() up to this number; beyond it the oldest is dropped.
+BACKLOG = 65536
+_ATTR_IMMUTABLE = 1
+
+
+class MessageHandler:
+    """A callback for the messages that match a type mask, a topic glob and a matchtag."""
+
+    __slots__ = ("_handle", "callback", "exact", "matchtag", "topic_glob", "type_mask")
+
+    def __init__(
+        self, handle: Handle, callback: Handler, type_mask: int, topic_glob: str, matchtag: int
+    ) -> None:
+        self._handle = handle
+        self.callback = callback
+        self.type_mask = type_mask
+        self.topic_glob = topic_glob
+        self.matchtag = matchtag
+        self.exact = not any(char in topic_glob for char in "*?[")
+
+    def matches(self, msg: Message) -> bool:
+        if not msg.type & self.type_mask or (self.matchtag and self.matchtag != msg.matchtag):
+            return False
+        if self.exact:
+            return msg.topic == self.topic_glob
+        if self.topic_glob == "*":
+            return True
+        from fnmatch import fnmatchcase
+
+        return fnmatchcase(msg.topic, self.topic_glob)
+
+    def start(self) -> None:
+        """Begin to receive; the handler started last is asked first."""
+        if self not in self._handle._handlers:
+            self._handle._handlers.insert(0, self)
+
+    def stop(self) -> None:
+        """Receive no more."""
+        if self in self._handle._handlers:
+            self._handle._handlers.remove(self)
+
+
+class Handle:
+    """A connection to a broker; see the module's text."""
+
+    def __init__(self) -> None:
+        self._next_tag = 0
+        self._rpcs: dict[int, RPC] = {}
+        self._handlers: list[MessageHandler] = []
+        self._events: list[tuple[str, Handler]] = []
+        self._responses: dict[str, Handler] = {}
+        self._inbox: deque[Message] = deque(maxlen=BACKLOG)
+        self._attrs: dict[str, str] = {}
+        self._lost: OSError | None = None
+
+    # -- what a concrete handle provides ----------------------------------------------------------
+
+    def _send(self, msg: Message) -> None:
+        raise NotImplementedError
+
+    def _wait(self, future: Future, timeout: float) -> None:
+        """Block until the future has a result."""
+        raise NotImplementedError
+
+    def _waiter(self) -> Any:
+        """An asyncio future to await."""
+        raise NotImplementedError
+
+    def _defer(self, callback: Callable[[], None]) -> None:
+        """Call back from the reactor."""
+        raise NotImplementedError
+
+    def _timer(self, after: float, callback: Callable[[], None]) -> Any:
+        """Call back after some seconds; the result has a cancel() method."""
+        raise NotImplementedError
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def _matchtag(self) -> int:
+        tag = self._next_tag
+        while True:
+            tag = tag + 1 if tag < 0x7FFFFFFF else 1
+            if tag not in self._rpcs:
+                self._next_tag = tag
+                return tag
+
+    def rpc(self, topic: str, payload: object = None, nodeid: int = FLUX_NODEID_ANY, flags: int = 0) -> RPC:
+        """Send a request; returns its RPC.
+
+        ``payload``: an object (JSON), str (JSON text), bytes (raw) or None. ``flags``: FLUX_RPC_STREAMING,
+        and FLUX_RPC_NORESPONSE (the result is then an RPC fulfilled with None).
+        """
+        msgflags = 0
+        if nodeid == FLUX_NODEID_UPSTREAM:
+            nodeid, msgflags = self.rank, 0x10
+        if flags & FLUX_RPC_STREAMING:
+            msgflags |= FLUX_MSGFLAG_STREAMING
+        if flags & FLUX_RPC_NORESPONSE:
+            rpc = RPC(self, topic, nodeid, FLUX_MATCHTAG_NONE)
+            self._send(Message.request(topic, payload, nodeid, msgflags | FLUX_MSGFLAG_NORESPONSE))
+            rpc.fulfill(None)
+            return rpc
+        tag = self._matchtag()
+        rpc = self._rpcs[tag] = RPC(self, topic, nodeid, tag)
+        try:
+            self._send(Message.request(topic, payload, nodeid, msgflags, tag))
+        except BaseException:
+            del self._rpcs[tag]
+            raise
+        return rpc
+
+    def send_request(
+        self, topic: str, payload: object = None, nodeid: int = FLUX_NODEID_ANY, flags: int = 0
+    ) -> None:
+        """Send a request with matchtag 0; responses go to the :meth:`on_response` handler of the topic.
+
+        RFC 27 and RFC 32 match their responses by job id and use this form.
+        """
+        self._send(Message.request(topic, payload, nodeid, flags))
+
+    def on_response(self, topic: str, callback: Handler) -> None:
+        """Receive the responses with matchtag 0 and this topic, errors included."""
+        self._responses[topic] = callback
+
+    def _forget(self, rpc: RPC) -> None:
+        self._rpcs.pop(rpc.matchtag, None)
+
+    # -- services ---------------------------------------------------------------------------------
+
+    def service_register(self, name: str) -> RPC:
+        """Receive the requests for ``NAME.*`` (``service.add``)."""
+        return self.rpc("service.add", {"service": name})
+
+    def service_unregister(self, name: str) -> RPC:
+        """Undo :meth:`service_register`."""
+        return self.rpc("service.remove", {"service": name})
+
+    def on_request(self, topic_glob: str, callback: Handler) -> MessageHandler:
+        """Call back for the requests whose topic matches; returns the (started) handler."""
+        return self.on_message(callback, FLUX_MSGTYPE_REQUEST, topic_glob)
+
+    def on_message(
+        self, callback: Handler, type_mask: int = FLUX_MSGTYPE_ANY, topic_glob: str = "*", matchtag: int = 0
+    ) -> MessageHandler:
+        """Call back for the messages that match; returns the (started) handler."""
+        handler = MessageHandler(self, callback, type_mask, topic_glob, matchtag)
+        handler.start()
+        return handler
+
+    def respond(self, request: Message, payload: object = None) -> None:
+        """Answer a request; nothing is sent for a no-response one."""
+        if not request.flags & FLUX_MSGFLAG_NORESPONSE:
+            self._send(request.response(payload))
+
+    def respond_error(self, request: Message, errnum: int, text: str | None = None) -> None:
+        """Answer a request with an errno and an optional short text (RFC 6)."""
+        if not request.flags & FLUX_MSGFLAG_NORESPONSE:
+            self._send(request.response(text.encode() + b"\0" if text else None, errnum))
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def event_subscribe(self, topic: str) -> RPC:
+        """Receive the events whose topic begins with ``topic`` ("" means all)."""
+        return self.rpc("event.subscribe", {"topic": topic})
+
+    def event_unsubscribe(self, topic: str) -> RPC:
+        """Undo one :meth:`event_subscribe`."""
+        return self.rpc("event.unsubscribe", {"topic": topic})
+
+    def on_event(self, prefix: str, callback: Handler) -> None:
+        """Call back for subscribed events whose topic begins with ``prefix``."""
+        self._events.append((prefix, callback))
+
+    def event_send(self, topic: str, payload: object = None, private: bool = False) -> None:
+        """Publish an event without confirmation."""
+        self._send(Message.event(topic, payload, FLUX_MSGFLAG_PRIVATE if private else 0))
+
+    def publish(self, topic: str, payload: object = None, private: bool = False) -> RPC:
+        """Publish an event; the RPC returns ``{"seq": N}`` once it has been numbered (``event.publish``)."""
+        request: dict[str, object] = {"topic": topic, "flags": FLUX_MSGFLAG_PRIVATE if private else 0}
+        raw = Message.event(topic, payload).payload
+        if raw is not None:
+            from binascii import b2a_base64
+
+            request["payload"] = b2a_base64(raw, newline=False).decode()
+        return self.rpc("event.publish", request)
+
+    # -- attributes and log -----------------------------------------------------------------------
+
+    def attr_get(self, name: str) -> str:
+        """A broker attribute; blocks unless it is cached. Raises FileNotFoundError if there is none."""
+        value = self._attrs.get(name)
+        if value is None:
+            response = self.rpc("attr.get", {"name": name}).get()
+            value = str(response["value"])
+            if response["flags"] & _ATTR_IMMUTABLE:
+                self._attrs[name] = value
+        return value
+
+    def attr_set(self, name: str, value: str) -> None:
+        """Set a broker attribute; blocks."""
+        self._attrs.pop(name, None)
+        self.rpc("attr.set", {"name": name, "value": value}).get()
+
+    @property
+    def rank(self) -> int:
+        """Rank of the broker this handle is connected to."""
+        return int(self.attr_get("rank"))
+
+    def get_rank(self) -> int:
+        """The same under upstream's name."""
+        return self.rank
+
+    def log(self, level: int, text: str, appname: str | None = None) -> None:
+        """Append a line to the broker's log; ``level`` is a syslog severity, 0 to 7."""
+        from rosin.rfc.syslog import encode
+
+        line = encode(level, text, appname=appname or "rosin", procid=os.getpid(), hostname=str(self.rank))
+        self._send(Message.request("log.append", line, flags=FLUX_MSGFLAG_NORESPONSE))
+
+    # -- receiving --------------------------------------------------------------------------------
+
+    def _receive(self, msg: Message) -> None:
+        """Hand an arrived message to whoever waits for it."""
+        if msg.type == FLUX_MSGTYPE_RESPONSE and msg.matchtag:
+            rpc = self._rpcs.get(msg.matchtag)
+            if rpc is not None:
+                if rpc.receive(msg):
+                    self._rpcs.pop(msg.matchtag, None)
+                return
+        if msg.type == FLUX_MSGTYPE_EVENT and self._events:
+            taken = [callback for prefix, callback in self._events if msg.topic.startswith(prefix)]
+            for callback in taken:
+                self._call(callback, msg)
+            if taken:
+                return
+        if msg.type == FLUX_MSGTYPE_RESPONSE and msg.topic in self._responses:
+            self._call(self._responses[msg.topic], msg)
+            return
+        for handler in self._handlers:
+            if handler.matches(msg):
+                self._call(handler.callback, msg)
+                return
+        if msg.type == FLUX_MSGTYPE_REQUEST and self._handlers:
+            self.respond_error(msg, errno.ENOSYS, f"No service matching {msg.topic} is registered")
+        elif not (msg.type == FLUX_MSGTYPE_RESPONSE and msg.matchtag):
+            self._inbox.append(msg)
+
+    def _call(self, callback: Handler, msg: Message) -> None:
+        self._defer(lambda: callback(msg))
+
+    def _fail(self, exc: OSError) -> None:
+        """The connection is gone: every pending RPC fails with ``exc``."""
+        self._lost = exc
+        rpcs, self._rpcs = list(self._rpcs.values()), {}
+        for rpc in rpcs:
+            rpc.fulfill_error(exc.errno or errno.ECONNRESET, exc.strerror)
+
+    def _check(self) -> None:
+        if self._lost is not None:
+            raise error(self._lost.errno or errno.ECONNRESET, self._lost.strerror)

@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The event loop of the blocking handle: file descriptors, timers, signals and deferred calls.
+
+It exists beside asyncio because a command that sends one request must not pay for importing asyncio.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import select
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Timer:
+    """A pending call; created by :meth:`Reactor.timer`."""
+
+    __slots__ = ("callback", "repeat", "when")
+
+    def __init__(self, when: float, repeat: float, callback: Callable[[], Any]) -> None:
+        self.when = when
+        self.repeat = repeat
+        self.callback: Callable[[], Any] | None = callback
+
+    def __lt__(self, other: Timer) -> bool:
+        return self.when < other.when
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class Reactor:
+    """Runs callbacks until it is stopped or nothing is left to wait for."""
+
+    def __init__(self) -> None:
+        self._poll = select.poll()
+        self._fds: dict[int, Callable[[int], Any]] = {}
+        self._timers: list[Timer] = []
+        self._signals: dict[int, tuple[Callable[[int], Any], Any]] = {}
+        self._wakeup: tuple[int, int] | None = None
+        self._deferred: deque[Callable[[], Any]] = deque()
+        self._stop: int | None = None
+        #: Says whether something outside (pending RPCs, message handlers) still needs the reactor.
+        self.busy: Callable[[], bool] = lambda: False
+        self._passive: set[int] = set()
+
+    def defer(self, callback: Callable[[], Any]) -> None:
+        """Call back at the next turn."""
+        self._deferred.append(callback)
+
+    def add_fd(
+        self, fd: int, callback: Callable[[int], Any], events: int = select.POLLIN, passive: bool = False
+    ) -> None:
+        """Call ``callback(revents)`` when ``fd`` is ready. A passive fd does not keep the reactor running."""
+        self._fds[fd] = callback
+        self._poll.register(fd, events)
+        if passive:
+            self._passive.add(fd)
+
+    def remove_fd(self, fd: int) -> None:
+        """Undo :meth:`add_fd`."""
+        if self._fds.pop(fd, None) is not None:
+            self._poll.unregister(fd)
+            self._passive.discard(fd)
+
+    def timer(self, after: float, callback: Callable[[], Any], repeat: float = 0.0) -> Timer:
+        """Call back after some seconds, then every ``repeat`` seconds if that is positive."""
+        timer = Timer(time.monotonic() + max(0.0, after), repeat, callback)
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def add_signal(self, signum: int, callback: Callable[[int], Any]) -> None:
+        """Call ``callback(signum)`` from the reactor when the signal arrives (main thread only)."""
+        import signal
+
+        if self._wakeup is None:
+            self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+            signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+            self.add_fd(self._wakeup[0], self._drain_wakeup, passive=True)
+        previous = signal.signal(signum, lambda num, _frame: self.defer(lambda: callback(num)))
+        self._signals[signum] = (callback, previous)
+
+    def remove_signal(self, signum: int) -> None:
+        """Restore what handled the signal before."""
+        import signal
+
+        entry = self._signals.pop(signum, None)
+        if entry is not None:
+            signal.signal(signum, entry[1] if entry[1] is not None else signal.SIG_DFL)
+
+    def _drain_wakeup(self, _revents: int) -> None:
+        if self._wakeup is not None:
+            os.read(self._wakeup[0], 4096)
+
+    def close(self) -> None:
+        """Release the signal handlers and the wake-up pipe."""
+        for signum in list(self._signals):
+            self.remove_signal(signum)
+        if self._wakeup is not None:
+            import signal
+
+            signal.set_wakeup_fd(-1)
+            self.remove_fd(self._wakeup[0])
+            for fd in self._wakeup:
+                os.close(fd)
+            self._wakeup = None
+
+    def stop(self, result: int = 0) -> None:
+        """Make :meth:`run` return ``result`` after the current callback."""
+        self._stop = result
+
+    def _active(self) -> bool:
+        return bool(
+            self._deferred
+            or self._signals
+            or len(self._fds) > len(self._passive)
+            or any(timer.callback is not None for timer in self._timers)
+            or self.busy()
+        )
+
+    def run(self) -> int:
+        """Run until :meth:`stop` or until nothing is left; an exception of a callback passes through."""
+        self._stop = None
+        while self._stop is None:
+            self.turn(-1.0)
+            if self._stop is None and not self._active():
+                return 0
+        return self._stop
+
+    def turn(self, timeout: float) -> None:
+        """Deferred calls, expired timers, then ready descriptors (waits ``timeout`` s; < 0: as needed)."""
+        for _ in range(len(self._deferred)):
+            self._deferred.popleft()()
+            if self._stop is not None:
+                return
+        self._expire()
+        if self._stop is not None:
+            return
+        if self._deferred:
+            timeout = 0.0
+        elif self._timers:
+            until = max(0.0, self._timers[0].when - time.monotonic())
+            timeout = until if timeout < 0 else min(timeout, until)
+        elif timeout < 0 and not self._active():
+            return
+        for fd, revents in self._poll.poll(None if timeout < 0 else timeout * 1000):
+            callback = self._fds.get(fd)
+            if callback is not None:
+                callback(revents)
+                if self._stop is not None:
+                    return
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        timers = self._timers
+        while timers and (timers[0].when <= now or timers[0].callback is None):
+            timer = heapq.heappop(timers)
+            callback = timer.callback
+            if callback is None:
+                continue
+            if timer.repeat > 0:
+                timer.when = now + timer.repeat
+                heapq.heappush(timers, timer)
+            else:
+                timer.callback = None
+            callback()
+            if self._stop is not None:
+                return

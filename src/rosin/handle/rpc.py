@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 6: a remote procedure call as a future."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_MSGFLAG_STREAMING, FLUX_RPC_NORESPONSE
+from rosin.handle.future import Future
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rosin.handle.handle import Handle
+    from rosin.rfc.message import Message
+
+
+class RPC(Future):
+    """The response, or stream of responses, to one request.
+
+    ``get`` and ``await`` give the decoded JSON payload (None without one); :meth:`get_raw` and
+    :meth:`raw` the bytes. Failures are OSError with the errno and text of the response.
+    """
+
+    __slots__ = ("matchtag", "nodeid", "topic")
+
+    def __init__(self, handle: Handle, topic: str, nodeid: int, matchtag: int) -> None:
+        super().__init__(handle)
+        self.topic = topic
+        self.nodeid = nodeid
+        self.matchtag = matchtag
+
+    def _value(self, result: Any) -> Any:
+        return None if result is None else result.data
+
+    def receive(self, msg: Message) -> bool:
+        """Take a response; True when it was the last one, so that the matchtag is free (RFC 6)."""
+        if msg.aux1:
+            self.fulfill_error(msg.aux1, msg.text or None)
+            return True
+        self.fulfill(msg)
+        return not msg.flags & FLUX_MSGFLAG_STREAMING
+
+    def get_message(self) -> Message:
+        """The current response itself."""
+        self.wait_for()
+        result = self._results[0]
+        if isinstance(result, BaseException):
+            raise result
+        return result  # type: ignore[no-any-return]
+
+    def get_str(self) -> str | None:
+        """The payload as text, None without one."""
+        msg = self.get_message()
+        return msg.text if msg.has_payload else None
+
+    def get_raw(self) -> bytes:
+        """The payload as it came, b"" without one."""
+        return self.get_message().raw
+
+    async def raw(self) -> bytes:
+        """Like :meth:`get_raw`, for asyncio code."""
+        await self._ready()
+        return self.get_raw()
+
+    def messages(self) -> Iterator[Message]:
+        """The responses of a stream until its ENODATA, for payloads that are not JSON."""
+        for _ in self._walk():
+            yield self.get_message()
+
+    def cancel(self, topic: str | None = None) -> None:
+        """Ask the service to end this stream; its final response still arrives (RFC 6, cancel).
+
+        ``topic`` is the service's cancel method, ``SERVICE.cancel`` by default.
+        """
+        if topic is None:
+            topic = self.topic.rpartition(".")[0] + ".cancel"
+        self.handle.rpc(topic, {"matchtag": self.matchtag}, self.nodeid, FLUX_RPC_NORESPONSE)
+
+    def abandon(self) -> None:
+        """Forget this RPC: responses still to come are dropped and nobody is told."""
+        self.handle._forget(self)
+        if not self._results:
+            self.fulfill_error(errno.ECANCELED)

@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 3: Flux messages, their parts and the encoding used on UNIX sockets.
+
+A :class:`Message` is a plain mutable record. Its payload is either the raw frame or an object that is
+encoded to JSON only when the message leaves the process, so that two services of one broker exchange
+objects. Whoever receives a message treats its payload as read-only.
+
+Where the text of RFC 3 and flux-core differ, this codec follows flux-core: topics and route ids carry no
+trailing NUL (the RFC's figures show one; it is tolerated on input), JSON payloads do.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Any
+
+from rosin import _json
+from rosin.constants import (
+    FLUX_MSGFLAG_NORESPONSE,
+    FLUX_MSGFLAG_PAYLOAD,
+    FLUX_MSGFLAG_PRIVATE,
+    FLUX_MSGFLAG_ROUTE,
+    FLUX_MSGFLAG_STREAMING,
+    FLUX_MSGFLAG_TOPIC,
+    FLUX_MSGTYPE_CONTROL,
+    FLUX_MSGTYPE_EVENT,
+    FLUX_MSGTYPE_REQUEST,
+    FLUX_MSGTYPE_RESPONSE,
+    FLUX_NODEID_ANY,
+    FLUX_ROLE_NONE,
+    FLUX_USERID_UNKNOWN,
+)
+from rosin.errors import FormatError
+
+PROTO_MAGIC = 0x8E
+PROTO_VERSION = 1
+PROTO_SIZE = 20
+_HEADER = Struct(">BBBBIIII")
+_LONG = Struct(">I")
+_TYPES = (FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_RESPONSE, FLUX_MSGTYPE_EVENT, FLUX_MSGTYPE_CONTROL)
+# Flags that follow from the parts a message has; all others are carried in ``Message.flags``.
+_PART_FLAGS = FLUX_MSGFLAG_TOPIC | FLUX_MSGFLAG_PAYLOAD | FLUX_MSGFLAG_ROUTE
+
+
+class _Unset:
+    __slots__ = ()
+
+
+_UNSET = _Unset()
+
+
+class Message:
+    """One Flux message (RFC 3).
+
+    ``aux1`` and ``matchtag`` are the last two words of the header; ``nodeid``, ``errnum`` and ``seq`` are the
+    names of ``aux1`` in requests, responses and events (control messages: type in ``aux1``, status in
+    ``matchtag``). ``route`` is None without the route flag, else the stack of ids, the sender first and the
+    newest hop last (the reverse of the wire, so that push and pop are cheap). ``flags`` holds the flags
+    other than those that say which parts are present.
+    """
+
+    __slots__ = (
+        "_obj",
+        "_payload",
+        "aux1",
+        "flags",
+        "matchtag",
+        "rolemask",
+        "route",
+        "topic",
+        "type",
+        "userid",
+    )
+
+    def __init__(
+        self,
+        type: int,
+        topic: str = "",
+        payload: object = None,
+        *,
+        flags: int = 0,
+        userid: int = FLUX_USERID_UNKNOWN,
+        rolemask: int = FLUX_ROLE_NONE,
+        aux1: int = 0,
+        matchtag: int = 0,
+        route: list[bytes] | None = None,
+    ) -> None:
+        self.type = type
+        self.topic = topic
+        self.flags = flags
+        self.userid = userid
+        self.rolemask = rolemask
+        self.aux1 = aux1
+        self.matchtag = matchtag
+        self.route = route
+        self.set_payload(payload)
+
+    @classmethod
+    def request(
+        cls,
+        topic: str,
+        payload: object = None,
+        nodeid: int = FLUX_NODEID_ANY,
+        flags: int = 0,
+        matchtag: int = 0,
+    ) -> Message:
+        """A request with an empty route stack; ``payload`` as in :meth:`set_payload`."""
+        return cls(
+            FLUX_MSGTYPE_REQUEST, topic, payload, flags=flags, aux1=nodeid, matchtag=matchtag, route=[]
+        )
+
+    @classmethod
+    def event(cls, topic: str, payload: object = None, flags: int = 0, seq: int = 0) -> Message:
+        """An event; brokers number it when ``seq`` is 0."""
+        return cls(FLUX_MSGTYPE_EVENT, topic, payload, flags=flags, aux1=seq)
+
+    def response(self, payload: object = None, errnum: int = 0) -> Message:
+        """The response to this request: same topic, matchtag, streaming flag and (copied) route."""
+        return Message(
+            FLUX_MSGTYPE_RESPONSE,
+            self.topic,
+            payload,
+            flags=self.flags & FLUX_MSGFLAG_STREAMING,
+            aux1=errnum,
+            matchtag=self.matchtag,
+            route=[] if self.route is None else self.route[:],
+        )
+
+    def copy(self) -> Message:
+        """A message that shares the payload but has its own header and route."""
+        msg = Message.__new__(Message)
+        for slot in Message.__slots__:
+            setattr(msg, slot, getattr(self, slot))
+        if self.route is not None:
+            msg.route = self.route[:]
+        return msg
+
+    # -- header -----------------------------------------------------------------------------------
+
+    @property
+    def nodeid(self) -> int:
+        return self.aux1
+
+    @nodeid.setter
+    def nodeid(self, value: int) -> None:
+        self.aux1 = value
+
+    @property
+    def errnum(self) -> int:
+        return self.aux1
+
+    @errnum.setter
+    def errnum(self, value: int) -> None:
+        self.aux1 = value
+
+    @property
+    def seq(self) -> int:
+        return self.aux1
+
+    @seq.setter
+    def seq(self, value: int) -> None:
+        self.aux1 = value
+
+    @property
+    def streaming(self) -> bool:
+        return bool(self.flags & FLUX_MSGFLAG_STREAMING)
+
+    @property
+    def noresponse(self) -> bool:
+        return bool(self.flags & FLUX_MSGFLAG_NORESPONSE)
+
+    @property
+    def private(self) -> bool:
+        return bool(self.flags & FLUX_MSGFLAG_PRIVATE)
+
+    @property
+    def sender(self) -> bytes:
+        """Identity of the originating client: the first routing part pushed (RFC 6), b"" if there is none."""
+        return self.route[0] if self.route else b""
+
+    # -- payload ----------------------------------------------------------------------------------
+
+    def set_payload(self, payload: object) -> None:
+        """Set the payload: None (none), bytes (raw frame), str (JSON text; a NUL is added) or an object."""
+        if payload is None or isinstance(payload, bytes):
+            self._payload: bytes | None = payload
+            self._obj: object = _UNSET
+        elif isinstance(payload, str):
+            self._payload = payload.encode() + b"\0"
+            self._obj = _UNSET
+        else:
+            self._payload = None
+            self._obj = payload
+
+    @property
+    def payload(self) -> bytes | None:
+        """The payload frame as it goes on the wire, or None without one."""
+        if self._payload is None and self._obj is not _UNSET:
+            self._payload = _json.dumps(self._obj) + b"\0"
+        return self._payload
+
+    @payload.setter
+    def payload(self, value: object) -> None:
+        self.set_payload(value)
+
+    @property
+    def has_payload(self) -> bool:
+        return self._payload is not None or self._obj is not _UNSET
+
+    @property
+    def raw(self) -> bytes:
+        """The payload frame, b"" without one."""
+        return self.payload or b""
+
+    @property
+    def text(self) -> str:
+        """The payload as a string without its NUL, "" without one. Raises FormatError if it is not UTF-8."""
+        data = self.raw
+        try:
+            return (data[:-1] if data.endswith(b"\0") else data).decode()
+        except UnicodeDecodeError:
+            raise FormatError(f"{self.topic}: payload is not UTF-8 text") from None
+
+    @property
+    def data(self) -> Any:
+        """The decoded JSON payload, or None without one. Raises FormatError if it is not JSON."""
+        if self._obj is _UNSET:
+            if self._payload is None:
+                return None
+            data = self._payload
+            try:
+                self._obj = _json.loads(data[:-1] if data.endswith(b"\0") else data)
+            except (ValueError, RecursionError):
+                raise FormatError(f"{self.topic}: payload is not JSON") from None
+        return self._obj
+
+    @property
+    def args(self) -> dict[str, Any]:
+        """The payload of a request that must be a JSON object. Raises FormatError if it is not."""
+        data = self.data
+        if data.__class__ is not dict:
+            raise FormatError(f"{self.topic}: payload must be a JSON object")
+        return data
+
+    def __repr__(self) -> str:
+        name = {1: "request", 2: "response", 4: "event", 8: "control"}.get(self.type, "?")
+        return f"<Message {name} {self.topic} aux1={self.aux1} matchtag={self.matchtag}>"
+
+
+def _part(data: bytes) -> bytes:
+    size = len(data)
+    return bytes((size,)) + data if size < 255 else b"\xff" + _LONG.pack(size) + data
+
+
+def encode(msg: Message) -> bytes:
+    """Encode a message for a UNIX stream socket, without the transport's own header."""
+    flags = msg.flags & ~_PART_FLAGS
+    parts: list[bytes] = []
+    if msg.route is not None:
+        flags |= FLUX_MSGFLAG_ROUTE
+        if msg.route:
+            parts += [_part(hop) for hop in reversed(msg.route)]
+        parts.append(b"\0")
+    if msg.topic:
+        flags |= FLUX_MSGFLAG_TOPIC
+        parts.append(_part(msg.topic.encode()))
+    payload = msg.payload
+    if payload is not None:
+        flags |= FLUX_MSGFLAG_PAYLOAD
+        size = len(payload)
+        parts.append(bytes((size,)) if size < 255 else b"\xff" + _LONG.pack(size))
+        parts.append(payload)
+    parts.append(b"\x14")
+    parts.append(
+        _HEADER.pack(
+            PROTO_MAGIC, PROTO_VERSION, msg.type, flags, msg.userid, msg.rolemask, msg.aux1, msg.matchtag
+        )
+    )
+    return b"".join(parts)
+
+
+def _split(buf: bytes, end: int) -> list[bytes]:
+    """The parts before the header, which starts at ``end``."""
+    parts: list[bytes] = []
+    pos = 0
+    while pos < end:
+        size = buf[pos]
+        pos += 1
+        if size == 255:
+            if pos + 4 > end:
+                raise FormatError("message: part size is cut off")
+            size = _LONG.unpack_from(buf, pos)[0]
+            pos += 4
+        if pos + size > end:
+            raise FormatError(f"message: part of {size} bytes runs past the end")
+        parts.append(buf[pos : pos + size])
+        pos += size
+    return parts
+
+
+def _header(buf: bytes) -> tuple[int, int, int, int, int, int]:
+    end = len(buf) - PROTO_SIZE - 1
+    if end < 0 or buf[end] != PROTO_SIZE:
+        raise FormatError("message: the last part is not a 20-byte header")
+    magic, version, type_, flags, userid, rolemask, aux1, aux2 = _HEADER.unpack_from(buf, end + 1)
+    if magic != PROTO_MAGIC:
+        raise FormatError(f"message: header magic is {magic:#04x}, expected {PROTO_MAGIC:#04x}")
+    if version != PROTO_VERSION:
+        raise FormatError(f"message: protocol version {version} is not supported")
+    if type_ not in _TYPES:
+        raise FormatError(f"message: unknown message type {type_}")
+    return type_, flags, userid, rolemask, aux1, aux2
+
+
+def decode(buf: bytes) -> Message:
+    """Decode what :func:`encode` made.
+
+    Raises FormatError for a bad header (magic, version, type), a part that runs past the end, or parts that
+    do not fit the flags.
+    """
+    type_, flags, userid, rolemask, aux1, aux2 = _header(buf)
+    parts = _split(buf, len(buf) - PROTO_SIZE - 1)
+    msg = Message.__new__(Message)
+    msg.type = type_
+    msg.flags = flags & ~_PART_FLAGS
+    msg.userid = userid
+    msg.rolemask = rolemask
+    msg.aux1 = aux1
+    msg.matchtag = aux2
+    msg.route = None
+    msg.topic = ""
+    msg._payload = None
+    msg._obj = _UNSET
+    if flags & FLUX_MSGFLAG_ROUTE:
+        try:
+            delimiter = parts.index(b"")
+        except ValueError:
+            raise FormatError("message: route delimiter is missing") from None
+        msg.route = parts[:delimiter][::-1]
+        del parts[: delimiter + 1]
+    wanted = bool(flags & FLUX_MSGFLAG_TOPIC) + bool(flags & FLUX_MSGFLAG_PAYLOAD)
+    if len(parts) != wanted:
+        raise FormatError(f"message: {len(parts)} parts where the flags announce {wanted}")
+    if flags & FLUX_MSGFLAG_TOPIC:
+        try:
+            msg.topic = parts[0].decode().rstrip("\0")
+        except UnicodeDecodeError:
+            raise FormatError("message: topic is not UTF-8") from None
+        if not msg.topic:
+            raise FormatError("message: topic is empty")
+    elif type_ != FLUX_MSGTYPE_CONTROL:
+        raise FormatError("message: topic is missing")
+    if flags & FLUX_MSGFLAG_PAYLOAD:
+        msg._payload = parts[-1]
+    return msg

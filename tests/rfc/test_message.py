@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 3 messages: golden bytes of flux-core, round trips, any bytes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.errors import FormatError
+from rosin.handle.framing import FrameReader, frame
+from rosin.rfc.message import Message, decode, encode
+
+
+def wire(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+GOLDEN = {
+    "request": (
+        Message(1, "attr.get", '{"name":"rank"}', rolemask=1, aux1=0xFFFFFFFF, matchtag=1, route=[]),
+        "1200ffee000000300008617474722e676574107b226e616d65223a2272616e6b227d00148e01010bffffffff00000001"
+        "ffffffff00000001",
+    ),
+    "response": (
+        Message(2, "attr.get", {"value": "0", "flags": 1}, rolemask=1, matchtag=1, route=[]),
+        "1200ffee000000380008617474722e676574187b2276616c7565223a2230222c22666c616773223a317d00148e01020b"
+        "ffffffff000000010000000000000001",
+    ),
+    "enodata": (
+        Message(2, "log.dmesg", None, flags=0x40, aux1=61, matchtag=1, route=[]),
+        "1200ffee0000002000096c6f672e646d657367148e010249ffffffff000000000000003d00000001",
+    ),
+    "routed": (
+        Message(
+            1,
+            "kvs.ping",
+            None,
+            userid=5500,
+            rolemask=6,
+            aux1=1,
+            matchtag=2,
+            route=[b"8d6fbd2e-1d3f-4b8b-a3b9-5f2f0b0c6c11"],
+        ),
+        "1200ffee000000442438643666626432652d316433662d346238622d613362392d356632663062306336633131"
+        "00086b76732e70696e67148e0101090000157c000000060000000100000002",
+    ),
+    "event": (
+        Message(4, "heartbeat.pulse", None, userid=1000, rolemask=1, aux1=7),
+        "1200ffee000000250f6865617274626561742e70756c7365148e010401000003e8000000010000000700000000",
+    ),
+    "control": (
+        Message(8, aux1=1, matchtag=2),
+        "1200ffee00000015148e010800ffffffff000000000000000100000002",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_golden_bytes(name: str) -> None:
+    msg, text = GOLDEN[name]
+    expected = wire(text.replace("1200ffee", "1200eeff", 1))
+    assert frame(msg) == expected
+    (again,) = FrameReader().feed(expected)
+    assert frame(again) == expected
+    assert again.topic == msg.topic
+    assert again.route == msg.route
+
+
+def test_part_of_255_bytes_uses_the_long_form() -> None:
+    body = encode(Message.request("a.b", b"x" * 255, flags=0x04))
+    assert len(body) == 0x11E
+    assert b"\xff\x00\x00\x00\xff" + b"x" * 255 in body
+    assert decode(body).payload == b"x" * 255
+    assert decode(encode(Message.request("a.b", b"x" * 254))).payload == b"x" * 254
+
+
+def test_empty_payload_differs_from_none() -> None:
+    assert decode(encode(Message.request("a.b", b""))).payload == b""
+    assert decode(encode(Message.request("a.b"))).payload is None
+
+
+def test_topic_with_a_nul_is_tolerated() -> None:
+    body = encode(Message.request("attr.get")).replace(b"\x08attr.get", b"\x09attr.get\0")
+    assert decode(body).topic == "attr.get"
+
+
+messages = st.builds(
+    Message,
+    st.sampled_from([1, 2, 4, 8]),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=300),
+    st.none() | st.binary(max_size=600),
+    flags=st.sampled_from([0, 4, 0x10, 0x20, 0x40, 0x80, 0x44]),
+    userid=st.integers(0, 2**32 - 1),
+    rolemask=st.integers(0, 2**32 - 1),
+    aux1=st.integers(0, 2**32 - 1),
+    matchtag=st.integers(0, 2**32 - 1),
+    route=st.none() | st.lists(st.binary(min_size=1, max_size=40), max_size=4),
+)
+
+
+@given(messages)
+def test_round_trip(msg: Message) -> None:
+    again = decode(encode(msg))
+    for slot in ("type", "topic", "payload", "flags", "userid", "rolemask", "aux1", "matchtag", "route"):
+        assert getattr(again, slot) == getattr(msg, slot)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_decode_or_fail_cleanly(data: bytes) -> None:
+    try:
+        decode(data)
+    except FormatError:
+        pass
+
+
+@given(st.lists(messages, max_size=5), st.data())
+def test_stream_may_be_split_anywhere(msgs: list[Message], data: st.DataObject) -> None:
+    stream = b"".join(frame(msg) for msg in msgs)
+    reader, got = FrameReader(), []
+    while stream:
+        size = data.draw(st.integers(1, len(stream)))
+        got += reader.feed(stream[:size])
+        stream = stream[size:]
+    assert [encode(msg) for msg in got] == [encode(msg) for msg in msgs]
+
+
+@pytest.mark.parametrize(
+    ("data", "cause"),
+    [
+        (b"\xff\xee\x00\x12" + b"\0" * 8, "bad magic"),
+        (b"\x12\x00\xee\xff" + b"\x80\0\0\0", "exceeds the limit"),
+        (b"\x12\x00\xee\xff" + b"\0\0\0\0", "20-byte header"),
+    ],
+)
+def test_broken_stream(data: bytes, cause: str) -> None:
+    with pytest.raises(FormatError, match=cause):
+        FrameReader().feed(data)
+
+
+def test_payload_forms() -> None:
+    assert Message.request("a.b", {"x": 1}).payload == b'{"x":1}\0'
+    assert Message.request("a.b", '{"x": 1}').args == {"x": 1}
+    assert Message.request("a.b", b"raw").raw == b"raw"
+    assert Message.request("a.b").data is None
+    for bad in (None, "[1]", "nonsense", b"\xff"):
+        with pytest.raises(FormatError, match=r"a\.b"):
+            _ = Message.request("a.b", bad).args
