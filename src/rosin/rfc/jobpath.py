@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 16: where the data of a job is in the KVS.
+
+The primary namespace has a directory ``job.0000.0000.0000.0000`` (the id in dotted hex) per job. While the
+job runs, its key ``guest`` is a link to the root of a namespace of its own.
+"""
+
+from __future__ import annotations
+
+from ..errors import FormatError
+from . import fluid
+
+_PREFIX = "job."
+_LENGTH = len("job.0000.0000.0000.0000")
+
+
+def job_key(jobid: int, key: str = "") -> str:
+    """Return the key of the directory of job *jobid*, or of *key* inside it. FormatError: no 64-bit id."""
+    path = fluid.encode(jobid, "kvs")
+    return f"{path}.{key}" if key else path
+
+
+def guest_key(jobid: int, key: str = "") -> str:
+    """Return the key in the primary namespace of *key* in the guest namespace of job *jobid*."""
+    return job_key(jobid, f"guest.{key}" if key else "guest")
+
+
+def guest_namespace(jobid: int) -> str:
+    """Return the name of the KVS namespace of a running job."""
+    return f"job-{jobid}"
+
+
+def parse_key(key: str) -> tuple[int, str]:
+    """Split a key inside a job's directory into (job id, rest of the key, "" for the directory itself).
+
+    Only the spelling that :func:`job_key` writes is accepted. Raises FormatError.
+    """
+    path, dot, rest = key[:_LENGTH], key[_LENGTH : _LENGTH + 1], key[_LENGTH + 1 :]
+    if path.startswith(_PREFIX) and (not dot or (dot == "." and rest)):
+        try:
+            jobid = fluid.parse(path)
+        except FormatError:
+            jobid = -1
+        if jobid >= 0 and fluid.encode(jobid, "kvs") == path:
+            return jobid, rest
+    raise FormatError(f"jobpath: {key[:80]!r} is not in the directory of a job")

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 11: KVS tree objects."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.errors import FormatError
+from rosin.rfc import blobref, treeobj
+
+REF = "sha1-da39a3ee5e6b4b0d3255bfef95601890afd80709"
+refs = st.binary().map(blobref.blobref)
+leaves = st.one_of(
+    st.binary().map(treeobj.val),
+    st.lists(refs, min_size=1, max_size=4).map(treeobj.valref),
+    refs.map(treeobj.dirref),
+    st.builds(treeobj.symlink, st.text(), st.none() | st.text()),
+)
+trees = st.recursive(leaves, lambda inner: st.dictionaries(st.text(), inner, max_size=4).map(treeobj.dirobj))
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["ver", "type", "data", "target", "a"]), inner, max_size=4)
+    ),
+)
+
+
+def test_canonical_encoding_hashes_to_the_known_references():
+    empty = treeobj.encode(treeobj.dirobj())
+    assert empty == b'{"data":{},"type":"dir","ver":1}'
+    assert blobref.blobref(empty) == "sha1-c0a9faf907dda6216fd73bf81d0b3b21a1a8cb91"
+    one = treeobj.encode(treeobj.dirobj({"a": treeobj.val(b"422\n")}))
+    assert one == b'{"data":{"a":{"data":"NDIyCg==","type":"val","ver":1}},"type":"dir","ver":1}'
+    assert blobref.blobref(one) == "sha1-c3395e2f04624b57921eefa38ae69fc8f4d9b42f"
+
+
+@given(trees)
+def test_round_trip(tree):
+    treeobj.validate(tree)
+    data = treeobj.encode(tree)
+    assert treeobj.decode(data) == tree
+    assert treeobj.encode(treeobj.decode(data)) == data
+
+
+@given(st.binary())
+def test_val_keeps_bytes(data):
+    assert treeobj.val_data(treeobj.val(data)) == data
+
+
+def test_val_data_refuses_other_objects():
+    for obj in (
+        treeobj.dirref(REF),
+        {"type": "val"},
+        {"type": "val", "data": "x"},
+        {"type": "val", "data": 1},
+        [],
+    ):
+        with pytest.raises(FormatError):
+            treeobj.val_data(obj)
+
+
+@pytest.mark.parametrize(
+    ("obj", "text"),
+    [
+        (None, "treeobj: expected an object, got null"),
+        ({"ver": 1, "type": "hdir", "data": {}}, "treeobj: unknown type 'hdir'"),
+        ({"ver": 1, "type": [], "data": {}}, "treeobj: unknown type an array"),
+        ({"ver": 2, "type": "dir", "data": {}}, "treeobj: expected ver 1, got 2"),
+        ({"ver": True, "type": "dir", "data": {}}, "treeobj: expected ver 1, got true"),
+        ({"ver": 1, "type": "dir"}, "treeobj: expected exactly the keys ver, type and data"),
+        (
+            {"ver": 1, "type": "dir", "data": {}, "x": 1},
+            "treeobj: expected exactly the keys ver, type and data",
+        ),
+        (treeobj.valref([]), "treeobj: valref: expected a non-empty array of blobrefs, got an array"),
+        (treeobj.valref(["sha1-x"]), "treeobj: valref: invalid blobref 'sha1-x'"),
+        ({"ver": 1, "type": "dirref", "data": [REF, REF]}, "treeobj: dirref: expected one blobref, got 2"),
+        ({"ver": 1, "type": "val", "data": "NDIyCg="}, "treeobj: val: data is not base64 text"),
+        ({"ver": 1, "type": "val", "data": "é"}, "treeobj: val: data is not base64 text"),
+        ({"ver": 1, "type": "symlink", "data": {}}, "treeobj: symlink: expected data with a string 'target'"),
+        (
+            {"ver": 1, "type": "symlink", "data": {"target": "a", "namespace": 1}},
+            "treeobj: symlink: expected a string 'namespace', got 1",
+        ),
+        (
+            treeobj.dirobj({"a": treeobj.dirobj({"b": treeobj.dirobj({"c": 3})})}),
+            "treeobj: a.b.c: expected an object, got 3",
+        ),
+    ],
+)
+def test_refusals_name_place_and_cause(obj, text):
+    with pytest.raises(FormatError) as info:
+        treeobj.validate(obj)
+    assert str(info.value) == text
+
+
+def test_depth_is_no_danger():
+    tree = treeobj.dirobj()
+    for _ in range(100_000):
+        tree = treeobj.dirobj({"d": tree})
+    treeobj.validate(tree)
+    with pytest.raises(FormatError):
+        treeobj.decode(b'{"data":' * 200_000)
+
+
+@given(json_values)
+def test_any_json_is_valid_or_refused(obj):
+    try:
+        treeobj.validate(obj)
+    except FormatError:
+        return
+    assert obj["ver"] == 1
+
+
+@given(st.binary())
+def test_any_bytes_are_refused(data):
+    with pytest.raises(FormatError):
+        treeobj.decode(data)
