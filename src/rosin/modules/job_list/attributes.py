@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 43: the attributes of a listed job.
+
+A job is listed as a *row*: a tuple with its id and one value for each attribute, None for those that have no
+value yet. Rows are immutable, so a listing in progress is a consistent snapshot, and an inactive job is kept
+as nothing but its row. Annotations and dependencies are JSON text in a row, which is a fraction of the size
+of the objects.
+"""
+
+from __future__ import annotations
+
+import errno
+from operator import itemgetter
+from typing import Any
+
+from rosin import _json
+
+Row = tuple[Any, ...]
+
+#: Every attribute, in the order of ``job-list.list-attrs``.
+ATTRIBUTES = (
+    "userid",
+    "urgency",
+    "priority",
+    "t_submit",
+    "t_depend",
+    "t_priority",
+    "t_sched",
+    "t_run",
+    "t_cleanup",
+    "t_inactive",
+    "state",
+    "name",
+    "cwd",
+    "queue",
+    "project",
+    "bank",
+    "ntasks",
+    "ncores",
+    "duration",
+    "nnodes",
+    "ranks",
+    "nodelist",
+    "success",
+    "exception_occurred",
+    "exception_type",
+    "exception_severity",
+    "exception_note",
+    "result",
+    "expiration",
+    "annotations",
+    "waitstatus",
+    "dependencies",
+)
+
+#: Position of each attribute in a row; the job id is at 0.
+POSITION = {name: index for index, name in enumerate(("id", *ATTRIBUTES))}
+
+ID = 0
+USERID = POSITION["userid"]
+STATE = POSITION["state"]
+RESULT = POSITION["result"]
+T_INACTIVE = POSITION["t_inactive"]
+
+_ENCODED = ("annotations", "dependencies")
+
+
+class Projection:
+    """The attributes that a request asks for, as a function from rows to JSON objects.
+
+    ``attrs`` is the request's array: names from :data:`ATTRIBUTES`, or ``all``. The id is always included.
+    Raises OSError EINVAL for anything else.
+    """
+
+    __slots__ = ("_encoded", "_get", "_keys")
+
+    def __init__(self, attrs: list[Any]) -> None:
+        names = {"id": True}
+        for attr in attrs:
+            if not isinstance(attr, str):
+                raise OSError(errno.EINVAL, "attr has no string value")
+            if attr == "all":
+                names.update(dict.fromkeys(ATTRIBUTES, True))
+            elif attr in POSITION:
+                names[attr] = True
+            else:
+                raise OSError(errno.EINVAL, f"{attr} is not a valid attribute")
+        self._keys = tuple(names)
+        self._encoded = tuple(name for name in _ENCODED if name in names)
+        # Always two positions or more, so that the getter returns a tuple; zip() drops the surplus.
+        self._get = itemgetter(*(POSITION[name] for name in self._keys), ID)
+
+    def object(self, row: Row) -> dict[str, Any]:
+        """One job as it goes into a response."""
+        obj = {
+            key: value for key, value in zip(self._keys, self._get(row), strict=False) if value is not None
+        }
+        for key in self._encoded:
+            if key in obj:
+                obj[key] = _json.loads(obj[key])
+        return obj
+
+    def objects(self, rows: list[Row]) -> list[dict[str, Any]]:
+        """Many jobs."""
+        return [self.object(row) for row in rows]

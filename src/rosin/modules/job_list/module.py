@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The job-list service (RFC 43).
+
+A streaming ``list`` is answered with many jobs per response, one response per turn of the loop, from a
+snapshot of immutable rows. Requests that arrive before the journal's history is complete wait for its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable
+from typing import Any
+
+from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.constants import (
+    FLUX_JOB_STATE_ACTIVE,
+    FLUX_JOB_STATE_INACTIVE,
+    FLUX_JOB_STATE_NEW,
+    FLUX_KVS_READDIR,
+    FLUX_ROLE_ADMIN,
+    FLUX_ROLE_OWNER,
+    FLUX_RPC_STREAMING,
+)
+from rosin.errors import FormatError
+from rosin.rfc.jobpath import job_key
+from rosin.rfc.message import Message
+from rosin.rfc.payload import field
+
+from .attributes import ATTRIBUTES, USERID, Projection, Row
+from .constraint import Constraint, Context, compile_constraint, legacy_constraint
+from .record import Job
+from .store import Store
+
+#: Jobs in one response of a streaming list.
+BATCH = 1000
+#: Seconds between two responses of a streaming job-stats.
+STATS_INTERVAL = 0.2
+_MAX_COMPARISONS = 1_000_000
+
+
+class _Wait:
+    """A list-id request for a job that is not known yet or has not reached the wanted state."""
+
+    __slots__ = ("msg", "projection", "state")
+
+    def __init__(self, msg: Message, projection: Projection, state: int) -> None:
+        self.msg = msg
+        self.projection = projection
+        self.state = state
+
+    def satisfied_by(self, job: Job) -> bool:
+        if job.state in (FLUX_JOB_STATE_NEW, FLUX_JOB_STATE_INACTIVE):
+            return job.state == FLUX_JOB_STATE_INACTIVE
+        return not self.state or bool(self.state & job.seen)
+
+
+class JobList(BrokerModule):
+    """See the module's text."""
+
+    name = "job-list"
+
+    async def start(self) -> None:
+        self._store = Store()
+        self._deferred: list[tuple[Callable[[Message], Any], Message]] = []
+        self._waits: dict[int, list[_Wait]] = {}
+        self._lookups = 0
+        self._watchers: list[Message] = []
+        self._stats_timer: Any = None
+        self._private = False
+        self._max_comparisons = _MAX_COMPARISONS
+        self._context = Context()
+        self.reconfigure(self.config)
+        self._history = self.loop.create_future()
+        self._journal = self.h.rpc("job-manager.events-journal", {"full": True}, flags=FLUX_RPC_STREAMING)
+        self._journal.listen(self._journal_ready)
+        await self._history
+
+    async def stop(self) -> None:
+        self._journal.abandon()
+        for watcher in self._watchers:
+            self.respond_error(watcher, errno.ENODATA)
+        for waits in self._waits.values():
+            for wait in waits:
+                self.respond_error(wait.msg, errno.ECANCELED, "job-list is shutting down")
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        access = field(config, "access", dict, {})
+        private = field(access, "private-mode", bool, False)
+        limit = field(field(config, "job-list", dict, {}), "max_comparisons", int, _MAX_COMPARISONS)
+        if limit < 0:
+            raise OSError(errno.EINVAL, "job-list.max_comparisons must be >= 0")
+        queues = field(config, "queues", dict, {})
+        parents = {}
+        for name, entry in queues.items():
+            if isinstance(entry, dict) and "parent" in entry:
+                if not isinstance(entry["parent"], str):
+                    raise OSError(errno.EINVAL, f"queues.{name}: 'parent' must be a string")
+                parents[name] = entry["parent"]
+        self._private = private
+        self._max_comparisons = limit
+        self._context = Context(int(self.attrs.get("size", "1")), parents)
+        self._store.stats.configure(queues)
+
+    def stats(self) -> dict[str, Any]:
+        return {
+            "jobs": self._store.index.counts(),
+            "idsync": {"lookups": self._lookups, "waits": len(self._waits)},
+            "stats_watchers": len(self._watchers),
+        }
+
+    # -- the journal ------------------------------------------------------------------------------
+
+    def _journal_ready(self, journal: Any) -> None:
+        while journal.is_ready():
+            try:
+                response = journal.get()
+            except OSError as exc:
+                self._journal_ended(exc)
+                return
+            except FormatError as exc:
+                self.log.error(f"journal: {exc}")
+                journal.reset()
+                continue
+            self._process(response)
+            journal.reset()
+
+    def _journal_ended(self, exc: OSError) -> None:
+        if not self._history.done():
+            self._history.set_exception(OSError(exc.errno, f"job-manager.events-journal: {exc.strerror}"))
+        elif exc.errno != errno.ENODATA:
+            self.log.error(f"journal: {exc.strerror}; listings stay as they are until job-list is reloaded")
+
+    def _process(self, response: Any) -> None:
+        job = None
+        try:
+            job = self._store.process(response)
+        except FormatError as exc:
+            self.log.error(f"journal: {exc}")
+        if self._waits and self._store.ready:
+            self._wake(response.get("id"), job)
+        if self._store.stats.changed and self._watchers and self._stats_timer is None:
+            self._stats_timer = self.call_later(STATS_INTERVAL, self._publish_stats)
+        if self._store.ready and not self._history.done():
+            self._history.set_result(None)
+            deferred, self._deferred = self._deferred, []
+            for handler, msg in deferred:
+                self._resume(handler, msg)
+
+    def _resume(self, handler: Callable[[Message], Any], msg: Message) -> None:
+        try:
+            result = handler(msg)
+        except Exception as exc:
+            self.respond_exception(msg, exc)
+        else:
+            if result is not DEFERRED:
+                self.respond(msg, result)
+
+    def _wake(self, jobid: Any, job: Job | None) -> None:
+        waits = self._waits.pop(jobid, None)
+        if waits is None:
+            return
+        if job is None:
+            known = self._store.index.jobs.get(jobid)
+            if known is None:  # the job was found to be invalid
+                for wait in waits:
+                    self.respond_error(wait.msg, errno.ENOENT)
+                return
+            job = known if isinstance(known, Job) else None
+        rest = []
+        for wait in waits:
+            if job is not None and wait.satisfied_by(job):
+                self._respond_job(wait.msg, wait.projection, job.row())
+            else:
+                rest.append(wait)
+        if rest:
+            self._waits[jobid] = rest
+
+    @event_handler("job-purge-inactive")
+    def _purged(self, msg: Message) -> None:
+        count = self._store.purge(field(msg.args, "jobs", list))
+        self.log.debug(f"purged {count} inactive jobs")
+
+    # -- access -----------------------------------------------------------------------------------
+
+    def _restricted(self, msg: Message) -> bool:
+        return self._private and not msg.rolemask & (FLUX_ROLE_OWNER | FLUX_ROLE_ADMIN)
+
+    def _respond_job(self, msg: Message, projection: Projection, row: Row) -> None:
+        if self._restricted(msg) and row[USERID] != msg.userid:
+            self.respond_error(msg, errno.ENOENT)
+        else:
+            self.respond(msg, {"job": projection.object(row)})
+
+    # -- list -------------------------------------------------------------------------------------
+
+    @request_handler("list", allow_guest=True)
+    def list_jobs(self, msg: Message) -> Any:
+        if not self._store.ready:
+            self._deferred.append((self.list_jobs, msg))
+            return DEFERRED
+        projection, rows = self._select(msg)
+        if not msg.streaming:
+            return {"jobs": projection.objects(rows)}
+        first = projection.objects(rows[:BATCH])
+        if first:
+            self.respond(msg, {"jobs": first, "version": 1})
+        if len(rows) > BATCH:
+            key = (msg.sender, msg.matchtag)
+            task = self.create_task(self._continue(msg, projection, rows))
+            self._streams[key] = task
+            task.add_done_callback(lambda _: self._streams.pop(key, None))
+        else:
+            self.respond_error(msg, errno.ENODATA)
+        return DEFERRED
+
+    async def _continue(self, msg: Message, projection: Projection, rows: list[Row]) -> None:
+        try:
+            for start in range(BATCH, len(rows), BATCH):
+                await asyncio.sleep(0)
+                self.respond(msg, {"jobs": projection.objects(rows[start : start + BATCH])})
+        finally:
+            self.respond_error(msg, errno.ENODATA)
+
+    def _select(self, msg: Message) -> tuple[Projection, list[Row]]:
+        args = msg.args
+        try:
+            max_entries = field(args, "max_entries", int)
+            attrs = args.get("attrs")
+            since = field(args, "since", float, 0.0)
+            constraint = args.get("constraint")
+            if "attrs" not in args:
+                raise FormatError("payload: missing field 'attrs'")
+            if max_entries < 0:
+                raise FormatError("max_entries < 0 not allowed")
+            if not since >= 0.0:
+                raise FormatError("since < 0.0 not allowed")
+            if not isinstance(attrs, list):
+                raise FormatError("attrs must be an array")
+            if constraint is None:
+                constraint = legacy_constraint(args)
+            compiled = self._compile(constraint, msg)
+        except FormatError as exc:
+            raise FormatError(f"invalid payload: {exc}") from None
+        projection = Projection(attrs)
+        most = self._max_comparisons // compiled.cost if self._max_comparisons else 0
+        return projection, self._store.index.select(compiled.matches, compiled.may, since, max_entries, most)
+
+    def _compile(self, constraint: Any, msg: Message) -> Constraint:
+        if self._restricted(msg):
+            own = {"userid": [msg.userid]}
+            constraint = {"and": [own, constraint]} if constraint else own
+        try:
+            return compile_constraint(constraint, self._context)
+        except FormatError as exc:
+            raise FormatError(f"constraint object invalid: {exc}") from None
+
+    # -- list-id ----------------------------------------------------------------------------------
+
+    @request_handler("list-id", allow_guest=True)
+    def list_id(self, msg: Message) -> Any:
+        if not self._store.ready:
+            self._deferred.append((self.list_id, msg))
+            return DEFERRED
+        args = msg.args
+        try:
+            jobid = field(args, "id", int)
+            state = field(args, "state", int, 0)
+            attrs = args.get("attrs")
+            if not isinstance(attrs, list):
+                raise FormatError("attrs must be an array")
+            if state & ~(FLUX_JOB_STATE_ACTIVE | FLUX_JOB_STATE_INACTIVE):
+                raise FormatError("invalid state specified")
+        except FormatError as exc:
+            raise FormatError(f"invalid payload: {exc}") from None
+        wait = _Wait(msg, Projection(attrs), state)
+        if jobid in self._store.index.jobs:
+            self._answer_or_wait(jobid, wait)
+        else:
+            self.create_task(self._look_for(jobid, wait))
+        return DEFERRED
+
+    def _answer_or_wait(self, jobid: int, wait: _Wait) -> None:
+        job = self._store.index.jobs.get(jobid)
+        if isinstance(job, tuple):
+            self._respond_job(wait.msg, wait.projection, job)
+        elif job is not None and self._restricted(wait.msg) and job.userid != wait.msg.userid:
+            self.respond_error(wait.msg, errno.ENOENT)
+        elif job is not None and wait.satisfied_by(job):
+            self._respond_job(wait.msg, wait.projection, job.row())
+        else:
+            self._waits.setdefault(jobid, []).append(wait)
+
+    async def _look_for(self, jobid: int, wait: _Wait) -> None:
+        """A job that is in the KVS but not known is on its way through the journal."""
+        self._lookups += 1
+        try:
+            request = {"key": job_key(jobid), "namespace": "primary", "flags": FLUX_KVS_READDIR}
+            await self.h.rpc("kvs.lookup", request)
+        except (FormatError, OSError) as exc:
+            errnum = exc.errno if isinstance(exc, OSError) and exc.errno else errno.ENOENT
+            self.respond_error(wait.msg, errnum)
+        else:
+            self._answer_or_wait(jobid, wait)
+        finally:
+            self._lookups -= 1
+
+    @request_handler("list-attrs", allow_guest=True)
+    def list_attrs(self, msg: Message) -> dict[str, Any]:
+        return {"attrs": [*ATTRIBUTES, "all"]}
+
+    # -- counts -----------------------------------------------------------------------------------
+
+    @request_handler("job-stats", allow_guest=True)
+    def job_stats(self, msg: Message) -> Any:
+        if not self._store.ready:
+            self._deferred.append((self.job_stats, msg))
+            return DEFERRED
+        self._refuse_restricted(msg)
+        if not msg.streaming:
+            return self._store.stats.encode()
+        self._watchers.append(msg)
+        self.respond(msg, self._store.stats.encode())
+        return DEFERRED
+
+    @request_handler("stats-get", allow_guest=True)
+    def stats_get(self, msg: Message) -> dict[str, Any]:
+        self._refuse_restricted(msg)
+        return self.stats()
+
+    def _refuse_restricted(self, msg: Message) -> None:
+        if self._restricted(msg):
+            raise OSError(errno.EPERM, "private mode: statistics are shown to the instance owner only")
+
+    def _publish_stats(self) -> None:
+        self._stats_timer = None
+        self._store.stats.changed = False
+        if self._watchers:
+            stats = self._store.stats.encode()
+            for watcher in self._watchers:
+                self.respond(watcher, stats)
+
+    @request_handler("job-stats-cancel", allow_guest=True)
+    def _cancel_stats(self, msg: Message) -> Any:
+        matchtag = field(msg.args, "matchtag", int)
+        for watcher in self._watchers:
+            if watcher.sender == msg.sender and watcher.matchtag == matchtag:
+                self._watchers.remove(watcher)
+                self.respond_error(watcher, errno.ENODATA)
+                break
+        return DEFERRED
+
+    def disconnected(self, sender: bytes) -> None:
+        self._watchers = [msg for msg in self._watchers if msg.sender != sender]
+        for jobid, waits in list(self._waits.items()):
+            rest = [wait for wait in waits if wait.msg.sender != sender]
+            if rest:
+                self._waits[jobid] = rest
+            else:
+                del self._waits[jobid]

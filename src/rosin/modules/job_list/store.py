@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The journal of the job manager, played into the index and the counts (RFC 21, RFC 43).
+
+At the start the journal sends its history, job by job in no particular order, then an empty response with id
+-1, then events as they happen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOBID_ANY
+from rosin.errors import FormatError
+from rosin.rfc.payload import field
+
+from .attributes import POSITION, RESULT, Row
+from .index import Index
+from .record import Job
+from .stats import Stats
+
+_QUEUE = POSITION["queue"]
+
+
+class Store:
+    """What job-list knows. ``ready`` is set when the history is complete."""
+
+    def __init__(self) -> None:
+        self.index = Index()
+        self.stats = Stats()
+        self.ready = False
+        self._backlog: list[Job] = []
+
+    def process(self, response: dict[str, Any]) -> Job | None:
+        """Take one response of the journal; returns the job that changed.
+
+        Raises FormatError, after the other events of the response were taken, if an event breaks RFC 21.
+        """
+        jobid = field(response, "id", int)
+        events = field(response, "events", list)
+        if jobid == FLUX_JOBID_ANY:
+            self.index.retire_backlog(self._backlog)
+            self._backlog = []
+            self.ready = True
+            return None
+        job = self._find(jobid, response)
+        if job is None:
+            return None
+        fault: FormatError | None = None
+        for event in events:
+            try:
+                if not self._apply(job, event):
+                    return None
+            except FormatError as error:
+                fault = error
+        if fault is not None:
+            raise fault
+        return job
+
+    def _find(self, jobid: int, response: dict[str, Any]) -> Job | None:
+        job = self.index.jobs.get(jobid)
+        if job is None:
+            events = response["events"]
+            if not events or events[0].get("name") != "submit":
+                raise FormatError(f"journal: job {jobid} has events but none is its submit event")
+            job = Job(jobid)
+            self.index.add(job)
+        if not isinstance(job, Job):
+            return None  # nothing that happens after the clean event is listed
+        if job.jobspec is None:
+            job.jobspec = field(response, "jobspec", dict, None)
+        if job.R is None:
+            job.R = field(response, "R", dict, None)
+        return job
+
+    def _apply(self, job: Job, event: dict[str, Any]) -> bool:
+        """Take one event; False if the job is gone."""
+        name = field(event, "name", str)
+        if name == "invalidate":
+            self.index.drop(job)
+            return False
+        before = job.state, job.queue
+        job.apply(name, field(event, "timestamp", float), field(event, "context", dict, {}))
+        if job.state == FLUX_JOB_STATE_INACTIVE:
+            if before[0] == FLUX_JOB_STATE_INACTIVE:
+                return True
+            self.stats.move(before, (job.state, job.queue), job.result())
+            if self.ready:
+                self.index.retire(job)
+            else:
+                self._backlog.append(job)
+        else:
+            self.stats.move(before, (job.state, job.queue))
+        return True
+
+    def purge(self, jobids: list[int]) -> int:
+        """Forget inactive jobs; returns how many there were."""
+        count = 0
+        for jobid in jobids:
+            row: Row | None = self.index.purge(jobid)
+            if row is not None:
+                self.stats.purge(row[_QUEUE], row[RESULT])
+                count += 1
+        return count
