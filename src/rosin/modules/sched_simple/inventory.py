@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""R to a pool and back (RFC 20): the names, ranks and properties that an allocation is written down with."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from rosin.errors import FormatError
+from rosin.modules.sched_simple.bits import members
+from rosin.modules.sched_simple.eligible import Eligible
+from rosin.modules.sched_simple.pool import Pool
+from rosin.rfc.hostlist import Hostlist
+from rosin.rfc.idset import Idset
+from rosin.rfc.rset import ResourceSet
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rosin.modules.sched_simple.pool import Allocation
+
+    Held = Mapping[int, tuple[int, int]]
+
+_MAX_GROUPS = 4096
+
+
+class Inventory:
+    """The resources that the scheduler acquired, as an R object describes them.
+
+    Attributes:
+        pool: what is free.
+        expiration: when the resources go away, in seconds since the epoch; 0.0 is never.
+    """
+
+    def __init__(self, R: dict[str, Any], mode: str = "worst-fit") -> None:
+        """Raises FormatError when ``R`` is not an RFC 20 object."""
+        rset = ResourceSet.decode(R)
+        nodes = dict(sorted(rset.items()))
+        ranks = list(nodes)
+        self.expiration = rset.expiration
+        self._scheduling = rset.scheduling
+        self._hosts = [rset.host(rank) for rank in ranks]
+        self._properties: dict[str, int] = {}
+        self._eligible = Eligible(ranks, self._hosts, self._properties)
+        self.pool = Pool(
+            ranks, [c for c, _ in nodes.values()], [g for _, g in nodes.values()], self._eligible, mode
+        )
+        self._groups: dict[int, dict[str, Any]] = {}
+        self.add_properties(rset.get_properties())
+
+    def nodes(self, ranks: str) -> int:
+        """Return the mask of the nodes whose ranks the idset names. Raises FormatError."""
+        return self.pool.mask_of(Idset(ranks))
+
+    def add_properties(self, properties: Mapping[str, str]) -> None:
+        """Give nodes properties (RFC 28 ``property-add``): name -> idset of ranks."""
+        for name, ranks in properties.items():
+            self._properties[name] = self._properties.get(name, 0) | self.nodes(ranks)
+        self._forget()
+
+    def remove_properties(self, properties: Mapping[str, str]) -> None:
+        """Take properties from nodes (RFC 28 ``property-remove``): name -> idset of ranks."""
+        for name, ranks in properties.items():
+            self._properties[name] = self._properties.get(name, 0) & ~self.nodes(ranks)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._eligible.forget()
+        self._groups = {}
+        self.pool.changed()
+
+    def encode(self, allocation: Allocation, starttime: float) -> dict[str, Any]:
+        """Return the R object of an allocation."""
+        nodes = allocation.nodes
+        group = self._group(nodes, job=True)
+        execution: dict[str, Any] = {
+            "R_lite": self._lite(nodes),
+            "starttime": starttime,
+            "expiration": allocation.expiration,
+            "nslots": allocation.nslots,
+            **group,
+        }
+        R: dict[str, Any] = {"version": 1, "execution": execution}
+        if self._scheduling is not None:
+            R["scheduling"] = self._scheduling
+        return R
+
+    def describe(self, held: Held) -> dict[str, Any]:
+        """Return the R object of a set of resources that is not a job's."""
+        execution = {
+            "R_lite": self._lite(held),
+            "starttime": 0.0,
+            "expiration": self.expiration,
+            **self._group(held, job=False),
+        }
+        return {"version": 1, "execution": execution}
+
+    def all(self) -> Held:
+        """Return all nodes with all that they have."""
+        return self._whole(self.pool.valid)
+
+    def down(self) -> Held:
+        """Return the nodes that are not available."""
+        return self._whole(self.pool.valid & ~self.pool.up)
+
+    def _whole(self, mask: int) -> Held:
+        return {i: (self.pool.cores[i], self.pool.gpus[i]) for i in members(mask)}
+
+    def summary(self, held: Held) -> str:
+        """Return one line such as ``rank[0-1]/core[0-3],gpu0``: flux-core's form in annotations."""
+        parts = []
+        for (cores, gpus), ranks in self._alike(held):
+            gpu_text = f",gpu{_bracketed(gpus)}" if gpus else ""
+            parts.append(f"rank{_bracketed(ranks)}/core{_bracketed(cores)}{gpu_text}")
+        return " ".join(parts)
+
+    def _lite(self, held: Held) -> list[dict[str, Any]]:
+        entries = []
+        for (cores, gpus), ranks in self._alike(held):
+            children = {"core": _ids(cores)}
+            if gpus:
+                children["gpu"] = _ids(gpus)
+            entries.append({"rank": _ids(ranks), "children": children})
+        return entries
+
+    def _alike(self, held: Held) -> list[tuple[tuple[int, int], int]]:
+        """Group nodes of which the same ids are held: ((cores, gpus), mask of ranks), by lowest rank."""
+        ranks = self.pool.ranks
+        if len(held) == 1:
+            ((i, ids),) = held.items()
+            return [(ids, 1 << ranks[i])]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for i, ids in held.items():
+            groups.setdefault(ids, []).append(ranks[i])
+        return [
+            (ids, Idset(numbers).mask)
+            for ids, numbers in sorted(groups.items(), key=lambda item: min(item[1]))
+        ]
+
+    def _group(self, held: Held, *, job: bool) -> dict[str, Any]:
+        """Return the nodelist and properties of a set of nodes; remembered for jobs, which repeat sets."""
+        mask = 0
+        if len(held) < 64:
+            for i in held:
+                mask |= 1 << i
+        else:
+            mask = Idset(list(held)).mask
+        if job and mask in self._groups:
+            return self._groups[mask]
+        ranks = self.pool.ranks
+        group: dict[str, Any] = {}
+        if held:
+            group["nodelist"] = [Hostlist.from_names(self._hosts[i] for i in sorted(held)).encode()]
+        properties = {
+            name: _ids(Idset([ranks[i] for i in members(nodes & mask)]).mask)
+            for name, nodes in sorted(self._properties.items())
+            if nodes & mask and not (job and name.startswith("+"))  # '+': local to this instance
+        }
+        if properties:
+            group["properties"] = properties
+        if job:
+            if len(self._groups) >= _MAX_GROUPS:
+                self._groups.clear()
+            self._groups[mask] = group
+        return group
+
+
+def ranks_of(R: Any) -> list[int]:
+    """Return the ranks of an R object, for which nothing else of it is needed. Raises FormatError."""
+    try:
+        return [rank for entry in R["execution"]["R_lite"] for rank in Idset.decode(entry["rank"])]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FormatError(f"R: missing or malformed element: {error}") from None
+
+
+@lru_cache(maxsize=8192)
+def _ids(mask: int) -> str:
+    return Idset.from_mask(mask).encode()
+
+
+@lru_cache(maxsize=8192)
+def _bracketed(mask: int) -> str:
+    return Idset.from_mask(mask).encode(brackets=True)

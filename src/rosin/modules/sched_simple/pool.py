@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The allocator: which cores and GPUs of which nodes a job gets (RFC 20, 27, 28).
+
+Nodes are numbered by ascending rank; every set of nodes is an integer with one bit per node. Nodes with
+the same number of free cores and GPUs share a *bucket*, so that a decision looks at a handful of buckets,
+not at every node, and a job that does not fit costs a few machine words per thousand nodes.
+
+Choice of nodes, as flux-core's scheduler makes it: most free cores first, then most free GPUs, then lowest
+rank; on a node, lowest ids first.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from errno import EOVERFLOW
+from typing import TYPE_CHECKING, Any
+
+from rosin.modules.sched_simple.bits import lowest, members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from rosin.modules.sched_simple.count import Count
+    from rosin.modules.sched_simple.request import ResourceRequest
+
+    Buckets = dict[tuple[int, int], int]
+
+#: Order in which buckets are tried: maps the ascending list of (free cores, free GPUs) to an iterator.
+ALLOC_MODES: dict[str, Callable[[list[tuple[int, int]]], Iterable[tuple[int, int]]]] = {
+    "worst-fit": reversed,
+    "best-fit": iter,
+}
+
+
+class InfeasibleError(OSError):
+    """The request can never be met by these resources (EOVERFLOW)."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(EOVERFLOW, f"unsatisfiable request: {text}")
+
+
+class Allocation:
+    """What one job holds.
+
+    Attributes:
+        nodes: node index -> (mask of core ids, mask of GPU ids).
+        nslots: number of slots that were allocated.
+        expiration: when the job ends, in seconds since the epoch; 0.0 is never.
+    """
+
+    __slots__ = ("expiration", "nodes", "nslots")
+
+    def __init__(self, nodes: dict[int, tuple[int, int]], nslots: int, expiration: float) -> None:
+        self.nodes = nodes
+        self.nslots = nslots
+        self.expiration = expiration
+
+
+class Pool:
+    """Nodes with their cores and GPUs, which of them are up, and what is allocated to which job.
+
+    Args:
+        ranks: rank of each node, ascending.
+        cores: mask of core ids of each node.
+        gpus: mask of GPU ids of each node.
+        eligible: maps an RFC 31 constraint to the mask of nodes that meet it.
+        mode: ``worst-fit`` (default) or ``best-fit``.
+    """
+
+    def __init__(
+        self,
+        ranks: list[int],
+        cores: list[int],
+        gpus: list[int],
+        eligible: Callable[[dict[str, Any]], int],
+        mode: str = "worst-fit",
+    ) -> None:
+        self.ranks = ranks
+        self.index = {rank: i for i, rank in enumerate(ranks)}
+        self.cores = cores
+        self.gpus = gpus
+        self.jobs: dict[int, Allocation] = {}
+        self.generation = 0  # of what feasibility depends on: nodes and their properties
+        self.valid = (1 << len(ranks)) - 1
+        self.up = 0
+        self._eligible = eligible
+        self._tried = ALLOC_MODES[mode]
+        self._free_cores = list(cores)
+        self._free_gpus = list(gpus)
+        self._class = [(c.bit_count(), g.bit_count()) for c, g in zip(cores, gpus, strict=True)]
+        self._capacity: Buckets = {}
+        for i, key in enumerate(self._class):
+            self._capacity[key] = self._capacity.get(key, 0) | 1 << i
+        self._free: Buckets = dict(self._capacity)
+        self._order = sorted(self._free)
+        self._idle = self.valid
+
+    # -- availability (RFC 28) --
+
+    def mark_up(self, nodes: int) -> None:
+        """Make the nodes of a mask available."""
+        self.up |= nodes & self.valid
+
+    def mark_down(self, nodes: int) -> None:
+        """Make the nodes of a mask unavailable; what jobs hold on them stays theirs."""
+        self.up &= ~nodes
+
+    def shrink(self, nodes: int) -> None:
+        """Remove the nodes of a mask for good."""
+        self.up &= ~nodes
+        self.valid &= ~nodes
+        self.changed()
+
+    def changed(self) -> None:
+        """Note that properties or nodes changed: what was feasible has to be judged anew."""
+        self.generation += 1
+
+    def mask_of(self, ranks: Iterable[int]) -> int:
+        """Return the mask of the nodes with these ranks; unknown ranks are left out."""
+        mask = 0
+        for rank in ranks:
+            i = self.index.get(rank)
+            if i is not None:
+                mask |= 1 << i
+        return mask
+
+    # -- allocation --
+
+    def alloc(self, jobid: int, request: ResourceRequest, expiration: float = 0.0) -> Allocation | None:
+        """Allocate resources to a job; None when they are not free now.
+
+        Raises InfeasibleError when they never will be.
+        """
+        allowed = self.up
+        if request.constraint is not None:
+            allowed &= self._eligible(request.constraint)
+        nodes, slots, cores, gpus = request.nodes, request.slots, request.cores, request.gpus
+        if nodes is None:
+            chosen = self._choose_slots(allowed, slots, cores, gpus)
+            nslots = sum(c.bit_count() for c, _ in chosen.values()) // cores if chosen else 0
+        else:
+            per_node = slots.min
+            if request.exclusive:
+                chosen = self._choose_nodes(allowed & self._idle, nodes, cores, gpus, whole=True)
+            else:
+                chosen = self._choose_nodes(allowed, nodes, per_node * cores, per_node * gpus)
+            nslots = per_node * len(chosen)
+        if not chosen:
+            self.check(request)
+            return None
+        allocation = Allocation(chosen, nslots, expiration)
+        for i, (c, g) in chosen.items():
+            self._set_free(i, self._free_cores[i] & ~c, self._free_gpus[i] & ~g)
+        self.jobs[jobid] = allocation
+        return allocation
+
+    def _candidates(self, allowed: int, cores: int, gpus: int) -> Iterator[tuple[tuple[int, int], int]]:
+        """Yield (bucket key, mask of allowed nodes) in the order of choice."""
+        for key in self._tried(self._order):
+            if key[0] >= cores and key[1] >= gpus:
+                mask = self._free[key] & allowed
+                if mask:
+                    yield key, mask
+
+    def _choose_nodes(
+        self, allowed: int, count: Count, cores: int, gpus: int, *, whole: bool = False
+    ) -> dict[int, tuple[int, int]]:
+        candidates = list(self._candidates(allowed, cores, gpus))
+        wanted = count.best(sum(mask.bit_count() for _, mask in candidates))
+        chosen: dict[int, tuple[int, int]] = {}
+        for _, mask in candidates:
+            for i in members(mask, wanted - len(chosen)):
+                free_cores, free_gpus = self._free_cores[i], self._free_gpus[i]
+                if whole:
+                    chosen[i] = (free_cores, free_gpus)
+                else:
+                    chosen[i] = (lowest(free_cores, cores), lowest(free_gpus, gpus))
+            if len(chosen) == wanted:
+                break
+        return chosen
+
+    def _choose_slots(self, allowed: int, count: Count, cores: int, gpus: int) -> dict[int, tuple[int, int]]:
+        candidates = [
+            (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores, mask)
+            for key, mask in self._candidates(allowed, cores, gpus)
+        ]
+        missing = count.best(sum(fits * mask.bit_count() for fits, mask in candidates))
+        chosen: dict[int, tuple[int, int]] = {}
+        for fits, mask in candidates:
+            for i in members(mask, -(-missing // fits)):
+                take = min(fits, missing)
+                chosen[i] = (
+                    lowest(self._free_cores[i], take * cores),
+                    lowest(self._free_gpus[i], take * gpus),
+                )
+                missing -= take
+            if not missing:
+                break
+        return chosen
+
+    def _set_free(self, i: int, cores: int, gpus: int) -> None:
+        """Record the free cores and GPUs of a node and move it to the bucket that it belongs in."""
+        bit = 1 << i
+        old = (self._free_cores[i].bit_count(), self._free_gpus[i].bit_count())
+        new = (cores.bit_count(), gpus.bit_count())
+        self._free_cores[i], self._free_gpus[i] = cores, gpus
+        if new == old:
+            return
+        rest = self._free[old] ^ bit
+        if rest:
+            self._free[old] = rest
+        else:
+            del self._free[old]
+            del self._order[bisect_left(self._order, old)]
+        if new in self._free:
+            self._free[new] |= bit
+        else:
+            self._free[new] = bit
+            insort(self._order, new)
+        if new[0] == self._class[i][0]:
+            self._idle |= bit
+        else:
+            self._idle &= ~bit
+
+    # -- life of a job --
+
+    def register(self, jobid: int, held: dict[int, tuple[int, int]], expiration: float) -> None:
+        """Mark what a running job holds (``held``: rank -> core mask, GPU mask), after a restart.
+
+        Raises ValueError when it names ranks or ids that do not exist or that another job holds.
+        """
+        nodes: dict[int, tuple[int, int]] = {}
+        for rank, (cores, gpus) in held.items():
+            i = self.index.get(rank)
+            if i is None or not self.valid >> i & 1:
+                raise ValueError(f"rank {rank} is not among the resources")
+            if cores & ~self._free_cores[i] or gpus & ~self._free_gpus[i]:
+                raise ValueError(f"rank {rank}: resources do not exist or are held by another job")
+            nodes[i] = (cores, gpus)
+        for i, (cores, gpus) in nodes.items():
+            self._set_free(i, self._free_cores[i] & ~cores, self._free_gpus[i] & ~gpus)
+        self.jobs[jobid] = Allocation(nodes, 0, expiration)
+
+    def free(self, jobid: int, ranks: Iterable[int], *, final: bool) -> list[int]:
+        """Take back what a job holds on ``ranks``; with ``final`` all that it still holds.
+
+        Returns the ranks of the request that the job does not hold, or with ``final`` also those that the
+        request left out: an accounting error of the caller, for the log. Raises KeyError for a job that
+        holds nothing.
+        """
+        nodes = self.jobs[jobid].nodes
+        wrong: list[int] = []
+        for rank in ranks:
+            i = self.index.get(rank)
+            held = None if i is None else nodes.pop(i, None)
+            if i is None or held is None:
+                wrong.append(rank)
+            else:
+                self._give_back(i, *held)
+        if final:
+            for i, held in nodes.items():
+                wrong.append(self.ranks[i])
+                self._give_back(i, *held)
+            nodes.clear()
+        if not nodes:
+            del self.jobs[jobid]
+        return wrong
+
+    def release(self, jobid: int) -> None:
+        """Take back all that a job holds."""
+        for i, held in self.jobs.pop(jobid).nodes.items():
+            self._give_back(i, *held)
+
+    def _give_back(self, i: int, cores: int, gpus: int) -> None:
+        self._set_free(i, self._free_cores[i] | cores, self._free_gpus[i] | gpus)
+
+    def allocated(self) -> dict[int, tuple[int, int]]:
+        """Return node index -> (core mask, GPU mask) of all that jobs hold on nodes that still exist."""
+        busy: dict[int, tuple[int, int]] = {}
+        for allocation in self.jobs.values():
+            for i, (cores, gpus) in allocation.nodes.items():
+                if self.valid >> i & 1:
+                    held = busy.get(i, (0, 0))
+                    busy[i] = (held[0] | cores, held[1] | gpus)
+        return busy
+
+    # -- feasibility --
+
+    def check(self, request: ResourceRequest) -> None:
+        """Raise InfeasibleError when the request does not fit even with all nodes up and free."""
+        if request.feasible_at == self.generation:
+            return
+        allowed = self.valid
+        if request.constraint is not None:
+            allowed &= self._eligible(request.constraint)
+        if request.nodes is not None:
+            self._check_nodes(request, request.nodes, allowed)
+        else:
+            self._check_slots(request, allowed)
+        request.feasible_at = self.generation
+
+    def _check_nodes(self, request: ResourceRequest, count: Count, allowed: int) -> None:
+        per_node = 1 if request.exclusive else request.slots.min
+        cores, gpus = per_node * request.cores, per_node * request.gpus
+        fitting = sum(
+            (mask & allowed).bit_count()
+            for key, mask in self._capacity.items()
+            if key[0] >= cores and key[1] >= gpus
+        )
+        if not count.best(fitting):
+            kind = "exclusive node(s)" if request.exclusive else "node(s)"
+            each = f"{cores} core(s)" + (f" and {gpus} GPU(s)" if gpus else "")
+            raise InfeasibleError(f"need {count.min} {kind} with {each} each, only {fitting} eligible")
+
+    def _check_slots(self, request: ResourceRequest, allowed: int) -> None:
+        cores, gpus = request.cores, request.gpus
+        fitting = sum(
+            (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores) * (mask & allowed).bit_count()
+            for key, mask in self._capacity.items()
+        )
+        if not request.slots.best(fitting):
+            each = f"{cores} core(s)" + (f" and {gpus} GPU(s)" if gpus else "")
+            raise InfeasibleError(f"need {request.slots.min} slot(s) of {each}, only {fitting} fit")

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a job asks for, read from its jobspec (RFC 14 and 25) in the terms of the allocator."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rosin.errors import FormatError
+from rosin.modules.sched_simple.count import Count, parse
+
+#: Deepest nesting of resources that is followed; legitimate requests have four or five levels.
+MAX_DEPTH = 64
+
+ONE = Count(1, 1)
+
+
+class ResourceRequest:
+    """A resource request.
+
+    Attributes:
+        nodes: acceptable node counts; None when the job asks for slots wherever they are.
+        slots: slots per node, or the total number of slots when ``nodes`` is None.
+        cores: cores per slot.
+        gpus: GPUs per slot.
+        exclusive: the job gets its nodes whole.
+        duration: seconds; 0.0 is no limit.
+        constraint: RFC 31 object, or None.
+        feasible_at: generation of the pool for which feasibility was last found true.
+    """
+
+    __slots__ = (
+        "constraint",
+        "cores",
+        "duration",
+        "exclusive",
+        "feasible_at",
+        "gpus",
+        "nodes",
+        "slots",
+    )
+
+    def __init__(
+        self,
+        nodes: Count | None,
+        slots: Count,
+        cores: int,
+        gpus: int = 0,
+        *,
+        exclusive: bool = False,
+        duration: float = 0.0,
+        constraint: dict[str, Any] | None = None,
+    ) -> None:
+        self.nodes = nodes
+        self.slots = slots
+        self.cores = cores
+        self.gpus = gpus
+        self.exclusive = exclusive
+        self.duration = duration
+        self.constraint = constraint
+        self.feasible_at = -1
+        if exclusive and nodes is None:  # exclusive is a property of nodes: each slot gets one
+            self.nodes, self.slots = slots, ONE
+
+
+def from_jobspec(jobspec: Any) -> ResourceRequest:
+    """Read the request out of a decoded jobspec.
+
+    The resource graph is walked to any depth; types other than node, slot, core and gpu only multiply what
+    is below them. Raises FormatError naming what is missing.
+    """
+    resources = jobspec.get("resources") if isinstance(jobspec, dict) else None
+    if not resources or not isinstance(resources, list):
+        raise FormatError("jobspec has no resources")
+    walk = _Walk()
+    walk.visit(resources, 1, 0)
+    if walk.slots is None:
+        raise FormatError("jobspec: no slot in resources: unable to determine slot count")
+    if walk.cores is None:
+        raise FormatError("jobspec: no core in resources: unable to determine slot size")
+    system = _system(jobspec)
+    return ResourceRequest(
+        None if walk.nodes is None else walk.nodes.scaled(walk.parents),
+        walk.slots,
+        walk.cores,
+        walk.gpus,
+        exclusive=walk.exclusive,
+        duration=_duration(system),
+        constraint=_constraint(system),
+    )
+
+
+class _Walk:
+    """What a walk over the resource vertices has found so far."""
+
+    __slots__ = ("cores", "exclusive", "gpus", "nodes", "parents", "slots")
+
+    def __init__(self) -> None:
+        self.nodes: Count | None = None
+        self.slots: Count | None = None
+        self.cores: int | None = None
+        self.gpus = 0
+        self.exclusive = False
+        self.parents = 1  # how many resources above the node level each multiply the node count
+
+    def visit(self, vertices: Any, parents: int, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            raise FormatError(f"jobspec: resources are nested deeper than {MAX_DEPTH} levels")
+        if not isinstance(vertices, list):
+            raise FormatError("jobspec: 'with' must be an array")
+        for vertex in vertices:
+            if not isinstance(vertex, dict):
+                raise FormatError("jobspec: a resource must be an object")
+            kind = vertex.get("type")
+            spec = vertex.get("count", 1)
+            if kind == "gpu" and spec == 0:  # written by tools that always list GPUs
+                continue
+            count = parse(spec)
+            if kind in ("node", "slot") and vertex.get("exclusive") is True:
+                self.exclusive = True
+            if kind == "node":
+                self.nodes, self.parents = count, parents
+            elif kind == "slot":
+                self.slots = count
+            elif kind == "core":
+                self.cores = count.min
+            elif kind == "gpu":
+                self.gpus = count.min
+            children = vertex.get("with")
+            if children:
+                self.visit(children, parents if kind == "node" else parents * count.min, depth + 1)
+
+
+def _system(jobspec: dict[str, Any]) -> dict[str, Any]:
+    attributes = jobspec.get("attributes")
+    system = attributes.get("system") if isinstance(attributes, dict) else None
+    if not isinstance(system, dict):
+        if jobspec.get("version") == 1:
+            raise FormatError("jobspec: getting duration: attributes.system is missing")
+        return {}
+    if jobspec.get("version") == 1 and system.get("duration") is None:
+        raise FormatError("jobspec: getting duration: attributes.system.duration is missing")
+    return system
+
+
+def _duration(system: dict[str, Any]) -> float:
+    duration = system.get("duration") or 0.0
+    if isinstance(duration, bool) or not isinstance(duration, (int, float)) or not 0.0 <= duration < 1e15:
+        raise FormatError("jobspec: attributes.system.duration must be a number of seconds, 0 or more")
+    return float(duration)
+
+
+def _constraint(system: dict[str, Any]) -> dict[str, Any] | None:
+    constraint = system.get("constraints")
+    if not constraint:
+        return None
+    if not isinstance(constraint, dict):
+        raise FormatError("jobspec: attributes.system.constraints must be an object")
+    return constraint
