@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 24: contexts of the events of a job's input and output."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.errors import FormatError
+from rosin.rfc import ioencode
+from rosin.rfc.idset import Idset
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=5,
+)
+
+
+def test_text_is_sent_as_text() -> None:
+    assert ioencode.encode_data("stdout", 3, b"meep\n") == {"stream": "stdout", "rank": "3", "data": "meep\n"}
+
+
+def test_the_rfc_example() -> None:
+    event = {"stream": "stdout", "rank": "31", "data": "bWVlcAo=", "eof": "true"}
+    data = ioencode.decode_data(event, {"stdout": "base64", "stderr": "UTF-8"})
+    assert (data.stream, data.rank, data.data, data.eof) == ("stdout", "31", b"meep\n", True)
+    assert data.ranks() == Idset("31")
+
+
+def test_all_byte_values() -> None:
+    every = bytes(range(256))
+    event = ioencode.encode_data("stdout", "0-3", every, eof=True)
+    assert event["encoding"] == "base64"
+    assert event["eof"] is True
+    assert ioencode.decode_data(json.loads(json.dumps(event))).data == every
+
+
+@given(st.binary(min_size=1), st.booleans())
+def test_round_trip(chunk: bytes, eof: bool) -> None:
+    event = ioencode.encode_data("stderr", "all", chunk, eof)
+    data = ioencode.decode_data(json.loads(json.dumps(event)))
+    assert (data.stream, data.data, data.eof, data.ranks()) == ("stderr", chunk, eof, None)
+
+
+@given(st.text(min_size=1), st.data())
+def test_text_split_anywhere(text: str, draw: st.DataObject) -> None:
+    raw = text.encode()
+    cut = draw.draw(st.integers(0, len(raw)))
+    events = [ioencode.encode_data("stdout", 0, part) for part in (raw[:cut], raw[cut:]) if part]
+    assert b"".join(ioencode.decode_data(e).data for e in events) == raw
+
+
+def test_eof_alone() -> None:
+    event = ioencode.encode_data("stdin", "all", None, eof=True)
+    assert event == {"stream": "stdin", "rank": "all", "eof": True}
+    data = ioencode.decode_data(event)
+    assert (data.data, data.eof) == (b"", True)
+    with pytest.raises(FormatError, match="neither data nor eof"):
+        ioencode.encode_data("stdin", "all", b"")
+
+
+def test_repeat() -> None:
+    event = {"stream": "stdout", "rank": "0-1", "data": "x\n", "repeat": 3}
+    assert ioencode.decode_data(event).data == b"x\nx\nx\n"
+    event["repeat"] = 10**12
+    with pytest.raises(FormatError, match="copies exceed"):
+        ioencode.decode_data(event)
+    assert ioencode.decode_data({**event, "data": ""}).data == b""
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"stream": 1}, "stream is missing"),
+        ({"rank": 0}, "rank is missing"),
+        ({"data": 5}, "data is not a string"),
+        ({"data": None}, "neither data nor eof"),
+        ({"eof": 1.5}, "eof is not a boolean"),
+        ({"repeat": 0}, "repeat is not"),
+        ({"repeat": True}, "repeat is not"),
+        ({"encoding": "utf-8"}, "unknown encoding 'utf-8'"),
+        ({"encoding": ["base64"]}, "unknown encoding"),
+        ({"encoding": "base64", "data": "?"}, "not base64"),
+        ({"encoding": "base64", "data": "YQ"}, "not base64"),
+        ({"encoding": "base64", "data": "\u00e9"}, "not base64"),
+        ({"data": "\ud800"}, "not UTF-8"),
+    ],
+)
+def test_bad_data_events(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        ioencode.decode_data({"stream": "stdout", "rank": "0", "data": "x", **change})
+
+
+@given(
+    JSON | st.fixed_dictionaries({"stream": st.just("o"), "rank": st.just("0"), "data": JSON, "eof": JSON})
+)
+def test_any_object_is_data_or_a_format_error(value: Any) -> None:
+    try:
+        ioencode.decode_data(value)
+    except FormatError:
+        return
+    assert isinstance(value, dict)
+
+
+def test_header() -> None:
+    context = ioencode.header({"stdout": 2, "stderr": 2})
+    assert context == {
+        "version": 1,
+        "encoding": {"stdout": "UTF-8", "stderr": "UTF-8"},
+        "count": {"stdout": 2, "stderr": 2},
+        "options": {},
+    }
+    assert ioencode.decode_header(context) == context["encoding"]
+    for bad in (
+        [],
+        {**context, "version": 2},
+        {**context, "encoding": []},
+        {**context, "encoding": {"stdout": "latin1"}},
+        {**context, "count": None},
+    ):
+        with pytest.raises(FormatError, match="header event"):
+            ioencode.decode_header(bad)
+
+
+def test_redirect_and_log() -> None:
+    assert ioencode.redirect("stdout", "0-3", "job.out") == {
+        "stream": "stdout",
+        "rank": "0-3",
+        "path": "job.out",
+    }
+    assert ioencode.redirect("stderr", 1) == {"stream": "stderr", "rank": "1"}
+    assert ioencode.log(3, "oops", rank=0, file=None) == {"level": 3, "message": "oops", "rank": 0}
+    with pytest.raises(FormatError, match="level 8"):
+        ioencode.log(8, "x")
+    with pytest.raises(TypeError, match="unknown field color"):
+        ioencode.log(1, "x", color="red")
