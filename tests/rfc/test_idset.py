@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.rfc.idset import MAX_ID, Idset, mask_of
+from rosin.rfc.idset import MAX_ID, Idset, decode_ranges, encode_ids, mask_of
 
 SETS = st.sets(st.integers(0, 70_000), max_size=80)
 
@@ -99,6 +99,8 @@ def test_round_trip(members: set[int]) -> None:
         assert Idset.decode(text) == ids
     assert ids.mask == mask_of(iter(members)) == sum(1 << i for i in members)
     assert bool(ids) == bool(members)
+    assert encode_ids(sorted(members)) == ids.encode()
+    assert decode_ranges(ids.encode()) == list(ids.ranges())
 
 
 @given(SETS, SETS)

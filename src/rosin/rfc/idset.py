@@ -40,7 +40,7 @@ class Idset:
 
     def __init__(self, ids: str | Iterable[int] | Idset = "") -> None:
         if isinstance(ids, str):
-            self.mask = _parse(ids)
+            self.mask = _mask_of_ranges(decode_ranges(ids))
         elif isinstance(ids, Idset):
             self.mask = ids.mask
         else:
@@ -49,7 +49,7 @@ class Idset:
     @staticmethod
     def decode(text: str) -> Idset:
         """Decode RFC 22 text; FormatError names the column of the fault."""
-        return Idset.from_mask(_parse(text))
+        return Idset.from_mask(_mask_of_ranges(decode_ranges(text)))
 
     @staticmethod
     def from_mask(mask: int) -> Idset:
@@ -203,14 +203,31 @@ def _chunks(mask: int) -> Iterator[tuple[int, str]]:
         yield at * 8, bin(chunk)[:1:-1].ljust(_CHUNK_BITS, "0")
 
 
-def _parse(text: str) -> int:
+def encode_ids(ids: Iterable[int]) -> str:
+    """Encode ascending ids without a mask: for many small sets of large ids."""
+    parts: list[str] = []
+    low = high = -2
+    for number in ids:
+        if number == high + 1:
+            high = number
+            continue
+        if low >= 0:
+            parts.append(str(low) if low == high else f"{low}-{high}")
+        low = high = number
+    if low >= 0:
+        parts.append(str(low) if low == high else f"{low}-{high}")
+    return ",".join(parts)
+
+
+def decode_ranges(text: str) -> list[tuple[int, int]]:
+    """Decode RFC 22 text to its ``(low, high)`` pairs without a mask; FormatError as Idset.decode."""
     body, column = text, 1
     if text.startswith("["):
         if not text.endswith("]"):
             raise FormatError("idset: unbalanced '[' at column 1")
         body, column = text[1:-1], 2
     if not body:
-        return 0
+        return []
     pairs: list[tuple[int, int]] = []
     previous = -1
     for item in body.split(","):
@@ -225,7 +242,7 @@ def _parse(text: str) -> int:
         pairs.append((low, high))
         previous = high
         column += len(item) + 1
-    return _mask_of_ranges(pairs)
+    return pairs
 
 
 def _number(text: str, column: int) -> int:

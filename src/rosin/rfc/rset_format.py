@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Reading the JSON of R, version 1 (RFC 20), with every check; :mod:`rosin.rfc.rset` holds the result."""
+
+from __future__ import annotations
+
+from rosin import _json
+from rosin.errors import FormatError
+from rosin.rfc.hostlist import Hostlist
+from rosin.rfc.idset import Idset, decode_ranges, mask_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+#: Ranks of one set, and cores or GPUs of one rank.
+MAX_RANKS = 1 << 20
+MAX_CHILDREN = 1 << 14
+
+#: Characters that a property name must not have.
+ILLEGAL_IN_PROPERTY = "!&'\"^`|()"
+
+
+class Fields:
+    """What R holds: ``nodes`` is rank to (core mask, GPU mask), ``properties`` name to mask of ranks."""
+
+    __slots__ = ("expiration", "hosts", "nodes", "nslots", "properties", "scheduling", "starttime")
+
+    def __init__(self) -> None:
+        self.nodes: dict[int, tuple[int, int]] = {}
+        self.hosts: dict[int, str] = {}
+        self.properties: dict[str, int] = {}
+        self.starttime = 0.0
+        self.expiration = 0.0
+        self.nslots = 0
+        self.scheduling: Any = None
+
+
+def check_property(name: str) -> None:
+    """Raise FormatError unless ``name`` may be a property; ``+`` and ``@`` have their place in RFC 20."""
+    if not name:
+        raise FormatError("property name is empty")
+    for character in name:
+        if character in ILLEGAL_IN_PROPERTY:
+            raise FormatError(f"invalid character '{character}' in property \"{name}\"")
+
+
+def _get(parent: Any, place: str, key: str, kind: type[Any], default: Any = None) -> Any:
+    value = parent.get(key, default)
+    if value is default and default is not None:
+        return value
+    if not isinstance(value, kind):
+        what = "an object" if kind is dict else "an array" if kind is list else "a string"
+        state = "is missing" if key not in parent else f"is not {what}"
+        raise FormatError(f"R: {place}{key} {state}")
+    return value
+
+
+def parse(source: Any) -> Fields:
+    """Read R from JSON text or its object; FormatError names the place."""
+    if isinstance(source, (str, bytes)):
+        try:
+            source = _json.loads(source)
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"R: not JSON: {error}") from None
+    if not isinstance(source, dict):
+        raise FormatError("R: not an object")
+    new = Fields()
+    version = source.get("version")
+    if version != 1 or isinstance(version, bool):
+        raise FormatError("R: version is missing" if version is None else "R: version is not 1")
+    execution = _get(source, "", "execution", dict)
+    _decode_ranks(new, _get(execution, "execution.", "R_lite", list))
+    _decode_hosts(new, _get(execution, "execution.", "nodelist", list, ()))
+    _decode_times(new, execution)
+    nslots = execution.get("nslots")
+    if nslots is not None:
+        if isinstance(nslots, bool) or not isinstance(nslots, int) or nslots < 1:
+            raise FormatError("R: execution.nslots is not a positive integer")
+        new.nslots = nslots
+    _decode_properties(new, _get(execution, "execution.", "properties", dict, {}))
+    new.scheduling = source.get("scheduling")
+    return new
+
+
+def _decode_properties(new: Fields, properties: dict[str, Any]) -> None:
+    mine = mask_of(new.nodes.keys()) if properties else 0
+    for name, text in properties.items():
+        if not isinstance(text, str):
+            raise FormatError(f"R: execution.properties.{name} is not a string")
+        try:
+            check_property(name)
+            ranks = Idset(text)
+        except FormatError as error:
+            raise FormatError(f"R: execution.properties: {error}") from None
+        foreign = ranks.mask & ~mine
+        if foreign:
+            raise FormatError(
+                f"R: execution.properties: ranks {Idset.from_mask(foreign)} not found in target resource list"
+            )
+        if ranks:
+            new.properties[name] = ranks.mask
+
+
+def _decode_ranks(new: Fields, entries: list[Any]) -> None:
+    known: dict[str, int] = {"": 0}
+    nodes: dict[int, tuple[int, int]] = {}
+    for at, entry in enumerate(entries):
+        place = f"execution.R_lite[{at}]."
+        if not isinstance(entry, dict):
+            raise FormatError(f"R: {place[:-1]} is not an object")
+        children = _get(entry, place, "children", dict)
+        rank = _get(entry, place, "rank", str)
+        masks = []
+        for name in ("core", "gpu"):
+            text = _get(children, f"{place}children.", name, str, "")
+            if text not in known:
+                known[text] = _mask(text, f"{place}children.{name}")
+            masks.append(known[text])
+        node = (masks[0], masks[1])
+        try:
+            ranges = decode_ranges(rank)
+        except FormatError as error:
+            raise FormatError(f"R: {place}rank: {error}") from None
+        if sum(high - low + 1 for low, high in ranges) + len(nodes) > MAX_RANKS:
+            raise FormatError(f"R: {place}rank: more than {MAX_RANKS} ranks")
+        for low, high in ranges:
+            for number in range(low, high + 1):
+                have = nodes.get(number)
+                nodes[number] = (have[0] | node[0], have[1] | node[1]) if have else node
+    new.nodes = nodes
+
+
+def _mask(text: str, place: str) -> int:
+    try:
+        mask = Idset(text).mask
+    except FormatError as error:
+        raise FormatError(f"R: {place}: {error}") from None
+    if mask.bit_length() > MAX_CHILDREN:
+        raise FormatError(f"R: {place}: id above the limit of {MAX_CHILDREN - 1}")
+    return mask
+
+
+def _decode_hosts(new: Fields, entries: Iterable[Any]) -> None:
+    hosts = Hostlist()
+    given = False
+    for at, text in enumerate(entries):
+        given = True
+        if not isinstance(text, str):
+            raise FormatError(f"R: execution.nodelist[{at}] is not a string")
+        try:
+            hosts.append(text)
+        except FormatError as error:
+            raise FormatError(f"R: execution.nodelist[{at}]: {error}") from None
+    if given and len(hosts) != len(new.nodes):
+        raise FormatError(f"R: execution.nodelist has {len(hosts)} hosts for {len(new.nodes)} ranks")
+    if given:
+        new.hosts = dict(zip(sorted(new.nodes), hosts, strict=True))
+
+
+def _decode_times(new: Fields, execution: dict[str, Any]) -> None:
+    for key in ("starttime", "expiration"):
+        value = execution.get(key, 0.0)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e300:
+            raise FormatError(f"R: execution.{key} is not a time in seconds")
+        setattr(new, key, float(value))
+    if new.starttime and new.expiration and new.expiration <= new.starttime:
+        raise FormatError("R: execution.expiration does not come after starttime")
