@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Brokers in one process, on a virtual clock, for tests."""
+"""Brokers in one process for tests: memory transport, virtual clock."""
+
+from rosin.testing.instance import Instance, MemoryFlux
+
+__all__ = ["Instance", "MemoryFlux"]

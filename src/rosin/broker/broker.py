@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One broker: it moves messages between peers and loads modules. Everything else is a service."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.attrs import Attributes
+from rosin.broker.clock import Clock
+from rosin.broker.loader import find
+from rosin.broker.logring import LogRing
+from rosin.broker.router import Router
+from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_USERID_UNKNOWN
+from rosin.rfc.message import Message
+from rosin.rfc.syslog import encode as encode_log
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from rosin.broker.module import BrokerModule
+    from rosin.broker.peer import Peer
+    from rosin.broker.state import StateMachine
+    from rosin.process.zygote import Zygote
+
+
+class Broker:
+    """The message broker of one rank."""
+
+    def __init__(
+        self,
+        *,
+        rank: int = 0,
+        size: int = 1,
+        config: dict[str, Any] | None = None,
+        clock: Clock | None = None,
+        zygote: Zygote | None = None,
+    ) -> None:
+        self.rank = rank
+        self.size = size
+        self.owner = os.getuid()
+        self.config: dict[str, Any] = config or {}
+        self.clock = clock or Clock()
+        self.zygote = zygote
+        self.attrs = Attributes()
+        self.router = Router(rank, size)
+        self.ring = LogRing()
+        self.modules: dict[str, BrokerModule] = {}
+        self.event_seq = 0
+        self.state: StateMachine | None = None
+        self.config_path: str | None = None
+        #: Commands of ``runat.push``, by list name.
+        self.runat: dict[str, list[list[str]]] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    # -- log --------------------------------------------------------------------------------------
+
+    def log(self, severity: int, name: str, text: str) -> None:
+        """Append to the log under a component's name, one entry per line of text."""
+        for line in text.splitlines():
+            self.ring.append(
+                encode_log(severity, line, appname=name, hostname=str(self.rank), timestamp=self.clock.now())
+            )
+
+    def create_task(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine on behalf of the broker; failures are logged."""
+        task = asyncio.get_running_loop().create_task(coro)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.log(3, "broker", "".join(traceback.format_exception(task.exception())))
+
+    # -- messages ---------------------------------------------------------------------------------
+
+    def route_request(self, msg: Message) -> None:
+        """Deliver a request whose route already names its sender, or answer why that is impossible."""
+        try:
+            peer = self.router.route(msg)
+        except OSError as exc:
+            if not msg.flags & FLUX_MSGFLAG_NORESPONSE:
+                text = str(exc.strerror).encode() + b"\0" if exc.errno == errno.ENOSYS else None
+                self.route_response(self._stamp(msg.response(text, exc.errno or errno.EIO)))
+            return
+        peer.deliver_request(msg)
+
+    def _stamp(self, msg: Message) -> Message:
+        msg.userid, msg.rolemask = self.owner, 5
+        return msg
+
+    def route_response(self, msg: Message) -> None:
+        """Pop one hop and deliver; a response to a peer that is gone is dropped."""
+        if not msg.route:
+            return
+        peer = self.router.peers.get(msg.route.pop())
+        if peer is not None:
+            peer.deliver_response(msg)
+
+    def publish(self, msg: Message) -> int:
+        """Number an event and deliver it to every subscriber; returns the sequence number (from 1)."""
+        self.event_seq += 1
+        msg.aux1 = self.event_seq
+        msg.route = None
+        if msg.userid == FLUX_USERID_UNKNOWN:
+            self._stamp(msg)
+        topic = msg.topic
+        for peer in list(self.router.peers.values()):
+            if peer.subscriptions.match(topic):
+                peer.deliver_event(msg)
+        return self.event_seq
+
+    def add_peer(self, peer: Peer) -> None:
+        """Make a peer reachable for responses and events."""
+        self.router.peers[peer.uuid] = peer
+
+    def remove_peer(self, peer: Peer) -> None:
+        """Forget a peer and its services."""
+        self.router.remove_peer(peer)
+
+    # -- modules ----------------------------------------------------------------------------------
+
+    async def load(self, path: str, args: list[str] | None = None, name: str | None = None) -> BrokerModule:
+        """Load a module by name, Python file or ``package.module:Class`` and wait until it is RUNNING.
+
+        Raises OSError: ENOENT not found, EEXIST name taken, or what the module's start raised.
+        """
+        return await self.load_class(find(path), args, name)
+
+    async def load_class(
+        self, cls: type[BrokerModule], args: list[str] | None = None, name: str | None = None
+    ) -> BrokerModule:
+        """Load a module class."""
+        name = name or cls.name
+        if name in self.modules:
+            raise OSError(errno.EEXIST, f"module {name} is already loaded")
+        module = cls(self, name, args or [])
+        self.router.add_service(name, module)
+        self.add_peer(module)
+        self.modules[name] = module
+        try:
+            for service in cls.services:
+                self.router.add_service(service, module)
+            await module._start()
+        except BaseException:
+            self._unload(module)
+            raise
+        return module
+
+    async def remove(self, name: str) -> None:
+        """Stop and unload a module. Raises OSError: ENOENT not loaded, EINPROGRESS already stopping."""
+        module = self.modules.get(name)
+        if module is None or module.builtin:
+            raise OSError(errno.ENOENT, f"module {name} is not loaded")
+        if module.stopping:
+            raise OSError(errno.EINPROGRESS, f"module {name} is already being removed")
+        module.stopping = True
+        try:
+            await module._stop()
+        finally:
+            self._unload(module)
+
+    def _unload(self, module: BrokerModule) -> None:
+        self.remove_peer(module)
+        self.modules.pop(module.module_name, None)
+
+    async def close(self) -> None:
+        """Stop every module, the newest first, and the broker's own tasks."""
+        for name in reversed(list(self.modules)):
+            module = self.modules.get(name)
+            if module is not None:
+                try:
+                    await module._stop()
+                finally:
+                    self._unload(module)
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)

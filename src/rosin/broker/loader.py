@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Finding a module's class by name, by ``package.module:Class`` or in a Python file."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import inspect
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from rosin.broker.module import BrokerModule
+
+#: The modules that come with Rosin.
+MODULES = {
+    "barrier": "rosin.modules.barrier.module:Barrier",
+    "content": "rosin.modules.content.module:Content",
+    "content-sqlite": "rosin.modules.content_sqlite.module:ContentSqlite",
+    "groups": "rosin.modules.groups.module:Groups",
+    "heartbeat": "rosin.modules.heartbeat.module:Heartbeat",
+    "job-exec": "rosin.modules.job_exec.module:JobExec",
+    "job-info": "rosin.modules.job_info.module:JobInfo",
+    "job-ingest": "rosin.modules.job_ingest.module:JobIngest",
+    "job-list": "rosin.modules.job_list.module:JobList",
+    "job-manager": "rosin.modules.job_manager.module:JobManager",
+    "kvs": "rosin.modules.kvs.module:Kvs",
+    "kvs-watch": "rosin.modules.kvs_watch.module:KvsWatch",
+    "resource": "rosin.modules.resource.module:Resource",
+    "rexec": "rosin.modules.rexec.module:Rexec",
+    "sched-simple": "rosin.modules.sched_simple.module:SchedSimple",
+}
+
+
+def find(path: str) -> type[BrokerModule]:
+    """The class to load. Raises FileNotFoundError (ENOENT) or OSError (EINVAL) that says what is wrong."""
+    if path in MODULES:
+        path = MODULES[path]
+    if ":" in path:
+        module_name, _, class_name = path.partition(":")
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as exc:
+            raise OSError(errno.ENOENT, f"module not found: {exc}") from None
+        cls = getattr(module, class_name, None)
+        if cls is None:
+            raise OSError(errno.ENOENT, f"module not found: {module_name} has no class {class_name}")
+        return cls  # type: ignore[no-any-return]
+    if path.endswith(".py"):
+        return _only_class(_load_file(path))
+    raise OSError(errno.ENOENT, f"module not found: {path}")
+
+
+def _load_file(path: str) -> ModuleType:
+    if not os.path.exists(path):
+        raise OSError(errno.ENOENT, f"module not found: {path}")
+    name = "rosin_module_" + os.path.basename(path)[:-3].replace("-", "_")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as exc:
+        raise OSError(errno.EINVAL, f"{path}: {type(exc).__name__}: {exc}") from None
+    return module
+
+
+def _only_class(module: ModuleType) -> type[BrokerModule]:
+    from rosin.broker.module import BrokerModule
+
+    classes = [
+        cls
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, BrokerModule) and cls.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise OSError(
+            errno.EINVAL, f"{module.__file__}: expected one BrokerModule class, found {len(classes)}"
+        )
+    if not classes[0].name:
+        classes[0].name = os.path.basename(module.__file__ or "")[:-3]
+    return classes[0]

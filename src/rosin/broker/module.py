@@ -1,0 +1,498 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 5: broker modules as classes.
+
+A service is a subclass of :class:`BrokerModule` whose methods carry :func:`request_handler` or
+:func:`event_handler` (flux-core's names). The return value of a request handler is the reply: a plain
+``def`` is answered in the same turn of the loop, an ``async def`` is one task, an async generator is a
+streaming RPC (RFC 6) that ends in ENODATA and is cancelled by the sender's disconnect or cancel request.
+OSError becomes an error response, FormatError EPROTO, anything else is logged and answered EIO.
+
+Roles, unknown topics, disconnect, cancel, ping, stats, rusage, debug and shutdown live here once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import inspect
+import os
+import resource
+import traceback
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rosin.broker.peer import Peer
+from rosin.constants import (
+    FLUX_MSGFLAG_NORESPONSE,
+    FLUX_MSGFLAG_STREAMING,
+    FLUX_MSGTYPE_EVENT,
+    FLUX_ROLE_OWNER,
+    FLUX_ROLE_USER,
+)
+from rosin.errors import FormatError
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from rosin.broker.broker import Broker
+    from rosin.broker.clock import TimerHandle
+    from rosin.process.zygote import Zygote
+    from rosin.rfc.message import Message
+
+
+class _Deferred:
+    __slots__ = ()
+
+
+#: Returned by a handler that will answer later with respond() or respond_error().
+DEFERRED: Any = _Deferred()
+
+_PLAIN, _TASK, _STREAM = range(3)
+
+# RFC 5 module states
+INIT, RUNNING, FINALIZING, EXITED = range(4)
+
+
+def request_handler(topic: str, *, prefix: bool = True, allow_guest: bool = False) -> Callable[[Any], Any]:
+    """Mark a method as the handler of ``NAME.topic``, or of ``topic`` itself with ``prefix=False``."""
+
+    def mark(func: Any) -> Any:
+        func._flux_request = (topic, prefix, allow_guest)
+        return func
+
+    return mark
+
+
+def event_handler(topic: str) -> Callable[[Any], Any]:
+    """Mark a method as the handler of the events whose topic begins with ``topic``; it is subscribed."""
+
+    def mark(func: Any) -> Any:
+        func._flux_event = topic
+        return func
+
+    return mark
+
+
+class _Method:
+    """A bound request handler."""
+
+    __slots__ = ("allow", "func", "kind")
+
+    def __init__(self, func: Callable[[Message], Any], allow_guest: bool) -> None:
+        self.func = func
+        self.allow = FLUX_ROLE_OWNER | (FLUX_ROLE_USER if allow_guest else 0)
+        if inspect.isasyncgenfunction(func):
+            self.kind = _STREAM
+        else:
+            self.kind = _TASK if inspect.iscoroutinefunction(func) else _PLAIN
+
+
+class ModuleLog:
+    """Writes to the broker's log under the module's name."""
+
+    def __init__(self, write: Callable[[int, str, str], None], name: str) -> None:
+        self._write = write
+        self._name = name
+
+    def __call__(self, severity: int, text: str) -> None:
+        self._write(severity, self._name, text)
+
+    def debug(self, text: str) -> None:
+        self(7, text)
+
+    def info(self, text: str) -> None:
+        self(6, text)
+
+    def notice(self, text: str) -> None:
+        self(5, text)
+
+    def warning(self, text: str) -> None:
+        self(4, text)
+
+    def error(self, text: str) -> None:
+        self(3, text)
+
+    def critical(self, text: str) -> None:
+        self(2, text)
+
+
+class BrokerModule(Peer):
+    """Base class of every service; see the module's text."""
+
+    name: ClassVar[str] = ""
+    #: Service names registered besides the module's own.
+    services: ClassVar[tuple[str, ...]] = ()
+    #: Part of the broker itself: not in the module list, cannot be removed.
+    builtin: ClassVar[bool] = False
+    #: Shown in the module list.
+    listed: ClassVar[bool] = True
+
+    def __init__(self, broker: Broker, name: str, args: list[str]) -> None:
+        super().__init__()
+        from rosin.broker.module_handle import ModuleHandle
+
+        self.broker = broker
+        self.module_name = name
+        self.args = args
+        self.path = type(self).__module__
+        self.loop = asyncio.get_running_loop()
+        self.attrs: dict[str, str] = broker.attrs.values()
+        self.config: dict[str, Any] = broker.config
+        self.log = ModuleLog(broker.log, name)
+        self.h = ModuleHandle(broker, self)
+        self.status = INIT
+        self.stopping = False
+        self.debug_flags = 0
+        self.last_message = self.now()
+        self.counts = {"tx": [0, 0, 0, 0], "rx": [0, 0, 0, 0]}
+        self._inbox: list[Message] = []
+        self._draining = False
+        self._held = False
+        self._soon: dict[Callable[[], Any], None] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._streams: dict[tuple[bytes, int], asyncio.Task[Any]] = {}
+        self._methods: dict[str, _Method] = {}
+        self._event_handlers: list[tuple[str, Callable[[Message], Any]]] = []
+        self._collect()
+
+    def _collect(self) -> None:
+        """Find the decorated methods; a subclass overrides what the base class defines."""
+        for attribute in reversed([name for cls in reversed(type(self).__mro__) for name in vars(cls)]):
+            func: Any = getattr(type(self), attribute, None)
+            if hasattr(func, "_flux_request"):
+                topic, prefix, allow_guest = func._flux_request
+                topic = f"{self.module_name}.{topic}" if prefix else topic
+                self._methods.setdefault(topic, _Method(getattr(self, attribute), allow_guest))
+            if hasattr(func, "_flux_event"):
+                entry = (func._flux_event, getattr(self, attribute))
+                if entry not in self._event_handlers:
+                    self._event_handlers.append(entry)
+
+    # -- what a service overrides -----------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Prepare to serve; runs before the module is RUNNING. An exception makes the load fail."""
+
+    async def stop(self) -> None:
+        """Finish; runs when no more requests arrive, while RPCs to others still work."""
+
+    def disconnected(self, sender: bytes) -> None:
+        """A client went away: drop what waits for it (streams of generators end by themselves)."""
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Take a new configuration. Raise OSError or FormatError to refuse it."""
+
+    def stats(self) -> dict[str, Any] | None:
+        """The answer to ``stats-get``; None for the message counts alone."""
+        return None
+
+    # -- what a service uses ----------------------------------------------------------------------
+
+    @property
+    def zygote(self) -> Zygote | None:
+        """The fork server of job shells, None where there is none."""
+        return self.broker.zygote
+
+    def now(self) -> float:
+        """Seconds since the epoch, by the broker's clock."""
+        return self.broker.clock.now()
+
+    def call_later(self, seconds: float, callback: Callable[[], Any]) -> TimerHandle:
+        """Call back after some seconds of the broker's clock."""
+        return self.broker.clock.call_later(seconds, lambda: self._guard(callback))
+
+    async def sleep(self, seconds: float) -> None:
+        """Pause a task by the broker's clock."""
+        waiter = self.loop.create_future()
+
+        def wake() -> None:
+            if not waiter.done():
+                waiter.set_result(None)
+
+        timer = self.broker.clock.call_later(seconds, wake)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    def call_soon_once(self, callback: Callable[[], Any]) -> None:
+        """Call back once at the end of this turn of the loop, however often it is asked for."""
+        if not self._soon:
+            self.loop.call_soon(self._run_soon)
+        self._soon[callback] = None
+
+    def _run_soon(self) -> None:
+        callbacks, self._soon = self._soon, {}
+        for callback in callbacks:
+            self._guard(callback)
+
+    def _guard(self, callback: Callable[[], Any]) -> None:
+        try:
+            callback()
+        except Exception:
+            self.log.error(traceback.format_exc())
+
+    def create_task(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Run a coroutine; it is cancelled when the module stops, and its failure is logged."""
+        task = self.loop.create_task(coro)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+        return task
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.log.error("".join(traceback.format_exception(task.exception())))
+
+    def respond(self, request: Message, payload: object = None) -> None:
+        """Answer a request; any number of times for a stream."""
+        if not request.flags & FLUX_MSGFLAG_NORESPONSE:
+            self.h._send(request.response(payload))
+
+    def respond_error(self, request: Message, errnum: int, text: str | None = None) -> None:
+        """Answer a request with an errno and a short text; ends a stream."""
+        if not request.flags & FLUX_MSGFLAG_NORESPONSE:
+            self.h._send(request.response(text.encode() + b"\0" if text else None, errnum))
+
+    def respond_exception(self, request: Message, exc: BaseException) -> None:
+        """Answer a request with what an exception says (see the module's text)."""
+        if isinstance(exc, FormatError):
+            self.respond_error(request, errno.EPROTO, str(exc))
+        elif isinstance(exc, OSError) and exc.errno is not None:
+            self.respond_error(request, exc.errno, exc.strerror)
+        else:
+            self.log.error(f"{request.topic}: " + "".join(traceback.format_exception(exc)))
+            self.respond_error(request, errno.EIO, f"{request.topic}: internal error, see the broker's log")
+
+    # -- receiving --------------------------------------------------------------------------------
+
+    def deliver_request(self, msg: Message) -> None:
+        self._enqueue(msg)
+
+    def deliver_event(self, msg: Message) -> None:
+        self._enqueue(msg)
+
+    def deliver_response(self, msg: Message) -> None:
+        self.counts["rx"][1] += 1
+        self.h._receive(msg)
+
+    def _enqueue(self, msg: Message) -> None:
+        self._inbox.append(msg)
+        if not self._draining and not self._held:
+            self._draining = True
+            self.loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        self._draining = False
+        inbox, self._inbox = self._inbox, []
+        self.last_message = self.now()
+        for msg in inbox:
+            if msg.type == FLUX_MSGTYPE_EVENT:
+                self._event(msg)
+            else:
+                self._request(msg)
+
+    def defer(self, on: bool) -> None:
+        """Hold back what arrives, or let it pass again (``module.debug``)."""
+        self._held = on
+        if not on and self._inbox and not self._draining:
+            self._draining = True
+            self.loop.call_soon(self._drain)
+
+    def _event(self, msg: Message) -> None:
+        self.counts["rx"][2] += 1
+        for prefix, func in self._event_handlers:
+            if msg.topic.startswith(prefix):
+                try:
+                    func(msg)
+                except Exception:
+                    self.log.error(f"{msg.topic}: {traceback.format_exc()}")
+        self.h._receive_event(msg)
+
+    def _request(self, msg: Message) -> None:
+        self.counts["rx"][0] += 1
+        method = self._methods.get(msg.topic)
+        if self.status >= FINALIZING or method is None:
+            if method is None and self._cancel(msg):
+                return
+            self.respond_error(msg, errno.ENOSYS, f"No service matching {msg.topic} is registered")
+            return
+        if not msg.rolemask & method.allow:
+            self.respond_error(msg, errno.EPERM, "Request requires owner credentials")
+            return
+        if method.kind == _PLAIN:
+            try:
+                result = method.func(msg)
+            except Exception as exc:
+                self.respond_exception(msg, exc)
+            else:
+                if result is not DEFERRED and not msg.flags & FLUX_MSGFLAG_NORESPONSE:
+                    self.h._send(msg.response(result))
+        elif method.kind == _TASK:
+            self.create_task(self._run(method, msg))
+        else:
+            self._open_stream(method, msg)
+
+    async def _run(self, method: _Method, msg: Message) -> None:
+        try:
+            result = await method.func(msg)
+        except asyncio.CancelledError:
+            self.respond_error(msg, errno.ECANCELED, f"{msg.topic}: service is shutting down")
+            raise
+        except Exception as exc:
+            self.respond_exception(msg, exc)
+        else:
+            if result is not DEFERRED:
+                self.respond(msg, result)
+
+    # -- streams ----------------------------------------------------------------------------------
+
+    def _open_stream(self, method: _Method, msg: Message) -> None:
+        if not msg.flags & FLUX_MSGFLAG_STREAMING:
+            self.respond_error(msg, errno.EPROTO, f"{msg.topic} requires the streaming flag")
+            return
+        key = (msg.sender, msg.matchtag)
+        task = self.create_task(self._run_stream(method, msg))
+        self._streams[key] = task
+        task.add_done_callback(
+            lambda done: self._streams.pop(key, None) if self._streams.get(key) is done else None
+        )
+
+    async def _run_stream(self, method: _Method, msg: Message) -> None:
+        try:
+            async for payload in method.func(msg):
+                self.respond(msg, payload)
+        except asyncio.CancelledError:
+            self.respond_error(msg, errno.ENODATA)
+            raise
+        except Exception as exc:
+            self.respond_exception(msg, exc)
+        else:
+            self.respond_error(msg, errno.ENODATA)
+
+    def _cancel(self, msg: Message) -> bool:
+        """Handle ``NAME.cancel`` and ``NAME.<method>-cancel`` for the streams of generators."""
+        method = msg.topic.rpartition(".")[2]
+        if method != "cancel" and not method.endswith("-cancel"):
+            return False
+        try:
+            key = (msg.sender, field(msg.args, "matchtag", int))
+        except FormatError as exc:
+            self.respond_error(msg, errno.EPROTO, str(exc))
+            return True
+        if key in self._streams:
+            self._streams[key].cancel()
+        return True
+
+    @request_handler("disconnect", allow_guest=True)
+    def _disconnect(self, msg: Message) -> Any:
+        sender = msg.sender
+        for key, task in list(self._streams.items()):
+            if key[0] == sender:
+                task.cancel()
+        self.disconnected(sender)
+        return DEFERRED
+
+    # -- methods that every module has --------------------------------------------------------------
+
+    @request_handler("ping", allow_guest=True)
+    def _ping(self, msg: Message) -> dict[str, Any]:
+        hops = [hop[:8].decode(errors="replace") for hop in msg.route or []]
+        hops += [self.uuid[:8].decode()]
+        return {
+            **msg.args,
+            "route": "!".join(hops),
+            "userid": msg.userid,
+            "rolemask": msg.rolemask,
+            "rank": self.broker.rank,
+        }
+
+    def _message_counts(self) -> dict[str, Any]:
+        names = ("request", "response", "event", "control")
+        return {way: dict(zip(names, counts, strict=True)) for way, counts in self.counts.items()}
+
+    @request_handler("stats-get", allow_guest=True)
+    def _stats_get(self, _msg: Message) -> dict[str, Any]:
+        stats = self.stats()
+        return self._message_counts() if stats is None else stats
+
+    @request_handler("stats-clear")
+    def _stats_clear(self, _msg: Message) -> None:
+        for counts in self.counts.values():
+            counts[:] = [0, 0, 0, 0]
+
+    @request_handler("config-reload")
+    def _config_reload(self, msg: Message) -> None:
+        config = msg.args
+        self.reconfigure(config)
+        self.config = config
+
+    @request_handler("debug")
+    def _debug(self, msg: Message) -> dict[str, int]:
+        op, flags = field(msg.args, "op", str), field(msg.args, "flags", int)
+        if op == "setbit":
+            self.debug_flags |= flags
+        elif op == "clrbit":
+            self.debug_flags &= ~flags
+        elif op in ("set", "clr"):
+            self.debug_flags = flags if op == "set" else 0
+        else:
+            raise OSError(errno.EPROTO, f"debug: unknown op '{op}', expected setbit, clrbit, set or clr")
+        return {"flags": self.debug_flags}
+
+    @request_handler("rusage", allow_guest=True)
+    def _rusage(self, msg: Message) -> dict[str, Any]:
+        who = field(msg.args, "who", str, "self") if msg.has_payload else "self"
+        targets = {
+            "self": resource.RUSAGE_SELF,
+            "children": resource.RUSAGE_CHILDREN,
+            "thread": getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF),
+        }
+        if who not in targets:
+            raise OSError(errno.EPROTO, f"rusage: unknown target '{who}', expected self, children or thread")
+        usage = resource.getrusage(targets[who])
+        return {
+            name.removeprefix("ru_"): getattr(usage, name) for name in dir(usage) if name.startswith("ru_")
+        }
+
+    @request_handler("shutdown")
+    def _shutdown(self, _msg: Message) -> Any:
+        if not self.builtin:
+            self.broker.create_task(self.broker.remove(self.module_name))
+        return DEFERRED
+
+    # -- life cycle, driven by the broker -----------------------------------------------------------
+
+    async def _start(self) -> None:
+        for prefix, _ in self._event_handlers:
+            self.subscriptions.add(prefix)
+        await self.start()
+        self.status = RUNNING
+
+    async def _stop(self) -> None:
+        """Answer what is queued, run the service's own stop, end its tasks, tell the services it used."""
+        if self._inbox:
+            self._drain()
+        await self.stop()
+        self.status = FINALIZING
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self.h._disconnect()
+        self.status = EXITED
+
+    def describe(self) -> dict[str, Any]:
+        """This module's entry in ``module.list`` (RFC 5)."""
+        services = [name for name, peer in self.broker.router.services.items() if peer is self]
+        return {
+            "name": self.module_name,
+            "path": self.path,
+            "idle": int(self.now() - self.last_message),
+            "status": self.status,
+            "services": [name for name in services if name != self.module_name],
+            "sendqueue": 0,
+            "recvqueue": len(self._inbox),
+            "pid": os.getpid(),
+        }

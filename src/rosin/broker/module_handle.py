@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The handle of a broker module: no socket, messages pass to the router as objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import (
+    FLUX_MSGFLAG_NORESPONSE,
+    FLUX_MSGTYPE_EVENT,
+    FLUX_MSGTYPE_REQUEST,
+    FLUX_MSGTYPE_RESPONSE,
+    FLUX_ROLE_LOCAL,
+    FLUX_ROLE_OWNER,
+    FLUX_USERID_UNKNOWN,
+)
+from rosin.handle.aio import LoopHandle
+from rosin.rfc.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.broker.broker import Broker
+    from rosin.broker.module import BrokerModule
+
+
+class ModuleHandle(LoopHandle):
+    """A module's ``self.h``: every future of it is awaited or given a continuation."""
+
+    def __init__(self, broker: Broker, module: BrokerModule) -> None:
+        super().__init__(module.loop)
+        self._broker = broker
+        self._module = module
+        self._used: set[tuple[str, int]] = set()
+
+    @property
+    def userid(self) -> int:
+        """The instance owner."""
+        return self._broker.owner
+
+    @property
+    def rank(self) -> int:
+        return self._broker.rank
+
+    def attr_get(self, name: str) -> str:
+        """A broker attribute. Raises FileNotFoundError if there is none."""
+        return self._broker.attrs.get(name)[0]
+
+    def _timer(self, after: float, callback: Callable[[], None]) -> Any:
+        return self._module.call_later(after, callback)
+
+    def _send(self, msg: Message) -> None:
+        if msg.userid == FLUX_USERID_UNKNOWN and not msg.rolemask:
+            msg.userid = self._broker.owner
+            msg.rolemask = FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
+        tx = self._module.counts["tx"]
+        if msg.type == FLUX_MSGTYPE_RESPONSE:
+            tx[1] += 1
+            self._broker.route_response(msg)
+        elif msg.type == FLUX_MSGTYPE_REQUEST:
+            tx[0] += 1
+            if msg.route is not None:
+                msg.route.append(self._module.uuid)
+            self._used.add((msg.topic[: msg.topic.rfind(".")], msg.aux1))
+            self._broker.route_request(msg)
+        elif msg.type == FLUX_MSGTYPE_EVENT:
+            tx[2] += 1
+            self._broker.publish(msg)
+
+    def _receive_event(self, msg: Message) -> None:
+        for prefix, callback in self._events:
+            if msg.topic.startswith(prefix):
+                self._module._guard(lambda callback=callback: callback(msg))  # type: ignore[misc]
+
+    def _call(self, callback: Callable[[Message], Any], msg: Message) -> None:
+        self._module._guard(lambda: callback(msg))
+
+    def _disconnect(self) -> None:
+        """Tell the services this module has used that it is gone (RFC 6)."""
+        used, self._used = self._used, set()
+        for service, nodeid in used:
+            if self._broker.router.services.get(service) not in (None, self._module):
+                self._send(Message.request(f"{service}.disconnect", None, nodeid, FLUX_MSGFLAG_NORESPONSE))

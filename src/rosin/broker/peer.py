@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the router delivers to: broker modules, clients of the local connector, overlay neighbours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+def new_uuid() -> bytes:
+    """A routing identity (RFC 3: a UUID string)."""
+    return str(uuid4()).encode()
+
+
+class Subscriptions:
+    """The event topics one peer wants, matched as prefixes and counted (RFC 3, events)."""
+
+    __slots__ = ("_counts", "_prefixes")
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._prefixes: tuple[str, ...] = ()
+
+    def add(self, topic: str) -> None:
+        """Subscribe once more."""
+        self._counts[topic] = self._counts.get(topic, 0) + 1
+        self._prefixes = tuple(self._counts)
+
+    def remove(self, topic: str) -> None:
+        """Unsubscribe once; a topic never subscribed is ignored, as flux-core does."""
+        count = self._counts.get(topic, 0)
+        if count > 1:
+            self._counts[topic] = count - 1
+        elif count:
+            del self._counts[topic]
+            self._prefixes = tuple(self._counts)
+
+    def match(self, topic: str) -> bool:
+        """Whether an event is wanted."""
+        return topic.startswith(self._prefixes)
+
+
+class Peer:
+    """One end of a message connection, with its routing identity and subscriptions."""
+
+    def __init__(self) -> None:
+        self.uuid = new_uuid()
+        self.subscriptions = Subscriptions()
+
+    def deliver_request(self, msg: Message) -> None:
+        """Take a request for a service of this peer."""
+        raise NotImplementedError
+
+    def deliver_response(self, msg: Message) -> None:
+        """Take a response whose next hop is this peer."""
+        raise NotImplementedError
+
+    def deliver_event(self, msg: Message) -> None:
+        """Take an event that matches the subscriptions."""
+        raise NotImplementedError

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Where a request goes (RFC 3, request routing): the service registry and the routing decision. Pure."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from rosin.constants import FLUX_MSGFLAG_UPSTREAM, FLUX_NODEID_ANY
+
+if TYPE_CHECKING:
+    from rosin.broker.peer import Peer
+    from rosin.rfc.message import Message
+
+
+class Router:
+    """Knows the services of one broker and the peers by identity.
+
+    In an instance of one broker there is no parent and no other rank; the overlay extends
+    :meth:`elsewhere`.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank = rank
+        self.size = size
+        self.services: dict[str, Peer] = {}
+        self.peers: dict[bytes, Peer] = {}
+
+    def add_service(self, name: str, peer: Peer) -> None:
+        """Register a service. Raises OSError: EINVAL for a bad name, EEXIST if it is taken."""
+        if not name or name.startswith(".") or name.endswith(".") or ".." in name:
+            raise OSError(errno.EINVAL, f"service: '{name}' is not a service name")
+        if name in self.services:
+            raise OSError(errno.EEXIST, f"service: '{name}' is already registered")
+        self.services[name] = peer
+
+    def remove_service(self, name: str, peer: Peer) -> None:
+        """Unregister. Raises OSError: ENOENT if unknown, EPERM if another peer registered it."""
+        owner = self.services.get(name)
+        if owner is None:
+            raise OSError(errno.ENOENT, f"service: '{name}' is not registered")
+        if owner is not peer:
+            raise OSError(errno.EPERM, f"service: '{name}' belongs to another connection")
+        del self.services[name]
+
+    def remove_peer(self, peer: Peer) -> None:
+        """Forget a peer and its services."""
+        self.peers.pop(peer.uuid, None)
+        for name in [name for name, owner in self.services.items() if owner is peer]:
+            del self.services[name]
+
+    def match(self, topic: str) -> Peer | None:
+        """The peer whose service is the longest prefix of the topic up to a dot."""
+        end = topic.rfind(".")
+        while end > 0:
+            peer = self.services.get(topic[:end])
+            if peer is not None:
+                return peer
+            end = topic.rfind(".", 0, end)
+        return None
+
+    def route(self, msg: Message) -> Peer:
+        """The peer that gets this request. Raises OSError: ENOSYS no such service, EHOSTUNREACH no rank."""
+        upstream = msg.flags & FLUX_MSGFLAG_UPSTREAM
+        if msg.aux1 == FLUX_NODEID_ANY or (msg.aux1 == self.rank and not upstream):
+            peer = self.match(msg.topic)
+            if peer is None:
+                raise OSError(errno.ENOSYS, f"No service matching {msg.topic} is registered")
+            return peer
+        return self.elsewhere(msg)
+
+    def elsewhere(self, msg: Message) -> Peer:
+        """The neighbour on the way to another rank."""
+        raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))

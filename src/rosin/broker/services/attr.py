@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``attr``: broker attributes."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import BrokerModule, request_handler
+from rosin.errors import FormatError
+from rosin.rfc.payload import field
+from rosin.rfc.syslog import severity
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class AttrService(BrokerModule):
+    """attr.get, attr.set, attr.rm, attr.list."""
+
+    name = "attr"
+    builtin = True
+    listed = False
+
+    @request_handler("get", allow_guest=True)
+    def get(self, msg: Message) -> dict[str, Any]:
+        value, flags = self.broker.attrs.get(field(msg.args, "name", str))
+        return {"value": value, "flags": flags}
+
+    @request_handler("set")
+    def set(self, msg: Message) -> None:
+        name, value = field(msg.args, "name", str), field(msg.args, "value", str)
+        if name.startswith("log-"):
+            set_log_attribute(self.broker.ring, name, value)
+        self.broker.attrs.set(name, value, field(msg.args, "force", bool, False))
+
+    @request_handler("rm")
+    def rm(self, msg: Message) -> None:
+        self.broker.attrs.remove(field(msg.args, "name", str))
+
+    @request_handler("list", allow_guest=True)
+    def list(self, _msg: Message) -> dict[str, Any]:
+        return {"names": self.broker.attrs.names()}
+
+
+def set_log_attribute(ring: Any, name: str, value: str) -> None:
+    """Make a ``log-*`` attribute take effect. Raises OSError (EINVAL) for a value it cannot have."""
+    try:
+        if name == "log-stderr-level":
+            ring.stderr_level = severity(value)
+        elif name == "log-level":
+            ring.level = severity(value)
+        elif name == "log-ring-size":
+            size = int(value)
+            if size < 0:
+                raise FormatError(f"log: ring size {size} is negative")
+            ring.resize(size)
+    except ValueError as exc:
+        raise OSError(errno.EINVAL, f"{name}: {exc}") from None

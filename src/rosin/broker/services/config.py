@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``config``: the instance's configuration object, read from TOML, and its reload."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.configfile import load
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.errors import FormatError
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class ConfigService(BrokerModule):
+    """config.get, config.load, config.reload."""
+
+    name = "config"
+    builtin = True
+
+    async def start(self) -> None:
+        self._watchers: dict[tuple[bytes, int], Message] = {}
+
+    @request_handler("get", allow_guest=True)
+    def get(self, msg: Message) -> Any:
+        if not msg.streaming:
+            return self.broker.config
+        self._watchers[msg.sender, msg.matchtag] = msg
+        self.respond(msg, self.broker.config)
+        return DEFERRED
+
+    @request_handler("load")
+    async def load(self, msg: Message) -> None:
+        await self.apply(msg.args)
+
+    @request_handler("reload")
+    async def reload(self, _msg: Message) -> None:
+        path = self.broker.config_path
+        if path is None:
+            raise OSError(errno.EINVAL, "config: the instance was started without a configuration file")
+        try:
+            config = load(path)
+        except FormatError as exc:
+            raise OSError(errno.EINVAL, str(exc)) from None
+        await self.apply(config)
+
+    async def apply(self, config: dict[str, Any]) -> None:
+        """Offer a configuration to every module; it holds if none refuses it, otherwise nothing changes."""
+        previous = self.broker.config
+        accepted: list[str] = []
+        for name in list(self.broker.modules):
+            if self.broker.modules[name].builtin:
+                continue
+            try:
+                await self.h.rpc(f"{name}.config-reload", config)
+            except OSError as exc:
+                for done in accepted:
+                    await self.h.rpc(f"{done}.config-reload", previous)
+                raise OSError(errno.EINVAL, f"{name}: {exc.strerror}") from None
+            accepted.append(name)
+        self.broker.config = config
+        for msg in self._watchers.values():
+            self.respond(msg, config)
+
+    def disconnected(self, sender: bytes) -> None:
+        for key in [key for key in self._watchers if key[0] == sender]:
+            del self._watchers[key]
+
+    async def stop(self) -> None:
+        for msg in self._watchers.values():
+            self.respond_error(msg, errno.ENODATA)
+        self._watchers.clear()

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``event`` and ``service``: what a module asks of the broker it runs in.
+
+The clients of the local connector ask the connector, which answers by itself.
+"""
+
+from __future__ import annotations
+
+import binascii
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import BrokerModule, request_handler
+from rosin.constants import FLUX_MSGFLAG_PRIVATE
+from rosin.rfc.message import Message
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.broker.peer import Peer
+
+
+def event_from_request(msg: Message) -> Message:
+    """The event that an ``event.publish`` request describes, with the requester's credentials."""
+    text = field(msg.args, "payload", str, None)
+    try:
+        payload = None if text is None else binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        raise OSError(errno.EPROTO, "event.publish: payload is not base64") from None
+    topic = field(msg.args, "topic", str)
+    if not topic:
+        raise OSError(errno.EPROTO, "event.publish: topic is empty")
+    event = Message.event(topic, payload, field(msg.args, "flags", int) & FLUX_MSGFLAG_PRIVATE)
+    event.userid, event.rolemask = msg.userid, msg.rolemask
+    return event
+
+
+class EventService(BrokerModule):
+    """event.publish, event.subscribe, event.unsubscribe."""
+
+    name = "event"
+    builtin = True
+    listed = False
+
+    def _peer(self, msg: Message) -> Peer:
+        peer = self.broker.router.peers.get(msg.sender)
+        if peer is None:
+            raise OSError(errno.ENOENT, "the requester is not connected to this broker")
+        return peer
+
+    @request_handler("publish", allow_guest=True)
+    def publish(self, msg: Message) -> dict[str, Any]:
+        return {"seq": self.broker.publish(event_from_request(msg))}
+
+    @request_handler("subscribe")
+    def subscribe(self, msg: Message) -> None:
+        self._peer(msg).subscriptions.add(field(msg.args, "topic", str))
+
+    @request_handler("unsubscribe")
+    def unsubscribe(self, msg: Message) -> None:
+        self._peer(msg).subscriptions.remove(field(msg.args, "topic", str))
+
+    @request_handler("service.add", prefix=False)
+    def add(self, msg: Message) -> None:
+        self.broker.router.add_service(field(msg.args, "service", str), self._peer(msg))
+
+    @request_handler("service.remove", prefix=False)
+    def remove(self, msg: Message) -> None:
+        self.broker.router.remove_service(field(msg.args, "service", str), self._peer(msg))
+
+    services = ("service",)

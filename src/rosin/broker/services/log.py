@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``log``: append to, read and follow the broker's log."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.services.attr import set_log_attribute
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class LogService(BrokerModule):
+    """log.append, log.dmesg, log.clear, log.cancel, log.setattr."""
+
+    name = "log"
+    builtin = True
+    listed = False
+
+    async def start(self) -> None:
+        self._follows: dict[tuple[bytes, int], Message] = {}
+        self.broker.ring.followers.add(self._new_line)
+
+    @request_handler("append")
+    def append(self, msg: Message) -> None:
+        self.broker.ring.append(msg.raw.rstrip(b"\0\n"))
+
+    @request_handler("dmesg")
+    def dmesg(self, msg: Message) -> Any:
+        follow = field(msg.args, "follow", bool)
+        if not msg.streaming:
+            raise OSError(errno.EPROTO, "log.dmesg requires the streaming flag")
+        if not field(msg.args, "nobacklog", bool, False):
+            for line in self.broker.ring.lines:
+                self.respond(msg, line)
+        if follow:
+            self._follows[msg.sender, msg.matchtag] = msg
+        else:
+            self.respond_error(msg, errno.ENODATA)
+        return DEFERRED
+
+    def _new_line(self, line: bytes) -> None:
+        for msg in self._follows.values():
+            self.respond(msg, line)
+
+    @request_handler("cancel")
+    def cancel(self, msg: Message) -> Any:
+        follow = self._follows.pop((msg.sender, field(msg.args, "matchtag", int)), None)
+        if follow is not None:
+            self.respond_error(follow, errno.ENODATA)
+        return DEFERRED
+
+    def disconnected(self, sender: bytes) -> None:
+        for key in [key for key in self._follows if key[0] == sender]:
+            del self._follows[key]
+
+    async def stop(self) -> None:
+        for msg in self._follows.values():
+            self.respond_error(msg, errno.ENODATA)
+        self._follows.clear()
+
+    @request_handler("clear")
+    def clear(self, _msg: Message) -> None:
+        self.broker.ring.lines.clear()
+
+    @request_handler("setattr")
+    def setattr(self, msg: Message) -> None:
+        set_log_attribute(self.broker.ring, field(msg.args, "name", str), field(msg.args, "value", str))
+
+    def stats(self) -> dict[str, Any]:
+        ring = self.broker.ring
+        return {"ring-used": len(ring.lines), "ring-size": ring.lines.maxlen, "count": ring.count}

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``module``: load, remove, list and trace broker modules (RFC 5)."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import BrokerModule, request_handler
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class ModuleService(BrokerModule):
+    """module.load, module.remove, module.list, module.debug."""
+
+    name = "module"
+    builtin = True
+    listed = False
+
+    @request_handler("load")
+    async def load(self, msg: Message) -> None:
+        args = field(msg.args, "args", list, [])
+        if not all(isinstance(arg, str) for arg in args):
+            raise OSError(errno.EPROTO, "module.load: args must be strings")
+        await self.broker.load(field(msg.args, "path", str), args, field(msg.args, "name", str, None))
+
+    @request_handler("remove")
+    async def remove(self, msg: Message) -> None:
+        await self.broker.remove(field(msg.args, "name", str))
+
+    @request_handler("list", allow_guest=True)
+    def list(self, _msg: Message) -> dict[str, Any]:
+        return {"mods": [module.describe() for module in self.broker.modules.values() if module.listed]}
+
+    @request_handler("debug")
+    def debug(self, msg: Message) -> None:
+        name = field(msg.args, "name", str)
+        module = self.broker.modules.get(name)
+        if module is None:
+            raise OSError(errno.ENOENT, f"module {name} is not loaded")
+        module.defer(field(msg.args, "defer", bool, False))

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``overlay`` and ``broker``: what can be asked of the tree (here of one broker) and of the process."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class OverlayService(BrokerModule):
+    """overlay.health, overlay.topology, overlay.stats-get."""
+
+    name = "overlay"
+    builtin = True
+
+    async def start(self) -> None:
+        self._began = self.now()
+        self._watchers: dict[tuple[bytes, int], Message] = {}
+
+    @request_handler("health", allow_guest=True)
+    def health(self, msg: Message) -> Any:
+        answer = {
+            "rank": self.broker.rank,
+            "status": "full",
+            "duration": self.now() - self._began,
+            "children": [],
+        }
+        if not msg.streaming:
+            return answer
+        self._watchers[msg.sender, msg.matchtag] = msg
+        self.respond(msg, answer)
+        return DEFERRED
+
+    def disconnected(self, sender: bytes) -> None:
+        for key in [key for key in self._watchers if key[0] == sender]:
+            del self._watchers[key]
+
+    async def stop(self) -> None:
+        for msg in self._watchers.values():
+            self.respond_error(msg, errno.ENODATA)
+
+    @request_handler("topology", allow_guest=True)
+    def topology(self, msg: Message) -> dict[str, Any]:
+        rank = field(msg.args, "rank", int)
+        if rank != self.broker.rank:
+            raise OSError(errno.ENOENT, f"overlay: rank {rank} is not in this subtree")
+        return {"rank": rank, "size": 1, "children": []}
+
+    def stats(self) -> dict[str, Any]:
+        return {
+            "child-count": 0,
+            "child-connected": 0,
+            "parent-count": 0,
+            "parent-rpc": 0,
+            "child-rpc": 0,
+        }
+
+
+class BrokerService(BrokerModule):
+    """broker.getenv, broker.setenv, broker.conf-builtin, and the ping of the broker itself."""
+
+    name = "broker"
+    builtin = True
+    listed = False
+
+    @request_handler("getenv")
+    def getenv(self, msg: Message) -> dict[str, Any]:
+        names = field(msg.args, "names", list)
+        return {"env": {name: os.environ[name] for name in names if name in os.environ}}
+
+    @request_handler("setenv")
+    def setenv(self, msg: Message) -> None:
+        for name, value in field(msg.args, "env", dict).items():
+            if value is None:
+                os.environ.pop(name, None)
+            elif isinstance(value, str):
+                os.environ[name] = value
+            else:
+                raise OSError(errno.EPROTO, f"broker.setenv: value of {name} must be text or null")
+
+    @request_handler("conf-builtin", allow_guest=True)
+    def conf_builtin(self, msg: Message) -> dict[str, Any]:
+        builtin = {"rundir": self.broker.attrs.value("rundir"), "bindir": os.path.dirname(sys.executable)}
+        return {"values": {key: builtin[key] for key in field(msg.args, "keys", list) if key in builtin}}

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``state-machine``, ``runat`` and ``shutdown``: the broker's life, seen and steered by messages."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.state import STATES
+from rosin.rfc.payload import field
+from rosin.rfc.syslog import LogLine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.broker.state import StateMachine
+    from rosin.rfc.message import Message
+
+
+class StateMachineService(BrokerModule):
+    """state-machine.get, .wait, .monitor, .post; runat.push; shutdown.start."""
+
+    name = "state-machine"
+    services = ("runat", "shutdown")
+    builtin = True
+    listed = False
+
+    async def start(self) -> None:
+        self._monitors: dict[tuple[bytes, int], tuple[Message, int]] = {}
+        self._waits: list[Message] = []
+        self._shutdowns: list[tuple[Message, int]] = []
+        self.broker.ring.followers.add(self._log_line)
+        #: Set by the program that runs the broker: begin to shut down.
+        self.on_shutdown: Callable[[], None] = lambda: None
+
+    @property
+    def machine(self) -> StateMachine:
+        if self.broker.state is None:
+            raise OSError(errno.ENOSYS, "this broker runs without a state machine")
+        return self.broker.state
+
+    @request_handler("get", allow_guest=True)
+    def get(self, _msg: Message) -> dict[str, Any]:
+        return {"state": self.machine.state, "duration": self.now() - self.machine.since}
+
+    @request_handler("wait", allow_guest=True)
+    def wait(self, msg: Message) -> Any:
+        if self.machine.state == "run":
+            return None
+        if self.machine.reached("run"):
+            raise OSError(errno.EINVAL, "broker is shutting down")
+        self._waits.append(msg)
+        return DEFERRED
+
+    @request_handler("monitor")
+    def monitor(self, msg: Message) -> Any:
+        final = field(msg.args, "final", int)
+        if not msg.streaming:
+            raise OSError(errno.EPROTO, "state-machine.monitor requires the streaming flag")
+        self._monitors[msg.sender, msg.matchtag] = (msg, final)
+        self._report(msg, final)
+        return DEFERRED
+
+    def _report(self, msg: Message, final: int) -> None:
+        number = self.machine.number
+        self.respond(msg, {"state": number})
+        if number >= final:
+            self._monitors.pop((msg.sender, msg.matchtag), None)
+            self.respond_error(msg, errno.ENODATA)
+
+    @request_handler("post")
+    def post(self, msg: Message) -> None:
+        event = field(msg.args, "event", str)
+        self.broker.log(6, "state-machine", f"posted: {event}")
+        if self.machine.post(event, self.now()):
+            self.changed()
+
+    def changed(self) -> None:
+        """Tell monitors and waiters that the state has changed."""
+        for msg, final in list(self._monitors.values()):
+            self._report(msg, final)
+        if self.machine.reached("run"):
+            waits, self._waits = self._waits, []
+            for msg in waits:
+                if self.machine.state == "run":
+                    self.respond(msg)
+                else:
+                    self.respond_error(msg, errno.EINVAL, "broker is shutting down")
+
+    @request_handler("runat.push", prefix=False)
+    def push(self, msg: Message) -> None:
+        commands = field(msg.args, "commands", list)
+        if not all(isinstance(command, str) for command in commands):
+            raise OSError(errno.EPROTO, "runat.push: commands must be strings")
+        self.broker.runat.setdefault(field(msg.args, "name", str), []).append(commands)
+
+    @request_handler("shutdown.start", prefix=False)
+    def shutdown(self, msg: Message) -> Any:
+        level = field(msg.args, "loglevel", int, 4)
+        if self.machine.state not in STATES[:6]:
+            raise OSError(errno.EINVAL, f"broker is already in state {self.machine.state}")
+        if msg.streaming:
+            self._shutdowns.append((msg, level))
+        self.on_shutdown()
+        return DEFERRED if msg.streaming else None
+
+    def _log_line(self, line: bytes) -> None:
+        if self._shutdowns:
+            entry = LogLine(line)
+            text = f"{entry.appname}.{entry.severity}: {entry.text}"
+            for msg, level in self._shutdowns:
+                if entry.severity <= level:
+                    self.respond(msg, {"log": text})
+
+    def disconnected(self, sender: bytes) -> None:
+        for key in [key for key in self._monitors if key[0] == sender]:
+            del self._monitors[key]
+        self._waits = [msg for msg in self._waits if msg.sender != sender]
+        self._shutdowns = [entry for entry in self._shutdowns if entry[0].sender != sender]
+
+    def finish(self) -> None:
+        """The broker is about to go: end the streams of those who asked for the shutdown."""
+        shutdowns, self._shutdowns = self._shutdowns, []
+        for msg, _ in shutdowns:
+            self.respond_error(msg, errno.ENODATA)

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A broker on the test's own event loop, with clients that need no socket.
+
+Messages to and from clients are encoded and decoded as on a socket, so that a test sees what a program
+sees; between modules they pass as objects, as in a real broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.broker import Broker
+from rosin.broker.clock import Clock, VirtualClock
+from rosin.broker.connector import Client
+from rosin.broker.services.attr import AttrService
+from rosin.broker.services.config import ConfigService
+from rosin.broker.services.event import EventService
+from rosin.broker.services.log import LogService
+from rosin.broker.services.modules import ModuleService
+from rosin.broker.services.overlay import BrokerService, OverlayService
+from rosin.broker.services.state_machine import StateMachineService
+from rosin.broker.state import StateMachine
+from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
+from rosin.handle.aio import LoopHandle
+from rosin.rfc.message import Message, decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from rosin.broker.module import BrokerModule
+
+
+class _MemoryClient(Client):
+    """The broker's side of a client without a socket."""
+
+    def __init__(self, broker: Broker, userid: int, rolemask: int, handle: MemoryFlux) -> None:
+        super().__init__(broker, userid, rolemask)
+        self._handle = handle
+
+    def send(self, msg: Message) -> None:
+        body = encode(msg)
+        self._handle.loop.call_soon(self._handle.arrived, body)
+
+
+class MemoryFlux(LoopHandle):
+    """A client of an :class:`Instance`; what :class:`~rosin.handle.aio.AsyncFlux` is to a socket."""
+
+    def __init__(self, broker: Broker, userid: int, rolemask: int) -> None:
+        super().__init__(asyncio.get_running_loop())
+        self.uri = "memory://"
+        self.userid = userid
+        self.client = _MemoryClient(broker, userid, rolemask, self)
+        self.events: asyncio.Queue[Message] = asyncio.Queue()
+        self._broker = broker
+        broker.add_peer(self.client)
+
+    def arrived(self, body: bytes) -> None:
+        """Take a message from the broker."""
+        msg = decode(body)
+        waiting = len(self._inbox)
+        self._receive(msg)
+        if len(self._inbox) > waiting:
+            self.events.put_nowait(self._inbox.pop())
+
+    def _send(self, msg: Message) -> None:
+        self._check()
+        self.loop.call_soon(self.client.receive, decode(encode(msg)))
+
+    def _timer(self, after: float, callback: Any) -> Any:
+        return self._broker.clock.call_later(after, callback)
+
+    def attr_get(self, name: str) -> str:
+        """A broker attribute (no round trip: tests may call this from anywhere)."""
+        return self._broker.attrs.get(name)[0]
+
+    async def attr(self, name: str) -> str:
+        """A broker attribute, as on :class:`~rosin.handle.aio.AsyncFlux`."""
+        return str((await self.rpc("attr.get", {"name": name}))["value"])
+
+    async def next_event(self) -> Message:
+        """The next event (or request) that no handler has taken."""
+        return await self.events.get()
+
+    async def close(self) -> None:
+        """Disconnect as a program that ends: the services it has used are told."""
+        await asyncio.sleep(0)
+        self.client.disconnected()
+        self._fail(OSError(104, "Flux handle is closed"))
+
+
+class Instance:
+    """An instance of one broker.
+
+    ``modules``: names (see rosin.broker.loader) or BrokerModule classes, loaded in this order. ``attrs`` are
+    added to the usual ones, ``config`` is the configuration object. ``clock``: "virtual" stands still until
+    :meth:`advance`.
+    """
+
+    def __init__(
+        self,
+        modules: Iterable[str | type[BrokerModule]] = (),
+        *,
+        config: dict[str, Any] | None = None,
+        attrs: dict[str, str] | None = None,
+        clock: str = "virtual",
+        zygote: Any = None,
+    ) -> None:
+        self._modules = list(modules)
+        self._attrs = attrs or {}
+        self.clock = VirtualClock() if clock == "virtual" else Clock()
+        self._config = config
+        self._zygote = zygote
+        self._clients: list[MemoryFlux] = []
+        self._directory = tempfile.TemporaryDirectory(prefix="rosin-test-")
+        self.broker: Broker
+
+    async def __aenter__(self) -> Instance:
+        self.broker = Broker(config=self._config, clock=self.clock, zygote=self._zygote)
+        self.broker.ring.stderr_level = -1
+        directory = self._directory.name
+        defaults = {
+            "rank": "0",
+            "size": "1",
+            "hostname": "testhost",
+            "hostlist": "testhost",
+            "security.owner": str(os.getuid()),
+            "instance-level": "0",
+            "rundir": directory,
+            "statedir": directory,
+            "statedir-cleanup": "1",
+            "local-uri": f"local://{directory}/local-0",
+            "content.hash": "sha1",
+            "broker.starttime": str(self.clock.now()),
+            "jobid-path": "/",
+            "version": "0.88.0",
+        }
+        for name, value in {**defaults, **self._attrs}.items():
+            self.broker.attrs.define(name, value)
+        self.broker.state = StateMachine(self.clock.now())
+        for cls in (
+            AttrService,
+            BrokerService,
+            ConfigService,
+            EventService,
+            LogService,
+            ModuleService,
+            OverlayService,
+            StateMachineService,
+        ):
+            await self.broker.load_class(cls)
+        self.broker.state.state = "run"
+        for module in self._modules:
+            await self.load(module)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for client in self._clients:
+            await client.close()
+        await self.broker.close()
+        self._directory.cleanup()
+
+    async def load(self, module: str | type[BrokerModule], args: list[str] | None = None) -> Any:
+        """Load a module by name or class; returns it."""
+        if isinstance(module, str):
+            return await self.broker.load(module, args)
+        return await self.broker.load_class(module, args)
+
+    add_module = load
+
+    async def connect(self, userid: int | None = None, rolemask: int | None = None) -> MemoryFlux:
+        """A new client: the instance owner, or a guest when another ``userid`` is given."""
+        if userid is None:
+            userid = self.broker.owner
+        if rolemask is None:
+            role = FLUX_ROLE_OWNER if userid == self.broker.owner else FLUX_ROLE_USER
+            rolemask = role | FLUX_ROLE_LOCAL
+        handle = MemoryFlux(self.broker, userid, rolemask)
+        self._clients.append(handle)
+        return handle
+
+    async def settle(self, turns: int = 50) -> None:
+        """Let the loop run until everything that does not wait for time or I/O has happened."""
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    async def advance(self, seconds: float) -> None:
+        """Move the virtual clock, firing each timer at its time."""
+        assert isinstance(self.clock, VirtualClock)
+        until = self.clock.now() + seconds
+        await self.settle()
+        while self.clock.step(until):
+            await self.settle()
+        await self.settle()
+
+    def logged(self) -> list[str]:
+        """The broker's log lines."""
+        return [line.decode(errors="replace") for line in self.broker.ring.lines]

@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Routing, modules, streams, events and the services that every broker has."""
+
+import errno
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.constants import (
+    FLUX_NODEID_UPSTREAM,
+    FLUX_RPC_NORESPONSE,
+    FLUX_RPC_STREAMING,
+)
+from rosin.rfc.message import Message
+from rosin.testing import Instance
+
+
+class Echo(BrokerModule):
+    """A module with one handler of every kind."""
+
+    name = "echo"
+    services = ("mirror",)
+
+    async def start(self) -> None:
+        self.gone: list[bytes] = []
+        self.pulses = 0
+        self.closed_streams = 0
+
+    @request_handler("plain", allow_guest=True)
+    def plain(self, msg: Message) -> Any:
+        return {"got": msg.data, "userid": msg.userid}
+
+    @request_handler("task")
+    async def task(self, msg: Message) -> Any:
+        return await self.h.rpc("echo.plain", msg.args)
+
+    @request_handler("stream")
+    async def stream(self, msg: Message) -> AsyncIterator[Any]:
+        try:
+            for number in range(msg.args["count"]):
+                yield {"number": number}
+            if msg.args.get("wait"):
+                await self.sleep(1e9)
+        finally:
+            self.closed_streams += 1
+
+    @request_handler("deferred")
+    def deferred(self, msg: Message) -> Any:
+        self.call_later(5.0, lambda: self.respond(msg, {"late": True}))
+        return DEFERRED
+
+    @request_handler("fail")
+    def fail(self, msg: Message) -> Any:
+        if msg.args["how"] == "oserror":
+            raise OSError(errno.EEXIST, "it is there already")
+        raise ZeroDivisionError("boom")
+
+    @request_handler("mirror.look", prefix=False)
+    def look(self, _msg: Message) -> Any:
+        return {"mirror": True}
+
+    @event_handler("heartbeat")
+    def pulse(self, _msg: Message) -> None:
+        self.pulses += 1
+
+    def disconnected(self, sender: bytes) -> None:
+        self.gone.append(sender)
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        if "bad" in config:
+            raise OSError(errno.EINVAL, "bad is not a key")
+
+
+@pytest.mark.parametrize("how", ["plain", "task"])
+async def test_rpc(how: str) -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        assert (await h.rpc(f"echo.{how}", {"x": 1}))["got"] == {"x": 1}
+        assert await h.rpc("mirror.look") == {"mirror": True}
+
+
+async def test_unknown_service_and_rank() -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        with pytest.raises(OSError, match=r"No service matching no\.such is registered") as caught:
+            await h.rpc("no.such")
+        assert caught.value.errno == errno.ENOSYS
+        with pytest.raises(OSError) as caught:
+            await h.rpc("echo.nothing")
+        assert caught.value.errno == errno.ENOSYS
+        for nodeid in (77, FLUX_NODEID_UPSTREAM):
+            with pytest.raises(OSError) as caught:
+                await h.rpc("echo.plain", None, nodeid)
+            assert caught.value.errno == errno.EHOSTUNREACH
+
+
+async def test_errors_become_responses() -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        with pytest.raises(FileExistsError, match="it is there already"):
+            await h.rpc("echo.fail", {"how": "oserror"})
+        with pytest.raises(OSError) as caught:
+            await h.rpc("echo.fail", {"how": "bug"})
+        assert caught.value.errno == errno.EIO
+        assert any("ZeroDivisionError" in line for line in inst.logged())
+        with pytest.raises(OSError) as caught:
+            await h.rpc("echo.task", "[]")
+        assert caught.value.errno == errno.EPROTO
+
+
+async def test_guests_reach_only_what_is_open_to_them() -> None:
+    async with Instance([Echo]) as inst:
+        guest = await inst.connect(userid=5500)
+        assert (await guest.rpc("echo.plain"))["userid"] == 5500
+        with pytest.raises(PermissionError):
+            await guest.rpc("echo.task", {})
+        with pytest.raises(PermissionError):
+            await guest.service_register("anything")
+        await guest.service_register("5500-mine")
+
+
+async def test_stream_ends_in_enodata() -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        rpc = h.rpc("echo.stream", {"count": 3}, flags=FLUX_RPC_STREAMING)
+        assert [answer["number"] async for answer in rpc] == [0, 1, 2]
+        with pytest.raises(OSError) as caught:
+            await h.rpc("echo.stream", {"count": 3})
+        assert caught.value.errno == errno.EPROTO
+
+
+async def test_stream_is_cancelled_by_its_owner_only() -> None:
+    async with Instance([Echo]) as inst:
+        h, other = await inst.connect(), await inst.connect()
+        rpc = h.rpc("echo.stream", {"count": 1, "wait": True}, flags=FLUX_RPC_STREAMING)
+        assert (await rpc)["number"] == 0
+        rpc.reset()
+        other.rpc("echo.cancel", {"matchtag": rpc.matchtag}, flags=FLUX_RPC_NORESPONSE)
+        await inst.settle()
+        assert not rpc.is_ready()
+        rpc.cancel()
+        assert [answer async for answer in rpc] == []
+
+
+async def test_disconnect_closes_streams_and_informs_the_service() -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        rpc = h.rpc("echo.stream", {"count": 1, "wait": True}, flags=FLUX_RPC_STREAMING)
+        await rpc
+        await h.close()
+        await inst.settle()
+        echo: Any = inst.broker.modules["echo"]
+        assert echo.gone == [h.client.uuid]
+        assert echo.closed_streams == 1
+
+
+async def test_deferred_answer_on_the_virtual_clock() -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        rpc = h.rpc("echo.deferred")
+        await inst.advance(4.9)
+        assert not rpc.is_ready()
+        await inst.advance(0.2)
+        assert await rpc == {"late": True}
+
+
+async def test_events_are_numbered_and_private_ones_are_private() -> None:
+    async with Instance([Echo]) as inst:
+        owner, guest, sender = (
+            await inst.connect(),
+            await inst.connect(userid=1),
+            await inst.connect(userid=2),
+        )
+        for h in (owner, guest):
+            await h.event_subscribe("")
+        assert (await sender.publish("heartbeat.pulse", {"n": 1}))["seq"] == 1
+        assert (await sender.publish("secret", {"n": 2}, private=True))["seq"] == 2
+        sender.event_send("open")
+        await inst.settle()
+        assert [(await owner.next_event()).topic for _ in range(3)] == ["heartbeat.pulse", "secret", "open"]
+        assert [(await guest.next_event()).topic for _ in range(2)] == ["heartbeat.pulse", "open"]
+        echo: Any = inst.broker.modules["echo"]
+        assert echo.pulses == 1
+
+
+async def test_a_client_can_be_a_service() -> None:
+    async with Instance() as inst:
+        server, h = await inst.connect(), await inst.connect()
+        await server.service_register("calc")
+        server.on_request("calc.add", lambda msg: server.respond(msg, {"sum": sum(msg.args["terms"])}))
+        assert await h.rpc("calc.add", {"terms": [1, 2]}) == {"sum": 3}
+        with pytest.raises(OSError, match=r"calc\.mul"):
+            await h.rpc("calc.mul", {})
+        with pytest.raises(FileExistsError):
+            await h.service_register("calc")
+        await server.close()
+        with pytest.raises(OSError) as caught:
+            await h.rpc("calc.add", {"terms": []})
+        assert caught.value.errno == errno.ENOSYS
+
+
+async def test_modules_are_listed_loaded_once_and_removed() -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        mods = {mod["name"]: mod for mod in (await h.rpc("module.list"))["mods"]}
+        assert mods["echo"]["services"] == ["mirror"]
+        assert mods["echo"]["status"] == 1
+        with pytest.raises(FileExistsError):
+            await inst.load(Echo)
+        with pytest.raises(FileNotFoundError):
+            await h.rpc("module.load", {"path": "no-such", "args": []})
+        await h.rpc("module.remove", {"name": "echo"})
+        with pytest.raises(OSError):
+            await h.rpc("echo.plain")
+        with pytest.raises(FileNotFoundError):
+            await h.rpc("module.remove", {"name": "attr"})
+
+
+async def test_attributes() -> None:
+    async with Instance(attrs={"x": "1"}) as inst:
+        h = await inst.connect()
+        assert await h.rpc("attr.get", {"name": "x"}) == {"value": "1", "flags": 1}
+        for request, exception in (
+            ({"name": "nope"}, FileNotFoundError),
+            ({"name": 5}, OSError),
+        ):
+            with pytest.raises(exception):
+                await h.rpc("attr.get", request)
+        with pytest.raises(PermissionError):
+            await h.rpc("attr.set", {"name": "x", "value": "2"})
+        with pytest.raises(FileNotFoundError, match="unknown attribute"):
+            await h.rpc("attr.set", {"name": "new", "value": "2"})
+        await h.rpc("attr.set", {"name": "new", "value": "2", "force": True})
+        assert "new" in (await h.rpc("attr.list"))["names"]
+        await h.rpc("attr.rm", {"name": "new"})
+
+
+async def test_config_is_refused_as_a_whole() -> None:
+    async with Instance([Echo], config={"a": 1}) as inst:
+        h = await inst.connect()
+        with pytest.raises(OSError, match="bad is not a key"):
+            await h.rpc("config.load", {"bad": 1})
+        assert await h.rpc("config.get") == {"a": 1}
+        await h.rpc("config.load", {"a": 2})
+        assert await h.rpc("config.get") == {"a": 2}
+
+
+async def test_log_is_kept_followed_and_cleared() -> None:
+    async with Instance() as inst:
+        h = await inst.connect()
+        inst.broker.log(6, "test", "one")
+        rpc = h.rpc("log.dmesg", {"follow": True}, flags=FLUX_RPC_STREAMING)
+        assert b"test - - - one" in (await rpc.raw())
+        rpc.reset()
+        h.log(3, "two")
+        assert b"two" in (await rpc.raw())
+        rpc.cancel("log.cancel")
+        rpc.reset()
+        assert [answer async for answer in rpc] == []
+        await h.rpc("log.clear")
+        assert inst.logged() == []
+
+
+async def test_ping_names_the_route() -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        answer = await h.rpc("echo.ping", {"seq": 1})
+        assert answer["seq"] == 1
+        assert answer["route"].startswith(h.client.uuid[:8].decode() + "!")
