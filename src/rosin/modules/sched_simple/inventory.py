@@ -6,10 +6,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from rosin import _json
 from rosin.errors import FormatError
 from rosin.modules.sched_simple.bits import members
-from rosin.modules.sched_simple.eligible import Eligible
 from rosin.modules.sched_simple.pool import Pool
+from rosin.rfc.constraint import compile as compile_constraint
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Held = Mapping[int, tuple[int, int]]
 
 _MAX_GROUPS = 4096
+_MAX_KNOWN = 1024
 
 
 class Inventory:
@@ -34,39 +36,47 @@ class Inventory:
 
     def __init__(self, R: dict[str, Any], mode: str = "worst-fit") -> None:
         """Raises FormatError when ``R`` is not an RFC 20 object."""
-        rset = ResourceSet.decode(R)
-        nodes = dict(sorted(rset.items()))
-        ranks = list(nodes)
-        self.expiration = rset.expiration
-        self._scheduling = rset.scheduling
-        self._hosts = [rset.host(rank) for rank in ranks]
-        self._properties: dict[str, int] = {}
-        self._eligible = Eligible(ranks, self._hosts, self._properties)
+        self._rset = ResourceSet.decode(R)
+        nodes = dict(sorted(self._rset.items()))
+        self._hosts = [self._rset.host(rank) for rank in nodes]
+        self.expiration = self._rset.expiration
         self.pool = Pool(
-            ranks, [c for c, _ in nodes.values()], [g for _, g in nodes.values()], self._eligible, mode
+            list(nodes), [c for c, _ in nodes.values()], [g for _, g in nodes.values()], self._eligible, mode
         )
         self._groups: dict[int, dict[str, Any]] = {}
-        self.add_properties(rset.get_properties())
+        self._known: dict[bytes, int] = {}  # constraint -> mask of nodes
 
-    def nodes(self, ranks: str) -> int:
-        """Return the mask of the nodes whose ranks the idset names. Raises FormatError."""
+    def nodes(self, ranks: str | Idset) -> int:
+        """Return the mask of the nodes with these ranks; unknown ranks are left out. Raises FormatError."""
         return self.pool.mask_of(Idset(ranks))
 
-    def add_properties(self, properties: Mapping[str, str]) -> None:
-        """Give nodes properties (RFC 28 ``property-add``): name -> idset of ranks."""
-        for name, ranks in properties.items():
-            self._properties[name] = self._properties.get(name, 0) | self.nodes(ranks)
-        self._forget()
+    def _eligible(self, constraint: dict[str, Any]) -> int:
+        """Return the mask of the nodes that meet an RFC 31 constraint. Raises FormatError.
 
-    def remove_properties(self, properties: Mapping[str, str]) -> None:
-        """Take properties from nodes (RFC 28 ``property-remove``): name -> idset of ranks."""
-        for name, ranks in properties.items():
-            self._properties[name] = self._properties.get(name, 0) & ~self.nodes(ranks)
-        self._forget()
+        Remembered until a property changes: the constraint of a queue or of a batch of jobs is worked out
+        once.
+        """
+        key = _json.dumps_sorted(constraint)
+        mask = self._known.get(key)
+        if mask is None:
+            mask = self.nodes(compile_constraint(constraint).match_ranks(self._rset))
+            if len(self._known) >= _MAX_KNOWN:
+                self._known.clear()
+            self._known[key] = mask
+        return mask
 
-    def _forget(self) -> None:
-        self._eligible.forget()
-        self._groups = {}
+    def change_properties(self, add: Mapping[str, str], remove: Mapping[str, str]) -> None:
+        """Give and take properties of nodes (RFC 28): name -> idset of ranks. Raises FormatError."""
+        R = self._rset.encode()
+        properties = {name: Idset(ranks) for name, ranks in self._rset.get_properties().items()}
+        for name, ranks in add.items():
+            properties[name] = properties.get(name, Idset()) | (Idset(ranks) & self._rset.ranks())
+        for name, ranks in remove.items():
+            properties[name] = properties.get(name, Idset()) - Idset(ranks)
+        R["execution"]["properties"] = {name: ranks.encode() for name, ranks in properties.items() if ranks}
+        self._rset = ResourceSet.decode(R)
+        self._groups.clear()
+        self._known.clear()
         self.pool.changed()
 
     def encode(self, allocation: Allocation, starttime: float) -> dict[str, Any]:
@@ -81,8 +91,8 @@ class Inventory:
             **group,
         }
         R: dict[str, Any] = {"version": 1, "execution": execution}
-        if self._scheduling is not None:
-            R["scheduling"] = self._scheduling
+        if self._rset.scheduling is not None:
+            R["scheduling"] = self._rset.scheduling
         return R
 
     def describe(self, held: Held) -> dict[str, Any]:
@@ -151,11 +161,12 @@ class Inventory:
         group: dict[str, Any] = {}
         if held:
             group["nodelist"] = [Hostlist.from_names(self._hosts[i] for i in sorted(held)).encode()]
-        properties = {
-            name: _ids(Idset([ranks[i] for i in members(nodes & mask)]).mask)
-            for name, nodes in sorted(self._properties.items())
-            if nodes & mask and not (job and name.startswith("+"))  # '+': local to this instance
-        }
+        wanted = Idset([ranks[i] for i in held])
+        properties = {}
+        for name in sorted(self._rset.get_properties()):
+            mine = self._rset.property_ranks(name) & wanted
+            if mine and not (job and name.startswith("+")):  # '+': local to this instance
+                properties[name] = mine.encode()
         if properties:
             group["properties"] = properties
         if job:

@@ -107,8 +107,10 @@ class SchedSimple(BrokerModule):
         resources.pool.mark_down(resources.nodes(field(change, "down", str, "")))
         if "shrink" in change:
             resources.pool.shrink(resources.nodes(field(change, "shrink", str)))
-        resources.add_properties(field(change, "property-add", dict, {}))
-        resources.remove_properties(field(change, "property-remove", dict, {}))
+        if "property-add" in change or "property-remove" in change:
+            resources.change_properties(
+                field(change, "property-add", dict, {}), field(change, "property-remove", dict, {})
+            )
         expiration = field(change, "expiration", float, -1.0)
         if expiration >= 0.0:
             resources.expiration = expiration

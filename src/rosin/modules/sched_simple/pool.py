@@ -16,12 +16,13 @@ from errno import EOVERFLOW
 from typing import TYPE_CHECKING, Any
 
 from rosin.modules.sched_simple.bits import lowest, members
+from rosin.modules.sched_simple.count import best
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from rosin.modules.sched_simple.count import Count
     from rosin.modules.sched_simple.request import ResourceRequest
+    from rosin.rfc.count import Count
 
     Buckets = dict[tuple[int, int], int]
 
@@ -166,7 +167,7 @@ class Pool:
         self, allowed: int, count: Count, cores: int, gpus: int, *, whole: bool = False
     ) -> dict[int, tuple[int, int]]:
         candidates = list(self._candidates(allowed, cores, gpus))
-        wanted = count.best(sum(mask.bit_count() for _, mask in candidates))
+        wanted = best(count, sum(mask.bit_count() for _, mask in candidates))
         chosen: dict[int, tuple[int, int]] = {}
         for _, mask in candidates:
             for i in members(mask, wanted - len(chosen)):
@@ -184,7 +185,7 @@ class Pool:
             (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores, mask)
             for key, mask in self._candidates(allowed, cores, gpus)
         ]
-        missing = count.best(sum(fits * mask.bit_count() for fits, mask in candidates))
+        missing = best(count, sum(fits * mask.bit_count() for fits, mask in candidates))
         chosen: dict[int, tuple[int, int]] = {}
         for fits, mask in candidates:
             for i in members(mask, -(-missing // fits)):
@@ -307,7 +308,7 @@ class Pool:
             for key, mask in self._capacity.items()
             if key[0] >= cores and key[1] >= gpus
         )
-        if not count.best(fitting):
+        if not best(count, fitting):
             kind = "exclusive node(s)" if request.exclusive else "node(s)"
             each = f"{cores} core(s)" + (f" and {gpus} GPU(s)" if gpus else "")
             raise InfeasibleError(f"need {count.min} {kind} with {each} each, only {fitting} eligible")
@@ -318,6 +319,6 @@ class Pool:
             (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores) * (mask & allowed).bit_count()
             for key, mask in self._capacity.items()
         )
-        if not request.slots.best(fitting):
+        if not best(request.slots, fitting):
             each = f"{cores} core(s)" + (f" and {gpus} GPU(s)" if gpus else "")
             raise InfeasibleError(f"need {request.slots.min} slot(s) of {each}, only {fitting} fit")

@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import Any
 
 from rosin.errors import FormatError
-from rosin.modules.sched_simple.count import Count, parse
+from rosin.modules.sched_simple.count import scaled
+from rosin.rfc.count import Count, parse
 
 #: Deepest nesting of resources that is followed; legitimate requests have four or five levels.
 MAX_DEPTH = 64
@@ -79,7 +80,7 @@ def from_jobspec(jobspec: Any) -> ResourceRequest:
         raise FormatError("jobspec: no core in resources: unable to determine slot size")
     system = _system(jobspec)
     return ResourceRequest(
-        None if walk.nodes is None else walk.nodes.scaled(walk.parents),
+        None if walk.nodes is None else scaled(walk.nodes, walk.parents),
         walk.slots,
         walk.cores,
         walk.gpus,
