@@ -5,6 +5,9 @@ Sources: RFC 3 (messages), RFC 12 (roles), RFC 21 (job states and results), RFC 
 flux-core's public headers for the flags that no RFC lists.
 """
 
+#: The level of flux-core whose behaviour Rosin matches; reported where flux-core reports its version.
+FLUX_CORE_VERSION = "0.88.0"
+
 # RFC 3: message types and flags
 FLUX_MSGTYPE_REQUEST = 1
 FLUX_MSGTYPE_RESPONSE = 2

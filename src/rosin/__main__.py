@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``python -m rosin``."""
+
+import sys
+
+from rosin.cli.main import main
+
+sys.exit(main())

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The initial program of an instance: started when the instance is up, its end begins the shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from rosin.process.spawn import Child, spawn
+
+#: Variables of an enclosing job or launcher that must not leak into a new instance.
+_FOREIGN = ("FLUX_JOB_", "FLUX_TASK_", "PMI_", "PMIX_", "SLURM_", "PALS_", "OMPI_", "HYDRA_")
+_FOREIGN_NAMES = ("FLUX_KVS_NAMESPACE", "FLUX_PROXY_REMOTE", "FLUX_TERMINUS_SESSION")
+
+
+def environment(uri: str) -> dict[str, str]:
+    """The initial program's environment."""
+    env = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) and name not in _FOREIGN_NAMES
+    }
+    enclosing = os.environ.get("FLUX_JOB_ID")
+    if enclosing:
+        env["FLUX_ENCLOSING_ID"] = enclosing
+    env["FLUX_URI"] = uri
+    return env
+
+
+def command_line(command: list[str]) -> list[str]:
+    """What to execute: an interactive shell, one word through the shell, else the command itself."""
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    if not command:
+        return [shell]
+    return [shell, "-c", command[0]] if len(command) == 1 else command
+
+
+def describe(status: int) -> tuple[int, str]:
+    """Exit code and wording for a wait status."""
+    if os.WIFSIGNALED(status):
+        signum = os.WTERMSIG(status)
+        return 128 + signum, signal.strsignal(signum) or f"signal {signum}"
+    code = os.WEXITSTATUS(status)
+    if code > 128 and code < 160:
+        return code, signal.strsignal(code - 128) or f"signal {code - 128}"
+    return code, "Exited"
+
+
+class InitialProgram:
+    """A running initial program."""
+
+    def __init__(self, command: list[str], uri: str) -> None:
+        self.command = command
+        self.env = environment(uri)
+        self.child: Child | None = None
+
+    async def run(self) -> int:
+        """Start it and wait; returns its wait status. Raises OSError if it cannot be started."""
+        # It shares the terminal's process group, so that job control works as in any shell session.
+        self.child = spawn(command_line(self.command), env=self.env, process_group=False)
+        await wait(self.child)
+        assert self.child.status is not None
+        return self.child.status
+
+    def hang_up(self) -> None:
+        """Ask it to end: SIGHUP, as a terminal that closes, and SIGCONT in case it is stopped."""
+        if self.child is not None and self.child.status is None:
+            self.child.kill(signal.SIGHUP)
+            self.child.kill(signal.SIGCONT)
+
+
+async def wait(child: Child) -> None:
+    """Wait for a child on the running loop: through its pidfd, else in a thread."""
+    loop = asyncio.get_running_loop()
+    if child.pidfd is None:
+        await loop.run_in_executor(None, child.wait)
+        return
+    ended = loop.create_future()
+    fd = child.pidfd
+    loop.add_reader(fd, lambda: None if ended.done() else ended.set_result(None))
+    try:
+        await ended
+    finally:
+        loop.remove_reader(fd)
+    child.poll()
+
+
+def interactive() -> bool:
+    """Whether this process talks to a person."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The directories of an instance and the link by which other terminals find it."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import stat
+import tempfile
+
+from rosin.handle.uri import user_socket
+
+
+def make_private(path: str) -> bool:
+    """Make sure that a directory exists and is the user's own; True if it was created here (mode 0700).
+
+    Raises OSError that names the directory and what is wrong with it.
+    """
+    try:
+        os.mkdir(path, 0o700)
+        return True
+    except FileExistsError:
+        pass
+    except OSError as exc:
+        raise OSError(exc.errno, f"cannot create {path}: {exc.strerror}") from None
+    status = os.stat(path)
+    if not stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.ENOTDIR, f"{path} is not a directory")
+    if status.st_uid != os.getuid():
+        raise OSError(errno.EPERM, f"{path} belongs to another user")
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise OSError(errno.EACCES, f"{path} is not writable")
+    return False
+
+
+def make_temporary() -> str:
+    """A new directory of mode 0700, short enough for a UNIX socket path in it."""
+    base = os.environ.get("TMPDIR", "/tmp")
+    if len(base) > 70 or not os.path.isdir(base):
+        base = "/tmp"
+    return tempfile.mkdtemp(prefix="flux-", dir=base)
+
+
+def remove(path: str) -> None:
+    """Remove a directory tree; what cannot be removed is left, as it no longer matters."""
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        try:
+            sock.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+class UserLink:
+    """The link ``user_socket()`` to this instance's socket; the first instance of a user keeps it."""
+
+    def __init__(self, target: str) -> None:
+        self.path = user_socket()
+        self.target = target
+        self.placed = False
+
+    def place(self) -> None:
+        """Make the link unless another live instance has it. Failing to is not an error."""
+        try:
+            make_private(os.path.dirname(self.path))
+            if os.path.lexists(self.path):
+                if _alive(self.path):
+                    return
+                os.unlink(self.path)
+            os.symlink(self.target, self.path)
+            self.placed = True
+        except OSError:
+            self.placed = False
+
+    def remove(self) -> None:
+        """Remove the link if it is still ours."""
+        if self.placed:
+            try:
+                if os.readlink(self.path) == self.target:
+                    os.unlink(self.path)
+            except FileNotFoundError:
+                pass
+            self.placed = False

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The front end: finds a command's module in a static table and imports that one alone."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: Command -> (module below rosin.cli, one-line help). A module has ``main(argv, prog) -> int``.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "start": ("start", "start an instance and run a program in it"),
+}
+
+
+def usage(prog: str) -> str:
+    """The text of ``--help``."""
+    width = max(len(name) for name in COMMANDS)
+    lines = [f"  {name:{width}}  {text}" for name, (_, text) in sorted(COMMANDS.items())]
+    head = f"Usage: {prog} [--version] [--help] COMMAND [ARGS...]\n\nCommands:\n"
+    return head + "\n".join(lines) + f"\n\nSee '{prog} COMMAND --help' for one command.\n"
+
+
+def version(prog: str) -> str:
+    """The text of ``--version``; as ``flux`` it reads like flux-core's."""
+    if prog == "flux":
+        from rosin.constants import FLUX_CORE_VERSION
+
+        return f"commands:    \t\t{FLUX_CORE_VERSION}"
+    from rosin import __version__
+
+    return f"rosin {__version__}"
+
+
+def _unknown(prog: str, name: str) -> int:
+    import difflib
+
+    sys.stderr.write(f"{prog}: '{name}' is not a {prog} command. See '{prog} --help'\n")
+    similar = difflib.get_close_matches(name, COMMANDS, 3)
+    if similar:
+        sys.stderr.write("Did you mean: " + ", ".join(similar) + "?\n")
+    return 1
+
+
+def run(command: Callable[[list[str], str], int], argv: list[str], prog: str) -> int:
+    """Run a command's main; every failure becomes one line and an exit code."""
+    try:
+        return command(argv, prog)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing is left to say, also not at exit.
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as exc:
+        where = f"{exc.filename}: " if exc.filename else ""
+        sys.stderr.write(f"{prog}: ERROR: {where}{exc.strerror or exc}\n")
+        return 1
+    except ValueError as exc:
+        sys.stderr.write(f"{prog}: ERROR: {exc}\n")
+        return 1
+
+
+def main(argv: list[str] | None = None, prog: str = "rosin") -> int:
+    """Run ``prog COMMAND ARGS...``; returns the exit code."""
+    args = sys.argv[1:] if argv is None else argv
+    if not args or args[0] in ("-h", "--help", "help"):
+        sys.stdout.write(usage(prog))
+        return 0 if args else 1
+    if args[0] in ("-V", "--version"):
+        sys.stdout.write(version(prog) + "\n")
+        return 0
+    name = args[0]
+    if name not in COMMANDS:
+        return _unknown(prog, name)
+    from importlib import import_module
+
+    module = import_module(f"rosin.cli.{COMMANDS[name][0]}")
+    return run(module.main, args[1:], f"{prog}-{name}")
