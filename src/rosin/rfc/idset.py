@@ -40,7 +40,7 @@ class Idset:
 
     def __init__(self, ids: str | Iterable[int] | Idset = "") -> None:
         if isinstance(ids, str):
-            self.mask = _mask_of_ranges(decode_ranges(ids))
+            self.mask = mask_of_ranges(decode_ranges(ids))
         elif isinstance(ids, Idset):
             self.mask = ids.mask
         else:
@@ -49,7 +49,7 @@ class Idset:
     @staticmethod
     def decode(text: str) -> Idset:
         """Decode RFC 22 text; FormatError names the column of the fault."""
-        return Idset.from_mask(_mask_of_ranges(decode_ranges(text)))
+        return Idset.from_mask(mask_of_ranges(decode_ranges(text)))
 
     @staticmethod
     def from_mask(mask: int) -> Idset:
@@ -258,7 +258,7 @@ def _number(text: str, column: int) -> int:
     return int(text)
 
 
-def _mask_of_ranges(pairs: list[tuple[int, int]]) -> int:
+def mask_of_ranges(pairs: list[tuple[int, int]]) -> int:
     """Join ascending ranges; a byte buffer, since many single ORs of a large integer are quadratic."""
     if len(pairs) <= _FEW_RANGES:
         mask = 0
