@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from ..constants import (
     FLUX_JOB_RESULT_CANCELED,
     FLUX_JOB_RESULT_COMPLETED,
@@ -20,6 +22,7 @@ from ..constants import (
     FLUX_JOB_STATE_SCHED,
 )
 from ..errors import FormatError
+from .payload import field
 
 #: State bit: (name, abbreviation), the real states first and in order, then the virtual ones.
 STATES = {
@@ -42,6 +45,9 @@ RESULTS = {
     FLUX_JOB_RESULT_CANCELED: ("CANCELED", "CA"),
     FLUX_JOB_RESULT_TIMEOUT: ("TIMEOUT", "TO"),
 }
+
+if TYPE_CHECKING:
+    ContextTable = dict[str, tuple[dict[str, tuple[type, ...]], dict[str, tuple[type, ...]]]]
 
 _UNKNOWN = ("(unknown)", "?")
 
@@ -97,7 +103,7 @@ _userid = {"userid": _int}
 
 #: Event name -> (required context keys, optional ones), each with the JSON types of its value. Contexts may
 #: hold more keys than these; an event that is not listed has a free context.
-EVENTS: dict[str, tuple[dict[str, tuple[type, ...]], dict[str, tuple[type, ...]]]] = {
+EVENTS: ContextTable = {
     "submit": ({"userid": _int, "urgency": _int, "flags": _int}, {"version": _int}),
     "validate": ({}, {}),
     "invalidate": ({}, {}),
@@ -130,6 +136,19 @@ def next_state(state: int, event: str, severity: int = 0) -> int:
     if severity and event == "exception":
         return state
     return TRANSITIONS[state].get(event, state)
+
+
+def check_context(name: str, context: dict[str, Any] | None, events: ContextTable = EVENTS) -> None:
+    """Check the context of event *name* by the table *events*. Raises FormatError."""
+    required, optional = events.get(name, ({}, {}))
+    obj = {} if context is None else context
+    try:
+        for key, types in required.items():
+            field(obj, key, types)
+        for key, types in optional.items():
+            field(obj, key, types, None)
+    except FormatError as error:
+        raise FormatError(f"event {name}: {str(error).removeprefix('payload: ')}") from None
 
 
 def _style(names: tuple[str, str], style: str) -> str:

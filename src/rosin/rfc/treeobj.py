@@ -77,21 +77,31 @@ def val_data(obj: TreeObj) -> bytes:
 
 
 def validate(obj: Any) -> None:
-    """Check *obj* and, when it is a directory, everything inside. FormatError names place and cause."""
-    check = _check(obj, None)
-    if check is None:
+    """Check *obj* and, when it is a directory, everything inside. FormatError names place and cause.
+
+    The base64 text of a large value is checked only when :func:`val_data` decodes it.
+    """
+    try:
+        entries = _check(obj)
+    except _Invalid as error:
+        raise FormatError(f"treeobj: {error}") from None
+    if not entries:
         return
     # Directories are walked with a stack, not by recursion: their depth is the sender's choice.
-    todo: list[tuple[dict[str, Any], tuple[Any, ...] | None]] = [(check, None)]
+    todo: list[tuple[dict[str, Any], tuple[Any, ...] | None]] = [(entries, None)]
     while todo:
         entries, path = todo.pop()
-        for name, entry in entries.items():
-            try:
-                inner = _check(entry, name)
-            except _Invalid as error:
-                raise FormatError(f"treeobj: {_path(path, name)}: {error}") from None
-            if inner:
-                todo.append((inner, (path, name)))
+        name = ""
+        try:
+            for name, entry in entries.items():
+                inner = _check(entry)
+                if inner:
+                    todo.append((inner, (path, name)))
+        except _Invalid as error:
+            raise FormatError(f"treeobj: {_path(path, name)}: {error}") from None
+
+
+_CHECKED_VAL = 4096
 
 
 class _Invalid(FormatError):
@@ -106,30 +116,34 @@ def _path(path: tuple[Any, ...] | None, name: str) -> str:
     return ".".join(reversed(parts))
 
 
-def _check(obj: Any, name: str | None) -> dict[str, Any] | None:
+def _check(obj: Any) -> dict[str, Any] | None:
     """Check one object without its children. Returns the entries of a directory."""
     try:
-        if type(obj) is not dict:
-            raise _Invalid(f"expected an object, got {describe(obj)}")
-        kind = obj.get("type")
-        checker = _CHECKERS.get(kind) if type(kind) is str else None
-        if checker is None:
-            raise _Invalid(f"unknown type {describe(kind)}")
-        if obj.get("ver") != 1 or type(obj["ver"]) is not int:
-            raise _Invalid(f"expected ver 1, got {describe(obj.get('ver'))}")
-        if len(obj) != 3 or "data" not in obj:
-            raise _Invalid("expected exactly the keys ver, type and data")
-        return checker(obj["data"])
-    except _Invalid as error:
-        if name is not None:
-            raise
-        raise FormatError(f"treeobj: {error}") from None
+        ver = obj["ver"]
+        if ver == 1 and type(ver) is int and len(obj) == 3:
+            return _CHECKERS[obj["type"]](obj["data"])
+    except (KeyError, TypeError, IndexError):
+        pass  # told below
+    raise _explain(obj)
+
+
+def _explain(obj: Any) -> _Invalid:
+    """Tell what is wrong with an object whose data need not be looked at."""
+    if type(obj) is not dict:
+        return _Invalid(f"expected an object, got {describe(obj)}")
+    kind, ver = obj.get("type"), obj.get("ver")
+    if type(kind) is not str or kind not in _CHECKERS:
+        return _Invalid(f"unknown type {describe(kind)}")
+    if ver != 1 or type(ver) is not int:
+        return _Invalid(f"expected ver 1, got {describe(ver)}")
+    return _Invalid("expected exactly the keys ver, type and data")
 
 
 def _check_val(data: Any) -> None:
     try:
-        if type(data) is str:
-            a2b_base64(data, strict_mode=True)
+        if type(data) is str and len(data) % 4 == 0:
+            if len(data) <= _CHECKED_VAL:
+                a2b_base64(data, strict_mode=True)
             return
     except ValueError:
         pass  # told below, as for data that is no text

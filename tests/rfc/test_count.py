@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 14 counts and RFC 45 range strings."""
+
+from itertools import islice
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.errors import FormatError
+from rosin.rfc.count import MAX_COUNT, Count, parse, parse_string
+
+
+@pytest.mark.parametrize(
+    ("value", "values"),
+    [
+        ({"min": 2, "max": 16, "operator": "^", "operand": 2}, [2, 4, 16]),
+        ({"min": 2, "max": 16, "operator": "*", "operand": 2}, [2, 4, 8, 16]),
+        ({"min": 1, "max": 3, "operator": "+", "operand": 2}, [1, 3]),
+        ({"min": 3, "max": 5}, [3, 4, 5]),
+        ("4,9,16,25", [4, 9, 16, 25]),
+        ("[2-3,7]", [2, 3, 7]),
+        ("2-5:3", [2, 5]),
+        ("2-8:2:*", [2, 4, 8]),
+        ("[1-4:2:*]", [1, 2, 4]),
+        ("1-5:2:+", [1, 3, 5]),
+        ("7", [7]),
+        (7, [7]),
+    ],
+)
+def test_values(value, values):
+    count = parse(value)
+    assert list(count.values()) == values
+    assert (count.min, count.max) == (values[0], values[-1])
+    assert [n for n in range(30) if n in count] == values
+    assert count.largest(values[0] - 1) is None
+    assert count.largest(10**9) == values[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ("3-3", "3"),
+        ("2+", "2+"),
+        ("2+:1:+", "2+"),
+        ("1-5:2:+", "1-5:2"),
+        ("1-4:1:+", "1-4"),
+        ("25-133:17", "25-133:17"),
+        ("[100+]", "100+"),
+        ("1,2,3", "1-3"),
+        ("1,3", "1,3"),
+    ],
+)
+def test_shortest_string(text, short):
+    count = parse_string(text)
+    assert str(count) == short
+    assert parse_string(short) == count
+    assert hash(parse_string(short)) == hash(count)
+    assert repr(count) == f"Count('{short}')"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "[]",
+            "[0]",
+            "{}",
+            "0",
+            "3-2:1:+",
+            "2-8:01",
+            "2-8:1;+",
+            "2-8:1:*",
+            "2-8:1:^",
+            "2-8:1:/",
+            "2-8:1:++",
+        ),
+        *(
+            "4.2",
+            "x",
+            "01,2",
+            "3,2",
+            "1-8:2:^",
+            "-1",
+            "1-",
+            "+",
+            "3:2",
+            "2-8:2:*:3",
+            "0,1",
+            "1-2+",
+            "+2",
+            "1_0-20",
+        ),
+        *("99999999999", "1-99999999999", "1,99999999999"),
+    ],
+)
+def test_invalid_strings(text):
+    with pytest.raises(FormatError):
+        parse_string(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "expected an integer >= 1, got 0"),
+        (True, "expected an integer >= 1, a string or an object, got true"),
+        (2**31, f"expected an integer <= {MAX_COUNT}"),
+        ({"max": 3}, "missing key 'min'"),
+        ({"min": 3, "operand": 2}, "operator and operand need each other"),
+        ({"min": 3, "max": 2}, "max 2 is below min 3"),
+        ({"min": 1, "operator": "^", "operand": 2}, "min: expected an integer >= 2"),
+        ({"min": 1, "operator": "*", "operand": 1}, "operand: expected an integer >= 2"),
+        ({"min": 1, "operator": [], "operand": 1}, "operator: expected one of"),
+        ({"min": 1, "step": 1}, "unknown key 'step'"),
+    ],
+)
+def test_refusals(value, text):
+    with pytest.raises(FormatError) as info:
+        parse(value)
+    assert str(info.value).startswith(text)
+
+
+def test_a_billion_costs_nothing():
+    count = parse_string("1-1000000000")
+    assert count.largest(10**9) == 10**9
+    assert 999_999_999 in count
+    assert list(islice(parse_string("5+:5").values(), 3)) == [5, 10, 15]
+    assert parse_string("3+:2:^").largest(10**9) == 3**16
+
+
+@given(
+    st.integers(2, 20), st.integers(0, 100), st.sampled_from("+*^"), st.integers(2, 5), st.integers(0, 150)
+)
+def test_largest_agrees_with_values(low, span, operator, operand, available):
+    count = Count(low, low + span, operator, operand)
+    fitting = [n for n in count.values() if n <= available]
+    assert count.largest(available) == (fitting[-1] if fitting else None)
+    assert parse_string(str(count)) == (count if span else Count(low, low))
+
+
+@given(st.text(st.sampled_from("0123456789-+:*^,[] ")) | st.text())
+def test_any_text_is_a_count_or_refused(text):
+    try:
+        count = parse_string(text)
+    except FormatError:
+        return
+    assert count.min >= 1
+    assert count.min in count

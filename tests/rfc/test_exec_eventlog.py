@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 50: the execution event log."""
+
+import pytest
+
+from rosin.errors import FormatError
+from rosin.rfc import eventlog, exec_eventlog, states
+
+LIVE = """\
+{"timestamp":1.0,"name":"init"}
+{"timestamp":1.1,"name":"starting"}
+{"timestamp":1.2,"name":"shell.init","context":{"service":"0-shell-fUKqmFd","leader-rank":0,"size":1}}
+{"timestamp":1.3,"name":"shell.start","context":{"taskmap":{"version":1,"map":[[0,1,2,1]]}}}
+{"timestamp":1.4,"name":"shell.task-exit","context":{"localid":0,"rank":0,"state":"Exited","wait_status":768}}
+{"timestamp":1.5,"name":"shell-exit","context":{"rank":0,"wait_status":768}}
+{"timestamp":1.6,"name":"complete","context":{"status":768}}
+{"timestamp":1.7,"name":"done"}
+"""
+
+
+def log(*names):
+    contexts = {"complete": {"status": 0}, "shell-exit": {"rank": 0, "wait_status": 0}}
+    return [eventlog.entry(name, contexts.get(name), 1.0) for name in names]
+
+
+def test_live_log_and_each_of_its_prefixes():
+    entries = eventlog.decode_entries(LIVE)
+    for end in range(len(entries) + 1):
+        exec_eventlog.validate(entries[:end])
+    assert [e["name"] for e in entries if exec_eventlog.is_shell_event(e["name"])] == [
+        "shell.init",
+        "shell.start",
+        "shell.task-exit",
+    ]
+
+
+def test_entries():
+    assert exec_eventlog.complete(768, 2.0) == {
+        "timestamp": 2.0,
+        "name": "complete",
+        "context": {"status": 768},
+    }
+    assert exec_eventlog.shell_exit(0, 9, 2.0)["context"] == {"rank": 0, "wait_status": 9}
+    assert exec_eventlog.shell_exit(0, 9, 2.0, "1-3")["context"]["active_ranks"] == "1-3"
+
+
+def test_recovery():
+    exec_eventlog.validate(log("init", "starting", "recoverable", "reattach", "reattach", "complete", "done"))
+    assert exec_eventlog.is_recoverable(log("init", "starting", "recoverable"))
+    assert not exec_eventlog.is_recoverable(log("init", "starting"))
+    assert not exec_eventlog.is_recoverable(log("init", "starting", "recoverable", "done"))
+
+
+@pytest.mark.parametrize(
+    ("entries", "text"),
+    [
+        (log("starting"), "event 1: 'starting' comes before init"),
+        (log("init", "init"), "event 2: 'init' occurs twice"),
+        (log("init", "recoverable"), "event 2: 'recoverable' comes before starting"),
+        (log("init", "done", "shell.log"), "event 3: 'shell.log' comes after done"),
+        (log("init", "shell-exit", "shell-exit"), "event 3: 'shell-exit' occurs twice"),
+    ],
+)
+def test_disorder(entries, text):
+    with pytest.raises(FormatError, match=text):
+        exec_eventlog.validate(entries)
+
+
+def test_contexts_are_checked():
+    with pytest.raises(FormatError, match="event complete: missing field 'status'"):
+        exec_eventlog.validate([*log("init"), eventlog.entry("complete", None, 1.0)])
+    with pytest.raises(FormatError, match="event exception: field 'severity': expected an integer, got '0'"):
+        states.check_context("exception", {"type": "cancel", "severity": "0"})
+    states.check_context("exception", {"type": "cancel", "severity": 0, "note": "", "more": 1})
+    states.check_context("debug.anything", {"free": True})

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 14 and RFC 25: validation of jobspecs and the view of their resources."""
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.errors import FormatError
+from rosin.rfc.jobspec import Jobspec, validate
+
+#: The examples and use cases that accompany RFC 14 and RFC 25.
+CASES = json.loads((Path(__file__).parent / "data" / "jobspecs.json").read_text())
+V1 = [name for name in CASES if name.startswith("25/")]
+TYPICAL = {
+    "resources": [
+        {
+            "type": "node",
+            "count": 2,
+            "exclusive": True,
+            "with": [
+                {
+                    "type": "slot",
+                    "count": 3,
+                    "label": "task",
+                    "with": [{"type": "core", "count": 2}, {"type": "gpu", "count": 1}],
+                }
+            ],
+        }
+    ],
+    "tasks": [{"command": ["/bin/app", "-x"], "slot": "task", "count": {"per_slot": 1}}],
+    "attributes": {
+        "system": {
+            "duration": 60,
+            "cwd": "/tmp",
+            "queue": "debug",
+            "environment": {"PATH": "/bin", "TERM": None},
+            "shell": {"options": {"mpi": "none"}},
+        },
+        "user": {"tag": 1},
+    },
+    "version": 1,
+}
+
+
+def changed(path, value):
+    """Return the typical jobspec with one place changed; no value: deleted."""
+    obj = copy.deepcopy(TYPICAL)
+    *steps, last = path
+    node = obj
+    for step in steps:
+        node = node[step]
+    if value is DELETED:
+        del node[last]
+    else:
+        node[last] = value
+    return obj
+
+
+DELETED = object()
+NODE = ("resources", 0)
+SLOT = (*NODE, "with", 0)
+CORE = (*SLOT, "with", 0)
+GPU = (*SLOT, "with", 1)
+TASK = ("tasks", 0)
+SYSTEM = ("attributes", "system")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_use_case_is_canonical(name):
+    validate(CASES[name], canonical=True)
+
+
+@pytest.mark.parametrize("name", V1)
+def test_version_1_use_cases(name):
+    validate(CASES[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("25/use_case_2.4", (4, 16, 16, 16, 16)),
+        ("25/use_case_2.1", (4, 4, 4, 0, 5)),
+        ("25/use_case_1.1", (4, 4, 4, 0, 4)),
+        ("25/use_case_2.2", (0, 10, 20, 0, 10)),
+    ],
+)
+def test_counts_of_use_cases(name, numbers):
+    view = Jobspec.checked(CASES[name])
+    assert (view.nnodes, view.nslots, view.ncores, view.ngpus, view.ntasks) == numbers
+    assert view.duration == 3600.0
+
+
+def test_view():
+    view = Jobspec.decode(json.dumps(TYPICAL))
+    assert (view.nnodes, view.slots_per_node, view.nslots) == (2, 3, 6)
+    assert (view.cores_per_slot, view.gpus_per_slot, view.ncores, view.ngpus) == (2, 1, 12, 6)
+    assert (view.exclusive, view.duration, view.ntasks, view.label) == (True, 60.0, 6, "task")
+    assert (view.name, view.queue, view.cwd, view.command) == ("app", "debug", "/tmp", ["/bin/app", "-x"])
+    assert view.environment == {"PATH": "/bin", "TERM": None}
+    assert view.shell_options == {"mpi": "none"}
+    assert view.getattr("shell.options.mpi") == view.getattr("attributes.system.shell.options.mpi") == "none"
+    assert view.getattr("user.tag") == 1
+    assert view.getattr("duration.x", "no") == "no"
+    assert view.per_resource is None
+    assert view.task_count(2, 12) == 6
+    assert repr(view).startswith("Jobspec({")
+
+
+def test_per_resource():
+    options = {"per-resource": {"type": "node", "count": 3}}
+    view = Jobspec.checked(changed((*SYSTEM, "shell"), {"options": options}))
+    assert view.per_resource == ("node", 3)
+    assert view.task_count(2, 12) == 6
+    options["per-resource"] = {"type": "core"}
+    assert view.task_count(2, 12) == 12
+    for bad in ({}, 3, {"type": "socket"}, {"type": "node", "count": 0}):
+        options["per-resource"] = bad
+        assert view.per_resource is None
+
+
+def test_a_billion_tasks_are_only_a_number():
+    view = Jobspec.checked(changed((*SLOT, "count"), 10**9))
+    assert view.ntasks == 2 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ((*NODE, "count"), 0, "resources[0].count: expected an integer >= 1, got 0"),
+        ((*GPU, "count"), -3, "resources[0].with[0].with[1].count: expected an integer >= 0, got -3"),
+        ((*CORE, "count"), -3, "resources[0].with[0].with[0].count: expected an integer >= 1, got -3"),
+        ((*CORE, "count"), 0, "resources[0].with[0].with[0].count: expected an integer >= 1, got 0"),
+        ((*CORE, "count"), True, "resources[0].with[0].with[0].count: expected an integer >= 1, got true"),
+        ((*CORE, "count"), 1.5, "resources[0].with[0].with[0].count: expected an integer >= 1, got 1.5"),
+        ((*CORE, "count"), "1-2", "resources[0].with[0].with[0].count: expected an integer >= 1, got '1-2'"),
+        ((*CORE, "count"), 2**31, "resources[0].with[0].with[0].count: expected an integer <= 2147483647"),
+        ((*CORE, "count"), DELETED, "resources[0].with[0].with[0]: missing key 'count'"),
+        ((*CORE, "cuont"), 1, "resources[0].with[0].with[0]: unknown key 'cuont' (known: count, exclusive"),
+        ((*CORE, "type"), "socket", "resources[0].with[0].with[0].type: expected core or gpu inside a slot"),
+        ((*CORE, "type"), 7, "resources[0].with[0].with[0].type: expected a string, got 7"),
+        ((*CORE, "type"), "gpu", "resources[0].with[0].with[1].type: a second gpu in the slot"),
+        (
+            (*CORE, "with"),
+            [],
+            "resources[0].with[0].with[0].with: version 1 allows no resources inside a core",
+        ),
+        (
+            (*SLOT, "with"),
+            [{"type": "gpu", "count": 1}],
+            "resources[0].with[0].with: expected a core in the slot",
+        ),
+        ((*SLOT, "with"), {}, "resources[0].with[0].with: expected a non-empty array, got an object"),
+        ((*SLOT, "with"), DELETED, "resources[0].with[0]: missing key 'with': a slot needs cores"),
+        ((*SLOT, "label"), DELETED, "resources[0].with[0]: missing key 'label'"),
+        ((*SLOT, "label"), 3, "resources[0].with[0].label: expected a string, got 3"),
+        ((*SLOT, "label"), "", "resources[0].with[0].label: expected a name for the slot, got ''"),
+        ((*SLOT, "type"), "core", "resources[0].with[0].type: expected slot inside a node"),
+        ((*NODE, "type"), "rack", "resources[0].type: expected node or slot at the top"),
+        ((*NODE, "exclusive"), 1, "resources[0].exclusive: expected true or false, got 1"),
+        ((*NODE, "with"), [], "resources[0].with: expected a non-empty array, got an array"),
+        ((*NODE, "with"), DELETED, "resources[0]: missing key 'with'"),
+        (NODE, 3, "resources[0]: expected an object, got 3"),
+        (("resources",), [], "resources: expected a non-empty array"),
+        (
+            ("resources",),
+            TYPICAL["resources"] * 2,
+            "resources[1].with[0].label: the label 'task' is used twice",
+        ),
+        (("tasks",), TYPICAL["tasks"] * 2, "tasks: expected one element in version 1, got 2"),
+        (("tasks",), None, "tasks: expected a non-empty array, got null"),
+        ((*TASK, "command"), "ls", "tasks[0].command: expected a non-empty array of strings, got 'ls'"),
+        ((*TASK, "command"), [], "tasks[0].command: expected a non-empty array of strings, got an array"),
+        ((*TASK, "command"), ["a", 1], "tasks[0].command[1]: expected a string, got 1"),
+        ((*TASK, "command"), ["a\0"], "tasks[0].command[0]: an argument cannot hold a NUL"),
+        ((*TASK, "command"), DELETED, "tasks[0]: missing key 'command'"),
+        ((*TASK, "slot"), "other", "tasks[0].slot: no slot is labelled 'other' (labels: task)"),
+        ((*TASK, "slot"), DELETED, "tasks[0]: missing key 'slot'"),
+        ((*TASK, "count"), {}, "tasks[0].count: expected an object with exactly one of per_slot or total"),
+        (
+            (*TASK, "count"),
+            {"per_slot": 1, "total": 1},
+            "tasks[0].count: expected an object with exactly one",
+        ),
+        ((*TASK, "count"), {"per_slot": 0}, "tasks[0].count.per_slot: expected an integer from 1"),
+        (
+            (*TASK, "count"),
+            {"total": 2**31},
+            "tasks[0].count.total: expected an integer from 1 to 2147483647",
+        ),
+        (
+            (*TASK, "count"),
+            {"per_resource": {}},
+            "tasks[0].count: expected per_slot or total, got 'per_resource'",
+        ),
+        ((*TASK, "count"), DELETED, "tasks[0]: missing key 'count'"),
+        ((*TASK, "distribution"), "x", "tasks[0]: unknown key 'distribution'"),
+        (("attributes",), None, "attributes: expected an object, got null"),
+        (("attributes",), {}, "attributes: missing key 'system'"),
+        (("attributes", "sys"), {}, "attributes: unknown key 'sys' (known: system, user)"),
+        (("attributes", "user"), [], "attributes.user: expected an object, got an array"),
+        (SYSTEM, [], "attributes.system: expected an object, got an array"),
+        ((*SYSTEM, "duration"), DELETED, "attributes.system: missing key 'duration'"),
+        ((*SYSTEM, "duration"), -1, "attributes.system.duration: expected a number of seconds >= 0, got -1"),
+        (
+            (*SYSTEM, "duration"),
+            "1h",
+            "attributes.system.duration: expected a number of seconds >= 0, got '1h'",
+        ),
+        ((*SYSTEM, "duration"), 10**400, "attributes.system.duration: expected a number of seconds >= 0"),
+        ((*SYSTEM, "cwd"), 1, "attributes.system.cwd: expected a string, got 1"),
+        ((*SYSTEM, "queue"), None, "attributes.system.queue: expected a string, got null"),
+        ((*SYSTEM, "environment"), {"A": 1}, "attributes.system.environment.'A': expected a string, or null"),
+        ((*SYSTEM, "job"), {"name": 1}, "attributes.system.job.name: expected a string, got 1"),
+        ((*SYSTEM, "shell"), {"options": 1}, "attributes.system.shell.options: expected an object, got 1"),
+        ((*SYSTEM, "files"), [], "attributes.system.files: expected an object, got an array"),
+        ((*SYSTEM, "dependencies"), {}, "attributes.system.dependencies: expected an array"),
+        (
+            (*SYSTEM, "dependencies"),
+            [{"scheme": "afterok"}],
+            "attributes.system.dependencies[0]: expected an object",
+        ),
+        ((*SYSTEM, "constraints"), [], "attributes.system.constraints: expected an object, got an array"),
+        (("version",), 2, "version: expected 1, got 2"),
+        (("version",), True, "version: expected 1, got true"),
+        (("tasks",), DELETED, "missing key 'tasks'"),
+        (("extra",), 1, "unknown key 'extra' (known: resources, tasks, attributes, version)"),
+    ],
+)
+def test_refusals_name_the_place(path, value, text):
+    validate(TYPICAL)
+    with pytest.raises(FormatError) as info:
+        validate(changed(path, value))
+    assert str(info.value).startswith(f"jobspec: {text}")
+    assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ((*GPU, "count"), 0),
+        ((*TASK, "count"), {"per_slot": 7}),
+        ((*TASK, "count"), {"total": 1}),
+        ((*SLOT, "exclusive"), True),
+        ((*SYSTEM, "duration"), 0),
+        ((*SYSTEM, "unheard-of"), [1]),
+        ((*SYSTEM, "dependencies"), [{"scheme": "afterok", "value": "ƒ1"}]),
+    ],
+)
+def test_liberties_that_flux_core_takes(path, value):
+    validate(changed(path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        (
+            (*SLOT, "count"),
+            {"min": 3, "operand": 2},
+            "resources[0].with[0].count: operator and operand need each",
+        ),
+        ((*SLOT, "count"), "3,2", "resources[0].with[0].count: expected an idset or a range"),
+        ((*SLOT, "with"), [], "resources[0].with[0].with: expected a non-empty array"),
+        ((*SLOT, "with"), DELETED, "resources[0].with[0]: a slot needs the key 'with'"),
+        ((*SLOT, "type"), "core", "resources: expected a slot somewhere"),
+        ((*TASK, "count"), {"per_resource": 1}, "tasks[0].count: expected an object, got 1"),
+        (
+            (*TASK, "count"),
+            {"per_resource": {"type": "node"}},
+            "tasks[0].count.per_resource: expected an integer",
+        ),
+        ((*TASK, "count"), {"per_resource": {"count": 1}}, "tasks[0].count.per_resource: missing key 'type'"),
+        ((*TASK, "attributes"), 1, "tasks[0].attributes: expected an object, got 1"),
+        ((*TASK, "distribution"), 1, "tasks[0].distribution: expected a string, got 1"),
+        (("version",), 0, "version: expected an integer >= 1, got 0"),
+    ],
+)
+def test_canonical_refusals(path, value, text):
+    with pytest.raises(FormatError) as info:
+        validate(changed(path, value), canonical=True)
+    assert str(info.value).startswith(f"jobspec: {text}")
+
+
+def test_depth_is_limited():
+    vertex = {"type": "slot", "count": 1, "label": "task", "with": [{"type": "core", "count": 1}]}
+    for _ in range(50_000):
+        vertex = {"type": "box", "count": 1, "with": [vertex]}
+    with pytest.raises(FormatError, match="nested more than 32 levels"):
+        validate(changed(("resources",), [vertex]), canonical=True)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", b"\xff", "[" * 100_000])
+def test_decode_refuses(text):
+    with pytest.raises(FormatError, match=r"^jobspec: "):
+        Jobspec.decode(text)
+
+
+def places(node, path=()):
+    yield path
+    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for step, child in pairs:
+        yield from places(child, (*path, step))
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from([path for path in places(TYPICAL) if path]), junk, st.booleans())
+def test_any_value_anywhere_is_valid_or_refused(path, value, canonical):
+    try:
+        validate(changed(path, value), canonical)
+    except FormatError as error:
+        assert str(error).startswith("jobspec: ")  # noqa: PT017
+
+
+@given(junk)
+def test_any_json_is_refused(obj):
+    for canonical in (False, True):
+        with pytest.raises(FormatError):
+            validate(obj, canonical)

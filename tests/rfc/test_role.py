@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 12: roles and credentials."""
+
+import pytest
+
+from rosin.rfc import role
+
+OWNER, USER, LOCAL, ADMIN = 1, 2, 4, 8
+UNKNOWN = 0xFFFFFFFF
+
+
+def test_peers():
+    assert role.peer_roles(1000, 1000) == (1000, OWNER)
+    assert role.peer_roles(5500, 1000) is None
+    assert role.peer_roles(5500, 1000, allow_guest=True) == (5500, USER)
+    assert role.peer_roles(0, 1000) is None
+    assert role.peer_roles(0, 1000, allow_guest=True) == (0, USER)
+    assert role.peer_roles(0, 1000, allow_root_owner=True) == (1000, OWNER)
+
+
+@pytest.mark.parametrize(
+    ("message", "peer", "credential"),
+    [
+        ((UNKNOWN, 0), (1000, OWNER), (1000, OWNER | LOCAL)),
+        ((5500, USER), (1000, OWNER), (5500, USER)),
+        ((UNKNOWN, OWNER), (1000, OWNER), (1000, OWNER)),
+        ((5500, 0), (1000, OWNER), (5500, OWNER | LOCAL)),
+        ((UNKNOWN, 0), (5500, USER), (5500, USER | LOCAL)),
+        ((0, OWNER), (5500, USER), (5500, USER | LOCAL)),
+        ((0, OWNER), (5500, USER | ADMIN), (5500, USER | ADMIN | LOCAL)),
+    ],
+)
+def test_assignment(message, peer, credential):
+    assert role.assign(*message, peer) == credential
+
+
+def test_the_local_role_ends_at_the_overlay():
+    userid, mask = role.assign(UNKNOWN, 0, (5500, USER))
+    assert (userid, role.from_overlay(mask)) == (5500, USER)
+    assert role.from_overlay(OWNER | LOCAL) == OWNER
+
+
+def test_services_let_the_owner_in_always():
+    assert role.allowed(OWNER)
+    assert role.allowed(OWNER, USER)
+    assert role.allowed(USER, USER)
+    assert not role.allowed(USER)
+    assert not role.allowed(USER | LOCAL, role.PRIVILEGED)
+    assert role.allowed(USER | ADMIN, role.PRIVILEGED)
+    assert not role.allowed(0, 0xFFFFFFFF)
+
+
+def test_authorization_by_user():
+    assert role.authorized(1000, OWNER, 5500)
+    assert role.authorized(5500, USER, 5500)
+    assert not role.authorized(5501, USER, 5500)
+    assert not role.authorized(5500, LOCAL, 5500)
+    assert not role.authorized(UNKNOWN, USER, UNKNOWN)
+
+
+def test_validity():
+    assert role.is_valid(0, OWNER)
+    assert role.is_valid(5500, USER | LOCAL)
+    assert not role.is_valid(UNKNOWN, OWNER)
+    assert not role.is_valid(5500, LOCAL)
+
+
+def test_private_events():
+    assert role.may_receive(True, 5500, (5500, USER))
+    assert role.may_receive(True, 5500, (1000, OWNER))
+    assert not role.may_receive(True, 5500, (5501, USER))
+    assert role.may_receive(False, 5500, (5501, USER))
+
+
+def test_names():
+    assert role.role_names(OWNER | LOCAL) == "owner,local"
+    assert role.role_names(0) == "none"
+    assert role.role_names(USER | 0x10) == "user,0x10"
