@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+# `make help` lists the targets. Everything is installed into .venv, except the browser of the UI tests.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+HOST ?= 127.0.0.1
+PORT ?= 5000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench docs clean browser
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+
+$(STAMP): pyproject.toml dropin/pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rosin needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[dev]' -e dropin
+	@touch $@
+
+setup: $(STAMP) ## create .venv with Rosin, its drop-in and the development tools
+
+run: $(STAMP) ## start an instance with the REST API and web page (HOST, PORT)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" rosin start rosin serve --host $(HOST) --port $(PORT)
+
+test: $(STAMP) browser ## run all tests
+	$(BIN)/python -m pytest -q
+
+check: $(STAMP) ## check format, lint, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP) ## measure; FLUX=/path/to/flux compares with a flux-core in the same run
+	$(BIN)/python -m benchmarks $(if $(FLUX),--flux $(FLUX))
+
+docs: $(STAMP) ## write the generated pages of docs/
+	$(BIN)/python docs/generate.py
+
+# The UI tests drive the system's Chromium. It is the only thing installed outside .venv.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
+	    && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+	  || { echo 'The UI tests need Chromium: install the package "chromium".' >&2; exit 1; }
+
+clean: ## remove .venv and what tools have left
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
