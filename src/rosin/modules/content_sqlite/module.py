@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The backing store of the content service on rank 0 (service ``content-backing``; flux-core.md 2.3, 5.10).
+
+Every request is one SQLite transaction, run inline: it is shorter than handing it to a thread. With a
+persistent ``statedir`` the file is in write-ahead mode with ``synchronous=NORMAL``, which survives a killed
+process; ``[content-sqlite] synchronous = "FULL"`` also survives a power cut. A temporary directory needs no
+synchronisation at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from ...broker.module import BrokerModule, request_handler
+from ...errors import FormatError
+from ...kvs.batch import decode
+from ...rfc.payload import field
+from .database import MAX_MARK, Database
+
+if TYPE_CHECKING:
+    from ...rfc.message import Message
+
+JOURNAL_MODES = ("DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL", "OFF")
+SYNCHRONOUS = ("EXTRA", "FULL", "NORMAL", "OFF")
+#: Journal records in one answer.
+JOURNAL_RECORDS = 1000
+
+
+class Times:
+    """Count and duration of operations, in milliseconds, as in flux-core's statistics."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self.count, self.min, self.max, self.mean, self._m2 = 0, 0.0, 0.0, 0.0, 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one operation (Welford's running variance)."""
+        value = seconds * 1000
+        self.min = value if not self.count else min(self.min, value)
+        self.max = max(self.max, value)
+        self.count += 1
+        delta = value - self.mean
+        self.mean += delta / self.count
+        self._m2 += delta * (value - self.mean)
+
+    def report(self) -> dict[str, float]:
+        stddev = (self._m2 / (self.count - 1)) ** 0.5 if self.count > 1 else 0.0
+        return {
+            "count": self.count,
+            "min": self.min,
+            "max": self.max,
+            "mean": self.mean,
+            "stddev": stddev,
+        }
+
+
+class ContentSqlite(BrokerModule):
+    """Blobs, checkpoints and the KVS journal in ``content.sqlite`` below ``statedir``."""
+
+    name = "content-sqlite"
+    services = ("content-backing",)
+
+    async def start(self) -> None:
+        truncate = False
+        options: dict[str, str] = {}
+        for arg in self.args:
+            key, _, value = arg.partition("=")
+            if arg == "truncate":
+                truncate = True
+            elif key in ("journal_mode", "synchronous", "max_checkpoints") and value:
+                options[key] = value
+            else:
+                raise OSError(
+                    errno.EINVAL,
+                    f"content-sqlite: unknown option '{arg}', expected truncate, journal_mode=MODE, "
+                    "synchronous=LEVEL or max_checkpoints=N",
+                )
+        self._options = options
+        directory = self.attrs.get("statedir") or self.attrs.get("rundir")
+        if directory is None:
+            raise OSError(errno.ENOENT, "content-sqlite: the broker attribute statedir is not set")
+        self._temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
+        path = os.path.join(directory, "content.sqlite")
+        if truncate:
+            for name in (path, path + "-wal", path + "-shm", path + "-journal"):
+                if os.path.exists(name):
+                    os.unlink(name)
+        journal_mode, synchronous, checkpoints = self._settings(self.config)
+        self.load_time, self.store_time = Times(), Times()
+        self.db = Database(path, journal_mode, synchronous, checkpoints)
+        try:
+            await self.h.rpc("content.register-backing", {"name": "content-sqlite"})
+        except OSError as error:
+            if error.errno != errno.ENOSYS:  # flux-core's tools load it alone to inspect a file
+                self.db.close()
+                raise
+        self._failing = False
+
+    async def stop(self) -> None:
+        try:
+            await self.h.rpc("content.unregister-backing")
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.EINVAL):
+                self.log.error(f"cannot unregister: {error.strerror}")
+        self.db.close()
+
+    def _settings(self, config: dict[str, Any]) -> tuple[str, str, int]:
+        """Journal mode, synchronous level and number of checkpoints. Raises OSError EINVAL."""
+        table = config.get("content-sqlite", {})
+        if not isinstance(table, dict):
+            raise OSError(errno.EINVAL, "[content-sqlite] must be a table")
+        unknown = set(table) - {"journal_mode", "synchronous", "max_checkpoints"}
+        if unknown:
+            raise OSError(errno.EINVAL, f"[content-sqlite] unknown key '{min(unknown)}'")
+        values = {
+            "journal_mode": "WAL",
+            "synchronous": "OFF" if self._temporary else "NORMAL",
+            "max_checkpoints": 5,
+            **table,
+            **self._options,
+        }
+        for key, allowed in (("journal_mode", JOURNAL_MODES), ("synchronous", SYNCHRONOUS)):
+            if not isinstance(values[key], str) or values[key].upper() not in allowed:
+                text = f"[content-sqlite] {key} must be one of {', '.join(allowed)}"
+                raise OSError(errno.EINVAL, text)
+        try:
+            count = int(values["max_checkpoints"])
+        except (TypeError, ValueError):
+            count = 0
+        if count < 1:
+            raise OSError(errno.EINVAL, "[content-sqlite] max_checkpoints must be a positive integer")
+        return values["journal_mode"].upper(), values["synchronous"].upper(), count
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        journal_mode, synchronous, self.db.max_checkpoints = self._settings(config)
+        if (journal_mode, synchronous) != (self.db.journal_mode, self.db.synchronous):
+            self.db.tune(journal_mode, synchronous)
+
+    def _failed(self, error: OSError) -> None:
+        """Log the first failure of a series: a full disk must not fill the log as well."""
+        if not self._failing:
+            self.log.error(f"{error.strerror}: nothing more is stored until this is solved")
+        self._failing = True
+
+    # -- blobs ---------------------------------------------------------------------------------------
+
+    @request_handler("content-backing.load", prefix=False)
+    def load(self, msg: Message) -> bytes:
+        start = perf_counter()
+        blob = self.db.load(msg.raw)
+        self.load_time.add(perf_counter() - start)
+        return blob
+
+    @request_handler("content-backing.store", prefix=False)
+    def store(self, msg: Message) -> bytes:
+        from ...rfc import blobref
+
+        digest = blobref.digest(msg.raw, self.attrs.get("content.hash", "sha1"))
+        start = perf_counter()
+        try:
+            self.db.store(digest, msg.raw)
+        except OSError as error:
+            self._failed(error)
+            raise
+        self.store_time.add(perf_counter() - start)
+        return digest
+
+    @request_handler("content-backing.validate", prefix=False)
+    def validate(self, msg: Message) -> None:
+        if not self.db.contains(msg.raw):
+            raise OSError(errno.ENOENT, "unknown blob")
+
+    @request_handler("content-backing.commit", prefix=False)
+    def commit(self, msg: Message) -> None:
+        batch = decode(msg.raw)
+        start = perf_counter()
+        try:
+            self.db.commit(batch)
+        except OSError as error:
+            self._failed(error)
+            raise
+        self._failing = False
+        self.store_time.add(perf_counter() - start)
+
+    # -- checkpoints and journal -----------------------------------------------------------------------
+
+    @request_handler("content-backing.checkpoint-get", prefix=False)
+    def checkpoint_get(self, _msg: Message) -> dict[str, Any]:
+        checkpoints = self.db.checkpoints()
+        if not checkpoints:
+            raise OSError(errno.ENOENT, "no checkpoint")
+        return {"value": checkpoints}
+
+    @request_handler("content-backing.checkpoint-put", prefix=False)
+    def checkpoint_put(self, msg: Message) -> None:
+        try:
+            self.db.checkpoint_put(field(msg.args, "value", dict))
+        except OSError as error:
+            self._failed(error)
+            raise
+
+    @request_handler("content-backing.journal-get", prefix=False)
+    def journal_get(self, msg: Message) -> bytes:
+        """The records after a sequence number, each as sequence, base and record length, then the record."""
+        records = self.db.journal(field(msg.args, "after", int), JOURNAL_RECORDS)
+        parts: list[bytes] = []
+        for sequence, base, record in records:
+            parts += (f"{sequence} {base} {len(record)}\n".encode(), record)
+        return b"".join(parts)
+
+    @request_handler("content-backing.journal-clear", prefix=False)
+    def journal_clear(self, _msg: Message) -> None:
+        self.db.journal_clear()
+
+    # -- garbage collection (flux gc) --------------------------------------------------------------------
+
+    @request_handler("content-backing.mark", prefix=False)
+    def mark(self, msg: Message) -> dict[str, int]:
+        epoch, hashes = field(msg.args, "epoch", int), field(msg.args, "hashes", list)
+        if len(hashes) > MAX_MARK:
+            raise OSError(errno.EINVAL, f"mark: at most {MAX_MARK} hashes in one request")
+        if epoch > self.db.epoch:
+            raise OSError(errno.EINVAL, "mark: epoch is in the future")
+        try:
+            digests = [bytes.fromhex(text) for text in hashes]
+        except (TypeError, ValueError):
+            raise FormatError("mark: hashes must be hexadecimal digests") from None
+        return {"marked": self.db.mark(epoch, digests)}
+
+    @request_handler("content-backing.sweep", prefix=False)
+    def sweep(self, msg: Message) -> dict[str, int]:
+        names = ("epoch", "cursor", "high_water", "delete_cap", "window")
+        epoch, cursor, high_water, cap, window = [field(msg.args, name, int) for name in names]
+        if epoch > self.db.epoch or cursor < 0 or cap < 1 or window < 1:
+            raise OSError(errno.EINVAL, "sweep: argument out of range")
+        deleted, cursor = self.db.sweep(epoch, cursor, high_water, cap, window)
+        return {"deleted": deleted, "cursor": cursor}
+
+    @request_handler("content-backing.gc-info", prefix=False)
+    def gc_info(self, msg: Message) -> dict[str, int]:
+        epoch = field(msg.args, "epoch", int)
+        info = {"current_epoch": self.db.epoch, "high_water": self.db.high_water()}
+        if field(msg.args, "get_count", bool, False):
+            info["candidates"] = self.db.count(before_epoch=epoch)
+        return info
+
+    def stats(self) -> dict[str, Any]:
+        return {
+            "object_count": self.db.count(),
+            "current_epoch": self.db.epoch,
+            "dbfile_size": self.db.file_size(),
+            "dbfile_free": self.db.free_space(),
+            "load_time": self.load_time.report(),
+            "store_time": self.store_time.report(),
+            "config": {"journal_mode": self.db.journal_mode, "synchronous": self.db.synchronous},
+            "gc": {},
+        }

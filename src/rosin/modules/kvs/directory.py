@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Immutable directories that know their own blobref (RFC 11 ``dir`` objects).
+
+A commit changes one or two entries of each directory on the path to a key. The entries are therefore kept in
+runs of neighbouring names: a changed directory shares the untouched runs with its predecessor, together with
+their encoded text and the state of the hash in front of them. The cost of a new version depends on the
+changed runs and on what is hashed after them, not on the width of the directory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from typing import TYPE_CHECKING, Any
+
+from ... import _json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ...rfc.treeobj import TreeObj
+
+#: A run is split when it holds more than twice this number of entries.
+RUN = 64
+
+_HEAD = b'{"data":{'
+_TAIL = b'},"type":"dir","ver":1}'
+
+
+class Run:
+    """Entries whose names are neighbours, with their encoded text."""
+
+    __slots__ = ("_text", "entries", "first")
+
+    def __init__(self, entries: dict[str, TreeObj], first: str) -> None:
+        self.entries = entries
+        self.first = first
+        self._text: bytes | None = None
+
+    @property
+    def text(self) -> bytes:
+        """The members as they stand in the encoded directory, without braces."""
+        text = self._text
+        if text is None:
+            text = self._text = _json.dumps_sorted(self.entries)[1:-1]
+        return text
+
+
+class Directory:
+    """One version of a directory. Never changes; :meth:`updated` makes the next version."""
+
+    __slots__ = ("_ref", "_states", "algo", "runs")
+
+    def __init__(self, runs: list[Run], algo: str = "sha1", states: list[Any] | None = None) -> None:
+        self.runs = runs
+        self.algo = algo
+        #: ``_states[i]`` is the hash of everything in front of run i; a prefix of the list may be known.
+        self._states: list[Any] = [] if states is None else states
+        self._ref: str | None = None
+
+    @classmethod
+    def from_entries(cls, entries: Mapping[str, TreeObj], algo: str = "sha1") -> Directory:
+        """A directory of *entries* (name to tree object), which are shared, not copied."""
+        return cls(_split(dict(entries)) if entries else [], algo)
+
+    def __len__(self) -> int:
+        return sum(len(run.entries) for run in self.runs)
+
+    def get(self, name: str) -> TreeObj | None:
+        """The tree object called *name*, or None."""
+        runs = self.runs
+        if len(runs) == 1:
+            return runs[0].entries.get(name)
+        return runs[self._find(name)].entries.get(name) if runs else None
+
+    def _find(self, name: str) -> int:
+        return max(0, bisect_right(self.runs, name, key=_first) - 1)
+
+    def values(self) -> Iterator[TreeObj]:
+        """All tree objects, in the order of their names' runs."""
+        for run in self.runs:
+            yield from run.entries.values()
+
+    def entries(self) -> dict[str, TreeObj]:
+        """A new dict of all entries; the tree objects in it are shared."""
+        entries: dict[str, TreeObj] = {}
+        for run in self.runs:
+            entries.update(run.entries)
+        return entries
+
+    def updated(self, changes: Mapping[str, TreeObj | None]) -> Directory:
+        """The directory with *changes* applied: a tree object replaces or adds, None removes."""
+        if not self.runs:
+            return Directory.from_entries({k: v for k, v in changes.items() if v is not None}, self.algo)
+        by_run: dict[int, dict[str, TreeObj | None]] = {}
+        if len(self.runs) == 1:
+            by_run[0] = dict(changes)
+        else:
+            for name, obj in changes.items():
+                by_run.setdefault(self._find(name), {})[name] = obj
+        runs: list[Run] = []
+        done = 0
+        for index in sorted(by_run):
+            runs += self.runs[done:index]
+            runs += _changed(self.runs[index], by_run[index])
+            done = index + 1
+        runs += self.runs[done:]
+        return Directory(runs, self.algo, self._states[: min(by_run) + 1] if by_run else list(self._states))
+
+    def encode(self) -> bytes:
+        """The canonical text, which is the blob."""
+        return b"".join((_HEAD, b",".join([run.text for run in self.runs]), _TAIL))
+
+    @property
+    def ref(self) -> str:
+        """The blobref of the encoded directory."""
+        if self._ref is None:
+            self._ref = f"{self.algo}-{self._digest()}"
+        return self._ref
+
+    def _digest(self) -> str:
+        runs, states = self.runs, self._states
+        if len(runs) < 2:
+            return str(hashlib.new(self.algo, self.encode()).hexdigest())
+        if not states:
+            states.append(hashlib.new(self.algo, _HEAD))
+        state = states[-1].copy()
+        for index in range(len(states) - 1, len(runs)):
+            if index:
+                state.update(b",")
+            state.update(runs[index].text)
+            if index < len(runs) - 1:
+                states.append(state.copy())
+        state.update(_TAIL)
+        return str(state.hexdigest())
+
+
+def _first(run: Run) -> str:
+    return run.first
+
+
+def _split(entries: dict[str, TreeObj]) -> list[Run]:
+    if len(entries) <= 2 * RUN:
+        return [Run(entries, min(entries))]
+    names = sorted(entries)
+    return [
+        Run({name: entries[name] for name in names[at : at + RUN]}, names[at])
+        for at in range(0, len(names), RUN)
+    ]
+
+
+def _changed(run: Run, changes: Mapping[str, TreeObj | None]) -> list[Run]:
+    entries = run.entries.copy()
+    first = run.first
+    for name, obj in changes.items():
+        if obj is None:
+            entries.pop(name, None)
+        else:
+            entries[name] = obj
+            first = min(first, name)
+    if len(entries) > 2 * RUN:
+        return _split(entries)
+    # A lower bound serves as well as the first name itself: runs stay in order either way.
+    return [Run(entries, first)] if entries else []

@@ -1,0 +1,454 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The KVS service on rank 0 (topics and events as in flux-core.md 2.4; objects: RFC 11).
+
+Other ranks need no such module: their requests travel up the tree by themselves.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from typing import TYPE_CHECKING, Any
+
+from ...broker.module import DEFERRED, BrokerModule, request_handler
+from ...constants import (
+    FLUX_KVS_SYNC,
+    FLUX_KVS_TREEOBJ,
+    FLUX_ROLE_OWNER,
+    FLUX_USERID_UNKNOWN,
+)
+from ...errors import FormatError
+from ...rfc import blobref, treeobj
+from ...rfc.payload import field
+from . import lookup as walk
+from .namespace import PRIMARY, Namespace, Request, Requester, changed_keys
+from .objects import Missing, Objects
+from .statistics import Counter, report
+from .storage import Storage
+from .transaction import apply, decode_op, normalize
+
+if TYPE_CHECKING:
+    from ...rfc.message import Message
+
+#: Bytes of a value in one answer of ``kvs.tail``.
+TAIL_BYTES = 1 << 20
+
+
+class Kvs(BrokerModule):
+    """Namespaces over one set of objects."""
+
+    name = "kvs"
+
+    async def start(self) -> None:
+        if self.h.rank != 0:
+            raise OSError(errno.EINVAL, "kvs: load this module on rank 0 only; other ranks forward to it")
+        self.merge, initial = self._options()
+        self.instance_owner = int(self.attrs.get("security.owner", self.h.userid))
+        self.objects = Objects(self.attrs.get("content.hash", "sha1"))
+        self.namespaces: dict[str, Namespace] = {}
+        self.opcount = Counter()
+        self._serial = 0
+        self._waiting = 0
+        self._ready: list[Namespace] = []
+        self.storage = Storage(self, self.objects)
+        self.storage.configure(self.config)
+        root = self.objects.empty.ref
+        self.objects.add_directory(self.objects.empty)
+        self.primary = Namespace(PRIMARY, self.instance_owner, 0, initial or root)
+        self.namespaces[PRIMARY] = self.primary
+        if initial is None:
+            await self.storage.restore(self.primary)
+
+    def _options(self) -> tuple[bool, str | None]:
+        merge, initial = True, None
+        for arg in self.args:
+            key, _, value = arg.partition("=")
+            if key == "transaction-merge" and value.isdigit():
+                merge = value != "0"
+            elif key == "initial-rootref" and blobref.is_valid(value):
+                initial = value
+            else:
+                raise OSError(
+                    errno.EINVAL,
+                    f"kvs: unknown option '{arg}', expected transaction-merge=0|1 or initial-rootref=BLOBREF",
+                )
+        return merge, initial
+
+    async def stop(self) -> None:
+        await self.storage.finish(self.primary)
+        for namespace in self.namespaces.values():
+            for request in namespace.queue:
+                if request.msg is not None:
+                    self.respond_error(request.msg, errno.ENOSYS, "kvs: service is shutting down")
+            for _, msg in namespace.waiters:
+                self.respond_error(msg, errno.ENOSYS, "kvs: service is shutting down")
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        self.storage.configure(config)
+
+    def disconnected(self, sender: bytes) -> None:
+        for namespace in self.namespaces.values():
+            if namespace.waiters:
+                namespace.waiters = [item for item in namespace.waiters if item[1].sender != sender]
+
+    # -- access --------------------------------------------------------------------------------------
+
+    def _namespace(self, name: str, who: Requester) -> Namespace:
+        namespace = self.namespaces.get(name)
+        if namespace is None:
+            raise OSError(errno.ENOTSUP, f"namespace {name} does not exist")
+        namespace.check(who)
+        return namespace
+
+    def _requester(self, msg: Message, args: dict[str, Any]) -> Requester:
+        """The sender, or whom the instance owner (kvs-watch) asks for."""
+        cred = args.get("cred")
+        if cred is not None and msg.rolemask & FLUX_ROLE_OWNER:
+            return Requester(field(cred, "userid", int), field(cred, "rolemask", int))
+        return Requester(msg.userid, msg.rolemask)
+
+    # -- lookup ----------------------------------------------------------------------------------------
+
+    @request_handler("lookup", allow_guest=True)
+    def lookup(self, msg: Message) -> Any:
+        return self._read(msg, self._lookup)
+
+    @request_handler("lookup-plus", allow_guest=True)
+    def lookup_plus(self, msg: Message) -> Any:
+        return self._read(msg, self._lookup_plus)
+
+    @request_handler("tail", allow_guest=True)
+    def tail(self, msg: Message) -> Any:
+        """Private to kvs-watch: the part of a value from ``offset`` on."""
+        return self._read(msg, self._tail)
+
+    def _read(self, msg: Message, reader: Any) -> Any:
+        """Answer at once when everything is in memory, else load what is missing first."""
+        try:
+            return reader(msg)
+        except Missing as missing:
+            self._waiting += 1
+            self.create_task(self._read_later(msg, reader, missing))
+            return DEFERRED
+
+    async def _read_later(self, msg: Message, reader: Any, missing: Missing) -> None:
+        try:
+            while True:
+                await self.storage.load(missing)
+                try:
+                    self.respond(msg, reader(msg))
+                    return
+                except Missing as more:
+                    missing = more
+        except (OSError, FormatError) as error:
+            self.respond_exception(msg, error)
+        finally:
+            self._waiting -= 1
+
+    def _origin(self, msg: Message) -> tuple[dict[str, Any], str, int, Any]:
+        """The arguments, the root to start from with its sequence number, and access to other roots."""
+        args = msg.args
+        who = self._requester(msg, args)
+        rootdir = args.get("rootdir")
+        if rootdir is None:
+            namespace = self._namespace(field(args, "namespace", str), who)
+            root, seq = namespace.root, namespace.seq
+        else:
+            try:
+                treeobj.validate(rootdir)
+            except FormatError as error:
+                raise OSError(errno.EINVAL, str(error)) from None
+            if rootdir["type"] != "dirref":
+                raise OSError(errno.EINVAL, "rootdir must be a dirref object")
+            root, seq = rootdir["data"][0], field(args, "rootseq", int, -1)
+        return args, root, seq, lambda name: self._namespace(name, who).root
+
+    def _lookup(self, msg: Message) -> dict[str, Any]:
+        args, root, _, root_of = self._origin(msg)
+        flags = field(args, "flags", int)
+        val = walk.lookup(self.objects, root, field(args, "key", str), flags, root_of)
+        if val is None:
+            raise OSError(errno.ENOENT, f"{args['key']}: no such key")
+        if flags & FLUX_KVS_TREEOBJ and self.storage.dirty:
+            self.create_task(self._answer_stored(msg, {"val": val}))
+            return DEFERRED  # type: ignore[no-any-return]
+        return {"val": val}
+
+    def _lookup_plus(self, msg: Message) -> dict[str, Any]:
+        args, root, seq, root_of = self._origin(msg)
+        val = walk.lookup(self.objects, root, field(args, "key", str), field(args, "flags", int), root_of)
+        if val is None:
+            return {"errno": errno.ENOENT, "rootseq": seq, "rootref": root}
+        return {"val": val, "rootseq": seq, "rootref": root}
+
+    def _tail(self, msg: Message) -> dict[str, Any]:
+        args, root, seq, root_of = self._origin(msg)
+        offset = field(args, "offset", int)
+        entry = walk.resolve(self.objects, root, normalize(field(args, "key", str)), False, root_of)
+        if entry is None:
+            return {"errno": errno.ENOENT, "rootseq": seq, "rootref": root}
+        if entry["type"] not in ("val", "valref"):
+            return {"type": entry["type"], "rootseq": seq, "rootref": root}
+        data, more = walk.tail(self.objects, entry, offset, TAIL_BYTES)
+        return {
+            "val": treeobj.val(data),
+            "size": offset + len(data),
+            "more": more,
+            "rootseq": seq,
+            "rootref": root,
+        }
+
+    async def _answer_stored(self, msg: Message, payload: dict[str, Any]) -> None:
+        """References that a client takes away are in the content store first, if it can take them."""
+        with contextlib.suppress(OSError):  # the storage logs its troubles; reading goes on
+            await self.storage.checkpoint_soon(self.primary)
+        self.respond(msg, payload)
+
+    # -- commit ----------------------------------------------------------------------------------------
+
+    @request_handler("commit", allow_guest=True)
+    def commit(self, msg: Message) -> Any:
+        args = msg.args
+        ops, flags = field(args, "ops", list), field(args, "flags", int)
+        who = self._requester(msg, args)
+        if not who.owner:
+            _check_guest(ops)
+        namespace = self._namespace(field(args, "namespace", str), who)
+        self._serial += 1
+        self._submit(namespace, Request(f"transaction_req.0.{self._serial}", ops, flags, msg))
+        return DEFERRED
+
+    @request_handler("relaycommit")
+    def relaycommit(self, msg: Message) -> Any:
+        args = msg.args
+        ops, flags = field(args, "ops", list), field(args, "flags", int)
+        name, ns = field(args, "name", str), field(args, "namespace", str)
+        namespace = self.namespaces.get(ns)
+        if namespace is None:
+            self._publish(ns, "error", {"names": [name], "errnum": errno.ENOTSUP})
+        else:
+            self._submit(namespace, Request(name, ops, flags, None))
+        return DEFERRED
+
+    def _submit(self, namespace: Namespace, request: Request) -> None:
+        self.opcount.add(len(request.ops))
+        namespace.queue.append(request)
+        self.kick(namespace)
+
+    def kick(self, namespace: Namespace) -> None:
+        """Work on a namespace at the end of this turn of the loop, unless that goes on already."""
+        if not namespace.busy:
+            namespace.busy = True
+            self._ready.append(namespace)
+            self.call_soon_once(self._run_ready)
+
+    def _run_ready(self) -> None:
+        ready, self._ready = self._ready, []
+        for namespace in ready:
+            self.advance(namespace)
+
+    def advance(self, namespace: Namespace) -> None:
+        """Process queued transactions until one has to wait for the content service."""
+        while True:
+            if namespace is self.primary and self.storage.due(namespace):
+                return  # comes back here
+            if not namespace.queue:
+                namespace.busy = False
+                return
+            batch = namespace.take(self.merge)
+            try:
+                if not self._process(namespace, batch):
+                    return
+            except Missing as missing:
+                self.create_task(self._load_for(namespace, batch, missing))
+                return
+
+    async def _load_for(self, namespace: Namespace, batch: list[Request], missing: Missing) -> None:
+        try:
+            while True:
+                await self.storage.load(missing)
+                try:
+                    if self._process(namespace, batch):
+                        break
+                    return
+                except Missing as more:
+                    missing = more
+        except (OSError, FormatError) as error:
+            self.failed(namespace, batch, error)
+        self.advance(namespace)
+
+    def _process(self, namespace: Namespace, batch: list[Request]) -> bool:
+        """Apply transactions. False: waiting for the store; :meth:`advance` is called after it."""
+        if namespace.removed:
+            self.failed(namespace, batch, OSError(errno.ENOTSUP, "namespace was removed"))
+            return True
+        ops = batch[0].ops if len(batch) == 1 else [op for request in batch for op in request.ops]
+        sync = batch[0].flags & FLUX_KVS_SYNC
+        root = namespace.root
+        try:
+            if sync and namespace is not self.primary:
+                raise OSError(errno.EINVAL, "FLUX_KVS_SYNC is for the primary namespace only")
+            if ops:
+                directory = apply(self.objects.directory(root), ops, self.objects, namespace.name)
+                root = directory.ref
+        except (OSError, FormatError) as error:
+            if len(batch) > 1:
+                namespace.put_back(batch)
+            else:
+                self.failed(namespace, batch, error)
+            return True
+        if namespace is not self.primary or (not ops and not sync):
+            self.complete(namespace, batch, root)
+            return True
+        self.storage.store(namespace, batch, root, bool(sync))
+        return False
+
+    def complete(self, namespace: Namespace, batch: list[Request], root: str) -> None:
+        """Transactions took effect: move the root, tell watchers, answer."""
+        if namespace.removed:
+            self.failed(namespace, batch, OSError(errno.ENOTSUP, "namespace was removed"))
+            return
+        if root == namespace.root:
+            namespace.noops += 1
+        namespace.root = root
+        namespace.pending = None
+        namespace.seq += 1
+        namespace.commits += len(batch)
+        self._publish(
+            namespace.name,
+            "setroot",
+            {
+                "rootseq": namespace.seq,
+                "rootref": root,
+                "names": [request.name for request in batch],
+                "keys": changed_keys(batch),
+                "owner": namespace.owner,
+            },
+        )
+        if namespace.paused:
+            namespace.held.append((batch, root, namespace.seq))
+        else:
+            self._answer(batch, root, namespace.seq)
+        for msg in namespace.take_waiters():
+            self.respond(msg, {"rootseq": namespace.seq, "rootref": namespace.root})
+        self.storage.relieve(self.namespaces)
+
+    def _answer(self, batch: list[Request], root: str, seq: int) -> None:
+        payload = {"rootref": root, "rootseq": seq}
+        for request in batch:
+            if request.msg is not None:
+                self.respond(request.msg, payload)
+
+    def failed(self, namespace: Namespace, batch: list[Request], error: OSError | FormatError) -> None:
+        """Transactions had no effect: say so."""
+        namespace.pending = None
+        errnum = (error.errno if isinstance(error, OSError) else None) or errno.EPROTO
+        names = [request.name for request in batch]
+        self._publish(namespace.name, "error", {"names": names, "errnum": errnum})
+        for request in batch:
+            if request.msg is not None:
+                self.respond_exception(request.msg, error)
+
+    def _publish(self, namespace: str, what: str, payload: dict[str, Any]) -> None:
+        topic = f"kvs.namespace-{namespace}-{what}"
+        self.h.event_send(topic, {"namespace": namespace, **payload}, private=True)
+
+    # -- roots -----------------------------------------------------------------------------------------
+
+    @request_handler("getroot", allow_guest=True)
+    def getroot(self, msg: Message) -> Any:
+        args = msg.args
+        namespace = self._namespace(field(args, "namespace", str), self._requester(msg, args))
+        if namespace is self.primary and self.storage.dirty:
+            self.create_task(self._answer_stored(msg, namespace.describe()))
+            return DEFERRED
+        return namespace.describe()
+
+    @request_handler("wait-version", allow_guest=True)
+    def wait_version(self, msg: Message) -> Any:
+        args = msg.args
+        seq = field(args, "rootseq", int)
+        namespace = self._namespace(field(args, "namespace", str), self._requester(msg, args))
+        if namespace.seq >= seq:
+            return {"rootseq": namespace.seq, "rootref": namespace.root}
+        namespace.waiters.append((seq, msg))
+        return DEFERRED
+
+    # -- namespaces ------------------------------------------------------------------------------------
+
+    @request_handler("namespace-create")
+    def namespace_create(self, msg: Message) -> None:
+        args = msg.args
+        name, flags = field(args, "namespace", str), field(args, "flags", int)
+        root = field(args, "rootref", str, None) or self.objects.empty.ref
+        owner = field(args, "owner", int)
+        if name in self.namespaces:
+            raise OSError(errno.EEXIST, f"namespace {name} exists")
+        if not blobref.is_valid(root):
+            raise OSError(errno.EINVAL, "rootref must be a blobref")
+        if owner in (-1, FLUX_USERID_UNKNOWN):
+            owner = self.instance_owner
+        self.namespaces[name] = Namespace(name, owner, flags, root)
+        self._publish(name, "created", {"rootseq": 0, "rootref": root, "owner": owner})
+
+    @request_handler("namespace-remove")
+    def namespace_remove(self, msg: Message) -> None:
+        name = field(msg.args, "namespace", str)
+        if name.lower() == PRIMARY:
+            raise OSError(errno.ENOTSUP, "the primary namespace cannot be removed")
+        namespace = self.namespaces.pop(name, None)
+        if namespace is None:
+            return
+        namespace.removed = True
+        error = OSError(errno.ENOTSUP, "namespace was removed")
+        for _, waiter in namespace.waiters:
+            self.respond_exception(waiter, error)
+        namespace.waiters.clear()
+        for batch, root, seq in namespace.held:
+            self._answer(batch, root, seq)
+        namespace.held.clear()
+        self._publish(name, "removed", {})
+
+    @request_handler("namespace-list")
+    def namespace_list(self, _msg: Message) -> dict[str, Any]:
+        spaces = self.namespaces.values()
+        return {"namespaces": [{"namespace": ns.name, "owner": ns.owner, "flags": ns.flags} for ns in spaces]}
+
+    @request_handler("setroot-pause", allow_guest=True)
+    def setroot_pause(self, msg: Message) -> None:
+        """Test hook: committers get no answer until setroot-unpause."""
+        self._namespace(field(msg.args, "namespace", str), self._requester(msg, msg.args)).paused = True
+
+    @request_handler("setroot-unpause", allow_guest=True)
+    def setroot_unpause(self, msg: Message) -> None:
+        namespace = self._namespace(field(msg.args, "namespace", str), self._requester(msg, msg.args))
+        namespace.paused = False
+        held, namespace.held = namespace.held, []
+        for batch, root, seq in held:
+            self._answer(batch, root, seq)
+
+    # -- others ------------------------------------------------------------------------------------------
+
+    @request_handler("fresh-load")
+    def fresh_load(self, msg: Message) -> bytes:
+        """Private to the content service: a blob that is not stored yet, by raw digest."""
+        blob = self.objects.blob(f"{self.objects.algo}-{msg.raw.hex()}")
+        if blob is None:
+            raise OSError(errno.ENOENT, "unknown blob")
+        return blob
+
+    def stats(self) -> dict[str, Any]:
+        return report(self.objects, self.namespaces.values(), self.opcount, self._waiting)
+
+
+def _check_guest(ops: list[Any]) -> None:
+    """Guests may commit values, empty directories and removals. Raises OSError EPERM."""
+    for op in ops:
+        dirent = decode_op(op)[2]
+        if dirent is None:
+            continue
+        kind = dirent.get("type") if type(dirent) is dict else None
+        if kind == "val" or (kind == "dir" and not dirent.get("data")):
+            continue
+        what = "non-empty dir" if kind == "dir" else kind or "???"
+        raise OSError(errno.EPERM, f"guests may not commit {what} objects")

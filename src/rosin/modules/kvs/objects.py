@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Blobs that the KVS knows: decoded directories and values, fresh or cached.
+
+*Fresh* objects were made by a transaction and are not yet in the content store. They live exactly as long as
+some root reaches them: :meth:`Objects.reachable` finds what a root needs, :meth:`Objects.sweep` drops the
+rest. So the many versions that a busy directory goes through never leave memory. Everything else is a copy
+of something in the content store, in two caches bounded by bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ...errors import FormatError
+from ...rfc import treeobj
+from .directory import Directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ...rfc.treeobj import TreeObj
+
+T = TypeVar("T")
+
+#: What a directory counts in the accounting of fresh bytes: about one changed run of entries.
+DIRECTORY_WEIGHT = 2048
+
+
+class Missing(Exception):
+    """Blobs that must be loaded from the content store before the operation can be run again."""
+
+    def __init__(self, refs: list[str], directory: bool) -> None:
+        super().__init__(refs)
+        self.refs = refs
+        self.directory = directory
+
+
+class Cache(Generic[T]):
+    """Least recently used objects up to a number of bytes."""
+
+    __slots__ = ("_items", "limit", "size")
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self._items: dict[str, tuple[T, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, ref: str) -> bool:
+        return ref in self._items
+
+    def get(self, ref: str) -> T | None:
+        """The object, which becomes the most recently used one."""
+        item = self._items.pop(ref, None)
+        if item is None:
+            return None
+        self._items[ref] = item
+        return item[0]
+
+    def put(self, ref: str, obj: T, size: int) -> None:
+        """Add an object of *size* bytes; the oldest ones make room."""
+        old = self._items.pop(ref, None)
+        if old is not None:
+            self.size -= old[1]
+        self._items[ref] = (obj, size)
+        self.size += size
+        while self.size > self.limit and len(self._items) > 1:
+            oldest = next(iter(self._items))
+            self.size -= self._items.pop(oldest)[1]
+
+
+class Objects:
+    """All objects of one KVS, whatever namespace they belong to: blobs are shared by content."""
+
+    def __init__(
+        self, algo: str = "sha1", directory_cache: int = 64 << 20, value_cache: int = 32 << 20
+    ) -> None:
+        self.algo = algo
+        self.fresh: dict[str, Directory | bytes] = {}
+        self.fresh_bytes = 0
+        self.faults = 0
+        self._directories: Cache[Directory] = Cache(directory_cache)
+        self._values: Cache[bytes] = Cache(value_cache)
+        self._sizes: Cache[int] = Cache(1 << 16)  # counts entries: each weighs one
+        self.empty = Directory([], algo)
+        self._hash: Any = getattr(hashlib, algo)
+
+    def directory(self, ref: str) -> Directory:
+        """The directory *ref*. Raises Missing; OSError-free: a blob that is no directory never gets in."""
+        obj = self.fresh.get(ref)
+        if isinstance(obj, Directory):
+            return obj
+        cached = self._directories.get(ref)
+        if cached is not None:
+            return cached
+        if ref == self.empty.ref:
+            return self.empty
+        if obj is not None:  # the same bytes were stored as a value
+            return self._decode(ref, obj)
+        raise Missing([ref], True)
+
+    def value(self, ref: str) -> bytes | None:
+        """The bytes of the blob *ref* when they are in memory."""
+        obj = self.fresh.get(ref)
+        if obj is None:
+            return self._values.get(ref)
+        return obj.encode() if isinstance(obj, Directory) else obj
+
+    def value_size(self, ref: str) -> int | None:
+        """The size of a value when it is known, in memory or not."""
+        obj = self.fresh.get(ref)
+        if isinstance(obj, bytes):
+            return len(obj)
+        return self._sizes.get(ref)
+
+    def values(self, refs: list[str]) -> list[bytes]:
+        """The bytes of all *refs*. Raises Missing with those that must be loaded."""
+        found = [self.value(ref) for ref in refs]
+        missing = [ref for ref, data in zip(refs, found, strict=True) if data is None]
+        if missing:
+            raise Missing(list(dict.fromkeys(missing)), False)
+        return [data for data in found if data is not None]
+
+    def add_directory(self, directory: Directory) -> str:
+        """Take over a new directory as fresh. Returns its blobref."""
+        ref = directory.ref
+        if ref not in self.fresh:
+            self.fresh[ref] = directory
+            self.fresh_bytes += DIRECTORY_WEIGHT
+        return ref
+
+    def add_value(self, data: bytes) -> str:
+        """Take over a new value as fresh. Returns its blobref."""
+        ref = f"{self.algo}-{self._hash(data).hexdigest()}"
+        if ref not in self.fresh:
+            self.fresh[ref] = data
+            self.fresh_bytes += len(data)
+        return ref
+
+    def loaded(self, ref: str, data: bytes, directory: bool) -> None:
+        """Take in a blob that the content store delivered. FormatError: a directory was expected."""
+        self.faults += 1
+        if directory:
+            self._decode(ref, data)
+        else:
+            self._values.put(ref, data, len(data))
+            self._sizes.put(ref, len(data), 1)
+
+    def _decode(self, ref: str, data: bytes) -> Directory:
+        obj = treeobj.decode(data)
+        if obj["type"] != "dir":
+            raise FormatError(f"kvs: {ref} is a {obj['type']}, expected a directory")
+        directory = Directory.from_entries(obj["data"], self.algo)
+        self._directories.put(ref, directory, 4 * len(data))
+        return directory
+
+    def blob(self, ref: str) -> bytes | None:
+        """The bytes of a fresh object, for those who ask for it by reference."""
+        obj = self.fresh.get(ref)
+        return obj.encode() if isinstance(obj, Directory) else obj
+
+    def reachable(self, objs: Iterable[TreeObj]) -> list[str]:
+        """The fresh objects that tree objects refer to, directly or through other fresh objects."""
+        fresh = self.fresh
+        found: dict[str, None] = {}
+        todo = list(objs)
+        while todo:
+            obj = todo.pop()
+            kind = obj["type"]
+            if kind == "val" or kind == "symlink":
+                continue
+            if kind == "dir":
+                todo += obj["data"].values()
+                continue
+            for ref in obj["data"]:
+                if ref in fresh and ref not in found:
+                    found[ref] = None
+                    target = fresh[ref]
+                    if isinstance(target, Directory):
+                        todo += target.values()
+        return list(found)
+
+    def settle(self, refs: Iterable[str]) -> None:
+        """The fresh objects *refs* are in the content store now: they become cached copies."""
+        for ref in refs:
+            obj = self.fresh.pop(ref, None)
+            if obj is None:
+                continue
+            if isinstance(obj, bytes):
+                self.fresh_bytes -= len(obj)
+                self._values.put(ref, obj, len(obj))
+                self._sizes.put(ref, len(obj), 1)
+            else:
+                self.fresh_bytes -= DIRECTORY_WEIGHT
+                self._keep(ref, obj)
+
+    def sweep(self, roots: Iterable[str]) -> int:
+        """Drop fresh objects that none of *roots* (root references) reaches. Returns how many.
+
+        Directories stay in the cache for a while, for readers that hold on to an older root.
+        """
+        live = set(self.reachable([treeobj.dirref(root) for root in roots]))
+        dead = [ref for ref in self.fresh if ref not in live]
+        for ref in dead:
+            obj = self.fresh.pop(ref)
+            if isinstance(obj, bytes):
+                self.fresh_bytes -= len(obj)
+            else:
+                self.fresh_bytes -= DIRECTORY_WEIGHT
+                self._keep(ref, obj)
+        return len(dead)
+
+    def _keep(self, ref: str, directory: Directory) -> None:
+        # Versions of one directory share their runs: what one more version costs is about a changed run.
+        self._directories.put(ref, directory, DIRECTORY_WEIGHT + 16 * len(directory.runs))
+
+    def stats(self) -> dict[str, int]:
+        """Counts of cached and fresh objects and their bytes."""
+        return {
+            "objects": len(self._directories) + len(self._values) + len(self.fresh),
+            "bytes": self._directories.size + self._values.size + self.fresh_bytes,
+            "fresh": len(self.fresh),
+            "faults": self.faults,
+        }

@@ -1,0 +1,332 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the KVS keeps in the content service: loads, journal records, checkpoints.
+
+A transaction on ``primary`` is acknowledged when its journal record is stored. The directories that it made
+stay in memory; a checkpoint writes those that the current root still reaches, together with the root, and
+drops the journal. It happens after a number of records or some seconds, on FLUX_KVS_SYNC, at unload, and
+before a client is given references to take away. Other namespaces are never stored, except for what a
+transaction on ``primary`` refers to, and for large values when memory gets tight.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from ...errors import FormatError
+from ...kvs.batch import Batch
+from ...rfc import blobref, fsd, treeobj
+from . import journal
+from .objects import Missing
+from .transaction import apply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .module import Kvs
+    from .namespace import Namespace, Request
+    from .objects import Objects
+
+#: Journal records, and their bytes, after which a checkpoint is written.
+CHECKPOINT_RECORDS = 2000
+CHECKPOINT_BYTES = 8 << 20
+#: Seconds after which it is written in any case (``[kvs] checkpoint-period``), or tried again.
+CHECKPOINT_PERIOD = 5.0
+RETRY = 30.0
+#: Bytes of blobs in one message.
+MESSAGE_BYTES = 16 << 20
+#: Fresh bytes that are tolerated before unreachable objects are dropped and large values are stored.
+FRESH_BYTES = 64 << 20
+LARGE_VALUE = 64 << 10
+
+
+class Storage:
+    """Messages between the KVS module and the content service."""
+
+    def __init__(self, module: Kvs, objects: Objects) -> None:
+        self.module = module
+        self.objects = objects
+        self.period = CHECKPOINT_PERIOD
+        self._records = 0
+        self._bytes = 0
+        self._due = False
+        self._timer: Any = None
+        self._sweep_at = FRESH_BYTES
+        self._spilling = False
+        self._waiters: list[Any] = []
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Read ``[kvs]``. Raises OSError EINVAL."""
+        table = config.get("kvs", {})
+        if not isinstance(table, dict):
+            raise OSError(errno.EINVAL, "[kvs] must be a table")
+        period = table.get("checkpoint-period")
+        try:
+            seconds = CHECKPOINT_PERIOD if period is None else fsd.parse(period)
+        except (FormatError, TypeError, AttributeError) as error:
+            raise OSError(errno.EINVAL, f"[kvs] checkpoint-period: {error}") from None
+        # A longer period than the default would only make the journal longer: it bounds the default.
+        self.period = min(seconds, CHECKPOINT_PERIOD) if seconds > 0 else CHECKPOINT_PERIOD
+
+    @property
+    def dirty(self) -> bool:
+        """There are journal records that no checkpoint covers."""
+        return self._records > 0
+
+    # -- loading -------------------------------------------------------------------------------------
+
+    async def load(self, missing: Missing) -> None:
+        """Bring blobs into memory. Raises OSError; ENOTRECOVERABLE: a directory is not one."""
+        rpcs = []
+        for ref in missing.refs:
+            algo, digest = blobref.parse(ref)
+            if algo != self.objects.algo:
+                raise OSError(errno.EINVAL, f"{ref}: the content store uses {self.objects.algo}")
+            rpcs.append((ref, self.module.h.rpc("content.load", digest)))
+        failure: OSError | None = None
+        for ref, rpc in rpcs:
+            try:
+                self.objects.loaded(ref, await rpc.raw(), missing.directory)
+            except FormatError as error:
+                failure = OSError(errno.ENOTRECOVERABLE, str(error))
+            except OSError as error:
+                failure = error
+        if failure is not None:
+            raise failure
+
+    # -- one transaction -------------------------------------------------------------------------------
+
+    def store(self, namespace: Namespace, batch: list[Request], root: str, sync: bool) -> None:
+        """Make applied transactions durable, then complete or fail them and go on with the namespace."""
+        namespace.pending = root
+        record, refs = journal.record(batch, self.objects)
+        payload = self._batch(refs, (namespace.seq + 1, namespace.root, record)).encode()
+        self.module.h.rpc("content.commit", payload).then(
+            self._stored, namespace, batch, root, refs, len(record), sync
+        )
+
+    def _batch(self, refs: Sequence[str], record: Any = None, checkpoint: Any = None) -> Batch:
+        blobs = [self.objects.blob(ref) or b"" for ref in refs]
+        start = len(self.objects.algo) + 1
+        return Batch([bytes.fromhex(ref[start:]) for ref in refs], blobs, record, checkpoint)
+
+    def _stored(
+        self,
+        rpc: Any,
+        namespace: Namespace,
+        batch: list[Request],
+        root: str,
+        refs: list[str],
+        size: int,
+        sync: bool,
+    ) -> None:
+        durable = True
+        try:
+            rpc.get_raw()
+        except OSError as error:
+            if error.errno != errno.ENOSYS or sync:  # no backing store: everything lives in memory
+                self.module.failed(namespace, batch, error)
+                self.module.advance(namespace)
+                return
+            durable = False
+        if durable:
+            self.objects.settle(refs)
+            self._count(namespace, size)
+        if sync:
+            self.module.create_task(self._sync_task(namespace, batch, root))
+        else:
+            self.module.complete(namespace, batch, root)
+            self.module.advance(namespace)
+
+    def _count(self, namespace: Namespace, size: int) -> None:
+        self._records += 1
+        self._bytes += size
+        if self._records >= CHECKPOINT_RECORDS or self._bytes >= CHECKPOINT_BYTES:
+            self._due = True
+        elif self._timer is None:
+            self._timer = self.module.call_later(self.period, lambda: self._period_over(namespace))
+
+    def _period_over(self, namespace: Namespace) -> None:
+        self._timer = None
+        if self._records:
+            self._due = True
+            self.module.kick(namespace)
+
+    async def _sync_task(self, namespace: Namespace, batch: list[Request], root: str) -> None:
+        """FLUX_KVS_SYNC: the transaction is complete when a checkpoint holds it."""
+        try:
+            await self._checkpoint(root, namespace.seq + 1)
+        except OSError as error:
+            self.module.failed(namespace, batch, error)
+        else:
+            self.module.complete(namespace, batch, root)
+        self.module.advance(namespace)
+
+    # -- checkpoints -----------------------------------------------------------------------------------
+
+    def due(self, namespace: Namespace) -> bool:
+        """Begin a checkpoint if one is due. True: the namespace is advanced after it."""
+        if not self._due:
+            return False
+        self._due = False
+        self.module.create_task(self._due_task(namespace))
+        return True
+
+    async def _due_task(self, namespace: Namespace) -> None:
+        error: OSError | None = None
+        try:
+            await self._checkpoint(namespace.root, namespace.seq)
+        except OSError as exc:
+            error = exc
+            if exc.errno != errno.ENOSYS:
+                self.module.log.error(f"cannot write a checkpoint, trying again: {exc.strerror}")
+            if self._timer is None and self._records:
+                self._timer = self.module.call_later(RETRY, lambda: self._period_over(namespace))
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_exception(error) if error else waiter.set_result(None)
+        self.module.advance(namespace)
+
+    async def checkpoint_soon(self, namespace: Namespace) -> None:
+        """Wait for a checkpoint of the current root or a newer one."""
+        waiter = self.module.loop.create_future()
+        self._waiters.append(waiter)
+        self._due = True
+        self.module.kick(namespace)
+        await waiter
+
+    async def _checkpoint(self, root: str, seq: int) -> None:
+        refs = self.objects.reachable([treeobj.dirref(root)])
+        await self._write(refs)
+        value = {"version": 1, "rootref": root, "sequence": seq, "timestamp": self.module.now()}
+        rest = self.objects.reachable([treeobj.dirref(root)])
+        await self.module.h.rpc("content.commit", self._batch(rest, None, value).encode()).raw()
+        self.objects.settle(rest)
+        self._records = self._bytes = 0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _write(self, refs: list[str]) -> None:
+        """Store fresh objects in messages of bounded size, all but the last one, which the caller sends."""
+        part: list[str] = []
+        size = 0
+        for ref in refs:
+            blob = self.objects.blob(ref)
+            if blob is None:
+                continue
+            if size + len(blob) > MESSAGE_BYTES and part:
+                await self.module.h.rpc("content.commit", self._batch(part).encode()).raw()
+                self.objects.settle(part)
+                part, size = [], 0
+            part.append(ref)
+            size += len(blob)
+
+    # -- memory ----------------------------------------------------------------------------------------
+
+    def relieve(self, namespaces: dict[str, Namespace]) -> None:
+        """Drop unreachable objects when there are many; store large values when that is not enough."""
+        if self.objects.fresh_bytes < self._sweep_at or self._spilling:
+            return
+        roots = [ns.root for ns in namespaces.values()]
+        self.objects.sweep(roots + [ns.pending for ns in namespaces.values() if ns.pending is not None])
+        self._sweep_at = max(FRESH_BYTES, 2 * self.objects.fresh_bytes)
+        if self.objects.fresh_bytes > FRESH_BYTES // 2:
+            self._spilling = True
+            self.module.create_task(self._spill(namespaces))
+
+    async def _spill(self, namespaces: dict[str, Namespace]) -> None:
+        large = [ref for ref, obj in self.objects.fresh.items() if len(obj) >= LARGE_VALUE]
+        large = [ref for ref in large if self.objects.fresh[ref].__class__ is bytes]
+        try:
+            await self._write(large)
+            rest = [ref for ref in large if ref in self.objects.fresh]
+            await self.module.h.rpc("content.commit", self._batch(rest).encode()).raw()
+            self.objects.settle(rest)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                self.module.log.error(f"cannot store values early: {error.strerror}")
+        finally:
+            self._spilling = False
+        self._sweep_at = max(FRESH_BYTES, 2 * self.objects.fresh_bytes)
+
+    # -- begin and end -----------------------------------------------------------------------------------
+
+    async def restore(self, namespace: Namespace) -> None:
+        """Take the newest checkpoint and replay the journal. Raises OSError when that is impossible."""
+        try:
+            value = (await self.module.h.rpc("content.checkpoint-get"))["value"]
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENOENT):
+                raise
+            value = []
+        checkpoints = value if isinstance(value, list) else [value]
+        if checkpoints:
+            await self._open(namespace, checkpoints[0])
+        try:
+            await self._replay(namespace)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+
+    async def _open(self, namespace: Namespace, checkpoint: dict[str, Any]) -> None:
+        try:
+            namespace.root = checkpoint["rootref"]
+            namespace.seq = int(checkpoint.get("sequence", 0))
+            await self._need_root(namespace)
+        except (KeyError, TypeError, FormatError) as error:
+            raise OSError(errno.EIO, f"kvs: the newest checkpoint is unreadable: {error}") from None
+        except OSError as error:
+            raise OSError(
+                error.errno or errno.EIO,
+                f"kvs: cannot load root {namespace.root} of the newest checkpoint: {error.strerror}; "
+                "restore a dump or move the content store away",
+            ) from None
+        self.module.log.info(f"restored KVS from checkpoint, sequence {namespace.seq}")
+
+    async def _need_root(self, namespace: Namespace) -> None:
+        try:
+            self.objects.directory(namespace.root)
+        except Missing as missing:
+            await self.load(missing)
+
+    async def _replay(self, namespace: Namespace) -> None:
+        count = 0
+        while True:
+            payload = await self.module.h.rpc("content.journal-get", {"after": namespace.seq}).raw()
+            if not payload:
+                break
+            for sequence, base, record in journal.split(payload):
+                if not count and base != namespace.root:
+                    self.module.log.warning("the KVS journal does not continue the checkpoint: ignored")
+                    await self.module.h.rpc("content.journal-clear")
+                    return
+                await self._replay_record(namespace, journal.decode(record))
+                namespace.seq = sequence
+                count += 1
+        if count:
+            self.module.log.info(f"replayed {count} KVS transactions after an unclean shutdown")
+            await self._checkpoint(namespace.root, namespace.seq)
+
+    async def _replay_record(self, namespace: Namespace, ops: list[dict[str, Any]]) -> None:
+        while True:
+            try:
+                root = self.objects.directory(namespace.root)
+                namespace.root = apply(root, ops, self.objects, namespace.name).ref
+                return
+            except Missing as missing:
+                await self.load(missing)
+
+    async def finish(self, namespace: Namespace) -> None:
+        """Process what is queued and write the last checkpoint."""
+        try:
+            await self.checkpoint_soon(namespace)
+            while namespace.busy:
+                await self.checkpoint_soon(namespace)
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                self.module.log.error(f"the last KVS checkpoint is not written: {error.strerror}")
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Applying the operations of a transaction to a root directory (RFC 11; operations as in ``kvs.commit``).
+
+The new tree is a set of changes over immutable directories; only directories on the path to a changed key
+get a new version, once per transaction however many operations it has. Nothing is visible before
+:func:`apply` returns; if it raises, the objects that it had made are unreachable and are swept later.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from ...constants import FLUX_KVS_APPEND
+from ...errors import FormatError
+from ...rfc import treeobj
+from .append import INLINE, append
+from .directory import Directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ...rfc.treeobj import TreeObj
+    from .objects import Objects
+
+    Op = dict[str, Any]
+
+#: A path goes through at most this many symbolic links.
+MAX_LINKS = 10
+
+
+def normalize(key: str) -> str:
+    """The key without leading, trailing and doubled dots; the root is ``.``."""
+    if key and key[0] != "." and key[-1] != "." and ".." not in key:
+        return key
+    return ".".join([part for part in key.split(".") if part]) or "."
+
+
+def decode_op(op: Any) -> tuple[str, int, TreeObj | None]:
+    """Check one operation ``{"key", "flags", "dirent"}``. Raises FormatError."""
+    try:
+        key, flags, dirent = op["key"], op["flags"], op["dirent"]
+    except (KeyError, TypeError):
+        raise FormatError("kvs: an operation needs the members key, flags and dirent") from None
+    if type(key) is not str or type(flags) is not int:
+        raise FormatError("kvs: an operation needs a string key and integer flags")
+    return key, flags, dirent
+
+
+class _Pending:
+    """Data to append to a value, gathered until the end of the transaction."""
+
+    __slots__ = ("entry", "parts")
+
+    def __init__(self, entry: TreeObj | None, data: bytes) -> None:
+        self.entry = entry
+        self.parts = [data]
+
+
+class _Draft:
+    """A directory being changed."""
+
+    __slots__ = ("base", "changes")
+
+    def __init__(self, base: Directory) -> None:
+        self.base = base
+        self.changes: dict[str, TreeObj | _Draft | _Pending | None] = {}
+
+    def get(self, name: str) -> TreeObj | _Draft | _Pending | None:
+        changes = self.changes
+        if name in changes:
+            return changes[name]
+        return self.base.get(name)
+
+
+class Transaction:
+    """Operations over one root directory."""
+
+    __slots__ = ("_namespace", "_objects", "_root")
+
+    def __init__(self, root: Directory, objects: Objects, namespace: str) -> None:
+        self._objects = objects
+        self._namespace = namespace
+        self._root = _Draft(root)
+
+    def link(self, key: str, flags: int, dirent: TreeObj | None) -> None:
+        """Apply one operation. Raises OSError or Missing."""
+        self._link(normalize(key), flags, dirent, 0)
+
+    def _link(self, key: str, flags: int, dirent: TreeObj | None, links: int) -> None:
+        if key == ".":
+            raise OSError(errno.EINVAL, "the root directory cannot be replaced")
+        *path, name = key.split(".")
+        draft = self._root
+        for depth, part in enumerate(path):
+            entry = draft.get(part)
+            below = self._descend(draft, part, entry, dirent is not None)
+            if below is None:
+                return  # a removal of what does not exist
+            if isinstance(below, str):
+                rest = ".".join(key.split(".")[depth + 1 :])
+                if links == MAX_LINKS:
+                    raise OSError(errno.ELOOP, f"{key}: too many levels of symbolic links")
+                self._link(normalize(f"{below}.{rest}"), flags, dirent, links + 1)
+                return
+            draft = below
+        if dirent is None:
+            if draft.get(name) is not None:
+                draft.changes[name] = None
+        elif flags & FLUX_KVS_APPEND:
+            _append(draft, name, dirent, key)
+        else:
+            draft.changes[name] = dirent
+
+    def _descend(self, draft: _Draft, name: str, entry: Any, create: bool) -> _Draft | str | None:
+        """The directory *name* of *draft* as a draft; the target of a link; None: nothing to remove."""
+        if isinstance(entry, _Draft):
+            return entry
+        kind = entry["type"] if isinstance(entry, dict) else None
+        if kind == "dirref":
+            below = _Draft(self._objects.directory(entry["data"][0]))
+        elif kind == "dir":
+            below = _draft_of(entry, self._objects)
+        elif kind == "symlink":
+            namespace = entry["data"].get("namespace")
+            if namespace is not None and namespace != self._namespace:
+                raise OSError(errno.EINVAL, "cannot commit through a link to another namespace")
+            return str(entry["data"]["target"])
+        elif not create:
+            return None
+        else:
+            below = _Draft(self._objects.empty)
+        draft.changes[name] = below
+        return below
+
+    def finish(self) -> Directory:
+        """Make the new versions of all changed directories, deepest first. Returns the new root."""
+        return _seal(self._root, self._objects)
+
+
+def apply(root: Directory, ops: Sequence[Op], objects: Objects, namespace: str) -> Directory:
+    """Apply *ops* in order to *root* and return the new root directory; its parts are fresh in *objects*.
+
+    Raises Missing (load the blobs and try again), OSError, or FormatError for a malformed operation.
+    """
+    transaction = Transaction(root, objects, namespace)
+    for op in ops:
+        key, flags, dirent = decode_op(op)
+        if dirent is not None:
+            try:
+                treeobj.validate(dirent)
+            except FormatError as error:
+                raise OSError(errno.EINVAL, f"{key}: {error}") from None
+        transaction.link(key, flags, dirent)
+    return transaction.finish()
+
+
+def _draft_of(obj: TreeObj, objects: Objects) -> _Draft:
+    draft = _Draft(objects.empty)
+    draft.changes.update(obj["data"])
+    return draft
+
+
+def _append(draft: _Draft, name: str, dirent: TreeObj, key: str) -> None:
+    if dirent["type"] != "val":
+        raise OSError(errno.EPROTO, f"{key}: only a value can be appended")
+    data = treeobj.val_data(dirent)
+    entry = draft.get(name)
+    if isinstance(entry, _Pending):
+        entry.parts.append(data)
+        return
+    kind = entry["type"] if isinstance(entry, dict) else None
+    if isinstance(entry, _Draft) or kind == "dir" or kind == "dirref":
+        raise OSError(errno.EISDIR, f"{key}: cannot append to a directory")
+    if kind == "symlink":
+        raise OSError(errno.EOPNOTSUPP, f"{key}: cannot append to a symbolic link")
+    draft.changes[name] = _Pending(entry, data)
+
+
+def _seal(draft: _Draft, objects: Objects) -> Directory:
+    if not draft.changes:
+        return draft.base
+    changes: dict[str, TreeObj | None] = {}
+    for name, change in draft.changes.items():
+        if isinstance(change, _Draft):
+            changes[name] = _dirref(change, objects)
+        elif change is None:
+            changes[name] = None
+        else:
+            changes[name] = _unroll(change, objects)
+    directory = draft.base.updated(changes)
+    objects.add_directory(directory)
+    return directory
+
+
+def _dirref(draft: _Draft, objects: Objects) -> TreeObj:
+    directory = _seal(draft, objects)
+    if directory is objects.empty:
+        objects.add_directory(directory)
+    return treeobj.dirref(directory.ref)
+
+
+def _unroll(change: TreeObj | _Pending, objects: Objects) -> TreeObj:
+    """Store what a directory does not hold inline and refer to it."""
+    if isinstance(change, _Pending):
+        data = b"".join(change.parts)
+        if change.entry is not None:
+            return append(change.entry, data, objects)
+        obj = treeobj.val(data)
+    else:
+        obj = change
+    kind = obj["type"]
+    if kind == "val" and len(obj["data"]) > INLINE:
+        return treeobj.valref([objects.add_value(treeobj.val_data(obj))])
+    if kind == "dir":
+        return _dirref(_draft_of(obj, objects), objects)
+    return obj
