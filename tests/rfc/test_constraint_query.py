@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 35 vectors, flux-core's cases, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.errors import FormatError
+from rosin.rfc.constraint_query import parse
+
+NAME = {None: "name", "h": "host"}
+A, B, C, D = ({"name": [n]} for n in "abcd")
+
+
+def both(*terms: dict[str, Any]) -> dict[str, Any]:
+    return {"and": list(terms)}
+
+
+def either(*terms: dict[str, Any]) -> dict[str, Any]:
+    return {"or": list(terms)}
+
+
+def no(term: dict[str, Any]) -> dict[str, Any]:
+    return {"not": [term]}
+
+
+@pytest.mark.parametrize(
+    ("query", "result"),
+    [
+        ("foo", {"name": ["foo"]}),
+        ("a b", both(A, B)),
+        ("foo bar state:started", both({"name": ["foo"]}, {"name": ["bar"]}, {"state": ["started"]})),
+        ("a|b|c", either(A, B, C)),
+        ("a|b&c", either(A, both(B, C))),
+        ("(a|b)&c", both(either(A, B), C)),
+        ("(a|-b)&c", both(either(A, no(B)), C)),
+        ("a&(b|c)", both(A, either(B, C))),
+        ("a or time:11:00am", either(A, {"time": ["11:00am"]})),
+        ("a or test:'a quoted string'", either(A, {"test": ["a quoted string"]})),
+        ("a or name:'/foo|(bar)|baz.*/'", either(A, {"name": ["/foo|(bar)|baz.*/"]})),
+        ('a or "x y"', either(A, {"name": ["x y"]})),
+        ("a||b&&c", either(A, both(B, C))),
+        ("a and b or c", either(both(A, B), C)),
+        ("a b|c d", either(both(A, B), both(C, D))),
+        ("not a b", both(no(A), B)),
+        ("not a|b", either(no(A), B)),
+        ("not (a b)", no(both(A, B))),
+        ("not(a)", no(A)),
+        ("not not a", no(no(A))),
+        ("not -a", no(no(A))),
+        ("a -b", both(A, no(B))),
+        ("(a b) c", both(A, B, C)),
+        ("a (b c)", both(A, B, C)),
+        ("a or (b or c)", either(A, B, C)),
+        ("android", {"name": ["android"]}),
+        ("notx orca", both({"name": ["notx"]}, {"name": ["orca"]})),
+        ("not-done", {"name": ["not-done"]}),
+        ("foo-bar", {"name": ["foo-bar"]}),
+        ("x:-y", {"x": ["-y"]}),
+        ("a::b", {"a": [":b"]}),
+        ("a:  b", {"a": ["b"]}),
+        ("a:''", {"a": [""]}),
+        ("h:x,y", {"host": ["x,y"]}),
+    ],
+)
+def test_queries(query: str, result: dict[str, Any]) -> None:
+    assert parse(query, NAME) == result
+    assert parse(f" ( {query} )\n", NAME) == result
+
+
+def test_split_and_combine() -> None:
+    def host(query: str) -> dict[str, Any]:
+        return parse(query, NAME, split={"host": ","}, combine={"host"})
+
+    assert host("-h:x,y") == no({"host": ["x", "y"]})
+    assert host("h:x host:y") == {"host": ["x", "y"]}
+    assert host("h:x a h:y") == both({"host": ["x", "y"]}, A)
+    assert host("(h:x) h:y") == {"host": ["x", "y"]}
+    assert host("h:x|h:y") == either({"host": ["x"]}, {"host": ["y"]})
+    assert host("not h:x not h:y") == both(no({"host": ["x"]}), no({"host": ["y"]}))
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("", "a term is missing at column 1"),
+        ("  ", "a term is missing at column 3"),
+        ("()", "unexpected ')' at column 2"),
+        ("a|", "a term is missing at column 3"),
+        ("&a", "unexpected '&' at column 1"),
+        ("a or", "a term is missing at column 5"),
+        ("a:' ", "unclosed quote at column 3"),
+        ("'x", "unclosed quote at column 1"),
+        ("''", "empty term at column 1"),
+        ("(a", "unclosed '(' at column 1"),
+        ("(a))", "unexpected ')' at column 4"),
+        ("-(a|b)", "'-' negates only a term, at column 2"),
+        ("--a", "'-' negates only a term, at column 2"),
+        ("a -", "'-' negates only a term, at column 4"),
+        ("4g,host:foo", "invalid character ',' in operator '4g,host:' at column 1"),
+        ("foo and a:", "missing argument to 'a:' at column 9"),
+        ("a:)", "missing argument to 'a:' at column 1"),
+        (":a", "invalid operator ':' at column 1"),
+        ("not:a", "invalid operator 'not:' at column 1"),
+        ("not", "a term is missing at column 4"),
+        ("(" * 1000, "nested deeper than 64 levels at column 66"),
+        ("not " * 1000, "nested deeper than 64 levels"),
+    ],
+)
+def test_errors(query: str, message: str) -> None:
+    with pytest.raises(FormatError) as info:
+        parse(query, NAME)
+    assert str(info.value).startswith(f"query: {message}")
+
+
+def test_a_bare_term_needs_a_default_operator() -> None:
+    assert parse("a:b") == {"a": ["b"]}
+    with pytest.raises(FormatError, match="missing operator in 'foo' at column 5"):
+        parse("a:b foo")
+
+
+@given(st.text() | st.text("ab:-'\"()|& notrd"))
+def test_any_text_is_a_constraint_or_a_format_error(query: str) -> None:
+    try:
+        result = parse(query, NAME, combine=["name"])
+    except FormatError:
+        return
+    assert len(result) == 1
+
+
+def test_long_queries_finish() -> None:
+    assert len(parse("a " * 100_000, NAME)["and"]) == 100_000
+    assert len(parse("|".join(["a&b"] * 50_000), NAME)["or"]) == 50_000

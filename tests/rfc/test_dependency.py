@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 26: URIs, objects, what each scheme asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.errors import FormatError
+from rosin.rfc import dependency, fluid
+
+
+@pytest.mark.parametrize(
+    ("uri", "keys"),
+    [
+        ("afterany:\u01922oLkTLb", {"scheme": "afterany", "value": "\u01922oLkTLb"}),
+        ("string:foo?type=out", {"scheme": "string", "value": "foo", "type": "out"}),
+        ("fluid:hungry-hippos-white-elephant", {"scheme": "fluid", "value": "hungry-hippos-white-elephant"}),
+        ("a:b?x=1&y=2;z=c", {"scheme": "a", "value": "b", "x": 1, "y": 2, "z": "c"}),
+        ("a:b?x=1&x=2&x=-3", {"scheme": "a", "value": "b", "x": [1, 2, -3]}),
+        ("a:", {"scheme": "a", "value": ""}),
+        ("a:b?", {"scheme": "a", "value": "b"}),
+        ("a:b?x=", {"scheme": "a", "value": "b", "x": ""}),
+        ("AfterOk:f1", {"scheme": "afterok", "value": "f1"}),
+        ("a:b?c=%20d+e", {"scheme": "a", "value": "b", "c": " d e"}),
+        ("a://b#c", {"scheme": "a", "value": "//b#c"}),
+    ],
+)
+def test_uris(uri: str, keys: dict[str, Any]) -> None:
+    assert dependency.parse_uri(uri) == keys
+    assert dependency.parse_uris([uri, uri]) == [keys, keys]
+
+
+@pytest.mark.parametrize(
+    "uri", ["", "a", ":b", "1a:b", "a b:c", "a:b?x", "a:b?=1", "a:b?scheme=x", "a:b?value=x"]
+)
+def test_bad_uris(uri: str) -> None:
+    with pytest.raises(FormatError, match=r"^Invalid dependency URI"):
+        dependency.parse_uri(uri)
+
+
+def test_valid_objects() -> None:
+    f58 = fluid.encode(123456789, "f58")
+    good = [
+        *({"scheme": s, "value": f58} for s in ("after", "afterstart", "afterany", "afterok", "afternotok")),
+        {"scheme": "afterok", "value": "123456789"},
+        {"scheme": "begin-time", "value": "1552593349.1"},
+        {"scheme": "string", "value": "foo", "type": "inout", "scope": "user"},
+        {"scheme": "fluid", "value": f58, "type": "in", "scope": "global"},
+        {"scheme": "mine", "value": "anything", "more": [1]},
+    ]
+    dependency.validate_array(good)
+    assert {dependency.jobid(d) for d in good[:6]} == {123456789}
+    assert dependency.begin_time(good[6]) == 1552593349.1
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([], "not an object"),
+        ({"value": "x"}, "scheme is missing"),
+        ({"scheme": "a"}, "value is missing"),
+        ({"scheme": 1, "value": "x"}, "scheme is missing or not a string"),
+        ({"scheme": "", "value": "x"}, "scheme is empty"),
+        ({"scheme": "afterok", "value": "hello!"}, "afterok:hello!: 'hello!' is not a jobid"),
+        ({"scheme": "begin-time", "value": "+1h"}, r"'\+1h' is not a time"),
+        ({"scheme": "begin-time", "value": "nan"}, "'nan' is not a time"),
+        ({"scheme": "begin-time", "value": "inf"}, "'inf' is not a time"),
+        ({"scheme": "string", "value": "x", "scope": "user"}, "type must be one of in, out, inout"),
+        ({"scheme": "string", "value": "x", "type": "in"}, "scope must be one of user, global"),
+        ({"scheme": "string", "value": "x", "type": ["in"], "scope": "user"}, "type must be one of"),
+    ],
+)
+def test_bad_objects(value: Any, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        dependency.validate(value)
+    with pytest.raises(FormatError, match=r"^dependencies\[1\]: "):
+        dependency.validate_array([{"scheme": "a", "value": "b"}, value])
+
+
+def test_the_array_is_one() -> None:
+    with pytest.raises(FormatError, match="dependencies is not an array"):
+        dependency.validate_array({})
+
+
+@given(st.text() | st.text("ab1:?&;=%+"))
+def test_any_text_is_a_dependency_or_a_format_error(uri: str) -> None:
+    try:
+        parsed = dependency.parse_uri(uri)
+    except FormatError:
+        return
+    assert isinstance(parsed["scheme"], str)
+    assert isinstance(parsed["value"], str)
