@@ -1,0 +1,355 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 42: one process and its streams on the event loop.
+
+A process is over when it has exited *and* its output streams have ended. Until then its zombie is kept, so
+that its process id, and with it its group's, cannot become someone else's: what it left behind in its group
+can still be signalled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from typing import TYPE_CHECKING, Protocol
+
+from rosin.modules.rexec.credit import Credit
+from rosin.process.pump import Pump, Sink
+from rosin.process.spawn import Child, output_pipe, spawn
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from rosin.modules.rexec.command import Command
+    from rosin.process.zygote import Spawned, Zygote
+
+STDIO_FALLTHROUGH = 1  # local_flags
+NO_SETPGRP = 2
+_STOP_SIGNALS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+_STOP_CHECKS = (0.001, 0.01, 0.1, 1.0)  # seconds after a stop signal at which to look whether it worked
+
+
+class Observer(Protocol):
+    """Who is told what happens to a process, in the order of :meth:`started` to :meth:`closed`."""
+
+    def started(self, process: Process) -> None: ...
+    def failed(self, process: Process, error: OSError) -> None: ...
+    def output(self, process: Process, stream: str, data: bytes) -> None: ...
+    def eof(self, process: Process, stream: str) -> None: ...
+    def credit(self, process: Process) -> None: ...
+    def stopped(self, process: Process) -> None: ...
+    def exited(self, process: Process) -> None: ...
+    def closed(self, process: Process) -> None: ...
+
+
+class Process:
+    """``pid`` once started, ``status`` (wait status) once exited; ``closed`` at the very end."""
+
+    def __init__(self, command: Command, loop: asyncio.AbstractEventLoop, observer: Observer) -> None:
+        self.command = command
+        self.pid = -1
+        self.status: int | None = None
+        self.closed = False
+        self.outputs: dict[str, Pump] = {}
+        self.inputs: dict[str, Sink] = {}
+        self.credits: dict[str, Credit] = {}
+        self._loop = loop
+        self._observer = observer
+        self._child: Child | None = None
+        self._spawned: Spawned | None = None
+        self._early_signals: list[int] = []
+        self._theirs: list[int] = []  # the child's ends, to be closed here after the start
+        self._ended: set[str] = set()
+        self._paused = False
+
+    # -- starting ---------------------------------------------------------------------------------
+
+    def start(
+        self,
+        env: dict[str, str],
+        *,
+        outputs: tuple[str, ...],
+        with_input: bool = True,
+        local_flags: int = 0,
+        zygote: Zygote | None = None,
+        target: str = "",
+    ) -> None:
+        """Start the process. ``outputs`` are the standard streams to read (others go to /dev/null).
+
+        Raises OSError (ENOENT, EACCES, ...) if that fails at once; a zygote may also report it later.
+        """
+        group = not local_flags & NO_SETPGRP
+        try:
+            fds = {} if local_flags & STDIO_FALLTHROUGH else self._stdio(outputs, with_input)
+            passed = [self._channel(name, env) for name in self.command.channels]
+            if zygote is not None and zygote.alive and not passed:
+                argv = _target_argv(self.command.cmdline)
+                self._spawned = zygote.spawn(
+                    target,
+                    argv,
+                    env,
+                    cwd=self.command.cwd,
+                    fds=fds,
+                    group=group,
+                    name=argv[0],
+                    on_start=self._zygote_started,
+                    on_exit=self._zygote_exited,
+                )
+            else:
+                self._spawn(env, fds, passed, group)
+        except BaseException:
+            self._release()
+            raise
+        finally:
+            for fd in self._theirs:
+                os.close(fd)
+            self._theirs.clear()
+        if self._child is not None:
+            self.pid = self._child.pid
+            self._started()
+
+    def _spawn(self, env: Mapping[str, str], fds: dict[int, int], passed: list[int], group: bool) -> None:
+        self._child = spawn(
+            self.command.cmdline,
+            env=env,
+            cwd=self.command.cwd,
+            stdin=fds.get(0),
+            stdout=fds.get(1),
+            stderr=fds.get(2),
+            pass_fds=passed,
+            process_group=group,
+        )
+
+    def _stdio(self, outputs: tuple[str, ...], with_input: bool) -> dict[int, int]:
+        fds = {}
+        if with_input:
+            reader, writer = os.pipe()
+            self._theirs.append(reader)
+            fds[0] = reader
+            self._input("stdin", writer)
+        else:
+            fds[0] = self._devnull()
+        for number, stream in ((1, "stdout"), (2, "stderr")):
+            if stream in outputs:
+                reader, writer = output_pipe()
+                self._theirs.append(writer)
+                fds[number] = writer
+                self.outputs[stream] = Pump(reader, line=self.command.line_buffered(stream))
+            else:
+                fds[number] = self._devnull()
+        return fds
+
+    def _devnull(self) -> int:
+        fd = os.open(os.devnull, os.O_RDWR)
+        self._theirs.append(fd)
+        return fd
+
+    def _input(self, stream: str, fd: int) -> None:
+        self.inputs[stream] = Sink(fd)
+        self.credits[stream] = Credit(self.command.bufsize(stream))
+
+    def _channel(self, name: str, env: dict[str, str]) -> int:
+        """An auxiliary channel: a socket pair whose far end's number is in the environment."""
+        ours, theirs = socket.socketpair()
+        fd = ours.detach()
+        self.outputs[name] = Pump(fd, line=self.command.line_buffered(name))
+        self._input(name, os.dup(fd))
+        far = theirs.detach()
+        self._theirs.append(far)
+        env[name] = str(far)
+        return far
+
+    def _started(self) -> None:
+        self._observer.started(self)
+        self._watch_outputs()
+        if self._child is not None:
+            if self._child.pidfd is not None:
+                self._loop.add_reader(self._child.pidfd, self._on_exit)
+            else:
+                self._loop.call_later(0.01, self._on_exit)
+        for signum in self._early_signals:
+            self.signal(signum)
+        self._early_signals.clear()
+
+    # -- signals and exit -------------------------------------------------------------------------
+
+    def signal(self, signum: int) -> bool:
+        """Signal the process group (the process alone with NO_SETPGRP). False when nothing is left of it.
+
+        A process that a zygote is still starting gets its signals when it has started.
+        """
+        if self.closed:
+            return False
+        if self._child is not None:
+            if signum in _STOP_SIGNALS and self.status is None:
+                self._check_stopped(0)
+            return self._child.kill(signum)
+        if self._spawned is not None and self.pid < 0:
+            self._early_signals.append(signum)
+            return True
+        return self._spawned is not None and self._spawned.kill(signum)
+
+    def _check_stopped(self, attempt: int) -> None:
+        if attempt < len(_STOP_CHECKS) and self.status is None and self._child is not None:
+            self._loop.call_later(_STOP_CHECKS[attempt], self._look_stopped, attempt)
+
+    def _look_stopped(self, attempt: int) -> None:
+        if self.status is None and not self.closed:
+            if os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG) is None:
+                self._check_stopped(attempt + 1)
+            else:
+                self._observer.stopped(self)
+
+    def _on_exit(self) -> None:
+        assert self._child is not None
+        if self.status is not None:
+            return
+        result = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if result is None:
+            if self._child.pidfd is None:
+                self._loop.call_later(0.01, self._on_exit)
+            return
+        if self._child.pidfd is not None:
+            self._loop.remove_reader(self._child.pidfd)
+        self._exited(_wait_status(result.si_code, result.si_status))
+
+    def _zygote_started(self, spawned: Spawned) -> None:
+        assert spawned.pid is not None
+        self.pid = spawned.pid
+        self._started()
+
+    def _zygote_exited(self, spawned: Spawned) -> None:
+        if spawned.status is not None:
+            self._exited(spawned.status)
+            return
+        error = spawned.error or OSError("the zygote lost the process")
+        self._release()
+        self._observer.failed(self, error)
+
+    def _exited(self, status: int) -> None:
+        self.status = status
+        for stream in self.inputs:
+            self.close_input(stream)
+        self._observer.exited(self)
+        self._check_closed()
+
+    def _check_closed(self) -> None:
+        if self.status is None or self.closed or len(self._ended) < len(self.outputs):
+            return
+        self._release()
+        self._observer.closed(self)
+
+    def _release(self) -> None:
+        """Let go of every descriptor and of the zombie."""
+        self.closed = True
+        for pump in self.outputs.values():
+            if pump.fd >= 0:
+                self._loop.remove_reader(pump.fd)
+                pump.close()
+        for sink in self.inputs.values():
+            if sink.fd >= 0:
+                self._loop.remove_writer(sink.fd)
+                os.close(sink.fd)
+                sink.fd = -1
+        if self._child is not None:
+            self._child.poll()
+
+    def abort(self) -> None:
+        """Kill what is there and forget it: for the failure paths."""
+        with contextlib.suppress(OSError):
+            self.signal(signal.SIGKILL)
+
+    # -- output -----------------------------------------------------------------------------------
+
+    def _watch_outputs(self) -> None:
+        for stream, pump in self.outputs.items():
+            if pump.fd >= 0 and stream not in self._ended:
+                self._loop.add_reader(pump.fd, self._on_output, stream)
+
+    def _on_output(self, stream: str) -> None:
+        pump = self.outputs[stream]
+        data = pump.on_readable()
+        if data:
+            self._observer.output(self, stream, data)
+        if pump.eof and not self.closed:
+            self._loop.remove_reader(pump.fd)
+            pump.close()
+            self._ended.add(stream)
+            self._observer.eof(self, stream)
+            self._check_closed()
+
+    def ended(self, stream: str) -> bool:
+        """Whether the process has closed this output stream."""
+        return stream in self._ended
+
+    def pause(self) -> None:
+        """Stop reading output: the process blocks when its pipes are full."""
+        if not self._paused:
+            self._paused = True
+            for pump in self.outputs.values():
+                if pump.fd >= 0:
+                    self._loop.remove_reader(pump.fd)
+
+    def resume(self) -> None:
+        """Undo :meth:`pause`."""
+        if self._paused:
+            self._paused = False
+            if not self.closed:
+                self._watch_outputs()
+
+    # -- input ------------------------------------------------------------------------------------
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Queue input. Raises OSError (ENOSPC) if the client sent more than it had credit for.
+
+        Unknown streams and input after the end are dropped (RFC 42).
+        """
+        sink = self.inputs.get(stream)
+        if sink is None or sink.closed or self.status is not None:
+            return
+        self.credits[stream].received(len(data))
+        sink.write(data)
+        self._account(stream)
+
+    def close_input(self, stream: str) -> None:
+        """End an input stream once everything queued is written."""
+        sink = self.inputs.get(stream)
+        if sink is not None and not sink.closed:
+            fd = sink.fd
+            sink.close()
+            self._check_input(stream, fd)
+
+    def _check_input(self, stream: str, fd: int) -> None:
+        sink = self.inputs[stream]
+        if sink.closed or not sink.wants_write:
+            self._loop.remove_writer(fd)
+        if sink.closed and stream in self.outputs and self.outputs[stream].fd >= 0:
+            # A channel is one socket for both directions; only its writing side ends here.
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.outputs[stream].fd)) as sock:
+                sock.shutdown(socket.SHUT_WR)
+
+    def _on_writable(self, stream: str, fd: int) -> None:
+        self.inputs[stream].on_writable()
+        self._check_input(stream, fd)
+        self._account(stream)
+
+    def _account(self, stream: str) -> None:
+        sink = self.inputs[stream]
+        if sink.wants_write:
+            self._loop.add_writer(sink.fd, self._on_writable, stream, sink.fd)
+        self.credits[stream].drained(sink.pending)
+        self._observer.credit(self)
+
+
+def _target_argv(cmdline: list[str]) -> list[str]:
+    """The arguments for a function in the zygote: ``[PYTHON, "-m", "pkg", ...]`` becomes ``["pkg", ...]``."""
+    return cmdline[2:] if cmdline[1:2] == ["-m"] else cmdline
+
+
+def _wait_status(code: int, value: int) -> int:
+    """The wait status that ``os.waitpid`` would give for a ``waitid`` result."""
+    if code == os.CLD_EXITED:
+        return value << 8
+    return value | 0x80 if code == os.CLD_DUMPED else value

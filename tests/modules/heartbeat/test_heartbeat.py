@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The heartbeat module: settings, pulses, silence below rank 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.errors import FormatError
+from rosin.modules.heartbeat import config
+from rosin.testing.instance import Instance
+
+
+def test_defaults() -> None:
+    settings = config.parse({})
+    assert (settings.period, settings.timeout, settings.warn_thresh) == (2.0, 300.0, 3)
+
+
+def test_table_and_arguments() -> None:
+    table = {"heartbeat": {"period": "10s", "timeout": "1m", "warn_thresh": 5}}
+    assert config.parse(table).period == 10.0
+    assert config.parse(table).timeout == 60.0
+    assert config.parse(table, ["period=0.5s"]).period == 0.5
+    for off in ("0", "infinity"):
+        assert config.parse({"heartbeat": {"timeout": off}}).timeout == -1.0
+
+
+@pytest.mark.parametrize(
+    ("table", "args", "text"),
+    [
+        ({"heartbeat": 1}, [], "not a table"),
+        ({"heartbeat": {"perod": "1s"}}, [], "heartbeat.perod"),
+        ({"heartbeat": {"period": "x"}}, [], "heartbeat.period"),
+        ({"heartbeat": {"period": 2}}, [], "FSD string"),
+        ({"heartbeat": {"period": "0s"}}, [], "positive"),
+        ({"heartbeat": {"timeout": "3s"}}, [], "2\\*heartbeat.period"),
+        ({"heartbeat": {"warn_thresh": 0}}, [], "warn_thresh"),
+        ({"heartbeat": {"warn_thresh": True}}, [], "warn_thresh"),
+        ({}, ["period"], "unknown option"),
+        ({}, ["foo=1"], "foo=1: unknown option"),
+    ],
+)
+def test_bad_settings(table: dict[str, Any], args: list[str], text: str) -> None:
+    with pytest.raises(FormatError, match=text):
+        config.parse(table, args)
+
+
+async def test_pulses_each_period() -> None:
+    async with Instance() as inst:
+        h = await inst.connect()
+        await h.event_subscribe("heartbeat.pulse")
+        await inst.load("heartbeat")
+        await inst.advance(6.0)
+        topics = [(await h.next_event()).topic for _ in range(4)]  # at 0, 2, 4 and 6 seconds
+        assert topics == ["heartbeat.pulse"] * 4
+        assert h.events.empty()
+        stats = await h.rpc("heartbeat.stats-get", {})
+        assert stats == {"period": 2.0, "timeout": 300.0, "count": 4, "warn_thresh": 3}
+
+
+async def test_new_period_takes_effect_and_bad_one_is_refused() -> None:
+    async with Instance(["heartbeat"]) as inst:
+        h = await inst.connect()
+        await inst.advance(0.0)
+        await h.rpc("heartbeat.config-reload", {"heartbeat": {"period": "10s"}})
+        await inst.advance(19.0)
+        assert (await h.rpc("heartbeat.stats-get", {}))["count"] == 2  # at 0 and 10
+        with pytest.raises(OSError, match="positive"):
+            await h.rpc("heartbeat.config-reload", {"heartbeat": {"period": "0s"}})
+        assert (await h.rpc("heartbeat.stats-get", {}))["period"] == 10.0
+
+
+class FakeOverlay(BrokerModule):
+    name = "overlay"
+
+    async def start(self) -> None:
+        self.reasons: list[str] = []
+
+    @request_handler("disconnect-parent")
+    def disconnect_parent(self, msg: Any) -> object:
+        self.reasons.append(msg.args["reason"])
+        return DEFERRED
+
+
+async def test_silence_below_rank_0_is_logged_and_ends_the_connection_once() -> None:
+    async with Instance(attrs={"rank": "1"}) as inst:
+        inst.broker.router.services.pop("overlay")
+        overlay = await inst.load(type("FakeOverlay1", (FakeOverlay,), {"name": "fake-overlay"}))
+        inst.broker.router.services["overlay"] = overlay
+        overlay._methods["overlay.disconnect-parent"] = overlay._methods["fake-overlay.disconnect-parent"]
+        await inst.load("heartbeat")
+        await inst.advance(20.0)
+        assert any("heartbeat overdue" in line for line in inst.logged())
+        inst.broker.modules["heartbeat"].h.event_send("heartbeat.pulse")
+        await inst.advance(2.0)
+        assert any("heartbeat received" in line for line in inst.logged())
+        assert overlay.reasons == []
+        await inst.advance(400.0)
+        assert len(overlay.reasons) == 1
+        assert overlay.reasons[0].startswith("no heartbeat for")

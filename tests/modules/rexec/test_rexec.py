@@ -1,0 +1,482 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 42 with real processes: exec, write, kill, list, wait, attach, disconnect, shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import errno
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from rosin.constants import FLUX_ROLE_OWNER, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from rosin.testing.instance import Instance, MemoryFlux
+
+pytestmark = pytest.mark.system
+
+STDOUT, STDERR, CHANNEL, CREDIT, WAITABLE = 1, 2, 4, 8, 16
+
+
+@pytest.fixture
+async def inst() -> AsyncIterator[Instance]:
+    async with Instance(["rexec"], clock="real") as instance:
+        yield instance
+
+
+def command(*cmdline: str, **more: Any) -> dict[str, Any]:
+    env = {"PATH": os.environ["PATH"]}
+    return {"cmdline": list(cmdline), "env": env, "opts": {}, "channels": [], **more}
+
+
+def python(code: str, **more: Any) -> dict[str, Any]:
+    return command(sys.executable, "-c", code, **more)
+
+
+class Client:
+    """A foreground process, as a client sees it."""
+
+    def __init__(self, h: MemoryFlux, cmd: dict[str, Any], flags: int = STDOUT | STDERR, **more: Any) -> None:
+        self.h = h
+        self.rpc = h.rpc("rexec.exec", {"cmd": cmd, "flags": flags, **more}, flags=FLUX_RPC_STREAMING)
+        self.answers: list[dict[str, Any]] = []
+        self._stream = aiter(self.rpc)
+
+    async def until(self, kind: str) -> dict[str, Any]:
+        while True:
+            answer = await anext(self._stream)
+            self.answers.append(answer)
+            if answer["type"] == kind:
+                return answer
+
+    async def finish(self) -> int:
+        async for answer in self._stream:
+            self.answers.append(answer)
+        return next(int(a["status"]) for a in self.answers if a["type"] == "finished")
+
+    def output(self, stream: str = "stdout") -> bytes:
+        chunks = []
+        for io in (a["io"] for a in self.answers if a["type"] == "output"):
+            if io["stream"] == stream and "data" in io:
+                text = io["data"]
+                chunks.append(base64.b64decode(text) if io.get("encoding") == "base64" else text.encode())
+        return b"".join(chunks)
+
+    def eofs(self) -> list[str]:
+        ios = [a["io"] for a in self.answers if a["type"] == "output"]
+        return sorted(io["stream"] for io in ios if io.get("eof"))
+
+    def write(self, data: str = "", eof: bool = False, stream: str = "stdin") -> None:
+        io: dict[str, Any] = {"stream": stream, "rank": "0"}
+        if data:
+            io["data"] = data
+        if eof:
+            io["eof"] = True
+        self.h.rpc("rexec.write", {"matchtag": self.rpc.matchtag, "io": io}, flags=FLUX_RPC_NORESPONSE)
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def test_conversation(inst: Instance) -> None:
+    process = Client(await inst.connect(), command("sh", "-c", "echo out; echo err >&2; exit 3"))
+    assert await process.finish() == 3 << 8
+    pid = process.answers[0]["pid"]
+    assert process.answers[0] == {"type": "started", "pid": pid}
+    assert {
+        "type": "output",
+        "pid": pid,
+        "io": {"stream": "stdout", "rank": "0", "data": "out\n"},
+    } in process.answers
+    assert process.output("stderr") == b"err\n"
+    assert process.eofs() == ["stderr", "stdout"]
+    assert inst.broker.modules["rexec"].sessions == {}
+
+
+async def test_streams_not_asked_for_are_not_sent(inst: Instance) -> None:
+    process = Client(await inst.connect(), command("sh", "-c", "echo out; echo err >&2"), STDERR)
+    assert await process.finish() == 0
+    assert (process.output(), process.output("stderr"), process.eofs()) == (b"", b"err\n", ["stderr"])
+
+
+async def test_every_byte_comes_through(inst: Instance) -> None:
+    code = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 4000)"
+    process = Client(await inst.connect(), python(code))
+    assert await process.finish() == 0
+    assert process.output() == bytes(range(256)) * 4000
+
+
+async def test_output_is_sent_in_pieces_of_whole_lines(inst: Instance) -> None:
+    process = Client(await inst.connect(), python("for n in range(100000): print('line', n)"))
+    assert await process.finish() == 0
+    pieces = [a["io"]["data"] for a in process.answers if a["type"] == "output" and "data" in a["io"]]
+    assert "".join(pieces) == "".join(f"line {n}\n" for n in range(100000))
+    assert all(piece.endswith("\n") for piece in pieces)
+    assert len(pieces) < 1000
+
+
+async def test_unbuffered_output_is_sent_at_once(inst: Instance) -> None:
+    code = "import sys; print('prompt? ', end='', flush=True); sys.stdin.read()"
+    process = Client(await inst.connect(), python(code, opts={"stdout_LINE_BUFFER": "false"}))
+    await process.until("output")
+    assert process.output() == b"prompt? "
+    process.write(eof=True)
+    assert await process.finish() == 0
+
+
+async def test_a_megabyte_of_input_under_a_small_credit(inst: Instance) -> None:
+    cmd = command("cat", opts={"stdin_BUFSIZE": "4096"})
+    process = Client(await inst.connect(), cmd, STDOUT | STDERR | CREDIT)
+    data = "".join(f"{n:07}\n" for n in range(131072))
+    sent = 0
+    first = await process.until("add-credit")
+    assert first["channels"] == {"stdin": 4096}
+    assert [a["type"] for a in process.answers] == ["started", "add-credit"]
+    credit = 4096
+    while sent < len(data):
+        if not credit:
+            credit += (await process.until("add-credit"))["channels"]["stdin"]
+        piece = data[sent : sent + credit]
+        sent += len(piece)
+        credit -= len(piece)
+        process.write(piece, eof=sent == len(data))
+    assert await process.finish() == 0
+    assert process.output() == data.encode()
+
+
+async def test_a_client_that_ignores_its_credit_loses_its_process(inst: Instance) -> None:
+    cmd = python("import time; time.sleep(100)", opts={"stdin_BUFSIZE": "4096"})
+    process = Client(await inst.connect(), cmd)
+    pid = (await process.until("started"))["pid"]
+    for _ in range(30):
+        process.write("x" * 4096)
+    with pytest.raises(OSError, match="No space left") as error:
+        await process.finish()
+    assert error.value.errno == errno.ENOSPC
+    await gone(pid)
+
+
+async def gone(pid: int) -> None:
+    """Wait until a process that was killed has been collected."""
+    async with asyncio.timeout(20):
+        while alive(pid):
+            await asyncio.sleep(0.002)
+
+
+async def test_input_for_nobody_is_dropped(inst: Instance) -> None:
+    h = await inst.connect()
+    io = {"stream": "stdin", "rank": "0", "data": "x"}
+    h.rpc("rexec.write", {"matchtag": 4711, "io": io}, flags=FLUX_RPC_NORESPONSE)
+    h.rpc("rexec.write", {"io": io}, flags=FLUX_RPC_NORESPONSE)
+    process = Client(h, command("cat"))
+    process.write("x", stream="nosuch")
+    process.write("ok\n", eof=True)
+    assert await process.finish() == 0
+    assert process.output() == b"ok\n"
+    assert any("Error decoding rexec.write" in line for line in inst.logged())
+
+
+async def test_exec_errors(inst: Instance, tmp_path: Any) -> None:
+    h = await inst.connect()
+    (tmp_path / "file").write_text("not a program")
+    for cmd, number in (
+        (command("/nonexistent/program"), errno.ENOENT),
+        (command("nonexistent-program"), errno.ENOENT),
+        (command(str(tmp_path / "file")), errno.EACCES),
+        (command("true", cwd="/nonexistent"), errno.ENOENT),
+        (command(), errno.EPROTO),
+        (command("true", opts={"stdin_BUFSIZE": "x"}), errno.EPROTO),
+    ):
+        with pytest.raises(OSError) as error:
+            await Client(h, cmd).finish()
+        assert error.value.errno == number
+    with pytest.raises(FileNotFoundError, match="error launching process: No such file or directory"):
+        await Client(h, command("nonexistent-program")).finish()
+    with pytest.raises(FileNotFoundError, match="in /nonexistent"):
+        await Client(h, command("true", cwd="/nonexistent")).finish()
+    assert inst.broker.modules["rexec"].sessions == {}
+
+
+async def test_mode_errors(inst: Instance) -> None:
+    h = await inst.connect()
+    for payload, text in (
+        ({"flags": CREDIT}, "write-credit"),
+        ({"flags": 0, "local_flags": 1}, "stdio-fallthrough"),
+        ({"flags": 0, "cmd": command("true", channels=["x"])}, "auxiliary channels"),
+    ):
+        with pytest.raises(OSError, match=text) as error:
+            await h.rpc("rexec.exec", {"cmd": command("true"), **payload})
+        assert error.value.errno == errno.EINVAL
+    with pytest.raises(OSError, match="waitable flag only"):
+        await Client(h, command("true"), WAITABLE).finish()
+
+
+async def test_environment_and_directory(inst: Instance, tmp_path: Any) -> None:
+    cmd = command("sh", "-c", "echo $FLUX_URI $X; pwd", cwd=str(tmp_path))
+    cmd["env"]["X"] = "y"
+    cmd["env"]["FLUX_URI"] = "local:///wrong"
+    process = Client(await inst.connect(), cmd)
+    assert await process.finish() == 0
+    assert process.output().decode().split() == [inst.broker.attrs.get("local-uri")[0], "y", str(tmp_path)]
+
+
+async def test_kill_reaches_the_whole_group(inst: Instance) -> None:
+    h = await inst.connect()
+    process = Client(h, command("sh", "-c", "sleep 1000 & echo $!; wait"))
+    await process.until("output")
+    child = int(process.output())
+    await h.rpc("rexec.kill", {"pid": process.answers[0]["pid"], "signum": signal.SIGTERM})
+    assert await process.finish() == signal.SIGTERM
+    assert not alive(process.answers[0]["pid"])
+    await gone(child)
+
+
+async def test_kill_errors(inst: Instance) -> None:
+    h = await inst.connect()
+    with pytest.raises(ProcessLookupError, match="pid 1 does not belong to any subprocess"):
+        await h.rpc("rexec.kill", {"pid": 1, "signum": 0})
+    with pytest.raises(ProcessLookupError, match="label x does not belong"):
+        await h.rpc("rexec.kill", {"pid": -1, "signum": 0, "label": "x"})
+    process = Client(h, command("cat"))
+    pid = (await process.until("started"))["pid"]
+    with pytest.raises(OSError, match="invalid signal"):
+        await h.rpc("rexec.kill", {"pid": pid, "signum": 1000})
+    process.write(eof=True)
+    await process.finish()
+
+
+async def test_stopped(inst: Instance) -> None:
+    h = await inst.connect()
+    process = Client(h, command("cat"))
+    pid = (await process.until("started"))["pid"]
+    await h.rpc("rexec.kill", {"pid": pid, "signum": signal.SIGSTOP})
+    assert await process.until("stopped") == {"type": "stopped"}
+    await h.rpc("rexec.kill", {"pid": pid, "signum": signal.SIGCONT})
+    process.write(eof=True)
+    assert await process.finish() == 0
+
+
+async def test_list_and_labels(inst: Instance) -> None:
+    h = await inst.connect()
+    process = Client(h, command("cat", label="one"))
+    pid = (await process.until("started"))["pid"]
+    assert await h.rpc("rexec.list", {}) == {
+        "rank": 0,
+        "procs": [{"pid": pid, "cmd": "cat", "label": "one", "state": "R"}],
+    }
+    with pytest.raises(FileExistsError, match="label is not unique"):
+        await Client(h, command("cat", label="one")).finish()
+    await h.rpc("rexec.kill", {"pid": -1, "label": "one", "signum": signal.SIGKILL})
+    assert await process.finish() == signal.SIGKILL
+    assert (await h.rpc("rexec.list"))["procs"] == []
+
+
+async def test_disconnect_kills_foreground_and_spares_background(inst: Instance) -> None:
+    h, other = await inst.connect(), await inst.connect()
+    process = Client(h, command("cat"))
+    pid = (await process.until("started"))["pid"]
+    background = (await h.rpc("rexec.exec", {"cmd": command("sleep", "1000"), "flags": 0}))["pid"]
+    await h.close()
+    await gone(pid)
+    assert alive(background)
+    listed = (await other.rpc("rexec.list", {}))["procs"]
+    assert [entry["pid"] for entry in listed] == [background]
+
+
+async def test_background_output_goes_to_the_log(inst: Instance) -> None:
+    h = await inst.connect()
+    cmd = command("sh", "-c", "cat; echo one; echo two >&2; exit 2", label="job")
+    pid = (await h.rpc("rexec.exec", {"cmd": cmd, "flags": WAITABLE}))["pid"]
+    answer = await h.rpc("rexec.wait", {"pid": pid})
+    assert answer["status"] == 2 << 8
+    assert sorted(io["data"] for io in answer["output"]) == ["one\n", "two\n"]
+    log = "\n".join(inst.logged())
+    for text in (f"job[{pid}]: one", f"job[{pid}]: two", f"job: sh[{pid}]: Exit 2"):
+        assert text in log
+
+
+async def test_wait(inst: Instance) -> None:
+    h = await inst.connect()
+    plain = (await h.rpc("rexec.exec", {"cmd": command("sleep", "1000"), "flags": 0}))["pid"]
+    with pytest.raises(OSError, match="not waitable"):
+        await h.rpc("rexec.wait", {"pid": plain})
+    await h.rpc("rexec.exec", {"cmd": command("sleep", "1000", label="w"), "flags": WAITABLE})
+    waiting = h.rpc("rexec.wait", {"pid": -1, "label": "w"})
+    await inst.settle()
+    with pytest.raises(OSError, match="already being waited on"):
+        await h.rpc("rexec.wait", {"pid": -1, "label": "w"})
+    with pytest.raises(OSError, match="being waited on") as error:
+        await h.rpc("rexec.attach", {"pid": -1, "label": "w", "flags": 0}, flags=FLUX_RPC_STREAMING)
+    assert error.value.errno == errno.EBUSY
+    await h.rpc("rexec.kill", {"pid": -1, "label": "w", "signum": signal.SIGKILL})
+    assert await waiting == {"status": signal.SIGKILL}
+    with pytest.raises(ProcessLookupError):
+        await h.rpc("rexec.wait", {"pid": -1, "label": "w"})
+
+
+async def test_a_waitable_process_is_kept_until_somebody_waits(inst: Instance) -> None:
+    h = await inst.connect()
+    pid = (await h.rpc("rexec.exec", {"cmd": command("true"), "flags": WAITABLE}))["pid"]
+    async with asyncio.timeout(20):
+        while (await h.rpc("rexec.list"))["procs"][0]["state"] != "Z":
+            await asyncio.sleep(0.002)
+    assert await h.rpc("rexec.wait", {"pid": pid}) == {"status": 0}
+    assert (await h.rpc("rexec.list"))["procs"] == []
+
+
+async def test_a_waiter_that_goes_leaves_the_result_to_the_next(inst: Instance) -> None:
+    first, second = await inst.connect(), await inst.connect()
+    pid = (await first.rpc("rexec.exec", {"cmd": command("sleep", "1000"), "flags": WAITABLE}))["pid"]
+    first.rpc("rexec.wait", {"pid": pid})
+    await inst.settle()
+    await first.close()
+    await inst.settle()
+    await second.rpc("rexec.kill", {"pid": pid, "signum": signal.SIGINT})
+    assert await second.rpc("rexec.wait", {"pid": pid}) == {"status": signal.SIGINT}
+
+
+async def test_attach(inst: Instance, tmp_path: Any) -> None:
+    h, other = await inst.connect(), await inst.connect()
+    gate = str(tmp_path / "gate")
+    os.mkfifo(gate)
+    cmd = command("sh", "-c", 'cat "$0"; echo hello', gate, label="bg")
+    pid = (await h.rpc("rexec.exec", {"cmd": cmd, "flags": WAITABLE}))["pid"]
+    request = {"pid": -1, "label": "bg", "flags": STDOUT}
+    gone_client = h.rpc("rexec.attach", request, flags=FLUX_RPC_STREAMING)
+    attached = await gone_client
+    assert (attached["type"], attached["pid"], attached["cmd"]["label"]) == ("attached", pid, "bg")
+    with pytest.raises(OSError, match="already has a client attached") as error:
+        await other.rpc("rexec.attach", request, flags=FLUX_RPC_STREAMING)
+    assert error.value.errno == errno.EBUSY
+    await h.close()  # the process goes on in the background
+    await inst.settle()
+    stream = other.rpc("rexec.attach", request, flags=FLUX_RPC_STREAMING)
+    seen = aiter(stream)
+    assert (await anext(seen))["type"] == "attached"
+    await asyncio.to_thread(lambda: open(gate, "w").close())  # returns when cat has opened its end
+    rest = [answer async for answer in seen]
+    assert [a["io"] for a in rest if a["type"] == "output"] == [
+        {"stream": "stdout", "rank": "0", "data": "hello\n"},
+        {"stream": "stdout", "rank": "0", "eof": True},
+    ]
+    assert {"type": "finished", "status": 0} in rest
+    with pytest.raises(FileNotFoundError):  # finished was delivered, so the process is reaped
+        await other.rpc("rexec.attach", request, flags=FLUX_RPC_STREAMING)
+
+
+async def test_attach_to_what_has_ended(inst: Instance) -> None:
+    h = await inst.connect()
+    pid = (await h.rpc("rexec.exec", {"cmd": command("sh", "-c", "exit 4"), "flags": WAITABLE}))["pid"]
+    async with asyncio.timeout(20):
+        while not inst.broker.modules["rexec"].by_pid[pid].process.closed:
+            await asyncio.sleep(0.002)
+    stream = h.rpc("rexec.attach", {"pid": pid, "flags": STDOUT | STDERR}, flags=FLUX_RPC_STREAMING)
+    kinds = [answer["type"] async for answer in stream]
+    assert kinds == ["attached", "output", "output", "finished"]
+    with pytest.raises(ProcessLookupError):
+        await h.rpc("rexec.wait", {"pid": pid})
+
+
+async def test_attach_errors(inst: Instance) -> None:
+    h = await inst.connect()
+    process = Client(h, command("cat"))
+    pid = (await process.until("started"))["pid"]
+    for request, flags, number in (
+        ({"pid": pid, "flags": 0}, FLUX_RPC_STREAMING, errno.EBUSY),
+        ({"pid": pid, "flags": 0}, 0, errno.EPROTO),
+        ({"pid": 1, "flags": 0}, FLUX_RPC_STREAMING, errno.ENOENT),
+        ({"pid": pid}, FLUX_RPC_STREAMING, errno.EPROTO),
+    ):
+        with pytest.raises(OSError) as error:
+            await h.rpc("rexec.attach", request, flags=flags)
+        assert error.value.errno == number
+    process.write(eof=True)
+    await process.finish()
+
+
+async def test_channel(inst: Instance) -> None:
+    code = (
+        "import os, socket; s = socket.socket(fileno=int(os.environ['DATA']));\n"
+        "data = b''\n"
+        "while piece := s.recv(100): data += piece\n"
+        "s.sendall(data.upper())"
+    )
+    process = Client(
+        await inst.connect(), python(code, channels=["DATA"]), STDOUT | STDERR | CHANNEL | CREDIT
+    )
+    assert set((await process.until("add-credit"))["channels"]) == {"stdin", "DATA"}
+    process.write("hello\n", eof=True, stream="DATA")
+    assert await process.finish() == 0
+    assert process.output("DATA") == b"HELLO\n"
+    assert process.eofs() == ["DATA", "stderr", "stdout"]
+
+
+async def test_guests_and_remote_clients(inst: Instance) -> None:
+    guest = await inst.connect(userid=12345)
+    with pytest.raises(PermissionError):
+        await guest.rpc("rexec.list", {})
+    remote = await inst.connect(rolemask=FLUX_ROLE_OWNER)
+    assert (await remote.rpc("rexec.list", {}))["procs"] == []
+    inst.broker.modules["rexec"].config = {"access": {"allow-guest-user": True}}
+    with pytest.raises(PermissionError, match="Remote rexec requests"):
+        await remote.rpc("rexec.list", {})
+
+
+async def test_a_process_without_credit_for_output_is_paused(inst: Instance) -> None:
+    """A client whose transport is full: the process must block instead of growing the broker."""
+
+    class FullTransport:
+        waiting = 100 << 20
+
+        def get_write_buffer_size(self) -> int:
+            return self.waiting
+
+    h = await inst.connect()
+    process = Client(h, command("yes"))
+    pid = (await process.until("output"))["pid"]
+    transport = FullTransport()
+    h.client._transport = transport  # type: ignore[attr-defined]
+    module = inst.broker.modules["rexec"]
+    async with asyncio.timeout(20):
+        while not module.slow:
+            await asyncio.sleep(0)
+    await inst.settle()
+    session = next(iter(module.slow))
+    count = module.counts["tx"][1]
+    await inst.settle()
+    assert module.counts["tx"][1] == count
+    transport.waiting = 0
+    async with asyncio.timeout(20):
+        while module.counts["tx"][1] == count:
+            await asyncio.sleep(0.002)
+    assert session not in module.slow
+    await h.rpc("rexec.kill", {"pid": pid, "signum": signal.SIGKILL})
+    assert await process.finish() == signal.SIGKILL
+
+
+async def test_nothing_survives_the_module() -> None:
+    async with Instance(["rexec"], clock="real") as inst:
+        h = await inst.connect()
+        stubborn = "trap '' TERM; echo ready; while :; do sleep 1000 & wait; done"
+        process = Client(h, command("sh", "-c", stubborn))
+        await process.until("output")
+        pids = [process.answers[0]["pid"]]
+        pids.append((await h.rpc("rexec.exec", {"cmd": command("sleep", "1000"), "flags": 0}))["pid"])
+        import rosin.modules.rexec.module as rexec_module
+
+        rexec_module.SHUTDOWN_TIMEOUT, kept = 0.2, rexec_module.SHUTDOWN_TIMEOUT
+        try:
+            await inst.broker.remove("rexec")
+        finally:
+            rexec_module.SHUTDOWN_TIMEOUT = kept
+        assert not any(alive(pid) for pid in pids)
+        assert await process.finish() == signal.SIGKILL
