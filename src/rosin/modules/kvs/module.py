@@ -396,9 +396,13 @@ class Kvs(BrokerModule):
         name = field(msg.args, "namespace", str)
         if name.lower() == PRIMARY:
             raise OSError(errno.ENOTSUP, "the primary namespace cannot be removed")
-        namespace = self.namespaces.pop(name, None)
+        namespace = self.namespaces.get(name)
         if namespace is None:
             return
+        if namespace in self._ready:  # what was sent before the removal still counts
+            self._ready.remove(namespace)
+            self.advance(namespace)
+        del self.namespaces[name]
         namespace.removed = True
         error = OSError(errno.ENOTSUP, "namespace was removed")
         for _, waiter in namespace.waiters:
