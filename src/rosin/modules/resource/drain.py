@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Which ranks are drained, since when and why (RFC 44).
+
+Requests are checked, made into an event, written down, and only then applied: :meth:`DrainState.apply`
+takes live events and, after a restart, the recorded ones.
+"""
+
+from __future__ import annotations
+
+from errno import EEXIST, EINVAL
+from typing import TYPE_CHECKING, Any
+
+from rosin.errors import FormatError
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.modules.resource.hosts import HostMap
+
+#: Request mode -> the event's ``overwrite``. Without a mode, ranks in the wanted state already are an error.
+MODES = {"update": 0, "overwrite": 1, "force-overwrite": 2}
+
+
+class DrainState:
+    """Drained ranks with time stamp and reason (None: no reason given)."""
+
+    def __init__(self, hosts: HostMap) -> None:
+        self._hosts = hosts
+        self._drained: dict[int, tuple[float, str | None]] = {}
+
+    @property
+    def ranks(self) -> Idset:
+        """All drained ranks."""
+        return Idset(list(self._drained))
+
+    def move(self, hosts: HostMap) -> None:
+        """Use another map of ranks to hosts; ranks beyond it are not drained any more."""
+        self._hosts = hosts
+        self._drained = {rank: held for rank, held in self._drained.items() if rank < len(hosts)}
+
+    # -- requests --
+
+    def drain(self, ranks: Idset, mode: str | None, reason: str | None, exclude: Idset) -> dict[str, Any]:
+        """Return the context of the ``drain`` event that a request asks for.
+
+        Raises OSError: EINVAL on an unknown mode or, without a mode, excluded ranks; EEXIST when without a
+        mode some are drained with a reason already.
+        """
+        if mode is None:
+            self._refuse_known(ranks, exclude)
+        elif mode not in MODES:
+            raise OSError(EINVAL, f"Invalid mode specified: {mode!r} is not one of {', '.join(MODES)}")
+        context: dict[str, Any] = {"idset": ranks.encode(), "nodelist": self._hosts.names(ranks)}
+        if reason is not None:
+            context["reason"] = reason
+        context["overwrite"] = 0 if mode is None else MODES[mode]
+        return context
+
+    def _refuse_known(self, ranks: Idset, exclude: Idset) -> None:
+        known = Idset([rank for rank in ranks if self._reason(rank) is not None])
+        excluded = ranks & exclude
+        causes = [text for text, ids in (("already drained", known), ("excluded", excluded)) if ids]
+        if causes:
+            raise OSError(EEXIST if known else EINVAL, f"{_named(known | excluded)} {' or '.join(causes)}")
+
+    def _reason(self, rank: int) -> str | None:
+        return self._drained.get(rank, (0.0, None))[1]
+
+    def undrain(self, ranks: Idset, mode: str | None, reason: str | None) -> dict[str, Any]:
+        """Return the context of the ``undrain`` event that a request asks for.
+
+        Raises OSError: EEXIST when without a mode some are not drained, EINVAL on an unknown mode.
+        """
+        if mode is None:
+            other = Idset([rank for rank in ranks if rank not in self._drained])
+            if other:
+                raise OSError(EEXIST, f"{_named(other)} not drained")
+        elif mode not in MODES:
+            raise OSError(EINVAL, f"invalid undrain mode {mode!r}: use one of {', '.join(MODES)}")
+        context: dict[str, Any] = {
+            "idset": ranks.encode(),
+            "nodelist": self._hosts.names(ranks),
+            "overwrite": 0 if mode is None else MODES[mode],
+        }
+        if reason is not None:
+            context["reason"] = reason
+        return context
+
+    # -- events --
+
+    def apply(self, name: str, context: dict[str, Any], timestamp: float) -> None:
+        """Take a ``drain`` or ``undrain`` event into account; others are ignored. Raises FormatError."""
+        if name not in ("drain", "undrain"):
+            return
+        ranks = self._hosts.remap(field(context, "idset", str), field(context, "nodelist", str))
+        if name == "undrain":
+            for rank in ranks:
+                self._drained.pop(rank, None)
+            return
+        reason = field(context, "reason", (str, type(None)), None)
+        overwrite = field(context, "overwrite", int, 1)
+        for rank in ranks:
+            held = self._drained.get(rank)
+            if held is None or overwrite == 2:
+                self._drained[rank] = (timestamp, reason)
+            elif overwrite or held[1] is None:
+                self._drained[rank] = (held[0], reason)
+
+    # -- views --
+
+    def info(self) -> dict[str, dict[str, Any]]:
+        """Return ``{idset: {timestamp, reason}}``, as ``resource.status`` shows it; no reason is ``""``."""
+        groups: dict[tuple[float, str], list[int]] = {}
+        for rank in sorted(self._drained):
+            timestamp, reason = self._drained[rank]
+            groups.setdefault((float(round(timestamp)), reason or ""), []).append(rank)
+        return {
+            Idset(ranks).encode(): {"timestamp": timestamp, "reason": reason}
+            for (timestamp, reason), ranks in groups.items()
+        }
+
+    def checkpoint(self, now: float) -> dict[str, Any]:
+        """Return what is kept in the KVS under ``checkpoint.resource``."""
+        state = self.info()
+        for ids, entry in state.items():
+            entry["nodelist"] = self._hosts.names(Idset.decode(ids))
+        return {"timestamp": now, "drain_state": state}
+
+    def restore(self, checkpoint: Any) -> float:
+        """Take over a checkpoint; return its time. Raises FormatError."""
+        for ids, entry in field(checkpoint, "drain_state", dict).items():
+            timestamp = field(entry, "timestamp", float)
+            reason = field(entry, "reason", str) or None
+            for rank in self._hosts.remap(ids, field(entry, "nodelist", str)):
+                self._drained[rank] = (timestamp, reason)
+        return field(checkpoint, "timestamp", float)
+
+    def replay(self, events: list[dict[str, Any]], since: float) -> None:
+        """Apply recorded events that are not older than ``since``. Raises FormatError naming the event."""
+        for number, event in enumerate(events, 1):
+            if event["timestamp"] >= since:
+                try:
+                    self.apply(event["name"], event.get("context") or {}, event["timestamp"])
+                except FormatError as error:
+                    raise FormatError(f"resource.eventlog: event {number}: {error}") from None
+
+
+def _named(ranks: Idset) -> str:
+    return f"rank{'s' if len(ranks) > 1 else ''} {ranks.encode()}"

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Which broker rank runs on which host."""
+
+from __future__ import annotations
+
+from errno import EINVAL
+from typing import TYPE_CHECKING
+
+from rosin.errors import FormatError
+from rosin.rfc.hostlist import Hostlist
+from rosin.rfc.idset import Idset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rosin.rfc.rset import ResourceSet
+
+
+class HostMap:
+    """Hosts by rank. Several ranks may share a host."""
+
+    __slots__ = ("_first", "hosts")
+
+    def __init__(self, hosts: Iterable[str]) -> None:
+        self.hosts = list(hosts)
+        self._first: dict[str, int] = {}
+        for rank, host in enumerate(self.hosts):
+            self._first.setdefault(host, rank)
+
+    @classmethod
+    def of(cls, rset: ResourceSet, hostlist: str, size: int) -> HostMap:
+        """Make the map of an instance of ``size`` brokers on ``hostlist``.
+
+        R says where a rank is, and the list where R does not; R may have more ranks than there are brokers.
+        """
+        names = list(Hostlist(hostlist))
+        count = max(size, (rset.ranks().last() or 0) + 1)
+        return cls(rset.host(rank) or (names[rank] if rank < len(names) else "") for rank in range(count))
+
+    def __len__(self) -> int:
+        return len(self.hosts)
+
+    def names(self, ranks: Idset) -> str:
+        """Return the hostlist of a set of ranks."""
+        known = [self.hosts[rank] if rank < len(self.hosts) else "" for rank in ranks]
+        return Hostlist([host for host in known if host]).encode()
+
+    def ranks(self, targets: str) -> Idset:
+        """Return the ranks that an idset or a hostlist names.
+
+        A host stands for all of its ranks. Raises OSError EINVAL on text that is neither, on unknown hosts,
+        on an empty set and on ranks that do not exist.
+        """
+        try:
+            ids = Idset.decode(targets)
+        except FormatError:
+            ids = self._by_host(targets)
+        if not ids:
+            raise OSError(EINVAL, "idset is empty")
+        if (ids.last() or 0) >= len(self.hosts):
+            raise OSError(EINVAL, f"idset is out of range: ranks are 0 to {len(self.hosts) - 1}")
+        return ids
+
+    def _by_host(self, targets: str) -> Idset:
+        try:
+            wanted = set(Hostlist(targets))
+        except FormatError as error:
+            raise OSError(EINVAL, f"invalid targets: {error}") from None
+        unknown = [host for host in wanted if host not in self._first]
+        if unknown:
+            raise OSError(EINVAL, f"invalid targets: invalid hosts: {Hostlist(sorted(unknown)).encode()}")
+        return Idset([rank for rank, host in enumerate(self.hosts) if host in wanted])
+
+    def remap(self, ranks: str, nodelist: str) -> Idset:
+        """Return where recorded ranks are now (RFC 44, replay).
+
+        A rank whose host is no longer the recorded one becomes the first rank of that host; ranks and hosts
+        that are gone are left out. Raises FormatError on malformed text.
+        """
+        names = list(Hostlist(nodelist))
+        found = []
+        for position, rank in enumerate(Idset.decode(ranks)):
+            host = names[position] if position < len(names) else None
+            now: int | None = rank if rank < len(self.hosts) else None
+            if host is not None and (now is None or self.hosts[now] != host):
+                now = self._first.get(host)
+            if now is not None:
+                found.append(now)
+        return Idset(found)

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The machine as hwloc 2 XML, for job shells and tools that ask ``resource.topo-get``, and back.
+
+Written: machine, one NUMA node, packages, cores, processing units, and a device for each GPU. The format is
+hwloc's own (``hwloc2.dtd``); no RFC describes it. Read: XML of any origin, for ``resource.reload``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+from xml.sax.saxutils import quoteattr
+
+from rosin.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rosin.process.topology import Core, Topology
+
+_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE topology SYSTEM "hwloc2.dtd">\n'
+_COPROCESSOR = "5"  # hwloc's osdev_type
+_BACKENDS = ("CUDA", "NVML", "OpenCL", "RSMI")
+_NODESET = 'nodeset="0x00000001" complete_nodeset="0x00000001"'
+
+
+def encode(topology: Topology) -> str:
+    """Return the XML of a machine."""
+    return _HEAD + "\n".join(_Writer(topology).lines()) + "\n"
+
+
+class _Writer:
+    """Numbers the objects of one document: every object has a unique ``gp_index``."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+        self.objects = 0
+
+    def lines(self) -> Iterator[str]:
+        topology = self.topology
+        everything = _cpuset(topology.cores)
+        yield '<topology version="2.0">'
+        allowed = f'allowed_cpuset="{_hex(everything)}" allowed_nodeset="0x00000001"'
+        yield f"  {self.open('Machine', 0, everything, allowed)}>"
+        yield f'    <info name="HostName" value={quoteattr(topology.hostname)}/>'
+        yield '    <info name="Backend" value="rosin"/>'
+        memory = f'local_memory="{topology.memory}"'
+        yield f"    {self.open('NUMANode', 0, everything, memory)}/>"
+        number = 0
+        for package in sorted({core.package for core in topology.cores}):
+            cores = [core for core in topology.cores if core.package == package]
+            yield f"    {self.open('Package', package, _cpuset(cores))}>"
+            for core in cores:
+                yield f"      {self.open('Core', number, _cpuset([core]))}>"
+                for unit in core.pus:
+                    yield f"        {self.open('PU', unit, 1 << unit)}/>"
+                yield "      </object>"
+                number += 1
+            yield "    </object>"
+        for gpu in range(topology.gpus):
+            self.objects += 1
+            device = f'name="cuda{gpu}" subtype="CUDA" osdev_type="{_COPROCESSOR}"'
+            yield f'    <object type="OSDev" gp_index="{self.objects}" {device}>'
+            yield '      <info name="Backend" value="CUDA"/>'
+            yield "    </object>"
+        yield "  </object>"
+        yield "</topology>"
+
+    def open(self, kind: str, index: int, cpuset: int, more: str = "") -> str:
+        """Return the start of an element, without its end bracket."""
+        self.objects += 1
+        text = (
+            f'<object type="{kind}" os_index="{index}" cpuset="{_hex(cpuset)}"'
+            f' complete_cpuset="{_hex(cpuset)}" {_NODESET} gp_index="{self.objects}"'
+        )
+        return f"{text} {more}" if more else text
+
+
+def _cpuset(cores: list[Core]) -> int:
+    mask = 0
+    for core in cores:
+        for unit in core.pus:
+            mask |= 1 << unit
+    return mask
+
+
+def _hex(mask: int) -> str:
+    """Return hwloc's bitmap text: words of 32 bits, highest first, joined by commas."""
+    words: list[str] = []
+    while mask or not words:
+        words.append(f"0x{mask & 0xFFFFFFFF:08x}")
+        mask >>= 32
+    return ",".join(reversed(words))
+
+
+def decode(xml: str | bytes, rank: int) -> dict[str, Any]:
+    """Return the R object of one rank whose machine the XML describes. Raises FormatError."""
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise FormatError(f"hwloc XML: {error}") from None
+    host = next((info.get("value") for info in root.iter("info") if info.get("name") == "HostName"), None)
+    cores = sum(1 for obj in root.iter("object") if obj.get("type") == "Core")
+    if not host or not cores:
+        raise FormatError("hwloc XML: no host name or no core in it")
+    gpus = sum(_gpus(root))
+    children = {"core": f"0-{cores - 1}" if cores > 1 else "0"}
+    if gpus:
+        children["gpu"] = f"0-{gpus - 1}" if gpus > 1 else "0"
+    lite = [{"rank": str(rank), "children": children}]
+    return {
+        "version": 1,
+        "execution": {"R_lite": lite, "starttime": 0.0, "expiration": 0.0, "nodelist": [host]},
+    }
+
+
+def _gpus(parent: ElementTree.Element) -> Iterator[int]:
+    """Yield the number of GPUs below each object.
+
+    Several programming interfaces may each show the GPUs of one PCI device: there, the one that shows most
+    counts.
+    """
+    devices: dict[str, int] = {}
+    for child in parent:
+        if child.tag != "object":
+            continue
+        if child.get("type") == "OSDev":
+            backend = _info(child, "Backend")
+            if backend in _BACKENDS:
+                devices[backend] = devices.get(backend, 0) + 1
+        else:
+            yield from _gpus(child)
+    if devices:
+        yield max(devices.values()) if parent.get("type") == "PCIDev" else sum(devices.values())
+
+
+def _info(element: ElementTree.Element, name: str) -> str:
+    return next((info.get("value", "") for info in element.iter("info") if info.get("name") == name), "")

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Deciding what the instance's resources are (RFC 44: the method of ``resource-define``)."""
+
+from __future__ import annotations
+
+from errno import EINVAL, ENOENT
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rosin.errors import FormatError
+from rosin.modules.resource import hwloc
+from rosin.modules.resource.config import load_file
+from rosin.rfc.rset import ResourceSet
+
+if TYPE_CHECKING:
+    from rosin.modules.resource.verify import Verification
+    from rosin.process.topology import Topology
+
+
+class Choice:
+    """The resources, how they were found, and what is wrong with this machine's part of them.
+
+    Attributes:
+        rset: the resources.
+        method: ``configuration``, ``kvs`` or ``dynamic-discovery``.
+        fault: why this rank must be drained, or None.
+    """
+
+    __slots__ = ("fault", "method", "rset")
+
+    def __init__(self, rset: ResourceSet, method: str, fault: str | None = None) -> None:
+        self.rset = rset
+        self.method = method
+        self.fault = fault
+
+
+def from_topology(topology: Topology, rank: int) -> ResourceSet:
+    """Return the resources of a discovered machine."""
+    rset = ResourceSet()
+    rset.add_rank(rank, topology.hostname, (1 << len(topology.cores)) - 1, (1 << topology.gpus) - 1)
+    return rset
+
+
+def choose(
+    *,
+    configured: ResourceSet | None,
+    stored: ResourceSet | None,
+    recorded: list[dict[str, Any]],
+    local: ResourceSet,
+    rank: int,
+    verify: Verification | None,
+) -> Choice:
+    """Choose among configured, stored (from an earlier run) and discovered resources.
+
+    ``recorded`` are the events of earlier runs; ``verify`` is None when the machine is not to be compared.
+    Stored resources that had been discovered are discovered again when the machine has become another one:
+    a drained node would help nobody.
+    """
+    if configured is not None:
+        return Choice(configured, "configuration", verify.check(configured, local, rank) if verify else None)
+    if stored is None:
+        return Choice(local, "dynamic-discovery")
+    fault = verify.check(stored, local, rank) if verify else None
+    if fault and _was_discovered(recorded):
+        return Choice(local, "dynamic-discovery")
+    return Choice(stored, "kvs", fault)
+
+
+def _was_discovered(recorded: list[dict[str, Any]]) -> bool:
+    methods = [
+        (event.get("context") or {}).get("method") for event in recorded if event["name"] == "resource-define"
+    ]
+    origins = [method for method in methods if method != "kvs"]
+    return bool(origins) and origins[-1] == "dynamic-discovery"
+
+
+def load(path: str, *, xml: bool) -> ResourceSet:
+    """Read resources for ``resource.reload``: a file of R, or with ``xml`` a directory of ``<rank>.xml``.
+
+    Raises OSError ENOENT or EINVAL naming the file.
+    """
+    where = Path(path)
+    if not where.exists():
+        raise OSError(ENOENT, f"unable to open {path}: No such file or directory")
+    try:
+        return _load_directory(where) if xml else load_file(path)
+    except FormatError as error:
+        raise OSError(EINVAL, str(error)) from None
+
+
+def _load_directory(directory: Path) -> ResourceSet:
+    rset = ResourceSet()
+    for file in sorted(directory.glob("*.xml")):
+        if not (file.stem.isascii() and file.stem.isdigit()):
+            raise FormatError(f"{file}: expected RANK.xml")
+        try:
+            rset.append(ResourceSet.decode(hwloc.decode(file.read_bytes(), int(file.stem))))
+        except (FormatError, OSError) as error:
+            raise FormatError(f"{file}: {error}") from None
+    if not rset.nnodes:
+        raise FormatError(f"{directory}: no RANK.xml in this directory")
+    return rset

@@ -1,0 +1,405 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``resource``: inventory, availability, drain state and their event log (RFC 20, 28, 44).
+
+A change is made into an event, the event is written to the KVS if it is of the kind that is kept, and only
+then takes effect, is answered, and goes to the scheduler and to journal consumers, all in order of posting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from errno import EBUSY, EINVAL, ENOSYS, EPROTO
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
+from rosin.modules.resource import hwloc, inventory
+from rosin.modules.resource.availability import Acquisition, Availability
+from rosin.modules.resource.config import ResourceConfig
+from rosin.modules.resource.drain import DrainState
+from rosin.modules.resource.hosts import HostMap
+from rosin.modules.resource.journal import Journal, response
+from rosin.modules.resource.status import SchedStatus, status
+from rosin.modules.resource.writer import KEY as EVENTLOG_KEY
+from rosin.modules.resource.writer import EventWriter, put
+from rosin.process.topology import discover
+from rosin.rfc import eventlog, treeobj
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field
+from rosin.rfc.rset import ResourceSet
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from rosin.rfc.message import Message
+
+    Event = dict[str, Any]
+
+R_KEY, CHECKPOINT_KEY = "resource.R", "checkpoint.resource"
+
+
+class Resource(BrokerModule):
+    """The resource service of rank 0."""
+
+    name = "resource"
+
+    async def start(self) -> None:
+        """Find out what there is, and what earlier runs left."""
+        self.rank, self.size = int(self.attrs["rank"]), int(self.attrs["size"])
+        if self.rank != 0:
+            raise OSError(ENOSYS, "resource: this module runs on rank 0 only")
+        self.recovery = "broker.recovery-mode" in self.attrs
+        self.conf = ResourceConfig(self.config.get("resource", {}), self.args)
+        self.consumers: set[asyncio.Queue[dict[str, Any]]] = set()
+        self.acquirer: asyncio.Queue[dict[str, Any]] | None = None
+        self.acquisition: Acquisition | None = None
+        self.muted = False
+        self.waitups: list[tuple[Message, int]] = []
+        self.question: asyncio.Task[dict[str, Any] | OSError] | None = None  # to the job manager
+        self.lock = asyncio.Lock()  # of requests that read state, write an event and change state
+        self.writer = EventWriter(self._commit, self._deliver, self.create_task)
+        stored, log, checkpoint = await asyncio.gather(
+            self._lookup(R_KEY), self._lookup(EVENTLOG_KEY), self._lookup(CHECKPOINT_KEY)
+        )
+        recorded = eventlog.decode_entries(log or b"")
+        self.topology = discover(restrict=not self.conf.norestrict, hostname=self.attrs["hostname"])
+        choice = inventory.choose(
+            configured=self._configured(),
+            stored=ResourceSet.decode(stored) if stored else None,
+            recorded=recorded,
+            local=inventory.from_topology(self.topology, self.rank),
+            rank=self.rank,
+            verify=None if self.conf.noverify or self.recovery else self.conf.verify,
+        )
+        self._use(choice.rset, choice.method)
+        self.drain_state = DrainState(self.hosts)
+        since = self.drain_state.restore(_json.loads(checkpoint)) if checkpoint else 0.0
+        self.drain_state.replay(recorded, since)
+        self.state.drained = self.drain_state.ranks
+        self.events = Journal(recorded, self.conf.journal_max)
+        await self._truncate(recorded, since)
+        await self._announce(choice)
+
+    def _configured(self) -> ResourceSet | None:
+        """Return configured resources; with ``[bootstrap]`` a host's rank is its place in the hostlist."""
+        rset = self.conf.rset
+        if rset is not None and "bootstrap" in self.config:
+            try:
+                return rset.rerank(self.attrs["hostlist"])
+            except FormatError as error:
+                raise OSError(EINVAL, f"error reranking R: {error}") from None
+        return rset
+
+    def _use(self, rset: ResourceSet, method: str) -> None:
+        """Make ``rset`` the inventory; called before its ``resource-define`` event is posted."""
+        self.rset, self.method = rset, method
+        self.R = rset.encode()
+        self.sched_state: SchedStatus | None = None
+        self.hosts = HostMap.of(rset, self.attrs.get("hostlist", ""), self.size)
+        exclude = self.hosts.ranks(self.conf.exclude) if self.conf.exclude else Idset()
+        self.state = Availability(len(self.hosts), exclude)
+        self.state.shrinks = method != "configuration"
+
+    async def _truncate(self, recorded: list[Event], since: float) -> None:
+        """Drop recorded events that are older than the configured history and covered by the checkpoint."""
+        limit = min(since, self.now() - self.conf.history)
+        if self.conf.notruncate or self.recovery or limit <= 0:
+            return
+        kept = [event for event in recorded if event["timestamp"] >= limit]
+        if len(kept) < len(recorded):
+            text = eventlog.encode_entries(kept).encode()
+            await self._commit([put(EVENTLOG_KEY, text)])
+
+    async def _announce(self, choice: inventory.Choice) -> None:
+        """Post the events of a start: restart, resource-define, and drain events that it brings."""
+        ranks = Idset.from_range(0, self.size - 1)
+        online = self._all() if self.conf.force_up else Idset()
+        self.state.set_online(online)
+        nodelist = self.attrs.get("hostlist", "")
+        self._note("restart", {"ranks": ranks.encode(), "online": online.encode(), "nodelist": nodelist})
+        excluded = self.state.drained & self.state.exclude
+        posts = [self._define()]
+        if excluded:
+            posts.append(self._post("undrain", self.drain_state.undrain(excluded, "overwrite", None)))
+        if choice.fault:
+            self.log.error(f"draining: {choice.fault}")
+            mine = Idset([self.rank])
+            posts.append(self._post("drain", self.drain_state.drain(mine, "update", choice.fault, Idset())))
+        if not self.conf.force_up and not self.recovery:
+            await self._watch("broker.online", self._online)
+            await self._watch("broker.torpid", self._torpid)
+        await asyncio.gather(*posts)
+
+    def _all(self) -> Idset:
+        return Idset.from_range(0, self.state.size - 1)
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Check the table; of it only ``journal-max`` takes effect at once."""
+        self.events.set_limit(ResourceConfig(config.get("resource", {}), self.args).journal_max)
+
+    async def stop(self) -> None:
+        """Keep the drain state where a shortened event log cannot lose it."""
+        if self.recovery:
+            return
+        value = _json.dumps(self.drain_state.checkpoint(self.now()))
+        try:
+            await self._commit([put(CHECKPOINT_KEY, value)])
+        except OSError as error:
+            self.log.error(f"failed to checkpoint drain state: {error.strerror}")
+
+    def disconnected(self, sender: bytes) -> None:
+        """Forget what a client waits for."""
+        self.waitups = [entry for entry in self.waitups if entry[0].sender != sender]
+
+    # -- KVS --
+
+    async def _lookup(self, key: str) -> bytes | None:
+        try:
+            answer = await self.h.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": 0})
+        except FileNotFoundError:
+            return None
+        return treeobj.val_data(field(answer, "val", dict))
+
+    async def _commit(self, ops: list[dict[str, Any]]) -> None:
+        await self.h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops})
+
+    # -- events (RFC 44) --
+
+    def _post(
+        self, name: str, context: dict[str, Any], ops: list[dict[str, Any]] | None = None
+    ) -> asyncio.Future[None]:
+        """Post an event that is kept; the future is done when it has taken effect."""
+        return self.writer.keep(eventlog.entry(name, context, self.now()), ops)
+
+    def _note(self, name: str, context: dict[str, Any]) -> None:
+        """Post an event that is not kept."""
+        self.writer.note(eventlog.entry(name, context, self.now()))
+
+    def _deliver(self, event: Event) -> None:
+        """Let an event take effect and tell those who listen."""
+        name, context = event["name"], event["context"]
+        self.drain_state.apply(name, context, event["timestamp"])
+        self.state.drained = self.drain_state.ranks
+        self.events.append(event)
+        message = response(event, self.R)
+        for queue in self.consumers:
+            queue.put_nowait(message)
+        if name == "offline" and self.state.shrinks:
+            self.sched_state = None
+        if self.acquirer is not None and self.acquisition is not None and not self.muted:
+            if name == "resource-update":
+                self.acquirer.put_nowait(context)
+            change = self.acquisition.update()
+            if change:
+                self.acquirer.put_nowait(change)
+
+    def _define(self) -> asyncio.Future[None]:
+        """Store R and announce it, in one commit."""
+        return self._post("resource-define", {"method": self.method}, [put(R_KEY, _json.dumps(self.R))])
+
+    # -- who is online --
+
+    async def _watch(self, group: str, changed: Callable[[Idset], None]) -> None:
+        """Follow a broker group; without a groups service this broker is all there is."""
+        stream = aiter(self.h.rpc("groups.get", {"name": group}, flags=FLUX_RPC_STREAMING))
+        try:
+            first = await anext(stream)
+        except OSError as error:
+            if error.errno != ENOSYS:
+                raise
+            changed(Idset("0") if group == "broker.online" else Idset())
+            return
+        changed(Idset(field(first, "members", str)))
+        self.create_task(self._follow(group, stream, changed))
+
+    async def _follow(self, group: str, stream: Any, changed: Callable[[Idset], None]) -> None:
+        try:
+            async for message in stream:
+                changed(Idset(field(message, "members", str)))
+        except OSError as error:
+            self.log.critical(f"monitor: {group}: {error.strerror}")
+
+    def _online(self, now: Idset) -> None:
+        came, went = self.state.set_online(now & self._all())
+        for name, ids in (("online", came), ("offline", went)):
+            if ids:
+                self._note(name, {"idset": ids.encode()})
+        self._answer_waitups()
+
+    def _torpid(self, now: Idset) -> None:
+        became, recovered = self.state.set_torpid(now & self._all())
+        for name, ids in (("torpid", became), ("lively", recovered)):
+            if ids:
+                self._note(name, {"idset": ids.encode()})
+
+    def _answer_waitups(self) -> None:
+        up = len(self.state.online)
+        for msg, wanted in self.waitups:
+            if wanted == up:
+                self.respond(msg)
+        self.waitups = [entry for entry in self.waitups if entry[1] != up]
+
+    @request_handler("monitor-waitup")
+    def monitor_waitup(self, msg: Message) -> Any:
+        """Answer when exactly ``up`` ranks are online."""
+        wanted = field(msg.args, "up", int)
+        if not 0 <= wanted <= self.state.size:
+            raise OSError(EPROTO, f"up value is out of range: expected 0 to {self.state.size}")
+        self.waitups.append((msg, wanted))
+        self._answer_waitups()
+        return DEFERRED
+
+    @request_handler("monitor-force-down")
+    def monitor_force_down(self, msg: Message) -> None:
+        """Act as if ``ranks`` had gone offline."""
+        self._online(self.state.online - Idset(field(msg.args, "ranks", str)))
+
+    # -- inventory --
+
+    @request_handler("get")
+    def get(self, msg: Message) -> dict[str, Any]:
+        """Return R and how it was found."""
+        return {"R": self.R, "method": self.method}
+
+    @request_handler("topo-get", allow_guest=True)
+    def topo_get(self, msg: Message) -> bytes:
+        """Return this machine as hwloc XML (not JSON)."""
+        return hwloc.encode(self.topology).encode() + b"\0"
+
+    @request_handler("reload")
+    async def reload(self, msg: Message) -> None:
+        """Replace the inventory by R of a file, or of a directory of hwloc XML files (for tests)."""
+        args = msg.args
+        path, xml, force = field(args, "path", str), field(args, "xml", bool), field(args, "force", bool)
+        rset = inventory.load(path, xml=xml)
+        async with self.lock:
+            if (rset.ranks().last() or 0) >= self.size:
+                text = f"resource object contains ranks exceeding size={self.size}"
+                if not force:
+                    raise OSError(EINVAL, f"{text} (override with -f)")
+                self.log.warning(text)
+            if self.acquirer is not None:
+                raise OSError(EBUSY, "resources are busy (unload scheduler?)")
+            online, torpid = self.state.online, self.state.torpid
+            self._use(rset, "reload")
+            self.state.online, self.state.torpid = online, torpid
+            self.drain_state.move(self.hosts)
+            await self._define()
+
+    @request_handler("expiration-update")
+    async def expiration_update(self, msg: Message) -> None:
+        """Set when the resources go away: seconds since the epoch, 0 for never."""
+        expiration = field(msg.args, "expiration", float)
+        if expiration < 0.0:
+            raise OSError(EINVAL, f"invalid expiration {expiration}: must be 0 or later")
+        async with self.lock:
+            rset = self.rset.copy()
+            rset.expiration = expiration
+            R = rset.encode()
+            await self._post("resource-update", {"expiration": expiration}, [put(R_KEY, _json.dumps(R))])
+            self.rset, self.R, self.sched_state = rset, R, None
+
+    # -- drain --
+
+    @request_handler("drain")
+    async def drain(self, msg: Message) -> None:
+        """Take ranks out of use."""
+        targets, mode, reason = self._drain_args(msg)
+        async with self.lock:
+            ranks = self.hosts.ranks(targets)
+            context = self.drain_state.drain(ranks, mode, reason, self.state.exclude)
+            await self._post("drain", context)
+        self._log_drain("drain", context)
+
+    @request_handler("undrain")
+    async def undrain(self, msg: Message) -> None:
+        """Take drained ranks into use again."""
+        targets, mode, reason = self._drain_args(msg)
+        async with self.lock:
+            context = self.drain_state.undrain(self.hosts.ranks(targets), mode, reason)
+            await self._post("undrain", context)
+        self._log_drain("undrain", context)
+
+    def _drain_args(self, msg: Message) -> tuple[str, str | None, str | None]:
+        args = msg.args
+        kinds = (str, type(None))
+        return (
+            field(args, "targets", str),
+            field(args, "mode", kinds, None),
+            field(args, "reason", kinds, None),
+        )
+
+    def _log_drain(self, name: str, context: dict[str, Any]) -> None:
+        names = ("idset", "nodelist", "overwrite", "reason")
+        self.log.info(f"{name} {' '.join(f'{key}={context.get(key, str())}' for key in names)}")
+
+    # -- queries --
+
+    @request_handler("status", allow_guest=True)
+    def resource_status(self, msg: Message) -> dict[str, Any]:
+        """Return R, drain info and availability."""
+        return status(self.R, self.state, self.drain_state)
+
+    @request_handler("sched-status", allow_guest=True)
+    async def sched_status(self, msg: Message) -> dict[str, Any]:
+        """Return all, down and allocated resources; who asks meanwhile shares the answer."""
+        if self.question is None:
+            self.question = self.create_task(self._ask_job_manager())
+        answer = await asyncio.shield(self.question)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    async def _ask_job_manager(self) -> dict[str, Any] | OSError:
+        try:
+            answer = await self.h.rpc("job-manager.resource-status")
+            allocated = field(answer, "allocated", dict)
+        except OSError as error:
+            if error.errno != ENOSYS:  # no job manager: nothing is allocated
+                return OSError(EINVAL, f"job-manager.resource-status request failed: {error.strerror}")
+            allocated = None
+        finally:
+            self.question = None
+        if self.sched_state is None:
+            self.sched_state = SchedStatus(self.rset, self.state)
+        return self.sched_state.response(allocated)
+
+    # -- streams --
+
+    @request_handler("journal")
+    async def journal(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
+        """Stream events: history, an empty batch, then each as it happens (RFC 44)."""
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        history = list(self.events.backlog(self.R))
+        self.consumers.add(queue)
+        try:
+            for batch in history:
+                yield batch
+            while True:
+                yield await queue.get()
+        finally:
+            self.consumers.discard(queue)
+
+    @request_handler("acquire")
+    async def acquire(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
+        """Stream the resources that may be scheduled and then what changes (RFC 28); for one client."""
+        if self.acquirer is not None:
+            raise OSError(EBUSY, "resources are acquired already: unload the scheduler that holds them")
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.acquirer = queue
+        try:
+            usable = self.rset.copy()
+            usable.remove_ranks(self.state.exclude)
+            self.acquisition = Acquisition(self.rset.ranks(), self.state)
+            yield {"resources": usable.encode(), "up": self.acquisition.up.encode()}
+            while True:
+                yield await queue.get()
+        finally:
+            self.acquirer = self.acquisition = None
+
+    @request_handler("acquire-mute")
+    def acquire_mute(self, msg: Message) -> None:
+        """Tell the scheduler nothing more: the instance is shutting down."""
+        self.muted = True

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Order and durability of resource events (RFC 44): kept ones are committed, then all take effect in order.
+
+What is posted in one turn of the loop, or while a commit is under way, shares the next commit.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future, get_running_loop
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_KVS_APPEND
+from rosin.rfc import eventlog, treeobj
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+
+    Event = dict[str, Any]
+    Op = dict[str, Any]
+
+KEY = "resource.eventlog"
+
+
+def put(key: str, value: bytes, flags: int = 0) -> dict[str, Any]:
+    """Return the KVS operation that stores a value."""
+    return {"key": key, "flags": flags, "dirent": treeobj.val(value)}
+
+
+class EventWriter:
+    """Posts events.
+
+    Args:
+        commit: commits KVS operations; raises OSError.
+        deliver: lets an event take effect.
+        spawn: runs a coroutine as a task.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[list[Op]], Awaitable[None]],
+        deliver: Callable[[Event], None],
+        spawn: Callable[[Coroutine[Any, Any, None]], object],
+    ) -> None:
+        self._commit = commit
+        self._deliver = deliver
+        self._spawn = spawn
+        self._waiting: list[tuple[Event, list[Op] | None, Future[None] | None]] = []
+        self._busy = False
+
+    def keep(self, event: Event, ops: list[Op] | None = None) -> Future[None]:
+        """Post an event that is kept in the KVS, committed together with ``ops``.
+
+        The future is done when the event has taken effect; OSError when it could not be written.
+        """
+        done: Future[None] = get_running_loop().create_future()
+        self._waiting.append((event, ops or [], done))
+        if not self._busy:
+            self._busy = True
+            self._spawn(self._write())
+        return done
+
+    def note(self, event: Event) -> None:
+        """Post an event that is not kept; it takes effect at once unless others are before it."""
+        if self._busy:
+            self._waiting.append((event, None, None))
+        else:
+            self._deliver(event)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            failure = await self._store(batch)
+            for event, ops, done in batch:
+                if failure is None or ops is None:
+                    self._deliver(event)
+                if done is not None and not done.done():
+                    if failure is None:
+                        done.set_result(None)
+                    else:
+                        done.set_exception(failure)
+        self._busy = False
+
+    async def _store(self, batch: list[tuple[Event, list[Op] | None, Future[None] | None]]) -> OSError | None:
+        """Commit what is kept; return the failure, if any."""
+        kept = [event for event, ops, _ in batch if ops is not None]
+        if not kept:
+            return None
+        commit = [op for _, ops, _ in batch for op in ops or ()]
+        commit.append(put(KEY, eventlog.encode_entries(kept).encode(), FLUX_KVS_APPEND))
+        try:
+            await self._commit(commit)
+        except OSError as error:
+            return error
+        return None
