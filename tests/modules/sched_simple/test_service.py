@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The scheduler's half of RFC 27, between stand-ins for its neighbours."""
+
+import asyncio
+import errno
+
+import pytest
+
+SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
+
+
+async def fails(errnum, awaitable):
+    with pytest.raises(OSError) as info:
+        await awaitable
+    assert info.value.errno == errnum
+    return info.value.strerror
+
+
+async def test_success_after_r_is_stored(world, spec):
+    async with world() as w:
+        assert w.ready == {"mode": "unlimited"}
+        w.alloc(7, spec(slots=2, duration=60.0))
+        answer = await w.answer()
+        assert (answer["id"], answer["type"]) == (7, SUCCESS)
+        assert answer["annotations"] == {"sched": {"resource_summary": "rank0/core[0-1]"}}
+        execution = answer["R"]["execution"]
+        assert execution["nslots"] == 2
+        assert execution["expiration"] == execution["starttime"] + 60.0
+        assert w.values["job.0000.0000.0000.0007.R"] == answer["R"]
+
+
+async def test_one_commit_for_a_turn(world, spec):
+    async with world() as w:
+        for jobid in range(1, 5):
+            w.alloc(jobid, spec())
+        answers = [await w.answer() for _ in range(4)]
+        assert [answer["id"] for answer in answers] == [1, 2, 3, 4]
+        assert len(w.commits) == 1
+        assert len({answer["annotations"]["sched"]["resource_summary"] for answer in answers}) == 4
+
+
+async def test_order_and_blocking(world, spec):
+    async with world() as w:
+        w.alloc(1, spec(slots=3))
+        first = await w.answer()
+        w.alloc(2, spec(slots=2), t_submit=2.0)
+        w.alloc(3, spec(slots=1), t_submit=3.0)  # would fit, but waits its turn
+        w.alloc(4, spec(slots=2), t_submit=4.0, priority=20)
+        await w.inst.settle()
+        assert w.answers.empty()
+        w.h.rpc("sched.prioritize", {"jobs": [[3, 30], [99, 1]]}, flags=1)
+        assert (await w.answer())["id"] == 3
+        w.free(first)
+        assert (await w.answer())["id"] == 4
+        await w.inst.settle()
+        assert w.answers.empty()  # 1 core left, job 2 wants 2
+
+
+async def test_cancel(world, spec):
+    async with world() as w:
+        w.alloc(1, spec(slots=4))
+        await w.answer()
+        w.alloc(2, spec(slots=4), t_submit=2.0)
+        w.alloc(3, spec(), t_submit=3.0)
+        w.h.rpc("sched.cancel", {"id": 2}, flags=1)
+        w.h.rpc("sched.cancel", {"id": 77}, flags=1)
+        assert await w.answer() == {"id": 2, "type": CANCEL}
+        assert len(w.module.queue) == 1
+
+
+async def test_denials(world, spec):
+    async with world() as w:
+        w.alloc(1, spec(slots=5))
+        answer = await w.answer()
+        assert answer["type"] == DENY
+        assert answer["note"].startswith("unsatisfiable request: need 5 slot(s)")
+        w.alloc(2, {"resources": []})
+        assert (await w.answer())["note"] == "cannot parse jobspec: jobspec has no resources"
+        w.alloc(3, spec(constraints={"nonsense": []}))
+        assert "nonsense" in (await w.answer())["note"]
+        assert len(w.module.queue) == 0
+
+
+async def test_feasibility(world, spec):
+    async with world(up="") as w:
+        assert await w.h.rpc("feasibility.check", {"jobspec": spec(slots=4)}) is None
+        text = await fails(errno.EOVERFLOW, w.h.rpc("feasibility.check", {"jobspec": spec(nodes=2)}))
+        assert text.startswith("unsatisfiable request")
+        await fails(errno.EINVAL, w.h.rpc("feasibility.check", {"jobspec": {}}))
+        await fails(errno.EINVAL, w.h.rpc("feasibility.check", {}))
+
+
+async def test_resources_come_and_go(world, spec, make_r):
+    async with world(R=make_r(2, 2), up="") as w:
+        w.alloc(1, spec(nodes=2))
+        await w.inst.settle()
+        assert w.answers.empty()
+        w.changes.put_nowait({"up": "0-1"})
+        first = await w.answer()
+        w.changes.put_nowait({"expiration": 9e9})
+        w.changes.put_nowait({"down": "1"})
+        status = await w.h.rpc("sched.resource-status")
+        assert status["down"]["execution"]["nodelist"] == ["n1"]
+        assert status["allocated"]["execution"]["R_lite"] == [{"rank": "0-1", "children": {"core": "0"}}]
+        w.free(first)
+        w.alloc(2, spec(slots=2))
+        answer = await w.answer()
+        assert answer["annotations"]["sched"]["resource_summary"] == "rank0/core[0-1]"
+        assert answer["R"]["execution"]["expiration"] == 9e9
+        w.alloc(3, spec(nodes=2), t_submit=5.0)
+        await w.inst.settle()
+        w.changes.put_nowait({"down": "1", "shrink": "1"})
+        assert (await w.answer())["type"] == DENY
+
+
+async def test_property_add_makes_a_job_feasible(world, spec, make_r):
+    async with world(R=make_r(2, 2), up="0-1") as w:
+        constrained = spec(constraints={"properties": ["ssd"]})
+        await fails(errno.EOVERFLOW, w.h.rpc("feasibility.check", {"jobspec": constrained}))
+        w.changes.put_nowait({"property-add": {"ssd": "1", "+q": "0-1"}})
+        await w.inst.settle()
+        w.alloc(1, constrained)
+        answer = await w.answer()
+        assert answer["R"]["execution"]["nodelist"] == ["n1"]
+        assert answer["R"]["execution"]["properties"] == {"ssd": "1"}
+        w.changes.put_nowait({"property-remove": {"ssd": "1"}})
+        await w.inst.settle()
+        await fails(errno.EOVERFLOW, w.h.rpc("feasibility.check", {"jobspec": constrained}))
+
+
+async def test_hello_after_restart(world, spec, make_r):
+    R = make_r(2, 2)
+    jobs = [
+        {"id": 1, "priority": 16, "userid": 1, "t_submit": 1.0, "free": "1"},  # rank 1 is back already
+        {"id": 2, "priority": 16, "userid": 1, "t_submit": 2.0},  # its R is lost
+    ]
+    values = {"job.0000.0000.0000.0001.R": R}
+    async with world(R=R, up="0-1", running=jobs, values=values) as w:
+        w.alloc(3, spec(nodes=1, slots=2))
+        answer = await w.answer()
+        assert answer["annotations"]["sched"]["resource_summary"] == "rank1/core[0-1]"
+        assert w.raised == [(2, "scheduler-restart")]
+
+
+async def test_partial_free(world, spec, make_r):
+    async with world(R=make_r(2, 2), up="0-1") as w:
+        w.alloc(1, spec(nodes=2, slots=2))
+        whole = await w.answer()
+        w.alloc(2, spec(nodes=1, slots=2), t_submit=2.0)
+        part = {"version": 1, "execution": {"R_lite": [{"rank": "1", "children": {"core": "0-1"}}]}}
+        w.free({"id": 1, "R": part}, final=False)
+        answer = await w.answer()
+        assert answer["annotations"]["sched"]["resource_summary"] == "rank1/core[0-1]"
+        w.free(whole)  # names rank 1, which job 1 no longer holds: nothing of job 2 may be freed
+        await w.inst.settle()
+        assert any("does not match the allocation on ranks 1" in line for line in w.inst.logged())
+        assert list(w.module.resources.pool.jobs) == [2]
+
+
+async def test_r_that_cannot_be_written_is_tried_again(world, spec):
+    async with world() as w:
+        w.fail = (errno.ENOSPC, "No space left on device")
+        w.alloc(1, spec())
+        w.alloc(2, spec())
+        await w.inst.advance(3.0)
+        assert w.answers.empty()
+        assert w.module.resources.pool.jobs == {}
+        w.h.rpc("sched.cancel", {"id": 2}, flags=1)
+        assert await w.answer() == {"id": 2, "type": CANCEL}
+        w.fail = None
+        await w.inst.advance(30.0)
+        assert (await w.answer())["id"] == 1
+
+
+async def test_cancel_while_r_is_written(world, spec):
+    async with world() as w:
+        w.hold = asyncio.Event()
+        w.alloc(1, spec())
+        await w.inst.settle()
+        w.h.rpc("sched.cancel", {"id": 1}, flags=1)
+        await w.inst.settle()
+        assert w.answers.empty()
+        w.fail = (errno.EIO, "broken")
+        w.hold.set()
+        assert await w.answer() == {"id": 1, "type": CANCEL}
+        assert w.module.resources.pool.jobs == {}
+        assert len(w.module.queue) == 0
+
+
+async def test_expiration(world, spec):
+    async with world() as w:
+        w.alloc(1, spec(duration=10.0))
+        await w.answer()
+        assert await w.h.rpc("sched.expiration", {"id": 1, "expiration": 12345.0}) is None
+        assert w.module.resources.pool.jobs[1].expiration == 12345.0
+        await fails(errno.EINVAL, w.h.rpc("sched.expiration", {"id": 1, "expiration": -1.0}))
+
+
+async def test_no_more_news_of_resources_stops_scheduling(world, spec):
+    async with world() as w:
+        w.changes.put_nowait(None)
+        await w.inst.settle()
+        w.alloc(1, spec())
+        await w.inst.settle()
+        assert w.answers.empty()
+        assert any("no more news of resources" in line for line in w.inst.logged())
+
+
+@pytest.mark.parametrize(
+    ("args", "ready"),
+    [
+        (["queue-depth=3"], {"mode": "limited", "limit": 3}),
+        (["mode=limited=5"], {"mode": "limited", "limit": 5}),
+        (["mode=unlimited", "alloc-mode=best-fit"], {"mode": "unlimited"}),
+    ],
+)
+async def test_arguments(world, args, ready):
+    async with world(args=args) as w:
+        assert w.ready == ready
+
+
+@pytest.mark.parametrize(
+    "arg", ["queue-depth=0", "queue-depth=x", "mode=limited", "mode=unlimited=3", "alloc-mode=any", "depth=1"]
+)
+async def test_bad_arguments(world, arg):
+    with pytest.raises(OSError, match="sched-simple: .*expected") as info:
+        async with world(args=[arg]):
+            pass
+    assert info.value.errno == errno.EINVAL
+
+
+async def test_configuration_table(world):
+    async with world(config={"sched-simple": {"queue-depth": 9}}) as w:
+        assert w.ready == {"mode": "limited", "limit": 9}
+        with pytest.raises(OSError, match="expected one of"):
+            w.module.reconfigure({"sched-simple": {"x": 1}})
+
+
+async def test_many_jobs_in_slices(world, spec, make_r):
+    async with world(R=make_r(100, 10), up="0-99") as w:
+        for jobid in range(1000):
+            w.alloc(jobid, spec())
+        answers = [await w.answer() for _ in range(1000)]
+        assert len({answer["annotations"]["sched"]["resource_summary"] for answer in answers}) == 1000
+        assert len(w.commits) < 10
+        for answer in answers:
+            w.free(answer)
+        await w.h.rpc("sched-simple.stats-get")
+        assert w.module.resources.pool.jobs == {}
