@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 27: the scheduler as the job manager sees it.
+
+Allocation requests go out at the end of a turn of the loop, so that one scheduling pass sees all of them.
+Requests and responses carry matchtag 0 and are matched by job id.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_JOB_DEBUG, FLUX_JOB_PRIORITY_MIN, FLUX_JOB_STATE_SCHED
+from rosin.errors import FormatError
+from rosin.modules.job_manager.job import redact_R
+from rosin.modules.job_manager.pending import PendingQueue
+from rosin.rfc.payload import field, int_field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rosin.modules.job_manager.job import Job
+    from rosin.modules.job_manager.manager import Manager
+    from rosin.rfc.message import Message
+
+SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
+
+
+class Alloc:
+    """The allocation requests: ``queue`` holds those to be made, ``sent`` those the scheduler has.
+
+    ``limit`` is how many the scheduler takes at a time, 0 for any number.
+    """
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self.online = False
+        self.limit = 0
+        self.sender = b""
+        self.queue = PendingQueue()
+        self.sent: dict[int, Job] = {}
+
+    # -- what the state machine asks for ------------------------------------------------------------
+
+    def enqueue(self, job: Job) -> None:
+        """Queue the request for *job* unless it is held or its queue is stopped."""
+        if job.alloc_queued or job.alloc_pending or job.priority == FLUX_JOB_PRIORITY_MIN:
+            return
+        if self.manager.queues.started(job.queue):
+            self.queue.add(job)
+            job.alloc_queued = True
+            self._overtake()
+
+    def requeue(self, job: Job) -> None:
+        """Take the request of *job* back; it is queued again when the job returns to SCHED."""
+        if job.alloc_queued:
+            self.queue.discard(job)
+            job.alloc_queued = False
+        self.cancel(job)
+
+    def dequeue(self, job: Job) -> None:
+        """Take the request of *job* back for good, without waiting for the scheduler."""
+        self.requeue(job)
+        if job.alloc_pending:
+            self._settle(job)
+            self.clear_annotations(job)
+
+    def reorder(self, job: Job) -> None:
+        """The priority of *job* changed while it stayed in SCHED."""
+        if job.priority == FLUX_JOB_PRIORITY_MIN:
+            self.requeue(job)
+        elif job.alloc_queued:
+            self.queue.add(job)
+            self._overtake()
+        elif job.alloc_pending:
+            self.manager.port.notify("sched.prioritize", {"jobs": [[job.id, job.priority]]})
+
+    def cancel(self, job: Job) -> None:
+        """Ask the scheduler to give the request of *job* back."""
+        if job.alloc_pending and not job.cancel_sent:
+            job.cancel_sent = True
+            self.manager.port.notify("sched.cancel", {"id": job.id})
+
+    def free(self, job: Job) -> None:
+        """Return the resources of *job*."""
+        self.manager.drain.resources_changed()
+        if self.online and job.R is not None:
+            self.manager.port.notify("sched.free", {"id": job.id, "R": redact_R(job.R), "final": True})
+
+    def _settle(self, job: Job) -> None:
+        self.sent.pop(job.id, None)
+        job.alloc_pending = job.cancel_sent = False
+        self.manager.port.wake()
+
+    def _overtake(self) -> None:
+        """In limited mode, make room for jobs that have come to precede those the scheduler holds."""
+        if not self.limit or len(self.sent) < self.limit:
+            return
+        first = self.queue.first()
+        held = [job for job in self.sent.values() if not job.cancel_sent]
+        if first is None or not held or first.order() > max(job.order() for job in held):
+            return
+        leaving = len(self.sent) - len(held)
+        held.sort(key=lambda job: job.order(), reverse=True)
+        waiting = self.queue.head(len(self.sent))[leaving:]
+        for candidate, job in zip(waiting, held, strict=False):
+            if candidate.order() < job.order():
+                self.cancel(job)
+
+    # -- requests -----------------------------------------------------------------------------------
+
+    def send_requests(self) -> None:
+        """Send as many requests as the scheduler takes."""
+        manager = self.manager
+        while self.online and (not self.limit or len(self.sent) < self.limit):
+            job = self.queue.first()
+            if job is None or job.priority == FLUX_JOB_PRIORITY_MIN:
+                return
+            self.queue.discard(job)
+            job.alloc_queued = False
+            job.alloc_pending = True
+            self.sent[job.id] = job
+            request = {
+                "id": job.id,
+                "priority": job.priority,
+                "userid": job.userid,
+                "t_submit": job.t_submit,
+                "jobspec": job.jobspec,
+            }
+            manager.port.request("sched.alloc", request)
+            if job.flags & FLUX_JOB_DEBUG:
+                manager.post(job, "debug.alloc-request")
+
+    def response(self, msg: Message) -> None:
+        """Take a response to ``sched.alloc``; an error or a malformed one ends the conversation."""
+        try:
+            if msg.errnum:
+                raise OSError(msg.errnum, msg.text or os.strerror(msg.errnum))
+            self._response(msg.args)
+        except (OSError, FormatError) as error:
+            self.teardown(f"alloc response error: {error}")
+
+    def _response(self, args: dict[str, Any]) -> None:
+        id = field(args, "id", int)
+        kind = int_field(args, "type", SUCCESS, CANCEL)
+        annotations = field(args, "annotations", (dict, type(None)), None)
+        job = self.sent.get(id)
+        if kind == SUCCESS:
+            self._success(id, job, field(args, "R", dict), annotations)
+        elif kind == ANNOTATE:
+            if annotations is None:
+                raise FormatError("sched.alloc: an annotate response without annotations")
+            if job is not None:
+                self.annotate(job, annotations)
+        elif job is not None and kind == DENY:
+            self._settle(job)
+            self.clear_annotations(job)
+            note = field(args, "note", (str, type(None)), None)
+            self.manager.except_(job, "alloc", 0, note or "")
+        elif job is not None:
+            self._canceled(job)
+
+    def _success(
+        self, id: int, job: Job | None, R: dict[str, Any], annotations: dict[str, Any] | None
+    ) -> None:
+        manager = self.manager
+        R = redact_R(R)
+        manager.drain.resources_changed()
+        if job is None:  # canceled or gone in the meantime
+            manager.port.notify("sched.free", {"id": id, "R": R, "final": True})
+            return
+        if job.cancel_sent:  # the cancel crossed the answer: the job was held, updated, or its queue stopped
+            manager.port.notify("sched.free", {"id": id, "R": R, "final": True})
+            self._canceled(job)
+            return
+        job.R = R
+        if annotations:
+            self.annotate(job, annotations)
+        self._settle(job)
+        manager.post(job, "alloc", {"annotations": job.annotations} if job.annotations else None)
+
+    def _canceled(self, job: Job) -> None:
+        self._settle(job)
+        self.clear_annotations(job, "sched")
+        if job.state == FLUX_JOB_STATE_SCHED:
+            self.enqueue(job)
+        self.manager.drain.check()
+
+    def annotate(self, job: Job, annotations: dict[str, Any]) -> None:
+        """Merge *annotations* into those of *job* and journal the result."""
+        job.annotate(None, annotations)
+        self.manager.post(job, "annotations", {"annotations": job.annotations}, commit=False)
+
+    def clear_annotations(self, job: Job, key: str | None = None) -> None:
+        """Forget the annotations of *job*, or those below *key*, and say so in the journal."""
+        if job.annotations is None or (key is not None and key not in job.annotations):
+            return
+        job.annotations = {k: v for k, v in job.annotations.items() if key is not None and k != key} or None
+        self.manager.post(job, "annotations", {"annotations": job.annotations}, commit=False)
+
+    # -- the scheduler's requests -------------------------------------------------------------------
+
+    def hello(self) -> Iterator[dict[str, Any]]:
+        """The jobs that hold resources, for a scheduler that has just started."""
+        for job in self.manager.active.values():
+            if job.has_resources:
+                yield {
+                    "id": job.id,
+                    "priority": job.priority,
+                    "userid": job.userid,
+                    "t_submit": job.t_submit,
+                }
+
+    def ready(self, msg: Message) -> dict[str, Any]:
+        """The scheduler takes requests from now on. Raises OSError EPROTO on a bad mode or limit."""
+        mode = field(msg.args, "mode", str)
+        if mode == "limited":
+            limit = int_field(msg.args, "limit", 1, 2**31 - 1)
+        elif mode == "unlimited":
+            limit = 0
+        else:
+            raise OSError(errno.EPROTO, f"sched-ready: unknown mode '{mode}': use limited or unlimited")
+        self.limit = limit
+        self.sender = msg.sender
+        self.online = True
+        self.manager.port.log.debug(f"scheduler: ready {mode}")
+        self.manager.port.wake()
+        return {"count": len(self.queue)}
+
+    def disconnected(self, sender: bytes) -> None:
+        """A client is gone; the scheduler, perhaps."""
+        if self.online and sender == self.sender:
+            self.teardown("disconnect")
+
+    def teardown(self, reason: str) -> None:
+        """The scheduler is gone: its requests return to the queue until there is another."""
+        if not self.online:
+            return
+        self.manager.port.log.debug(f"alloc: stop due to {reason}")
+        self.online = False
+        self.sender = b""
+        for job in list(self.sent.values()):
+            self._canceled(job)
+        self.manager.drain.check()

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Requests that wait for all jobs to be over (``drain``) or for none to run (``idle``); what is in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosin.rfc.rset import ResourceSet
+
+if TYPE_CHECKING:
+    from rosin.modules.job_manager.manager import Manager
+    from rosin.rfc.message import Message
+
+
+class Drain:
+    """The waiting requests, and the resources that jobs hold (``resource-status``)."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self._drains: list[Message] = []
+        self._idles: list[Message] = []
+        self._status: dict[str, Any] | None = None
+
+    def wait_drained(self, msg: Message) -> None:
+        """Answer *msg* when no job is active."""
+        self._drains.append(msg)
+        self.check()
+
+    def wait_idle(self, msg: Message) -> None:
+        """Answer *msg* when no job runs and no allocation is pending."""
+        self._idles.append(msg)
+        self.check()
+
+    def check(self) -> None:
+        """Answer what has come true."""
+        manager = self.manager
+        if self._drains and not manager.active:
+            drains, self._drains = self._drains, []
+            for msg in drains:
+                manager.answer(msg, None)
+        if self._idles and not manager.running and not manager.alloc.sent:
+            idles, self._idles = self._idles, []
+            for msg in idles:
+                manager.answer(msg, {"pending": len(manager.active)})
+
+    def disconnected(self, sender: bytes) -> None:
+        """Forget what the client *sender* waited for."""
+        self._drains = [msg for msg in self._drains if msg.sender != sender]
+        self._idles = [msg for msg in self._idles if msg.sender != sender]
+
+    def fail(self, errnum: int, text: str) -> None:
+        """Answer all that wait with an error."""
+        for msg in self._drains + self._idles:
+            self.manager.port.respond_error(msg, errnum, text)
+        self._drains, self._idles = [], []
+
+    def resources_changed(self) -> None:
+        """Resources were allocated or returned."""
+        self._status = None
+
+    def resource_status(self) -> dict[str, Any]:
+        """``{"allocated": R}``: all that jobs hold, without times."""
+        if self._status is None:
+            total = ResourceSet()
+            for job in self.manager.active.values():
+                if job.has_resources and job.R is not None:
+                    total.append(ResourceSet.decode(job.R))
+            total.starttime = total.expiration = 0.0
+            self._status = {"allocated": total.encode()}
+        return self._status

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 21: the events journal, by which job-list and others follow all jobs as things happen.
+
+The events of one job in one turn of the loop are one response, the same object for every listener. A new
+listener first gets a backlog, inactive jobs in slices so that the loop goes on, then a sentinel, then events.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.constants import FLUX_JOBID_ANY
+from rosin.modules.job_manager.job import log_text
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from rosin.modules.job_manager.inactive import InactiveJob
+    from rosin.modules.job_manager.job import Job
+    from rosin.rfc.message import Message
+
+    Respond = Callable[[Message, Any], None]
+
+#: Inactive jobs sent to a new listener in one turn of the loop.
+SLICE = 250
+
+
+class Listener:
+    """One ``events-journal`` stream. ``backlog`` lists the inactive jobs still to be sent, newest last."""
+
+    __slots__ = ("allow", "backlog", "deny", "live", "msg")
+
+    def __init__(self, msg: Message) -> None:
+        if not msg.streaming:
+            raise OSError(errno.EPROTO, "job-manager.events requires streaming RPC flag")
+        args = msg.data or {}
+        self.msg = msg
+        self.live = False
+        self.backlog: list[int] = []
+        self.allow = _names(args, "allow")
+        self.deny = _names(args, "deny")
+
+    @property
+    def filtered(self) -> bool:
+        return self.allow is not None or self.deny is not None
+
+    def wants(self, name: str) -> bool:
+        """Whether this listener asked for events called *name*."""
+        return (self.allow is None or name in self.allow) and (self.deny is None or name not in self.deny)
+
+    def select(self, record: dict[str, Any]) -> dict[str, Any] | None:
+        """The part of a response that passes the filter, or None."""
+        events = [entry for entry in record["events"] if self.wants(entry["name"])]
+        if not events:
+            return None
+        names = {entry["name"] for entry in events}
+        kept: dict[str, Any] = {"id": record["id"], "events": events}
+        if "jobspec" in record and "submit" in names:
+            kept["jobspec"] = record["jobspec"]
+        if "R" in record and "alloc" in names:
+            kept["R"] = record["R"]
+        return kept
+
+
+def _names(args: dict[str, Any], key: str) -> frozenset[str] | None:
+    value = args.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise OSError(errno.EPROTO, f"job-manager.events {key} should be an object")
+    return frozenset(value)
+
+
+class Journal:
+    """The listeners, and the events of this turn of the loop."""
+
+    __slots__ = ("count", "listeners", "pending")
+
+    def __init__(self) -> None:
+        self.listeners: list[Listener] = []
+        self.pending: dict[int, dict[str, Any]] = {}
+        self.count = 0
+
+    def record(self, job: Job, entry: dict[str, Any]) -> None:
+        """Note the event *entry* of *job* for the next :meth:`flush`."""
+        self.count += 1
+        if not self.listeners:
+            return
+        record = self.pending.get(job.id)
+        if record is None:
+            record = self.pending[job.id] = {"id": job.id, "events": [entry]}
+        else:
+            record["events"].append(entry)
+        name = entry["name"]
+        if name == "submit":
+            record["jobspec"] = job.jobspec
+        elif name == "alloc" and job.R is not None:
+            record["R"] = job.R
+
+    def flush(self, respond: Respond) -> None:
+        """Send the events of this turn to the listeners whose backlog is complete."""
+        if not self.pending:
+            return
+        records, self.pending = self.pending, {}
+        for listener in self.listeners:
+            if not listener.live:
+                continue
+            if listener.filtered:
+                for record in records.values():
+                    kept = listener.select(record)
+                    if kept is not None:
+                        respond(listener.msg, kept)
+            else:
+                for record in records.values():
+                    respond(listener.msg, record)
+
+    def retired(self, id: int) -> None:
+        """The job *id* became inactive: listeners still at their backlog find it there."""
+        for listener in self.listeners:
+            if not listener.live:
+                listener.backlog.append(id)
+
+    def open(self, msg: Message, inactive: Iterable[int]) -> Listener:
+        """Add a listener. Raises OSError EPROTO on a malformed request; :meth:`advance` sends its backlog."""
+        listener = Listener(msg)
+        if field(msg.data or {}, "full", bool, False):
+            listener.backlog = list(inactive)[::-1]
+        else:
+            listener.backlog = []
+        self.listeners.append(listener)
+        return listener
+
+    def advance(
+        self,
+        listener: Listener,
+        inactive: Mapping[int, InactiveJob],
+        active: Mapping[int, Job],
+        respond: Respond,
+    ) -> bool:
+        """Send a slice of the backlog; returns True when more is left."""
+        if listener not in self.listeners:
+            return False
+        for _ in range(SLICE):
+            if not listener.backlog:
+                break
+            job = inactive.get(listener.backlog.pop())
+            if job is not None:
+                self._send(listener, job.text(), respond)
+        if listener.backlog:
+            return True
+        self.flush(respond)
+        for active_job in active.values():
+            self._send(listener, log_text(active_job), respond)
+        respond(listener.msg, {"id": FLUX_JOBID_ANY, "events": []})
+        listener.live = True
+        return False
+
+    def _send(self, listener: Listener, text: bytes, respond: Respond) -> None:
+        if not listener.filtered:
+            respond(listener.msg, text.decode())
+            return
+        record = _json.loads(text)
+        record["events"] = [entry for entry in record["events"] if listener.wants(entry["name"])]
+        respond(listener.msg, record)
+
+    def drop(self, match: Callable[[Message], bool]) -> list[Listener]:
+        """Remove and return the listeners whose request *match* accepts."""
+        gone = [listener for listener in self.listeners if match(listener.msg)]
+        if gone:
+            self.listeners = [listener for listener in self.listeners if listener not in gone]
+        return gone
+
+    def cancel(self, sender: bytes, matchtag: int) -> list[Listener]:
+        """Remove and return the listener with that matchtag of that client."""
+        return self.drop(lambda msg: msg.matchtag == matchtag and msg.sender == sender)

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 21: all jobs, and the loop of event, transition and action that drives them.
+
+:meth:`Manager.post` is the only way in which a job changes: the event goes through the state machine, into
+the eventlog and the journal, and what it asks for is done, which may post further events.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.constants import (
+    FLUX_JOB_PRIORITY_MAX,
+    FLUX_JOB_PRIORITY_MIN,
+    FLUX_JOB_STATE_INACTIVE,
+    FLUX_JOB_STATE_RUNNING,
+    FLUX_JOB_STATE_SCHED,
+    FLUX_JOB_URGENCY_EXPEDITE,
+    FLUX_JOB_URGENCY_HOLD,
+    FLUX_JOB_WAITABLE,
+)
+from rosin.modules.job_manager.alloc import Alloc
+from rosin.modules.job_manager.dependency import Dependencies
+from rosin.modules.job_manager.drain import Drain
+from rosin.modules.job_manager.event import actions, apply
+from rosin.modules.job_manager.history import History
+from rosin.modules.job_manager.inactive import InactiveJob
+from rosin.modules.job_manager.journal import Journal
+from rosin.modules.job_manager.limits import Limits
+from rosin.modules.job_manager.purge import Purge
+from rosin.modules.job_manager.queues import Queues
+from rosin.modules.job_manager.restart import CHECKPOINT_KEY, checkpoint
+from rosin.modules.job_manager.start import Start
+from rosin.modules.job_manager.store import Store
+from rosin.modules.job_manager.wait import Waits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.modules.job_manager.job import Job
+    from rosin.modules.job_manager.port import Port
+    from rosin.rfc.message import Message
+
+
+class Manager:
+    """The jobs of an instance. ``owner`` is the userid of the instance owner."""
+
+    def __init__(self, port: Port, owner: int) -> None:
+        self.port = port
+        self.owner = owner
+        self.active: dict[int, Job] = {}
+        self.inactive: dict[int, InactiveJob] = {}
+        self.max_jobid = 0
+        self.running = 0
+        self.store = Store()
+        self.journal = Journal()
+        self.queues = Queues()
+        self.limits = Limits()
+        self.alloc = Alloc(self)
+        self.start = Start(self)
+        self.dependencies = Dependencies(self)
+        self.waits = Waits(self)
+        self.drain = Drain(self)
+        self.purge = Purge(self)
+        self.history = History()
+        self._posts: deque[tuple[Job, dict[str, Any], bool]] = deque()
+        self._posting = False
+        self._actions: dict[str, Callable[[Job], None]] = {
+            "depend": self._depend,
+            "priority": self._priority,
+            "enqueue": self.alloc.enqueue,
+            "requeue": self.alloc.requeue,
+            "reorder": self.alloc.reorder,
+            "dequeue": self.alloc.dequeue,
+            "start": self.start.request,
+            "expire": self.start.expire,
+            "free": self._free,
+            "clean": self._clean,
+            "retire": self._retire,
+        }
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def post(
+        self,
+        job: Job,
+        name: str,
+        context: dict[str, Any] | None = None,
+        *,
+        timestamp: float | None = None,
+        commit: bool = True,
+    ) -> None:
+        """Post the event *name* to *job*; with ``commit=False`` it is journaled but not logged.
+
+        Raises FormatError, and posts nothing, when *context* is not that of the event.
+        """
+        entry: dict[str, Any] = {"timestamp": timestamp or self.port.now(), "name": name}
+        if context is not None:
+            entry["context"] = context
+        if self._posting:  # an action of an event that is being processed: its turn comes after that
+            self._posts.append((job, entry, commit))
+            return
+        self._posting = True
+        try:
+            self._process(job, entry, commit)
+            while self._posts:
+                self._process(*self._posts.popleft())
+        finally:
+            self._posting = False
+            self.port.wake()
+
+    def _process(self, job: Job, entry: dict[str, Any], commit: bool) -> None:
+        before = job.state
+        if before == FLUX_JOB_STATE_INACTIVE:
+            return
+        todo = apply(job, entry)
+        if commit:
+            line = _json.dumps(entry)
+            job.lines.append(line)
+            self.store.append(job.id, line)
+        self.journal.record(job, entry)
+        if job.state != before:
+            running = bool(job.state & FLUX_JOB_STATE_RUNNING)
+            if running != bool(before & FLUX_JOB_STATE_RUNNING):
+                self.running += 1 if running else -1
+                self.drain.check()
+        if entry["name"] == "start":
+            self.dependencies.started(job)
+        for action in todo:
+            self._actions[action](job)
+
+    def act(self, job: Job) -> None:
+        """Do what the state of *job* asks for, after something other than an event has changed."""
+        for action in actions(job):
+            self._actions[action](job)
+        self.port.wake()
+
+    # -- actions ----------------------------------------------------------------------------------
+
+    def _depend(self, job: Job) -> None:
+        self.post(job, "depend")
+
+    def _priority(self, job: Job) -> None:
+        self.post(job, "priority", {"priority": priority_of(job.urgency)})
+
+    def _free(self, job: Job) -> None:
+        self.alloc.free(job)
+        self.post(job, "free")
+
+    def _clean(self, job: Job) -> None:
+        self.post(job, "clean")
+
+    def _retire(self, job: Job) -> None:
+        if self.active.pop(job.id, None) is None:
+            return
+        inactive = self.inactive[job.id] = InactiveJob(job)
+        self.journal.retired(job.id)
+        self.waits.inactive(job)
+        self.purge.add(inactive)
+        self.dependencies.inactive(job)
+        self.drain.check()
+
+    # -- jobs -------------------------------------------------------------------------------------
+
+    def insert(self, job: Job) -> None:
+        """Make *job* known, newly submitted or replayed."""
+        self.active[job.id] = job
+        self.max_jobid = max(self.max_jobid, job.id)
+        self.history.add(job.userid, job.t_submit, job.id)
+        if job.flags & FLUX_JOB_WAITABLE:
+            self.waits.active()
+
+    def lookup(self, id: int, unknown: str = "unknown job id", errnum: int = errno.ENOENT) -> Job:
+        """The active job *id*; raises OSError *errnum* with text when it is unknown or inactive."""
+        job = self.active.get(id)
+        if job is None:
+            raise OSError(errnum, "job is inactive" if id in self.inactive else unknown)
+        return job
+
+    def except_(
+        self,
+        job: Job,
+        kind: str,
+        severity: int,
+        note: str = "",
+        userid: int | None = None,
+        wait_status: int | None = None,
+    ) -> None:
+        """Raise an exception on *job*: post it, and publish ``job-exception`` for those that run the job."""
+        context: dict[str, Any] = {
+            "type": kind,
+            "severity": severity,
+            "note": note,
+            "userid": self.owner if userid is None else userid,
+        }
+        event: dict[str, Any] = {"id": job.id, "type": kind, "severity": severity}
+        if wait_status is not None and wait_status >= 0:
+            context["wait_status"] = event["wait_status"] = wait_status
+        self.post(job, "exception", context)
+        self.port.publish("job-exception", event, private=True)
+
+    # -- the end of a turn of the loop --------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Send the allocation requests and journal responses of this turn; the module commits afterwards."""
+        self.alloc.send_requests()
+        self.journal.flush(self.port.respond)
+
+    def answer(self, msg: Message, payload: dict[str, Any] | None) -> None:
+        """Answer *msg* once all that has happened so far is stored."""
+        if self.store.idle:
+            self.port.respond(msg, payload)
+            return
+
+        def stored(error: OSError | None) -> None:
+            if error is None:
+                self.port.respond(msg, payload)
+            else:
+                text = f"could not store the job's events: {error.strerror}"
+                self.port.respond_error(msg, error.errno or errno.EIO, text)
+
+        self.store.after(stored)
+        self.port.wake()
+
+    def checkpoint(self) -> None:
+        """Store the state of the queues and the highest job id."""
+        self.store.put(CHECKPOINT_KEY, checkpoint(self))
+        self.port.wake()
+
+    def requeue_all(self) -> None:
+        """Queues were started or stopped: ask for what may be scheduled now, take back what may not."""
+        for job in self.active.values():
+            if job.state != FLUX_JOB_STATE_SCHED:
+                continue
+            if self.queues.started(job.queue):
+                self.alloc.enqueue(job)
+            else:
+                self.alloc.requeue(job)
+        self.drain.check()
+        self.port.wake()
+
+    def shut_down(self) -> None:
+        """The service ends: answer all that wait."""
+        for msg in [listener.msg for listener in self.journal.drop(lambda _: True)]:
+            self.port.respond_error(msg, errno.ENODATA, None)
+        self.waits.fail(errno.ENOSYS, "job-manager is unloading")
+        self.drain.fail(errno.ENOSYS, "job-manager is unloading")
+
+    def disconnected(self, sender: bytes) -> None:
+        """The client *sender* is gone: forget what it waited for, and the service it was."""
+        self.journal.drop(lambda msg: msg.sender == sender)
+        self.waits.disconnected(sender)
+        self.drain.disconnected(sender)
+        self.alloc.disconnected(sender)
+        self.start.disconnected(sender)
+
+
+def priority_of(urgency: int) -> int:
+    """The priority that an urgency stands for (RFC 30)."""
+    if urgency == FLUX_JOB_URGENCY_HOLD:
+        return FLUX_JOB_PRIORITY_MIN
+    if urgency == FLUX_JOB_URGENCY_EXPEDITE:
+        return FLUX_JOB_PRIORITY_MAX
+    return urgency

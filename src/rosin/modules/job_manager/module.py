@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The ``job-manager`` service (RFC 21, 27, 30, 32, 33): its requests, its commits, its clock.
+
+All decisions are in :class:`~rosin.modules.job_manager.manager.Manager`; this module carries messages to it
+and does what it asks for. A reply that promises something goes out once the KVS has stored it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.constants import FLUX_KVS_TREEOBJ, FLUX_MSGFLAG_NORESPONSE, FLUX_RPC_STREAMING
+from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
+from rosin.modules.job_manager.limits import Limits
+from rosin.modules.job_manager.manager import Manager
+from rosin.modules.job_manager.purge import Purge
+from rosin.modules.job_manager.queues import Queues
+from rosin.rfc import treeobj
+from rosin.rfc.jobpath import job_key
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from rosin.broker.clock import TimerHandle
+    from rosin.modules.job_manager.journal import Listener
+    from rosin.rfc.message import Message
+
+_NAMESPACE = "primary"
+#: Seconds between looks for jobs to purge, and between attempts to store events (doubling up to the maximum).
+_PURGE_PERIOD = 5.0
+_RETRY_MIN, _RETRY_MAX = 0.5, 30.0
+
+
+class JobManager(BrokerModule):
+    """The module; :class:`~rosin.modules.job_manager.port.Port` for the manager."""
+
+    name = "job-manager"
+
+    # -- life cycle ---------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        self.manager = manager = Manager(self, self.h.userid)
+        self._retry = _RETRY_MIN
+        self._retrying: TimerHandle | None = None
+        self._configure(manager, self.config)
+        self.h.on_response("sched.alloc", manager.alloc.response)
+        await self._load()
+        restart.resume(manager)
+        self._purge_timer = self.call_later(_PURGE_PERIOD, self._purge)
+        self.create_task(self._watch_instance())
+
+    async def stop(self) -> None:
+        self._purge_timer.cancel()
+        if self._retrying is not None:
+            self._retrying.cancel()
+            self._retrying = None
+        self.manager.flush()
+        self.manager.checkpoint()
+        await self._commit_all()
+        self.manager.shut_down()
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        for part in (Queues(), Limits(), Purge(self.manager)):
+            part.configure(config)  # refuses a wrong one before anything has changed
+        self._configure(self.manager, config)
+        self.manager.requeue_all()
+
+    @staticmethod
+    def _configure(manager: Manager, config: dict[str, Any]) -> None:
+        manager.queues.configure(config)
+        manager.limits.configure(config)
+        manager.purge.configure(config)
+
+    def disconnected(self, sender: bytes) -> None:
+        self.manager.disconnected(sender)
+
+    def stats(self) -> dict[str, Any]:
+        return query.stats(self.manager)
+
+    # -- reading the KVS ----------------------------------------------------------------------------
+
+    def _lookup(self, key: str, flags: int = 0) -> Awaitable[dict[str, Any]]:
+        """Send a lookup now; await its tree object."""
+        rpc = self.h.rpc("kvs.lookup", {"key": key, "flags": flags, "namespace": _NAMESPACE})
+
+        async def value() -> dict[str, Any]:
+            return (await rpc)["val"]  # type: ignore[no-any-return]
+
+        return value()
+
+    async def _load(self) -> None:
+        """Replay all jobs that the KVS holds, then restore the checkpoint."""
+        count, lost = await walk.load(self.manager, self._lookup)
+        for id, reason in lost:
+            await self._set_aside(id, reason)
+        try:
+            state = treeobj.val_data(await self._lookup(restart.CHECKPOINT_KEY))
+            restart.restore(self.manager, _json.loads(state))
+        except FileNotFoundError:
+            pass  # a new instance, or one that has had no reason to write one
+        if count:
+            manager = self.manager
+            self.log.info(f"restart: {len(manager.active)} active and {len(manager.inactive)} inactive jobs")
+
+    async def _set_aside(self, id: int, reason: str) -> None:
+        """Move a job whose data is damaged to where a person can look at it."""
+        self.log.error(f"job {id} not replayed: {reason}; moved to job-lost+found")
+        key = job_key(id)
+        directory = await self._lookup(key, FLUX_KVS_TREEOBJ)
+        ops = [
+            {"key": f"job-lost+found.{key}", "flags": 0, "dirent": directory},
+            {"key": key, "flags": 0, "dirent": None},
+        ]
+        await self.h.rpc("kvs.commit", {"namespace": _NAMESPACE, "flags": 0, "ops": ops})
+
+    async def _watch_instance(self) -> None:
+        """Follow the expiration of the instance's own resources, when somebody can tell it."""
+        request = {"key": "resource.R", "flags": 4 | 8, "namespace": _NAMESPACE}
+        try:
+            async for answer in self.h.rpc("kvs-watch.lookup", request, flags=FLUX_RPC_STREAMING):
+                R = _json.loads(treeobj.val_data(answer["val"]))
+                expiration = field(R.get("execution", {}), "expiration", float, 0.0)
+                update.instance_expiration(self.manager, expiration)
+        except OSError as error:
+            if error.errno not in (errno.ENOSYS, errno.ENODATA):
+                self.log.warning(f"cannot follow the expiration of the instance: {error.strerror}")
+
+    # -- what the manager asks for (Port) -------------------------------------------------------------
+
+    def wake(self) -> None:
+        self.call_soon_once(self._flush)
+
+    def request(self, topic: str, payload: dict[str, Any]) -> None:
+        self.h.send_request(topic, payload)
+
+    def notify(self, topic: str, payload: dict[str, Any]) -> None:
+        self.h.send_request(topic, payload, flags=FLUX_MSGFLAG_NORESPONSE)
+
+    def rpc(self, topic: str, payload: dict[str, Any], done: Callable[[Any, OSError | None], None]) -> None:
+        async def call() -> None:
+            try:
+                answer = await self.h.rpc(topic, payload)
+            except OSError as error:
+                done(None, error)
+            else:
+                done(answer, None)
+
+        self.create_task(call())
+
+    def publish(self, topic: str, payload: dict[str, Any], private: bool = False) -> None:
+        self.h.event_send(topic, payload, private)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> TimerHandle:
+        return self.call_later(seconds, call)
+
+    # -- storing --------------------------------------------------------------------------------------
+
+    def _flush(self) -> None:
+        self.manager.flush()
+        if self.manager.purge.overdue():
+            self.manager.purge.due()
+        if self._retrying is None and self.manager.store.take() is not None:
+            self.create_task(self._commit())
+
+    async def _commit(self) -> None:
+        """Write the batch in flight, then whatever has come together meanwhile."""
+        store = self.manager.store
+        batch = store.in_flight
+        while batch is not None:
+            request = {"namespace": _NAMESPACE, "flags": 0, "ops": batch.operations()}
+            try:
+                await self.h.rpc("kvs.commit", request)
+            except OSError as error:
+                self._commit_failed(error)
+                return
+            self._retry = _RETRY_MIN
+            store.done()
+            self.manager.flush()
+            batch = store.take()
+
+    def _commit_failed(self, error: OSError) -> None:
+        self.log.error(f"cannot store job events: {error.strerror}; trying again in {self._retry:g}s")
+        self._retrying = self.call_later(self._retry, self._commit_again)
+        self._retry = min(2 * self._retry, _RETRY_MAX)
+        self.manager.store.failed(error)
+
+    def _commit_again(self) -> None:
+        self._retrying = None
+        self.wake()
+
+    async def _commit_all(self) -> None:
+        """Write what is left, once the commit in flight is through; a failure is logged, and final."""
+        store = self.manager.store
+        while store.in_flight is not None:
+            stored: asyncio.Future[OSError | None] = self.loop.create_future()
+            store.in_flight.waiters.append(stored.set_result)
+            await stored
+        if store.take() is not None:
+            await self._commit()
+
+    def _purge(self) -> None:
+        if self.manager.purge.due() and self.manager.purge.overdue():
+            self._purge_timer = self.call_later(0.0, self._purge)
+        else:
+            self._purge_timer = self.call_later(_PURGE_PERIOD, self._purge)
+
+    def _stored(self, msg: Message, payload: dict[str, Any] | None) -> Any:
+        """Reply with *payload* once all that has happened is stored."""
+        self.manager.answer(msg, payload)
+        return DEFERRED
+
+    # -- requests: new jobs, and what changes jobs ------------------------------------------------------
+
+    @request_handler("submit")
+    def submit(self, msg: Message) -> Any:
+        submit.request(self.manager, msg)
+        return DEFERRED
+
+    @request_handler("urgency", allow_guest=True)
+    def urgency(self, msg: Message) -> Any:
+        return self._stored(msg, control.urgency(self.manager, msg))
+
+    @request_handler("raise", allow_guest=True)
+    def raise_(self, msg: Message) -> Any:
+        return self._stored(msg, control.raise_(self.manager, msg))
+
+    @request_handler("raiseall", allow_guest=True)
+    def raiseall(self, msg: Message) -> Any:
+        return self._stored(msg, control.raiseall(self.manager, msg))
+
+    @request_handler("kill", allow_guest=True)
+    def kill(self, msg: Message) -> None:
+        control.kill(self.manager, msg)
+
+    @request_handler("killall", allow_guest=True)
+    def killall(self, msg: Message) -> dict[str, Any]:
+        return control.killall(self.manager, msg)
+
+    @request_handler("memo", allow_guest=True)
+    def memo(self, msg: Message) -> Any:
+        return self._stored(msg, control.memo(self.manager, msg))
+
+    @request_handler("update", allow_guest=True)
+    def update(self, msg: Message) -> Any:
+        update.update(self.manager, msg)
+        return DEFERRED
+
+    @request_handler("post-event.post")
+    def post_event(self, msg: Message) -> Any:
+        return self._stored(msg, control.post_event(self.manager, msg))
+
+    # -- requests: what to know of jobs -----------------------------------------------------------------
+
+    @request_handler("list")
+    def list(self, msg: Message) -> dict[str, Any]:
+        return query.list_jobs(self.manager, msg)
+
+    @request_handler("getattr", allow_guest=True)
+    def getattr(self, msg: Message) -> dict[str, Any]:
+        return query.getattr_(self.manager, msg)
+
+    @request_handler("getinfo", allow_guest=True)
+    def getinfo(self, _msg: Message) -> dict[str, Any]:
+        return {"max_jobid": self.manager.max_jobid}
+
+    @request_handler("wait")
+    def wait(self, msg: Message) -> Any:
+        self.manager.waits.wait(msg, field(msg.args, "id", int))
+        return DEFERRED
+
+    @request_handler("drain")
+    def drain(self, msg: Message) -> Any:
+        self.manager.drain.wait_drained(msg)
+        return DEFERRED
+
+    @request_handler("idle")
+    def idle(self, msg: Message) -> Any:
+        self.manager.drain.wait_idle(msg)
+        return DEFERRED
+
+    @request_handler("alloc-query", allow_guest=True)
+    def alloc_query(self, _msg: Message) -> dict[str, Any]:
+        return query.alloc_query(self.manager)
+
+    @request_handler("resource-status")
+    def resource_status(self, _msg: Message) -> dict[str, Any]:
+        return self.manager.drain.resource_status()
+
+    @request_handler("history.get", allow_guest=True)
+    def history_get(self, msg: Message) -> dict[str, Any]:
+        return {"jobs": self.manager.history.get(msg.userid, field(msg.args, "slice", str))}
+
+    @request_handler("events-journal")
+    def events_journal(self, msg: Message) -> Any:
+        self._advance(self.manager.journal.open(msg, self.manager.inactive))
+        return DEFERRED
+
+    def _advance(self, listener: Listener) -> None:
+        manager = self.manager
+        if manager.journal.advance(listener, manager.inactive, manager.active, self.respond):
+            self.loop.call_soon(self._advance, listener)
+
+    @request_handler("events-journal-cancel")
+    def events_journal_cancel(self, msg: Message) -> None:
+        for listener in self.manager.journal.cancel(msg.sender, field(msg.args, "matchtag", int)):
+            self.respond_error(listener.msg, errno.ENODATA)
+
+    # -- requests: the scheduler, the execution service, plugins --------------------------------------------
+
+    @request_handler("sched-hello")
+    async def sched_hello(self, _msg: Message) -> AsyncIterator[dict[str, Any]]:
+        for job in [*self.manager.alloc.hello()]:
+            yield job
+
+    @request_handler("sched-ready")
+    def sched_ready(self, msg: Message) -> dict[str, Any]:
+        return self.manager.alloc.ready(msg)
+
+    @request_handler("exec-hello")
+    def exec_hello(self, msg: Message) -> None:
+        self.h.on_response(self.manager.start.hello(msg), self.manager.start.response)
+
+    @request_handler("set-batch-timeout")
+    def set_batch_timeout(self, msg: Message) -> None:
+        field(msg.args, "timeout", float)  # there is no batch timer: a commit starts when the last one ends
+
+    @request_handler("housekeeping-kill")
+    def housekeeping_kill(self, msg: Message) -> None:
+        field(msg.args, "signum", int)  # no housekeeping script ever runs, so there is nothing to signal
+
+    @request_handler("jobtap")
+    def jobtap(self, msg: Message) -> dict[str, Any] | None:
+        return jobtap.request(msg.args)
+
+    @request_handler("jobtap-query")
+    def jobtap_query(self, msg: Message) -> None:
+        raise OSError(errno.EINVAL, f"{field(msg.args, 'name', str)}: plugin not found")
+
+    # -- requests: queues and purging -------------------------------------------------------------------
+
+    @request_handler("queue-list", allow_guest=True)
+    def queue_list(self, _msg: Message) -> dict[str, Any]:
+        return {"queues": self.manager.queues.names()}
+
+    @request_handler("queue-status", allow_guest=True)
+    def queue_status(self, msg: Message) -> dict[str, Any]:
+        name = field(msg.data or {}, "name", (str, type(None)), None)
+        return self.manager.queues.lookup(name).status(self.manager.alloc.online)
+
+    @request_handler("queue-enable")
+    def queue_enable(self, msg: Message) -> Any:
+        self.manager.queues.request_enable(msg.args)
+        self.manager.checkpoint()
+        return self._stored(msg, None)
+
+    @request_handler("queue-start")
+    def queue_start(self, msg: Message) -> Any:
+        self.manager.queues.request_start(msg.args)
+        self.manager.requeue_all()
+        self.manager.checkpoint()
+        return self._stored(msg, None)
+
+    @request_handler("purge")
+    def purge(self, msg: Message) -> Any:
+        return self._stored(msg, {"count": self.manager.purge.request(msg)})
+
+    @request_handler("purge-id")
+    def purge_id(self, msg: Message) -> Any:
+        force = bool(field(msg.args, "force", (bool, int)))
+        self.manager.purge.purge_id(field(msg.args, "id", int), force)
+        return self._stored(msg, {"count": 1})

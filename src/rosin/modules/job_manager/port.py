@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the job manager's parts ask of the outside; ``module.py`` provides it, tests record it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.rfc.message import Message
+
+
+class Timer(Protocol):
+    """A call that has been scheduled."""
+
+    def cancel(self) -> None:
+        """Do not call."""
+
+
+class Log(Protocol):
+    """Where a service writes what an administrator may want to read."""
+
+    def debug(self, text: str) -> None:
+        """For those who look into the service itself."""
+
+    def info(self, text: str) -> None:
+        """A normal step worth noting."""
+
+    def warning(self, text: str) -> None:
+        """Something may be wrong."""
+
+    def error(self, text: str) -> None:
+        """Something is wrong."""
+
+
+class Port(Protocol):
+    """The outside of the job manager."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+
+    def wake(self) -> None:
+        """Have :meth:`Manager.flush` called at the end of this turn of the loop."""
+
+    def respond(self, msg: Message, payload: Any) -> None:
+        """Answer *msg* with an object, JSON text, or None for an empty success."""
+
+    def respond_error(self, msg: Message, errnum: int, text: str | None) -> None:
+        """Answer *msg* with an error."""
+
+    def request(self, topic: str, payload: dict[str, Any]) -> None:
+        """Send a request with matchtag 0."""
+
+    def notify(self, topic: str, payload: dict[str, Any]) -> None:
+        """Send a request that asks for no response."""
+
+    def rpc(self, topic: str, payload: dict[str, Any], done: Callable[[Any, OSError | None], None]) -> None:
+        """Send a request; ``done(payload, None)`` or ``done(None, error)`` follows."""
+
+    def publish(self, topic: str, payload: dict[str, Any], private: bool = False) -> None:
+        """Publish an event."""
+
+    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Call back once after *seconds*."""
+
+    @property
+    def log(self) -> Log:
+        """The broker's log."""

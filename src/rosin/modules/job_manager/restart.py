@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 16, RFC 21: bringing back all jobs from their eventlogs, and ending those that the restart interrupted.
+
+Nothing that ran when the broker died is started again: such a job ends with an ``exec`` exception. Pending
+jobs return to the queue by ``flux-restart``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.constants import (
+    FLUX_JOB_STATE_CLEANUP,
+    FLUX_JOB_STATE_DEPEND,
+    FLUX_JOB_STATE_INACTIVE,
+    FLUX_JOB_STATE_NEW,
+    FLUX_JOB_STATE_RUN,
+    FLUX_JOB_STATE_RUNNING,
+    FLUX_JOB_STATE_SCHED,
+    FLUX_JOB_WAITABLE,
+)
+from rosin.errors import FormatError
+from rosin.modules.job_manager.event import apply
+from rosin.modules.job_manager.inactive import InactiveJob
+from rosin.modules.job_manager.job import Job, redact_jobspec, redact_R
+from rosin.rfc import eventlog
+from rosin.rfc.payload import field, int_field
+
+if TYPE_CHECKING:
+    from rosin.modules.job_manager.manager import Manager
+
+CHECKPOINT_KEY = "checkpoint.job-manager"
+_VERSION = 1
+#: Wait status of a job whose end nobody saw: exit code 1.
+_UNKNOWN_STATUS = 1 << 8
+_LOST = "lost the job's shells: the broker was restarted while the job was running"
+
+
+def replay(id: int, log: bytes, jobspec: Any, R: Any) -> Job | None:
+    """The job that its eventlog describes, None for one that was found invalid. Raises FormatError.
+
+    An incomplete last line is what a crash in the midst of writing leaves: the events before it count.
+    """
+    if not isinstance(jobspec, dict) or not (R is None or isinstance(R, dict)):
+        raise FormatError("the jobspec or R is not an object")
+    job = Job(id, redact_jobspec(jobspec), None if R is None else redact_R(R))
+    for line in log[: log.rfind(b"\n") + 1].splitlines():
+        entry = eventlog.decode_entry(line)
+        if entry["name"] == "invalidate":
+            return None
+        if not job.lines and entry["name"] != "submit":
+            raise FormatError(f"the first event is '{entry['name']}', not submit")
+        apply(job, entry)
+        job.lines.append(line)
+    if not job.lines:
+        raise FormatError("the eventlog is empty")
+    if not job.allocated:
+        job.R = None
+    job.posting = 0
+    return job
+
+
+def load(manager: Manager, job: Job) -> None:
+    """Make a replayed job known; :func:`resume` follows when all are."""
+    manager.insert(job)
+    if job.state == FLUX_JOB_STATE_INACTIVE:
+        del manager.active[job.id]
+        inactive = manager.inactive[job.id] = InactiveJob(job)
+        manager.purge.add(inactive)
+        if job.flags & FLUX_JOB_WAITABLE:
+            manager.waits.inactive(job)
+    elif job.state & FLUX_JOB_STATE_RUNNING:
+        manager.running += 1
+
+
+def resume(manager: Manager) -> None:
+    """Let all jobs go on from where they were."""
+    jobs = sorted(manager.active.values(), key=lambda job: job.id)
+    for job in jobs:
+        manager.dependencies.track(job)
+    for job in jobs:
+        if job.state == FLUX_JOB_STATE_NEW:
+            manager.dependencies.readmit(job)
+            manager.post(job, "validate")
+        elif job.state == FLUX_JOB_STATE_DEPEND:
+            manager.dependencies.readmit(job)
+            manager.act(job)
+        elif job.state == FLUX_JOB_STATE_SCHED:
+            manager.post(job, "flux-restart")
+        elif job.state == FLUX_JOB_STATE_RUN:
+            _interrupted(manager, job)
+        elif job.state == FLUX_JOB_STATE_CLEANUP:
+            _ended(manager, job)
+        else:
+            manager.act(job)
+    manager.dependencies.settle()
+
+
+def _interrupted(manager: Manager, job: Job) -> None:
+    """Say of a job that ran what an execution service would say that had lost it."""
+    job.start_pending = True
+    job.perilogs = 0
+    manager.except_(job, "exec", 0, _LOST)
+    if job.started:
+        manager.post(job, "finish", {"status": _UNKNOWN_STATUS})
+    _ended(manager, job)
+
+
+def _ended(manager: Manager, job: Job) -> None:
+    job.start_pending = False
+    job.perilogs = 0
+    if job.has_resources and not job.released:
+        manager.post(job, "release", {"ranks": "all", "final": True})
+    else:
+        manager.act(job)
+
+
+def checkpoint(manager: Manager) -> bytes:
+    """The value of :data:`CHECKPOINT_KEY`."""
+    state = {"version": _VERSION, "max_jobid": manager.max_jobid, "queue": manager.queues.save()}
+    return _json.dumps(state)
+
+
+def restore(manager: Manager, state: Any) -> None:
+    """Take what :func:`checkpoint` returned. Raises FormatError."""
+    version = field(state, "version", int, 0)
+    if version > _VERSION:
+        raise FormatError(f"{CHECKPOINT_KEY}: version {version} is from a newer release")
+    manager.max_jobid = max(manager.max_jobid, int_field(state, "max_jobid", 0, 2**64 - 1))
+    if version == _VERSION:
+        manager.queues.restore(field(state, "queue", list, []))

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 32: the execution service as the job manager sees it.
+
+A start request waits until the events before it, ``alloc`` above all, are stored: a job that has run is never
+forgotten. Requests and responses carry matchtag 0 and are matched by job id.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_JOB_DEBUG, FLUX_JOB_STATE_RUN
+from rosin.errors import FormatError
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.modules.job_manager.job import Job
+    from rosin.modules.job_manager.manager import Manager
+    from rosin.rfc.message import Message
+
+
+class Start:
+    """The start requests. ``service`` is the name that the execution service gave, None without one."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self.service: str | None = None
+        self.sender = b""
+        self._waiting: set[int] = set()
+        self._responses: dict[str, Callable[[Job, dict[str, Any]], None]] = {
+            "start": self._started,
+            "reattached": self._reattached,
+            "release": self._released,
+            "exception": self._excepted,
+            "finish": self._finished,
+        }
+
+    # -- what the state machine asks for ------------------------------------------------------------
+
+    def request(self, job: Job) -> None:
+        """Have *job* started as soon as its allocation is stored."""
+        if self.service is not None and job.id not in self._waiting:
+            self._waiting.add(job.id)
+            self.manager.store.after(lambda error: self._stored(job, error))
+            self.manager.port.wake()
+
+    def _stored(self, job: Job, error: OSError | None) -> None:
+        if error is not None:  # the events go out again with the next commit
+            self.manager.store.after(lambda error: self._stored(job, error))
+            return
+        self._waiting.discard(job.id)
+        if self.service is None or job.state != FLUX_JOB_STATE_RUN or job.start_pending or job.perilogs:
+            return
+        reattach = job.start_sent
+        job.start_pending = job.start_sent = True
+        request = {
+            "id": job.id,
+            "userid": job.userid,
+            "jobspec": job.jobspec,
+            "reattach": reattach,
+            "R": job.R,
+        }
+        self.manager.port.request(f"{self.service}.start", request)
+        if job.flags & FLUX_JOB_DEBUG:
+            if reattach:
+                self.manager.post(job, "debug.exec-reattach-start", {"id": job.id})
+            else:
+                self.manager.post(job, "debug.start-request")
+
+    def expire(self, job: Job) -> None:
+        """Tell the service of the new expiration of *job*."""
+        if self.service is None or not job.start_pending or job.R is None:
+            return
+
+        def done(payload: Any, error: OSError | None) -> None:
+            if error is not None and job.id in self.manager.active:
+                note = "the execution service did not take the new expiration: the job may end at the old one"
+                self.manager.except_(job, "exec", 1, f"{note} ({error.strerror})")
+
+        expiration = job.R["execution"]["expiration"]
+        self.manager.port.rpc(f"{self.service}.expiration", {"id": job.id, "expiration": expiration}, done)
+
+    # -- the service's requests and responses -------------------------------------------------------
+
+    def hello(self, msg: Message) -> str:
+        """A service offers itself, and replaces the one before; returns the topic of its start requests."""
+        service = field(msg.args, "service", str)
+        if not service:
+            raise FormatError("exec-hello: the service name is empty")
+        if self.service is not None:
+            self.teardown("replaced by another service")
+        self.service = service
+        self.sender = msg.sender
+        for job in list(self.manager.active.values()):
+            if job.state == FLUX_JOB_STATE_RUN:
+                self.manager.act(job)
+        return f"{service}.start"
+
+    def disconnected(self, sender: bytes) -> None:
+        """A client is gone; the service, perhaps."""
+        if self.service is not None and sender == self.sender:
+            self.teardown("disconnect")
+
+    def teardown(self, reason: str) -> None:
+        """The service is gone: its jobs wait for the next, which is asked to reattach to them."""
+        if self.service is None:
+            return
+        self.manager.port.log.debug(f"start: stop due to {reason}")
+        self.service = None
+        self.sender = b""
+        for job in list(self.manager.active.values()):
+            if job.start_pending:
+                job.start_pending = False
+                if job.flags & FLUX_JOB_DEBUG:
+                    self.manager.post(job, "debug.start-lost", {"note": reason})
+                else:
+                    self.manager.act(job)
+
+    def response(self, msg: Message) -> None:
+        """Take a response to a start request; an error ends the conversation, a malformed one is logged."""
+        if self.service is None or msg.topic != f"{self.service}.start":
+            self.manager.port.log.error(f"start: response of {msg.topic}, which is not registered")
+            return
+        if msg.errnum:
+            self.teardown(f"start response error: {msg.text or os.strerror(msg.errnum)}")
+            return
+        try:
+            args = msg.args
+            job = self.manager.active.get(field(args, "id", int))
+            kind = field(args, "type", str)
+            data = field(args, "data", dict)
+            if job is None:
+                raise FormatError(f"{kind} of job {args['id']}, which is not active")
+            handler = self._responses.get(kind)
+            if handler is None:
+                raise FormatError(f"unknown type '{kind}'")
+            handler(job, data)
+        except FormatError as error:
+            self.manager.port.log.error(f"start: malformed response: {error}")
+
+    def _started(self, job: Job, data: dict[str, Any]) -> None:
+        if job.started:
+            self.manager.port.log.error(f"start: job {job.id} was started twice")
+        else:
+            self.manager.post(job, "start")
+
+    def _reattached(self, job: Job, data: dict[str, Any]) -> None:
+        if job.flags & FLUX_JOB_DEBUG:
+            self.manager.post(job, "debug.exec-reattach-finish")
+
+    def _released(self, job: Job, data: dict[str, Any]) -> None:
+        final = field(data, "final", bool)
+        ranks = field(data, "ranks", str)
+        if final:
+            job.start_pending = False
+        self.manager.post(job, "release", {"ranks": ranks, "final": final})
+
+    def _excepted(self, job: Job, data: dict[str, Any]) -> None:
+        context = {
+            "type": field(data, "type", str),
+            "severity": field(data, "severity", int),
+            "userid": self.manager.owner,
+            "note": field(data, "note", (str, type(None)), None) or "",
+        }
+        wait_status = field(data, "wait_status", (int, type(None)), None)
+        if wait_status is not None:
+            context["wait_status"] = wait_status
+        self.manager.post(job, "exception", context)
+
+    def _finished(self, job: Job, data: dict[str, Any]) -> None:
+        self.manager.post(job, "finish", {"status": field(data, "status", int)})

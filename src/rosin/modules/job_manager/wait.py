@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Waiting for jobs that were submitted as waitable (``job-manager.wait``), as wait(2) does for processes.
+
+The end of a waitable job is kept until somebody has waited for it, once.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_WAITABLE, FLUX_JOBID_ANY
+
+if TYPE_CHECKING:
+    from rosin.modules.job_manager.job import Job
+    from rosin.modules.job_manager.manager import Manager
+    from rosin.rfc.message import Message
+
+_ANY = (FLUX_JOBID_ANY, 0xFFFFFFFFFFFFFFFF)
+
+
+class Waits:
+    """Who waits, and for what; ``zombies`` are the ends nobody has waited for yet."""
+
+    def __init__(self, manager: Manager) -> None:
+        self.manager = manager
+        self.zombies: dict[int, dict[str, Any]] = {}
+        self._entries: dict[int, tuple[int, int, int, float]] = {}
+        self._waiters: dict[int, Message] = {}
+        self._any: list[Message] = []
+        self._active = 0
+
+    def active(self) -> None:
+        """There is one more waitable job."""
+        self._active += 1
+
+    def inactive(self, job: Job) -> None:
+        """*job* is over."""
+        if not job.flags & FLUX_JOB_WAITABLE:
+            return
+        self._active -= 1
+        end = self.zombies[job.id] = job_end(job)
+        self._entries[job.id] = (job.userid, job.urgency, job.priority, job.t_submit)
+        msg = self._waiters.pop(job.id, None)
+        if msg is None and self._any:
+            msg = self._any.pop(0)
+        if msg is not None:
+            self._reap(job.id)
+            self.manager.answer(msg, end)
+        self._balance()
+
+    def _reap(self, id: int) -> dict[str, Any]:
+        del self._entries[id]
+        return self.zombies.pop(id)
+
+    def zombie_entries(self) -> list[dict[str, Any]]:
+        """The zombies as ``job-manager.list`` shows them."""
+        names = ("userid", "urgency", "priority", "t_submit")
+        return [
+            {"id": id, **dict(zip(names, values, strict=True)), "state": FLUX_JOB_STATE_INACTIVE}
+            for id, values in self._entries.items()
+        ]
+
+    def wait(self, msg: Message, id: int) -> None:
+        """Answer *msg* when job *id*, or any when it is FLUX_JOBID_ANY, is over. Raises OSError ECHILD."""
+        any_job = id in _ANY
+        if any_job and self.zombies:
+            id = next(iter(self.zombies))
+        if id in self.zombies:
+            self.manager.answer(msg, self._reap(id))
+        elif any_job:
+            self._any.append(msg)
+        else:
+            self._wait_one(msg, id)
+        self._balance()
+
+    def _wait_one(self, msg: Message, id: int) -> None:
+        job = self.manager.active.get(id)
+        if job is None:
+            raise OSError(errno.ECHILD, "invalid job id, or job may be inactive and not waitable")
+        if id in self._waiters:
+            raise OSError(errno.ECHILD, "job id already has a waiter")
+        if not job.flags & FLUX_JOB_WAITABLE:
+            raise OSError(errno.ECHILD, "job was not submitted with FLUX_JOB_WAITABLE")
+        self._waiters[id] = msg
+
+    def _balance(self) -> None:
+        """Refuse those who wait for any job when there are not enough jobs for all who wait."""
+        while self._any and len(self._any) + len(self._waiters) > self._active:
+            self.manager.port.respond_error(self._any.pop(), errno.ECHILD, "there are no more waitable jobs")
+
+    def disconnected(self, sender: bytes) -> None:
+        """Forget what the client *sender* waited for."""
+        self._any = [msg for msg in self._any if msg.sender != sender]
+        for id in [id for id, msg in self._waiters.items() if msg.sender == sender]:
+            del self._waiters[id]
+
+    def fail(self, errnum: int, text: str) -> None:
+        """Answer all that wait with an error."""
+        for msg in [*self._any, *self._waiters.values()]:
+            self.manager.port.respond_error(msg, errnum, text)
+        self._any, self._waiters = [], {}
+
+
+def job_end(job: Job) -> dict[str, Any]:
+    """``{"id", "success", "errstr"}`` of a job that is over."""
+    name, context = job.end_event or ("exception", {"type": "exec", "note": ""})
+    if name == "exception":
+        text = f"Fatal exception type={context.get('type')} {context.get('note', '')}"
+    else:
+        text = status_text(context.get("status", 0))
+    return {"id": job.id, "success": name == "finish" and not text, "errstr": text}
+
+
+def status_text(status: int) -> str:
+    """What a job's wait status says in words; empty for success."""
+    if os.WIFSIGNALED(status):
+        return f"job shell {signal_text(os.WTERMSIG(status))}"
+    code = os.waitstatus_to_exitcode(status)
+    if code > 128:
+        return f"task(s) {signal_text(code - 128)}"
+    return f"task(s) exited with exit code {code}" if code else ""
+
+
+def signal_text(number: int) -> str:
+    """The C library's name of a signal."""
+    try:
+        return signal.strsignal(number) or f"Unknown signal {number}"
+    except ValueError:
+        return f"Unknown signal {number}"

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 16: reading all jobs from the KVS, many lookups in flight at a time.
+
+``lookup(key, flags)`` sends a ``kvs.lookup`` at once and returns what to await for its tree object.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.constants import FLUX_KVS_READDIR
+from rosin.errors import FormatError
+from rosin.modules.job_manager import restart
+from rosin.rfc import fluid, treeobj
+from rosin.rfc.jobpath import job_key
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+    from rosin.modules.job_manager.job import Job
+    from rosin.modules.job_manager.manager import Manager
+
+    Lookup = Callable[[str, int], Awaitable[dict[str, Any]]]
+
+_DIRECTORY = "job"
+_LEVELS = 4
+_WINDOW = 256
+
+
+async def job_ids(lookup: Lookup) -> list[int]:
+    """The ids of all jobs that have a directory, in ascending order."""
+    directories = [_DIRECTORY]
+    for _ in range(_LEVELS):
+        below: list[str] = []
+        for first in range(0, len(directories), _WINDOW):
+            keys = directories[first : first + _WINDOW]
+            answers = [lookup(key, FLUX_KVS_READDIR) for key in keys]
+            for key, answer in zip(keys, answers, strict=True):
+                try:
+                    entries = (await answer)["data"]
+                except FileNotFoundError:
+                    continue
+                below += [
+                    f"{key}.{name}" for name, entry in entries.items() if entry["type"] in ("dir", "dirref")
+                ]
+        directories = below
+    ids = []
+    for key in directories:
+        try:
+            ids.append(fluid.parse(key))
+        except FormatError:
+            continue  # not a job's directory: somebody else's data below "job"
+    return sorted(ids)
+
+
+async def load(manager: Manager, lookup: Lookup) -> tuple[int, list[tuple[int, str]]]:
+    """Replay all jobs that the KVS holds; returns their number, and (id, reason) of those that cannot be.
+
+    What is left of a submission that was cut short, of which nobody was told, is removed.
+    """
+    ids = await job_ids(lookup)
+    lost: list[tuple[int, str]] = []
+    async for stored in stored_jobs(lookup, ids):
+        manager.max_jobid = max(manager.max_jobid, stored.id)
+        try:
+            job = stored.replay()
+        except FormatError as error:
+            lost.append((stored.id, str(error)))
+            continue
+        if job is None:
+            manager.store.unlink(job_key(stored.id))
+        else:
+            restart.load(manager, job)
+    return len(ids), lost
+
+
+class Stored:
+    """What the KVS holds of one job: bytes, or None for a key that does not exist."""
+
+    __slots__ = ("R", "eventlog", "id", "jobspec")
+
+    def __init__(self, id: int, eventlog: bytes | None, jobspec: bytes | None, R: bytes | None) -> None:
+        self.id = id
+        self.eventlog = eventlog
+        self.jobspec = jobspec
+        self.R = R
+
+    def replay(self) -> Job | None:
+        """The job; None when its submission was cut short. Raises FormatError when its data is damaged."""
+        if self.eventlog is None:
+            return None
+        try:
+            jobspec = _json.loads(self.jobspec or b"null")
+            R = _json.loads(self.R or b"null")
+        except ValueError as error:
+            raise FormatError(f"jobspec or R is not JSON: {error}") from None
+        return restart.replay(self.id, self.eventlog, jobspec, R)
+
+
+async def stored_jobs(lookup: Lookup, ids: Sequence[int]) -> AsyncIterator[Stored]:
+    """The data of the jobs *ids*, in that order."""
+    names = ("eventlog", "jobspec", "R")
+    for first in range(0, len(ids), _WINDOW):
+        window = ids[first : first + _WINDOW]
+        answers = [[lookup(job_key(id, name), 0) for name in names] for id in window]
+        for id, three in zip(window, answers, strict=True):
+            yield Stored(id, *[await _value(answer) for answer in three])
+
+
+async def _value(answer: Awaitable[dict[str, Any]]) -> bytes | None:
+    try:
+        return treeobj.val_data(await answer)
+    except FileNotFoundError:
+        return None
