@@ -4,6 +4,7 @@
 import errno
 
 import pytest
+
 from rosin.constants import (
     FLUX_KVS_APPEND,
     FLUX_KVS_INITIAL_SENTINEL,

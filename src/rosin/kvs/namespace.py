@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Namespaces and their roots."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ..rfc import blobref
+from .lookup import default_namespace
+
+if TYPE_CHECKING:
+    from ..handle.handle import Handle
+    from ..handle.rpc import RPC
+
+_EMPTY = b'{"data":{},"type":"dir","ver":1}'
+
+
+def namespace_create_async(
+    flux_handle: Handle,
+    namespace: str,
+    owner: int | None = None,
+    flags: int = 0,
+    rootref: str | None = None,
+    algo: str = "sha1",
+) -> RPC:
+    """Create *namespace* for the user *owner* (default: the caller), empty or with the root *rootref*.
+
+    *algo* is the instance's ``content.hash``. Owner of the instance only. EEXIST: it exists.
+    """
+    args = {
+        "namespace": namespace,
+        "rootref": rootref or blobref.blobref(_EMPTY, algo),
+        "owner": os.getuid() if owner is None else owner,
+        "flags": flags,
+    }
+    return flux_handle.rpc("kvs.namespace-create", args, nodeid=0)
+
+
+def namespace_create(flux_handle: Handle, namespace: str, owner: int | None = None, flags: int = 0) -> None:
+    """Create *namespace* and wait (see :func:`namespace_create_async`). Raises OSError."""
+    algo = flux_handle.attr_get("content.hash")
+    namespace_create_async(flux_handle, namespace, owner, flags, algo=algo).get()
+
+
+def namespace_remove_async(flux_handle: Handle, namespace: str) -> RPC:
+    """Remove *namespace*; one that does not exist is removed with success."""
+    return flux_handle.rpc("kvs.namespace-remove", {"namespace": namespace}, nodeid=0)
+
+
+def namespace_remove(flux_handle: Handle, namespace: str) -> None:
+    """Remove *namespace* and wait. Raises OSError ENOTSUP for the primary namespace."""
+    namespace_remove_async(flux_handle, namespace).get()
+
+
+def namespace_list(flux_handle: Handle) -> list[str]:
+    """The names of all namespaces."""
+    response = flux_handle.rpc("kvs.namespace-list").get()
+    return [entry["namespace"] for entry in response["namespaces"]]
+
+
+def getroot_async(flux_handle: Handle, namespace: str | None = None) -> RPC:
+    """The root: ``{"owner", "rootseq", "rootref", "flags", "namespace"}``."""
+    return flux_handle.rpc("kvs.getroot", {"namespace": default_namespace(namespace)})
+
+
+def wait_version_async(flux_handle: Handle, version: int, namespace: str | None = None) -> RPC:
+    """Fulfilled with ``{"rootseq", "rootref"}`` when the root's sequence number has reached *version*."""
+    args = {"rootseq": version, "namespace": default_namespace(namespace)}
+    return flux_handle.rpc("kvs.wait-version", args)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Following the changes of a key."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from typing import TYPE_CHECKING, Any
+
+from ..constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
+from .lookup import decode_value, lookup_async
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from ..handle.handle import Handle
+    from ..handle.rpc import RPC
+
+
+class KVSWatchFuture:
+    """The values of a key, one after the other; cancelled when it is no longer referenced."""
+
+    def __init__(self, future_handle: RPC) -> None:
+        self.rpc = future_handle
+        self.needs_cancel = True
+
+    def get(self, autoreset: bool = True) -> Any:
+        """The next value, None at the end of the stream. Raises OSError.
+
+        Without *autoreset* the same value is returned until :meth:`reset`.
+        """
+        try:
+            value = decode_value(self.rpc.get())
+        except OSError as error:
+            self.needs_cancel = False
+            if error.errno == errno.ENODATA:
+                return None
+            raise
+        if autoreset:
+            self.reset()
+        return value
+
+    def reset(self) -> None:
+        """Make room for the next value."""
+        self.rpc.reset()
+
+    def is_ready(self) -> bool:
+        """Whether :meth:`get` does not block."""
+        return self.rpc.is_ready()
+
+    def wait_for(self, timeout: float = -1.0) -> None:
+        """Block until there is a value. Raises TimeoutError after *timeout* seconds."""
+        self.rpc.wait_for(timeout)
+
+    def error_string(self) -> str | None:
+        """The text of a failure."""
+        return self.rpc.error_string()
+
+    def then(self, callback: Callable[..., Any], *args: Any, timeout: float = -1.0, **kwargs: Any) -> Any:
+        """Call ``callback(self, *args, **kwargs)`` from the reactor for every value and at the end."""
+        self.rpc.then(lambda _rpc: callback(self, *args, **kwargs), timeout=timeout)
+        return self
+
+    def cancel(self, stop: bool = False) -> None:
+        """End the watch; :meth:`get` then gives None. *stop*: and call no callback any more."""
+        if self.needs_cancel:
+            self.needs_cancel = False
+            self.rpc.cancel("kvs-watch.cancel")
+        if stop:
+            self.rpc.then(lambda _rpc: None)
+
+    def __iter__(self) -> Iterator[Any]:
+        for response in self.rpc:
+            yield decode_value(response)
+        self.needs_cancel = False
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        async for response in self.rpc:
+            yield decode_value(response)
+        self.needs_cancel = False
+
+    def __del__(self) -> None:
+        with contextlib.suppress(OSError, RuntimeError):  # the handle may be closed already
+            self.cancel()
+
+
+def kvs_watch_async(
+    flux_handle: Handle,
+    key: str,
+    namespace: str | None = None,
+    waitcreate: bool = False,
+    uniq: bool = False,
+    full: bool = False,
+) -> KVSWatchFuture:
+    """Watch *key*: its value now and after every change.
+
+    *waitcreate*: wait for a key that does not exist. *uniq*: leave out values equal to the one before.
+    *full*: notice changes of directories above the key too.
+    """
+    flags = FLUX_KVS_WATCH
+    if waitcreate:
+        flags |= FLUX_KVS_WAITCREATE
+    if uniq:
+        flags |= FLUX_KVS_WATCH_UNIQ
+    if full:
+        flags |= FLUX_KVS_WATCH_FULL
+    return KVSWatchFuture(lookup_async(flux_handle, key, namespace, flags))
