@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One replacement field of an output format: its value, its conversion (``!d``) and its width (``:>8h``).
+
+On top of Python's format specs: the suffix ``h`` writes a hyphen instead of an empty value, the suffix ``+``
+marks a cut value with a plus sign, and ``FORMAT::SPEC`` of a ``!d`` time is a strftime format with a spec.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Getter = Callable[[Any], Any]
+
+_EMPTY: tuple[str, ...] = ()
+
+
+def empty_outputs() -> tuple[str, ...]:
+    """The texts that count as no value at all: of no time, no duration, and no text."""
+    global _EMPTY
+    if not _EMPTY:
+        epoch = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(0))
+        _EMPTY = ("", "0s", "0.0", "0:00:00", "1970-01-01T00:00:00", epoch)
+    return _EMPTY
+
+
+def duration(seconds: float) -> str:
+    """Seconds in their natural unit with four digits: 0.021s, 42s, 1.5m, 2h, 3d."""
+    if seconds == float("inf"):
+        return "inf"
+    if seconds < 1e-3:
+        return "0s"
+    if seconds < 10:
+        return f"{seconds:.3f}s"
+    for limit, unit, suffix in ((60, 1, "s"), (3600, 60, "m"), (86400, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.4g}{suffix}"
+    return f"{seconds / 86400:.4g}d"
+
+
+class Moment:
+    """A time for ``!d``; :meth:`format` takes ``STRFTIME::SPEC``. The epoch stands for no time."""
+
+    __slots__ = ("seconds",)
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def __format__(self, spec: str) -> str:
+        pattern, _, spec = spec.partition("::")
+        text = ""
+        if self.seconds:
+            from datetime import datetime
+
+            text = datetime.fromtimestamp(self.seconds).strftime(pattern or "%FT%T")
+        if spec.endswith("h"):
+            spec = spec[:-1]
+            text = text or "-"
+        return format(text, spec)
+
+    def __str__(self) -> str:
+        return format(self, "")
+
+
+def _moment(value: float) -> Moment:
+    return Moment(float(value))
+
+
+def _moment_text(value: float) -> str:
+    return str(Moment(float(value)))
+
+
+def _clock(value: float) -> str:
+    """Hours, minutes and seconds; what has begun lasts for a second at least."""
+    from datetime import timedelta
+
+    return str(timedelta(seconds=1 if 0 < value < 1 else round(value)))
+
+
+def _percent(value: float) -> str:
+    value *= 100
+    return f"{value:.2f}%" if 0 < value < 1 else f"{value:.3g}%"
+
+
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {
+    "d": _moment,
+    "D": _moment_text,
+    "F": duration,
+    "H": _clock,
+    "P": _percent,
+}
+_PLAIN: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "s": str, "r": repr, "a": ascii}
+
+
+def convert(value: Any, conversion: str) -> Any:
+    """Apply a conversion. ValueError: it is unknown; TypeError: the value is not a number, nor empty."""
+    function = _CONVERSIONS.get(conversion)
+    if function is None:
+        try:
+            return _PLAIN[conversion](value)
+        except KeyError:
+            raise ValueError(f"Unknown conversion specifier {conversion}") from None
+    if not isinstance(value, int | float) and str(value) == "":
+        return Moment(0.0) if conversion == "d" else ""
+    if not isinstance(value, int | float):
+        raise TypeError(f"!{conversion}: expected a number of seconds, got {value!r}")
+    return function(value)
+
+
+def apply(value: Any, spec: str) -> str:
+    """Format a converted value."""
+    mark = spec.endswith("+")
+    if mark:
+        spec = spec[:-1]
+    if spec.endswith("h") and not isinstance(value, Moment):
+        value = str(value)
+        if value in empty_outputs():
+            value = "-"
+        spec = spec[:-1]
+    text = format(value, spec)
+    if mark and len(text) < len(str(value)):
+        return text[:-1] + "+"
+    return text
+
+
+def getter(field: str) -> Getter:
+    """A function that reads the dotted ``field`` (with ``[index]`` steps) of an item."""
+    from _string import formatter_field_name_split  # type: ignore[import-not-found]
+
+    first, rest = formatter_field_name_split(field)
+    steps = [(True, first), *rest]
+    if all(is_attr for is_attr, _ in steps):
+        from operator import attrgetter
+
+        return attrgetter(".".join(str(name) for _, name in steps))
+
+    def read(item: Any) -> Any:
+        for is_attr, name in steps:
+            item = getattr(item, name) if is_attr else item[name]
+        return item
+
+    return read
+
+
+def renderer(field: str, conversion: str, spec: str) -> Callable[[Any], str]:
+    """A function that makes the text of a field of an item."""
+    read = getter(field)
+    if conversion:
+        return lambda item: apply(convert(read(item), conversion), spec)
+    if not spec:
+        return lambda item: str(read(item))
+    return lambda item: apply(read(item), spec)
+
+
+class Spec:
+    """A format spec in its parts, to read its width and to change it."""
+
+    __slots__ = ("_parts", "_prefix")
+
+    def __init__(self, spec: str) -> None:
+        import re
+
+        self._prefix, sep, rest = spec.rpartition("::")
+        self._prefix += sep
+        match = re.fullmatch(
+            r"((?:.?[<>=^])?)([- +]?z?\#?0?)(\d*)([_,]?)((?:\.\d+)?)([bcdeEfFgGnosxX%]?)(h?\+?)",
+            rest,
+            re.DOTALL,
+        )
+        self._parts = list(match.groups()) if match else [""] * 7
+
+    @property
+    def width(self) -> int:
+        return int(self._parts[2] or 0)
+
+    @property
+    def header(self) -> str:
+        """What of the spec holds for a heading: alignment and width."""
+        return self._parts[0][-1:] + self._parts[2]
+
+    def widened(self, width: int) -> str:
+        """The spec with another width; text is not cut below it."""
+        parts = self._parts.copy()
+        parts[2] = str(width)
+        if parts[4] and parts[5] in ("", "s") and int(parts[4][1:]) < width:
+            parts[4] = f".{width}"
+        return self._prefix + "".join(parts)
+
+
+def sort_key(value: Any) -> tuple[int, Any]:
+    """A key that orders mixed values: unset ones first, then numbers (also as text), then text."""
+    if value is None or value in ("", "-"):
+        return 0, 0
+    try:
+        return 1, float(value)
+    except (TypeError, ValueError):
+        pass
+    text = str(value)
+    try:
+        return 1, float(text)
+    except ValueError:
+        return (2, text) if text else (0, 0)
