@@ -32,6 +32,11 @@ def _prctl(option: int, argument: object) -> bool:
     return bool(_prctl_function(option, ctypes.c_ulong(int(str(argument))), 0, 0, 0) == 0)
 
 
+def warm() -> None:
+    """Load what the functions here load when first called; for a process that will fork."""
+    set_process_name("rosin-zygote")
+
+
 def set_child_subreaper() -> bool:
     """Make orphaned descendants children of this process instead of init's."""
     return _prctl(_PR_SET_CHILD_SUBREAPER, 1)

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``python -m rosin.shell``: a job shell in an interpreter of its own."""
+
+import os
+import sys
+
+from rosin.shell.main import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv, os.environ))

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The environment of a job's tasks: the jobspec's, and what the shell adds to it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+
+from rosin.rfc.jobpath import guest_namespace
+from rosin.shell.affinity import gpu_environment
+from rosin.shell.info import JobInfo
+
+
+def job_environment(info: JobInfo, shell_env: Mapping[str, str], uri: str, jobid_path: str) -> dict[str, str]:
+    """What all tasks share. ``jobid_path`` is the broker attribute: the ids of the enclosing jobs."""
+    env = {name: str(value) for name, value in info.spec.environment.items()}
+    env.pop("FLUX_PROXY_REMOTE", None)
+    env["FLUX_URI"] = uri
+    env["FLUX_KVS_NAMESPACE"] = shell_env.get("FLUX_KVS_NAMESPACE") or guest_namespace(info.jobid)
+    env["FLUX_JOB_ID"] = info.f58
+    env["FLUX_JOB_ID_PATH"] = f"{'' if jobid_path == '/' else jobid_path}/{info.f58}"
+    env["FLUX_JOB_SIZE"] = str(info.ntasks)
+    env["FLUX_JOB_NNODES"] = str(info.size)
+    if "HOSTNAME" in env:  # the submitter's, almost certainly not this node's
+        env["HOSTNAME"] = socket.gethostname()
+    if info.tmpdir is not None:
+        env["FLUX_JOB_TMPDIR"] = info.tmpdir
+        if info.options.get("mpi") != "none":
+            env["OMPI_MCA_btl_vader_backing_directory"] = info.tmpdir
+    return env
+
+
+def add_gpus(info: JobInfo, env: dict[str, str]) -> list[str] | None:
+    """``gpu-affinity``: set what all tasks may use; returns each task's own value where they differ."""
+    mode = info.options.string("gpu-affinity", "on")
+    if mode == "off":
+        return None
+    everyone, per_task = gpu_environment(mode, info.node.gpus, max(1, len(info.local_tasks)))
+    env["CUDA_VISIBLE_DEVICES"] = everyone
+    env.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    return per_task
+
+
+def expand(info: JobInfo, env: dict[str, str]) -> None:
+    """``env-expand``: variables whose values are templates that do not depend on the task."""
+    for name, template in info.options.object("env-expand").items():
+        value = info.render(str(template))
+        if "{{" not in value:
+            env[name] = value
+
+
+def task_environment(info: JobInfo, env: Mapping[str, str], rank: int, localid: int) -> dict[str, str]:
+    """One task's environment, on top of what all share."""
+    result = dict(env)
+    result["FLUX_TASK_RANK"] = str(rank)
+    result["FLUX_TASK_LOCAL_ID"] = str(localid)
+    for name, template in info.options.object("env-expand").items():
+        result[name] = info.render(str(template), (rank, localid))
+    return result

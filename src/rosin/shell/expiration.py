@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The ``signal`` option: a warning signal some time before the job's time limit."""
+
+from __future__ import annotations
+
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from rosin.shell.errors import ShellError
+from rosin.shell.outcome import parse_duration
+
+if TYPE_CHECKING:
+    from rosin.handle.future import Future
+    from rosin.handle.reactor import Timer
+    from rosin.shell.connection import ShellHandle
+    from rosin.shell.log import ShellLog
+
+
+def parse_option(value: Any) -> tuple[int, float] | None:
+    """(signal number, seconds before the end), SIGUSR1 and 60 by default; None when the option is not set."""
+    if value is None or (isinstance(value, int) and value == 0):
+        return None
+    signum, left = int(signal.SIGUSR1), 60.0
+    if isinstance(value, dict):
+        signum = value.get("signum", signum)
+        seconds = parse_duration(value.get("timeleft", left))
+        if seconds is None:
+            raise ShellError(f"signal.timeleft={value.get('timeleft')} is invalid")
+        left = seconds
+    elif not isinstance(value, int):
+        raise ShellError(f"error in shell `signal' option: expected an object, got {value!r}")
+    if not isinstance(signum, int) or not 0 < signum < signal.NSIG:
+        raise ShellError(f"error in shell `signal' option: {signum!r} is no signal")
+    return None if left <= 0 else (signum, left)
+
+
+class ExpirationSignal:
+    """Sends the signal to the whole job, through the job manager; follows changes of the time limit."""
+
+    def __init__(self, handle: ShellHandle, jobid: int, log: ShellLog, signum: int, left: float) -> None:
+        self._h = handle
+        self._jobid = jobid
+        self._log = log
+        self._signum = signum
+        self._left = left
+        self._timer: Timer | None = None
+        self._name = signal.Signals(signum).name
+
+    def set_expiration(self, expiration: float) -> None:
+        """Take the (new) end of the job, seconds since the epoch; 0 means none."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if expiration == 0:
+            self._log.notice(f"job has no expiration, {self._name} will not be sent", "signal")
+            return
+        after = max(0.0, expiration - self._left - time.time())
+        self._log.debug(f"Will send {self._name} to job in {after:.2f}s", "signal")
+        self._timer = self._h.reactor.timer(after, self._fire)
+
+    def _fire(self) -> None:
+        self._log.notice(f"job will expire in {self._left:.1f}s, sending {self._name} to job", "signal")
+        request = {"id": self._jobid, "signum": self._signum}
+        self._h.rpc("job-manager.kill", request).then(self._sent)
+
+    def _sent(self, rpc: Future) -> None:
+        try:
+            rpc.get()
+        except OSError as error:
+            self._log.error(f"failed to send {self._name} to job: {error.strerror}", "signal")

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 16 and RFC 18: appending to the event logs in the job's guest namespace.
+
+Entries for all logs that come up in one turn of the reactor are one ``kvs.commit``; what comes up while
+that is on its way is the next one. So the first line of output leaves at once, and a flood leaves in few
+large commits. :attr:`GuestLog.backlog` counts the bytes that are not yet acknowledged, for flow control.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rosin.rfc import eventlog, treeobj
+from rosin.rfc.jobpath import guest_namespace
+
+if TYPE_CHECKING:
+    from rosin.handle.future import Future
+    from rosin.shell.connection import ShellHandle
+
+_APPEND = 32
+#: How long an entry nobody waits for may stay to travel with the next one that matters (seconds).
+LAZY = 0.01
+
+
+class GuestLog:
+    """Appends to ``exec.eventlog``, ``output`` and ``input``."""
+
+    def __init__(self, handle: ShellHandle, jobid: int) -> None:
+        self._h = handle
+        self._namespace = guest_namespace(jobid)
+        self._batch: dict[str, list[str]] = {}
+        self._batch_size = 0
+        self._in_flight = 0
+        self._scheduled = False
+        self._closed = False
+        self.backlog = 0
+        #: Called whenever a commit was answered.
+        self.on_progress: Callable[[], None] | None = None
+        #: Called when everything has been answered.
+        self.on_idle: Callable[[], None] | None = None
+        #: Called with the error of a commit that failed: its entries are lost.
+        self.on_error: Callable[[OSError], None] | None = None
+
+    def append(
+        self, key: str, name: str, context: dict[str, Any] | None = None, *, lazy: bool = False
+    ) -> None:
+        """Add an entry to the log ``key``. A ``lazy`` one waits a little for company."""
+        if self._closed:
+            return
+        line = eventlog.encode(name, context, time.time())
+        self._batch.setdefault(key, []).append(line)
+        self._batch_size += len(line)
+        self.backlog += len(line)
+        if lazy:
+            self._h.reactor.timer(LAZY, self._flush_idle)
+        elif not self._scheduled and not self._in_flight:
+            self._scheduled = True
+            self._h.reactor.defer(self._flush_idle)
+
+    def _flush_idle(self) -> None:
+        self._scheduled = False
+        if not self._in_flight:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what has been collected, without waiting for the commit before."""
+        if not self._batch:
+            return
+        ops = [
+            {"key": key, "flags": _APPEND, "dirent": treeobj.val("".join(lines).encode())}
+            for key, lines in self._batch.items()
+        ]
+        size = self._batch_size
+        self._batch = {}
+        self._batch_size = 0
+        self._in_flight += 1
+        if self._closed:
+            return
+        rpc = self._h.rpc("kvs.commit", {"namespace": self._namespace, "flags": 0, "ops": ops})
+        rpc.then(self._committed, size)
+
+    def close(self) -> None:
+        """The broker is gone: forget what cannot be written any more."""
+        self._closed = True
+        self._batch = {}
+        self._in_flight = 0
+
+    def _committed(self, rpc: Future, size: int) -> None:
+        if self._closed:
+            return
+        self._in_flight -= 1
+        self.backlog -= size
+        try:
+            rpc.get()
+        except OSError as error:
+            if self.on_error is not None:
+                self.on_error(error)
+        if not self._in_flight:
+            self.flush()
+        if self.on_progress is not None:
+            self.on_progress()
+        if self.idle and self.on_idle is not None:
+            self.on_idle()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is waiting and everything has been answered."""
+        return not self._in_flight and not self._batch

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a shell puts into the file system for its job: the job's temporary directory, files that came with the
+jobspec (RFC 37), and the batch script."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Any
+
+from rosin import _json
+from rosin.shell.errors import ShellError
+
+
+def make_tmpdir(rundir: str | None, tmpdir: str | None, shell_rank: int, f58: str) -> str:
+    """Make ``jobtmp-RANK-ID`` in the broker's run directory, or else (for a guest) in TMPDIR or /tmp.
+
+    Raises ShellError."""
+    name = f"jobtmp-{shell_rank}-{f58}"
+    failure: OSError | None = None
+    for parent in filter(None, (rundir, tmpdir or "/tmp")):
+        path = os.path.join(parent, name)
+        try:
+            os.mkdir(path, 0o700)
+            return path
+        except FileExistsError:
+            return path
+        except OSError as error:
+            failure = error
+    raise ShellError(f"error creating FLUX_JOB_TMPDIR: {failure}")
+
+
+def ensure_directory(path: str) -> bool:
+    """Make the directory unless it is there; whether it is now."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def remove_tree(path: str) -> None:
+    """Remove the directory with whatever tasks left in it."""
+    try:
+        os.rmdir(path)  # nearly always it is empty
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            import shutil
+
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def write_script(batch: Any, tmpdir: str, shell_rank: int) -> str:
+    """Path of the batch script in ``tmpdir``; the leader writes it, from ``attributes.system.batch``."""
+    script = batch.get("script") if isinstance(batch, dict) else None
+    if not isinstance(script, str):
+        raise ShellError("failed to unpack batch info: script is not a string")
+    path = os.path.join(tmpdir, "script")
+    if shell_rank != 0:
+        return path
+    try:
+        fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o700)
+        with os.fdopen(fd, "w", encoding="utf-8") as stream:
+            stream.write(script)
+    except OSError as error:
+        raise ShellError(f"{path}: {error.strerror}") from None
+    return path
+
+
+def batch_command(argv: list[str], batch: dict[str, Any], rank: int, script: str) -> list[str]:
+    """The command of a batch job's task: an instance whose initial program on rank 0 is the script.
+
+    A command that starts an instance by itself (the usual form) is left alone."""
+    program = argv[0].rpartition("/")[2]
+    if program in ("flux", "rosin") and argv[1:2] in (["broker"], ["start"]):
+        return argv
+    options = batch.get("broker-opts") or []
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise ShellError("batch.broker-opts attribute must be an array")
+    return ["flux", "broker", *options, *([script, *argv[1:]] if rank == 0 else [])]
+
+
+def extract_files(files: Any, tmpdir: str, load: Callable[[str], bytes]) -> None:
+    """Write ``attributes.system.files`` below ``tmpdir``: an object of file references by path, or a list of
+    them. ``load`` fetches a blob. Raises ShellError."""
+    if isinstance(files, dict):
+        entries = list(files.items())
+    elif isinstance(files, list):
+        entries = [(entry.get("path"), entry) for entry in files if isinstance(entry, dict)]
+    else:
+        raise ShellError("attributes.system.files must be an object or an array")
+    for path, entry in entries:
+        if not isinstance(path, str) or not isinstance(entry, dict):
+            raise ShellError(f"attributes.system.files: {path!r} is no file reference")
+        if os.path.isabs(path) or ".." in path.split("/"):
+            raise ShellError(f"attributes.system.files: {path!r} leads out of the job's directory")
+        try:
+            _extract(os.path.join(tmpdir, path), entry, load)
+        except (OSError, ValueError) as error:
+            raise ShellError(f"attributes.system.files: {path}: {error}") from None
+
+
+def _extract(path: str, entry: dict[str, Any], load: Callable[[str], bytes]) -> None:
+    mode = entry.get("mode", stat.S_IFREG | 0o600)
+    data = _contents(entry, load)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if stat.S_ISDIR(mode):
+        os.makedirs(path, exist_ok=True)
+    elif stat.S_ISLNK(mode):
+        os.symlink(data, path.encode())
+        return
+    elif stat.S_ISREG(mode):
+        with open(path, "wb") as stream:
+            stream.write(data)
+    else:
+        raise ValueError(f"mode {mode:o} is no file, directory or symbolic link")
+    os.chmod(path, stat.S_IMODE(mode))
+    if isinstance(entry.get("mtime"), (int, float)):
+        os.utime(path, (entry["mtime"], entry["mtime"]))
+
+
+def _contents(entry: dict[str, Any], load: Callable[[str], bytes]) -> bytes:
+    data, encoding = entry.get("data"), entry.get("encoding")
+    if encoding == "base64" and isinstance(data, str):
+        return b64decode(data, validate=True)
+    if encoding == "utf-8" and isinstance(data, str):
+        return data.encode()
+    if encoding == "blobvec" and isinstance(data, list):
+        contents = bytearray(int(entry.get("size", 0)))
+        for offset, size, blobref in data:
+            contents[offset : offset + size] = load(blobref)
+        return bytes(contents)
+    if encoding is not None:
+        raise ValueError(f"encoding {encoding!r} with data of type {type(data).__name__}")
+    if data is None:
+        return b""
+    return data.encode() if isinstance(data, str) else _json.dumps(data)

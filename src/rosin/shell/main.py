@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The job shell as a program: ``python -m rosin.shell [--init JSON | --init-fd FD] JOBID``.
+
+:func:`main` is also what a zygote calls, with :data:`PRELOAD` imported before. The environment must have
+``FLUX_URI``; ``FLUX_KVS_NAMESPACE`` is used when it is there. The exit code is the greatest of the tasks'
+(128 plus the number for a signal), 127 or 126 when a program cannot be run, 1 when the shell fails.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rosin import _json
+from rosin.rfc import fluid
+from rosin.shell.connection import ShellHandle
+from rosin.shell.shell import Shell
+
+#: What a zygote imports and calls before it forks shells.
+PRELOAD = [
+    "rosin._json:accelerate",
+    "rosin.shell.main",
+    "rosin.rfc.hostlist",
+    "rosin.shell.affinity:topology",
+    "rosin.process.platform:warm",
+]
+
+USAGE = "usage: rosin-shell [--init JSON | --init-fd FD] JOBID"
+
+
+def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Run the shell; ``argv[0]`` is its name. Returns the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there are tasks to forward signals to
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        jobid, init = parse(list(argv[1:]))
+    except ValueError as error:
+        print(f"flux-shell: {error}\n{USAGE}", file=sys.stderr)
+        return 1
+    try:
+        handle = ShellHandle(env.get("FLUX_URI"))
+    except OSError as error:
+        print(f"flux-shell: {error.strerror}", file=sys.stderr)
+        return 1
+    try:
+        return Shell(handle, jobid, init, env).run()
+    finally:
+        handle.on_lost = None
+        handle.close()
+
+
+def parse(words: list[str]) -> tuple[int, dict[str, Any]]:
+    """(job id, hand-over) from the command line. Raises ValueError with one line."""
+    init: Any = {}
+    rest: list[str] = []
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=")
+        if name in ("--init", "--init-fd"):
+            if not equals:
+                if not words:
+                    raise ValueError(f"option {name} needs a value")
+                value = words.pop(0)
+            init = _load(_read_fd(value) if name == "--init-fd" else value)
+        elif word.startswith("-"):
+            raise ValueError(f"unknown option {word}")
+        else:
+            rest.append(word)
+    if len(rest) != 1:
+        raise ValueError("expected exactly one job id")
+    return fluid.parse(rest[0]), init
+
+
+def _read_fd(text: str) -> bytes:
+    try:
+        with os.fdopen(int(text), "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise ValueError(f"--init-fd {text}: {error.strerror}") from None
+
+
+def _load(text: str | bytes) -> Any:
+    try:
+        init = _json.loads(text)
+    except _json.JSONDecodeError as error:
+        raise ValueError(f"--init: not valid JSON: {error}") from None
+    if not isinstance(init, dict):
+        raise ValueError("--init: not a JSON object")
+    return init

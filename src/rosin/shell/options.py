@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Shell options: ``attributes.system.shell.options``, what ``-o NAME=VALUE`` sets.
+
+Every getter raises :class:`~rosin.shell.errors.ShellError` with the option's name when the value has the
+wrong type, because a job that would not do what was asked must not run.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rosin.shell.errors import ShellError
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+class Options:
+    """The options object; ``name`` may be a path such as ``output.stdout.type``."""
+
+    __slots__ = ("_options",)
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+
+    def get(self, name: str) -> Any:
+        """The value, or None where there is none."""
+        value: Any = self._options
+        for key in name.split("."):
+            if not isinstance(value, dict):
+                return None
+            value = value.get(key)
+        return value
+
+    def _typed(self, name: str, kind: type, wanted: str, default: Any) -> Any:
+        value = self.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise ShellError(f"shell option {name}: expected {wanted}, got {value!r}")
+        return value
+
+    def string(self, name: str, default: str) -> str:
+        return str(self._typed(name, str, "a string", default))
+
+    def optional_string(self, name: str) -> str | None:
+        value = self._typed(name, str, "a string", None)
+        return None if value is None else str(value)
+
+    def integer(self, name: str, default: int) -> int:
+        return int(self._typed(name, int, "an integer", default))
+
+    def object(self, name: str) -> dict[str, Any]:
+        value = self._typed(name, dict, "an object", {})
+        return dict(value)
+
+    def flag(self, name: str) -> bool:
+        """True for ``-o NAME`` (which sets 1), false for 0, false and absence."""
+        value = self.get(name)
+        if value is None:
+            return False
+        if not isinstance(value, int):
+            raise ShellError(f"shell option {name}: expected a boolean, got {value!r}")
+        return bool(value)
+
+    def size(self, name: str, default: str, maximum: int) -> tuple[int, str]:
+        """A byte count such as 4096 or ``"10M"``, from 1 to ``maximum``, and the text to show for it."""
+        value = self.get(name)
+        if value is None:
+            value = default
+        number = parse_size(value) if isinstance(value, str) else value
+        if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= maximum:
+            raise ShellError(f"Invalid KVS {name}={value}")
+        return number, value if isinstance(value, str) else encode_size(number)
+
+
+def parse_size(text: str) -> int | None:
+    """``"10M"``, ``"1.5G"``, ``"512"`` as bytes; None for anything else."""
+    digits = text.rstrip("kKmMgGtT")
+    unit = text[len(digits) :].lower()
+    try:
+        return int(float(digits) * _UNITS[unit])
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def encode_size(size: int) -> str:
+    """Bytes for people: ``"1G"``, ``"95.3674M"``."""
+    for unit in ("T", "G", "M", "k"):
+        if size >= _UNITS[unit.lower()]:
+            return f"{size / _UNITS[unit.lower()]:.8g}{unit}"
+    return str(size)

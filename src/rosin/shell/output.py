@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 24: where the tasks' stdout and stderr go: the job's ``output`` log, files, or the leader shell.
+
+Options: ``output.{stdout,stderr}.{type,path,label,buffer.type}``, ``output.mode``, ``output.limit``. What is
+not said for stderr is as for stdout, except that stderr is not held back to whole lines.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from rosin.rfc import ioencode
+from rosin.rfc.idset import Idset
+from rosin.shell.errors import ShellError
+from rosin.shell.log import ShellLog, format_line
+from rosin.shell.options import Options, encode_size
+
+STREAMS = ("stdout", "stderr")
+LIMIT_MAX = 1 << 30
+#: A chunk of up to so many lines is recorded line by line.
+FEW_LINES = 32
+_HIGH_VOLUME = 100 << 20
+
+Emit = Callable[[str, dict[str, Any]], None]
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """Split after newlines only (``splitlines`` would also split at carriage returns)."""
+    lines = [line + b"\n" for line in data.split(b"\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]
+
+
+class StreamConf:
+    """One stream's destination: ``path`` (a template) is None for the log."""
+
+    __slots__ = ("label", "line", "path")
+
+    def __init__(self, options: Options, name: str, log: ShellLog, inherit: StreamConf | None) -> None:
+        base = f"output.{name}"
+        self.label = options.flag(f"{base}.label") if options.get(f"{base}.label") is not None else False
+        self.path = options.optional_string(f"{base}.path")
+        if inherit is not None:
+            self.path = inherit.path if self.path is None else self.path
+            self.label = inherit.label if options.get(f"{base}.label") is None else self.label
+        if options.string(f"{base}.type", "") == "kvs":
+            self.path = None
+        default = "line" if inherit is None else "none"
+        buffering = options.string(f"{base}.buffer.type", default).lower()
+        if buffering not in ("line", "none"):
+            log.error(f"invalid buffer type specified: {buffering}")
+            buffering = "line"
+        self.line = buffering == "line"
+
+
+class OutputFile:
+    """An output file, shared by all tasks whose template names it."""
+
+    __slots__ = ("_fd", "_label")
+
+    def __init__(self, path: str, append: bool, label: bool) -> None:
+        flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC)
+        try:
+            self._fd = os.open(path, flags, 0o644)
+        except OSError as error:
+            raise ShellError(f"error opening output file '{path}': {error.strerror}") from None
+        self._label = label
+
+    def write(self, rank: str, data: bytes) -> None:
+        """Write a chunk, each line behind its task's rank where labels are asked for."""
+        if self._label:
+            prefix = f"{rank}: ".encode()
+            data = prefix + data[:-1].replace(b"\n", b"\n" + prefix) + data[-1:]
+        self.write_raw(data)
+
+    def write_raw(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class Limit:
+    """``output.limit``: how much of each stream the log takes."""
+
+    __slots__ = ("_limit", "_log", "_text", "total")
+
+    def __init__(self, limit: int, text: str, log: ShellLog) -> None:
+        self._limit = limit
+        self._text = text
+        self._log = log
+        self.total = dict.fromkeys(STREAMS, 0)
+
+    def admits(self, stream: str, size: int) -> bool:
+        """Count ``size`` more bytes; False once the limit is passed (which is logged the first time)."""
+        before = self.total[stream]
+        self.total[stream] = before + size
+        if before + size <= self._limit:
+            return True
+        if before <= self._limit:
+            self._log.warn(f"{stream} will be truncated, {self._text} limit exceeded")
+        return False
+
+    def report(self) -> None:
+        """Say at the end what was cut off, or that it was a lot."""
+        for stream in reversed(STREAMS):
+            total = self.total[stream]
+            if total > self._limit:
+                self._log.warn(f"{stream}: {total - self._limit} of {total} bytes truncated")
+            elif total > _HIGH_VOLUME:
+                self._log.warn(
+                    f"high {stream} volume ({encode_size(total)}), consider redirecting to a file next time "
+                    "(e.g. use --output=FILE)"
+                )
+
+
+class Output:
+    """All output of this shell.
+
+    ``emit(name, context)`` appends to the output log (on the leader) or sends to the leader (elsewhere).
+    """
+
+    def __init__(self, options: Options, log: ShellLog, emit: Emit, limit: Limit | None, ntasks: int) -> None:
+        self._log = log
+        self._emit = emit
+        self._limit = limit
+        self._ntasks = ntasks
+        self._mode = options.string("output.mode", "truncate")
+        if self._mode not in ("truncate", "append"):
+            log.warn(f"ignoring invalid output.mode={self._mode}")
+        stdout = StreamConf(options, "stdout", log, None)
+        self.conf = {"stdout": stdout, "stderr": StreamConf(options, "stderr", log, stdout)}
+        self._files: dict[str, OutputFile] = {}
+        self._targets: dict[tuple[str, str], OutputFile] = {}
+
+    def header(self) -> None:
+        """Begin the log (leader only)."""
+        self._emit("header", ioencode.header(dict.fromkeys(STREAMS, self._ntasks)))
+
+    def open(self, rank: int, render: Callable[[str], str], remote: Callable[[str], bool]) -> None:
+        """Open the files of a task. ``render`` expands a template for it; ``remote`` says whether a
+        template is the leader's to write, as it names one file for all shells."""
+        for stream, conf in self.conf.items():
+            if conf.path is None or remote(conf.path):
+                continue
+            path = render(conf.path)
+            if path not in self._files:
+                self._files[path] = OutputFile(path, self._mode == "append", conf.label)
+            self._targets[stream, str(rank)] = self._files[path]
+
+    def redirects(self, render: Callable[[str], str]) -> None:
+        """Record in the log that streams went to files (leader only)."""
+        ranks = Idset.from_range(0, self._ntasks - 1).encode(brackets=True)
+        for stream, conf in self.conf.items():
+            if conf.path is not None:
+                self._emit("redirect", ioencode.redirect(stream, ranks, render(conf.path)))
+
+    def write(self, stream: str, rank: str, data: bytes) -> None:
+        """Take a chunk of a local task."""
+        target = self._targets.get((stream, rank))
+        if target is not None:
+            try:
+                target.write(rank, data)
+            except OSError as error:
+                self._log.error(f"write {stream} task {rank}: {error.strerror}", "output")
+        elif self._limit is None or self._limit.admits(stream, len(data)):
+            for piece in self._pieces(stream, data):
+                self._emit("data", ioencode.encode_data(stream, rank, piece))
+
+    def _pieces(self, stream: str, data: bytes) -> list[bytes]:
+        """One entry per line where clients may want to put a label before each, which flux-core's do per
+        entry; but a flood goes as it came, at four times the speed."""
+        if self.conf[stream].label or data.count(b"\n") <= FEW_LINES:
+            return data.splitlines(keepends=True) if b"\r" not in data else _lines(data)
+        return [data]
+
+    def eof(self, stream: str, rank: str) -> None:
+        """A local task's stream ended."""
+        if (stream, rank) not in self._targets:
+            self._emit("data", ioencode.encode_data(stream, rank, None, eof=True))
+
+    def remote(self, name: str, context: dict[str, Any]) -> None:
+        """Take an entry of another shell (leader only). Raises FormatError for bad data."""
+        stream = str(context.get("stream", "stderr")) if name == "data" else "stderr"
+        shared = next((file for (kind, _), file in self._targets.items() if kind == stream), None)
+        if name == "log":
+            self.log_event(context)
+        elif shared is not None:
+            chunk = ioencode.decode_data(context)
+            if chunk.data:
+                shared.write(chunk.rank, chunk.data)
+        elif self._limit is None or name != "data":
+            self._emit(name, context)
+        else:
+            chunk = ioencode.decode_data(context)
+            if self._limit.admits(stream, len(chunk.data)) or chunk.eof:
+                self._emit(name, context)
+
+    def log_event(self, context: dict[str, Any]) -> None:
+        """Where the shell's own messages go: the log, or the stderr file."""
+        for (stream, _), target in self._targets.items():
+            if stream == "stderr":
+                target.write_raw(format_line(context).encode())
+                return
+        self._emit("log", context)
+
+    def close(self) -> None:
+        """Close the files."""
+        if self._limit is not None:
+            self._limit.report()
+        for file in self._files.values():
+            file.close()

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The shell's service, ``<uid>-shell-<job id>``: who may call it, and how its methods answer."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_ROLE_OWNER
+from rosin.errors import FormatError
+from rosin.rfc import fluid
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+    from rosin.shell.connection import ShellHandle
+
+#: Returned by a method that answers later, with :meth:`ShellHandle.respond`.
+LATER = object()
+
+Method = Callable[["Message"], Any]
+
+
+def service_name(jobid: int) -> str:
+    """Name of the service of this user's shells of a job."""
+    return f"{os.getuid()}-shell-{fluid.encode(jobid, 'f58plain')}"
+
+
+class ShellService:
+    """Methods by name. A method returns its answer (or :data:`LATER`), or raises OSError or FormatError."""
+
+    def __init__(self, handle: ShellHandle, name: str) -> None:
+        self._h = handle
+        self.name = name
+        self.methods: dict[str, Method] = {}
+        handle.on_request(f"{name}.*", self._request)
+
+    def _request(self, msg: Message) -> None:
+        if not msg.rolemask & FLUX_ROLE_OWNER and msg.userid != os.getuid():
+            self._h.respond_error(msg, errno.EPERM, "only the job's owner may use its shell")
+            return
+        method = self.methods.get(msg.topic[len(self.name) + 1 :])
+        if method is None:
+            self._h.respond_error(msg, errno.ENOSYS, f"No service matching {msg.topic} is registered")
+            return
+        try:
+            answer = method(msg)
+        except OSError as error:
+            self._h.respond_error(msg, error.errno or errno.EINVAL, error.strerror)
+        except FormatError as error:
+            self._h.respond_error(msg, errno.EPROTO, str(error))
+        else:
+            if answer is not LATER:
+                self._h.respond(msg, answer)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Fetching what a shell needs to know, in one volley of requests.
+
+The execution system may hand over, as ``--init JSON``, what it has anyway: ``jobspec`` (without the
+environment), ``R``, ``rank`` and ``attrs`` (broker attributes by name). Whatever is missing is asked for,
+so a shell that gets only a job id works on any broker.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
+from rosin.rfc import sign
+from rosin.rfc.payload import field
+from rosin.shell.errors import ShellError
+
+if TYPE_CHECKING:
+    from rosin.handle.rpc import RPC
+    from rosin.shell.connection import ShellHandle
+
+#: Broker attributes that the shell uses; only the first must exist.
+ATTRIBUTES = ("rank", "security.owner", "jobid-path", "rundir", "instance-level", "tbon.interface-hint")
+
+
+class Startup:
+    """The requests under way. :meth:`send` first, then the getters, which wait."""
+
+    def __init__(self, handle: ShellHandle, jobid: int, init: dict[str, Any]) -> None:
+        """``init`` is the decoded hand-over, empty if there is none."""
+        self._h = handle
+        self._jobid = jobid
+        self._init = init
+        self._known: dict[str, str] = {
+            str(name): str(value) for name, value in field(init, "attrs", dict, {}).items()
+        }
+        if "rank" in init:
+            self._known["rank"] = str(init["rank"])
+        self._attrs: dict[str, RPC] = {}
+        self._lookup: RPC | None = None
+        self.watch: RPC | None = None
+
+    def send(self) -> None:
+        """Ask for everything that is not known."""
+        if "attrs" not in self._init:
+            for name in ATTRIBUTES:
+                if name not in self._known:
+                    self._attrs[name] = self._h.rpc("attr.get", {"name": name})
+        if "R" not in self._init:
+            self.watch_R()
+        request = {"id": self._jobid, "keys": ["J"], "flags": 0}
+        self._lookup = self._h.rpc("job-info.lookup", request)
+
+    def watch_R(self) -> RPC:
+        """Start to follow R: responses come now and after each update."""
+        if self.watch is None:
+            request = {"id": self._jobid, "key": "R", "flags": 0}
+            self.watch = self._h.rpc("job-info.update-watch", request, flags=FLUX_RPC_STREAMING)
+        return self.watch
+
+    def attr(self, name: str, default: str | None = None) -> str | None:
+        """A broker attribute."""
+        if name in self._attrs:
+            try:
+                self._known[name] = str(self._attrs.pop(name).get()["value"])
+            except OSError as error:
+                if isinstance(error, ConnectionError):
+                    raise
+        return self._known.get(name, default)
+
+    def rank(self) -> int:
+        """Rank of this shell's broker. Raises ShellError."""
+        text = self.attr("rank")
+        if text is None or not text.isdigit():
+            raise ShellError("error fetching broker rank")
+        return int(text)
+
+    def early_jobspec(self) -> dict[str, Any] | None:
+        """The jobspec that was handed over, which lacks the environment; None if there was none, or no R."""
+        if "R" not in self._init:
+            return None
+        spec: dict[str, Any] | None = field(self._init, "jobspec", dict, None)
+        return spec
+
+    def R(self) -> dict[str, Any]:
+        """The first R. Raises ShellError."""
+        if "R" in self._init:
+            return field(self._init, "R", dict)
+        rpc = self.watch_R()
+        try:
+            R: dict[str, Any] = field(rpc.get(), "R", dict)
+        except (OSError, FormatError) as error:
+            raise ShellError(f"error fetching R: {_reason(error)}") from None
+        rpc.reset()
+        return R
+
+    def jobspec(self) -> dict[str, Any]:
+        """The complete jobspec, out of the signed request J. Raises ShellError."""
+        assert self._lookup is not None
+        try:
+            payload, _, _ = sign.unwrap(field(self._lookup.get(), "J", str))
+            spec = _json.loads(payload)
+        except OSError as error:
+            raise ShellError(f"job-info: {_reason(error)}") from None
+        except (FormatError, _json.JSONDecodeError) as error:
+            raise ShellError(f"failed to unwrap J: {error}") from None
+        if not isinstance(spec, dict):
+            raise ShellError("failed to unwrap J: jobspec is not an object")
+        return spec
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

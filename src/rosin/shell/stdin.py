@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 24: standard input of the tasks.
+
+With ``input.stdin.type=service`` (the default) clients send data to the leader shell's ``stdin`` method.
+The leader records it in the job's ``input`` log and hands it to its own tasks at once; other shells watch
+the log.
+With ``file`` every task opens the file itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rosin.rfc import ioencode
+from rosin.rfc.idset import Idset
+from rosin.shell.errors import ShellError
+from rosin.shell.options import Options, encode_size
+
+if TYPE_CHECKING:
+    from rosin.shell.task import Task
+
+LIMIT_MAX = 1 << 30
+
+Emit = Callable[[str, dict[str, Any]], None]
+
+
+class Input:
+    """Input of this shell's tasks. ``emit(name, context)`` appends to the input log."""
+
+    def __init__(self, options: Options, ntasks: int) -> None:
+        """Raises ShellError for a bad option or an unreadable file."""
+        kind = options.string("input.stdin.type", "service")
+        if kind not in ("service", "file"):
+            raise ShellError(f"input.stdin.type={kind} invalid")
+        self.limit, _ = options.size("input.limit", "10M", LIMIT_MAX)
+        self.path: str | None = None
+        if kind == "file":
+            self.path = options.optional_string("input.stdin.path")
+            if self.path is None:
+                raise ShellError("path for stdin file input not specified")
+        self._open = Idset.from_range(0, ntasks - 1)
+        self._received = 0
+        self._emit: Emit | None = None
+
+    @property
+    def is_service(self) -> bool:
+        return self.path is None
+
+    def check_file(self) -> None:
+        """One error for the job instead of one per task. Raises ShellError."""
+        if self.path is not None:
+            try:
+                os.close(os.open(self.path, os.O_RDONLY))
+            except OSError as error:
+                raise ShellError(f"error opening input file '{self.path}': {error.strerror}") from None
+
+    def begin(self, emit: Emit) -> None:
+        """Start the input log (leader only)."""
+        self._emit = emit
+        emit("header", ioencode.header({"stdin": 1}))
+        if self.path is not None:
+            emit("redirect", ioencode.redirect("stdin", "all", self.path))
+
+    def receive(self, context: dict[str, Any], tasks: list[Task]) -> None:
+        """Take a request to the leader's ``stdin`` method.
+
+        Raises FormatError, OSError (EPIPE: the targeted tasks take no more input), and ShellError when
+        the job's limit is passed."""
+        chunk = ioencode.decode_data(context)
+        ranks = chunk.ranks()
+        if not self.is_service or not self._open or (ranks is not None and not ranks <= self._open):
+            raise OSError(errno.EPIPE, "standard input is closed")
+        self._received += len(chunk.data)
+        if self._received > self.limit:
+            raise ShellError(
+                f"stdin exceeds {encode_size(self.limit)} limit. Try file input (flux submit --input=FILE) "
+                "or redirect input to your command to avoid the KVS for large amounts of input"
+            )
+        assert self._emit is not None
+        self._emit("data", context)
+        if chunk.eof:
+            self._open = Idset("") if ranks is None else self._open - ranks
+        deliver(context, tasks)
+
+
+def deliver(context: dict[str, Any], tasks: list[Task]) -> None:
+    """Pass a data event on to those of ``tasks`` that it is for. Raises FormatError."""
+    chunk = ioencode.decode_data(context)
+    ranks = chunk.ranks()
+    for task in tasks:
+        if ranks is None or task.rank in ranks:
+            task.write_stdin(chunk.data, chunk.eof)

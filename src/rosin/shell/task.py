@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One task: its process, its three streams and its PMI channel.
+
+A task is complete when its process has ended *and* both output streams have; a child that it left behind
+with the streams open keeps it incomplete, as in a shell pipeline.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rosin.process.platform import descendants
+from rosin.process.pump import Pump, Sink
+from rosin.process.spawn import Child, output_pipe, spawn
+from rosin.shell.errors import ShellError
+
+if TYPE_CHECKING:
+    from rosin.handle.reactor import Reactor
+
+_STOP_FIRST = 'kill -STOP $$; exec "$@"'
+
+
+class Task:
+    """``rank`` in the job, ``localid`` on this node."""
+
+    def __init__(
+        self, rank: int, localid: int, argv: list[str], env: dict[str, str], reactor: Reactor
+    ) -> None:
+        self.rank = rank
+        self.localid = localid
+        self.argv = argv
+        self.env = env
+        self.child: Child | None = None
+        self.stdin: Sink | None = None
+        self.completed = False
+        self._reactor = reactor
+        self._pumps: dict[str, Pump] = {}
+        self._pmi: socket.socket | None = None
+        self._pmi_buffer = b""
+        self._paused = False
+        self.on_output: Callable[[Task, str, bytes, bool], None] | None = None
+        self.on_pmi: Callable[[Task, str], None] | None = None
+
+    def start(
+        self,
+        *,
+        line: dict[str, bool],
+        stdin_path: str | None,
+        pmi: bool,
+        group: bool,
+        cpus: frozenset[int] | None,
+        stop: bool,
+    ) -> None:
+        """Run the command. ``line`` says per stream whether to hold back unfinished lines; ``stdin_path`` is
+        the file to read instead of the job's input. Raises ShellError with exit code 126 or 127 when the
+        program cannot be run."""
+        feeder: int | None = None
+        if stdin_path is None:
+            source, feeder = os.pipe()
+        else:
+            source = os.open(stdin_path, os.O_RDONLY | os.O_CLOEXEC)
+        pipes = {name: output_pipe() for name in line}
+        ours, theirs = socket.socketpair() if pmi else (None, None)
+        if theirs is not None:
+            self.env["PMI_FD"] = str(theirs.fileno())
+        bound = os.sched_getaffinity(0) if cpus else None
+        try:
+            if cpus:
+                os.sched_setaffinity(0, cpus)  # inherited by the task, then taken back
+            self.child = self._spawn(source, pipes["stdout"][1], pipes["stderr"][1], theirs, group, stop)
+        except OSError:
+            for reader, _ in pipes.values():
+                os.close(reader)
+            if feeder is not None:
+                os.close(feeder)
+            if ours is not None:
+                ours.close()
+            raise
+        finally:
+            if bound:
+                os.sched_setaffinity(0, bound)
+            os.close(source)
+            for _, writer in pipes.values():
+                os.close(writer)
+            if theirs is not None:
+                theirs.close()
+        self.stdin = None if feeder is None else Sink(feeder)
+        for name, (reader, _) in pipes.items():
+            self._pumps[name] = Pump(reader, line=line[name])
+            self._watch(name)
+        if ours is not None:
+            ours.setblocking(False)
+            self._pmi = ours
+            self._reactor.add_fd(ours.fileno(), self._pmi_ready)
+
+    def _spawn(
+        self, source: int, out: int, err: int, pmi: socket.socket | None, group: bool, stop: bool
+    ) -> Child:
+        argv = ["/bin/sh", "-c", _STOP_FIRST, "sh", *self.argv] if stop else self.argv
+        fds = () if pmi is None else (pmi.fileno(),)
+
+        def run(words: list[str]) -> Child:
+            return spawn(
+                words, env=self.env, stdin=source, stdout=out, stderr=err, pass_fds=fds, process_group=group
+            )
+
+        try:
+            return run(argv)
+        except OSError as error:
+            if error.errno != errno.ENOEXEC:
+                raise
+            # A script without "#!" is the shell's to run, as execvp has it.
+            return run(["/bin/sh", _find(argv[0], self.env), *argv[1:]])
+
+    def _watch(self, name: str) -> None:
+        self._reactor.add_fd(self._pumps[name].fd, lambda _events: self._read(name))
+
+    def _read(self, name: str) -> None:
+        pump = self._pumps[name]
+        data = pump.on_readable()
+        if pump.eof:
+            self._reactor.remove_fd(pump.fd)
+            pump.close()
+            del self._pumps[name]
+        if (data or pump.eof) and self.on_output is not None:
+            self.on_output(self, name, data, pump.eof)
+
+    def pause(self, paused: bool) -> None:
+        """Stop or go on reading output: the pipe then holds the task back."""
+        if paused == self._paused:
+            return
+        self._paused = paused
+        for name, pump in self._pumps.items():
+            if paused:
+                self._reactor.remove_fd(pump.fd)
+            else:
+                self._watch(name)
+
+    # --- input and PMI
+
+    def write_stdin(self, data: bytes, eof: bool) -> None:
+        """Pass input on; ignored when the task has closed its end or reads a file."""
+        sink = self.stdin
+        if sink is None or sink.closed:
+            return
+        fd, watched = sink.fd, sink.wants_write
+        sink.write(data)
+        if eof:
+            sink.close()
+        if sink.wants_write and not watched:
+            self._reactor.add_fd(fd, lambda _events: self._stdin_ready(fd), select.POLLOUT)
+        elif watched and not sink.wants_write:
+            self._reactor.remove_fd(fd)
+
+    def _stdin_ready(self, fd: int) -> None:
+        assert self.stdin is not None
+        # Stop watching first: the sink may close the descriptor, and its number may be used again.
+        self._reactor.remove_fd(fd)
+        self.stdin.on_writable()
+        if self.stdin.wants_write:
+            self._reactor.add_fd(fd, lambda _events: self._stdin_ready(fd), select.POLLOUT)
+
+    def _pmi_ready(self, _events: int) -> None:
+        assert self._pmi is not None
+        try:
+            data = self._pmi.recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self.close_pmi()
+            return
+        *lines, self._pmi_buffer = (self._pmi_buffer + data).split(b"\n")
+        for text in lines:
+            if self.on_pmi is not None:
+                self.on_pmi(self, text.decode(errors="replace"))
+
+    def send_pmi(self, text: str) -> None:
+        """Answer the task; what it no longer reads is dropped."""
+        if self._pmi is None:
+            return
+        try:
+            self._pmi.sendall(text.encode())
+        except OSError:
+            self.close_pmi()
+
+    def close_pmi(self) -> None:
+        if self._pmi is not None:
+            self._reactor.remove_fd(self._pmi.fileno())
+            self._pmi.close()
+            self._pmi = None
+
+    # --- the end
+
+    @property
+    def finished(self) -> bool:
+        """The process has ended and so have its output streams."""
+        return self.child is not None and self.child.status is not None and not self._pumps
+
+    def kill(self, signum: int) -> bool:
+        """Signal the task's process group, or what is left of it after its leader ended."""
+        if self.child is None:
+            return False
+        if self.child.status is None:
+            return self.child.kill(signum)
+        sent = False
+        for pid in descendants(os.getpid()) if self._pumps else ():
+            try:
+                if os.getpgid(pid) == self.child.pid:
+                    os.kill(pid, signum)
+                    sent = True
+            except ProcessLookupError:
+                continue
+        return sent
+
+    def close(self) -> None:
+        """Release what is still open."""
+        self.close_pmi()
+        if self.stdin is not None and not self.stdin.closed:
+            self._reactor.remove_fd(self.stdin.fd)
+            os.close(self.stdin.fd)
+        self.stdin = None
+
+
+def start_error(task: Task, host: str, error: OSError) -> ShellError:
+    """The fatal error for a program that cannot be run: 127 for not found, 126 for not allowed."""
+    code = {errno.ENOENT: 127, errno.EPERM: 126, errno.EACCES: 126}.get(error.errno or 0, 1)
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return ShellError(f"task {task.rank} (host {host}): start failed: {task.argv[0]}: {reason}", code)
+
+
+def _find(program: str, env: dict[str, str]) -> str:
+    """Full path of a program, as exec looks it up."""
+    if "/" in program:
+        return program
+    for directory in os.get_exec_path(env):
+        path = os.path.join(directory, program)
+        if os.access(path, os.X_OK):
+            return path
+    return program

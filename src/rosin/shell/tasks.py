@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The tasks of one shell: starting them, reading them, signalling them, and noticing how they end."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rosin.shell import affinity, environment, jobtmp
+from rosin.shell.errors import ShellError
+from rosin.shell.outcome import exit_code
+from rosin.shell.task import Task, start_error
+
+if TYPE_CHECKING:
+    from rosin.handle.reactor import Reactor
+    from rosin.shell.info import JobInfo
+    from rosin.shell.log import ShellLog
+    from rosin.shell.output import Output
+
+
+class Tasks:
+    """``on_complete(task)`` is called for each task that is over, ``on_pmi(task, line)`` for PMI requests.
+
+    ``tasks`` is the list to fill, which others hold as well."""
+
+    def __init__(
+        self, info: JobInfo, output: Output, log: ShellLog, reactor: Reactor, tasks: list[Task]
+    ) -> None:
+        self._info = info
+        self._output = output
+        self._log = log
+        self._reactor = reactor
+        self._by_pid: dict[int, Task] = {}
+        self._left = len(info.local_tasks)
+        self.all = tasks
+        self.on_complete: Callable[[Task], None] | None = None
+        self.on_output: Callable[[], None] | None = None
+        self.on_pmi: Callable[[Task, str], None] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """All tasks are over."""
+        return self._left == 0
+
+    # --- starting
+
+    def start(self, env: dict[str, str], stdin_path: str | None, script: str | None) -> None:
+        """Start every task. Raises ShellError for the first that cannot be started; those before it run."""
+        info, options = self._info, self._info.options
+        gpus = environment.add_gpus(info, env)
+        environment.expand(info, env)
+        cpus = self._bind()
+        pmi = _pmi_enabled(options.optional_string("pmi"))
+        self._reactor.add_signal(signal.SIGCHLD, self._reap)
+        for localid, rank in enumerate(info.local_tasks):
+            argv = [info.render(word, (rank, localid)) for word in info.spec.command]
+            if script is not None:
+                argv = jobtmp.batch_command(argv, info.spec.system["batch"], rank, script)
+            task_env = environment.task_environment(info, env, rank, localid)
+            if gpus is not None:
+                task_env["CUDA_VISIBLE_DEVICES"] = gpus[localid]
+            if pmi:
+                task_env["PMI_RANK"] = str(rank)
+                task_env["PMI_SIZE"] = str(info.ntasks)
+            task = Task(rank, localid, argv, task_env, self._reactor)
+            task.on_output = self._data
+            task.on_pmi = self._pmi
+            self.all.append(task)
+            try:
+                task.start(
+                    line={name: conf.line for name, conf in self._output.conf.items()},
+                    stdin_path=stdin_path,
+                    pmi=pmi,
+                    group=not options.flag("nosetpgrp"),
+                    cpus=cpus[localid] if cpus else None,
+                    stop=options.flag("stop-tasks-in-exec"),
+                )
+            except OSError as error:
+                raise start_error(task, info.node.hostname, error) from None
+            assert task.child is not None
+            self._by_pid[task.child.pid] = task
+
+    def _bind(self) -> list[frozenset[int]] | None:
+        """``cpu-affinity``: bind this shell to the job's cores; returns each task's own share, if any."""
+        option = affinity.CpuOption(self._info.options.string("cpu-affinity", "on"))
+        if option.mode == "off" or not hasattr(os, "sched_setaffinity"):
+            return None
+        cores = self._info.node.cores
+        table = affinity.topology()
+        cpus = affinity.cpus_of(cores, table)
+        if cpus is None:
+            self._log.warn(f"unable to get cpuset for cores {cores}. Disabling affinity", "cpu-affinity")
+            return None
+        mine = [table[core] for core in cores]
+        per_task = option.per_task(mine, max(1, len(self._info.local_tasks)))
+        if option.verbose or option.dry_run:
+            self._log.notice(f"cpus: {affinity.format_cpus(cpus)}", "cpu-affinity")
+            for rank, share in zip(self._info.local_tasks, per_task or (), strict=False):
+                self._log.notice(f"task {rank}: cpus: {affinity.format_cpus(share)}", "cpu-affinity")
+        if option.dry_run:
+            return None
+        try:
+            if cpus != os.sched_getaffinity(0):
+                os.sched_setaffinity(0, cpus)
+        except OSError as error:
+            raise ShellError(f"cannot bind to cpus {affinity.format_cpus(cpus)}: {error.strerror}") from None
+        return per_task
+
+    # --- running
+
+    def _data(self, task: Task, stream: str, data: bytes, eof: bool) -> None:
+        if data:
+            self._output.write(stream, str(task.rank), data)
+        if eof:
+            self._output.eof(stream, str(task.rank))
+            self._check(task)
+        if self.on_output is not None:
+            self.on_output()
+
+    def _pmi(self, task: Task, line: str) -> None:
+        if self.on_pmi is not None:
+            self.on_pmi(task, line)
+
+    def pause(self, paused: bool) -> None:
+        """Stop or go on reading the output of all tasks."""
+        for task in self.all:
+            task.pause(paused)
+
+    def kill(self, signum: int) -> None:
+        """Signal every task."""
+        for task in self.all:
+            try:
+                task.kill(signum)
+            except OSError as error:
+                self._log.error(f"kill task {task.rank}: signal {signum}: {error.strerror}")
+
+    # --- the end
+
+    def _reap(self, _signum: int) -> None:
+        """Collect what has ended: tasks, and orphans of tasks that became this shell's children."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            task = self._by_pid.pop(pid, None)
+            if task is not None and task.child is not None:
+                task.child.reaped(status)
+                self._check(task)
+
+    def _check(self, task: Task) -> None:
+        if task.completed or not task.finished:
+            return
+        task.completed = True
+        task.close()
+        self._left -= 1
+        if self.on_complete is not None:
+            self.on_complete(task)
+
+    def exit_code(self) -> int:
+        """The greatest exit code of the tasks that have ended."""
+        ended = [task.child.status for task in self.all if task.child is not None]
+        return max((exit_code(status) for status in ended if status is not None), default=0)
+
+    def close(self) -> None:
+        """Let go of tasks that are still open."""
+        for task in self.all:
+            task.close()
+
+
+def _pmi_enabled(option: str | None) -> bool:
+    """``pmi``: the simple server serves unless the list of wanted ones leaves it out."""
+    return option is None or bool({"simple", "pmi1", "pmi2"} & set(option.split(",")))
