@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The command that starts a job shell, as a request to the subprocess server (RFC 42, pure)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.constants import SUBPROCESS_REXEC_STDERR, SUBPROCESS_REXEC_STDOUT
+
+if TYPE_CHECKING:
+    from rosin.modules.job_exec.config import ExecConfig
+    from rosin.modules.job_exec.job import Job
+
+#: Rosin's shell and the function that the zygote calls for it.
+SHELL_MODULE = "rosin.shell"
+SHELL_FUNCTION = "rosin.shell.main:main"
+SHELL_NAME = "rosin-shell"
+
+#: Broker attributes that a shell on the same rank is told.
+SHELL_ATTRIBUTES = (
+    "rank",
+    "security.owner",
+    "jobid-path",
+    "rundir",
+    "instance-level",
+    "tbon.interface-hint",
+)
+#: Longest hand-over on a command line, in characters (the system's limit for one argument is 128 KiB).
+MAX_HAND_OVER = 32768
+
+_JOB_VARIABLES = (
+    "FLUX_JOB_ID",
+    "FLUX_JOB_ID_PATH",
+    "FLUX_JOB_CC",
+    "FLUX_JOB_SIZE",
+    "FLUX_JOB_NNODES",
+    "FLUX_JOB_TMPDIR",
+    "FLUX_TASK_RANK",
+    "FLUX_TASK_LOCAL_ID",
+    "FLUX_KVS_NAMESPACE",
+    "FLUX_PROXY_REMOTE",
+    "FLUX_TERMINUS_SESSION",
+    "PMI_FD",
+    "PMI_RANK",
+    "PMI_SIZE",
+)
+
+
+def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The broker's environment without what describes the job that the broker itself may be."""
+    return {name: value for name, value in environ.items() if name not in _JOB_VARIABLES}
+
+
+def shell_path(job: Job) -> str | None:
+    """The program that the jobspec or the configuration names as job shell; None for Rosin's own."""
+    chosen = job.request.system("exec", "job_shell")
+    return chosen if isinstance(chosen, str) else job.config.job_shell
+
+
+def component(job: Job) -> str:
+    """What the shell is called in the exec.eventlog."""
+    path = job.config.imp if job.multiuser else shell_path(job)
+    return SHELL_NAME if path is None else os.path.basename(path)
+
+
+def hand_over(job: Job) -> dict[str, Any]:
+    """What the job's shells would otherwise have to ask for."""
+    return {"jobspec": job.request.jobspec, "R": job.request.R}
+
+
+def shell_command(job: Job, environ: dict[str, str], init: dict[str, Any]) -> dict[str, Any]:
+    """The payload of the exec request that starts one shell of the job.
+
+    ``init`` is given to Rosin's own shell, unless it is too large for an argument.
+    """
+    env = {**environ, "FLUX_KVS_NAMESPACE": job.namespace}
+    opts: dict[str, str] = {}
+    path = shell_path(job)
+    program = [sys.executable, "-m", SHELL_MODULE] if path is None else [path]
+    cmdline = [*program, str(job.id)]
+    if path is None:
+        text = _json.dumps(init).decode()
+        if len(text) <= MAX_HAND_OVER:
+            cmdline.insert(-1, f"--init={text}")
+    if job.multiuser:
+        cmdline = _with_imp(job.config, cmdline)
+        env["FLUX_IMP_EXEC_HELPER"] = f"flux imp_exec_helper {job.id}"
+    elif path is None:
+        opts["ROSIN_ZYGOTE"] = SHELL_FUNCTION
+    return {
+        "cmd": {"cmdline": cmdline, "env": env, "opts": opts, "channels": []},
+        "flags": SUBPROCESS_REXEC_STDOUT | SUBPROCESS_REXEC_STDERR,
+        "local_flags": 0,
+    }
+
+
+def _with_imp(config: ExecConfig, cmdline: list[str]) -> list[str]:
+    """Run under another user's id by way of the privileged helper (RFC 15)."""
+    assert config.imp is not None
+    return [config.imp, "exec", *cmdline]

@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The job-exec module: RFC 32's execution service on rank 0.
+
+Everything that happens in one turn of the loop is written together: one commit per guest namespace with all
+its events, and one for all the links in the primary namespace. Requests to the KVS are sent without waiting
+for each other, as it takes them in order; only the creation of the namespace and the final state of its
+contents are waited for.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.constants import (
+    FLUX_MSGFLAG_NORESPONSE,
+    FLUX_ROLE_OWNER,
+    FLUX_RPC_NORESPONSE,
+    FLUX_RPC_STREAMING,
+)
+from rosin.errors import FormatError
+from rosin.modules.job_exec import actions, config, guest, launch
+from rosin.modules.job_exec.job import History, Job
+from rosin.modules.job_exec.mock import MockExec, mock_config
+from rosin.modules.job_exec.request import Allocation, StartRequest
+from rosin.modules.job_exec.shells import ShellExec
+from rosin.rfc import eventlog, fluid, treeobj
+from rosin.rfc.idset import Idset
+from rosin.rfc.jobpath import job_key
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.broker.clock import TimerHandle
+    from rosin.handle.future import Future
+    from rosin.handle.rpc import RPC
+    from rosin.rfc.message import Message
+
+
+class Run:
+    """A job under execution with everything outside of it that belongs to it."""
+
+    __slots__ = ("closing", "expires", "job", "lines", "msg", "shells", "statuses", "timers")
+
+    def __init__(self, job: Job, msg: Message) -> None:
+        self.job = job
+        self.msg = msg  # the start request
+        self.lines: list[str] = []  # for the exec.eventlog
+        self.closing = False
+        self.timers: dict[str, TimerHandle] = {}
+        self.expires = 0.0
+        self.shells: dict[int, RPC] = {}  # rank -> the exec stream of its shell
+        self.statuses: dict[int, int] = {}
+
+
+class JobExec(BrokerModule):
+    """Service ``job-exec``."""
+
+    name = "job-exec"
+
+    async def start(self) -> None:
+        self.settings = config.parse(self.config, self.args)
+        self.rank = int(self.attrs.get("rank", "0"))
+        self.shell_attrs = {name: self.attrs[name] for name in launch.SHELL_ATTRIBUTES if name in self.attrs}
+        self.environ = launch.base_environment(os.environ)
+        self.empty_root = guest.empty_root(self.attrs.get("content.hash", "sha1"))
+        self.runs: dict[int, Run] = {}
+        self.dirty: dict[Run, None] = {}
+        self.primary: list[tuple[dict[str, Any], Run | None]] = []
+        self._perform: dict[type, Callable[[Run, Any], None]] = {
+            actions.Respond: self._do_respond,
+            actions.Post: self._do_post,
+            actions.Launch: self._do_launch,
+            actions.Signal: self._do_signal,
+            actions.SignalTasks: self._do_signal_tasks,
+            actions.Arm: self._do_arm,
+            actions.Disarm: self._do_disarm,
+            actions.Drain: self._do_drain,
+            actions.TellLeader: self._do_tell_leader,
+            actions.Release: self._do_release,
+            actions.Close: self._do_close,
+            actions.Forget: self._do_forget,
+            actions.Log: self._do_log,
+        }
+        await self.h.rpc("job-manager.exec-hello", {"service": self.module_name})
+
+    async def stop(self) -> None:
+        """Keep what running jobs have written, for a reattach or at least for their owners."""
+        kept = [run for run in self.runs.values() if run.job.has_namespace and not run.job.finalizing]
+        commits = [self._commit_events(run) for run in kept]
+        grafts = []
+        for run, rpc in zip(kept, commits, strict=True):
+            try:
+                grafts.append(guest.graft(run.job.id, (await rpc)["rootref"]))
+            except OSError as err:
+                self.log.error(f"{_f58(run.job.id)}: cannot keep the guest namespace: {err}")
+        if grafts:
+            try:
+                await self.h.rpc("kvs.commit", guest.commit(guest.PRIMARY, grafts))
+            except OSError as err:
+                self.log.error(f"failed to graft guest namespaces: {err}")
+        for run in list(self.runs.values()):
+            self._do_forget(run, None)
+
+    def reconfigure(self, config_object: dict[str, Any]) -> None:
+        self.settings = config.parse(config_object, self.args)
+
+    def stats(self) -> dict[str, Any]:
+        jobs = {_f58(run.job.id): run.job.stats(run.expires) for run in self.runs.values()}
+        return {**self.settings.stats(), "jobs": jobs}
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    @request_handler("start")
+    def start_job(self, msg: Message) -> object:
+        request = StartRequest(msg.args)
+        known = self.runs.get(request.id)
+        if known is not None:
+            self._restart(known, msg, request.reattach)
+            return DEFERRED
+        try:
+            job = Job(request, Allocation(request.R), self.settings, os.getuid())
+            mock = mock_config(request.system())
+            backend = ShellExec(job) if mock is None else MockExec(job, mock)
+        except FormatError as err:
+            self._refuse(msg, request.id, str(err))
+            return DEFERRED
+        run = self.runs[request.id] = Run(job, msg)
+        if request.reattach:
+            self.create_task(self._reattach(run, backend))
+        else:
+            rpc = self.h.rpc("kvs.namespace-create", guest.create(job.id, job.userid, self.empty_root))
+            rpc.then(self._created, run)
+            job.begin(backend)
+            self._do_all(run)
+        return DEFERRED
+
+    @request_handler("expiration")
+    def expiration(self, msg: Message) -> None:
+        run = self._lookup(field(msg.args, "id", int))
+        seconds = field(msg.args, "expiration", (int, float))
+        if seconds < 0:
+            raise OSError(errno.EINVAL, f"invalid expiration {seconds}")
+        run.job.update_expiration(float(seconds), self.now())
+        self._do_all(run)
+        self.log.debug(f"updated expiration of {_f58(run.job.id)} to {seconds:.2f}")
+
+    @request_handler("critical-ranks", allow_guest=True)
+    def critical_ranks(self, msg: Message) -> None:
+        run = self._lookup(field(msg.args, "id", int))
+        self._owner_only(run, msg)
+        run.job.critical_ranks = Idset(field(msg.args, "ranks", str))
+
+    @request_handler("shell-barrier", allow_guest=True)
+    def shell_barrier(self, msg: Message) -> object:
+        """Sent without wanting a response, and answered all the same: the answer opens the barrier."""
+        token = msg.copy()
+        token.flags &= ~FLUX_MSGFLAG_NORESPONSE
+        try:
+            run = self.runs.get(field(msg.args, "id", int))
+            if run is None:
+                raise OSError(errno.ENOENT, "job not found")
+            self._owner_only(run, msg)
+            if not isinstance(run.job.backend, ShellExec):
+                raise OSError(errno.ENOSYS, "testexec does not support shell barrier")
+            run.job.backend.enter_barrier(field(msg.args, "rank", int), token)
+        except (OSError, FormatError) as err:
+            self.respond_exception(token, err)
+        else:
+            self._do_all(run)
+        return DEFERRED
+
+    @request_handler("override", allow_guest=True)
+    def override(self, msg: Message) -> None:
+        event = field(msg.args, "event", str)
+        run = self.runs.get(field(msg.args, "jobid", int))
+        status = field(msg.args, "status", int, 0)
+        if run is None or not isinstance(run.job.backend, MockExec):
+            raise OSError(errno.ENOENT, "Job not found")
+        if msg.userid != run.job.userid:
+            raise OSError(errno.EPERM, "Permission denied")
+        run.job.backend.override(event, status, self.now())
+        self._do_all(run)
+
+    @event_handler("job-exception")
+    def job_exception(self, msg: Message) -> None:
+        args = msg.args
+        run = self.runs.get(field(args, "id", int))
+        if run is not None:
+            run.job.exception(
+                field(args, "type", str), field(args, "severity", int), field(args, "wait_status", int, -1)
+            )
+            self._do_all(run)
+
+    def _lookup(self, jobid: int) -> Run:
+        run = self.runs.get(jobid)
+        if run is None:
+            raise OSError(errno.ENOENT, f"job {_f58(jobid)} is not being executed")
+        return run
+
+    def _owner_only(self, run: Run, msg: Message) -> None:
+        if not msg.rolemask & FLUX_ROLE_OWNER and msg.userid != run.job.userid:
+            raise OSError(errno.EPERM, f"job {_f58(run.job.id)} belongs to another user")
+
+    def _restart(self, run: Run, msg: Message, reattach: bool) -> None:
+        """A start request for a job that is here already: its manager was reloaded."""
+        if not reattach:
+            raise OSError(errno.EEXIST, f"job {_f58(run.job.id)} is already being executed")
+        run.msg = msg
+        if run.job.running:
+            run.job.respond("reattached")
+            self._do_all(run)
+
+    def _refuse(self, msg: Message, jobid: int, reason: str) -> None:
+        """A job that cannot even be begun: an exception and the final release."""
+        data = {"severity": 0, "type": "exec", "note": reason}
+        self.respond(msg, {"id": jobid, "type": "exception", "data": data})
+        self.respond(msg, {"id": jobid, "type": "release", "data": {"ranks": "all", "final": True}})
+
+    # -- actions ----------------------------------------------------------------------------------
+
+    def _do_all(self, run: Run) -> None:
+        job = run.job
+        while job.actions:
+            for action in job.take():
+                self._perform[type(action)](run, action)
+
+    def _do_respond(self, run: Run, action: actions.Respond) -> None:
+        self.respond(run.msg, {"id": run.job.id, "type": action.type, "data": action.data})
+
+    def _do_post(self, run: Run, action: actions.Post) -> None:
+        run.lines.append(eventlog.encode(action.name, action.context, self.now()))
+        self.dirty[run] = None
+        self.call_soon_once(self._flush)
+
+    def _do_launch(self, run: Run, _action: actions.Launch) -> None:
+        topic = f"{run.job.config.service}.exec"
+        init = launch.hand_over(run.job)
+        command = None
+        for rank in run.job.allocation.ranks:
+            if rank == self.rank:
+                local = {**init, "rank": rank, "attrs": self.shell_attrs}
+                payload = launch.shell_command(run.job, self.environ, local)
+            else:
+                payload = command = command or launch.shell_command(run.job, self.environ, init)
+            rpc = self.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
+            run.shells[rank] = rpc
+            rpc.then(self._shell_answer, run, rank)
+
+    def _do_signal(self, run: Run, action: actions.Signal) -> None:
+        payload = {"pid": action.pid, "signum": int(action.signum)}
+        rpc = self.h.rpc(f"{run.job.config.service}.kill", payload, nodeid=action.rank)
+        rpc.then(self._check, f"{_f58(run.job.id)}: signal shell on rank {action.rank}", errno.ESRCH)
+
+    def _do_signal_tasks(self, run: Run, action: actions.SignalTasks) -> None:
+        self.log.debug(f"Sending signal {action.signum} to the tasks of job {_f58(run.job.id)}")
+        self.h.event_send(f"shell-{run.job.id}.kill", {"signum": action.signum})
+
+    def _do_arm(self, run: Run, action: actions.Arm) -> None:
+        self._do_disarm(run, action)
+        run.timers[action.timer] = self.call_later(action.seconds, partial(self._timer, run, action.timer))
+        if action.timer == "expire":
+            run.expires = self.now() + action.seconds
+
+    def _do_disarm(self, run: Run, action: actions.Arm | actions.Disarm) -> None:
+        timer = run.timers.pop(action.timer, None)
+        if timer is not None:
+            timer.cancel()
+            if action.timer == "expire":
+                run.expires = 0.0
+
+    def _do_drain(self, run: Run, action: actions.Drain) -> None:
+        payload = {"targets": action.ranks.encode(), "reason": action.reason, "mode": "update"}
+        rpc = self.h.rpc("resource.drain", payload, nodeid=0)
+        rpc.then(self._check, f"failed to drain ranks {action.ranks.encode()} for job {_f58(run.job.id)}")
+
+    def _do_tell_leader(self, run: Run, action: actions.TellLeader) -> None:
+        service = f"{run.job.userid}-shell-{fluid.encode(run.job.id, 'f58plain')}"
+        leader = run.job.allocation.ranks.first()
+        assert leader is not None
+        self.h.rpc(f"{service}.exception", action.payload, nodeid=leader, flags=FLUX_RPC_NORESPONSE)
+
+    def _do_release(self, _run: Run, action: actions.Release) -> None:
+        if action.errnum:
+            self.respond_error(action.token, action.errnum, action.text)
+        else:
+            self.respond(action.token)
+
+    def _do_close(self, run: Run, _action: actions.Close) -> None:
+        run.closing = True
+        self.dirty[run] = None
+        self.call_soon_once(self._flush)
+
+    def _do_forget(self, run: Run, _action: actions.Forget | None) -> None:
+        for timer in run.timers.values():
+            timer.cancel()
+        run.timers.clear()
+        for rpc in run.shells.values():
+            rpc.abandon()
+        run.shells.clear()
+        if self.runs.get(run.job.id) is run:
+            del self.runs[run.job.id]
+
+    def _do_log(self, _run: Run, action: actions.Log) -> None:
+        self.log(action.level, action.text)
+
+    # -- what comes back --------------------------------------------------------------------------
+
+    def _timer(self, run: Run, name: str) -> None:
+        run.timers.pop(name, None)
+        run.job.timer(name, self.now())
+        self._do_all(run)
+
+    def _check(self, rpc: Future, what: str, expected: int = 0) -> None:
+        """Log the failure of an RPC that nothing depends on."""
+        try:
+            rpc.get()
+        except OSError as err:
+            if err.errno != expected:
+                self.log.error(f"{what}: {err.strerror}")
+
+    def _created(self, rpc: Future, run: Run) -> None:
+        try:
+            rpc.get()
+        except OSError as err:
+            run.lines.clear()
+            run.job.namespace_failed(err.errno or errno.EIO)
+        else:
+            if not run.job.finalizing:
+                self._commit_primary(guest.link(run.job.id), None)
+            run.job.namespace_ready(self.now())
+        self._do_all(run)
+
+    def _shell_answer(self, rpc: RPC, run: Run, rank: int) -> None:
+        while rpc.is_ready() and rank in run.shells:
+            try:
+                self._shell_event(run, rank, rpc.get())
+            except OSError as err:
+                del run.shells[rank]
+                self._shell_ended(run, rank, err)
+            else:
+                rpc.reset()
+        self._do_all(run)
+
+    def _shell_event(self, run: Run, rank: int, answer: dict[str, Any]) -> None:
+        backend = run.job.backend
+        assert isinstance(backend, ShellExec)
+        kind = answer["type"]
+        if kind == "output":
+            io = answer["io"]
+            if io.get("data"):
+                text = io["data"]  # what is not UTF-8 stays in base64, as it came
+                backend.shell_output(rank, launch.component(run.job), io["stream"], text)
+        elif kind == "started":
+            backend.shell_started(rank, answer["pid"], self.now())
+        elif kind == "finished":
+            run.statuses[rank] = answer["status"]
+
+    def _shell_ended(self, run: Run, rank: int, err: OSError) -> None:
+        backend = run.job.backend
+        assert isinstance(backend, ShellExec)
+        if rank in run.statuses:
+            backend.shell_exited(rank, run.statuses[rank])
+        else:
+            backend.shell_failed(rank, err.errno or errno.EIO, str(err.strerror))
+
+    # -- the KVS ----------------------------------------------------------------------------------
+
+    def _commit_events(self, run: Run) -> RPC:
+        lines, run.lines = run.lines, []
+        return self.h.rpc("kvs.commit", guest.append_events(run.job.id, lines))
+
+    def _flush(self) -> None:
+        dirty, self.dirty = self.dirty, {}
+        for run in dirty:
+            if run.closing:
+                run.closing = False
+                self._commit_events(run).then(self._written, run)
+            elif run.lines:
+                self._commit_events(run).then(self._check, f"eventlog error: {_f58(run.job.id)}")
+
+    def _written(self, rpc: Future, run: Run) -> None:
+        """The namespace has its final content: make that the job's guest directory."""
+        try:
+            rootref = rpc.get()["rootref"]
+        except OSError as err:
+            self.log.error(f"{_f58(run.job.id)}: exec.eventlog is not complete: {err.strerror}")
+            self._remove_namespace(run)
+            return
+        self._commit_primary(guest.graft(run.job.id, rootref), run)
+
+    def _commit_primary(self, op: dict[str, Any], closing: Run | None) -> None:
+        """Add an operation on the primary namespace to this turn's commit."""
+        self.primary.append((op, closing))
+        self.call_soon_once(self._flush_primary)
+
+    def _flush_primary(self) -> None:
+        operations, self.primary = self.primary, []
+        if operations:
+            rpc = self.h.rpc("kvs.commit", guest.commit(guest.PRIMARY, [op for op, _ in operations]))
+            rpc.then(self._linked, [run for _, run in operations if run is not None])
+
+    def _linked(self, rpc: Future, closed: list[Run]) -> None:
+        try:
+            rpc.get()
+        except OSError as err:
+            self.log.error(f"failed to update job guest directories: {err.strerror}")
+        for run in closed:
+            self._remove_namespace(run)
+
+    def _remove_namespace(self, run: Run) -> None:
+        rpc = self.h.rpc("kvs.namespace-remove", {"namespace": run.job.namespace})
+        rpc.then(self._check, f"failed to remove namespace {run.job.namespace}")
+        run.job.moved()
+        self._do_all(run)
+
+    # -- after a restart --------------------------------------------------------------------------
+
+    async def _reattach(self, run: Run, backend: ShellExec | MockExec) -> None:
+        job = run.job
+        rootref = self.empty_root
+        try:
+            reply = await self.h.rpc(
+                "kvs.lookup", guest.lookup(guest.PRIMARY, job_key(job.id, "guest"), tree=True)
+            )
+            rootref = guest.grafted_root(reply["val"]) or rootref
+        except OSError as err:
+            self.log.debug(f"{_f58(job.id)}: no guest directory from before: {err.strerror}")
+        try:
+            await self.h.rpc("kvs.namespace-create", guest.create(job.id, job.userid, rootref))
+        except FileExistsError:
+            pass  # only this module was reloaded, and the namespace is still there
+        except OSError as err:
+            job.namespace_failed(err.errno or errno.EIO)
+            self._do_all(run)
+            return
+        if job.finalizing:  # by an exception in the meantime
+            self.h.rpc("kvs.namespace-remove", {"namespace": job.namespace}, flags=FLUX_RPC_NORESPONSE)
+            return
+        events = await self._read_log(job.namespace, "exec.eventlog")
+        log = await self._read_log(guest.PRIMARY, job_key(job.id, "eventlog"))
+        starts = [event.timestamp for event in log if event.name == "start"]
+        self._commit_primary(guest.link(job.id), None)
+        job.begin(backend)
+        history = History([event.name for event in events], starts[0] if starts else None)
+        job.namespace_ready(self.now(), history)
+        self._do_all(run)
+
+    async def _read_log(self, namespace: str, key: str) -> list[eventlog.Event]:
+        try:
+            reply = await self.h.rpc("kvs.lookup", guest.lookup(namespace, key))
+            return eventlog.decode(treeobj.val_data(reply["val"]))
+        except (OSError, FormatError) as err:
+            self.log.debug(f"{key} in {namespace}: {err}")
+            return []
+
+
+def _f58(jobid: int) -> str:
+    return fluid.encode(jobid, "f58")

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 32: the start request, and the little of R (RFC 20) that execution needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rosin.errors import FormatError
+from rosin.rfc.hostlist import Hostlist
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field
+
+
+class Allocation:
+    """The ranks of an R object in order, its times in seconds since the epoch (0: none), its hosts."""
+
+    __slots__ = ("_hosts", "_nodelist", "expiration", "ranks", "starttime")
+
+    def __init__(self, R: Any) -> None:
+        """Raises FormatError if ``R`` is not an R version 1 object with at least one rank."""
+        execution = field(R, "execution", dict)
+        ranks = Idset()
+        for entry in field(execution, "R_lite", list):
+            ranks = ranks | Idset(field(entry, "rank", str))
+        if not ranks:
+            raise FormatError("R: no ranks")
+        self.ranks = ranks
+        self.starttime: float = field(execution, "starttime", (int, float), 0.0)
+        self.expiration: float = field(execution, "expiration", (int, float), 0.0)
+        if self.expiration < 0:
+            raise FormatError(f"Invalid resource set expiration {self.expiration:.2f}")
+        self._nodelist: Any = execution.get("nodelist", [])
+        self._hosts: dict[int, str] | None = None
+
+    def host(self, rank: int) -> str:
+        """The host of ``rank``, or its number in words if R does not say."""
+        if self._hosts is None:
+            try:
+                names = list(Hostlist(",".join(self._nodelist)))
+            except (FormatError, TypeError):
+                names = []
+            self._hosts = dict(zip(self.ranks, names, strict=False))
+        return self._hosts.get(rank, "(unknown)")
+
+    def hosts(self, ranks: Idset) -> str:
+        """The hosts of several ranks as a hostlist."""
+        names = [self.host(rank) for rank in ranks]
+        return "(unknown)" if "(unknown)" in names else Hostlist.from_names(names).encode()
+
+    def shell_rank(self, rank: int) -> int:
+        """Position of a broker rank among the job's ranks."""
+        return len(self.ranks & Idset.from_range(0, rank)) - 1
+
+
+class StartRequest:
+    """``job-exec.start``: ``jobspec`` and ``R`` come without the user's environment."""
+
+    __slots__ = ("R", "id", "jobspec", "reattach", "userid")
+
+    def __init__(self, args: dict[str, Any]) -> None:
+        """Raises FormatError naming the field at fault."""
+        self.id = field(args, "id", int)
+        self.userid = field(args, "userid", int)
+        self.jobspec = field(args, "jobspec", dict)
+        self.R = field(args, "R", dict)
+        self.reattach = field(args, "reattach", bool, False)
+
+    def system(self, *path: str) -> Any:
+        """A value below ``attributes.system`` of the jobspec, None if any step is missing."""
+        value: Any = self.jobspec
+        for key in ("attributes", "system", *path):
+            if not isinstance(value, dict):
+                return None
+            value = value.get(key)
+        return value

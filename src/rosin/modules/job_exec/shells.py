@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Real execution: one job shell on each rank of the job (flux-core's bulk-exec, pure)."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import TYPE_CHECKING, Any
+
+from rosin.modules.job_exec.actions import Arm, Disarm, Drain, Launch, Signal, TellLeader
+from rosin.modules.job_exec.barrier import Barrier
+from rosin.modules.job_exec.job import LOST
+from rosin.rfc import fluid, fsd
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.modules.job_exec.job import History, Job
+
+#: Exit codes for errors that keep a program from starting, as a POSIX shell reports them.
+_EXIT_CODES = {errno.EPERM: 126, errno.EACCES: 126, errno.ENOENT: 127, errno.EHOSTUNREACH: 0}
+_CRITICAL = 2  # severity of an exception that a job may survive
+
+
+class ShellExec:
+    """The backend: counts shells as they start and end."""
+
+    name = "bulk-exec"
+
+    def __init__(self, job: Job) -> None:
+        """Raises FormatError for bad ``attributes.system.exec.bulkexec`` settings."""
+        self.job = job
+        options = job.request.system("exec", "bulkexec") or {}
+        self.mock_exception = field(options, "mock_exception", str, "")
+        self.barrier_timeout: float = field(
+            options, "barrier-timeout", (int, float), job.config.barrier_timeout
+        )
+        ranks = job.allocation.ranks
+        self.total = len(ranks)
+        self.leader = ranks.first()
+        self.pids: dict[int, int] = {}  # of the shells that run now
+        self.ended = 0
+        self.started = 0
+        self.status = 0
+        self.unstarted = ranks
+        self.early_signal = 0  # came before a shell had its pid
+        self.barrier = Barrier(ranks)
+        self.shell_exit_posted = False
+        self.early_end = False  # a shell ended before the first barrier
+
+    # -- Backend ----------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        job = self.job
+        if job.multiuser and job.config.imp is None:
+            job.fatal("multi-user job but no IMP is configured (set exec.imp)")
+        else:
+            job.post("starting")
+
+    def launch(self, now: float) -> None:
+        if self.mock_exception == "init":
+            self.job.started = False
+            self.job.fatal("mock init exception generated")
+        else:
+            self.job.actions.append(Launch())
+
+    def reattach(self, now: float, history: History) -> None:
+        self.job.started = False
+        self.job.fatal(LOST)
+
+    def kill(self, signum: int) -> None:
+        if self.unstarted:
+            self.early_signal = signum
+        for rank, pid in self.pids.items():
+            self.job.actions.append(Signal(rank, pid, signum))
+
+    def active(self) -> Idset | None:
+        return Idset(self.pids) | self.unstarted
+
+    def stats(self) -> dict[str, Any]:
+        return {
+            "total_shells": self.total,
+            "active_shells": self.total - self.ended,
+            "active_ranks": Idset(self.pids).encode(),
+        }
+
+    def timer(self, name: str, now: float) -> None:
+        if name == "barrier":
+            self._barrier_timeout()
+        elif name == "shell-exit":
+            self._shell_exit_timeout()
+
+    # -- shells -----------------------------------------------------------------------------------
+
+    def shell_started(self, rank: int, pid: int, now: float) -> None:
+        """The shell on ``rank`` runs."""
+        self.unstarted = self.unstarted.without_id(rank)
+        self.pids[rank] = pid
+        self.started += 1
+        if self.early_signal:
+            self.job.actions.append(Signal(rank, pid, self.early_signal))
+        if self.started == self.total:
+            self.job.running_now(now)
+        if self.mock_exception == "starting":
+            self.mock_exception = ""
+            self.job.fatal("mock starting exception generated")
+
+    def shell_output(self, rank: int, component: str, stream: str, data: str) -> None:
+        """The shell itself (not a task) wrote something: it goes to the exec.eventlog."""
+        if not self.job.finalizing:
+            self.job.post("log", {"component": component, "stream": stream, "rank": str(rank), "data": data})
+
+    def shell_exited(self, rank: int, status: int) -> None:
+        """The shell on ``rank`` ended."""
+        self.pids.pop(rank, None)
+        self.status = max(self.status, status)
+        self._count_end(rank, status)
+
+    def shell_failed(self, rank: int, errnum: int, text: str) -> None:
+        """The shell on ``rank`` could not be started, or contact with it was lost."""
+        self.pids.pop(rank, None)
+        self.unstarted = self.unstarted.without_id(rank)
+        self.status = max(self.status, _EXIT_CODES.get(errnum, 1) << 8)
+        host = self.job.allocation.host(rank)
+        if errnum == errno.EHOSTUNREACH:
+            self._lost(rank, f"node failure on {host}")
+        elif errnum == errno.ENOSYS:
+            service = self.job.config.service
+            self.job.fatal(f"{service} service is not loaded on {host} (rank {rank})")
+        else:
+            self.job.fatal(f"job shell exec error on broker {host} (rank {rank}): {text}")
+        self._count_end(rank, -1)
+
+    def _count_end(self, rank: int, status: int) -> None:
+        if self.job.finalizing:
+            return
+        self.ended += 1
+        if rank == self.leader:
+            self._leader_ended(rank, status)
+        if self.total > 1:
+            self._one_of_many_ended(rank, status)
+        if self.ended == self.total:
+            self.job.complete(self.status)
+
+    def _leader_ended(self, rank: int, status: int) -> None:
+        if self.shell_exit_posted:
+            return
+        self.shell_exit_posted = True
+        context: dict[str, Any] = {"rank": rank, "wait_status": status}
+        active = Idset(self.pids)
+        if active:
+            context["active_ranks"] = active.encode()
+        self.job.post("shell-exit", context)
+        timeout = self.job.config.shell_exit_timeout
+        if active and timeout > 0 and not self.job.exception_in_progress:
+            self.job.actions.append(Arm("shell-exit", timeout))
+
+    def _one_of_many_ended(self, rank: int, status: int) -> None:
+        job, host = self.job, self.job.allocation.host(rank)
+        if not self.barrier.passed and (not job.exception_in_progress or self.early_end):
+            self.early_end = True
+            job.fatal(f"{host} (rank {rank}) terminated before first barrier")
+            if job.multiuser:  # perhaps the node is at fault, for example its credential daemon
+                name = fluid.encode(job.id, "f58")
+                job.actions.append(Drain(Idset([rank]), f"{name} terminated before first barrier"))
+        job.actions += self.barrier.shell_exited()
+        signum = status & 0x7F
+        if status < 0 or not signum:
+            return
+        number = job.allocation.shell_rank(rank)
+        if number == 0:
+            job.fatal(f"shell rank 0 (on {host}): {signal.strsignal(signum)}")
+        else:
+            self._notify_lost(number, f"shell rank {number} (on {host}): {signal.strsignal(signum)}")
+
+    def _lost(self, rank: int, what: str) -> None:
+        number = self.job.allocation.shell_rank(rank)
+        self._notify_lost(number, f"{what} (shell rank {number})")
+        if number in self.job.critical_ranks:
+            self.job.fatal(f"{what} (rank {rank})")
+
+    def _notify_lost(self, number: int, message: str) -> None:
+        """Tell the leader shell that another is gone; an exception of the job is raised if it may go on."""
+        critical = number in self.job.critical_ranks
+        if not critical:
+            self.job.raise_exception("node-failure", _CRITICAL, message)
+            message = ""  # the leader shows the exception's note already
+        payload = {
+            "type": "lost-shell",
+            "severity": 0 if critical else _CRITICAL,
+            "shell_rank": number,
+            "message": message,
+        }
+        self.job.actions.append(TellLeader(payload))
+
+    def _shell_exit_timeout(self) -> None:
+        active = Idset(self.pids)
+        if active:
+            timeout = fsd.encode(self.job.config.shell_exit_timeout)
+            self.job.fatal(
+                f"job shells still active on {self._places(active)} {timeout} after leader shell exit"
+            )
+
+    def _places(self, ranks: Idset) -> str:
+        return f"{self.job.allocation.hosts(ranks)} ({_named(ranks)})"
+
+    # -- barrier ----------------------------------------------------------------------------------
+
+    def enter_barrier(self, rank: int, token: Any) -> None:
+        """A shell enters the barrier; ``token`` comes back in the answer."""
+        passed = self.barrier.passed
+        self.job.actions += self.barrier.enter(rank, token)
+        if passed == 0:
+            if self.barrier.passed:
+                self.job.actions.append(Disarm("barrier"))
+            elif self.barrier.waiting == 1 and self.barrier_timeout > 0:
+                self.job.actions.append(Arm("barrier", self.barrier_timeout))
+
+    def _barrier_timeout(self) -> None:
+        pending = self.barrier.pending
+        name = fluid.encode(self.job.id, "f58")
+        self.job.actions.append(Drain(pending, f"job {name} start timeout: possible node hang"))
+        self.job.fatal(
+            f"start barrier timeout waiting for {len(pending)}/{self.total} nodes ({_named(pending)})"
+        )
+
+
+def _named(ranks: Idset) -> str:
+    return f"rank{'s' if len(ranks) > 1 else ''} {ranks.encode()}"
