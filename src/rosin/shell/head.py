@@ -77,7 +77,8 @@ class Leader(Head):
         self._exchanged: Callable[[dict[str, str]], None] | None = None
         self._credit_waits: list[Message] = []
         guest.on_progress = self._progress
-        service.methods["stdin"] = self._stdin
+        if self.input.is_service:
+            service.methods["stdin"] = self._stdin
         if info.size > 1:
             service.methods["write"] = self._write
             service.methods["write-getcredit"] = self._getcredit

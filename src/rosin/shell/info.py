@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc import fluid, taskmap
 from rosin.rfc.hostlist import Hostlist
@@ -175,5 +176,7 @@ class JobInfo:
             "cores": node.cores.encode(),
             "gpus": node.gpus.encode(),
         }
+        if tag == "resources":
+            return _json.dumps({key: values[key] for key in ("ncores", "cores", "gpus")}).decode()
         value = values.get(tag.removeprefix("resources."))
         return None if value is None else str(value)

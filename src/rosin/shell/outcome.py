@@ -75,7 +75,7 @@ class Doom:
             f"{self._program}: task rank {self._rank} on host {self._host} {verb}"
             f"{disposition(self._status)} {reason}"
         )
-        return ShellError(text, exit_code(self._status), self._status)
+        return ShellError(text, exit_code(self._status), wait_status=self._status, component="task-exit")
 
 
 def parse_timeout(value: Any) -> float | None:

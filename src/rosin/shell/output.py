@@ -21,6 +21,7 @@ STREAMS = ("stdout", "stderr")
 LIMIT_MAX = 1 << 30
 #: A chunk of up to so many lines is recorded line by line.
 FEW_LINES = 32
+_COMPONENT = "output.kvs"
 _HIGH_VOLUME = 100 << 20
 
 Emit = Callable[[str, dict[str, Any]], None]
@@ -97,6 +98,10 @@ class Limit:
         self._log = log
         self.total = dict.fromkeys(STREAMS, 0)
 
+    def splits(self, stream: str, size: int) -> bool:
+        """Whether the limit is passed somewhere within the next ``size`` bytes."""
+        return self.total[stream] < self._limit < self.total[stream] + size
+
     def admits(self, stream: str, size: int) -> bool:
         """Count ``size`` more bytes; False once the limit is passed (which is logged the first time)."""
         before = self.total[stream]
@@ -104,7 +109,7 @@ class Limit:
         if before + size <= self._limit:
             return True
         if before <= self._limit:
-            self._log.warn(f"{stream} will be truncated, {self._text} limit exceeded")
+            self._log.warn(f"{stream} will be truncated, {self._text} limit exceeded", _COMPONENT)
         return False
 
     def report(self) -> None:
@@ -112,11 +117,12 @@ class Limit:
         for stream in reversed(STREAMS):
             total = self.total[stream]
             if total > self._limit:
-                self._log.warn(f"{stream}: {total - self._limit} of {total} bytes truncated")
+                self._log.warn(f"{stream}: {total - self._limit} of {total} bytes truncated", _COMPONENT)
             elif total > _HIGH_VOLUME:
                 self._log.warn(
                     f"high {stream} volume ({encode_size(total)}), consider redirecting to a file next time "
-                    "(e.g. use --output=FILE)"
+                    "(e.g. use --output=FILE)",
+                    _COMPONENT,
                 )
 
 
@@ -169,14 +175,21 @@ class Output:
                 target.write(rank, data)
             except OSError as error:
                 self._log.error(f"write {stream} task {rank}: {error.strerror}", "output")
-        elif self._limit is None or self._limit.admits(stream, len(data)):
-            for piece in self._pieces(stream, data):
+            return
+        for piece in self._pieces(stream, data):
+            if self._limit is None or self._limit.admits(stream, len(piece)):
                 self._emit("data", ioencode.encode_data(stream, rank, piece))
 
     def _pieces(self, stream: str, data: bytes) -> list[bytes]:
         """One entry per line where clients may want to put a label before each, which flux-core's do per
-        entry; but a flood goes as it came, at four times the speed."""
-        if self.conf[stream].label or data.count(b"\n") <= FEW_LINES:
+        entry, and where only some lines are within the limit; but a flood goes as it came, at four times
+        the speed."""
+        few = data.count(b"\n") <= FEW_LINES
+        if (
+            few
+            or self.conf[stream].label
+            or (self._limit is not None and self._limit.splits(stream, len(data)))
+        ):
             return data.splitlines(keepends=True) if b"\r" not in data else _lines(data)
         return [data]
 

@@ -326,7 +326,7 @@ class Shell:
         """End the job: log, kill what runs, raise the exception."""
         text = str(error)
         if text and self._lost is None:
-            self.log.message(FATAL, text)
+            self.log.message(FATAL, text, error.component)
         if self.tasks is not None:
             self.tasks.kill(signal.SIGKILL)
         if self._lost is None:

@@ -55,7 +55,9 @@ class Input:
             try:
                 os.close(os.open(self.path, os.O_RDONLY))
             except OSError as error:
-                raise ShellError(f"error opening input file '{self.path}': {error.strerror}") from None
+                raise ShellError(
+                    f"error opening input file '{self.path}': {error.strerror}", component="input.file"
+                ) from None
 
     def begin(self, emit: Emit) -> None:
         """Start the input log (leader only)."""
