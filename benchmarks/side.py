@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""One of the two implementations under measurement: its command and a running instance of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from rosin.handle import Flux
+
+_PROGRAM = 'echo "$FLUX_URI"; cat >/dev/null'
+
+
+class Side:
+    """``command`` is the front end (``rosin`` or ``flux``), called as a user calls it."""
+
+    def __init__(self, name: str, command: str) -> None:
+        self.name = name
+        self.command = command
+        self.uri = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def env(self) -> dict[str, str]:
+        env = {key: value for key, value in os.environ.items() if not key.startswith("FLUX_")}
+        return {**env, "FLUX_URI": self.uri} if self.uri else env
+
+    def start(self) -> None:
+        """Start an instance that lives until :meth:`stop`."""
+        self._process = subprocess.Popen(
+            [self.command, "start", "sh", "-c", _PROGRAM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self.env,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.uri = self._process.stdout.readline().strip()
+        if not self.uri:
+            raise RuntimeError(f"{self.name}: the instance did not start")
+
+    def stop(self) -> None:
+        """End the instance."""
+        if self._process is not None:
+            self._process.communicate()
+            self._process = None
+            self.uri = ""
+
+    def run(self, *args: str) -> float:
+        """Wall seconds of one command; its output is read and thrown away. Raises when it fails."""
+        began = time.perf_counter()
+        subprocess.run([self.command, *args], env=self.env, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - began
+
+    def open(self) -> Flux:
+        """A handle to the instance: the same client code for both sides."""
+        return Flux(self.uri)
+
+    def memory(self) -> float:
+        """MiB of the broker and its module processes (proportional set size)."""
+        with self.open() as h:
+            root = int(h.attr_get("broker.pid"))
+        assert self._process is not None
+        return sum(_pss(pid) for pid in _tree(root) if not _is_program(pid)) / 1024
+
+
+def _tree(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text()
+            except OSError:  # it ended meanwhile
+                continue
+            children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(entry.name))
+    found, todo = [], [root]
+    while todo:
+        pid = todo.pop()
+        found.append(pid)
+        todo += children.get(pid, [])
+    return found
+
+
+def _is_program(pid: int) -> bool:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].rpartition(b"/")[2] in (b"sh", b"cat")
+
+
+def _pss(pid: int) -> int:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    return 0
