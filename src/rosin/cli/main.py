@@ -11,7 +11,18 @@ if TYPE_CHECKING:
 
 #: Command -> (module below rosin.cli, one-line help). A module has ``main(argv, prog) -> int``.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "bulksubmit": ("bulksubmit", "submit many jobs made from lists of inputs"),
+    "cancel": ("cancel", "cancel jobs"),
+    "job": ("job", "follow, signal and inspect single jobs"),
+    "jobs": ("jobs", "list jobs"),
+    "pgrep": ("pgrep", "find jobs by an expression"),
+    "pkill": ("pgrep", "cancel the jobs that an expression finds"),
+    "queue": ("queue", "list and control queues"),
+    "run": ("run", "submit a job and follow it to its end"),
     "start": ("start", "start an instance and run a program in it"),
+    "submit": ("submit", "submit jobs"),
+    "update": ("update", "change attributes of a job"),
+    "watch": ("watch", "follow the output and progress of jobs"),
 }
 
 
