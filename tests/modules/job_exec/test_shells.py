@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 32 and RFC 50 with programs in place of the job shell, started by the real subprocess server."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rosin.broker.module import BrokerModule
+from rosin.constants import FLUX_RPC_NORESPONSE
+from rosin.testing.instance import Instance
+
+from .conftest import JOBID, FakeJobManager, FakeKvs, namespaces, read_log
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+async def inst() -> Any:
+    settings = {"exec": {"kill-timeout": "0.05s"}}
+    modules: list[str | type[BrokerModule]] = [FakeKvs, FakeJobManager, "rexec", "job-exec"]
+    async with Instance(modules, config=settings, clock="real") as instance:
+        yield instance
+
+
+@pytest.fixture
+def manager(inst: Instance) -> Any:
+    return inst.broker.modules["job-manager"]
+
+
+def shell(tmp_path: Path, text: str) -> dict[str, Any]:
+    """``attributes.system`` that names a script as job shell; its argument is the job id."""
+    script = tmp_path / "shell"
+    script.write_text(f"#!/bin/sh\n{text}\n")
+    script.chmod(stat.S_IRWXU)
+    return {"exec": {"job_shell": str(script)}}
+
+
+async def ended(inst: Instance, manager: Any) -> None:
+    await manager.until("release")
+    await inst.settle()
+    assert inst.broker.modules["job-exec"].runs == {}
+    assert inst.broker.modules["rexec"].sessions == {}
+
+
+async def test_normal(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    h = await inst.connect()
+    manager.run(system=shell(tmp_path, "echo $1 $FLUX_KVS_NAMESPACE; echo $FLUX_URI >&2; exit 3"))
+    await ended(inst, manager)
+    assert manager.responses[JOBID] == [
+        ("start", {}),
+        ("finish", {"status": 768}),
+        ("release", {"ranks": "all", "final": True}),
+    ]
+    log = await read_log(h)
+    names = [name for name, _ in log]
+    assert names == ["init", "starting", "log", "log", "shell-exit", "complete", "done"]
+    output = {context["stream"]: context for name, context in log if name == "log"}
+    data = f"{JOBID} job-{JOBID}\n"
+    assert output["stdout"] == {"component": "shell", "stream": "stdout", "rank": "0", "data": data}
+    assert output["stderr"]["data"] == inst.broker.attrs.get("local-uri")[0] + "\n"
+    assert log[-3] == ("shell-exit", {"rank": 0, "wait_status": 768})
+    assert await namespaces(h) == []
+
+
+async def test_missing_shell(inst: Instance, manager: Any) -> None:
+    h = await inst.connect()
+    manager.run(system={"exec": {"job_shell": "/nonexistent"}})
+    await ended(inst, manager)
+    reason = "error launching process: No such file or directory"
+    note = f"job shell exec error on broker testhost (rank 0): {reason}"
+    assert manager.responses[JOBID] == [
+        ("exception", {"severity": 0, "type": "exec", "note": note}),
+        ("finish", {"status": 127 << 8}),
+        ("release", {"ranks": "all", "final": True}),
+    ]
+    assert [name for name, _ in await read_log(h)] == ["init", "starting", "shell-exit", "complete", "done"]
+
+
+async def test_cancel(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    manager.run(system=shell(tmp_path, "exec sleep 1000"))
+    await manager.until("start")
+    manager.exception()
+    await ended(inst, manager)
+    assert manager.data("finish") == {"status": signal.SIGTERM}
+
+
+async def test_cancel_while_the_shell_is_being_started(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    manager.run(system=shell(tmp_path, "exec sleep 1000"))
+    manager.exception()
+    await ended(inst, manager)
+    assert manager.types()[-1] == "release"
+
+
+async def test_a_stubborn_shell_is_killed_in_the_end(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    h = await inst.connect()
+    await h.event_subscribe(f"shell-{JOBID}.kill")
+    manager.run(system=shell(tmp_path, "trap '' TERM; echo ready; while :; do sleep 1000; done"))
+    await manager.until("start")
+    async with asyncio.timeout(20):
+        while not [name for name, _ in await read_log(h, running=True) if name == "log"]:
+            await asyncio.sleep(0.002)
+    manager.exception()
+    await ended(inst, manager)
+    assert manager.data("finish") == {"status": signal.SIGKILL}
+    assert (await h.next_event()).args == {"signum": signal.SIGKILL}  # the tasks were asked first
+
+
+async def test_time_limit(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    now = inst.clock.now()
+    limits = {"nodelist": ["testhost"], "starttime": now, "expiration": now + 0.05}
+    manager.run(system=shell(tmp_path, "exec sleep 1000"), execution=limits)
+    await ended(inst, manager)
+    assert manager.data("exception")["type"] == "timeout"
+    assert manager.data("finish") == {"status": signal.SIGALRM}
+
+
+async def test_without_a_subprocess_server(inst: Instance, manager: Any) -> None:
+    await inst.broker.remove("rexec")
+    manager.run()
+    await manager.until("release")
+    assert manager.data("exception")["note"] == "rexec service is not loaded on testhost (rank 0)"
+
+
+async def test_configured_shell(inst: Instance, manager: Any) -> None:
+    h = await inst.connect()
+    await h.rpc("job-exec.config-reload", {"exec": {"job-shell": "/bin/echo"}})
+    with pytest.raises(OSError, match=r"unsupported exec\.service"):
+        await h.rpc("job-exec.config-reload", {"exec": {"service": "x"}})
+    manager.run()
+    await ended(inst, manager)
+    assert (
+        "log",
+        {"component": "echo", "stream": "stdout", "rank": "0", "data": f"{JOBID}\n"},
+    ) in await read_log(h)
+
+
+async def test_barrier_answers_without_being_asked(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    h = await inst.connect()
+    guest = await inst.connect(userid=4711)
+
+    async def enter(who: Any, **payload: Any) -> Any:
+        who.rpc("job-exec.shell-barrier", payload, flags=FLUX_RPC_NORESPONSE)
+        return await who.next_event()
+
+    assert (await enter(h, id=1, rank=0)).errnum == errno.ENOENT
+    manager.run(system=shell(tmp_path, "exec sleep 1000"))
+    await manager.until("start")
+    assert (await enter(guest, id=JOBID, rank=0)).errnum == errno.EPERM
+    assert (await enter(h, id=JOBID)).errnum == errno.EPROTO
+    assert (await enter(h, id=JOBID, rank=5)).errnum == errno.EINVAL
+    assert (await enter(h, id=JOBID, rank=0)).errnum == 0
+    manager.exception()
+    await ended(inst, manager)
+
+
+async def test_critical_ranks(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    h = await inst.connect()
+    guest = await inst.connect(userid=4711)
+    manager.run(system=shell(tmp_path, "exec sleep 1000"))
+    await manager.until("start")
+    with pytest.raises(PermissionError):
+        await guest.rpc("job-exec.critical-ranks", {"id": JOBID, "ranks": "0"})
+    with pytest.raises(FileNotFoundError):
+        await h.rpc("job-exec.critical-ranks", {"id": 1, "ranks": "0"})
+    await h.rpc("job-exec.critical-ranks", {"id": JOBID, "ranks": "0,5"})
+    (stats,) = (await h.rpc("job-exec.stats-get", {}))["jobs"].values()
+    assert (stats["critical_ranks"], stats["total_shells"], stats["active_ranks"]) == ("0,5", 1, "0")
+    manager.exception()
+    await ended(inst, manager)
+
+
+async def test_shells_go_with_the_module(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    manager.run(system=shell(tmp_path, "exec sleep 1000"))
+    await manager.until("start")
+    (pid,) = inst.broker.modules["rexec"].by_pid
+    await inst.broker.remove("job-exec")
+    async with asyncio.timeout(20):
+        while inst.broker.modules["rexec"].sessions:
+            await asyncio.sleep(0.002)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
