@@ -183,7 +183,7 @@ async def test_journal(options, expected):
         got = [await events.get() for _ in expected]
         assert [event.name for event in got] == expected
         define = got[expected.index("resource-define")]
-        assert define.R == SCHED["all"]
+        assert SCHED["all"] == define.R
         assert str(define) == '3.00000 resource-define {"method":"kvs"}'
         assert [event.is_empty() for event in got] == [name is None for name in expected]
         consumer.stop()

@@ -46,7 +46,7 @@ class World:
         self._config = config
         self._args = list(args)
 
-    def modules(world):  # noqa: N805
+    def modules(world):
         class Kvs(BrokerModule):
             name = "kvs"
 

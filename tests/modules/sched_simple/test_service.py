@@ -223,7 +223,7 @@ async def test_arguments(world, args, ready):
     "arg", ["queue-depth=0", "queue-depth=x", "mode=limited", "mode=unlimited=3", "alloc-mode=any", "depth=1"]
 )
 async def test_bad_arguments(world, arg):
-    with pytest.raises(OSError, match="sched-simple: .*expected") as info:
+    with pytest.raises(OSError, match=r"sched-simple: .*expected") as info:
         async with world(args=[arg]):
             pass
     assert info.value.errno == errno.EINVAL

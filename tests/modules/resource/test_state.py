@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The pure parts of the resource service: drain state, host map, availability, journal, verification."""
+
+import errno
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.errors import FormatError
+from rosin.modules.resource import hwloc, inventory
+from rosin.modules.resource.availability import Acquisition, Availability
+from rosin.modules.resource.config import from_entries
+from rosin.modules.resource.drain import MODES, DrainState
+from rosin.modules.resource.hosts import HostMap
+from rosin.modules.resource.journal import Journal
+from rosin.modules.resource.verify import Verification
+from rosin.process.topology import Core, Topology
+from rosin.rfc.idset import Idset
+from rosin.rfc.rset import ResourceSet
+
+HOSTS = HostMap(["a", "b", "c", "c"])
+
+
+@pytest.mark.parametrize(
+    ("ranks", "nodelist", "now"),
+    [
+        ("0-1", "a,b", "0-1"),
+        ("0", "b", "1"),  # the host has another rank now
+        ("3", "c", "3"),  # second broker of its host
+        ("0", "c", "2"),  # first rank of the host
+        ("0", "gone", ""),
+        ("9", "a", "0"),
+        ("9", "gone", ""),
+        ("1-2", "b", "1-2"),  # a nodelist that is too short: ranks are taken as they are
+    ],
+)
+def test_recorded_ranks_are_found_again(ranks, nodelist, now):
+    assert HOSTS.remap(ranks, nodelist).encode() == now
+
+
+def test_targets():
+    assert HOSTS.ranks("0-2").encode() == "0-2"
+    assert HOSTS.ranks("c,a").encode() == "0,2-3"
+    assert HOSTS.names(Idset("1-3")) == "b,c,c"
+    for bad in ("", "4", "x", "a[", "[]"):
+        with pytest.raises(OSError) as info:
+            HOSTS.ranks(bad)
+        assert info.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize(("overwrite", "expected"), [(0, (5.0, "old")), (1, (5.0, "new")), (2, (9.0, "new"))])
+def test_overwrite(overwrite, expected):
+    """RFC 44: 0 changes nothing, 1 the reason, 2 reason and time."""
+    state = DrainState(HOSTS)
+    state.apply("drain", {"idset": "0", "nodelist": "a", "reason": "old", "overwrite": 0}, 5.0)
+    state.apply("drain", {"idset": "0", "nodelist": "a", "reason": "new", "overwrite": overwrite}, 9.0)
+    (entry,) = state.info().values()
+    assert (entry["timestamp"], entry["reason"]) == expected
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(["drain", "undrain"]),
+        st.sets(st.integers(0, 3), min_size=1),
+        st.sampled_from([None, *MODES]),
+        st.sampled_from([None, "x", "y"]),
+    )
+)
+
+
+@given(actions)
+def test_replay_gives_the_same_state(plan):
+    """What the log and the checkpoint say after a restart is what was true before."""
+    live = DrainState(HOSTS)
+    events = []
+    for now, (name, ranks, mode, reason) in enumerate(plan, 1):
+        try:
+            if name == "drain":
+                context = live.drain(Idset(ranks), mode, reason, Idset())
+            else:
+                context = live.undrain(Idset(ranks), mode, reason)
+        except OSError as error:
+            assert error.errno == errno.EEXIST  # noqa: PT017
+            assert mode is None
+            continue
+        live.apply(name, context, float(now))
+        events.append({"timestamp": float(now), "name": name, "context": context})
+    replayed = DrainState(HOSTS)
+    replayed.replay(events, 0.0)
+    assert replayed.info() == live.info()
+    restored = DrainState(HOSTS)
+    assert restored.restore(live.checkpoint(99.0)) == 99.0
+    restored.replay(events, 99.0)
+    assert restored.info() == live.info()
+
+
+def test_malformed_records_name_the_place():
+    state = DrainState(HOSTS)
+    with pytest.raises(FormatError, match=r"event 1: .*nodelist"):
+        state.replay([{"timestamp": 1.0, "name": "drain", "context": {"idset": "0"}}], 0.0)
+    with pytest.raises(FormatError, match="drain_state"):
+        state.restore({"timestamp": 1.0})
+
+
+masks = st.integers(0, 31).map(Idset.from_mask)
+changes = st.lists(
+    st.one_of(
+        st.tuples(st.just("online"), masks),
+        st.tuples(st.just("torpid"), masks),
+        st.tuples(st.just("drained"), masks),
+    )
+)
+
+
+@given(masks, st.booleans(), changes)
+def test_responses_add_up(exclude, shrinks, plan):
+    """A client that applies every response knows what is up."""
+    state = Availability(5, exclude)
+    state.shrinks = shrinks
+    acquisition = Acquisition(Idset("0-4"), state)
+    known = acquisition.up
+    gone = Idset()
+    for what, ids in plan:
+        if what == "online":
+            state.set_online(ids)
+        elif what == "torpid":
+            state.set_torpid(ids)
+        else:
+            state.drained = ids
+        message = acquisition.update()
+        if message:
+            assert all(message.values())
+            known = (known | Idset(message.get("up", ""))) - Idset(message.get("down", ""))
+            gone |= Idset(message.get("shrink", ""))
+            assert shrinks or not gone
+        assert not acquisition.update()
+        assert not known & (state.offline | state.torpid | state.drained | state.exclude | gone)
+        usable = state.online - state.torpid - state.drained - state.exclude - gone
+        assert known == usable
+        if shrinks:
+            assert state.lost - exclude <= gone
+
+
+def event(timestamp, name="online"):
+    return {"timestamp": float(timestamp), "name": name, "context": {}}
+
+
+@given(st.integers(1, 6), st.integers(0, 20))
+def test_journal_is_bounded(limit, count):
+    journal = Journal([event(n) for n in range(1, count + 1)], limit)
+    kept = list(journal)
+    assert len(kept) <= limit
+    if count <= limit:
+        assert [entry["timestamp"] for entry in kept] == list(range(1, count + 1))
+    else:
+        assert kept[0] == {"timestamp": float(count - limit + 1), "name": "truncate"}
+        assert [entry["timestamp"] for entry in kept[1:]] == list(range(count - limit + 2, count + 1))
+
+
+def test_backlog_in_batches():
+    journal = Journal([event(1, "resource-define"), *(event(n) for n in range(2, 152))], 1000)
+    journal.append(event(200, "resource-define"))
+    journal.append(event(201))
+    responses = list(journal.backlog({"version": 1}))
+    assert [len(response["events"]) for response in responses] == [100, 50, 1, 1, 0]
+    assert [number for number, response in enumerate(responses) if "R" in response] == [2]
+
+
+def machine(host="n0", cores=4, gpus=0):
+    return inventory.from_topology(Topology(host, [Core(0, (n,)) for n in range(cores)], gpus), 0)
+
+
+@pytest.mark.parametrize(
+    ("config", "actual", "text"),
+    [
+        (None, machine(), None),
+        (None, machine(cores=6), None),
+        (None, machine(cores=2), "rank 0 (n0) missing resources: core[2-3]"),
+        (None, machine(gpus=0), None),
+        (None, machine(host="x"), "rank 0 got hostname 'x', expected 'n0'"),
+        (True, machine(cores=6, gpus=1), "rank 0 (n0) has extra resources: core[4-5]"),
+        (True, machine(gpus=0), "rank 0 (n0) missing resources: gpu0"),
+        (False, machine("x", 1), None),
+        ({"core": "ignore", "gpu": "allow-missing", "hostname": "ignore"}, machine("x", 1), None),
+    ],
+)
+def test_verification(config, actual, text):
+    assert Verification(config).check(machine(gpus=1), actual, 0) == text
+
+
+def test_verification_of_a_rank_that_r_lacks():
+    assert "not found" in Verification(None).check(ResourceSet(), machine(), 0)
+
+
+def test_choice():
+    local, other = machine(), machine("other")
+    verify = Verification(None)
+
+    def choose(configured=None, stored=None, method=None):
+        recorded = (
+            [event(1), {**event(2, "resource-define"), "context": {"method": method}}] if method else []
+        )
+        choice = inventory.choose(
+            configured=configured, stored=stored, recorded=recorded, local=local, rank=0, verify=verify
+        )
+        return choice.method, choice.rset.host(0), bool(choice.fault)
+
+    assert choose() == ("dynamic-discovery", "n0", False)
+    assert choose(stored=local) == ("kvs", "n0", False)
+    assert choose(stored=other) == ("kvs", "other", True)
+    assert choose(stored=other, method="reload") == ("kvs", "other", True)
+    assert choose(stored=other, method="dynamic-discovery") == ("dynamic-discovery", "n0", False)
+    assert choose(configured=other, stored=local) == ("configuration", "other", True)
+
+
+def test_configured_entries_add_up():
+    rset = from_entries(
+        [
+            {"hosts": "n[0-1]", "cores": "0-3"},
+            {"hosts": "n1,m0", "gpus": "0-1", "properties": ["gpu", "+q"]},
+        ]
+    )
+    assert rset.dumps() == "rank0/core[0-3] rank1/core[0-3],gpu[0-1] rank2/gpu[0-1]"
+    assert rset.get_properties() == {"gpu": "1-2", "+q": "1-2"}
+    assert rset.nodelist().encode() == "n[0-1],m0"
+
+
+def test_hwloc_round_trip():
+    cores = [Core(n // 20, (n, n + 40)) for n in range(40)]
+    topology = Topology('a"&<b', cores, 3, 1 << 30)
+    R = ResourceSet.decode(hwloc.decode(hwloc.encode(topology), 5))
+    assert (R.dumps(), R.host(5)) == ("rank5/core[0-39],gpu[0-2]", 'a"&<b')
+    assert 'cpuset="0x00000000,' not in hwloc.encode(topology)
+    assert 'cpuset="0x00000001,0x00000000,0x00000001"' not in hwloc.encode(topology)
+    assert 'cpuset="0x00000100,0x00000001"' in hwloc.encode(topology)  # PUs 0 and 40
+
+
+def test_gpus_that_two_interfaces_show_count_once():
+    def device(backend):
+        return f'<object type="OSDev" osdev_type="5"><info name="Backend" value="{backend}"/></object>'
+
+    pci = f'<object type="PCIDev">{device("CUDA")}{device("OpenCL")}</object>'
+    info = '<info name="HostName" value="h"/>'
+    xml = f'<topology><object type="Machine">{info}<object type="Core"/>{pci}{pci}</object></topology>'
+    assert hwloc.decode(xml, 0)["execution"]["R_lite"][0]["children"] == {"core": "0", "gpu": "0-1"}
+
+
+@pytest.mark.parametrize("xml", ["", "<topology>", "<topology/>", "x"])
+def test_malformed_xml(xml):
+    with pytest.raises(FormatError, match="hwloc XML"):
+        hwloc.decode(xml, 0)
