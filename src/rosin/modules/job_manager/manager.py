@@ -211,9 +211,6 @@ class Manager:
 
     def answer(self, msg: Message, payload: dict[str, Any] | None) -> None:
         """Answer *msg* once all that has happened so far is stored."""
-        if self.store.idle:
-            self.port.respond(msg, payload)
-            return
 
         def stored(error: OSError | None) -> None:
             if error is None:

@@ -34,6 +34,8 @@ _NAMESPACE = "primary"
 #: Seconds between looks for jobs to purge, and between attempts to store events (doubling up to the maximum).
 _PURGE_PERIOD = 5.0
 _RETRY_MIN, _RETRY_MAX = 0.5, 30.0
+#: Seconds that stopping the module may wait for the KVS.
+_STOP_TIMEOUT = 20.0
 
 
 class JobManager(BrokerModule):
@@ -61,7 +63,10 @@ class JobManager(BrokerModule):
             self._retrying = None
         self.manager.flush()
         self.manager.checkpoint()
-        await self._commit_all()
+        try:
+            await asyncio.wait_for(self._commit_all(), _STOP_TIMEOUT)
+        except TimeoutError:
+            self.log.error(f"the last job events were not stored: no answer from kvs for {_STOP_TIMEOUT:g}s")
         self.manager.shut_down()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
@@ -194,7 +199,7 @@ class JobManager(BrokerModule):
         self.wake()
 
     async def _commit_all(self) -> None:
-        """Write what is left, once the commit in flight is through; a failure is logged, and final."""
+        """Write what is left, once the commit in flight is through."""
         store = self.manager.store
         while store.in_flight is not None:
             stored: asyncio.Future[OSError | None] = self.loop.create_future()

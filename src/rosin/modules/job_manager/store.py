@@ -81,10 +81,12 @@ class Store:
 
     def after(self, waiter: Waiter) -> None:
         """Call *waiter* once what has been written so far is stored: ``waiter(None)``, or with the error."""
-        batch = self.next
-        if not batch.lines and not batch.ops and self.in_flight is not None:
-            batch = self.in_flight
-        batch.waiters.append(waiter)
+        if self.next.lines or self.next.ops:
+            self.next.waiters.append(waiter)
+        elif self.in_flight is not None:
+            self.in_flight.waiters.append(waiter)
+        else:
+            waiter(None)
 
     def take(self) -> Batch | None:
         """The batch to commit now; None while another is in flight or when there is nothing to write."""

@@ -31,10 +31,7 @@ def request(manager: Manager, msg: Message) -> None:
             text = f"could not store jobs: {error.strerror}"
             manager.port.respond_error(msg, error.errno or errno.EIO, text)
 
-    if manager.store.idle:  # every job was refused
-        manager.port.respond(msg, reply)
-    else:
-        manager.store.after(stored)
+    manager.store.after(stored)
 
 
 def submit(manager: Manager, args: dict[str, Any]) -> dict[str, Any]:
