@@ -52,7 +52,7 @@ class Content(BrokerModule):
             known = " or ".join(blobref.DIGEST_SIZE)
             raise OSError(errno.EINVAL, f"content: unknown content.hash '{self.hash}', expected {known}")
         if "content.hash" not in self.attrs:
-            await self.h.rpc("attr.set", {"name": "content.hash", "value": self.hash, "flags": 0})
+            await self.h.rpc("attr.set", {"name": "content.hash", "value": self.hash, "force": True})
 
     # -- blobs -------------------------------------------------------------------------------------
 
@@ -227,7 +227,7 @@ class Content(BrokerModule):
     async def _backing_ready(self, name: str, announce: bool) -> None:
         try:
             if announce:
-                await self.h.rpc("attr.set", {"name": "content.backing-module", "value": name, "flags": 0})
+                await self.h.rpc("attr.set", {"name": "content.backing-module", "value": name, "force": True})
             await self._flush()
         except OSError as error:
             self.log.error(f"cannot hand over to backing store {name}: {error.strerror}")

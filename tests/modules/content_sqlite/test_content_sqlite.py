@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The SQLite backing store: layout, checkpoints, journal, garbage collection, failures."""
+
+import errno
+import os
+import sqlite3
+
+import pytest
+
+from rosin.errors import FormatError
+from rosin.kvs.batch import Batch, decode
+from rosin.modules.content_sqlite.database import Database
+from rosin.rfc import blobref
+from rosin.testing import Instance
+
+
+def attrs(path, cleanup="0"):
+    return {"statedir": str(path), "statedir-cleanup": cleanup}
+
+
+def persistent(path, *modules, **options):
+    return Instance(modules=["content", "content-sqlite", *modules], attrs=attrs(path), **options)
+
+
+def batch(*blobs, **options):
+    return Batch([blobref.digest(blob) for blob in blobs], blobs, **options)
+
+
+async def fails(rpc):
+    with pytest.raises(OSError) as info:
+        await rpc
+    return info.value.errno
+
+
+def test_batch_round_trip():
+    one = batch(b"", b"a" * 1000, journal=(7, "base", b"[]"), checkpoint={"sequence": 7})
+    two = decode(one.encode())
+    assert list(two.items()) == list(one.items())
+    assert (two.journal, two.checkpoint) == (one.journal, one.checkpoint)
+    assert list(decode(Batch().encode()).items()) == []
+    for damaged in (b"", b"\xff\xff\xff\xff", one.encode()[:-1], one.encode() + b"x", b"\2\0\0\0[]"):
+        with pytest.raises(FormatError):
+            decode(damaged)
+
+
+def test_tables_are_flux_cores(tmp_path):
+    db = Database(str(tmp_path / "content.sqlite"))
+    db.commit(batch(b"x", checkpoint={"version": 1, "rootref": "r", "sequence": 3, "timestamp": 1.0}))
+    db.close()
+    raw = sqlite3.connect(tmp_path / "content.sqlite")
+    assert raw.execute("SELECT hash, object FROM objects").fetchall() == [(blobref.digest(b"x"), b"x")]
+    assert [row[1] for row in raw.execute("PRAGMA table_info(objects)")] == [
+        "hash",
+        "size",
+        "object",
+        "epoch",
+    ]
+    assert raw.execute("SELECT id, value FROM checkpt_v2").fetchall() == [
+        (1, '{"version":1,"rootref":"r","sequence":3,"timestamp":1.0}')
+    ]
+    raw.close()
+
+
+def test_an_older_table_without_epochs_is_extended(tmp_path):
+    raw = sqlite3.connect(tmp_path / "content.sqlite")
+    raw.execute("CREATE TABLE objects (hash BLOB PRIMARY KEY, size INT, object BLOB)")
+    raw.execute("INSERT INTO objects VALUES (?, -1, ?)", (blobref.digest(b"old"), b"old"))
+    raw.commit()
+    raw.close()
+    db = Database(str(tmp_path / "content.sqlite"))
+    assert db.load(blobref.digest(b"old")) == b"old"
+    assert db.count(before_epoch=1) == 1
+    db.close()
+
+
+def test_a_refused_batch_leaves_nothing(tmp_path):
+    db = Database(str(tmp_path / "content.sqlite"))
+    db._db.execute("PRAGMA max_page_count=20")
+    with pytest.raises(OSError, match="cannot write") as info:
+        db.commit(batch(b"small", b"y" * 1_000_000, journal=(1, "b", b"[]")))
+    assert info.value.errno == errno.ENOSPC
+    assert db.count() == 0
+    assert db.journal(0, 10) == []
+    db.commit(batch(b"small"))
+    assert db.load(blobref.digest(b"small")) == b"small"
+    db.close()
+
+
+def test_journal_is_trimmed_by_the_checkpoint(tmp_path):
+    db = Database(str(tmp_path / "content.sqlite"))
+    for sequence in range(1, 6):
+        db.commit(Batch(journal=(sequence, f"base{sequence}", b"[%d]" % sequence)))
+    assert db.journal(3, 10) == [(4, "base4", b"[4]"), (5, "base5", b"[5]")]
+    assert len(db.journal(0, 2)) == 2
+    db.checkpoint_put({"sequence": 4})
+    assert [record[0] for record in db.journal(0, 10)] == [5]
+    db.journal_clear()
+    assert db.journal(0, 10) == []
+    db.close()
+
+
+async def test_checkpoints_are_limited_and_newest_first(tmp_path):
+    config = {"content-sqlite": {"max_checkpoints": 3}}
+    async with persistent(tmp_path, config=config) as inst:
+        h = await inst.connect()
+        assert await fails(h.rpc("content.checkpoint-get")) == errno.ENOENT
+        for sequence in range(6):
+            await h.rpc("content.checkpoint-put", {"value": {"version": 1, "sequence": sequence}})
+        value = (await h.rpc("content.checkpoint-get"))["value"]
+        assert [checkpoint["sequence"] for checkpoint in value] == [5, 4, 3]
+
+
+async def test_blobs_survive_a_restart(tmp_path):
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        digest = await h.rpc("content.store", b"x" * 1000).raw()
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        assert await h.rpc("content.load", digest).raw() == b"x" * 1000
+    async with persistent(tmp_path) as inst:
+        await inst.broker.remove("content-sqlite")
+        await inst.load("content-sqlite", ["truncate"])
+        h = await inst.connect()
+        assert await fails(h.rpc("content-backing.load", digest)) == errno.ENOENT
+
+
+async def test_settings_follow_the_directory_and_the_configuration(tmp_path):
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        stats = await h.rpc("content-sqlite.stats-get")
+        assert stats["config"] == {"journal_mode": "WAL", "synchronous": "NORMAL"}
+        assert stats["object_count"] == 0
+        assert stats["dbfile_size"] > 0
+        await h.rpc("content-sqlite.config-reload", {"content-sqlite": {"synchronous": "full"}})
+        assert (await h.rpc("content-sqlite.stats-get"))["config"]["synchronous"] == "FULL"
+        bad = {"content-sqlite": {"synchronous": "sometimes"}}
+        assert await fails(h.rpc("content-sqlite.config-reload", bad)) == errno.EINVAL
+    async with Instance(modules=["content", "content-sqlite"]) as inst:
+        h = await inst.connect()
+        assert (await h.rpc("content-sqlite.stats-get"))["config"]["synchronous"] == "OFF"
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"journal_mode": "X"}, "journal_mode must be one of"),
+        ({"max_checkpoints": 0}, "positive integer"),
+        ({"nonsense": 1}, "unknown key 'nonsense'"),
+        ([], "must be a table"),
+    ],
+)
+async def test_bad_configuration(tmp_path, table, text):
+    async with Instance(attrs=attrs(tmp_path), config={"content-sqlite": table}) as inst:
+        with pytest.raises(OSError, match=text):
+            await inst.load("content-sqlite")
+
+
+async def test_unknown_option(tmp_path):
+    async with Instance(attrs=attrs(tmp_path)) as inst:
+        with pytest.raises(OSError, match="unknown option 'x=1'"):
+            await inst.load("content-sqlite", ["x=1"])
+
+
+async def test_garbage_collection(tmp_path):
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        digests = [await h.rpc("content.store", b"%d" % index).raw() for index in range(10)]
+        await h.rpc("content.checkpoint-put", {"value": {"version": 1}})
+        info = await h.rpc("content-backing.gc-info", {"epoch": 2, "get_count": True})
+        assert (info["current_epoch"], info["candidates"]) == (2, 10)
+        hashes = [digest.hex() for digest in digests[:3]] + ["00" * 20]
+        assert await h.rpc("content-backing.mark", {"epoch": 2, "hashes": hashes}) == {"marked": 3}
+        cursor, deleted = 0, 0
+        while cursor < info["high_water"]:
+            args = {"epoch": 2, "cursor": cursor, "high_water": info["high_water"]}
+            answer = await h.rpc("content-backing.sweep", {**args, "delete_cap": 2, "window": 5})
+            deleted, cursor = deleted + answer["deleted"], answer["cursor"]
+        assert deleted == 7
+        assert (await h.rpc("content-sqlite.stats-get"))["object_count"] == 3
+        for bad in (
+            {"epoch": 2, "hashes": ["zz"]},
+            {"epoch": 2, "hashes": [1]},
+            {"epoch": "2", "hashes": []},
+        ):
+            assert await fails(h.rpc("content-backing.mark", bad)) == errno.EPROTO
+        too_new = {"epoch": 99, "cursor": 0, "high_water": 9, "delete_cap": 1, "window": 1}
+        assert await fails(h.rpc("content-backing.sweep", too_new)) == errno.EINVAL
+
+
+async def test_a_file_that_is_no_database_is_one_clear_error(tmp_path):
+    (tmp_path / "content.sqlite").write_bytes(b"not a database at all, " * 1000)
+    async with Instance(modules=["content"], attrs=attrs(tmp_path)) as inst:
+        with pytest.raises(OSError, match=r"content-sqlite: cannot open .*content.sqlite: .*not a database"):
+            await inst.load("content-sqlite")
+        h = await inst.connect()
+        digest = await h.rpc("content.store", b"still serving").raw()
+        assert await h.rpc("content.load", digest).raw() == b"still serving"
+
+
+async def test_a_damaged_database_is_found_at_load(tmp_path):
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        for index in range(200):
+            await h.rpc("content.store", os.urandom(500) + b"%d" % index).raw()
+    path = tmp_path / "content.sqlite"
+    data = bytearray(path.read_bytes())
+    data[8192:40960] = b"\xa5" * (40960 - 8192)
+    path.write_bytes(data)
+    async with Instance(modules=["content"], attrs=attrs(tmp_path)) as inst:
+        with pytest.raises(OSError) as info:
+            await inst.load("content-sqlite")
+        assert info.value.errno == errno.EIO
+        assert str(path) in info.value.strerror
+
+
+async def test_a_directory_that_does_not_exist(tmp_path):
+    async with Instance(modules=["content"], attrs=attrs(tmp_path / "missing")) as inst:
+        with pytest.raises(OSError, match=r"cannot open .*missing"):
+            await inst.load("content-sqlite")
+
+
+async def test_a_full_disk_is_logged_once_and_told_each_time(tmp_path):
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        db = inst.broker.modules["content-sqlite"].db
+        pages = db._db.execute("PRAGMA page_count").fetchone()[0]
+        db._db.execute(f"PRAGMA max_page_count={pages + 5}")
+        for _ in range(3):
+            assert await fails(h.rpc("content.store", b"z" * 100_000)) == errno.ENOSPC
+        assert len([line for line in inst.logged() if "cannot write" in line]) == 1
+        db._db.execute("PRAGMA max_page_count=1000000")
+        await h.rpc("content.store", b"z" * 100_000).raw()
+
+
+async def test_an_object_compressed_by_flux_core_is_named(tmp_path):
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        db = inst.broker.modules["content-sqlite"].db
+        db._db.execute("INSERT INTO objects VALUES (?, 5000, ?, 1)", (b"\1" * 20, b"\0garbage"))
+        with pytest.raises(OSError, match=r"lz4|damaged compressed object"):
+            await h.rpc("content-backing.load", b"\1" * 20)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What was acknowledged survives: restart, a killed process, a journal that does not fit."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from rosin.constants import FLUX_KVS_APPEND
+from rosin.kvs.batch import Batch
+from rosin.rfc import treeobj
+from rosin.testing import Instance
+
+MODULES = ["content", "content-sqlite", "kvs"]
+
+
+def instance(path):
+    return Instance(modules=MODULES, attrs={"statedir": str(path), "statedir-cleanup": "0"})
+
+
+def op(key, dirent, flags=0):
+    return {"key": key, "flags": flags, "dirent": dirent}
+
+
+async def commit(h, *ops, namespace="primary"):
+    return await h.rpc("kvs.commit", {"namespace": namespace, "flags": 0, "ops": list(ops)})
+
+
+async def get(h, key):
+    response = await h.rpc("kvs.lookup", {"namespace": "primary", "key": key, "flags": 0})
+    return treeobj.val_data(response["val"])
+
+
+async def write_one(h, index):
+    """What a job leaves: a value, a large value, an event, and the tree of its namespace."""
+    guest = await commit(h, op("output", treeobj.val(b"%d" % index * 200)), namespace="g")
+    await commit(
+        h,
+        op(f"job.{index:04d}.R", treeobj.val(b"R%d" % index)),
+        op(f"job.{index:04d}.J", treeobj.val(b"J%d" % index * 3000)),
+        op("eventlog", treeobj.val(b"%04d\n" % index), FLUX_KVS_APPEND),
+    )
+    return await commit(h, op(f"job.{index:04d}.guest", treeobj.dirref(guest["rootref"])))
+
+
+async def check(h, count):
+    log = await get(h, "eventlog")
+    assert log.startswith(b"".join(b"%04d\n" % index for index in range(count)))
+    for index in range(count):
+        assert await get(h, f"job.{index:04d}.R") == b"R%d" % index
+        assert await get(h, f"job.{index:04d}.J") == b"J%d" % index * 3000
+        assert await get(h, f"job.{index:04d}.guest.output") == b"%d" % index * 200
+
+
+async def test_restart_continues_at_the_same_root(tmp_path):
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        await h.rpc("kvs.namespace-create", {"namespace": "g", "rootref": "", "owner": -1, "flags": 0})
+        for index in range(20):
+            last = await write_one(h, index)
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        root = await h.rpc("kvs.getroot", {"namespace": "primary"})
+        assert (root["rootref"], root["rootseq"]) == (last["rootref"], last["rootseq"])
+        await check(h, 20)
+        await write_one_again(h)
+        assert await get(h, "eventlog") == b"".join(b"%04d\n" % index for index in range(21))
+
+
+async def write_one_again(h):
+    await h.rpc("kvs.namespace-create", {"namespace": "g", "rootref": "", "owner": -1, "flags": 0})
+    await write_one(h, 20)
+
+
+async def serve(path):
+    """Run by the test in a process of its own until it is killed; prints every acknowledgement."""
+    async with instance(path) as inst:
+        h = await inst.connect()
+        await h.rpc("kvs.namespace-create", {"namespace": "g", "rootref": "", "owner": -1, "flags": 0})
+        index = 0
+        while True:
+            answer = await write_one(h, index)
+            index += 1
+            print(index, answer["rootseq"], flush=True)
+            if index % 25 == 0:  # some checkpoints in between
+                await inst.advance(6.0)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("count", [1, 40, 160])
+async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path, count):
+    process = subprocess.Popen([sys.executable, __file__, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    try:
+        acknowledged, seq = 0, 0
+        while acknowledged < count:
+            line = process.stdout.readline()
+            assert line, "the server ended by itself"
+            acknowledged, seq = map(int, line.split())
+    finally:
+        process.send_signal(signal.SIGKILL)
+        rest, _ = process.communicate()
+    for line in rest.splitlines(keepends=True):
+        if line.endswith("\n"):
+            acknowledged, seq = map(int, line.split())
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        await check(h, acknowledged)
+        assert (await h.rpc("kvs.getroot", {"namespace": "primary"}))["rootseq"] >= seq
+
+
+async def test_a_journal_of_another_root_is_ignored(tmp_path):
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        await commit(h, op("a", treeobj.val(b"1")))
+    async with Instance(modules=MODULES[:2], attrs={"statedir": str(tmp_path)}) as inst:
+        h = await inst.connect()
+        record = b'[{"key":"b","flags":0,"dirent":{"ver":1,"type":"val","data":"Mg=="}}]'
+        await h.rpc("content.commit", Batch(journal=(99, "sha1-" + "0" * 40, record)).encode()).raw()
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        assert await get(h, "a") == b"1"
+        with pytest.raises(FileNotFoundError):
+            await get(h, "b")
+        assert any("does not continue the checkpoint" in line for line in inst.logged())
+        assert await h.rpc("content.journal-get", {"after": 0}).raw() == b""
+
+
+async def test_a_checkpoint_whose_root_is_gone_is_one_clear_error(tmp_path):
+    async with Instance(modules=MODULES[:2], attrs={"statedir": str(tmp_path)}) as inst:
+        h = await inst.connect()
+        value = {"version": 1, "rootref": "sha1-" + "0" * 40, "sequence": 3, "timestamp": 0.0}
+        await h.rpc("content.checkpoint-put", {"value": value})
+        with pytest.raises(OSError, match="cannot load root sha1-0000"):
+            await inst.load("kvs")
+
+
+if __name__ == "__main__":
+    os.setpgrp()
+    asyncio.run(serve(sys.argv[1]))
