@@ -247,3 +247,37 @@ async def test_many_jobs_in_slices(world, spec, make_r):
             w.free(answer)
         await w.h.rpc("sched-simple.stats-get")
         assert w.module.resources.pool.jobs == {}
+
+
+async def test_estimated_start(world, spec):
+    async with world() as w:
+        w.alloc(1, spec(slots=4, duration=100.0))
+        first = await w.answer()
+        end = first["R"]["execution"]["expiration"]
+        w.alloc(2, spec(slots=2, duration=50.0), t_submit=2.0)
+        w.alloc(3, spec(slots=4), t_submit=3.0)
+        w.alloc(4, spec(slots=1), t_submit=4.0)  # behind a job without a limit: unknown
+        await w.inst.advance(2.0)
+        answers = [await w.answer() for _ in range(2)]
+        assert [(a["id"], a["type"], a["annotations"]["sched"]) for a in answers] == [
+            (2, ANNOTATE, {"t_estimate": end}),
+            (3, ANNOTATE, {"t_estimate": end + 50.0}),
+        ]
+        await w.inst.advance(5.0)
+        assert w.answers.empty()  # nothing changed
+        w.free(first)
+        answer = await w.answer()
+        assert answer["annotations"]["sched"] == {"resource_summary": "rank0/core[0-1]", "t_estimate": None}
+
+
+async def test_job_manager_goes_away(world, spec):
+    async with world() as w:
+        w.alloc(1, spec(slots=4))
+        await w.answer()
+        w.alloc(2, spec(slots=4), t_submit=2.0)
+        await w.inst.settle()
+        assert len(w.module.queue) == 1
+        await w.h.close()
+        await w.inst.settle()
+        assert len(w.module.queue) == 0
+        assert list(w.module.resources.pool.jobs) == [1]

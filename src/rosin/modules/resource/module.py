@@ -50,7 +50,7 @@ class Resource(BrokerModule):
         self.rank, self.size = int(self.attrs["rank"]), int(self.attrs["size"])
         if self.rank != 0:
             raise OSError(ENOSYS, "resource: this module runs on rank 0 only")
-        self.recovery = "broker.recovery-mode" in self.attrs
+        self.recovery = self.attrs.get("broker.recovery-mode") == "1"
         self.conf = ResourceConfig(self.config.get("resource", {}), self.args)
         self.consumers: set[asyncio.Queue[dict[str, Any]]] = set()
         self.acquirer: asyncio.Queue[dict[str, Any]] | None = None

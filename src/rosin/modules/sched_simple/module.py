@@ -16,6 +16,7 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.modules.sched_simple import options
+from rosin.modules.sched_simple.forecast import forecast
 from rosin.modules.sched_simple.inventory import Inventory, ranks_of
 from rosin.modules.sched_simple.pool import InfeasibleError
 from rosin.modules.sched_simple.queue import PendingJob, Queue
@@ -36,6 +37,8 @@ SUCCESS, ANNOTATE, DENY, CANCEL = range(4)  # RFC 27 response types
 
 #: Jobs allocated in one pass at most, so that other services of the loop get their turn.
 PASS_LIMIT = 512
+#: Pending jobs for which a start time is estimated, and seconds between forecasts.
+FORECAST_JOBS, FORECAST_PERIOD = 8, 1.0
 #: Seconds before another pass after R could not be written, doubled up to the maximum.
 RETRY, RETRY_MAX = 1.0, 30.0
 
@@ -56,6 +59,7 @@ class SchedSimple(BrokerModule):
         self.allocations = 0
         self.retry = 0.0
         self.paused = False
+        self.forecasting = False
         await self._acquire()
         await self._hello()
         answer = await self.h.rpc("job-manager.sched-ready", self.options.ready())
@@ -174,6 +178,14 @@ class SchedSimple(BrokerModule):
             self.call_soon_once(self._schedule)
         return DEFERRED
 
+    @request_handler("sched.disconnect", prefix=False)
+    def sched_disconnect(self, msg: Message) -> Any:
+        """Forget the requests of a job manager that went away; what its jobs hold stays allocated."""
+        sender = msg.sender
+        for job in [job for job in self.queue if job.reply.sender == sender]:
+            self.queue.remove(job.id)
+        return DEFERRED
+
     @request_handler("sched.free", prefix=False)
     def free(self, msg: Message) -> Any:
         """Take resources back."""
@@ -256,6 +268,7 @@ class SchedSimple(BrokerModule):
                 self.queue.remove(job.id)
                 continue
             if allocation is None:
+                self._plan_forecast()
                 break
             self.queue.remove(job.id)
             self.writing[job.id] = job
@@ -264,6 +277,24 @@ class SchedSimple(BrokerModule):
             self.call_soon_once(self._schedule)
         if placed:
             self.create_task(self._announce(placed, now))
+
+    def _plan_forecast(self) -> None:
+        if not self.forecasting:
+            self.forecasting = True
+            self.call_later(FORECAST_PERIOD, self._forecast)
+
+    def _forecast(self) -> None:
+        """Tell the first jobs of the queue when they may start, if that changed by a second or more."""
+        self.forecasting = False
+        jobs = self.queue.first(FORECAST_JOBS)
+        for jobid, start in forecast(self.resources.pool, jobs, self.now()).items():
+            job = self.queue.get(jobid)
+            if job is None or (start is None and job.estimate is None):
+                continue
+            if start is None or job.estimate is None or abs(start - job.estimate) >= 1.0:
+                job.estimate = start
+                annotations = {"sched": {"t_estimate": start}}
+                self._answer(job.reply, {"id": jobid, "type": ANNOTATE, "annotations": annotations})
 
     async def _announce(self, placed: Placed, now: float) -> None:
         """Write the R of each job, then tell the job manager."""
@@ -284,7 +315,10 @@ class SchedSimple(BrokerModule):
         for job, R, text in answers:
             del self.writing[job.id]
             self.withdrawn.discard(job.id)  # the job manager frees what it no longer wants (RFC 27)
-            annotations = {"sched": {"resource_summary": text}}
+            sched: dict[str, Any] = {"resource_summary": text}
+            if job.estimate is not None:
+                sched["t_estimate"] = None  # it has started
+            annotations = {"sched": sched}
             self._answer(job.reply, {"id": job.id, "type": SUCCESS, "R": R, "annotations": annotations})
 
     def _postpone(self, placed: Placed, error: OSError) -> None:

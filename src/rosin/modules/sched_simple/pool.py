@@ -96,6 +96,15 @@ class Pool:
         self._order = sorted(self._free)
         self._idle = self.valid
 
+    def copy(self) -> Pool:
+        """Return a pool to try things on; allocations are shared and only allocated and released whole."""
+        new = Pool.__new__(Pool)
+        vars(new).update(vars(self))
+        new.jobs = dict(self.jobs)
+        new._free_cores, new._free_gpus = list(self._free_cores), list(self._free_gpus)
+        new._free, new._order = dict(self._free), list(self._order)
+        return new
+
     # -- availability (RFC 28) --
 
     def mark_up(self, nodes: int) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, nsmallest
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -69,6 +69,10 @@ class Queue:
             heappop(self._heap)
         return None
 
+    def get(self, jobid: int) -> PendingJob | None:
+        """Return a job by id; None when it is not here."""
+        return self._jobs.get(jobid)
+
     def remove(self, jobid: int) -> PendingJob | None:
         """Take a job out and return it; None when it is not here."""
         job = self._jobs.pop(jobid, None)
@@ -89,7 +93,7 @@ class Queue:
 
     def first(self, count: int) -> list[PendingJob]:
         """Return the first ``count`` jobs in order of trial."""
-        return sorted(self._jobs.values(), key=lambda job: job.key)[:count]
+        return nsmallest(count, self._jobs.values(), key=lambda job: job.key)
 
     def _sweep(self) -> None:
         if len(self._heap) > 2 * len(self._jobs) + 64:
