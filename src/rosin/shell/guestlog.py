@@ -64,10 +64,16 @@ class GuestLog:
         if not self._in_flight:
             self.flush()
 
-    def flush(self) -> None:
-        """Send what has been collected, without waiting for the commit before."""
+    def sync(self) -> None:
+        """Write what has been collected and wait until it is there; raises OSError."""
+        rpc = self.flush()
+        if rpc is not None:
+            rpc.get()
+
+    def flush(self) -> Future | None:
+        """Send what has been collected, without waiting for the commit before; returns its future."""
         if not self._batch:
-            return
+            return None
         ops = [
             {"key": key, "flags": _APPEND, "dirent": treeobj.val("".join(lines).encode())}
             for key, lines in self._batch.items()
@@ -77,9 +83,9 @@ class GuestLog:
         self._batch_size = 0
         self._in_flight += 1
         if self._closed:
-            return
+            return None
         rpc = self._h.rpc("kvs.commit", {"namespace": self._namespace, "flags": 0, "ops": ops})
-        rpc.then(self._committed, size)
+        return rpc.then(self._committed, size)
 
     def close(self) -> None:
         """The broker is gone: forget what cannot be written any more."""

@@ -113,7 +113,9 @@ class Shell:
         if not announced:
             self._open_files()
             self.head.begin()
-            self._barrier()
+            if self.info.size > 1:
+                self.guest.sync()  # the other shells watch the input log once they are past the barrier
+                self._barrier()
             self.head.announce()
 
     def _learn(self, info: JobInfo) -> None:
@@ -197,8 +199,6 @@ class Shell:
 
     def _barrier(self) -> None:
         """Wait until every shell of the job is here. Raises ShellError when one is lost."""
-        if self.info.size == 1:
-            return
         request = {"id": self.jobid, "rank": self.info.node.rank}
         self.h.rpc(_BARRIER, request, flags=FLUX_RPC_NORESPONSE)
         while True:
@@ -228,7 +228,8 @@ class Shell:
         pmi = PmiService(self.info, self.log, self.startup, self.head.exchange, tasks.all)
         tasks.on_pmi = pmi.request
         tasks.start(env, self.head.input.path, script)
-        self._barrier()
+        if self.info.size > 1:
+            self._barrier()
         self.head.started()
         self._serve(self._tasks_over)
         code = tasks.exit_code()
