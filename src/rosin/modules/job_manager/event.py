@@ -7,7 +7,8 @@ no I/O and reads no clock, so replaying an eventlog gives the same job as living
 Actions: ``depend``, ``free`` and ``clean`` ask for the event of that name, ``priority`` for the calculation
 of one. ``enqueue`` and ``dequeue`` concern the allocation request; ``requeue`` is a dequeue that keeps the
 job a candidate, ``reorder`` a change of priority. ``start`` is the start request, ``expire`` the news of
-another expiration, ``retire`` the end. Actions may be repeated: a second ``enqueue`` of a queued job does nothing.
+another expiration, ``retire`` the end. Actions may be repeated: a second ``enqueue`` of a queued job does
+nothing.
 """
 
 from __future__ import annotations

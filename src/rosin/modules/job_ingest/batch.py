@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 16: the jobs of one turn of the loop: one KVS commit, one announcement, one answer each."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.errors import FormatError
+from rosin.modules.job_ingest.request import without_environment
+from rosin.rfc import treeobj
+from rosin.rfc.jobpath import job_key
+
+if TYPE_CHECKING:
+    from rosin.modules.job_ingest.request import Submission
+
+
+class Batch:
+    """Submissions with their ids."""
+
+    __slots__ = ("_jobs", "_ops", "submissions")
+
+    def __init__(self) -> None:
+        self.submissions: dict[int, Submission] = {}
+        self._jobs: list[dict[str, Any]] = []
+        self._ops: list[dict[str, Any]] = []
+
+    def add(self, id: int, submission: Submission, jobspec: dict[str, Any], t_submit: float) -> None:
+        """Add a job; *jobspec* has the defaults applied. Raises OSError EINVAL if it is not JSON."""
+        stored = without_environment(jobspec)
+        try:
+            text = _json.dumps(stored)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise OSError(errno.EINVAL, f"jobspec: {error}") from None
+        self.submissions[id] = submission
+        self._ops.append(_put(job_key(id, "J"), submission.J.encode()))
+        self._ops.append(_put(job_key(id, "jobspec"), text))
+        self._jobs.append(
+            {
+                "id": id,
+                "userid": submission.userid,
+                "urgency": submission.urgency,
+                "t_submit": t_submit,
+                "flags": submission.flags,
+                "jobspec": stored,
+            }
+        )
+
+    def commit(self) -> dict[str, Any]:
+        """The ``kvs.commit`` request that stores J and jobspec of all jobs."""
+        return {"namespace": "primary", "flags": 0, "ops": self._ops}
+
+    def announcement(self) -> dict[str, Any]:
+        """The ``job-manager.submit`` request."""
+        return {"jobs": self._jobs}
+
+    def removal(self, ids: list[int]) -> dict[str, Any]:
+        """The ``kvs.commit`` request that removes the jobs *ids*, which were refused."""
+        ops = [{"key": job_key(id), "flags": 0, "dirent": None} for id in ids]
+        return {"namespace": "primary", "flags": 0, "ops": ops}
+
+
+def refusals(answer: Any) -> dict[int, str]:
+    """The texts by job id in the answer to ``job-manager.submit``. Raises FormatError."""
+    errors = answer.get("errors", []) if isinstance(answer, dict) else None
+    if not isinstance(errors, list):
+        raise FormatError("job-manager.submit: malformed answer")
+    return dict(errors)
+
+
+def _put(key: str, value: bytes) -> dict[str, Any]:
+    return {"key": key, "flags": 0, "dirent": treeobj.val(value)}

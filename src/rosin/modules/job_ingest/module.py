@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The ``job-ingest`` service: ``job-ingest.submit`` takes a signed job request and returns the job's id.
+
+Jobspecs are validated in this process. What arrives in one turn of the loop is one commit and one
+announcement; there is no timer. The id is returned when job-manager has stored the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.constants import FLUX_NODEID_UPSTREAM
+from rosin.errors import FormatError
+from rosin.modules.job_ingest.batch import Batch, refusals
+from rosin.modules.job_ingest.policy import Policy
+from rosin.modules.job_ingest.request import Submission, validate
+from rosin.rfc import fluid
+
+if TYPE_CHECKING:
+    from rosin.handle.rpc import RPC
+    from rosin.rfc.message import Message
+
+#: FLUIDs have 14 bits for the generator (RFC 19): brokers beyond that leave ingest to their parent.
+_MAX_GENERATOR = 16383
+#: Seconds that stopping the module may wait for what it has sent to the KVS and to job-manager.
+_STOP_TIMEOUT = 20.0
+
+
+class JobIngest(BrokerModule):
+    """Checks, ids, batches."""
+
+    name = "job-ingest"
+
+    async def start(self) -> None:
+        rank = self.h.rank
+        if rank > _MAX_GENERATOR:
+            raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {_MAX_GENERATOR}")
+        self._policy = Policy(self.config)
+        self._batch = Batch()
+        self._batches: set[asyncio.Task[None]] = set()
+        self._checking: set[Submission] = set()
+        self._counts = {"requests": 0, "errors": 0}
+        self._generator = fluid.Generator(rank, await self._first_timestamp(rank), self._now_ms())
+
+    async def _first_timestamp(self, rank: int) -> int:
+        """Milliseconds since the epoch of this instance's ids, later than those of all ids it has given."""
+        try:
+            if rank:
+                info = await self.h.rpc("job-ingest.getinfo", {}, FLUX_NODEID_UPSTREAM)
+                return int(info["timestamp"])
+            max_jobid = int((await self.h.rpc("job-manager.getinfo", {}))["max_jobid"])
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            missing = "job-ingest on rank 0" if rank else "job-manager"
+            raise OSError(errno.ENOSYS, f"job-ingest: {missing} must be loaded first") from None
+        return fluid.timestamp(max_jobid) + 1
+
+    async def stop(self) -> None:
+        checking, self._checking = self._checking, set()
+        for submission in checking:
+            self.respond_error(submission.msg, errno.ENOSYS, "job-ingest is shutting down")
+        self._flush()
+        if self._batches:
+            await asyncio.wait(self._batches, timeout=_STOP_TIMEOUT)
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        self._policy = Policy(config)
+
+    def stats(self) -> dict[str, Any]:
+        """flux-core's shape; its worker processes do not exist here, so nothing runs or waits."""
+        workers = {"running": 0, "trash": 0, "backlog": 0, "pids": []}
+        idle = {**workers, "requests": 0, "errors": 0}
+        return {"pipeline": {"frobnicator": idle, "validator": {**workers, **self._counts}}}
+
+    def _now_ms(self) -> int:
+        return int(self.now() * 1000)
+
+    @request_handler("getinfo")
+    def getinfo(self, _msg: Message) -> dict[str, Any]:
+        return {"timestamp": self._generator.timestamp(self._now_ms())}
+
+    # -- submission -----------------------------------------------------------------------------------
+
+    @request_handler("submit", allow_guest=True)
+    def submit(self, msg: Message) -> Any:
+        self._counts["requests"] += 1
+        try:
+            submission = Submission(msg)
+            if submission.validate:
+                validate(submission.jobspec)
+            elif not isinstance(submission.jobspec, dict):
+                raise OSError(errno.EINVAL, "jobspec: expected an object")
+        except OSError:
+            self._counts["errors"] += 1
+            raise
+        jobspec = self._policy.apply(submission.jobspec)
+        if submission.validate:
+            self._checking.add(submission)
+            rpc = self.h.rpc("feasibility.check", {"jobspec": jobspec})
+            rpc.then(self._checked, submission, jobspec)
+        else:
+            self._add(submission, jobspec)
+        return DEFERRED
+
+    def _checked(self, rpc: RPC, submission: Submission, jobspec: dict[str, Any]) -> None:
+        """The instance could run the job, or not; without a service that knows, the job is taken."""
+        if submission not in self._checking:
+            return
+        self._checking.discard(submission)
+        try:
+            try:
+                rpc.get()
+            except OSError as error:
+                if error.errno != errno.ENOSYS:
+                    raise
+            self._add(submission, jobspec)
+        except (OSError, FormatError) as error:
+            self._counts["errors"] += 1
+            self.respond_exception(submission.msg, error)
+
+    def _add(self, submission: Submission, jobspec: dict[str, Any]) -> None:
+        self._batch.add(self._generator.next(self._now_ms()), submission, jobspec, self.now())
+        self.call_soon_once(self._flush)
+
+    def _flush(self) -> None:
+        if self._batch.submissions:
+            batch, self._batch = self._batch, Batch()
+            task = self.create_task(self._send(batch))
+            self._batches.add(task)
+            task.add_done_callback(self._batches.discard)
+
+    async def _send(self, batch: Batch) -> None:
+        """Store and announce *batch*, then answer all of its submissions."""
+        try:
+            await self.h.rpc("kvs.commit", batch.commit())
+        except OSError as error:
+            self._fail(batch, error, "KVS commit failed")
+            return
+        try:
+            refused = refusals(await self.h.rpc("job-manager.submit", batch.announcement()))
+        except OSError as error:
+            self._fail(batch, error, "job-manager did not take the job")
+            await self._remove(batch, list(batch.submissions))
+            return
+        for id, submission in batch.submissions.items():
+            if id in refused:
+                self.respond_error(submission.msg, errno.EINVAL, refused[id])
+            else:
+                self.respond(submission.msg, {"id": id})
+        if refused:
+            await self._remove(batch, list(refused))
+
+    def _fail(self, batch: Batch, error: OSError, what: str) -> None:
+        text = f"{what}: {error.strerror}"
+        for submission in batch.submissions.values():
+            self.respond_error(submission.msg, error.errno or errno.EIO, text)
+
+    async def _remove(self, batch: Batch, ids: list[int]) -> None:
+        """Remove what was stored of jobs that do not exist; job-manager would do so at its next start."""
+        try:
+            await self.h.rpc("kvs.commit", batch.removal(ids))
+        except OSError as error:
+            self.log.error(f"could not remove {len(ids)} refused jobs from the KVS: {error.strerror}")

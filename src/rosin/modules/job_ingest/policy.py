@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 33: what the configuration adds to a jobspec that leaves it open.
+
+``[policy.jobspec.defaults.system]`` fills attributes in, a duration of 0 counting as open; defaults of the
+job's queue go before. A queue with ``requires`` adds its properties to the job's constraints.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rosin.errors import FormatError
+from rosin.rfc import fsd
+from rosin.rfc.payload import field
+
+
+class Policy:
+    """The defaults of a configuration. Raises FormatError when they are wrong."""
+
+    __slots__ = ("_defaults", "_queues", "_requires")
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._defaults = _defaults("policy", config.get("policy", {}))
+        self._queues: dict[str, dict[str, Any]] = {}
+        self._requires: dict[str, list[str]] = {}
+        queues = field(config, "queues", dict, {})
+        for name in queues:
+            entry = field(queues, name, dict)
+            parent = field(queues, field(entry, "parent", str, ""), dict, {})
+            inherited = _defaults(f"queues.{name}.parent.policy", parent.get("policy", {}))
+            own = _defaults(f"queues.{name}.policy", entry.get("policy", {}))
+            self._queues[name] = {**inherited, **own}
+            requires = entry.get("requires") or parent.get("requires")
+            if requires:
+                self._requires[name] = requires
+        default = self._defaults.get("queue")
+        if default is not None and default not in queues:
+            raise FormatError(f"policy.jobspec.defaults.system.queue: '{default}' is not a configured queue")
+
+    def apply(self, jobspec: dict[str, Any]) -> dict[str, Any]:
+        """*jobspec* with the defaults, itself when nothing was open."""
+        if not self._defaults and not self._queues:
+            return jobspec
+        attributes = jobspec.get("attributes") or {}
+        system = attributes.get("system") or {}
+        queue = str(system.get("queue", self._defaults.get("queue")))
+        added = dict(self._defaults)
+        added.update(self._queues.get(queue, {}))
+        added = {key: value for key, value in added.items() if _open(system, key)}
+        if queue in self._requires:
+            added["constraints"] = _constrained(system.get("constraints"), self._requires[queue])
+        if not added:
+            return jobspec
+        return {**jobspec, "attributes": {**attributes, "system": {**system, **added}}}
+
+
+def _open(system: dict[str, Any], key: str) -> bool:
+    return key not in system or (key == "duration" and not system[key])
+
+
+def _constrained(constraints: Any, properties: list[str]) -> dict[str, Any]:
+    """*constraints* and, beside them, all of *properties*."""
+    required = {"properties": properties}
+    if not constraints:
+        return required
+    if set(constraints) == {"properties"}:
+        return {"properties": [*constraints["properties"], *properties]}
+    return {"and": [constraints, required]}
+
+
+def _defaults(place: str, policy: Any) -> dict[str, Any]:
+    """``jobspec.defaults.system`` of a policy table, its duration in seconds."""
+    try:
+        table = field(policy, "jobspec", dict, {})
+        system: dict[str, Any] = dict(field(field(table, "defaults", dict, {}), "system", dict, {}))
+        duration = field(system, "duration", (str, float, int, type(None)), None)
+        if duration is not None:
+            system["duration"] = fsd.parse(duration) if isinstance(duration, str) else float(duration)
+            if system["duration"] == float("inf"):
+                system["duration"] = 0.0
+        field(system, "queue", (str, type(None)), None)
+    except FormatError as error:
+        raise FormatError(f"{place}.jobspec.defaults: {error}") from None
+    return system

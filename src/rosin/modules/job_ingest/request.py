@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 12, 14, 30, 39: one submission, from the request to a jobspec that may be stored.
+
+All checks are pure; errno and text are those that flux-core's clients know.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.constants import (
+    FLUX_JOB_DEBUG,
+    FLUX_JOB_NOVALIDATE,
+    FLUX_JOB_URGENCY_DEFAULT,
+    FLUX_JOB_URGENCY_MAX,
+    FLUX_JOB_URGENCY_MIN,
+    FLUX_JOB_WAITABLE,
+    FLUX_ROLE_OWNER,
+)
+from rosin.errors import FormatError
+from rosin.rfc import jobspec as rfc14
+from rosin.rfc import sign
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+#: Linux's limits for one argument and, with the usual stack limit, for all of them.
+_ARGUMENT_MAX = 128 * 1024
+_COMMAND_MAX = 2 * 1024 * 1024
+_FLAGS = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE
+
+
+class Submission:
+    """A request that has passed the checks of :meth:`parse`. ``jobspec`` is the object that was signed."""
+
+    __slots__ = ("J", "flags", "jobspec", "msg", "rolemask", "urgency", "userid")
+
+    def __init__(self, msg: Message) -> None:
+        """Check the request *msg*. Raises OSError with flux-core's errno and text."""
+        self.msg = msg
+        self.userid = msg.userid
+        self.rolemask = msg.rolemask
+        try:
+            self.J = field(msg.args, "J", str)
+            self.urgency = field(msg.args, "urgency", int)
+            self.flags = field(msg.args, "flags", int)
+        except FormatError as error:
+            raise OSError(errno.EPROTO, f"error decoding job request: {error}") from None
+        self._check_rights()
+        self.jobspec = self._unwrap()
+
+    @property
+    def owner(self) -> bool:
+        """The sender is the instance owner."""
+        return bool(self.rolemask & FLUX_ROLE_OWNER)
+
+    @property
+    def validate(self) -> bool:
+        """The jobspec has to be validated."""
+        return not self.flags & FLUX_JOB_NOVALIDATE
+
+    def _check_rights(self) -> None:
+        if self.flags & ~_FLAGS:
+            raise OSError(errno.EPROTO, "invalid job flags")
+        if self.flags & FLUX_JOB_NOVALIDATE and not self.owner:
+            text = "only the instance owner can submit with FLUX_JOB_NOVALIDATE"
+            raise OSError(errno.EPERM, text)
+        low, high = FLUX_JOB_URGENCY_MIN, FLUX_JOB_URGENCY_MAX
+        if not low <= self.urgency <= high:
+            raise OSError(errno.EINVAL, f"urgency range is [{low}:{high}]")
+        if self.owner:
+            return
+        if self.urgency > FLUX_JOB_URGENCY_DEFAULT:
+            text = f"only the instance owner can submit with urgency >{FLUX_JOB_URGENCY_DEFAULT}"
+            raise OSError(errno.EINVAL, text)
+        if self.flags & FLUX_JOB_WAITABLE:
+            text = "only the instance owner can submit with FLUX_JOB_WAITABLE"
+            raise OSError(errno.EINVAL, text)
+
+    def _unwrap(self) -> Any:
+        """The signed jobspec, whose signer must be the sender."""
+        try:
+            payload, signer, mechanism = sign.unwrap(self.J)
+        except FormatError as error:
+            raise OSError(errno.EINVAL, f"could not unwrap jobspec: {error}") from None
+        if signer != self.userid:
+            raise OSError(errno.EPERM, f"signer={signer} != requestor={self.userid}")
+        if mechanism != "none":
+            raise OSError(
+                errno.EINVAL, f"could not unwrap jobspec: sign-type={mechanism} is not supported, use none"
+            )
+        if not self.owner:
+            raise OSError(errno.EPERM, "only instance owner can use sign-type=none")
+        try:
+            return _json.loads(payload)
+        except (ValueError, RecursionError) as error:
+            raise OSError(errno.EINVAL, f"jobspec: invalid JSON: {error}") from None
+
+
+def validate(jobspec: Any) -> None:
+    """Check a jobspec by RFC 14 and RFC 25. Raises OSError EINVAL with the place and the cause."""
+    try:
+        rfc14.validate(jobspec)
+    except FormatError as error:
+        raise OSError(errno.EINVAL, str(error)) from None
+    for index, task in enumerate(jobspec["tasks"]):
+        _check_length(f"tasks[{index}].command", task["command"])
+
+
+def _check_length(place: str, command: list[str]) -> None:
+    """Refuse a command that no system could start, now rather than when its job has waited for its turn."""
+    lengths = [len(word.encode(errors="surrogatepass")) for word in command]
+    hint = "pass the data in a file or on standard input"
+    if max(lengths) >= _ARGUMENT_MAX:
+        text = (
+            f"an argument of {max(lengths)} bytes is longer than the {_ARGUMENT_MAX} a program can be given"
+        )
+        raise OSError(errno.EINVAL, f"jobspec: {place}: {text}: {hint}")
+    if sum(lengths) > _COMMAND_MAX:
+        text = f"{sum(lengths)} bytes are more than the {_COMMAND_MAX} a program can be started with"
+        raise OSError(errno.EINVAL, f"jobspec: {place}: {text}: {hint}")
+
+
+def without_environment(jobspec: dict[str, Any]) -> dict[str, Any]:
+    """The copy of *jobspec* that is stored: the environment stays in J alone (RFC 16)."""
+    attributes = jobspec.get("attributes")
+    system = attributes.get("system") if isinstance(attributes, dict) else None
+    if not isinstance(attributes, dict) or not isinstance(system, dict) or "environment" not in system:
+        return jobspec
+    kept = {key: value for key, value in system.items() if key != "environment"}
+    return {**jobspec, "attributes": {**attributes, "system": kept}}
