@@ -341,3 +341,62 @@ async def test_sched_status_asks_the_job_manager_once(kvs, groups):
         assert one["allocated"]["execution"]["properties"] == {"fast": "1"}
         JobManager.fail = True
         assert "broken" in await fails(errno.EINVAL, h.rpc("resource.sched-status"))
+
+
+async def test_bootstrap_hosts_rank_configured_resources(kvs, groups):
+    config = {"resource": {"config": [{"hosts": "b,a", "cores": "0"}], "noverify": True}, "bootstrap": {}}
+    async with Instance(
+        modules=[kvs, groups, "resource"], config=config, attrs={"size": "2", "hostlist": "a,b"}
+    ) as inst:
+        h = await inst.connect()
+        assert (await h.rpc("resource.get"))["R"]["execution"]["nodelist"] == ["a,b"]
+    async with Instance(modules=[kvs, groups], config=config, attrs={"hostlist": "a,x"}) as inst:
+        with pytest.raises(OSError, match="error reranking R"):
+            await inst.load("resource")
+
+
+async def test_old_events_are_dropped_once_they_are_in_the_checkpoint(kvs, groups):
+    async with four_nodes(kvs, groups) as inst:
+        h = await inst.connect()
+        for _ in range(5):
+            await h.rpc("resource.drain", {"targets": "0", "reason": "x"})
+            await h.rpc("resource.undrain", {"targets": "0"})
+        await h.rpc("resource.drain", {"targets": "1", "reason": "x"})
+        await inst.advance(100.0)
+    events = eventlog.decode(kvs.data["resource.eventlog"])
+    aged = [eventlog.encode(event.name, event.context, event.timestamp - 1000.0) for event in events]
+    kvs.data["resource.eventlog"] = "".join(aged).encode()
+    for history, left in (("1h", 13), ("60s", 1)):  # with that of this start
+        async with four_nodes(kvs, groups, history=history) as inst:
+            h = await inst.connect()
+            assert (await h.rpc("resource.status"))["drain"].keys() == {"1"}
+            log = eventlog.decode(kvs.data["resource.eventlog"])
+            assert len(log) == left
+        kvs.data["resource.eventlog"] = "".join(aged).encode()
+
+
+async def test_corrupt_records_refuse_to_load(kvs, groups):
+    for key in ("resource.R", "resource.eventlog", "checkpoint.resource"):
+        kvs.data.clear()
+        kvs.data[key] = b"{nonsense"
+        async with Instance(modules=[kvs, groups]) as inst:
+            with pytest.raises((OSError, ValueError), match=r"JSON|eventlog"):
+                await inst.load("resource")
+
+
+async def test_a_fault_is_recorded_once(kvs):
+    config = {"resource": {"config": [{"hosts": "testhost", "cores": "0-4095"}]}}
+    for _ in range(3):
+        async with Instance(modules=[kvs, "resource"], config=config):
+            pass
+    names = [event.name for event in eventlog.decode(kvs.data["resource.eventlog"])]
+    assert names.count("drain") == 1
+
+
+async def test_the_end_of_group_news_is_logged(kvs, groups):
+    async with four_nodes(kvs, groups) as inst:
+        service = module(inst, "groups")
+        for msg in service.watchers["broker.online"]:
+            service.respond_error(msg, errno.EIO, "broken")
+        await inst.settle()
+        assert any("monitor: broker.online: broken" in line for line in inst.logged())

@@ -2,6 +2,7 @@
 """The pure parts of the resource service: drain state, host map, availability, journal, verification."""
 
 import errno
+import json
 
 import pytest
 from hypothesis import given
@@ -90,7 +91,7 @@ def test_replay_gives_the_same_state(plan):
     replayed.replay(events, 0.0)
     assert replayed.info() == live.info()
     restored = DrainState(HOSTS)
-    assert restored.restore(live.checkpoint(99.0)) == 99.0
+    assert restored.restore(json.dumps(live.checkpoint(99.0)).encode()) == 99.0
     restored.replay(events, 99.0)
     assert restored.info() == live.info()
 
@@ -100,7 +101,9 @@ def test_malformed_records_name_the_place():
     with pytest.raises(FormatError, match=r"event 1: .*nodelist"):
         state.replay([{"timestamp": 1.0, "name": "drain", "context": {"idset": "0"}}], 0.0)
     with pytest.raises(FormatError, match="drain_state"):
-        state.restore({"timestamp": 1.0})
+        state.restore(b'{"timestamp": 1.0}')
+    with pytest.raises(FormatError, match="not JSON"):
+        state.restore(b"{")
 
 
 masks = st.integers(0, 31).map(Idset.from_mask)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from errno import EEXIST, EINVAL
 from typing import TYPE_CHECKING, Any
 
+from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
@@ -126,8 +127,12 @@ class DrainState:
             entry["nodelist"] = self._hosts.names(Idset.decode(ids))
         return {"timestamp": now, "drain_state": state}
 
-    def restore(self, checkpoint: Any) -> float:
-        """Take over a checkpoint; return its time. Raises FormatError."""
+    def restore(self, stored: bytes) -> float:
+        """Take over a checkpoint (JSON text of :meth:`checkpoint`); return its time. Raises FormatError."""
+        try:
+            checkpoint = _json.loads(stored)
+        except ValueError as error:
+            raise FormatError(f"checkpoint.resource: not JSON: {error}") from None
         for ids, entry in field(checkpoint, "drain_state", dict).items():
             timestamp = field(entry, "timestamp", float)
             reason = field(entry, "reason", str) or None

@@ -41,6 +41,19 @@ def from_topology(topology: Topology, rank: int) -> ResourceSet:
     return rset
 
 
+def configured(rset: ResourceSet | None, config: dict[str, Any], hostlist: str) -> ResourceSet | None:
+    """Return configured resources by rank; with ``[bootstrap]`` a host's rank is its place in the hostlist.
+
+    Raises OSError EINVAL when the two name different hosts.
+    """
+    if rset is None or "bootstrap" not in config:
+        return rset
+    try:
+        return rset.rerank(hostlist)
+    except FormatError as error:
+        raise OSError(EINVAL, f"error reranking R: {error}") from None
+
+
 def choose(
     *,
     configured: ResourceSet | None,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from rosin import _json
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_STREAMING
-from rosin.errors import FormatError
 from rosin.modules.resource import hwloc, inventory
 from rosin.modules.resource.availability import Acquisition, Availability
 from rosin.modules.resource.config import ResourceConfig
@@ -66,7 +65,7 @@ class Resource(BrokerModule):
         recorded = eventlog.decode_entries(log or b"")
         self.topology = discover(restrict=not self.conf.norestrict, hostname=self.attrs["hostname"])
         choice = inventory.choose(
-            configured=self._configured(),
+            configured=inventory.configured(self.conf.rset, self.config, self.attrs.get("hostlist", "")),
             stored=ResourceSet.decode(stored) if stored else None,
             recorded=recorded,
             local=inventory.from_topology(self.topology, self.rank),
@@ -75,22 +74,12 @@ class Resource(BrokerModule):
         )
         self._use(choice.rset, choice.method)
         self.drain_state = DrainState(self.hosts)
-        since = self.drain_state.restore(_json.loads(checkpoint)) if checkpoint else 0.0
+        since = self.drain_state.restore(checkpoint) if checkpoint else 0.0
         self.drain_state.replay(recorded, since)
         self.state.drained = self.drain_state.ranks
         self.events = Journal(recorded, self.conf.journal_max)
         await self._truncate(recorded, since)
         await self._announce(choice)
-
-    def _configured(self) -> ResourceSet | None:
-        """Return configured resources; with ``[bootstrap]`` a host's rank is its place in the hostlist."""
-        rset = self.conf.rset
-        if rset is not None and "bootstrap" in self.config:
-            try:
-                return rset.rerank(self.attrs["hostlist"])
-            except FormatError as error:
-                raise OSError(EINVAL, f"error reranking R: {error}") from None
-        return rset
 
     def _use(self, rset: ResourceSet, method: str) -> None:
         """Make ``rset`` the inventory; called before its ``resource-define`` event is posted."""
@@ -105,12 +94,9 @@ class Resource(BrokerModule):
     async def _truncate(self, recorded: list[Event], since: float) -> None:
         """Drop recorded events that are older than the configured history and covered by the checkpoint."""
         limit = min(since, self.now() - self.conf.history)
-        if self.conf.notruncate or self.recovery or limit <= 0:
-            return
         kept = [event for event in recorded if event["timestamp"] >= limit]
-        if len(kept) < len(recorded):
-            text = eventlog.encode_entries(kept).encode()
-            await self._commit([put(EVENTLOG_KEY, text)])
+        if len(kept) < len(recorded) and not (self.conf.notruncate or self.recovery):
+            await self._commit([put(EVENTLOG_KEY, eventlog.encode_entries(kept).encode())])
 
     async def _announce(self, choice: inventory.Choice) -> None:
         """Post the events of a start: restart, resource-define, and drain events that it brings."""
@@ -123,7 +109,7 @@ class Resource(BrokerModule):
         posts = [self._define()]
         if excluded:
             posts.append(self._post("undrain", self.drain_state.undrain(excluded, "overwrite", None)))
-        if choice.fault:
+        if choice.fault and self.rank not in self.state.drained:
             self.log.error(f"draining: {choice.fault}")
             mine = Idset([self.rank])
             posts.append(self._post("drain", self.drain_state.drain(mine, "update", choice.fault, Idset())))
@@ -218,8 +204,10 @@ class Resource(BrokerModule):
         try:
             async for message in stream:
                 changed(Idset(field(message, "members", str)))
+            text = "the stream ended"
         except OSError as error:
-            self.log.critical(f"monitor: {group}: {error.strerror}")
+            text = error.strerror or str(error)
+        self.log.critical(f"monitor: {group}: {text}; availability stays as it is until resource is reloaded")
 
     def _online(self, now: Idset) -> None:
         came, went = self.state.set_online(now & self._all())
