@@ -115,8 +115,16 @@ async def test_every_byte_comes_through(inst: Instance) -> None:
     assert process.output() == bytes(range(256)) * 4000
 
 
-async def test_output_is_sent_in_pieces_of_whole_lines(inst: Instance) -> None:
-    process = Client(await inst.connect(), python("for n in range(100000): print('line', n)"))
+async def test_each_line_is_a_response(inst: Instance) -> None:
+    process = Client(await inst.connect(), python("print(*range(10000), sep='\\n'); print(end='rest')"))
+    assert await process.finish() == 0
+    pieces = [a["io"]["data"] for a in process.answers if a["type"] == "output" and "data" in a["io"]]
+    assert pieces == [*(f"{n}\n" for n in range(10000)), "rest"]
+
+
+async def test_output_in_pieces_of_whole_lines_when_asked_for(inst: Instance) -> None:
+    cmd = python("for n in range(100000): print('line', n)", opts={"ROSIN_CHUNKS": "1"})
+    process = Client(await inst.connect(), cmd)
     assert await process.finish() == 0
     pieces = [a["io"]["data"] for a in process.answers if a["type"] == "output" and "data" in a["io"]]
     assert "".join(pieces) == "".join(f"line {n}\n" for n in range(100000))
@@ -134,7 +142,7 @@ async def test_unbuffered_output_is_sent_at_once(inst: Instance) -> None:
 
 
 async def test_a_megabyte_of_input_under_a_small_credit(inst: Instance) -> None:
-    cmd = command("cat", opts={"stdin_BUFSIZE": "4096"})
+    cmd = command("cat", opts={"stdin_BUFSIZE": "4096", "ROSIN_CHUNKS": "1"})
     process = Client(await inst.connect(), cmd, STDOUT | STDERR | CREDIT)
     data = "".join(f"{n:07}\n" for n in range(131072))
     sent = 0

@@ -56,6 +56,10 @@ class Disarm(NamedTuple):
     timer: str
 
 
+class DisarmAll(NamedTuple):
+    """Stop every timer."""
+
+
 class Drain(NamedTuple):
     """Take ranks out of service."""
 
@@ -100,6 +104,7 @@ Action = (
     | SignalTasks
     | Arm
     | Disarm
+    | DisarmAll
     | Drain
     | TellLeader
     | Release

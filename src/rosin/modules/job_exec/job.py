@@ -17,6 +17,7 @@ from rosin.modules.job_exec.actions import (
     Arm,
     Close,
     Disarm,
+    DisarmAll,
     Drain,
     Forget,
     Log,
@@ -160,8 +161,7 @@ class Job:
             return
         self.finalizing = True
         self.running = False
-        for timer in ("expire", "kill", "kill-shell", "max-kill", "run", "barrier", "shell-exit"):
-            self.actions.append(Disarm(timer))
+        self.actions.append(DisarmAll())
         if self.has_namespace:
             self.post("done")
             self.actions.append(Close())

@@ -79,6 +79,7 @@ class JobExec(BrokerModule):
             actions.SignalTasks: self._do_signal_tasks,
             actions.Arm: self._do_arm,
             actions.Disarm: self._do_disarm,
+            actions.DisarmAll: self._do_disarm_all,
             actions.Drain: self._do_drain,
             actions.TellLeader: self._do_tell_leader,
             actions.Release: self._do_release,
@@ -273,6 +274,12 @@ class JobExec(BrokerModule):
             if action.timer == "expire":
                 run.expires = 0.0
 
+    def _do_disarm_all(self, run: Run, _action: actions.DisarmAll | None) -> None:
+        for timer in run.timers.values():
+            timer.cancel()
+        run.timers.clear()
+        run.expires = 0.0
+
     def _do_drain(self, run: Run, action: actions.Drain) -> None:
         payload = {"targets": action.ranks.encode(), "reason": action.reason, "mode": "update"}
         rpc = self.h.rpc("resource.drain", payload, nodeid=0)
@@ -296,9 +303,7 @@ class JobExec(BrokerModule):
         self.call_soon_once(self._flush)
 
     def _do_forget(self, run: Run, _action: actions.Forget | None) -> None:
-        for timer in run.timers.values():
-            timer.cancel()
-        run.timers.clear()
+        self._do_disarm_all(run, None)
         for rpc in run.shells.values():
             rpc.abandon()
         run.shells.clear()

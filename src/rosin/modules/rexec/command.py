@@ -15,6 +15,8 @@ DEFAULT_BUFSIZE = 4 << 20
 MIN_BUFSIZE = 4096
 #: ``opts`` key: fork the process from the broker's zygote and call this ``pkg.mod:func`` in it.
 ZYGOTE_OPTION = "ROSIN_ZYGOTE"
+#: ``opts`` key: send output in pieces of many whole lines, for clients that find the lines by themselves.
+CHUNKS_OPTION = "ROSIN_CHUNKS"
 #: Never handed down to a process: they describe the broker's own surroundings.
 PRIVATE_ENVIRONMENT = ("FLUX_PROXY_REMOTE", "NOTIFY_SOCKET", "INVOCATION_ID")
 #: URI schemes that a child can open by itself, so that no relay is needed for a message channel.
@@ -98,6 +100,13 @@ class Command:
     def line_buffered(self, stream: str) -> bool:
         """Whether an output is sent in whole lines: the ``STREAM_LINE_BUFFER`` option (default yes)."""
         return self.opts.get(f"{stream}_LINE_BUFFER", "true") != "false"
+
+    def line_by_line(self, stream: str) -> bool:
+        """Whether each line of an output stream is a response of its own.
+
+        That is what flux-core's client relies on for its labels, so it is the default.
+        """
+        return self.line_buffered(stream) and not self.opts.get(CHUNKS_OPTION)
 
     def environment(self, server: Mapping[str, str], local_uri: str) -> dict[str, str]:
         """The environment of the process: FLUX_URI always leads to this server's broker."""

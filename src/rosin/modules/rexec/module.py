@@ -3,8 +3,8 @@
 
 A streaming ``exec`` runs a process in the foreground: its client sees everything and takes it along when it
 goes. A plain one starts it in the background: its output goes to the broker's log, and a client may
-attach to it or wait for it later. Output travels in pieces of many lines; a client that does not read makes
-the process block on its pipe instead of filling the broker's memory.
+attach to it or wait for it later. A client that does not read makes the process block on its pipe instead
+of filling the broker's memory.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import socket
 from typing import TYPE_CHECKING, Protocol
 
 from rosin.modules.rexec.credit import Credit
-from rosin.process.pump import Pump, Sink
+from rosin.process.pump import CHUNK, Pump, Sink
 from rosin.process.spawn import Child, output_pipe, spawn
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 STDIO_FALLTHROUGH = 1  # local_flags
 NO_SETPGRP = 2
+#: Bytes read at a time from a stream whose lines are sent one by one.
+LINES_CHUNK = 16384
 _STOP_SIGNALS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _STOP_CHECKS = (0.001, 0.01, 0.1, 1.0)  # seconds after a stop signal at which to look whether it worked
 
@@ -136,7 +138,7 @@ class Process:
                 reader, writer = output_pipe()
                 self._theirs.append(writer)
                 fds[number] = writer
-                self.outputs[stream] = Pump(reader, line=self.command.line_buffered(stream))
+                self._output(stream, reader)
             else:
                 fds[number] = self._devnull()
         return fds
@@ -146,6 +148,11 @@ class Process:
         self._theirs.append(fd)
         return fd
 
+    def _output(self, stream: str, fd: int) -> None:
+        # Each line may become a message: read less at a time, so that others get their turn.
+        chunk = LINES_CHUNK if self.command.line_by_line(stream) else CHUNK
+        self.outputs[stream] = Pump(fd, line=self.command.line_buffered(stream), chunk=chunk)
+
     def _input(self, stream: str, fd: int) -> None:
         self.inputs[stream] = Sink(fd)
         self.credits[stream] = Credit(self.command.bufsize(stream))
@@ -154,7 +161,7 @@ class Process:
         """An auxiliary channel: a socket pair whose far end's number is in the environment."""
         ours, theirs = socket.socketpair()
         fd = ours.detach()
-        self.outputs[name] = Pump(fd, line=self.command.line_buffered(name))
+        self._output(name, fd)
         self._input(name, os.dup(fd))
         far = theirs.detach()
         self._theirs.append(far)

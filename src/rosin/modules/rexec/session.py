@@ -149,16 +149,25 @@ class Session:
         self.server.failed(self)
 
     def output(self, process: Process, stream: str, data: bytes) -> None:
-        io = None
         if self.listener is not None and self._forwards(stream):
-            io = ioencode.encode_data(stream, str(self.server.rank), data)
-            self._send_io(io)
+            for piece in self._pieces(stream, data):
+                self._send_io(ioencode.encode_data(stream, str(self.server.rank), piece))
             if self.server.congested(self):
                 process.pause()
         if self.background:
             self._log_output(stream, data)
             if self.waitable:
-                self.retained.add(len(data), io or ioencode.encode_data(stream, str(self.server.rank), data))
+                for piece in self._pieces(stream, data):
+                    io = ioencode.encode_data(stream, str(self.server.rank), piece)
+                    self.retained.add(len(piece), io)
+
+    def _pieces(self, stream: str, data: bytes) -> list[bytes]:
+        """What goes into one response each."""
+        if not self.command.line_by_line(stream):
+            return [data]
+        *lines, rest = data.split(b"\n")
+        pieces = [line + b"\n" for line in lines]
+        return [*pieces, rest] if rest else pieces
 
     def _log_output(self, stream: str, data: bytes) -> None:
         label = self.command.label or os.path.basename(self.command.cmdline[0])
