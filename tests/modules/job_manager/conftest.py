@@ -167,7 +167,7 @@ class Bench:
             fields.setdefault("R", R)
         self.manager.alloc.response(self.response("sched.alloc", {"id": id, "type": type, **fields}))
 
-    def exec(self, id, type, **data):
+    def exec(self, id, type, /, **data):
         self.manager.start.response(self.response("job-exec.start", {"id": id, "type": type, "data": data}))
 
     def run(self, id, status=0):

@@ -1,0 +1,417 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 27, RFC 32: the conversations with scheduler and execution service, one message at a time."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rosin.modules.job_manager.job import Job
+from rosin.modules.job_manager.pending import PendingQueue
+
+R = {"version": 1, "execution": {"R_lite": [], "starttime": 1.0, "expiration": 0.0}}
+
+
+def allocs(bench):
+    bench.manager.flush()
+    return [payload["id"] for payload in bench.port.take("sched.alloc")]
+
+
+def test_alloc_request(bench, jobspec):
+    bench.online()
+    bench.submit(urgency=20)
+    bench.manager.flush()
+    (request,) = bench.port.take("sched.alloc")
+    assert request == {
+        "id": 1,
+        "priority": 20,
+        "userid": 1000,
+        "t_submit": bench.port.time,
+        "jobspec": jobspec(),
+    }
+
+
+def test_nothing_is_asked_before_the_scheduler_is_ready(bench):
+    bench.submit()
+    assert allocs(bench) == []
+    bench.online()
+    assert allocs(bench) == [1]
+
+
+def test_order_is_priority_then_age(bench):
+    for urgency in (5, 31, 16, 0, 16):
+        bench.submit(urgency=urgency)
+    bench.online()
+    assert allocs(bench) == [2, 3, 5, 1]
+
+
+def test_limited_mode_overtakes(bench):
+    bench.online("limited", 2)
+    for _ in range(4):
+        bench.submit()
+    assert allocs(bench) == [1, 2]
+    urgent = bench.submit(urgency=20)
+    assert allocs(bench) == []
+    assert bench.port.take("sched.cancel") == [{"id": 2}]
+    bench.submit(urgency=18)
+    assert bench.port.take("sched.cancel") == [{"id": 1}]
+    bench.alloc(2, type=3)
+    assert allocs(bench) == [urgent]
+    bench.alloc(1, type=3)
+    assert allocs(bench) == [6]
+
+
+def test_annotations_merge_and_end_with_the_request(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1, type=1, annotations={"sched": {"reason_pending": "x", "t_estimate": 3.0}})
+    bench.alloc(1, type=1, annotations={"sched": {"reason_pending": None}, "user": {"a": 1}})
+    assert bench.job(1).annotations == {"sched": {"t_estimate": 3.0}, "user": {"a": 1}}
+    bench.alloc(1, type=3)
+    assert bench.job(1).annotations == {"user": {"a": 1}}
+    assert "annotations" not in bench.names(1)
+
+
+def test_deny_is_a_fatal_exception(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1, type=2, note="unsatisfiable request")
+    bench.settle()
+    assert bench.names(1)[4:] == ["exception", "clean"]
+    assert bench.events(1)[4]["context"] == {
+        "type": "alloc",
+        "severity": 0,
+        "note": "unsatisfiable request",
+        "userid": 1000,
+    }
+
+
+def test_cancel_of_a_pending_job(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.manager.except_(bench.job(1), "cancel", 0)
+    assert bench.port.take("sched.cancel") == [{"id": 1}]
+    bench.settle()
+    assert bench.names(1)[4:] == ["exception", "clean"]
+    bench.alloc(1)  # the success that crossed the cancel
+    assert [payload["id"] for payload in bench.port.take("sched.free")] == [1]
+
+
+def test_a_hold_takes_the_request_back(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    job = bench.job(1)
+    bench.manager.post(job, "urgency", {"userid": 1000, "urgency": 0})
+    assert bench.port.take("sched.cancel") == [{"id": 1}]
+    bench.alloc(1)  # too late
+    assert [payload["final"] for payload in bench.port.take("sched.free")] == [True]
+    bench.port.take("sched.alloc")
+    assert allocs(bench) == []
+    assert bench.names(1)[-2:] == ["urgency", "priority"]
+    bench.manager.post(job, "urgency", {"userid": 1000, "urgency": 16})
+    assert allocs(bench) == [1]
+
+
+def test_a_priority_event_reorders(bench):
+    bench.online("limited", 1)
+    bench.submit()
+    bench.submit()
+    assert allocs(bench) == [1]
+    bench.manager.post(bench.job(1), "priority", {"priority": 40})
+    assert bench.port.take("sched.prioritize") == [{"jobs": [[1, 40]]}]
+    bench.manager.post(bench.job(2), "priority", {"priority": 50})
+    assert bench.port.take("sched.cancel") == [{"id": 1}]
+
+
+@pytest.mark.parametrize("payload", [{}, {"id": 1, "type": 9}, {"id": 1, "type": 0}, {"id": 1, "type": 1}])
+def test_a_malformed_response_ends_the_conversation(bench, payload):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.manager.alloc.response(bench.response("sched.alloc", payload))
+    assert not bench.manager.alloc.online
+    bench.port.take("sched.alloc")
+    bench.online(service=None)
+    assert allocs(bench) == [1]
+
+
+def test_an_error_response_ends_the_conversation(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.manager.alloc.response(bench.response("sched.alloc", None, errnum=38))
+    assert not bench.manager.alloc.online
+    assert len(bench.manager.alloc.queue) == 1
+
+
+def test_start_waits_for_the_allocation_to_be_stored(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1, R={**R, "scheduling": {"x": 1}})
+    bench.manager.flush()
+    assert bench.port.take("job-exec.start") == []
+    bench.store()
+    (request,) = bench.port.take("job-exec.start")
+    assert request["R"] == R
+    assert (request["id"], request["userid"], request["reattach"]) == (1, 1000, False)
+
+
+def test_start_waits_for_the_commit_that_succeeds(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.manager.store.take()
+    bench.manager.store.failed(OSError(28, "full"))
+    assert bench.port.take("job-exec.start") == []
+    bench.store()
+    assert len(bench.port.take("job-exec.start")) == 1
+
+
+def test_cancel_before_the_start_was_sent(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.manager.except_(bench.job(1), "cancel", 0)
+    bench.settle()
+    assert bench.port.take("job-exec.start") == []
+    assert bench.names(1)[5:] == ["exception", "free", "clean"]
+
+
+def test_partial_release(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.settle()
+    bench.exec(1, "start")
+    bench.exec(1, "finish", status=0)
+    bench.exec(1, "release", ranks="0", final=False)
+    bench.settle()
+    assert bench.names(1)[-1] == "release"
+    bench.exec(1, "release", ranks="1", final=True)
+    bench.settle()
+    assert bench.names(1)[-3:] == ["release", "free", "clean"]
+
+
+def test_exec_exceptions(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.settle()
+    bench.exec(1, "exception", severity=1, type="exec", note="odd")
+    bench.exec(1, "exception", severity=0, type="exec", note="lost", wait_status=11)
+    bench.exec(1, "finish", status=35584)
+    bench.exec(1, "release", ranks="all", final=True)
+    bench.settle()
+    exceptions = [entry["context"] for entry in bench.events(1) if entry["name"] == "exception"]
+    assert exceptions == [
+        {"type": "exec", "severity": 1, "userid": 1000, "note": "odd"},
+        {"type": "exec", "severity": 0, "userid": 1000, "note": "lost", "wait_status": 11},
+    ]
+    assert bench.manager.inactive[1].result == 2
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"id": 1},
+        {"id": 9, "type": "start", "data": {}},
+        {"id": 1, "type": "new", "data": {}},
+        {"id": 1, "type": "release", "data": {}},
+    ],
+)
+def test_malformed_exec_responses_are_logged(bench, payload):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.settle()
+    before = bench.names(1)
+    bench.manager.start.response(bench.response("job-exec.start", payload))
+    assert bench.names(1) == before
+    assert bench.port.log.lines[-1][0] == "error"
+
+
+def test_another_service_takes_over(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.settle()
+    bench.port.take("job-exec.start")
+    bench.manager.start.hello(bench.request(payload={"service": "other"}, sender=b"other"))
+    (request,) = bench.port.take("other.start")
+    assert request["reattach"] is True
+
+
+def test_an_expiration_that_is_not_taken_is_noted(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.settle()
+    bench.manager.post(bench.job(1), "resource-update", {"expiration": 5.0})
+    ((topic, payload, done),) = bench.port.rpcs
+    assert (topic, payload) == ("job-exec.expiration", {"id": 1, "expiration": 5.0})
+    done(None, OSError(38, "no such thing"))
+    assert bench.events(1)[-1]["context"]["severity"] == 1
+
+
+DEPENDENCIES = [
+    # scheme, what becomes of the antecedent, does the dependent run
+    ("afterany", "canceled", True),
+    ("afterany", "ok", True),
+    ("afterok", "ok", True),
+    ("afterok", "failed", False),
+    ("afterok", "canceled", False),
+    ("afternotok", "failed", True),
+    ("afternotok", "ok", False),
+    ("afternotok", "canceled", False),
+    ("afterexcept", "ok", False),
+    ("afterexcept", "excepted", True),
+    ("afterstart", "ok", True),
+    ("afterstart", "canceled", False),
+    ("after", "ok", True),
+]
+
+
+def finish(bench, id, how):
+    if how == "canceled":
+        bench.manager.except_(bench.job(id), "cancel", 0)
+        bench.settle()
+        return
+    bench.settle()
+    bench.alloc(id)
+    bench.settle()
+    bench.exec(id, "start")
+    if how == "excepted":
+        bench.exec(id, "exception", severity=0, type="exec", note="")
+    bench.exec(id, "finish", status=0 if how == "ok" else 256)
+    bench.exec(id, "release", ranks="all", final=True)
+    bench.settle()
+
+
+@pytest.mark.parametrize(("scheme", "how", "runs"), DEPENDENCIES)
+def test_dependency_on_a_job_that_ends_later(bench, jobspec, scheme, how, runs):
+    bench.online()
+    bench.submit()
+    id = bench.submit(jobspec(dependencies=[{"scheme": scheme, "value": "1"}]))
+    names = bench.names(id)
+    assert names[-2:] == ["dependency-add", "validate"]
+    assert ("exception" in names) == (scheme == "after")
+    finish(bench, 1, how)
+    if runs:
+        assert bench.names(id)[-3:] == ["dependency-remove", "depend", "priority"]
+    else:
+        assert bench.names(id)[-2:] == ["exception", "clean"]
+        context = bench.events(id)[-2]["context"]
+        assert (context["type"], context["severity"]) == ("dependency", 0)
+        assert context["note"].startswith("dependency after-")
+
+
+@pytest.mark.parametrize(("scheme", "how", "runs"), DEPENDENCIES)
+def test_dependency_on_a_job_that_is_over(bench, jobspec, scheme, how, runs):
+    bench.online()
+    bench.submit()
+    finish(bench, 1, how)
+    spec = jobspec(dependencies=[{"scheme": scheme, "value": "1"}])
+    if not runs:
+        with pytest.raises(OSError, match=f"dependency: after|dependency: {scheme}"):
+            bench.submit(spec)
+        assert list(bench.manager.active) == []
+        return
+    id = bench.submit(spec)
+    assert bench.names(id)[-5:] == [
+        "dependency-add",
+        "dependency-remove",
+        "validate",
+        "depend",
+        "priority",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("dependency", "text"),
+    [
+        ({"scheme": "afterok", "value": "xx"}, 'dependency: afterok: "xx" is not a valid jobid'),
+        ({"scheme": "afterok", "value": "12345"}, "dependency: afterok: id 12345: job not found"),
+        ({"scheme": "foo", "value": "x"}, 'dependency scheme "foo" not supported'),
+        ({"scheme": "begin-time", "value": "xx"}, "Invalid begin-time=xx"),
+        ({"scheme": "begin-time", "value": "nan"}, "Invalid begin-time=nan"),
+        ({"scheme": "singleton", "value": "x"}, "singleton jobs require a job name"),
+        ({"scheme": "afterok"}, "'value' must be a string"),
+        ("afterok:1", "must be an object"),
+    ],
+)
+def test_impossible_dependencies_are_refused(bench, jobspec, dependency, text):
+    with pytest.raises(OSError, match=text):
+        bench.submit(jobspec(dependencies=[dependency]))
+
+
+def test_dependency_on_the_job_of_another_user(bench, jobspec):
+    bench.submit(userid=7)
+    with pytest.raises(OSError, match="Permission denied for job 1"):
+        bench.submit(jobspec(dependencies=[{"scheme": "afterok", "value": "1"}]))
+
+
+def test_begin_time(bench, jobspec):
+    when = bench.port.time + 200_000
+    id = bench.submit(jobspec(dependencies=[{"scheme": "begin-time", "value": f"{when}"}]))
+    bench.port.advance(100_000)
+    bench.port.advance(99_999)
+    assert bench.names(id)[-1] == "validate"
+    bench.port.advance(2)
+    assert bench.names(id)[-3:] == ["dependency-remove", "depend", "priority"]
+    past = bench.submit(jobspec(dependencies=[{"scheme": "begin-time", "value": "1.5"}]))
+    assert bench.events(past)[1]["context"] == {"description": "begin-time=1.500"}
+    assert bench.names(past)[-1] == "priority"
+
+
+def test_singletons_run_one_at_a_time(bench, jobspec):
+    spec = jobspec(job={"name": "s"}, dependencies=[{"scheme": "singleton", "value": ""}])
+    bench.online()
+    ids = [bench.submit(spec) for _ in range(4)]
+    assert "dependency-add" not in bench.names(ids[0])
+    bench.manager.except_(bench.job(ids[2]), "cancel", 0)
+    for id in (ids[0], ids[1], ids[3]):
+        assert allocs(bench) == [id]
+        bench.run(id)
+    assert bench.manager.dependencies._named == {}
+
+
+class Model:
+    """What the queue shall be: a list that is sorted whenever somebody looks."""
+
+    def __init__(self):
+        self.jobs = {}
+
+    def order(self):
+        return sorted(self.jobs.values(), key=lambda job: job.order())
+
+
+@given(st.lists(st.tuples(st.sampled_from(["add", "discard", "head"]), st.integers(0, 8), st.integers(0, 3))))
+def test_pending_queue_is_sorted(steps):
+    queue, model = PendingQueue(), Model()
+    jobs = [Job(id, {}) for id in range(9)]
+    for step, index, priority in steps:
+        job = jobs[index]
+        if step == "add":
+            job.priority = priority
+            queue.add(job)
+            model.jobs[index] = job
+        elif step == "discard":
+            assert queue.discard(job) == (index in model.jobs)
+            model.jobs.pop(index, None)
+        else:
+            assert queue.head(index) == model.order()[:index]
+        assert queue.first() is (model.order() or [None])[0]
+        assert list(queue) == model.order()
+        assert len(queue) == len(model.jobs)
