@@ -207,20 +207,21 @@ class JobList(BrokerModule):
             self.respond(msg, {"jobs": first, "version": 1})
         if len(rows) > BATCH:
             key = (msg.sender, msg.matchtag)
-            task = self.create_task(self._continue(msg, projection, rows))
-            self._streams[key] = task
-            task.add_done_callback(lambda _: self._streams.pop(key, None))
+            task = self._streams[key] = self.create_task(self._continue(msg, projection, rows))
+
+            def ended(_task: object) -> None:  # also when it is cancelled before its first step
+                self._streams.pop(key, None)
+                self.respond_error(msg, errno.ENODATA)
+
+            task.add_done_callback(ended)
         else:
             self.respond_error(msg, errno.ENODATA)
         return DEFERRED
 
     async def _continue(self, msg: Message, projection: Projection, rows: list[Row]) -> None:
-        try:
-            for start in range(BATCH, len(rows), BATCH):
-                await asyncio.sleep(0)
-                self.respond(msg, {"jobs": projection.objects(rows[start : start + BATCH])})
-        finally:
-            self.respond_error(msg, errno.ENODATA)
+        for start in range(BATCH, len(rows), BATCH):
+            await asyncio.sleep(0)
+            self.respond(msg, {"jobs": projection.objects(rows[start : start + BATCH])})
 
     def _select(self, msg: Message) -> tuple[Projection, list[Row]]:
         args = msg.args
