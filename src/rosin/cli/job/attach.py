@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rosin job attach``: follow a job: its output, input, signals and end (RFC 21, RFC 24)."""
+
+from __future__ import annotations
+
+import errno
+from argparse import SUPPRESS
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.cli.base import Parser, connect, die
+from rosin.cli.job.output import Output, exit_report
+from rosin.constants import FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL, FLUX_RPC_STREAMING
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Callable
+
+    from rosin.cli.job.statusline import StatusLine
+    from rosin.cli.job.stdin import Input
+    from rosin.handle.flux import Flux
+    from rosin.handle.rpc import RPC
+
+    Event = dict[str, Any]
+
+
+def parser(prog: str) -> Parser:
+    """The options of the command."""
+    result = Parser(f"{prog} attach", description="Follow a job to its end and exit like its tasks do.")
+    add = result.add_argument
+    add("-E", "--show-events", action="store_true", help="print the job's events")
+    add("-X", "--show-exec", action="store_true", help="print the events of its execution")
+    add("--show-status", action="store_true", help="show a status line while the job is pending")
+    add("-w", "--wait-event", metavar="NAME", default="clean", help="stop at this event")
+    add("-l", "--label-io", action="store_true", help="begin each line of output with its task's rank")
+    add("-v", "--verbose", action="count", default=0, help="say more")
+    add("-q", "--quiet", action="store_true", help="leave out messages of the job shell")
+    add("-r", "--read-only", action="store_true", help="do not read standard input, do not catch signals")
+    add("-u", "--unbuffered", action="store_true", help="do not buffer standard input")
+    add("-i", "--stdin-ranks", metavar="RANKS", default="all", help="tasks that get the standard input")
+    add("--tail", metavar="NUM", nargs="?", const=10, type=int, help="begin with the last NUM (10) outputs")
+    add("--queue-check-interval", metavar="SECONDS", type=float, default=10.0, help=SUPPRESS)
+    add("jobid", metavar="JOBID", help="the job")
+    return result
+
+
+class Attach:
+    """Follows one job on a handle of its own.
+
+    ``label`` is the job id as messages show it; ``args`` are those of :func:`parser`.
+    """
+
+    def __init__(self, handle: Flux, jobid: int, label: str, args: Namespace, prog: str) -> None:
+        self.handle = handle
+        self.jobid = jobid
+        self.label = label
+        self.args = args
+        self.prog = prog
+        self.output = Output(args, prog)
+        self.exit_code = 1
+        self.fatal = False
+        self.finished = False
+        self._watches: dict[str, RPC] = {}
+        self._output_asked = False
+        self._input: Input | None = None
+        self._pty: Any = None
+        self._status: StatusLine | None = None
+
+    # -- the watches ------------------------------------------------------------------------------
+
+    def _watch(self, path: str, handler: Callable[[Event], None], flags: int = 0) -> None:
+        request = {"id": self.jobid, "path": path, "flags": flags}
+        rpc = self.handle.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING)
+        self._watches[path] = rpc
+        rpc.then(self._arrived, path, handler)
+
+    def _arrived(self, rpc: RPC, path: str, handler: Callable[[Event], None]) -> None:
+        """Take all events of a log that are here."""
+        try:
+            while rpc.is_ready() and self._watches.get(path) is rpc:
+                payload = rpc.get()
+                rpc.reset()
+                handler(_json.loads(payload["event"]) if "event" in payload else {"name": ""})
+        except OSError as exc:
+            self._ended(path, exc)
+        self.output.flush()
+
+    def _ended(self, path: str, exc: OSError) -> None:
+        """A log is complete, or cannot be read."""
+        if isinstance(exc, BrokenPipeError):
+            raise exc
+        if exc.errno != errno.ENODATA:
+            self._failed(path, exc)
+        self._done(path)
+
+    def _failed(self, path: str, exc: OSError) -> None:
+        self.output.flush()
+        if path == "eventlog" and exc.errno == errno.ENOENT:
+            die(self.prog, f"Failed to attach to {self.label}: No such job")
+        if path == "eventlog" and exc.errno == errno.EPERM:
+            die(self.prog, f"Failed to attach to {self.label}: that is not your job")
+        if path == "guest.output" and exc.errno == errno.ENOENT:
+            self.output.message("No job output found")
+        elif path == "eventlog" or exc.errno not in (errno.ENOENT, errno.ECANCELED):
+            die(self.prog, f"{path}: {exc.strerror}")
+
+    def _done(self, path: str) -> None:
+        self._watches.pop(path, None)
+        if not self._watches:
+            self.handle.reactor_stop()
+
+    def _cancel(self, path: str) -> None:
+        """Stop reading a log."""
+        rpc = self._watches.get(path)
+        if rpc is not None:
+            rpc.cancel("job-info.eventlog-watch-cancel")
+            rpc.abandon()
+            self._done(path)
+
+    # -- the job's own log ------------------------------------------------------------------------
+
+    def _main_event(self, event: Event) -> None:
+        name = event["name"]
+        self.output.start(event["timestamp"])
+        if name == "exception":
+            self._exception(event)
+        elif name == "submit":
+            self._watch("guest.exec.eventlog", self._exec_event)
+        elif name == "finish":
+            self.finished = True
+            self.exit_code, text = exit_report(event["context"]["status"])
+            if text:
+                self.output.message(text)
+            if self._pty is not None:
+                self._pty.job_finished()
+        if self.args.show_events and name != "exception":
+            self.output.event("job", event)
+        if self._status is not None:
+            self._status.event(event, self.fatal)
+        if name == self.args.wait_event:
+            self._cancel("eventlog")
+
+    def _exception(self, event: Event) -> None:
+        context = event["context"]
+        if self._status is not None:
+            self._status.clear()
+        self.output.note(
+            event["timestamp"],
+            f"job.exception {self.label} type={context['type']} severity={context['severity']} "
+            f"{context.get('note', '')}",
+        )
+        if context["severity"] == 0:
+            self.fatal = True
+            if self._input is not None:
+                self._input.stop()
+            if self._pty is not None:
+                self._pty.job_finished()
+
+    # -- the log of its execution -----------------------------------------------------------------
+
+    def _exec_event(self, event: Event) -> None:
+        name, context = event["name"], event.get("context") or {}
+        if name == "shell.init":
+            self._shell_started(context)
+        elif name == "shell.start":
+            if self._input is not None:
+                self._input.tasks_started(context.get("taskmap"))
+        elif name == "log":
+            self.output.exec_log(event)
+        elif name == "complete":
+            self._start_output()
+        if self.args.show_exec and name != "log":
+            self.output.event("exec", event)
+
+    def _shell_started(self, context: dict[str, Any]) -> None:
+        service, rank = context["service"], context["leader-rank"]
+        self._start_output()
+        pty = context.get("pty")
+        if pty is not None and not self.finished:
+            if self.args.read_only:
+                die(self.prog, "Cannot connect to pty in readonly mode")
+            self._attach_pty(f"{service}.{pty}", rank, bool(context.get("capture")))
+        if not self.args.read_only:
+            from rosin.cli.job.stdin import Input
+
+            self._input = Input(self.handle, service, rank, self.args, self.output, self._stdin_failed)
+            if self._pty is None:
+                self._input.start()
+
+    def _stdin_failed(self, text: str) -> None:
+        die(self.prog, text)
+
+    def _start_output(self) -> None:
+        if not self._output_asked:
+            self._output_asked = True
+            flags = 0 if self.args.tail is None else FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL
+            self._watch("guest.output", self.output.output_event, flags)
+
+    def _attach_pty(self, topic: str, rank: int, captured: bool) -> None:
+        from rosin.cli.job.pty import PtyClient
+
+        self._pty = PtyClient(self.handle, topic, rank, self._pty_ended)
+        self.output.pty(captured)
+
+    def _pty_ended(self, attached: bool, status: int) -> None:
+        """The terminal of the job has gone; one that never came is replaced by plain output."""
+        self._pty = None
+        self.output.pty(None)
+        if attached:
+            self.exit_code = 0 if status == 0 else 1
+            self._watches.clear()
+            self.handle.reactor_stop()
+        elif self._input is not None:
+            self._input.start()
+
+    # -- running ----------------------------------------------------------------------------------
+
+    def run(self) -> int:
+        """Follow the job. Returns the exit code."""
+        from rosin.cli.job.signals import Signals
+        from rosin.cli.job.statusline import StatusLine
+
+        self._watch("eventlog", self._main_event)
+        signals = None
+        if not self.args.read_only:
+            signals = Signals(self.handle, self.jobid, self.output, self.detach)
+        self._status = StatusLine.create(self)
+        try:
+            self.handle.reactor_run()
+        finally:
+            self.output.flush()
+            if self._input is not None:
+                self._input.stop()
+            if self._pty is not None:
+                self._pty.close()
+            if self._status is not None:
+                self._status.stop()
+            if signals is not None:
+                signals.stop()
+        return 1 if self.fatal and self.exit_code == 0 else self.exit_code
+
+    def detach(self) -> None:
+        """Leave the job alone."""
+        for path in list(self._watches):
+            self._cancel(path)
+
+
+def attach(handle: Flux, jobid: int, label: str, args: Namespace, prog: str) -> int:
+    """Follow a job; see :class:`Attach`."""
+    return Attach(handle, jobid, label, args, prog).run()
+
+
+def main(argv: list[str], prog: str) -> int:
+    """Run the command."""
+    from rosin.cli.base import utf8_output
+    from rosin.cli.job.common import parse_jobid
+
+    utf8_output()
+    args = parser(prog).parse_args(argv)
+    jobid = parse_jobid(prog, args.jobid)
+    if args.read_only and args.stdin_ranks != "all":
+        die(prog, "Do not use --stdin-ranks with --read-only")
+    if args.tail is not None and args.tail < 0:
+        die(prog, "invalid tail argument")
+    return attach(connect(), jobid, args.jobid, args, prog)

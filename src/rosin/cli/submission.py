@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""From the options of a submission command to a jobspec (RFC 25)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.job.spec import JobspecV1
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from rosin.cli.environment import Environment
+
+_NUMBERS = (
+    "ntasks",
+    "nodes",
+    "cores",
+    "cores_per_task",
+    "gpus_per_task",
+    "tasks_per_node",
+    "tasks_per_core",
+    "gpus_per_node",
+)
+_FLAGS = ("debug", "waitable", "novalidate")
+
+
+def time_limit(text: str | None) -> float | None:
+    """Seconds of a time limit in minutes, or with a unit. Raises ValueError."""
+    if text is None:
+        return None
+    try:
+        return float(text) * 60
+    except ValueError:
+        pass
+    from rosin.rfc import fsd
+
+    try:
+        return fsd.parse(text)
+    except ValueError:
+        raise ValueError("invalid Flux standard duration") from None
+
+
+def parse_urgency(text: str) -> int:
+    """The number of an urgency by number or name; its range is checked by job-ingest. Raises ValueError."""
+    from rosin.rfc.urgency import NAMES
+
+    return NAMES[text] if text in NAMES else int(text)
+
+
+def submit_flags(words: Sequence[str] | None) -> dict[str, bool]:
+    """Keywords for :func:`rosin.job.submission.submit_async` from ``--flags``. Raises ValueError."""
+    flags = dict.fromkeys(_FLAGS, False)
+    for flag in [flag for word in words or () for flag in word.split(",")]:
+        if flag not in flags:
+            raise ValueError(f"--flags: Unknown flag {flag}")
+        flags[flag] = True
+    return flags
+
+
+def parse_signal(text: str) -> dict[str, Any]:
+    """The shell option of ``--signal=[SIG][@TIME]``. Raises ValueError."""
+    name, _, left = text.partition("@")
+    try:
+        signum = signal_number(name or "USR1")
+        if signum <= 0:
+            raise ValueError("signal must be > 0")
+        return {"signum": signum, "timeleft": _seconds(left) if left else 60}
+    except ValueError as exc:
+        raise ValueError(f"--signal={text}: {exc}") from None
+
+
+def _seconds(text: str) -> float:
+    from rosin.rfc import fsd
+
+    try:
+        return fsd.parse(text)
+    except ValueError:
+        raise ValueError("invalid Flux standard duration") from None
+
+
+def signal_number(text: str) -> int:
+    """The number of a signal: ``15``, ``TERM``, ``SIGTERM``. Raises ValueError."""
+    if text.lstrip("-").isdecimal():
+        return int(text)
+    import signal
+
+    for name in (text, f"SIG{text}"):
+        value = getattr(signal, name, None)
+        if isinstance(value, signal.Signals):
+            return int(value)
+    raise ValueError(f"signal '{text}' is invalid")
+
+
+def keyval(label: str, text: str) -> tuple[str, Any]:
+    """``KEY[=VALUE]``: VALUE is JSON if it can be, 1 without one; ``^KEY=FILE`` reads JSON from a file.
+
+    Raises ValueError and OSError.
+    """
+    key, equals, value = text.partition("=")
+    if key.startswith("^"):
+        with open(value, "rb") as stream:
+            data = stream.read()
+        try:
+            return key.lstrip("^"), _json.loads(data)
+        except ValueError as exc:
+            raise ValueError(f"{label}: {value}: {exc}") from None
+    if not equals:
+        return key, 1
+    try:
+        return key, _json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def uri_entry(text: str, what: str) -> dict[str, Any]:
+    """``SCHEME[:VALUE][?KEY=VAL]`` as an object. Raises ValueError."""
+    from rosin.rfc.dependency import parse_uri
+
+    uri = text if ":" in text else f"{text}:"
+    try:
+        return parse_uri(uri)
+    except ValueError as exc:
+        if what == "dependency":
+            raise
+        raise ValueError(f'Invalid {what} URI "{uri}"') from exc
+
+
+def is_idset(text: str) -> bool:
+    """Whether ``--input`` names tasks rather than a file."""
+    from rosin.rfc.idset import Idset
+
+    try:
+        return bool(Idset(text)) or not text
+    except ValueError:
+        return False
+
+
+def constraint(words: Sequence[str]) -> dict[str, Any]:
+    """The RFC 31 object of ``--requires``. Raises ValueError."""
+    from rosin.rfc.constraint_query import parse
+
+    text = " ".join(words)
+    operators = {None: "properties", "host": "hostlist", "hosts": "hostlist", "rank": "ranks"}
+    try:
+        return parse(text, operators, {"properties": ","}, {"properties"})
+    except ValueError as exc:
+        raise ValueError(f"--requires='{text}': {exc}") from None
+
+
+class Builder:
+    """Makes the jobspecs of one command. What costs time is made once for all of them."""
+
+    def __init__(self) -> None:
+        self._environments: dict[tuple[str, ...], Environment] = {}
+        self._rlimits: dict[tuple[str, ...], dict[str, int]] = {}
+
+    def build(self, args: Namespace) -> JobspecV1:
+        """The jobspec of ``args`` (run, submit, bulksubmit). Raises ValueError and OSError."""
+        if not args.command:
+            raise ValueError("job command and arguments are missing")
+        numbers = {name: _number(name, getattr(args, name)) for name in _NUMBERS}
+        stdin = args.input if args.input is not None and not is_idset(args.input) else None
+        options = {
+            "environment": {},  # set below
+            "duration": time_limit(args.time_limit),
+            "cwd": args.cwd if args.cwd is not None else os.getcwd(),
+            "name": args.job_name,
+            "input": stdin,
+            "output": args.output,
+            "error": args.error,
+            "label_io": args.label_io,
+            "unbuffered": args.unbuffered,
+            "queue": args.queue,
+            "bank": args.bank,
+        }
+        jobspec = _shape(args.command, numbers, args.exclusive, options)
+        self.apply(jobspec, args)
+        return jobspec
+
+    def apply(self, jobspec: JobspecV1, args: Namespace) -> None:
+        """Set what all submission commands can set. Raises ValueError and OSError."""
+        self._set_environment(jobspec, args)
+        if args.signal:
+            jobspec.setattr_shell_option("signal", parse_signal(args.signal))
+        if getattr(args, "taskmap", None) is not None:
+            jobspec.setattr_shell_option("taskmap", uri_entry(args.taskmap, "taskmap"))
+        if args.dependency:
+            entries = [uri_entry(uri, "dependency") for uri in args.dependency]
+            if any(entry["scheme"] == "after" for entry in entries):
+                sys.stderr.write("dependency scheme 'after' is deprecated, use 'afterstart'\n")
+            jobspec.setattr("system.dependencies", entries)
+        if args.requires:
+            jobspec.setattr("system.constraints", constraint(args.requires))
+        for text in args.setopt or ():
+            jobspec.setattr_shell_option(*keyval("--setopt", text))
+        for text in args.setattr or ():
+            key, value = keyval("--setattr", text)
+            if key.startswith("."):
+                key = f"attributes{key}"
+            elif not key.startswith(("attributes.", "user.", "system.")):
+                key = f"system.{key}"
+            jobspec.setattr(key, value)
+        for text in args.add_file or ():
+            add_file(jobspec, text)
+
+    def _set_environment(self, jobspec: JobspecV1, args: Namespace) -> None:
+        from rosin.cli import environment as env
+
+        rules = tuple(args.env or ())
+        if rules not in self._environments:
+            self._environments[rules] = env.job_environment(rules)
+        found = self._environments[rules]
+        jobspec.environment = found.variables
+        if found.templates:
+            jobspec.setattr_shell_option("env-expand", dict(found.templates))
+        limits = tuple(args.rlimit or ())
+        if limits not in self._rlimits:
+            self._rlimits[limits] = env.job_rlimits(limits)
+        if self._rlimits[limits]:
+            jobspec.setattr_shell_option("rlimit", self._rlimits[limits])
+
+
+def _number(name: str, text: str | None) -> int | None:
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"--{name.replace('_', '-')}: invalid int value '{text}'") from None
+
+
+def _shape(
+    command: Sequence[str], numbers: dict[str, int | None], exclusive: bool, options: dict[str, Any]
+) -> JobspecV1:
+    """The jobspec of a number of tasks, or of tasks per resource."""
+    per_node, per_core = numbers["tasks_per_node"], numbers["tasks_per_core"]
+    nodes, cores, gpus = numbers["nodes"], numbers["cores"], numbers["gpus_per_node"]
+    if per_node is not None and per_core is not None:
+        raise ValueError("Do not specify both the number of tasks per node and per core")
+    for option, value in (("node", per_node), ("core", per_core)):
+        if value is not None and value < 1:
+            raise ValueError(f"--tasks-per-{option} must be >= 1")
+    if gpus and not nodes:
+        raise ValueError("--gpus-per-node requires --nodes")
+    if (per_node, per_core, gpus, cores) == (None, None, None, None):
+        return _per_task(command, numbers, exclusive, options)
+    if (numbers["ntasks"], numbers["cores_per_task"]) != (None, None) or numbers["gpus_per_task"]:
+        raise ValueError("Per-resource options can't be used with per-task options. (See --help for details)")
+    if nodes and cores is not None and cores % nodes:
+        raise ValueError("number of cores must be evenly divisible by node count")
+    return JobspecV1.per_resource(
+        command,
+        ncores=cores,
+        nnodes=nodes,
+        per_resource_type="node" if per_node is not None else "core" if per_core is not None else None,
+        per_resource_count=per_node if per_node is not None else per_core,
+        gpus_per_node=gpus,
+        exclusive=exclusive or bool(nodes and cores is None),
+        **options,
+    )
+
+
+def _per_task(
+    command: Sequence[str], numbers: dict[str, int | None], exclusive: bool, options: dict[str, Any]
+) -> JobspecV1:
+    nodes, ntasks = numbers["nodes"], numbers["ntasks"]
+    if not ntasks and nodes:
+        ntasks, exclusive = nodes, True
+    ntasks = ntasks or 1
+    cores = numbers["cores_per_task"] or 1
+    if ntasks < 1:
+        raise ValueError("task count must be a integer >= 1")
+    if cores < 1:
+        raise ValueError("cores per task must be an integer >= 1")
+    if nodes is not None and nodes < 1:
+        raise ValueError("node count must be an integer >= 1 (if set)")
+    if nodes is not None and nodes > ntasks:
+        raise ValueError("node count must not be greater than task count")
+    if exclusive and nodes is None:
+        raise ValueError("exclusive can only be set with a node count")
+    return JobspecV1.from_command(
+        command,
+        num_tasks=ntasks,
+        cores_per_task=cores,
+        gpus_per_task=numbers["gpus_per_task"],
+        num_nodes=nodes,
+        exclusive=exclusive,
+        **options,
+    )
+
+
+def add_file(jobspec: JobspecV1, text: str) -> None:
+    """Give the job the file of ``--add-file=[NAME[:PERMS]=]DATA``. Raises ValueError."""
+    name, equals, data = text.replace("\\n", "\n").partition("=")
+    perms = None
+    if not equals or not data:
+        if "\n" in name:
+            raise ValueError("--add-file: file name missing")
+        name, data = os.path.basename(name), name
+    else:
+        stem, _, mode = name.rpartition(":")
+        if stem and mode and not mode.strip("01234567"):
+            name, perms = stem, int(mode, 8)
+    try:
+        jobspec.add_file(name, data, perms=perms)
+    except (TypeError, ValueError, OSError) as exc:
+        raise ValueError(f"--add-file={text}: {exc}") from None
