@@ -49,7 +49,8 @@ async def test_mock_jobs_run_to_the_end(jobspec):
             ]
             J = await stored(h, job_key(id, "J"))
             assert J.decode() == request(spec)["J"]
-    XX
+            kept = _json.loads(await stored(h, job_key(id, "jobspec")))
+            assert "environment" not in kept["attributes"]["system"]
 
 
 async def test_jobs_outlive_the_broker(world, jobspec, tmp_path):
