@@ -449,7 +449,7 @@ async def test_a_process_without_credit_for_output_is_paused(inst: Instance) -> 
             return self.waiting
 
     h = await inst.connect()
-    process = Client(h, command("yes"))
+    process = Client(h, command("yes", opts={"ROSIN_CHUNKS": "1"}))
     pid = (await process.until("output"))["pid"]
     transport = FullTransport()
     h.client._transport = transport  # type: ignore[attr-defined]

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The job-exec module: RFC 32's execution service on rank 0.
 
-Everything that happens in one turn of the loop is written together: one commit per guest namespace with all
-its events, and one for all the links in the primary namespace. Requests to the KVS are sent without waiting
-for each other, as it takes them in order; only the creation of the namespace and the final state of its
-contents are waited for.
+The decisions are made by the state machine in job.py; this module carries its actions out and brings it what
+comes of them. Of what a job writes, only the creation of its guest namespace and the final content of that
+are waited for.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from rosin.constants import (
     FLUX_RPC_STREAMING,
 )
 from rosin.errors import FormatError
-from rosin.modules.job_exec import actions, config, guest, launch
-from rosin.modules.job_exec.job import History, Job
+from rosin.modules.job_exec import actions, config, guest, launch, recovery
+from rosin.modules.job_exec.job import Job
 from rosin.modules.job_exec.mock import MockExec, mock_config
 from rosin.modules.job_exec.request import Allocation, StartRequest
 from rosin.modules.job_exec.shells import ShellExec
-from rosin.rfc import eventlog, fluid, treeobj
+from rosin.modules.job_exec.writer import Guest, Writer
+from rosin.rfc import eventlog, fluid
 from rosin.rfc.idset import Idset
-from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
@@ -44,13 +43,12 @@ if TYPE_CHECKING:
 class Run:
     """A job under execution with everything outside of it that belongs to it."""
 
-    __slots__ = ("closing", "expires", "job", "lines", "msg", "shells", "statuses", "timers")
+    __slots__ = ("expires", "guest", "job", "msg", "shells", "statuses", "timers")
 
     def __init__(self, job: Job, msg: Message) -> None:
         self.job = job
         self.msg = msg  # the start request
-        self.lines: list[str] = []  # for the exec.eventlog
-        self.closing = False
+        self.guest = Guest(job.id)
         self.timers: dict[str, TimerHandle] = {}
         self.expires = 0.0
         self.shells: dict[int, RPC] = {}  # rank -> the exec stream of its shell
@@ -69,8 +67,7 @@ class JobExec(BrokerModule):
         self.environ = launch.base_environment(os.environ)
         self.empty_root = guest.empty_root(self.attrs.get("content.hash", "sha1"))
         self.runs: dict[int, Run] = {}
-        self.dirty: dict[Run, None] = {}
-        self.primary: list[tuple[dict[str, Any], Run | None]] = []
+        self.writer = Writer(self)
         self._perform: dict[type, Callable[[Run, Any], None]] = {
             actions.Respond: self._do_respond,
             actions.Post: self._do_post,
@@ -92,7 +89,7 @@ class JobExec(BrokerModule):
     async def stop(self) -> None:
         """Keep what running jobs have written, for a reattach or at least for their owners."""
         kept = [run for run in self.runs.values() if run.job.has_namespace and not run.job.finalizing]
-        commits = [self._commit_events(run) for run in kept]
+        commits = [self.writer.write(run.guest) for run in kept]
         grafts = []
         for run, rpc in zip(kept, commits, strict=True):
             try:
@@ -234,9 +231,7 @@ class JobExec(BrokerModule):
         self.respond(run.msg, {"id": run.job.id, "type": action.type, "data": action.data})
 
     def _do_post(self, run: Run, action: actions.Post) -> None:
-        run.lines.append(eventlog.encode(action.name, action.context, self.now()))
-        self.dirty[run] = None
-        self.call_soon_once(self._flush)
+        self.writer.post(run.guest, eventlog.encode(action.name, action.context, self.now()))
 
     def _do_launch(self, run: Run, _action: actions.Launch) -> None:
         topic = f"{run.job.config.service}.exec"
@@ -255,7 +250,7 @@ class JobExec(BrokerModule):
     def _do_signal(self, run: Run, action: actions.Signal) -> None:
         payload = {"pid": action.pid, "signum": int(action.signum)}
         rpc = self.h.rpc(f"{run.job.config.service}.kill", payload, nodeid=action.rank)
-        rpc.then(self._check, f"{_f58(run.job.id)}: signal shell on rank {action.rank}", errno.ESRCH)
+        rpc.then(self.writer.check, f"{_f58(run.job.id)}: signal shell on rank {action.rank}", errno.ESRCH)
 
     def _do_signal_tasks(self, run: Run, action: actions.SignalTasks) -> None:
         self.log.debug(f"Sending signal {action.signum} to the tasks of job {_f58(run.job.id)}")
@@ -283,7 +278,9 @@ class JobExec(BrokerModule):
     def _do_drain(self, run: Run, action: actions.Drain) -> None:
         payload = {"targets": action.ranks.encode(), "reason": action.reason, "mode": "update"}
         rpc = self.h.rpc("resource.drain", payload, nodeid=0)
-        rpc.then(self._check, f"failed to drain ranks {action.ranks.encode()} for job {_f58(run.job.id)}")
+        rpc.then(
+            self.writer.check, f"failed to drain ranks {action.ranks.encode()} for job {_f58(run.job.id)}"
+        )
 
     def _do_tell_leader(self, run: Run, action: actions.TellLeader) -> None:
         service = f"{run.job.userid}-shell-{fluid.encode(run.job.id, 'f58plain')}"
@@ -298,9 +295,7 @@ class JobExec(BrokerModule):
             self.respond(action.token)
 
     def _do_close(self, run: Run, _action: actions.Close) -> None:
-        run.closing = True
-        self.dirty[run] = None
-        self.call_soon_once(self._flush)
+        self.writer.close(run.guest, partial(self._closed, run))
 
     def _do_forget(self, run: Run, _action: actions.Forget | None) -> None:
         self._do_disarm_all(run, None)
@@ -320,23 +315,23 @@ class JobExec(BrokerModule):
         run.job.timer(name, self.now())
         self._do_all(run)
 
-    def _check(self, rpc: Future, what: str, expected: int = 0) -> None:
-        """Log the failure of an RPC that nothing depends on."""
-        try:
-            rpc.get()
-        except OSError as err:
-            if err.errno != expected:
-                self.log.error(f"{what}: {err.strerror}")
+    def report(self, text: str) -> None:
+        """Log a failure."""
+        self.log.error(text)
+
+    def _closed(self, run: Run) -> None:
+        run.job.moved()
+        self._do_all(run)
 
     def _created(self, rpc: Future, run: Run) -> None:
         try:
             rpc.get()
         except OSError as err:
-            run.lines.clear()
+            run.guest.lines.clear()
             run.job.namespace_failed(err.errno or errno.EIO)
         else:
             if not run.job.finalizing:
-                self._commit_primary(guest.link(run.job.id), None)
+                self.writer.link(run.guest)
             run.job.namespace_ready(self.now())
         self._do_all(run)
 
@@ -373,95 +368,24 @@ class JobExec(BrokerModule):
         else:
             backend.shell_failed(rank, err.errno or errno.EIO, str(err.strerror))
 
-    # -- the KVS ----------------------------------------------------------------------------------
-
-    def _commit_events(self, run: Run) -> RPC:
-        lines, run.lines = run.lines, []
-        return self.h.rpc("kvs.commit", guest.append_events(run.job.id, lines))
-
-    def _flush(self) -> None:
-        dirty, self.dirty = self.dirty, {}
-        for run in dirty:
-            if run.closing:
-                run.closing = False
-                self._commit_events(run).then(self._written, run)
-            elif run.lines:
-                self._commit_events(run).then(self._check, f"eventlog error: {_f58(run.job.id)}")
-
-    def _written(self, rpc: Future, run: Run) -> None:
-        """The namespace has its final content: make that the job's guest directory."""
-        try:
-            rootref = rpc.get()["rootref"]
-        except OSError as err:
-            self.log.error(f"{_f58(run.job.id)}: exec.eventlog is not complete: {err.strerror}")
-            self._remove_namespace(run)
-            return
-        self._commit_primary(guest.graft(run.job.id, rootref), run)
-
-    def _commit_primary(self, op: dict[str, Any], closing: Run | None) -> None:
-        """Add an operation on the primary namespace to this turn's commit."""
-        self.primary.append((op, closing))
-        self.call_soon_once(self._flush_primary)
-
-    def _flush_primary(self) -> None:
-        operations, self.primary = self.primary, []
-        if operations:
-            rpc = self.h.rpc("kvs.commit", guest.commit(guest.PRIMARY, [op for op, _ in operations]))
-            rpc.then(self._linked, [run for _, run in operations if run is not None])
-
-    def _linked(self, rpc: Future, closed: list[Run]) -> None:
-        try:
-            rpc.get()
-        except OSError as err:
-            self.log.error(f"failed to update job guest directories: {err.strerror}")
-        for run in closed:
-            self._remove_namespace(run)
-
-    def _remove_namespace(self, run: Run) -> None:
-        rpc = self.h.rpc("kvs.namespace-remove", {"namespace": run.job.namespace})
-        rpc.then(self._check, f"failed to remove namespace {run.job.namespace}")
-        run.job.moved()
-        self._do_all(run)
-
     # -- after a restart --------------------------------------------------------------------------
 
     async def _reattach(self, run: Run, backend: ShellExec | MockExec) -> None:
         job = run.job
-        rootref = self.empty_root
         try:
-            reply = await self.h.rpc(
-                "kvs.lookup", guest.lookup(guest.PRIMARY, job_key(job.id, "guest"), tree=True)
-            )
-            rootref = guest.grafted_root(reply["val"]) or rootref
-        except OSError as err:
-            self.log.debug(f"{_f58(job.id)}: no guest directory from before: {err.strerror}")
-        try:
-            await self.h.rpc("kvs.namespace-create", guest.create(job.id, job.userid, rootref))
-        except FileExistsError:
-            pass  # only this module was reloaded, and the namespace is still there
+            await recovery.restore_namespace(self.h, job.id, job.userid, self.empty_root)
         except OSError as err:
             job.namespace_failed(err.errno or errno.EIO)
             self._do_all(run)
             return
+        history = await recovery.read_history(self.h, job.id)
         if job.finalizing:  # by an exception in the meantime
             self.h.rpc("kvs.namespace-remove", {"namespace": job.namespace}, flags=FLUX_RPC_NORESPONSE)
             return
-        events = await self._read_log(job.namespace, "exec.eventlog")
-        log = await self._read_log(guest.PRIMARY, job_key(job.id, "eventlog"))
-        starts = [event.timestamp for event in log if event.name == "start"]
-        self._commit_primary(guest.link(job.id), None)
+        self.writer.link(run.guest)
         job.begin(backend)
-        history = History([event.name for event in events], starts[0] if starts else None)
         job.namespace_ready(self.now(), history)
         self._do_all(run)
-
-    async def _read_log(self, namespace: str, key: str) -> list[eventlog.Event]:
-        try:
-            reply = await self.h.rpc("kvs.lookup", guest.lookup(namespace, key))
-            return eventlog.decode(treeobj.val_data(reply["val"]))
-        except (OSError, FormatError) as err:
-            self.log.debug(f"{key} in {namespace}: {err}")
-            return []
 
 
 def _f58(jobid: int) -> str:

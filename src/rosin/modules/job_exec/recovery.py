@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 32, reattach: what the KVS still knows of a job that was running before a restart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rosin.errors import FormatError
+from rosin.modules.job_exec import guest
+from rosin.modules.job_exec.job import History
+from rosin.rfc import eventlog, treeobj
+from rosin.rfc.jobpath import guest_namespace, job_key
+
+if TYPE_CHECKING:
+    from rosin.handle.handle import Handle
+
+
+async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str) -> None:
+    """Make the guest namespace exist again, with the content that a clean shutdown has kept.
+
+    Raises OSError if that is impossible. A namespace that is still there (only the execution service was
+    reloaded) stays as it is.
+    """
+    rootref = empty_root
+    try:
+        key = job_key(jobid, "guest")
+        reply = await h.rpc("kvs.lookup", guest.lookup(guest.PRIMARY, key, tree=True))
+        rootref = guest.grafted_root(reply["val"]) or rootref
+    except FileNotFoundError:
+        pass  # the job had not got that far
+    try:
+        await h.rpc("kvs.namespace-create", guest.create(jobid, owner, rootref))
+    except FileExistsError:
+        pass
+
+
+async def read_history(h: Handle, jobid: int) -> History:
+    """What the job's two event logs say; a log that is lost says nothing."""
+    events = await _read(h, guest_namespace(jobid), "exec.eventlog")
+    log = await _read(h, guest.PRIMARY, job_key(jobid, "eventlog"))
+    starts = [event.timestamp for event in log if event.name == "start"]
+    return History([event.name for event in events], starts[0] if starts else None)
+
+
+async def _read(h: Handle, namespace: str, key: str) -> list[eventlog.Event]:
+    try:
+        reply = await h.rpc("kvs.lookup", guest.lookup(namespace, key))
+        return eventlog.decode(treeobj.val_data(reply["val"]))
+    except (OSError, FormatError):
+        return []

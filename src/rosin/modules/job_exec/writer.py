@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 16, RFC 50: writing into the guest namespaces of jobs, a turn of the loop at a time.
+
+One commit per namespace holds all events that a turn has brought; one in the primary namespace all the links
+and final contents. Requests are sent without waiting for each other, as the KVS takes them in order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rosin.modules.job_exec import guest
+from rosin.rfc import fluid
+from rosin.rfc.jobpath import guest_namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.handle.future import Future
+    from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
+
+
+class Port(Protocol):
+    """What the writer needs of the module."""
+
+    @property
+    def h(self) -> Handle: ...
+    def call_soon_once(self, callback: Callable[[], Any]) -> None: ...
+    def report(self, text: str) -> None: ...
+
+
+class Guest:
+    """The guest namespace of one job and what is to be written there."""
+
+    __slots__ = ("closed", "jobid", "lines")
+
+    def __init__(self, jobid: int) -> None:
+        self.jobid = jobid
+        self.lines: list[str] = []  # for the exec.eventlog
+        self.closed: Callable[[], None] | None = None  # set when the namespace is to be closed
+
+
+class Writer:
+    """All guest namespaces of an execution service."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._dirty: dict[Guest, None] = {}
+        self._primary: list[tuple[dict[str, Any], Guest | None]] = []
+
+    def post(self, space: Guest, line: str) -> None:
+        """Add a line to the exec.eventlog."""
+        space.lines.append(line)
+        self._touch(space)
+
+    def close(self, space: Guest, closed: Callable[[], None]) -> None:
+        """Write what is left, make the content the job's guest directory, remove the namespace.
+
+        ``closed`` is called when that is done, or cannot be done for a reason that is then in the log.
+        """
+        space.closed = closed
+        self._touch(space)
+
+    def link(self, space: Guest) -> None:
+        """Let the job's guest directory lead to the namespace."""
+        self._commit_primary(guest.link(space.jobid), None)
+
+    def write(self, space: Guest) -> RPC:
+        """Write the lines of one namespace now; the answer has its ``rootref``."""
+        lines, space.lines = space.lines, []
+        return self._port.h.rpc("kvs.commit", guest.append_events(space.jobid, lines))
+
+    def check(self, rpc: Future, what: str, expected: int = 0) -> None:
+        """Log the failure of an RPC that nothing depends on."""
+        try:
+            rpc.get()
+        except OSError as err:
+            if err.errno != expected:
+                self._port.report(f"{what}: {err.strerror}")
+
+    def _touch(self, space: Guest) -> None:
+        self._dirty[space] = None
+        self._port.call_soon_once(self._flush)
+
+    def _flush(self) -> None:
+        dirty, self._dirty = self._dirty, {}
+        for space in dirty:
+            if space.closed is not None:
+                self.write(space).then(self._written, space)
+            elif space.lines:
+                self.write(space).then(self.check, f"eventlog error: {fluid.encode(space.jobid, 'f58')}")
+
+    def _written(self, rpc: Future, space: Guest) -> None:
+        try:
+            rootref = rpc.get()["rootref"]
+        except OSError as err:
+            name = fluid.encode(space.jobid, "f58")
+            self._port.report(f"{name}: exec.eventlog is not complete: {err.strerror}")
+            self._remove(space)
+        else:
+            self._commit_primary(guest.graft(space.jobid, rootref), space)
+
+    def _commit_primary(self, op: dict[str, Any], closing: Guest | None) -> None:
+        self._primary.append((op, closing))
+        self._port.call_soon_once(self._flush_primary)
+
+    def _flush_primary(self) -> None:
+        operations, self._primary = self._primary, []
+        if operations:
+            payload = guest.commit(guest.PRIMARY, [op for op, _ in operations])
+            closing = [space for _, space in operations if space is not None]
+            self._port.h.rpc("kvs.commit", payload).then(self._committed, closing)
+
+    def _committed(self, rpc: Future, closing: list[Guest]) -> None:
+        self.check(rpc, "failed to update job guest directories")
+        for space in closing:
+            self._remove(space)
+
+    def _remove(self, space: Guest) -> None:
+        name = guest_namespace(space.jobid)
+        rpc = self._port.h.rpc("kvs.namespace-remove", {"namespace": name})
+        rpc.then(self.check, f"failed to remove namespace {name}")
+        assert space.closed is not None
+        space.closed()
