@@ -167,7 +167,7 @@ class Output:
 
             data = decode_data(context, self._encodings or "UTF-8").data
         if self._label:
-            data = _labelled(data, f"{context['rank']}: ".encode())
+            data = labelled(data, f"{context['rank']}: ".encode())
         if self._pty is not None:
             data += b"\r"
         self._write(1 if stream == "stdout" else 2, data)
@@ -192,7 +192,7 @@ class Output:
         self.note(event["timestamp"], ": ".join([*words, context["message"]]))
 
 
-def _labelled(data: bytes, label: bytes) -> bytes:
+def labelled(data: bytes, label: bytes) -> bytes:
     """Begin every line with a label."""
     end = b"\n" if data.endswith(b"\n") else b""
     body = data[:-1] if end else data

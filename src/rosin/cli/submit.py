@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rosin submit``: submit one job, or copies of it."""
+
+from __future__ import annotations
+
+from rosin.cli.base import Parser, utf8_output
+from rosin.cli.bulk import Bulk, copies
+from rosin.cli.options import add_bulk_options, add_job_options, add_task_options
+
+
+def parser(prog: str) -> Parser:
+    """The options of the command."""
+    result = Parser(
+        prog,
+        usage=f"{prog} [OPTIONS...] COMMAND [ARGS...]",
+        description="Submit a job and print its id.",
+    )
+    add_job_options(result)
+    add_task_options(result)
+    add_bulk_options(result)
+    return result
+
+
+def main(argv: list[str], prog: str) -> int:
+    """Run the command."""
+    utf8_output()
+    args = parser(prog).parse_command(argv)
+    if args.dry_run:
+        from rosin.cli.submission import Builder
+        from rosin.cli.template import substitute
+
+        ids = copies(args)
+        copy = args if ids is None else substitute(args, cc=ids[0])
+        jobspec = Builder().build(copy)
+        if ids is not None and args.cc:
+            jobspec.environment = {**(jobspec.environment or {}), "FLUX_JOB_CC": str(ids[0])}
+        print(jobspec.dumps())
+        return 0
+    ids = copies(args)
+    bulk = Bulk(prog, args, 1 if ids is None else len(ids))
+    return bulk.run(bulk.expand(args))

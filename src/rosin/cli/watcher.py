@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Watching many jobs at once: their states, their output, their end (``--wait``, ``--watch``, ``watch``)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+from rosin import _json
+from rosin.cli.base import id_text
+from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.cli.progress import Progress
+    from rosin.handle.flux import Flux
+    from rosin.handle.rpc import RPC
+
+    Event = dict[str, Any]
+
+_LEVELS = ("FATAL", "FATAL", "FATAL", "ERROR", " WARN", "", "DEBUG", "TRACE")
+
+
+class Job:
+    """A job that is watched. ``stdout`` and ``stderr`` take bytes."""
+
+    __slots__ = ("done", "id", "label", "state", "stderr", "stdout", "streams", "wait")
+
+    def __init__(
+        self, jobid: int, stdout: IO[bytes], stderr: IO[bytes], wait: str, state: str = "pending"
+    ) -> None:
+        self.id = jobid
+        self.label = id_text(jobid)
+        self.stdout = stdout
+        self.stderr = stderr
+        self.wait = wait
+        self.state = state
+        self.done = False
+        self.streams: dict[str, RPC] = {}
+
+
+class JobWatcher:
+    """Follows jobs until each has had the event it is watched for.
+
+    ``watch``: print their output. ``labelio``: with job id and task rank before each line. ``log_events``,
+    ``log_status``: print events, or how jobs end, to standard error. ``finished()`` is called whenever no job
+    is left. ``exitcode``: the largest of all jobs so far.
+    """
+
+    def __init__(
+        self,
+        handle: Flux,
+        finished: Callable[[], None],
+        watch: bool = False,
+        labelio: bool = False,
+        log_events: bool = False,
+        log_status: bool = False,
+    ) -> None:
+        self.handle = handle
+        self.progress: Progress | None = None
+        self.exitcode = 0
+        self.jobs: dict[int, Job] = {}
+        self._finished = finished
+        self._watch = watch
+        self._label = labelio
+        self._log_events = log_events
+        self._log_status = log_status
+        self._zero: float | None = None
+        self._dirty: dict[IO[bytes], None] = {}
+        #: Feeds the events of many jobs through one request, if there is one.
+        self.journal: Journal | None = None
+
+    def add(
+        self, jobid: int, stdout: IO[bytes], stderr: IO[bytes], wait: str = "clean", state: str = "pending"
+    ) -> None:
+        """Begin to watch a job."""
+        job = self.jobs[jobid] = Job(jobid, stdout, stderr, wait, state)
+        if self.progress is not None:
+            self._count(state, 1)
+        if self.journal is not None:
+            self.journal.known(jobid)
+        else:
+            self.follow(job)
+
+    def follow(self, job: Job) -> None:
+        """Read the log of one job."""
+        self._open(job, "eventlog", self._main_event)
+
+    def _open(self, job: Job, path: str, handler: Callable[[Job, Event], None], flags: int = 0) -> None:
+        request = {"id": job.id, "path": path, "flags": flags}
+        rpc = self.handle.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING)
+        job.streams[path] = rpc
+        rpc.then(self._arrived, job, path, handler)
+
+    def _arrived(self, rpc: RPC, job: Job, path: str, handler: Callable[[Job, Event], None]) -> None:
+        try:
+            while rpc.is_ready() and job.streams.get(path) is rpc:
+                event = _json.loads(rpc.get()["event"])
+                rpc.reset()
+                handler(job, event)
+        except OSError as exc:
+            if isinstance(exc, BrokenPipeError):
+                raise
+            # The output of a job that never wrote any does not exist.
+            if exc.errno not in (errno.ENODATA, errno.ENOENT) or (
+                path == "eventlog" and exc.errno == errno.ENOENT
+            ):
+                self._print(job.stderr, f"{job.label}: {path}: {exc.strerror}\n")
+                self.exitcode = max(self.exitcode, 1)
+            if path == "eventlog":
+                self._end_of_wait(job)
+            job.streams.pop(path, None)
+            self._check(job)
+
+    def _close(self, job: Job, path: str) -> None:
+        rpc = job.streams.pop(path, None)
+        if rpc is not None:
+            rpc.cancel("job-info.eventlog-watch-cancel")
+            rpc.abandon()
+
+    def _check(self, job: Job) -> None:
+        """Forget a job that nothing is open for."""
+        if job.done and not job.streams and self.jobs.pop(job.id, None) is not None and not self.jobs:
+            self._finished()
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def deliver(self, jobid: int, event: Event) -> None:
+        """Take an event from the journal."""
+        job = self.jobs.get(jobid)
+        if job is not None and not job.done:
+            self._main_event(job, event)
+
+    def _main_event(self, job: Job, event: Event) -> None:
+        name, when, context = event["name"], event["timestamp"], event.get("context") or {}
+        if self._zero is None or when < self._zero:
+            self._zero = when
+        if self._log_events:
+            self._log(job, when, self._described(name, context))
+        if name == "exception":
+            self._exception(job, context)
+        elif name == "alloc":
+            self._enter(job, "running")
+        elif name == "start" and (self._watch or job.wait.startswith("exec.")):
+            if self._watch:
+                self._open(job, "guest.output", self._output_event, FLUX_JOB_EVENT_WATCH_WAITCREATE)
+            if job.wait.startswith("exec."):
+                self._open(job, "guest.exec.eventlog", self._exec_event)
+        elif name == "finish":
+            self._finish(job, when, context["status"])
+        if name in (job.wait, "clean"):
+            self._close(job, "eventlog")
+            self._end_of_wait(job)
+            self._check(job)
+
+    def _exception(self, job: Job, context: dict[str, Any]) -> None:
+        if context["severity"] != 0:
+            return
+        if job.state == "pending":
+            self.exitcode = max(self.exitcode, 1)
+            self._enter(job, "failed")
+        note = context.get("note", "")
+        self._print(job.stderr, f"job.exception: type={context['type']} severity=0 {note}".rstrip() + "\n")
+
+    def _finish(self, job: Job, when: float, status: int) -> None:
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+        self.exitcode = max(self.exitcode, code)
+        self._enter(job, "failed" if status else "complete")
+        if self._log_status:
+            self._log(job, when, f"{job.state}: status={status}")
+
+    def _exec_event(self, job: Job, event: Event) -> None:
+        if self._log_events:
+            self._log(
+                job, event["timestamp"], self._described(f"exec.{event['name']}", event.get("context") or {})
+            )
+        if job.wait == f"exec.{event['name']}":
+            self._close(job, "guest.exec.eventlog")
+            self._close(job, "eventlog")
+            self._end_of_wait(job)
+            self._check(job)
+
+    def _end_of_wait(self, job: Job) -> None:
+        if not job.done:
+            job.done = True
+            if self.progress is not None:
+                self.progress.count += 1
+
+    def _enter(self, job: Job, state: str) -> None:
+        if job.state in ("pending", "running"):
+            if self.progress is not None:
+                self._count(job.state, -1)
+                self._count(state, 1)
+            job.state = state
+
+    def _count(self, state: str, change: int) -> None:
+        setattr(self.progress, state, getattr(self.progress, state) + change)
+
+    # -- output -----------------------------------------------------------------------------------
+
+    def _output_event(self, job: Job, event: Event) -> None:
+        context = event.get("context") or {}
+        if event["name"] == "data" and "data" in context:
+            from rosin.rfc.ioencode import decode_data
+
+            data = decode_data(context).data
+            if self._label:
+                from rosin.cli.job.output import labelled
+
+                data = labelled(data, f"{job.label}: {context['rank']}: ".encode())
+            self._write(job.stdout if context["stream"] == "stdout" else job.stderr, data)
+        elif event["name"] == "log":
+            level = _LEVELS[context["level"]]
+            words = [f"flux-shell[{context.get('rank', 0)}]", level, context.get("component") or ""]
+            text = ": ".join([word for word in words if word] + [context["message"]])
+            self._print(job.stderr, f"{job.label}: {text}\n" if self._label else f"{text}\n")
+
+    def _described(self, name: str, context: dict[str, Any]) -> str:
+        return f"{name} {_json.dumps_sorted(context).decode() if context else ''}"
+
+    def _log(self, job: Job, when: float, text: str) -> None:
+        self._print(job.stderr, f"{job.label}: {when - (self._zero or when):4.3f}s: {text}\n")
+
+    def _print(self, stream: IO[bytes], text: str) -> None:
+        self._write(stream, text.encode(errors="surrogateescape"))
+
+    def _write(self, stream: IO[bytes], data: bytes) -> None:
+        """Write; streams are flushed, and the progress bar is drawn again, once at the end of this turn."""
+        if not self._dirty:
+            if self.progress is not None:
+                self.progress.hide()
+            self.handle.reactor.defer(self.flush)
+        if stream is not next(iter(self._dirty), stream):
+            for other in self._dirty:
+                other.flush()  # keeps what goes to one terminal in order
+        self._dirty[stream] = None
+        stream.write(data)
+
+    def flush(self) -> None:
+        """Write out what is held back."""
+        dirty, self._dirty = self._dirty, {}
+        for stream in dirty:
+            stream.flush()
+        if dirty and self.progress is not None:
+            self.progress.show()
+
+
+class Journal:
+    """The events of all new jobs of the instance through one request (RFC 21, for the instance owner).
+
+    It costs one message per event instead of a watch per job. A user who may not read the journal gets a
+    watch per job instead. Ask before the first job is submitted.
+    """
+
+    def __init__(self, watcher: JobWatcher) -> None:
+        self._watcher = watcher
+        self._early: dict[int, list[Event]] | None = {}
+        self._rpc = watcher.handle.rpc(
+            "job-manager.events-journal", {"full": False}, flags=FLUX_RPC_STREAMING
+        )
+        self._rpc.then(self._arrived)
+
+    def known(self, jobid: int) -> None:
+        """A job of ours has this id: deliver its events, those that were faster than its id first."""
+        for event in (self._early or {}).pop(jobid, ()):
+            self._watcher.deliver(jobid, event)
+
+    def complete(self) -> None:
+        """All ids are known: the events of other jobs need not be kept."""
+        self._early = None
+
+    def close(self) -> None:
+        """End the request."""
+        if self._watcher.journal is self:
+            self._watcher.journal = None
+            self._rpc.cancel("job-manager.events-journal-cancel")
+            self._rpc.abandon()
+
+    def _arrived(self, rpc: RPC) -> None:
+        jobs = self._watcher.jobs
+        try:
+            while rpc.is_ready() and self._watcher.journal is self:
+                payload = rpc.get()
+                rpc.reset()
+                jobid = payload["id"]
+                if jobid in jobs:
+                    for event in payload["events"]:
+                        self._watcher.deliver(jobid, event)
+                elif self._early is not None and jobid >= 0:
+                    self._early.setdefault(jobid, []).extend(payload["events"])
+        except OSError as exc:
+            if isinstance(exc, BrokenPipeError):
+                raise
+            self._watcher.journal = None
+            for job in list(jobs.values()):
+                self._watcher.follow(job)
+
+
+def binary_streams() -> tuple[IO[bytes], IO[bytes]]:
+    """Standard output and error for bytes."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return sys.stdout.buffer, sys.stderr.buffer
