@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,11 +81,14 @@ class Client:
 
 
 def alive(pid: int) -> bool:
+    """Whether a process runs; a zombie that nobody has collected yet does not."""
     try:
         os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except ProcessLookupError:
         return False
-    return True
+    except FileNotFoundError:  # no /proc, or gone in between
+        return Path("/proc/self/stat").exists() is False
 
 
 async def test_conversation(inst: Instance) -> None:
@@ -488,3 +492,17 @@ async def test_nothing_survives_the_module() -> None:
             rexec_module.SHUTDOWN_TIMEOUT = kept
         assert not any(alive(pid) for pid in pids)
         assert await process.finish() == signal.SIGKILL
+
+
+async def test_what_hides_in_the_group_does_not_survive_either() -> None:
+    async with Instance(["rexec"], clock="real") as inst:
+        h = await inst.connect()
+        hidden = (
+            "(trap '' TERM; exec >/dev/null 2>&1; while :; do sleep 1000; done) & echo $!; exec sleep 1000"
+        )
+        process = Client(h, command("sh", "-c", hidden))
+        await process.until("output")
+        pid = int(process.output())
+        await inst.broker.remove("rexec")
+        assert await process.finish() == signal.SIGTERM
+        await gone(pid)

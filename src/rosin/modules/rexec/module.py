@@ -69,6 +69,7 @@ class Rexec(BrokerModule):
         for signum in (signal.SIGTERM, signal.SIGKILL):
             for session in list(self.sessions):
                 session.waitable = False
+                session.process.last_stand = True
                 session.process.resume()
                 session.process.signal(signum)
                 session.process.signal(signal.SIGCONT)

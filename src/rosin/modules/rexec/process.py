@@ -54,6 +54,7 @@ class Process:
         self.pid = -1
         self.status: int | None = None
         self.closed = False
+        self.last_stand = False  # whether what is left in the process group is killed at the end
         self.outputs: dict[str, Pump] = {}
         self.inputs: dict[str, Sink] = {}
         self.credits: dict[str, Credit] = {}
@@ -261,6 +262,8 @@ class Process:
                 os.close(sink.fd)
                 sink.fd = -1
         if self._child is not None:
+            if self.last_stand:
+                self._child.kill(signal.SIGKILL)
             self._child.poll()
 
     def abort(self) -> None:
