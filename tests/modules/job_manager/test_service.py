@@ -7,8 +7,11 @@ import errno
 import pytest
 
 from rosin import _json
+from rosin.broker.module import BrokerModule, request_handler
+from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
 
+R = {"version": 1, "execution": {"R_lite": [], "starttime": 1_700_000_000.0, "nodelist": []}}
 LIFE = [
     "submit",
     "validate",
@@ -573,3 +576,135 @@ async def test_exec_reload_reattaches(world, job):
         again.end(1)
         await drained(h)
         assert world.names(1) == LIFE
+
+
+class Watch(BrokerModule):
+    """Tells of one R after another, as the KVS watch service does."""
+
+    name = "kvs-watch"
+
+    async def start(self):
+        self.values = asyncio.Queue()
+
+    @request_handler("lookup")
+    async def lookup(self, msg):
+        while True:
+            expiration = await self.values.get()
+            R = {"version": 1, "execution": {"R_lite": [], "expiration": expiration}}
+            yield {"val": treeobj.val(_json.dumps(R))}
+
+
+async def test_jobs_end_with_the_instance(world, job, jobspec):
+    async with world.instance(manager=False, sched=False, exec=False) as inst:
+        watch = await inst.load(Watch)
+        for module in ("job-manager", world.sched, type("Exec", (world.exec,), {"hold": True})):
+            await inst.load(module)
+        h = await inst.connect()
+        watch.values.put_nowait(inst.clock.now() + 100)
+        await inst.settle()
+        jobs = [job(1, jobspec(101.0)), job(2, jobspec(99.0)), job(3)]
+        reply = await h.rpc("job-manager.submit", {"jobs": jobs})
+        text = "job duration (1.68333m) exceeds remaining instance lifetime (1.66667m)"
+        assert reply["errors"] == [[1, text]]
+        await inst.settle()
+        manager = inst.broker.modules["job-manager"].manager
+        for id in (2, 3):  # what a scheduler that knows of the end gives
+            manager.active[id].R = {**R, "execution": {**R["execution"], "expiration": 1e9}}
+        watch.values.put_nowait(inst.clock.now() + 200)
+        await inst.settle()
+        assert world.names(2)[-1] == "start"
+        assert world.log(3)[-1]["name"] == "resource-update"
+        assert world.log(3)[-1]["context"] == {"expiration": inst.clock.now() + 200}
+
+
+QUEUES = {
+    "policy": {"limits": {"duration": "1h"}},
+    "queues": {
+        "batch": {"requires": ["b"], "policy": {"limits": {"duration": "2h"}}},
+        "debug": {"policy": {"limits": {"job-size": {"max": {"ncores": 1}}}}},
+        "night": {"parent": "batch"},
+    },
+}
+
+
+async def test_named_queues(world, job, jobspec):
+    async with world.instance(config=QUEUES) as inst:
+        h = await inst.connect()
+        assert await h.rpc("job-manager.queue-list", {}) == {"queues": ["batch", "debug", "night"]}
+        for payload, text in (
+            ({"start": True, "all": False}, "Use --all"),
+            ({"start": True, "all": False, "name": "x"}, "'x' is not a valid queue"),
+        ):
+            with pytest.raises(OSError, match=text):
+                await h.rpc("job-manager.queue-start", payload)
+        with pytest.raises(OSError, match="a named queue is required"):
+            await h.rpc("job-manager.queue-status", {})
+        two = jobspec(60.0, queue="debug")
+        two["resources"][0]["count"] = 2
+        jobs = [
+            job(1, jobspec(60.0)),
+            job(2, jobspec(600.0, queue="batch", constraints={"properties": ["b"]})),
+            job(3, two),
+            job(4, jobspec(7000.0, queue="debug")),
+            job(5, jobspec(7000.0, queue="night")),
+        ]
+        reply = await h.rpc("job-manager.submit", {"jobs": jobs})
+        assert reply["errors"] == [
+            [1, "a named queue is required"],
+            [3, "requested ncores (2) exceeds policy limit of 1 for queue debug"],
+            [4, "requested duration (1.94444h) exceeds policy limit of 1h for queue debug"],
+        ]
+        await h.rpc("job-manager.queue-start", {"start": True, "all": False, "name": "night"})
+        assert await h.rpc("job-manager.queue-status", {"name": "night"}) == {
+            "enable": True,
+            "start": False,
+            "blocked": "parent",
+            "parent": "batch",
+            "stop_reason": "parent queue 'batch' is stopped",
+        }
+        await inst.settle()
+        assert inst.broker.modules["sched-fake"].requests == []
+        await h.rpc("job-manager.update", {"id": 2, "updates": {"attributes.system.queue": "debug"}})
+        reply = await h.rpc("job-manager.getattr", {"id": 2, "attrs": ["jobspec"]})
+        system = reply["jobspec"]["attributes"]["system"]
+        assert (system["queue"], system["constraints"]) == ("debug", {})
+        await h.rpc("job-manager.queue-start", {"start": True, "all": True})
+        await drained(h)
+        assert set(inst.broker.modules["sched-fake"].requests) == {2, 5}
+
+
+class Slow(BrokerModule):
+    """A scheduler that never answers."""
+
+    name = "sched"
+
+    @request_handler("expiration")
+    async def expiration(self, msg):
+        await asyncio.Event().wait()
+
+
+async def test_a_stop_answers_all_that_wait(world, job):
+    async with world.instance(sched=True, hold=True) as inst:
+        h = await inst.connect()
+        await h.rpc("job-manager.submit", {"jobs": [job(1, flags=4)]})
+        await inst.settle()
+        await inst.broker.remove("sched-fake")
+        await inst.load(Slow)
+        updates = {"attributes.system.duration": 60.0}
+        waiting = {
+            "wait": h.rpc("job-manager.wait", {"id": 1}),
+            "drain": h.rpc("job-manager.drain", {}),
+            "idle": h.rpc("job-manager.idle", {}),
+            "update": h.rpc("job-manager.update", {"id": 1, "updates": updates}),
+        }
+        stream = aiter(h.rpc("job-manager.events-journal", {}, flags=2))
+        while (await anext(stream))["id"] != -1:
+            pass
+        await inst.broker.remove("job-manager")
+        for name, rpc in waiting.items():
+            text = "shutting down" if name == "update" else "unloading"
+            with pytest.raises(OSError, match=text):
+                await rpc
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)
+        assert world.names(1)[-1] == "start"

@@ -188,6 +188,13 @@ class Dependencies:
         for key, waiting in list(self._singletons.items()):
             self._release_oldest(key, waiting)
 
+    def shut_down(self) -> None:
+        """The service ends: wait for nothing any more."""
+        for timers in self._timers.values():
+            for timer in timers:
+                timer.cancel()
+        self._timers.clear()
+
     def _begin(self, job: Job, begin: float, description: str) -> None:
         delay = begin - self.manager.port.now()
         if delay <= 0:

@@ -243,6 +243,7 @@ class Manager:
         """The service ends: answer all that wait."""
         for msg in [listener.msg for listener in self.journal.drop(lambda _: True)]:
             self.port.respond_error(msg, errno.ENODATA, None)
+        self.dependencies.shut_down()
         self.waits.fail(errno.ENOSYS, "job-manager is unloading")
         self.drain.fail(errno.ENOSYS, "job-manager is unloading")
 

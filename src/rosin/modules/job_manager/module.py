@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
-from rosin.constants import FLUX_KVS_TREEOBJ, FLUX_MSGFLAG_NORESPONSE, FLUX_RPC_STREAMING
+from rosin.constants import (
+    FLUX_KVS_TREEOBJ,
+    FLUX_KVS_WAITCREATE,
+    FLUX_KVS_WATCH,
+    FLUX_MSGFLAG_NORESPONSE,
+    FLUX_RPC_STREAMING,
+)
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
 from rosin.modules.job_manager.limits import Limits
 from rosin.modules.job_manager.manager import Manager
@@ -125,7 +131,8 @@ class JobManager(BrokerModule):
 
     async def _watch_instance(self) -> None:
         """Follow the expiration of the instance's own resources, when somebody can tell it."""
-        request = {"key": "resource.R", "flags": 4 | 8, "namespace": _NAMESPACE}
+        flags = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE
+        request = {"key": "resource.R", "flags": flags, "namespace": _NAMESPACE}
         try:
             async for answer in self.h.rpc("kvs-watch.lookup", request, flags=FLUX_RPC_STREAMING):
                 R = _json.loads(treeobj.val_data(answer["val"]))
@@ -134,6 +141,8 @@ class JobManager(BrokerModule):
         except OSError as error:
             if error.errno not in (errno.ENOSYS, errno.ENODATA):
                 self.log.warning(f"cannot follow the expiration of the instance: {error.strerror}")
+        except ValueError as error:  # FormatError, or not JSON
+            self.log.warning(f"cannot follow the expiration of the instance: resource.R: {error}")
 
     # -- what the manager asks for (Port) -------------------------------------------------------------
 
@@ -152,6 +161,9 @@ class JobManager(BrokerModule):
                 answer = await self.h.rpc(topic, payload)
             except OSError as error:
                 done(None, error)
+            except asyncio.CancelledError:
+                done(None, OSError(errno.EAGAIN, "job manager is shutting down"))
+                raise
             else:
                 done(answer, None)
 

@@ -7,6 +7,7 @@ forgotten. Requests and responses carry matchtag 0 and are matched by job id.
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +77,7 @@ class Start:
             return
 
         def done(payload: Any, error: OSError | None) -> None:
-            if error is not None and job.id in self.manager.active:
+            if error is not None and error.errno != errno.EAGAIN and job.id in self.manager.active:
                 note = "the execution service did not take the new expiration: the job may end at the old one"
                 self.manager.except_(job, "exec", 1, f"{note} ({error.strerror})")
 

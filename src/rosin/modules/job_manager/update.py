@@ -102,7 +102,8 @@ def _offer(manager: Manager, msg: Message, job: Job, changes: dict[str, Any], im
 
     def agreed(payload: Any, error: OSError | None) -> None:
         if error is not None and error.errno != errno.ENOSYS:
-            text = "scheduler refused expiration update" if running else error.strerror
+            refused = running and error.errno != errno.EAGAIN
+            text = "scheduler refused expiration update" if refused else error.strerror
             manager.port.respond_error(msg, error.errno or errno.EINVAL, text)
         elif job.state == FLUX_JOB_STATE_INACTIVE:
             manager.port.respond_error(msg, errno.EINVAL, "job is inactive")
