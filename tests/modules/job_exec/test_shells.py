@@ -70,6 +70,14 @@ async def test_normal(inst: Instance, manager: Any, tmp_path: Path) -> None:
     assert await namespaces(h) == []
 
 
+async def test_output_that_is_no_text(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    h = await inst.connect()
+    manager.run(system=shell(tmp_path, r"printf 'a\377b\n'"))
+    await ended(inst, manager)
+    (log,) = [context for name, context in await read_log(h) if name == "log"]
+    assert log["data"] == "a\N{REPLACEMENT CHARACTER}b\n"
+
+
 async def test_missing_shell(inst: Instance, manager: Any) -> None:
     h = await inst.connect()
     manager.run(system={"exec": {"job_shell": "/nonexistent"}})

@@ -27,7 +27,7 @@ from rosin.modules.job_exec.mock import MockExec, mock_config
 from rosin.modules.job_exec.request import Allocation, StartRequest
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.modules.job_exec.writer import Guest, Writer
-from rosin.rfc import eventlog, fluid
+from rosin.rfc import eventlog, fluid, ioencode
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 
@@ -351,10 +351,10 @@ class JobExec(BrokerModule):
         assert isinstance(backend, ShellExec)
         kind = answer["type"]
         if kind == "output":
-            io = answer["io"]
-            if io.get("data"):
-                text = io["data"]  # what is not UTF-8 stays in base64, as it came
-                backend.shell_output(rank, launch.component(run.job), io["stream"], text)
+            io = ioencode.decode_data(answer["io"])
+            if io.data:
+                text = io.data.decode(errors="replace")
+                backend.shell_output(rank, launch.component(run.job), io.stream, text)
         elif kind == "started":
             backend.shell_started(rank, answer["pid"], self.now())
         elif kind == "finished":
