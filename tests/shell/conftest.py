@@ -16,7 +16,7 @@ from rosin.handle.framing import FrameReader, frame
 from rosin.process.zygote import Zygote
 from rosin.rfc import eventlog, fluid, ioencode, sign
 from rosin.rfc.message import Message
-from rosin.shell.main import PRELOAD
+from rosin.shell import PRELOAD, TARGET
 
 JOBID = fluid.parse("ƒ2TwG5P3")
 TIMEOUT = 30
@@ -220,7 +220,7 @@ class Job:
         env = {"FLUX_URI": broker.uri, "PATH": os.environ["PATH"]}
         reader, writer = os.pipe()
         self.stderr = reader
-        self.spawned = zygote.spawn("rosin.shell.main:main", argv, env, fds={2: writer}, name="test-shell")
+        self.spawned = zygote.spawn(TARGET, argv, env, fds={2: writer}, name="test-shell")
         os.close(writer)
         self.pid = zygote.wait_started(self.spawned)
 

@@ -3,9 +3,9 @@
 
 Start it before any event loop, thread or ZeroMQ context exists::
 
-    zygote = Zygote.start(["rosin.shell.main", "rosin._json:accelerate"])
+    zygote = Zygote.start(rosin.shell.PRELOAD)
     zygote.attach(loop)                                  # any object with add_reader/add_writer, as asyncio's
-    shell = zygote.spawn("rosin.shell.main:main", ["rosin-shell", "1234"], env, on_exit=ended)
+    shell = zygote.spawn(rosin.shell.TARGET, ["rosin-shell", "1234"], env, on_exit=ended)
 
 Without a loop, ``zygote.wait(shell)`` blocks until the process ended. When the zygote itself dies, every
 process still running is reported with ``error`` set, and :attr:`Zygote.alive` turns False: the caller then

@@ -17,6 +17,7 @@ from rosin.rfc.jobpath import guest_namespace
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
+    from rosin.handle.reactor import Timer
     from rosin.shell.connection import ShellHandle
 
 _APPEND = 32
@@ -33,7 +34,8 @@ class GuestLog:
         self._batch: dict[str, list[str]] = {}
         self._batch_size = 0
         self._in_flight = 0
-        self._scheduled = False
+        self._urgent = False
+        self._timer: Timer | None = None
         self._closed = False
         self.backlog = 0
         #: Called whenever a commit was answered.
@@ -54,14 +56,21 @@ class GuestLog:
         self._batch_size += len(line)
         self.backlog += len(line)
         if lazy:
-            self._h.reactor.timer(LAZY, self._flush_idle)
-        elif not self._scheduled and not self._in_flight:
-            self._scheduled = True
-            self._h.reactor.defer(self._flush_idle)
+            if self._timer is None:
+                self._timer = self._h.reactor.timer(LAZY, self._hurry)
+        elif not self._urgent:
+            self._urgent = True
+            if not self._in_flight:
+                self._h.reactor.defer(self._flush_urgent)
 
-    def _flush_idle(self) -> None:
-        self._scheduled = False
-        if not self._in_flight:
+    def _hurry(self) -> None:
+        """What was lazy has waited long enough."""
+        self._timer = None
+        self._urgent = True
+        self._flush_urgent()
+
+    def _flush_urgent(self) -> None:
+        if self._urgent and not self._in_flight:
             self.flush()
 
     def sync(self) -> None:
@@ -72,6 +81,10 @@ class GuestLog:
 
     def flush(self) -> Future | None:
         """Send what has been collected, without waiting for the commit before; returns its future."""
+        self._urgent = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if not self._batch:
             return None
         ops = [
@@ -103,8 +116,7 @@ class GuestLog:
         except OSError as error:
             if self.on_error is not None:
                 self.on_error(error)
-        if not self._in_flight:
-            self.flush()
+        self._flush_urgent()
         if self.on_progress is not None:
             self.on_progress()
         if self.idle and self.on_idle is not None:

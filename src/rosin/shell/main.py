@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The job shell as a program: ``python -m rosin.shell [--init JSON | --init-fd FD] JOBID``.
 
-:func:`main` is also what a zygote calls, with :data:`PRELOAD` imported before. The environment must have
+:func:`main` is also what a zygote calls that has called :func:`warm`. The environment must have
 ``FLUX_URI``; ``FLUX_KVS_NAMESPACE`` is used when it is there. The exit code is the greatest of the tasks'
 (128 plus the number for a signal), 127 or 126 when a program cannot be run, 1 when the shell fails.
 """
@@ -19,16 +19,19 @@ from rosin.rfc import fluid
 from rosin.shell.connection import ShellHandle
 from rosin.shell.shell import Shell
 
-#: What a zygote imports and calls before it forks shells.
-PRELOAD = [
-    "rosin._json:accelerate",
-    "rosin.shell.main",
-    "rosin.rfc.hostlist",
-    "rosin.shell.affinity:topology",
-    "rosin.process.platform:warm",
-]
-
 USAGE = "usage: rosin-shell [--init JSON | --init-fd FD] JOBID"
+
+
+def warm() -> None:
+    """Load and compute now what every shell needs: for a zygote, which then forks shells that have it."""
+    import rosin.rfc.blobref
+    import rosin.rfc.hostlist  # noqa: F401
+    from rosin.process import platform
+    from rosin.shell import affinity
+
+    _json.accelerate()
+    platform.warm()
+    affinity.topology()
 
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
