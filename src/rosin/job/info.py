@@ -355,6 +355,14 @@ def _returncode(info: JobInfo) -> int | str:
     return 1 if info.result_id == FLUX_JOB_RESULT_FAILED else ""
 
 
+def _short_duration(seconds: float) -> str:
+    """A duration in four significant digits, as listings show it: 3.000s, 1.017m."""
+    for factor, suffix in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= factor:
+            return f"{seconds / factor:.4g}{suffix}"
+    return f"{seconds:.3f}"[:5] + "s" if seconds else "0s"
+
+
 def _contextual_info(info: JobInfo) -> Any:
     """Where the job runs or ran, or what it waits for."""
     state = info.state
@@ -366,10 +374,8 @@ def _contextual_info(info: JobInfo) -> Any:
         return info.nodelist
     estimate = info.sched.t_estimate
     if isinstance(estimate, int | float):
-        from rosin.rfc import fsd
-
         left = estimate - time.time()
-        return "eta:now" if left < 0 else f"eta:{fsd.encode(left)}"
+        return "eta:now" if left < 0 else f"eta:{_short_duration(left)}"
     if info.urgency == 0:
         return "held"
     return "priority-hold" if info.priority == 0 else ""

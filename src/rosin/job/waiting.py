@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from rosin.job.events import EventLogEvent
     from rosin.job.info import JobInfo
 
+# flux-core's bindings have the unsigned value
+_ANY = (FLUX_JOBID_ANY, 2**64 - 1)
+
 
 class JobWaitResult(NamedTuple):
     """How a waitable job ended."""
@@ -41,7 +44,7 @@ class JobWaitFuture(Call):
 
 def wait_async(flux_handle: Handle, jobid: int | str = FLUX_JOBID_ANY) -> JobWaitFuture:
     """Wait for a job that was submitted ``waitable``, or for any of them."""
-    target = jobid if jobid == FLUX_JOBID_ANY else int(JobID(jobid))
+    target = FLUX_JOBID_ANY if jobid in _ANY else int(JobID(jobid))
     return JobWaitFuture(flux_handle, "job-manager.wait", {"id": target})
 
 

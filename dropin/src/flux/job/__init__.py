@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""flux.job.
+
+Some functions and classes have the name of a submodule. As in flux-core they win, so these submodules are
+imported first and then hidden behind them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import flux.job.JobID
+import flux.job.Jobspec
+import flux.job.kill
+import flux.job.submit
+import flux.job.timeleft
+import flux.job.wait
+import rosin.job
+from rosin.job.control import kill
+from rosin.job.jobid import JobID
+from rosin.job.remaining import timeleft
+from rosin.job.spec import Jobspec
+from rosin.job.submission import submit
+from rosin.job.waiting import wait
+
+__all__ = ["JobID", "Jobspec", "kill", "submit", "timeleft", "wait"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in rosin.job.__all__:
+        return getattr(rosin.job, name)
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'flux.job' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *rosin.job.__all__})

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""flux.job.info."""
+
+from rosin.job.fields import (
+    job_fields_to_attrs,
+)
+from rosin.job.info import (
+    AnnotationsInfo,
+    DependencyList,
+    EmptyObject,
+    ExceptionInfo,
+    InfoList,
+    JobInfo,
+    get_username,
+    resulttoemoji,
+    resulttostr,
+    statetoemoji,
+    statetostr,
+    statustoemoji,
+    statustostr,
+)
+
+__all__ = [
+    "AnnotationsInfo",
+    "DependencyList",
+    "EmptyObject",
+    "ExceptionInfo",
+    "InfoList",
+    "JobInfo",
+    "get_username",
+    "job_fields_to_attrs",
+    "resulttoemoji",
+    "resulttostr",
+    "statetoemoji",
+    "statetostr",
+    "statustoemoji",
+    "statustostr",
+]

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""flux.job.journal."""
+
+from rosin.job.journal import (
+    SENTINEL_EVENT,
+    JournalConsumer,
+    JournalEvent,
+)
+
+__all__ = [
+    "SENTINEL_EVENT",
+    "JournalConsumer",
+    "JournalEvent",
+]

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""flux.job.kill."""
+
+from rosin.job.control import (
+    cancel,
+    cancel_async,
+    job_raise,
+    job_raise_async,
+    kill,
+    kill_async,
+)
+
+__all__ = [
+    "cancel",
+    "cancel_async",
+    "job_raise",
+    "job_raise_async",
+    "kill",
+    "kill_async",
+]

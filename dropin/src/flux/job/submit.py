@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""flux.job.submit."""
+
+from rosin.job.submission import (
+    SubmitFuture,
+    submit,
+    submit_async,
+    submit_get_id,
+)
+
+__all__ = [
+    "SubmitFuture",
+    "submit",
+    "submit_async",
+    "submit_get_id",
+]

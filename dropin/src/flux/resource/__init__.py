@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""flux.resource."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import rosin.resource
+
+
+def __getattr__(name: str) -> Any:
+    if name in rosin.resource.__all__:
+        return getattr(rosin.resource, name)
+    if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'flux.resource' has no attribute '{name}'")

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""flux.resource.status."""
+
+from rosin.resource.status import DrainInfo, ResourceStatus, ResourceStatusRPC, resource_status
+
+__all__ = ["DrainInfo", "ResourceStatus", "ResourceStatusRPC", "resource_status"]

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""flux.util."""
+
+from rosin.rfc.fsd import parse as parse_fsd
+
+__all__ = ["parse_fsd"]
