@@ -63,8 +63,23 @@ class Parser(argparse.ArgumentParser):
         return 0
 
 
+_width: int | None = None
+
+
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    return argparse.HelpFormatter(prog, max_help_position=36)
+    """The layout of help texts.
+
+    argparse makes one for every option that is added; it must not look for the terminal each time.
+    """
+    global _width
+    if _width is None:
+        import os
+
+        try:
+            _width = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns) - 2
+        except (OSError, ValueError):
+            _width = 78
+    return argparse.HelpFormatter(prog, max_help_position=36, width=_width)
 
 
 def optional_argument(const: Any, **kwargs: Any) -> dict[str, Any]:

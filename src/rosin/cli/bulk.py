@@ -6,9 +6,9 @@ from __future__ import annotations
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
+from rosin import _json
 from rosin.cli.base import connect, fail, id_text, warning
-from rosin.cli.submission import Builder, is_idset, parse_urgency, submit_flags
-from rosin.cli.template import has_fields, substitute
+from rosin.cli.submission import Builder, is_idset, parse_urgency, set_cc, submit_flags
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -73,6 +73,8 @@ class Bulk:
         if ids is None:
             yield Submission(args, self._jobspec(args), "")
             return
+        from rosin.cli.template import has_fields, substitute
+
         if has_fields(args):
             for cc in ids:
                 copy = substitute(args, cc=cc)
@@ -89,8 +91,8 @@ class Bulk:
             fail(self._prog, "per-task input not supported for submit")
         jobspec = self._builder.build(args)
         if cc is not None and args.cc:
-            jobspec.environment = {**(jobspec.environment or {}), "FLUX_JOB_CC": cc}
-        return jobspec.encode()
+            set_cc(jobspec, cc)
+        return _json.dumps(jobspec)
 
     # -- submitting -------------------------------------------------------------------------------
 

@@ -90,11 +90,14 @@ def _read_rules(path: str) -> list[str]:
     return [line for line in lines if line]
 
 
+def _encodable(text: str) -> bool:
+    """Whether JSON can hold it: bytes that are not UTF-8 cannot be passed on."""
+    return text.isprintable() or not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def job_environment(rules: Sequence[str] | None) -> Environment:
     """The environment of this process, as the rules change it. Raises ValueError."""
-    from rosin.job.spec import current_environment
-
-    result = Environment(current_environment())
+    result = Environment({name: value for name, value in os.environ.items() if _encodable(name + value)})
     result.apply(rules or ())
     return result
 

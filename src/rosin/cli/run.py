@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 
+from rosin import _json
 from rosin.cli.base import Parser, connect, id_text, utf8_output
 from rosin.cli.options import add_job_options, add_task_options
 from rosin.cli.submission import Builder, is_idset, parse_urgency, submit_flags
@@ -29,13 +30,13 @@ def main(argv: list[str], prog: str) -> int:
     args = parser(prog).parse_command(argv)
     jobspec = Builder().build(args)
     if args.dry_run:
-        print(jobspec.dumps())
+        print(_json.dumps(jobspec).decode())
         return 0
     urgency, flags = parse_urgency(args.urgency), submit_flags(args.flags)
     from rosin.job.submission import submit_async
 
     handle = connect()
-    jobid = submit_async(handle, jobspec.encode(), urgency, **flags).get_id()
+    jobid = submit_async(handle, _json.dumps(jobspec), urgency, **flags).get_id()
     label = id_text(jobid)
     if args.verbose > 0:
         sys.stderr.write(f"jobid: {label}\n")

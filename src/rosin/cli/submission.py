@@ -8,13 +8,16 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.job.spec import JobspecV1
+from rosin.rfc import jobspec_build
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
     from rosin.cli.environment import Environment
+    from rosin.job.spec import Jobspec
+
+    Object = dict[str, Any]
 
 _NUMBERS = (
     "ntasks",
@@ -159,14 +162,13 @@ class Builder:
         self._environments: dict[tuple[str, ...], Environment] = {}
         self._rlimits: dict[tuple[str, ...], dict[str, int]] = {}
 
-    def build(self, args: Namespace) -> JobspecV1:
-        """The jobspec of ``args`` (run, submit, bulksubmit). Raises ValueError and OSError."""
+    def build(self, args: Namespace) -> Object:
+        """The jobspec of ``args`` (run, submit, bulksubmit) as an object. Raises ValueError and OSError."""
         if not args.command:
             raise ValueError("job command and arguments are missing")
         numbers = {name: _number(name, getattr(args, name)) for name in _NUMBERS}
         stdin = args.input if args.input is not None and not is_idset(args.input) else None
         options = {
-            "environment": {},  # set below
             "duration": time_limit(args.time_limit),
             "cwd": args.cwd if args.cwd is not None else os.getcwd(),
             "name": args.job_name,
@@ -182,47 +184,44 @@ class Builder:
         self.apply(jobspec, args)
         return jobspec
 
-    def apply(self, jobspec: JobspecV1, args: Namespace) -> None:
+    def apply(self, jobspec: Jobspec | Object, args: Namespace) -> None:
         """Set what all submission commands can set. Raises ValueError and OSError."""
-        self._set_environment(jobspec, args)
+        obj: Object = jobspec if isinstance(jobspec, dict) else jobspec.jobspec
+        set_option = jobspec_build.set_shell_option
+        self._set_environment(obj, args)
         if args.signal:
-            jobspec.setattr_shell_option("signal", parse_signal(args.signal))
+            set_option(obj, "signal", parse_signal(args.signal))
         if getattr(args, "taskmap", None) is not None:
-            jobspec.setattr_shell_option("taskmap", uri_entry(args.taskmap, "taskmap"))
+            set_option(obj, "taskmap", uri_entry(args.taskmap, "taskmap"))
         if args.dependency:
             entries = [uri_entry(uri, "dependency") for uri in args.dependency]
             if any(entry["scheme"] == "after" for entry in entries):
                 sys.stderr.write("dependency scheme 'after' is deprecated, use 'afterstart'\n")
-            jobspec.setattr("system.dependencies", entries)
+            obj["attributes"]["system"]["dependencies"] = entries
         if args.requires:
-            jobspec.setattr("system.constraints", constraint(args.requires))
+            obj["attributes"]["system"]["constraints"] = constraint(args.requires)
         for text in args.setopt or ():
-            jobspec.setattr_shell_option(*keyval("--setopt", text))
+            set_option(obj, *keyval("--setopt", text))
         for text in args.setattr or ():
-            key, value = keyval("--setattr", text)
-            if key.startswith("."):
-                key = f"attributes{key}"
-            elif not key.startswith(("attributes.", "user.", "system.")):
-                key = f"system.{key}"
-            jobspec.setattr(key, value)
+            set_attribute(obj, *keyval("--setattr", text))
         for text in args.add_file or ():
-            add_file(jobspec, text)
+            add_file(obj, text)
 
-    def _set_environment(self, jobspec: JobspecV1, args: Namespace) -> None:
+    def _set_environment(self, obj: Object, args: Namespace) -> None:
         from rosin.cli import environment as env
 
         rules = tuple(args.env or ())
         if rules not in self._environments:
             self._environments[rules] = env.job_environment(rules)
         found = self._environments[rules]
-        jobspec.environment = found.variables
+        obj["attributes"]["system"]["environment"] = found.variables.copy()
         if found.templates:
-            jobspec.setattr_shell_option("env-expand", dict(found.templates))
+            jobspec_build.set_shell_option(obj, "env-expand", dict(found.templates))
         limits = tuple(args.rlimit or ())
         if limits not in self._rlimits:
             self._rlimits[limits] = env.job_rlimits(limits)
         if self._rlimits[limits]:
-            jobspec.setattr_shell_option("rlimit", self._rlimits[limits])
+            jobspec_build.set_shell_option(obj, "rlimit", self._rlimits[limits])
 
 
 def _number(name: str, text: str | None) -> int | None:
@@ -236,7 +235,7 @@ def _number(name: str, text: str | None) -> int | None:
 
 def _shape(
     command: Sequence[str], numbers: dict[str, int | None], exclusive: bool, options: dict[str, Any]
-) -> JobspecV1:
+) -> Object:
     """The jobspec of a number of tasks, or of tasks per resource."""
     per_node, per_core = numbers["tasks_per_node"], numbers["tasks_per_core"]
     nodes, cores, gpus = numbers["nodes"], numbers["cores"], numbers["gpus_per_node"]
@@ -253,7 +252,7 @@ def _shape(
         raise ValueError("Per-resource options can't be used with per-task options. (See --help for details)")
     if nodes and cores is not None and cores % nodes:
         raise ValueError("number of cores must be evenly divisible by node count")
-    return JobspecV1.per_resource(
+    return jobspec_build.per_resource(
         command,
         ncores=cores,
         nnodes=nodes,
@@ -267,7 +266,7 @@ def _shape(
 
 def _per_task(
     command: Sequence[str], numbers: dict[str, int | None], exclusive: bool, options: dict[str, Any]
-) -> JobspecV1:
+) -> Object:
     nodes, ntasks = numbers["nodes"], numbers["ntasks"]
     if not ntasks and nodes:
         ntasks, exclusive = nodes, True
@@ -283,7 +282,7 @@ def _per_task(
         raise ValueError("node count must not be greater than task count")
     if exclusive and nodes is None:
         raise ValueError("exclusive can only be set with a node count")
-    return JobspecV1.from_command(
+    return jobspec_build.from_command(
         command,
         num_tasks=ntasks,
         cores_per_task=cores,
@@ -294,7 +293,25 @@ def _per_task(
     )
 
 
-def add_file(jobspec: JobspecV1, text: str) -> None:
+def set_attribute(obj: Object, key: str, value: Any) -> None:
+    """Set an attribute: below ``system.`` unless ``attributes.``, ``user.``, ``system.`` or a dot leads."""
+    steps = key.removeprefix("attributes").lstrip(".").split(".")
+    if not key.startswith((".", "attributes.", "user.", "system.")):
+        steps.insert(0, "system")
+    node = obj["attributes"]
+    for step in steps[:-1]:
+        node = node.setdefault(step, {})
+        if not isinstance(node, dict):
+            raise ValueError(f"--setattr: cannot set {key}: {step} is not an object")
+    node[steps[-1]] = value
+
+
+def set_cc(obj: Object, cc: str) -> None:
+    """Tell a copy which one it is."""
+    obj["attributes"]["system"]["environment"]["FLUX_JOB_CC"] = cc
+
+
+def add_file(obj: Object, text: str) -> None:
     """Give the job the file of ``--add-file=[NAME[:PERMS]=]DATA``. Raises ValueError."""
     name, equals, data = text.replace("\\n", "\n").partition("=")
     perms = None
@@ -307,6 +324,13 @@ def add_file(jobspec: JobspecV1, text: str) -> None:
         if stem and mode and not mode.strip("01234567"):
             name, perms = stem, int(mode, 8)
     try:
-        jobspec.add_file(name, data, perms=perms)
+        if "\n" in data:
+            jobspec_build.add_file(obj, name, data, 0o600 if perms is None else perms, "utf-8")
+        else:
+            from rosin.job.spec import Jobspec
+
+            holder = Jobspec.__new__(Jobspec)
+            holder.jobspec = obj
+            holder.add_file(name, data, perms=perms)
     except (TypeError, ValueError, OSError) as exc:
         raise ValueError(f"--add-file={text}: {exc}") from None

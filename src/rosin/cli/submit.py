@@ -26,15 +26,16 @@ def main(argv: list[str], prog: str) -> int:
     utf8_output()
     args = parser(prog).parse_command(argv)
     if args.dry_run:
-        from rosin.cli.submission import Builder
+        from rosin import _json
+        from rosin.cli.submission import Builder, set_cc
         from rosin.cli.template import substitute
 
         ids = copies(args)
         copy = args if ids is None else substitute(args, cc=ids[0])
         jobspec = Builder().build(copy)
         if ids is not None and args.cc:
-            jobspec.environment = {**(jobspec.environment or {}), "FLUX_JOB_CC": str(ids[0])}
-        print(jobspec.dumps())
+            set_cc(jobspec, str(ids[0]))
+        print(_json.dumps(jobspec).decode())
         return 0
     ids = copies(args)
     bulk = Bulk(prog, args, 1 if ids is None else len(ids))
