@@ -200,6 +200,9 @@ class SocketClient(Client, asyncio.Protocol):
         if self._transport is not None and out:
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
+    def backlog(self) -> int:
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
     def close(self) -> None:
         """Write what is left and hang up."""
         self._flush()

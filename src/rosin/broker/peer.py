@@ -58,6 +58,10 @@ class Peer:
         """Take a response whose next hop is this peer."""
         raise NotImplementedError
 
+    def backlog(self) -> int:
+        """Bytes taken but not passed on yet: a producer of much data pauses while this is large."""
+        return 0
+
     def deliver_event(self, msg: Message) -> None:
         """Take an event that matches the subscriptions."""
         raise NotImplementedError

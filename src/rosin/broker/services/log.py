@@ -36,7 +36,7 @@ class LogService(BrokerModule):
             raise OSError(errno.EPROTO, "log.dmesg requires the streaming flag")
         if not field(msg.args, "nobacklog", bool, False):
             for line in self.broker.ring.lines:
-                self.respond(msg, line)
+                self.respond(msg, line + b"\0")
         if follow:
             self._follows[msg.sender, msg.matchtag] = msg
         else:
@@ -45,7 +45,7 @@ class LogService(BrokerModule):
 
     def _new_line(self, line: bytes) -> None:
         for msg in self._follows.values():
-            self.respond(msg, line)
+            self.respond(msg, line + b"\0")
 
     @request_handler("cancel")
     def cancel(self, msg: Message) -> Any:

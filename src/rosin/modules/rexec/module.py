@@ -30,7 +30,6 @@ from rosin.rfc import ioencode
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from rosin.broker.peer import Peer
     from rosin.rfc.message import Message
 
 #: Bytes that may wait for a client before its process is paused, and at which it goes on.
@@ -283,7 +282,7 @@ class Rexec(BrokerModule):
         if session.listener is None or not session.listener.route:
             return 0
         peer = self.broker.router.peers.get(session.listener.route[-1])
-        return 0 if peer is None else backlog(peer)
+        return 0 if peer is None else peer.backlog()
 
     def failed(self, session: Session) -> None:
         """The process could not be started or broke the protocol; its client has been told."""
@@ -313,12 +312,6 @@ class Rexec(BrokerModule):
             session.waiter = None
         if not self.sessions:
             self._empty.set()
-
-
-def backlog(peer: Peer) -> int:
-    """Bytes that a peer of the router has not passed on yet; 0 for one that takes everything at once."""
-    transport = getattr(peer, "_transport", None)
-    return 0 if transport is None else int(transport.get_write_buffer_size())
 
 
 def session_io(io: dict[str, Any]) -> tuple[str, bytes, bool]:
