@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Log lines as Flux's ``log`` service carries them: the RFC 5424 header without structured data.
 
-``<PRI>1 TIMESTAMP HOSTNAME APPNAME PROCID MSGID - TEXT``; Flux puts the broker rank into HOSTNAME and uses
-the facility *user*. The timestamp is UTC with microseconds.
+``<PRI>1 TIMESTAMP HOSTNAME APPNAME PROCID MSGID - TEXT``; Flux puts the broker rank into HOSTNAME. The timestamp is
+UTC with microseconds. RFC 5424 computes PRI as facility * 8 + severity; flux-core has the two the other way
+round, with facility 0, and on the wire flux-core wins.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import time
 
 from rosin.errors import FormatError
 
-FACILITY_USER = 1
 SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
@@ -29,8 +29,7 @@ def encode(
     whole = int(now)
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
     micros = int((now - whole) * 1e6)
-    pri = FACILITY_USER * 8 + severity
-    line = f"<{pri}>1 {stamp}.{micros:06d}Z {hostname} {appname} {procid} - - {text}"
+    line = f"<{severity << 3}>1 {stamp}.{micros:06d}Z {hostname} {appname} {procid} - - {text}"
     return line.rstrip("\n").encode(errors="surrogateescape")
 
 
@@ -46,8 +45,8 @@ class LogLine:
         fields = line[end + 1 :].split(" ", 7)
         if not line.startswith("<") or not line[1:end].isdigit() or len(fields) < 7 or fields[0] != "1":
             raise FormatError("log: not an RFC 5424 line")
-        pri = int(line[1:end])
-        self.facility, self.severity = divmod(pri, 8)
+        pri = min(int(line[1:end]), 63)
+        self.severity, self.facility = divmod(pri, 8)
         self.timestamp, self.hostname, self.appname, self.procid = fields[1:5]
         self.text = fields[7] if len(fields) > 7 else ""
 

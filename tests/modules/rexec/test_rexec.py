@@ -446,17 +446,11 @@ async def test_guests_and_remote_clients(inst: Instance) -> None:
 async def test_a_process_without_credit_for_output_is_paused(inst: Instance) -> None:
     """A client whose transport is full: the process must block instead of growing the broker."""
 
-    class FullTransport:
-        waiting = 100 << 20
-
-        def get_write_buffer_size(self) -> int:
-            return self.waiting
-
+    waiting = 100 << 20
     h = await inst.connect()
     process = Client(h, command("yes", opts={"ROSIN_CHUNKS": "1"}))
     pid = (await process.until("output"))["pid"]
-    transport = FullTransport()
-    h.client._transport = transport  # type: ignore[attr-defined]
+    h.client.backlog = lambda: waiting  # type: ignore[method-assign]
     module = inst.broker.modules["rexec"]
     async with asyncio.timeout(20):
         while not module.slow:
@@ -466,7 +460,7 @@ async def test_a_process_without_credit_for_output_is_paused(inst: Instance) -> 
     count = module.counts["tx"][1]
     await inst.settle()
     assert module.counts["tx"][1] == count
-    transport.waiting = 0
+    waiting = 0
     async with asyncio.timeout(20):
         while module.counts["tx"][1] == count:
             await asyncio.sleep(0.002)
