@@ -114,7 +114,7 @@ def resource_counts(jobspec: dict[str, Any]) -> dict[str, int]:
     while stack:
         vertex, factor = stack.pop()
         count = vertex.get("count", 1)
-        number = factor * (count if isinstance(count, int) else _lowest(count))
+        number = factor * _lowest(count)
         if vertex.get("type") in totals:
             totals[vertex["type"]] += number
         stack += [(child, number) for child in vertex.get("with", ())]
@@ -123,6 +123,8 @@ def resource_counts(jobspec: dict[str, Any]) -> dict[str, int]:
 
 def _lowest(count: Any) -> int:
     if isinstance(count, dict):
-        return int(count.get("min", 1))
+        count = count.get("min", 1)
+    if isinstance(count, int):
+        return count
     digits = "".join(char if char.isdigit() else " " for char in str(count)).split()
     return int(digits[0]) if digits else 1

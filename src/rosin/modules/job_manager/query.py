@@ -27,7 +27,7 @@ def list_jobs(manager: Manager, msg: Message) -> dict[str, Any]:
     if limit < 0:
         raise OSError(errno.EPROTO, "max_entries must be >= 0")
     jobs: list[dict[str, Any]] = []
-    for job in _active(manager):
+    for job in _active(manager, limit):
         if limit and len(jobs) >= limit:
             break
         jobs.append(_entry(job))
@@ -35,8 +35,8 @@ def list_jobs(manager: Manager, msg: Message) -> dict[str, Any]:
     return {"jobs": jobs}
 
 
-def _active(manager: Manager) -> Iterator[Job]:
-    yield from manager.alloc.queue
+def _active(manager: Manager, limit: int) -> Iterator[Job]:
+    yield from manager.alloc.queue.head(limit) if limit else manager.alloc.queue
     for job in manager.active.values():
         if not job.alloc_queued:
             yield job

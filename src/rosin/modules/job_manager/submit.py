@@ -66,6 +66,7 @@ def _job(manager: Manager, item: Any) -> Job:
 
 def admit(manager: Manager, job: Job) -> None:
     """Check *job* and post its first events. Raises OSError EINVAL with the reason for refusing it."""
+    check_shape(job.jobspec)
     manager.queues.check_submit(job.queue)
     manager.limits.check(job.jobspec, manager.port.now())
     check = manager.dependencies.check(job)
@@ -79,6 +80,35 @@ def admit(manager: Manager, job: Job) -> None:
     manager.post(job, "submit", context, timestamp=job.t_submit)
     manager.dependencies.admit(job, check)
     manager.post(job, "validate")
+
+
+_SYSTEM: dict[str, Any] = {
+    "queue": str,
+    "duration": (int, float),
+    "job": dict,
+    "dependencies": list,
+    "constraints": dict,
+}
+
+
+def check_shape(jobspec: dict[str, Any]) -> None:
+    """Check the types of what the manager reads: a jobspec submitted with NOVALIDATE may hold anything.
+
+    Raises OSError EINVAL.
+    """
+    attributes = jobspec.get("attributes")
+    system = attributes.get("system", {}) if isinstance(attributes, dict) else None
+    if not isinstance(system, dict):
+        raise OSError(errno.EINVAL, "jobspec: attributes.system: expected an object")
+    for name, types in _SYSTEM.items():
+        if name in system and not isinstance(system[name], types):
+            raise OSError(errno.EINVAL, f"jobspec: attributes.system.{name}: wrong type")
+    stack = [("resources", jobspec.get("resources"))]
+    while stack:
+        place, vertices = stack.pop()
+        if not isinstance(vertices, list) or not all(isinstance(vertex, dict) for vertex in vertices):
+            raise OSError(errno.EINVAL, f"jobspec: {place}: expected an array of objects")
+        stack += [(f"{place}.with", vertex["with"]) for vertex in vertices if "with" in vertex]
 
 
 def withdraw(manager: Manager, args: dict[str, Any], error: OSError) -> None:
