@@ -21,14 +21,23 @@ from rosin.process.pump import CHUNK
 class Child:
     """A started program: ``pid``, and after its end ``status`` (a wait status, as ``os.waitpid`` has it)."""
 
-    __slots__ = ("_group", "_popen", "pid", "pidfd", "status")
+    __slots__ = ("_group", "_pidfd", "_popen", "pid", "status")
 
     def __init__(self, popen: subprocess.Popen[bytes], group: bool) -> None:
         self._popen = popen
         self._group = group
         self.pid = popen.pid
-        self.pidfd = pidfd_open(popen.pid)
+        self._pidfd: int | None = None
         self.status: int | None = None
+
+    @property
+    def pidfd(self) -> int | None:
+        """A descriptor that is readable once the child has ended; None on systems without, and after the end.
+
+        It is opened when first asked for, and closed when the status is collected."""
+        if self._pidfd is None and self.status is None:
+            self._pidfd = pidfd_open(self.pid)
+        return self._pidfd
 
     def poll(self) -> int | None:
         """Collect the wait status if the child has ended, without waiting; None while it runs."""
@@ -54,9 +63,9 @@ class Child:
         """Record a status that someone else's ``waitpid(-1)`` collected."""
         self.status = status
         self._popen.returncode = os.waitstatus_to_exitcode(status)
-        if self.pidfd is not None:
-            os.close(self.pidfd)
-            self.pidfd = None
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
 
     def kill(self, signum: int) -> bool:
         """Signal the child's process group (the child alone if it has none of its own).
@@ -106,10 +115,14 @@ def spawn(
     return Child(popen, process_group)
 
 
-def output_pipe() -> tuple[int, int]:
-    """A pipe for a child's output (read end, write end), large enough for big reads where allowed."""
+def output_pipe(*, large: bool = True) -> tuple[int, int]:
+    """A pipe for a child's output (read end, write end).
+
+    A large one allows big reads; a program with very many pipes must not ask for that, since the kernel
+    then makes a user's further pipes tiny."""
     reader, writer = os.pipe()
-    set_pipe_size(reader, CHUNK)
+    if large:
+        set_pipe_size(reader, CHUNK)
     return reader, writer
 
 

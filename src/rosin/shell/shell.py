@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
-from rosin.process.platform import children, descendants, set_child_subreaper
+from rosin.process.platform import set_child_subreaper
+from rosin.process.strays import end_descendants, signal_descendants
+from rosin.rfc.payload import int_field
 from rosin.shell import environment, jobtmp, rlimit
 from rosin.shell.errors import ShellError
 from rosin.shell.expiration import ExpirationSignal, parse_option
@@ -286,10 +288,12 @@ class Shell:
     # --- signals
 
     def _kill_event(self, msg: Message) -> None:
-        signum = msg.data.get("signum") if isinstance(msg.data, dict) else None
-        if not isinstance(signum, int):
+        try:
+            signum = int_field(msg.args, "signum", 0, signal.NSIG - 1)
+        except FormatError:
             self.log.warn("kill: ignoring malformed event")
-        elif self.tasks is not None:
+            return
+        if self.tasks is not None:
             self.tasks.kill(signum)
 
     def _forward_signal(self, signum: int) -> None:
@@ -312,14 +316,7 @@ class Shell:
             return
         self.tasks.kill(signal.SIGTERM)
         self.tasks.pause(False)
-        self.h.reactor.timer(_ORPHAN_GRACE, self._kill_everything)
-
-    def _kill_everything(self) -> None:
-        for pid in descendants(os.getpid()):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        self.h.reactor.timer(_ORPHAN_GRACE, partial(signal_descendants, signal.SIGKILL))
 
     # --- the end
 
@@ -338,7 +335,9 @@ class Shell:
         return error.code
 
     def _last_words(self, text: str, wait_status: int | None) -> None:
-        self.guest.flush()
+        commit = self.guest.flush()
+        if commit is not None:
+            commit.wait_for(_LAST_WORDS)  # readers see the reason before the exception ends the job
         if text:
             request: dict[str, Any] = {"id": self.jobid, "type": "exec", "severity": 0, "note": text}
             if wait_status is not None:
@@ -353,35 +352,6 @@ class Shell:
     def _clean_up(self) -> None:
         if self.tasks is not None:
             self.tasks.close()
-            if children(os.getpid()):
-                self._end_strays()
+            end_descendants(_ORPHAN_GRACE)
         if getattr(self, "info", None) is not None and self.info.tmpdir is not None:
             jobtmp.remove_tree(self.info.tmpdir)
-
-    def _end_strays(self) -> None:
-        """End what tasks left running: SIGTERM, a moment, SIGKILL."""
-        for pid in descendants(os.getpid()):
-            try:
-                os.kill(pid, signal.SIGTERM)
-            except ProcessLookupError:
-                continue
-        deadline = time.monotonic() + _ORPHAN_GRACE
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        while _reap_all():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                self._kill_everything()
-                left = _ORPHAN_GRACE
-                deadline = time.monotonic() + left
-            signal.sigtimedwait({signal.SIGCHLD}, left)
-
-
-def _reap_all() -> bool:
-    """Collect children that have ended; whether any are left."""
-    while True:
-        try:
-            if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                return True
-        except ChildProcessError:
-            return False

@@ -55,6 +55,7 @@ class Task:
         group: bool,
         cpus: frozenset[int] | None,
         stop: bool,
+        large_pipes: bool,
     ) -> None:
         """Run the command. ``line`` says per stream whether to hold back unfinished lines; ``stdin_path`` is
         the file to read instead of the job's input. Raises ShellError with exit code 126 or 127 when the
@@ -64,7 +65,7 @@ class Task:
             source, feeder = os.pipe()
         else:
             source = os.open(stdin_path, os.O_RDONLY | os.O_CLOEXEC)
-        pipes = {name: output_pipe() for name in line}
+        pipes = {name: output_pipe(large=large_pipes) for name in line}
         ours, theirs = socket.socketpair() if pmi else (None, None)
         if theirs is not None:
             self.env["PMI_FD"] = str(theirs.fileno())

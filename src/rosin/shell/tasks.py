@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rosin.shell.log import ShellLog
     from rosin.shell.output import Output
 
+#: Up to so many tasks get large pipes.
+_FEW_TASKS = 16
+
 
 class Tasks:
     """``on_complete(task)`` is called for each task that is over, ``on_pmi(task, line)`` for PMI requests.
@@ -76,6 +79,7 @@ class Tasks:
                     group=not options.flag("nosetpgrp"),
                     cpus=cpus[localid] if cpus else None,
                     stop=options.flag("stop-tasks-in-exec"),
+                    large_pipes=len(info.local_tasks) <= _FEW_TASKS,
                 )
             except OSError as error:
                 raise start_error(task, info.node.hostname, error) from None
