@@ -24,7 +24,9 @@ class Side:
 
     @property
     def env(self) -> dict[str, str]:
-        env = {key: value for key, value in os.environ.items() if not key.startswith("FLUX_")}
+        # Rosin runs from its source tree here and keeps its compiled files, as an installed one does.
+        skip = ("FLUX_", "PYTHONDONTWRITEBYTECODE")
+        env = {key: value for key, value in os.environ.items() if not key.startswith(skip)}
         return {**env, "FLUX_URI": self.uri} if self.uri else env
 
     def start(self) -> None:

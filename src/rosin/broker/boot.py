@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -214,6 +215,9 @@ class Instance:
             self.broker.log(3, "broker", f"rc1: {exc.strerror}")
             self._post("rc1-fail")
             return False
+        # What rc1 has made lives as long as the broker: the collector need not look at it again.
+        gc.freeze()
+        gc.enable()
         self._post("rc1-success")
         self._post("quorum-full")
         return True
@@ -250,8 +254,6 @@ class Instance:
 
 def run(options: BootOptions, zygote: Zygote | None = None) -> int:
     """Run a broker until its instance ends; returns the exit code. Raises OSError if it cannot start."""
-    import gc
-
     import uvloop
 
     from rosin import _json
@@ -266,7 +268,6 @@ def run(options: BootOptions, zygote: Zygote | None = None) -> int:
         loop.add_signal_handler(signal.SIGHUP, instance.shutdown)
         # The terminal sends SIGINT to the initial program as well; that one decides.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        gc.freeze()
         return await instance.run()
 
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import glob
 import os
-import tomllib
 from typing import Any
 
 from rosin.errors import FormatError
@@ -24,6 +23,8 @@ def merge(base: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
 
 def parse(text: str, where: str = "configuration") -> dict[str, Any]:
     """A configuration from TOML text. Raises FormatError that names the place."""
+    import tomllib
+
     try:
         config = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:

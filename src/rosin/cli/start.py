@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 
@@ -119,6 +120,9 @@ def main(argv: list[str], prog: str) -> int:
     if args.noexec:
         print("broker", *(f"-S{name}={value}" for name, value in attrs.items()), *command)
         return 0
+    # The collector would walk through half-imported modules again and again; the broker turns it on when
+    # it serves.
+    gc.disable()
     from rosin.process.zygote import Zygote
 
     # Forked here, before the loop, its threads and sockets exist.
