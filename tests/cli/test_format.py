@@ -151,7 +151,7 @@ def test_bad_formats(fmt):
 def test_bad_conversions():
     with pytest.raises(ValueError, match="Unknown conversion"):
         form("{id!x}").format(item())
-    with pytest.raises(TypeError, match="number of seconds"):
+    with pytest.raises(ValueError, match="number of seconds"):
         form("{name!F}").format(item(name="x"))
 
 

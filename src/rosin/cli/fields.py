@@ -96,17 +96,17 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {"": lambda value: value, "s": str, "r
 
 
 def convert(value: Any, conversion: str) -> Any:
-    """Apply a conversion. ValueError: it is unknown; TypeError: the value is not a number, nor empty."""
+    """Apply a conversion. Raises ValueError: it is unknown, or the value is neither a number nor empty."""
     function = _CONVERSIONS.get(conversion)
     if function is None:
         try:
             return _PLAIN[conversion](value)
         except KeyError:
             raise ValueError(f"Unknown conversion specifier {conversion}") from None
-    if not isinstance(value, int | float) and str(value) == "":
+    if value is None or (not isinstance(value, int | float) and str(value) == ""):
         return Moment(0.0) if conversion == "d" else ""
     if not isinstance(value, int | float):
-        raise TypeError(f"!{conversion}: expected a number of seconds, got {value!r}")
+        raise ValueError(f"!{conversion}: expected a number of seconds, got {value!r}")
     return function(value)
 
 
