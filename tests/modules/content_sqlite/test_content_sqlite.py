@@ -168,7 +168,7 @@ async def test_garbage_collection(tmp_path):
         await h.rpc("content.checkpoint-put", {"value": {"version": 1}})
         info = await h.rpc("content-backing.gc-info", {"epoch": 2, "get_count": True})
         assert (info["current_epoch"], info["candidates"]) == (2, 10)
-        hashes = [digest.hex() for digest in digests[:3]] + ["00" * 20]
+        hashes = ["sha1-" + digest.hex() for digest in [*digests[:3], b"\0" * 20]]
         assert await h.rpc("content-backing.mark", {"epoch": 2, "hashes": hashes}) == {"marked": 3}
         cursor, deleted = 0, 0
         while cursor < info["high_water"]:

@@ -70,6 +70,23 @@ async def test_restart_continues_at_the_same_root(tmp_path):
         assert await get(h, "eventlog") == b"".join(b"%04d\n" % index for index in range(21))
 
 
+async def test_unloading_while_a_checkpoint_is_due_ends(tmp_path, monkeypatch):
+    import rosin.modules.kvs.storage as storage
+
+    monkeypatch.setattr(storage, "CHECKPOINT_RECORDS", 1)
+    monkeypatch.setattr(storage, "MESSAGE_BLOBS", 2)
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        rpcs = [commit(h, op(f"a.b{index}.c.d", treeobj.val(b"v" * 100))) for index in range(20)]
+        for rpc in rpcs:
+            answer = await rpc
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        root = await h.rpc("kvs.getroot", {"namespace": "primary"})
+        assert root["rootref"] == answer["rootref"]
+        assert await get(h, "a.b19.c.d") == b"v" * 100
+
+
 async def write_one_again(h):
     await h.rpc("kvs.namespace-create", {"namespace": "g", "rootref": "", "owner": -1, "flags": 0})
     await write_one(h, 20)

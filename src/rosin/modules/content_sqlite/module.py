@@ -15,8 +15,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ...broker.module import BrokerModule, request_handler
-from ...errors import FormatError
 from ...kvs.batch import decode
+from ...rfc import blobref
 from ...rfc.payload import field
 from .database import MAX_MARK, Database
 
@@ -158,8 +158,6 @@ class ContentSqlite(BrokerModule):
 
     @request_handler("content-backing.store", prefix=False)
     def store(self, msg: Message) -> bytes:
-        from ...rfc import blobref
-
         digest = blobref.digest(msg.raw, self.attrs.get("content.hash", "sha1"))
         start = perf_counter()
         try:
@@ -226,11 +224,7 @@ class ContentSqlite(BrokerModule):
             raise OSError(errno.EINVAL, f"mark: at most {MAX_MARK} hashes in one request")
         if epoch > self.db.epoch:
             raise OSError(errno.EINVAL, "mark: epoch is in the future")
-        try:
-            digests = [bytes.fromhex(text) for text in hashes]
-        except (TypeError, ValueError):
-            raise FormatError("mark: hashes must be hexadecimal digests") from None
-        return {"marked": self.db.mark(epoch, digests)}
+        return {"marked": self.db.mark(epoch, [blobref.parse(ref)[1] for ref in hashes])}
 
     @request_handler("content-backing.sweep", prefix=False)
     def sweep(self, msg: Message) -> dict[str, int]:

@@ -33,8 +33,9 @@ CHECKPOINT_BYTES = 8 << 20
 #: Seconds after which it is written in any case (``[kvs] checkpoint-period``), or tried again.
 CHECKPOINT_PERIOD = 5.0
 RETRY = 30.0
-#: Bytes of blobs in one message.
+#: Bytes of blobs, and blobs, in one message: other services get their turn in between.
 MESSAGE_BYTES = 16 << 20
+MESSAGE_BLOBS = 2000
 #: Fresh bytes that are tolerated before unreachable objects are dropped and large values are stored.
 FRESH_BYTES = 64 << 20
 LARGE_VALUE = 64 << 10
@@ -182,6 +183,7 @@ class Storage:
                 self.module.log.error(f"cannot write a checkpoint, trying again: {exc.strerror}")
             if self._timer is None and self._records:
                 self._timer = self.module.call_later(RETRY, lambda: self._period_over(namespace))
+        self._due = False  # the root did not move meanwhile: whoever asked for a checkpoint has it
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             if not waiter.done():
@@ -216,7 +218,7 @@ class Storage:
             blob = self.objects.blob(ref)
             if blob is None:
                 continue
-            if size + len(blob) > MESSAGE_BYTES and part:
+            if part and (size + len(blob) > MESSAGE_BYTES or len(part) == MESSAGE_BLOBS):
                 await self.module.h.rpc("content.commit", self._batch(part).encode()).raw()
                 self.objects.settle(part)
                 part, size = [], 0
