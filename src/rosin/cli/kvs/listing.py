@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rosin kvs dir`` and ``ls``: list directories."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rosin.cli.base import connect, reason
+from rosin.cli.subcommands import about
+from rosin.constants import FLUX_KVS_READDIR
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+    from rosin.cli.subcommands import AdminParser
+    from rosin.handle.flux import Flux
+
+_DIRECTORIES = ("dir", "dirref")
+
+
+def add_commands(parser: AdminParser) -> None:
+    """Add the subcommands to the parser of ``kvs``."""
+    sub = parser.command("dir", _dir, "print the keys of a directory with their values")
+    sub.namespace()
+    sub.flag("-R", "--recursive", text="print the directories in it too")
+    sub.flag("-d", "--directory", text="print no values")
+    sub.add_argument(
+        "-w", "--width", metavar="N", type=int, help="cut values that exceed N columns; 0: do not"
+    )
+    sub.add_argument("-a", "--at", metavar="TREEOBJ", help="read a snapshot: a dirref object, from getroot")
+    sub.add_argument("key", metavar="KEY", nargs="?", default=".", help="directory (default: the root)")
+    sub = parser.command("ls", _ls, "list keys and directories")
+    sub.namespace()
+    sub.flag("-R", "--recursive", text="list the directories in it too")
+    sub.flag("-d", "--directory", text="list directories themselves, not what is in them")
+    sub.add_argument("-w", "--width", metavar="N", type=int, help="columns of the output; 0: no limit")
+    sub.flag("-1", "--1", text="one name per line")
+    sub.flag("-F", "--classify", text="append . to directories and @ to links")
+    sub.add_argument("key", metavar="KEY", nargs="*", default=["."], help="keys (default: the root)")
+
+
+def _width(asked: int | None) -> int:
+    """Columns to use; 0 for no limit."""
+    if asked is not None:
+        return asked
+    if sys.stdout.isatty():
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    return int(os.environ.get("COLUMNS") or 80)
+
+
+def _join(directory: str, name: str) -> str:
+    return name if directory == "." else f"{directory}.{name}"
+
+
+def _entries(h: Flux, key: str, args: argparse.Namespace) -> list[tuple[str, Any]]:
+    """The entries of a directory by name."""
+    from rosin.kvs.lookup import lookup_async
+
+    at = getattr(args, "at", None)
+    return sorted(lookup_async(h, key, args.namespace, FLUX_KVS_READDIR, at).get()["val"]["data"].items())
+
+
+def _dir(args: argparse.Namespace) -> None:
+    from rosin.cli.kvs.get import check_snapshot
+
+    check_snapshot(args.at)
+    with connect() as h:
+        width = _width(args.width) if args.width is not None or sys.stdout.isatty() else 0
+        _print_dir(h, args.key.rstrip(".") or ".", args, width)
+
+
+def _print_dir(h: Flux, key: str, args: argparse.Namespace, width: int) -> None:
+    from rosin.kvs.lookup import lookup_async
+
+    with about(key):
+        entries = _entries(h, key, args)
+    for name, obj in entries:
+        path = _join(key, name)
+        if obj["type"] == "symlink":
+            from rosin.cli.kvs.get import link_text
+
+            print(f"{path} -> {link_text(obj['data'])}")
+        elif obj["type"] in _DIRECTORIES:
+            if args.recursive:
+                _print_dir(h, path, args, width)
+            else:
+                print(f"{path}.")
+        elif args.directory:
+            print(path)
+        else:
+            if obj["type"] == "valref":
+                with about(path):
+                    obj = lookup_async(h, path, args.namespace, 0, args.at).get()["val"]
+            print(value_line(path, obj, width))
+
+
+def value_line(path: str, obj: Any, width: int) -> str:
+    """``KEY = VALUE`` on one line, cut to ``width`` columns unless that is 0."""
+    from rosin.rfc.treeobj import val_data
+
+    text, more, _ = val_data(obj).decode(errors="surrogateescape").partition("\n")
+    line = f"{path} = {text}{'...' if more else ''}"
+    return line[: max(width - 3, 0)] + "..." if 0 < width < len(line) else line
+
+
+def columns(names: Iterable[str], width: int, longest: int) -> str:
+    """Names in columns, filled line by line as far as ``width`` allows (0: one line).
+
+    ``longest``: length of the longest name without its mark, which sets the width of all columns.
+    """
+    items = list(names)
+    if not items:
+        return ""
+    column = longest + 4
+    per_line = len(items) if width <= 0 else max(width // column, 1)
+    rows = (items[start : start + per_line] for start in range(0, len(items), per_line))
+    return "".join("".join(f"{name:<{column}}" for name in row).rstrip(" ") + "\n" for row in rows)
+
+
+class _Lister:
+    """The output of ``ls``: first the values, then each directory with a heading if there are several."""
+
+    def __init__(self, h: Flux, args: argparse.Namespace) -> None:
+        self.h = h
+        self.args = args
+        self.width = 1 if getattr(args, "1") else _width(args.width)
+        self.titles = args.recursive or len(args.key) > 1
+        self.printed = False
+
+    def run(self) -> int:
+        values, directories, failed = [], [], False
+        for key in self.args.key:
+            try:
+                if self._is_directory(key) and not self.args.directory:
+                    directories.append(key)
+                else:
+                    values.append((key, self._class_of(key)))
+            except OSError as exc:
+                sys.stdout.flush()
+                sys.stderr.write(f"{key}: {reason(exc)}\n")
+                failed = True
+        self._print(values)
+        for key in directories:
+            self._directory(key)
+        return 1 if failed else 0
+
+    def _is_directory(self, key: str) -> bool:
+        from rosin.kvs.lookup import lookup_treeobj
+
+        self._object = lookup_treeobj(self.h, key, self.args.namespace)
+        return self._object["type"] in _DIRECTORIES
+
+    def _class_of(self, key: str) -> str:
+        return self._mark(self._object) if key != "." else ""
+
+    def _mark(self, obj: Any) -> str:
+        if not self.args.classify:
+            return ""
+        return "." if obj["type"] in _DIRECTORIES else "@" if obj["type"] == "symlink" else ""
+
+    def _print(self, names: list[tuple[str, str]]) -> None:
+        if names:
+            longest = max(len(name) for name, _ in names)
+            sys.stdout.write(columns([name + mark for name, mark in names], self.width, longest))
+            self.printed = True
+
+    def _directory(self, key: str) -> None:
+        if self.titles:
+            sys.stdout.write(f"{chr(10) if self.printed else ''}{key}:\n")
+            self.printed = True
+        entries = _entries(self.h, key, self.args)
+        self._print([(name, self._mark(obj)) for name, obj in entries])
+        if self.args.recursive:
+            for name, obj in entries:
+                if obj["type"] in _DIRECTORIES:
+                    self._directory(_join(key, name))
+
+
+def _ls(args: argparse.Namespace) -> int:
+    with connect() as h:
+        return _Lister(h, args).run()

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rosin ping``: measure how long a service takes to answer."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from rosin.cli.base import connect
+from rosin.cli.subcommands import AdminParser, dispatch
+from rosin.constants import FLUX_NODEID_ANY, FLUX_NODEID_UPSTREAM
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rosin.handle.flux import Flux
+    from rosin.handle.future import Future
+
+
+def parser(prog: str) -> AdminParser:
+    """The options of the command."""
+    result = AdminParser(prog, "Send requests to a service and print the route and time of each answer.")
+    add = result.add_argument
+    add("-r", "--rank", metavar="RANK", help="rank or host of the broker; also 'any' and 'upstream'")
+    add("-p", "--pad", metavar="N", type=int, default=0, help="add N bytes to each request")
+    add("-i", "--interval", metavar="N", type=float, default=1.0, help="seconds between requests (1)")
+    add("-c", "--count", metavar="N", type=int, default=0, help="number of requests (default: no end)")
+    result.flag("-b", "--batch", text="look at the answers after the last request")
+    result.flag("-u", "--userid", text="print the user and roles that the service has seen")
+    add("target", metavar="TARGET", help="SERVICE, RANK!SERVICE, or RANK (for its broker)")
+    result.set_defaults(run=_ping)
+    return result
+
+
+def split_target(target: str, rank: str | None) -> tuple[str, str]:
+    """The (node, service) that the command line names."""
+    if rank is not None:
+        return rank, target
+    node, sep, service = target.partition("!")
+    if sep:
+        return node, service or "broker"
+    # Names of hosts cannot be told from names of services.
+    if target.isdigit() or target in ("any", "upstream"):
+        return target, "broker"
+    return "any", target
+
+
+def nodeid(h: Flux, node: str) -> int:
+    """The nodeid of a rank, a host, 'any' or 'upstream'. Raises ValueError."""
+    if node.isdigit():
+        return int(node)
+    if node == "any":
+        return FLUX_NODEID_ANY
+    if node == "upstream":
+        return FLUX_NODEID_UPSTREAM
+    from rosin.rfc.hostlist import Hostlist
+
+    rank = Hostlist(h.attr_get("hostlist")).expand()
+    if node not in rank:
+        raise ValueError(f"invalid nodeid/host: '{node}'")
+    return rank.index(node)
+
+
+class _Pinger:
+    def __init__(self, h: Flux, args: argparse.Namespace) -> None:
+        self.h = h
+        self.args = args
+        self.node, self.service = split_target(args.target, args.rank)
+        self.nodeid = nodeid(h, self.node)
+        self.sent = 0
+        self.received = 0
+        self.failed = False
+        self._waiting: list[Future] = []
+
+    def run(self) -> int:
+        print(f"{self.args.prog} {self.node}!{self.service}", flush=True)
+        # Without an interval each request follows on the one before, at the next turn of the reactor.
+        self._timer = self.h.timer_watcher_create(0.0, lambda *_: self._send(), self.args.interval or 1e-9)
+        self._timer.start()
+        self.h.reactor_run()
+        return 1 if self.failed else 0
+
+    def _send(self) -> None:
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        payload = {
+            "seq": self.sent,
+            "time.tv_sec": now // 1_000_000_000,
+            "time.tv_nsec": now % 1_000_000_000,
+            "pad": "p" * self.args.pad,
+        }
+        rpc = self.h.rpc(f"{self.service}.ping", payload, self.nodeid)
+        self.sent += 1
+        last = self.sent == self.args.count
+        if last:
+            self._timer.stop()
+        self._waiting.append(rpc)
+        if last or not self.args.batch:
+            for waiting in self._waiting:
+                waiting.then(self._answered)
+            self._waiting.clear()
+
+    def _answered(self, rpc: Future) -> None:
+        self.received += 1
+        try:
+            answer: dict[str, Any] = rpc.get()
+        except OSError as exc:
+            sys.stdout.flush()
+            target = f"{self.node}!" if self.node != "any" else ""
+            sys.stderr.write(f"{self.args.prog}: {target}{self.service}.ping: {exc.strerror}\n")
+            self.failed = True
+            self.h.reactor_stop()
+            return
+        print(self._line(answer), flush=True)
+        if self.received == self.args.count:
+            self.h.reactor_stop()
+
+    def _line(self, answer: dict[str, Any]) -> str:
+        now = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        taken = now - (answer["time.tv_sec"] * 1_000_000_000 + answer["time.tv_nsec"])
+        user = f"userid={answer['userid']} rolemask=0x{answer['rolemask']:x} " if self.args.userid else ""
+        return (
+            f"{answer['rank']}!{self.service}.ping pad={len(answer['pad'])} {user}seq={answer['seq']} "
+            f"time={taken / 1e6:.3f} ms ({answer['route']})"
+        )
+
+
+def _ping(args: argparse.Namespace) -> int:
+    if args.count < 0 or args.pad < 0 or args.interval < 0:
+        raise ValueError("--count, --pad and --interval must not be negative")
+    if args.batch and not args.count:
+        raise ValueError("--batch should only be used with --count")
+    with connect() as h:
+        return _Pinger(h, args).run()
+
+
+def main(argv: list[str], prog: str) -> int:
+    """Run the command."""
+    return dispatch(parser(prog), argv, prog)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Commands in the manner of flux-core's C commands: subcommands, ``PROG: text`` messages, exit code 1."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rosin.cli.base import Parser
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+    from types import TracebackType
+
+    Command = Callable[[argparse.Namespace], int | None]
+
+
+class AdminParser(Parser):
+    """A parser whose usage errors exit with 1, and that knows the function of each subcommand."""
+
+    def __init__(self, prog: str, description: str | None = None, **kwargs: Any) -> None:
+        # "rosin-kvs" is how messages call the command; it is typed as "rosin kvs".
+        super().__init__(
+            prog if " " in prog else prog.replace("-", " ", 1), description=description, **kwargs
+        )
+        self._commands: argparse._SubParsersAction[AdminParser] | None = None
+
+    def command(self, name: str, run: Command, text: str, **kwargs: Any) -> AdminParser:
+        """Add the subcommand ``name`` that is done by ``run(args)``; returns its parser."""
+        parser = self._group().add_parser(name, help=text, description=_sentence(text), **kwargs)
+        parser.set_defaults(run=run)
+        return parser
+
+    def commands(self, name: str, text: str) -> AdminParser:
+        """Add a subcommand that has subcommands itself."""
+        return self._group().add_parser(name, help=text, description=_sentence(text))
+
+    def _group(self) -> argparse._SubParsersAction[AdminParser]:
+        if self._commands is None:
+            self._commands = self.add_subparsers(metavar="COMMAND", required=True, parser_class=AdminParser)
+        return self._commands
+
+    def namespace(self) -> None:
+        """Add ``-N, --namespace``."""
+        self.add_argument("-N", "--namespace", metavar="NAME", help="KVS namespace to use")
+
+    def color(self) -> None:
+        """Add ``-L, --color[=WHEN]``; ask :func:`rosin.cli.base.use_color`."""
+        self.add_argument(
+            "-L",
+            "--color",
+            nargs="?",
+            const="always",
+            default="auto",
+            choices=("never", "always", "auto"),
+            metavar="WHEN",
+            help="color the output: 'never', 'always' or 'auto' (only on a terminal)",
+        )
+
+    def flag(self, *names: str, text: str) -> None:
+        """Add an option without an argument."""
+        self.add_argument(*names, action="store_true", help=text)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        return super().parse_known_args([self._complete(word) for word in args], namespace)
+
+    def _complete(self, word: str) -> str:
+        """Give an option with an optional argument its default, so that the next word is not taken for it."""
+        if word[:1] != "-":
+            return word
+        action = self._option_string_actions.get(word)
+        if action is None and word[:2] != "--":
+            flags = [self._option_string_actions.get(f"-{flag}") for flag in word[1:]]
+            if all(flag is not None and flag.nargs == 0 for flag in flags[:-1]):
+                action = flags[-1]
+        if action is None or action.nargs != "?" or not action.option_strings:
+            return word
+        return f"{word}={action.const}" if word[:2] == "--" else f"{word}{action.const}"
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(1, f"{self.prog.replace(' ', '-', 1)}: {message}\n")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
+
+
+class about:
+    """Within this context an OSError is reported as ``WHAT: cause``."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(exc, OSError):
+            raise OSError(exc.errno, f"{self._what}: {exc.strerror or exc}") from exc
+
+
+def dispatch(parser: AdminParser, argv: list[str], prog: str) -> int:
+    """Parse and run; a failure becomes ``PROG: text`` and exit code 1."""
+    return guarded(parser.parse_args(argv), prog)
+
+
+def guarded(args: argparse.Namespace, prog: str) -> int:
+    """Run ``args.run(args)`` with ``args.prog`` set."""
+    args.prog = prog
+    try:
+        return args.run(args) or 0
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        where = f"{exc.filename}: " if exc.filename else ""
+        text = f"{where}{exc.strerror or exc}"
+    except ValueError as exc:
+        text = str(exc)
+    sys.stdout.flush()
+    sys.stderr.write(f"{prog}: {text}\n")
+    return 1
