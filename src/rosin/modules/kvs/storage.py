@@ -11,6 +11,7 @@ transaction on ``primary`` refers to, and for large values when memory gets tigh
 from __future__ import annotations
 
 import errno
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from ...errors import FormatError
@@ -107,9 +108,15 @@ class Storage:
         )
 
     def _batch(self, refs: Sequence[str], record: Any = None, checkpoint: Any = None) -> Batch:
-        blobs = [self.objects.blob(ref) or b"" for ref in refs]
+        digests: list[bytes] = []
+        blobs: list[bytes] = []
         start = len(self.objects.algo) + 1
-        return Batch([bytes.fromhex(ref[start:]) for ref in refs], blobs, record, checkpoint)
+        for ref in refs:
+            blob = self.objects.blob(ref)
+            if blob is not None:  # else it was stored in the meantime
+                digests.append(bytes.fromhex(ref[start:]))
+                blobs.append(blob)
+        return Batch(digests, blobs, record, checkpoint)
 
     def _stored(
         self,
@@ -183,6 +190,9 @@ class Storage:
                 self.module.log.error(f"cannot write a checkpoint, trying again: {exc.strerror}")
             if self._timer is None and self._records:
                 self._timer = self.module.call_later(RETRY, lambda: self._period_over(namespace))
+        except Exception as exc:  # the namespace must go on whatever happens
+            error = OSError(errno.EIO, "cannot write a checkpoint, see the broker's log")
+            self.module.log.error("".join(traceback.format_exception(exc)))
         self._due = False  # the root did not move meanwhile: whoever asked for a checkpoint has it
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -200,18 +210,18 @@ class Storage:
 
     async def _checkpoint(self, root: str, seq: int) -> None:
         refs = self.objects.reachable([treeobj.dirref(root)])
-        await self._write(refs)
         value = {"version": 1, "rootref": root, "sequence": seq, "timestamp": self.module.now()}
-        rest = self.objects.reachable([treeobj.dirref(root)])
+        rest = await self._write(refs)
         await self.module.h.rpc("content.commit", self._batch(rest, None, value).encode()).raw()
-        self.objects.settle(rest)
+        # Not before all of it is stored: what is settled stands for everything that it refers to.
+        self.objects.settle(refs)
         self._records = self._bytes = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    async def _write(self, refs: list[str]) -> None:
-        """Store fresh objects in messages of bounded size, all but the last one, which the caller sends."""
+    async def _write(self, refs: list[str]) -> list[str]:
+        """Store fresh objects in messages of bounded size. Returns the last ones, which the caller sends."""
         part: list[str] = []
         size = 0
         for ref in refs:
@@ -220,10 +230,10 @@ class Storage:
                 continue
             if part and (size + len(blob) > MESSAGE_BYTES or len(part) == MESSAGE_BLOBS):
                 await self.module.h.rpc("content.commit", self._batch(part).encode()).raw()
-                self.objects.settle(part)
                 part, size = [], 0
             part.append(ref)
             size += len(blob)
+        return part
 
     # -- memory ----------------------------------------------------------------------------------------
 
@@ -242,10 +252,9 @@ class Storage:
         large = [ref for ref, obj in self.objects.fresh.items() if len(obj) >= LARGE_VALUE]
         large = [ref for ref in large if self.objects.fresh[ref].__class__ is bytes]
         try:
-            await self._write(large)
-            rest = [ref for ref in large if ref in self.objects.fresh]
+            rest = await self._write(large)
             await self.module.h.rpc("content.commit", self._batch(rest).encode()).raw()
-            self.objects.settle(rest)
+            self.objects.settle(large)
         except OSError as error:
             if error.errno != errno.ENOSYS:
                 self.module.log.error(f"cannot store values early: {error.strerror}")
