@@ -55,6 +55,7 @@ class FakeBroker:
         self.commits = 0
         self.largest = 0
         self.hold_commits = False
+        self.silent = set()
         self._held = []
         self._text = {}
         self._changed = threading.Condition()
@@ -100,6 +101,8 @@ class FakeBroker:
             self.responses.append(msg)
             return
         self.requests.append(msg.topic)
+        if msg.topic in self.silent:
+            return
         name = msg.topic.replace(".", "_").replace("-", "_")
         getattr(self, f"_do_{name}", self._answer)(msg)
 

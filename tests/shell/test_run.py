@@ -84,6 +84,12 @@ def test_environment_of_a_task(run, broker, tmp_path):
     assert not os.path.exists(env["FLUX_JOB_TMPDIR"])
 
 
+def test_an_ascii_job_id_on_request(run, broker):
+    environment = {"PATH": os.environ["PATH"], "FLUX_F58_FORCE_ASCII": "1"}
+    assert run(["sh", "-c", "echo $FLUX_JOB_ID {{id}}"], environment=environment, init=True) == 0
+    assert broker.output() == b"f2TwG5P3 f2TwG5P3\n"
+
+
 @pytest.mark.parametrize(
     ("command", "code", "reason"),
     [
@@ -223,6 +229,25 @@ def test_a_lost_broker_ends_tasks_that_ignore_it(start, broker):
     for pid in tree:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_broker_lost_before_the_tasks_start(start, broker):
+    broker.silent = {"job-info.lookup"}
+    job = start(["echo", "never"])
+    broker.wait(lambda: "service.add" in broker.requests)
+    broker.drop()
+    assert job.wait() == 1
+    assert "Lost connection" in job.errors
+
+
+def test_a_malformed_kill_event_is_ignored(start, broker):
+    job = start(KILLABLE)
+    broker.wait(lambda: broker.output() == b"up\n")
+    for payload in (None, "[]", {"signum": "x"}, {"signum": 1000}, b"\xff"):
+        broker.event(f"shell-{JOBID}.kill", payload)
+    broker.event(f"shell-{JOBID}.kill", {"signum": int(signal.SIGTERM)})
+    assert job.wait() == 128 + signal.SIGTERM
+    assert broker.messages() == ["kill: ignoring malformed event"] * 5
 
 
 def test_what_a_task_leaves_running_is_ended(run, broker):

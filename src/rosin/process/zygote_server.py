@@ -150,8 +150,7 @@ class Server:
             _install_fds(fds, request["fds"])
             if request.get("cwd"):
                 os.chdir(request["cwd"])
-            os.environ.clear()
-            os.environ.update(request["env"])
+            _set_environment(request["env"])
             code = _run(request)
         except SystemExit as end:
             code = _exit_code(end)
@@ -238,6 +237,16 @@ def _install_fds(fds: list[int], numbers: list[int]) -> None:
     for fd, number in zip(moved, numbers, strict=True):
         os.dup2(fd, number, inheritable=True)
         os.close(fd)
+
+
+def _set_environment(env: dict[str, str]) -> None:
+    """Make ``env`` the environment; most of it usually is already, and each change costs the fork memory."""
+    current = os.environ
+    for name in [name for name in current if name not in env]:
+        del current[name]
+    for name, value in env.items():
+        if current.get(name) != value:
+            current[name] = value
 
 
 def _run(request: dict[str, Any]) -> int:

@@ -28,7 +28,6 @@ class JobInfo:
     def __init__(self, jobid: int, spec: dict[str, Any], R: dict[str, Any], broker_rank: int) -> None:
         """Raises ShellError when jobspec or R cannot be used."""
         self.jobid = jobid
-        self.f58 = fluid.encode(jobid, "f58")
         try:
             self.resources = Resources(R)
             self.spec = ShellJobspec(spec, self.resources)
@@ -110,6 +109,12 @@ class JobInfo:
         self.spec.environment = dict(environment)
 
     @property
+    def f58(self) -> str:
+        """The job id as tasks see it; plain ASCII where the job's environment asks for that."""
+        ascii_only = "FLUX_F58_FORCE_ASCII" in self.spec.environment
+        return fluid.encode(self.jobid, "f58plain" if ascii_only else "f58")
+
+    @property
     def node(self) -> Node:
         """This shell's node."""
         return self.resources.nodes[self.rank]
@@ -145,8 +150,10 @@ class JobInfo:
             tag = tag[3:]
         head, _, rest = tag.partition(".")
         if head == "id":
+            if rest in ("", "f58"):
+                return self.f58
             try:
-                return fluid.encode(self.jobid, rest or "f58")
+                return fluid.encode(self.jobid, rest)
             except (FormatError, ValueError):
                 return None
         if head == "task" and task is not None:

@@ -233,6 +233,8 @@ class Shell:
         if self.info.size > 1:
             self._barrier()
         self.head.started()
+        if tasks.complete:  # a node may have no task at all
+            self.head.shell_complete(self.info.rank)
         self._serve(self._tasks_over)
         code = tasks.exit_code()
         self.log.debug(f"exit {code}")
