@@ -16,7 +16,7 @@ import flux.job.Jobspec
 import flux.job.kill
 import flux.job.submit
 import flux.job.timeleft
-import flux.job.wait
+import flux.job.wait  # noqa: F401
 import rosin.job
 from rosin.job.control import kill
 from rosin.job.jobid import JobID
