@@ -3,6 +3,7 @@
 
 import datetime
 import json
+import os
 import pathlib
 
 import pytest
@@ -12,10 +13,11 @@ from rosin.job import Jobspec, JobspecV1, validate_counts, validate_jobspec
 
 @pytest.fixture(autouse=True)
 def small_environment(monkeypatch):
-    monkeypatch.setattr("os.environ", {"A": "1", "B": "\udcff"})
+    monkeypatch.setattr("rosin.job.spec.os.environ", {"A": "1", "B": "\udcff"})
 
 
 def test_from_command_is_flux_cores():
+    os.environ.pop("PYTEST_CURRENT_TEST", None)
     assert json.loads(JobspecV1.from_command(["a", "b"]).dumps()) == {
         "resources": [{"type": "slot", "count": 1, "with": [{"type": "core", "count": 1}], "label": "task"}],
         "tasks": [{"command": ["a", "b"], "slot": "task", "count": {"per_slot": 1}}],

@@ -6,6 +6,7 @@ A job with a jobspec or R that breaks its RFC is still listed, with the facts th
 
 from __future__ import annotations
 
+from functools import lru_cache
 from sys import intern
 from typing import Any
 
@@ -146,6 +147,18 @@ class Demand:
         return self._ntasks
 
 
+@lru_cache(maxsize=4096)
+def _idset(text: str) -> Idset:
+    """Decode an idset; jobs share few of them."""
+    return Idset(text)
+
+
+@lru_cache(maxsize=4096)
+def _hosts(text: str) -> str:
+    """A hostlist in its shortest form."""
+    return intern(Hostlist(text).encode())
+
+
 class Allocation:
     """What an R holds. An attribute is None when R does not tell."""
 
@@ -162,8 +175,8 @@ class Allocation:
             self._count(_dig(execution, "R_lite"))
             hosts = _dig(execution, "nodelist")
             if isinstance(hosts, list) and hosts:
-                self.nodelist = intern(Hostlist(",".join(hosts)).encode())
-        except (FormatError, KeyError, TypeError):
+                self.nodelist = _hosts(",".join(hosts))
+        except (FormatError, KeyError, TypeError, AttributeError):
             return
 
     def _count(self, entries: Any) -> None:
@@ -171,8 +184,8 @@ class Allocation:
             return
         ranks, ncores = Idset(), 0
         for entry in entries:
-            these = Idset(entry["rank"])
-            ncores += len(these) * len(Idset(entry["children"].get("core", "")))
+            these = _idset(entry["rank"])
+            ncores += len(these) * len(_idset(entry["children"].get("core", "")))
             ranks |= these
         self.nnodes = len(ranks)
         self.ncores = ncores

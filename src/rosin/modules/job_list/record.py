@@ -246,10 +246,15 @@ class Job:
             exception[2],
             self.result() if done else None,
             allocation.expiration,
-            _json.dumps(self.annotations) if self.annotations else None,
+            _encoded(self.annotations) if self.annotations else None,
             self.waitstatus,
-            _json.dumps(list(self.dependencies)) if self.dependencies else None,
+            _encoded(list(self.dependencies)) if self.dependencies else None,
         )
+
+
+def _encoded(obj: Any) -> str:
+    """JSON text as a str: a fast encoder's bytes object keeps its whole buffer, of kilobytes."""
+    return _json.dumps(obj).decode()
 
 
 _NO_DEMAND = Demand({})
