@@ -256,6 +256,8 @@ def start(broker, zygote):
         if init is not None:
             del spec["attributes"]["system"]["environment"]
             handed = {"jobspec": spec, "R": broker.R, "rank": 0, "attrs": broker.attrs}
+            if init is not True:
+                handed = {key: handed[key] for key in init}
             argv[1:1] = ["--init", _json.dumps(handed).decode()]
         return Job(zygote, broker, argv)
 

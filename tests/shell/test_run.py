@@ -84,6 +84,15 @@ def test_environment_of_a_task(run, broker, tmp_path):
     assert not os.path.exists(env["FLUX_JOB_TMPDIR"])
 
 
+@pytest.mark.parametrize(
+    "init", [(), ("R",), ("jobspec",), ("jobspec", "R"), ("jobspec", "R", "rank"), ("rank", "attrs")]
+)
+def test_an_incomplete_hand_over(run, broker, init):
+    assert run(["echo", "hello"], init=init) == 0
+    assert broker.output() == b"hello\n"
+    assert broker.names("exec.eventlog") == ["shell.init", "shell.start", "shell.task-exit"]
+
+
 def test_an_ascii_job_id_on_request(run, broker):
     environment = {"PATH": os.environ["PATH"], "FLUX_F58_FORCE_ASCII": "1"}
     assert run(["sh", "-c", "echo $FLUX_JOB_ID {{id}}"], environment=environment, init=True) == 0

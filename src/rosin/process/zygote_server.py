@@ -50,6 +50,7 @@ class Server:
         self._children: dict[int, bool] = {}  # pid -> leads a process group
         self._strays: dict[int, float] = {}  # orphan -> when SIGKILL follows
         self._closing = False
+        self._pid = os.getpid()
         self._wake_r, self._wake_w = os.pipe()
 
     def serve(self) -> None:
@@ -144,6 +145,8 @@ class Server:
             if request.get("group", True):
                 os.setpgid(0, 0)
             platform.set_parent_death_signal(signal.SIGTERM)
+            if os.getppid() != self._pid:  # it died before we asked to be told
+                os._exit(1)
             self._sock.close()
             os.close(self._wake_r)
             os.close(self._wake_w)

@@ -11,6 +11,7 @@ from rosin.handle.flux import Flux
 from rosin.handle.framing import frame
 
 if TYPE_CHECKING:
+    from rosin.handle.future import Future
     from rosin.rfc.message import Message
 
 
@@ -37,6 +38,12 @@ class ShellHandle(Flux):
         super()._fail(exc)
         if self.on_lost is not None:
             self.on_lost(exc)
+
+    def _wait(self, future: Future, timeout: float) -> None:
+        if self._held:  # what is waited for may depend on it
+            self._release()
+            self._hold()
+        super()._wait(future, timeout)
 
     def _hold(self) -> None:
         self._held = []

@@ -41,8 +41,8 @@ class StreamConf:
 
     def __init__(self, options: Options, name: str, log: ShellLog, inherit: StreamConf | None) -> None:
         base = f"output.{name}"
-        self.label = options.flag(f"{base}.label") if options.get(f"{base}.label") is not None else False
         self.path = options.optional_string(f"{base}.path")
+        self.label = options.flag(f"{base}.label")
         if inherit is not None:
             self.path = inherit.path if self.path is None else self.path
             self.label = inherit.label if options.get(f"{base}.label") is None else self.label

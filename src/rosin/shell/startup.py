@@ -78,8 +78,10 @@ class Startup:
         return int(text)
 
     def early_jobspec(self) -> dict[str, Any] | None:
-        """The jobspec that was handed over, which lacks the environment; None if there was none, or no R."""
-        if "R" not in self._init:
+        """The jobspec that was handed over, which lacks the environment.
+
+        None if there was none, or if something else is missing that is needed to make use of it at once."""
+        if "R" not in self._init or "attrs" not in self._init or "rank" not in self._known:
             return None
         spec: dict[str, Any] | None = field(self._init, "jobspec", dict, None)
         return spec
