@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rosin serve``: the REST API and web page of an instance."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from rosin.cli.base import Parser
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rosin.rest.settings import Settings
+
+_EPILOG = """\
+Credentials come from the environment: FLUX_USER and FLUX_TOKEN are the name and password (HTTP Basic, or the
+token as a bearer token). Without them only your own processes on this machine are let in.
+"""
+
+
+def parser(prog: str) -> Parser:
+    """The command's options."""
+    result = Parser(
+        prog.replace("-", " "),
+        description="Serve the REST API and web page of the enclosing instance. "
+        "Start a new instance with them: rosin start rosin serve",
+        epilog=_EPILOG,
+    )
+    add = result.add_argument
+    add("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    add("--port", metavar="P", type=int, default=5000, help="TCP port, 0 for any (default: 5000)")
+    add("--uds", metavar="PATH", help="listen on a UNIX socket instead, for this user only")
+    add("--uri", metavar="URI", help="serve this instance (default: FLUX_URI)")
+    add(
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="answer to this host name too (behind a proxy)",
+    )
+    add("-v", "--verbose", action="store_true", help="write a line for each request")
+    return result
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    """Raises ValueError when the server would be open to others."""
+    from rosin.rest import peer
+    from rosin.rest.settings import Settings, is_loopback, read_environment
+
+    keywords = read_environment(os.environ)
+    local = args.uds is not None or is_loopback(args.host)
+    if keywords["token"] is None and not local:
+        raise ValueError(
+            f"{args.host} can be reached from other machines and no credentials are set: "
+            "set FLUX_USER and FLUX_TOKEN, or serve on 127.0.0.1 or with --uds"
+        )
+    same_user = keywords["token"] is None and args.uds is None
+    if same_user and not peer.works():
+        raise ValueError(
+            "this system does not tell who connects, so other users could run jobs as you: "
+            "set FLUX_USER and FLUX_TOKEN, or serve with --uds"
+        )
+    hosts = [name.lower() for name in args.allow_host]
+    if local or hosts:
+        hosts += ["localhost", "127.0.0.1", "::1", args.host.strip("[]").lower()]
+    return Settings(uri=args.uri, hosts=tuple(dict.fromkeys(hosts)), same_user=same_user, **keywords)  # type: ignore[arg-type]
+
+
+def main(argv: list[str], prog: str) -> int:
+    """Run the command."""
+    options = parser(prog)
+    args = options.parse_args(argv)
+    if not 0 <= args.port <= 65535:
+        raise ValueError(f"--port: {args.port} is not a port")
+    settings = _settings(args)
+    from rosin.rest.server import serve, tcp_socket, unix_socket
+
+    if args.uds is not None:
+        sock = unix_socket(args.uds)
+        where = f"unix:{args.uds}"
+    else:
+        sock = tcp_socket(args.host, args.port)
+        address, port = sock.getsockname()[:2]
+        where = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+    with sock:
+        try:
+            return serve(settings, sock, f"Rosin serves {where}", args.verbose)
+        finally:
+            if args.uds is not None:
+                os.unlink(args.uds)
