@@ -39,13 +39,7 @@ def time_limit(text: str | None) -> float | None:
     try:
         return float(text) * 60
     except ValueError:
-        pass
-    from rosin.rfc import fsd
-
-    try:
-        return fsd.parse(text)
-    except ValueError:
-        raise ValueError("invalid Flux standard duration") from None
+        return parse_duration(text)
 
 
 def parse_urgency(text: str) -> int:
@@ -72,12 +66,13 @@ def parse_signal(text: str) -> dict[str, Any]:
         signum = signal_number(name or "USR1")
         if signum <= 0:
             raise ValueError("signal must be > 0")
-        return {"signum": signum, "timeleft": _seconds(left) if left else 60}
+        return {"signum": signum, "timeleft": parse_duration(left) if left else 60}
     except ValueError as exc:
         raise ValueError(f"--signal={text}: {exc}") from None
 
 
-def _seconds(text: str) -> float:
+def parse_duration(text: str) -> float:
+    """Seconds of a Flux Standard Duration (RFC 23). Raises ValueError."""
     from rosin.rfc import fsd
 
     try:

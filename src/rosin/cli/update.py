@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import Parser, connect, id_text, utf8_output
+from rosin.cli.submission import parse_duration
 from rosin.job.jobid import JobID
 
 if TYPE_CHECKING:
@@ -35,26 +36,17 @@ def full_key(key: str) -> str:
     return key if key.startswith(("attributes.", "resources.", "tasks.")) else f"attributes.system.{key}"
 
 
-def _seconds(text: str) -> float:
-    from rosin.rfc import fsd
-
-    try:
-        return fsd.parse(text)
-    except ValueError:
-        raise ValueError("invalid Flux standard duration") from None
-
-
 def new_duration(text: str, jobid: int, current: float | None) -> float:
     """The duration that ``FSD``, ``+FSD`` or ``-FSD`` makes of the current one; 0 is unlimited.
 
     Raises ValueError.
     """
     if text[:1] not in ("+", "-"):
-        seconds = _seconds(text)
+        seconds = parse_duration(text)
         return 0.0 if seconds == float("inf") else seconds
     if not current:
         raise ValueError(f"duration for {id_text(jobid)} is unlimited, can't update by {text}")
-    change = _seconds(text[1:])
+    change = parse_duration(text[1:])
     result = current + change if text[0] == "+" else current - change
     if result <= 0:
         from rosin.cli.fields import duration

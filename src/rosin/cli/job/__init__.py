@@ -5,9 +5,33 @@ from __future__ import annotations
 
 import sys
 
-#: Subcommand -> (module in this package, one-line help).
+#: Subcommand -> (module in this package[:function, else main], one-line help).
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("attach", "follow a job to its end"),
+    "cancel": ("control:cancel", "cancel jobs"),
+    "eventlog": ("events:eventlog", "print the events of a job"),
+    "hostpids": ("hostpids", "print host:pid of the tasks of a job"),
+    "id": ("id", "write job ids in another form"),
+    "info": ("info", "print jobspec, R, logs of a job"),
+    "kill": ("control:kill", "send a signal to jobs"),
+    "killall": ("control:killall", "send a signal to all jobs of a user"),
+    "last": ("last", "print the ids of your most recent jobs"),
+    "list": ("listing:list_jobs", "print jobs as lines of JSON"),
+    "list-ids": ("listing:list_ids", "print some jobs as lines of JSON"),
+    "list-inactive": ("listing:list_inactive", "print inactive jobs as lines of JSON"),
+    "memo": ("memo", "attach notes to a job"),
+    "namespace": ("namespace", "print the KVS namespaces of jobs"),
+    "purge": ("purge", "forget inactive jobs"),
+    "raise": ("control:raise_", "raise an exception on jobs"),
+    "raiseall": ("control:raiseall", "raise an exception on all jobs of a user"),
+    "stats": ("stats", "print numbers of jobs"),
+    "status": ("status", "wait for jobs, and exit with their largest exit code"),
+    "submit": ("submit", "submit a jobspec"),
+    "taskmap": ("taskmap", "print or convert a task map"),
+    "timeleft": ("timeleft", "print the time that a job has left"),
+    "urgency": ("urgency", "change the urgency of a job"),
+    "wait": ("wait", "wait for waitable jobs"),
+    "wait-event": ("events:wait_event", "wait for an event of a job"),
 }
 
 
@@ -27,9 +51,10 @@ def main(argv: list[str], prog: str) -> int:
         return 0 if asked else 1
     from importlib import import_module
 
-    module = import_module(f"rosin.cli.job.{SUBCOMMANDS[argv[0]][0]}")
+    name, _, function = SUBCOMMANDS[argv[0]][0].partition(":")
+    command = getattr(import_module(f"rosin.cli.job.{name}"), function or "main")
     try:
-        return int(module.main(argv[1:], prog))
+        return int(command(argv[1:], prog))
     except BrokenPipeError:
         raise
     except OSError as exc:

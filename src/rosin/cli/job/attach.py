@@ -8,8 +8,9 @@ from argparse import SUPPRESS
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.cli.base import Parser, connect, die
+from rosin.cli.base import connect, die
 from rosin.cli.job.output import Output, exit_report
+from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL, FLUX_RPC_STREAMING
 
 if TYPE_CHECKING:
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
 
 
-def parser(prog: str) -> Parser:
+def parser(prog: str) -> AdminParser:
     """The options of the command."""
-    result = Parser(f"{prog} attach", description="Follow a job to its end and exit like its tasks do.")
+    result = AdminParser(f"{prog} attach", description="Follow a job to its end and exit like its tasks do.")
     add = result.add_argument
     add("-E", "--show-events", action="store_true", help="print the job's events")
     add("-X", "--show-exec", action="store_true", help="print the events of its execution")
