@@ -19,7 +19,7 @@ TIME_FORMATS = ("raw", "iso", "offset", "human")
 class EventFormatter:
     """Formats one event after the other.
 
-    ``form``: ``text`` or ``json``. ``times``: ``raw``, ``iso``, ``offset`` (from the first event), ``human`` or
+    ``form``: ``text`` or ``json``. ``times``: ``raw``, ``iso``, ``offset`` (since the first), ``human`` or
     ``reltime`` (the same). Raises ValueError for another word.
     """
 

@@ -103,7 +103,8 @@ def value_line(path: str, obj: Any, width: int) -> str:
 
     text, more, _ = val_data(obj).decode(errors="surrogateescape").partition("\n")
     line = f"{path} = {text}{'...' if more else ''}"
-    return line[: max(width - 3, 0)] + "..." if 0 < width < len(line) else line
+    room = max(width - 3, 0)  # flux-core keeps room for the dots whether they are needed or not
+    return line[:room] + "..." if width > 0 and len(line) > room else line
 
 
 def columns(names: Iterable[str], width: int, longest: int) -> str:
