@@ -55,6 +55,7 @@ class FakeBroker:
         self.commits = 0
         self.largest = 0
         self.hold_commits = False
+        self.commit_error = 0
         self.silent = set()
         self._held = []
         self._text = {}
@@ -134,7 +135,9 @@ class FakeBroker:
             text = b64decode(op["dirent"]["data"])
             self.largest = max(self.largest, len(text))
             self._text.setdefault(op["key"], []).append(text)
-        if self.hold_commits:
+        if self.commit_error:
+            self._answer(msg, None, self.commit_error)
+        elif self.hold_commits:
             self._held.append(msg)
         else:
             self._answer(msg, {"rootref": "sha1-00", "rootseq": self.commits})

@@ -173,6 +173,14 @@ def test_a_task_is_not_read_while_its_output_is_not_taken(start, broker):
     assert 1 << 20 < broker.largest < 20 << 20
 
 
+@pytest.mark.parametrize("command", [["seq", "1", "100000"], ["no-such-program"]])
+def test_a_log_that_cannot_be_written_is_reported_once(start, broker, command):
+    broker.commit_error = errno.ENOSPC
+    job = start(command)
+    assert job.wait() == (0 if command[0] == "seq" else 127)
+    assert job.errors == "flux-shell: job output is incomplete: kvs commit: No space left on device\n"
+
+
 PMI = r"""
 import os, socket
 sock = socket.socket(fileno=int(os.environ["PMI_FD"])).makefile("rw")

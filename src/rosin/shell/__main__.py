@@ -7,4 +7,6 @@ import sys
 from rosin.shell.main import main
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv, os.environ))
+    code = main(sys.argv, os.environ)
+    sys.stderr.flush()
+    os._exit(code)  # nothing is left to be done, and taking an interpreter down takes time

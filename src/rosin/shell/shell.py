@@ -61,6 +61,7 @@ class Shell:
         self.env = env
         self.log = ShellLog()
         self.guest = GuestLog(handle, jobid)
+        self.guest.on_error = self._commit_failed
         self.log.sink = lambda context: self.guest.append("output", "log", context)
         self.startup = Startup(handle, jobid, init)
         self.service = ShellService(handle, service_name(jobid))
@@ -70,6 +71,7 @@ class Shell:
         self.tasks: Tasks | None = None
         self._parent = os.getppid()
         self._lost: OSError | None = None
+        self._commit_error = False
         self._done: Callable[[], bool] = lambda: False
         self.guest.on_idle = self._check_done
         handle.on_lost = self._on_lost
@@ -311,6 +313,12 @@ class Shell:
         self.guest.close()
         sys.stderr.write(f"flux-shell: {error.strerror}\n")
         self._abandon()
+
+    def _commit_failed(self, error: OSError) -> None:
+        """Output is lost. Said once, and not in the log: that is what cannot be written."""
+        if not self._commit_error:
+            self._commit_error = True
+            sys.stderr.write(f"flux-shell: job output is incomplete: kvs commit: {error.strerror}\n")
 
     def _abandon(self) -> None:
         if self.tasks is None or self.tasks.complete:
