@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,28 +45,51 @@ class RealInstance:
 
     def start(self) -> None:
         """Start and wait until the initial program runs. Raises RuntimeError with the broker's last words."""
+        # A file takes whatever the broker says; a pipe that nobody reads would make it wait.
+        self._stderr = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self.process = subprocess.Popen(
             self.command,
             env=self.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._stderr,
             text=True,
             start_new_session=True,
         )
         assert self.process.stdout is not None
         self.uri = self.process.stdout.readline().strip()
         if not self.uri:
-            _, self.stderr = self.process.communicate()
+            self.process.wait()
+            self._collect()
             raise RuntimeError(f"the instance did not start: {self.stderr}")
+
+    def _collect(self) -> None:
+        """Close the pipes and keep what was printed."""
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+        self._stderr.seek(0)
+        self.stderr = self._stderr.read()
+        self._stderr.close()
 
     def stop(self, timeout: float = 60.0) -> int:
         """End the initial program and wait for the exit code of the instance."""
         try:
-            _, self.stderr = self.process.communicate(timeout=timeout)
+            self.process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+        self._collect()
+        return self.process.returncode
+
+    def wait(self, timeout: float = 60.0) -> int:
+        """Wait for the exit code of an instance that ends by itself; its initial program is not told to."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+        self._collect()
         return self.process.returncode
 
     def kill(self) -> None:
@@ -71,8 +97,7 @@ class RealInstance:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         # The initial program is not ours to leave behind.
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        self._collect()
 
     def run(self, *command: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
         """Run a ``rosin`` command in this instance; text output is captured."""
@@ -80,3 +105,36 @@ class RealInstance:
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             [sys.executable, "-m", "rosin", *command], env={**self.env, "FLUX_URI": self.uri}, **options
         )
+
+
+def processes_with(variable: str) -> list[int]:
+    """The processes whose environment has ``variable`` (``"NAME=VALUE"``), zombies excepted."""
+    found = []
+    needle = variable.encode()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    if needle in file.read().split(b"\0"):
+                        found.append(int(name))
+            except OSError:  # it has ended, or is not ours
+                continue
+    return found
+
+
+def wait_until_gone(variable: str, timeout: float = 30.0) -> list[int]:
+    """Wait for the end of all processes with a variable; returns those that are left after ``timeout`` s."""
+    deadline = time.monotonic() + timeout
+    while left := processes_with(variable):
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            return left
+        try:
+            pidfd = os.pidfd_open(left[0])
+        except ProcessLookupError:
+            continue
+        poller = select.poll()
+        poller.register(pidfd, select.POLLIN)
+        poller.poll(remaining * 1000)
+        os.close(pidfd)
+    return []
