@@ -9,7 +9,7 @@ from rosin.cli.base import connect, die
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
 from rosin.cli.submission import parse_duration
-from rosin.job.control import purge_async, purge_id_async
+from rosin.job.control import purge_async
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -44,7 +44,8 @@ def main(argv: list[str], prog: str) -> int:
     with connect() as handle:
         try:
             if ids:
-                futures = [purge_id_async(handle, jobid, int(args.force)) for jobid in ids]
+                requests = [{"id": jobid, "force": int(args.force)} for jobid in ids]
+                futures = [handle.rpc("job-manager.purge-id", request, 0) for request in requests]
                 total = sum(future.get()["count"] for future in futures)
             else:
                 total = _purge_range(handle, args)
