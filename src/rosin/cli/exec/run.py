@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Following processes on several brokers: output, exit codes, signals."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from rosin.rfc.idset import Idset
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rosin.cli.exec.stdin import Input
+    from rosin.handle.flux import Flux
+    from rosin.handle.future import Future
+    from rosin.handle.rpc import RPC
+
+#: Flags of RFC 42 exec requests.
+STDOUT, STDERR, CHANNEL, WRITE_CREDIT, WAITABLE = 1, 2, 4, 8, 16
+_EX_NOHOST = 68
+#: A further interrupt within this time ends the program although processes still run.
+_INTERRUPT_SECONDS = 1.0
+
+
+def exit_code_of_error(exc: OSError) -> int:
+    """The exit code of a process that could not be started."""
+    codes = {errno.ENOENT: 127, errno.EACCES: 126, errno.EPERM: 126, errno.EHOSTUNREACH: _EX_NOHOST}
+    return codes.get(exc.errno or 0, 1)
+
+
+def describe_status(status: int) -> tuple[int, str]:
+    """Exit code and description of a wait status."""
+    if os.WIFSIGNALED(status):
+        signum = os.WTERMSIG(status)
+        return 128 + signum, signal.strsignal(signum) or f"Signal {signum}"
+    code = os.waitstatus_to_exitcode(status)
+    return code, f"Exit {code}"
+
+
+class Remote:
+    """A process on one rank."""
+
+    __slots__ = ("credit", "done", "partial", "pid", "rank", "rpc")
+
+    def __init__(self, rank: int, rpc: RPC) -> None:
+        self.rank = rank
+        self.rpc = rpc
+        self.pid = -1
+        self.credit = 0
+        self.done = False
+        self.partial: dict[str, bytes] = {}
+
+    def __str__(self) -> str:
+        return str(self.rank)
+
+
+class Runner:
+    """Runs a command on ranks and waits for all of them."""
+
+    def __init__(
+        self, h: Flux, args: argparse.Namespace, service: str, ranks: Idset, command: dict[str, Any]
+    ) -> None:
+        self.h = h
+        self.args = args
+        self.service = service
+        self.ranks = ranks
+        self.command = command
+        self.flow = args.stdin_flow != "off" and (args.stdin_flow == "on" or service != "sdexec")
+        self.remotes: list[Remote] = []
+        self.exit_code = 0
+        self._left = len(ranks)
+        self._exits: dict[str, list[int]] = {}
+        self._input: Input | None = None
+        self._interrupts = 0
+        self._interrupted = 0.0
+        self._began = time.monotonic()
+
+    @property
+    def name(self) -> str:
+        """What messages call the process."""
+        if not self.args.attach:
+            return str(self.args.command[0])
+        target = self.args.command[0]
+        return f"pid {target}" if target.isdigit() else f"label {target}"
+
+    def run(self) -> int:
+        """Run to the end; returns the largest exit code."""
+        self._note(f"Starting {self.name} on {self.ranks.encode(brackets=True)}")
+        for rank in self.ranks:
+            remote = Remote(rank, self._request(rank))
+            self.remotes.append(remote)
+            remote.rpc.then(self._answered, remote)
+        self._note("Sent all requests")
+        self._open_input()
+        watchers = [
+            self.h.signal_watcher_create(num, self._signal) for num in (signal.SIGINT, signal.SIGTERM)
+        ]
+        for watcher in watchers:
+            watcher.start()
+        try:
+            self.h.reactor_run()
+        finally:
+            for watcher in watchers:
+                watcher.stop()
+            if self._input is not None:
+                self._input.close()
+        self._note(f"{self._left_over()} tasks complete with code {self.exit_code}")
+        self._report()
+        return self.exit_code
+
+    def _left_over(self) -> int:
+        return len(self.remotes) - self._left
+
+    def _note(self, text: str) -> None:
+        if self.args.verbose:
+            sys.stderr.write(f"{(time.monotonic() - self._began) * 1e3:.6f}ms: {text}\n")
+
+    def _request(self, rank: int) -> RPC:
+        flags = STDOUT | STDERR | (WRITE_CREDIT if self.flow else 0)
+        if self.args.attach:
+            target = self.args.command[0]
+            request: dict[str, Any] = {"flags": flags, "pid": int(target) if target.isdigit() else -1}
+            if not target.isdigit():
+                request["label"] = target
+            return self.h.rpc(f"{self.service}.attach", request, rank, FLUX_RPC_STREAMING)
+        request = {"cmd": self.command, "flags": flags}
+        return self.h.rpc(f"{self.service}.exec", request, rank, FLUX_RPC_STREAMING)
+
+    # -- input ------------------------------------------------------------------------------------
+
+    def _open_input(self) -> None:
+        from rosin.cli.exec.stdin import Input
+
+        if not self.args.noinput:
+            self._input = Input(self)
+
+    def write(self, remote: Remote, data: bytes, eof: bool) -> None:
+        """Send standard input to a process."""
+        from rosin.rfc.ioencode import encode_data
+
+        io = encode_data("stdin", 0, data or None, eof)
+        request = {"matchtag": remote.rpc.matchtag, "io": io}
+        self.h.rpc(f"{self.service}.write", request, remote.rank, FLUX_RPC_NORESPONSE)
+
+    # -- responses --------------------------------------------------------------------------------
+
+    def _answered(self, rpc: Future, remote: Remote) -> None:
+        try:
+            response = rpc.get()
+        except OSError as exc:
+            self._ended(remote, exc)
+            return
+        kind = response["type"]
+        if kind in ("started", "attached"):
+            remote.pid = response["pid"]
+            if self.args.noinput:
+                self.write(remote, b"", True)
+            elif self._input is not None:
+                self._input.started()
+        elif kind == "add-credit":
+            remote.credit += response["channels"].get("stdin", 0)
+            if self._input is not None:
+                self._input.resume()
+        elif kind == "output":
+            self._output(remote, response["io"])
+        elif kind == "finished":
+            self._finished(remote, response["status"])
+        rpc.reset()
+
+    def _output(self, remote: Remote, io: dict[str, Any]) -> None:
+        from rosin.rfc.ioencode import decode_data
+
+        chunk = decode_data(io)
+        out = sys.stderr.buffer if chunk.stream == "stderr" else sys.stdout.buffer
+        if not self.args.label_io:
+            out.write(chunk.data)
+        else:
+            # A label belongs to whole lines; what follows the last newline waits for the rest.
+            text = remote.partial.pop(chunk.stream, b"") + chunk.data
+            end = len(text) if chunk.eof else text.rfind(b"\n") + 1
+            if end < len(text):
+                remote.partial[chunk.stream] = text[end:]
+            label = f"{remote.rank}: ".encode()
+            out.write(b"".join(label + line for line in text[:end].splitlines(keepends=True)))
+        out.flush()
+
+    def _finished(self, remote: Remote, status: int) -> None:
+        code, text = describe_status(status)
+        if code:
+            self._exits.setdefault(text, []).append(remote.rank)
+        self.exit_code = max(self.exit_code, code)
+        remote.done = True
+        if self._input is not None:
+            self._input.resume()
+
+    def _ended(self, remote: Remote, exc: OSError) -> None:
+        """The last response of a rank has come."""
+        if exc.errno != errno.ENODATA:
+            sys.stdout.flush()
+            sys.stderr.write(
+                f"{self.args.prog}: Error: rank {remote.rank}: {self.name}: {exc.strerror or exc}\n"
+            )
+            self.exit_code = max(self.exit_code, exit_code_of_error(exc))
+        remote.done = True
+        self._left -= 1
+        if not self._left:
+            self.h.reactor_stop()
+        elif self._input is not None:
+            self._input.started()
+
+    def _report(self) -> None:
+        if self.args.quiet:
+            return
+        for text, ranks in self._exits.items():
+            sys.stderr.write(f"{Idset(ranks).encode(brackets=True)}: {text}\n")
+
+    # -- signals ----------------------------------------------------------------------------------
+
+    def _signal(self, _h: Flux, _watcher: object, signum: int, _args: object) -> None:
+        if signum == signal.SIGINT:
+            if self.args.attach:
+                sys.stderr.write(f"detached; {self.name} goes on\n")
+                raise SystemExit(0)
+            self._interrupt()
+        running = [remote for remote in self.remotes if remote.pid > 0 and not remote.done]
+        if self.args.verbose:
+            sys.stderr.write(f"sending signal {signum} to {len(running)} running processes\n")
+        for remote in running:
+            self._kill(remote, signum)
+
+    def _interrupt(self) -> None:
+        """The third interrupt ends the program if it comes soon enough."""
+        now = time.monotonic()
+        if self._interrupts >= 2 and now - self._interrupted < _INTERRUPT_SECONDS:
+            hanging = Idset(remote.rank for remote in self.remotes if not remote.done)
+            sys.stderr.write(f"{hanging.encode(brackets=True)}: command still running at exit\n")
+            raise SystemExit(1)
+        if self._interrupts:
+            sys.stderr.write(
+                f"interrupt (Ctrl+C) one more time within {_INTERRUPT_SECONDS:.2f} sec to exit\n"
+            )
+        self._interrupts += 1
+        self._interrupted = now
+
+    def _kill(self, remote: Remote, signum: int) -> None:
+        if self.args.with_imp:
+            # The process runs as another user; only the IMP may signal it.
+            cmdline = [self.args.command[0], "kill", str(signum), str(remote.pid)]
+            command = {**self.command, "cmdline": cmdline}
+            request: dict[str, Any] = {"cmd": command, "flags": 0}
+            topic = f"{self.service}.exec"
+        else:
+            request = {"pid": remote.pid, "signum": signum}
+            topic = f"{self.service}.kill"
+        # A process that has just ended cannot be signaled, which is as good.
+        self.h.rpc(topic, request, remote.rank, FLUX_RPC_NORESPONSE)
