@@ -49,6 +49,9 @@ for name in sys.argv[1:]:
     [
         ("flux.job.JobspecV1", "rosin.job.spec.JobspecV1"),
         ("flux.job.Jobspec", "rosin.job.spec.Jobspec"),
+        ("flux.job.JobInfoFormat", "rosin.cli.jobformat.JobInfoFormat"),
+        ("flux.util.OutputFormat", "rosin.cli.format.OutputFormat"),
+        ("flux.queue.QueueList", "rosin.queue.QueueList"),
         ("flux.job.JobID", "rosin.job.jobid.JobID"),
         ("flux.job.submit", "rosin.job.submission.submit"),
         ("flux.job.wait", "rosin.job.waiting.wait"),

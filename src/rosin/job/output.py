@@ -47,6 +47,9 @@ class _OutputFuture(Future):
         super().__init__(flux_handle)
         self.labelio = labelio
         self._ended = False
+        self._seen = False  # an event of the output log
+        self._complete = False  # the output log has ended
+        self._main_ended = False
         self._exceptions: JobEventWatchFuture | None = None
         self._output: Any
         if nowait:
@@ -72,9 +75,12 @@ class _OutputFuture(Future):
             while watch.is_ready() and not self._ended:
                 event: EventLogEvent | None = watch.get_event()
                 if event is None:
-                    self._finish()
-                else:
-                    self._deliver(parse_output_event(event, self.labelio))
+                    self._complete = True
+                    if self._seen or self._main_ended:
+                        self._finish()  # else the main log will tell why there was no output
+                    return
+                self._seen = True
+                self._deliver(parse_output_event(event, self.labelio))
         except (OSError, ValueError, KeyError) as exc:
             self._fail(exc)
 
@@ -83,6 +89,9 @@ class _OutputFuture(Future):
             while watch.is_ready() and not self._ended:
                 event: EventLogEvent | None = watch.get_event()
                 if event is None:
+                    self._main_ended = True
+                    if self._complete:
+                        self._finish()
                     return
                 if event.name == "exception":
                     self._deliver(JobExceptionEvent(event))

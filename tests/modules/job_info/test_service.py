@@ -385,3 +385,13 @@ async def test_output_of_a_job_with_the_client_api(job):
     ]
     now = output_watch_lines_async(job.h, ID, nowait=True, labelio=True, keepends=True)
     assert [item async for item in now][:2] == [("stdout", "0: one\n"), ("stdout", "0: two\n")]
+
+
+async def test_output_of_a_job_that_never_starts_tells_why(job):
+    await job.submit()
+    events = output_event_watch_async(job.h, ID)
+    await job.inst.settle()
+    await job.post(line("exception", type="cancel", severity=0, note="why"), line("clean"))
+    shown = [event.render() async for event in events]
+    assert shown == ["job.exception: type=cancel severity=0 why"]
+    assert set((await job.h.rpc("job-info.stats-get")).values()) == {0}

@@ -31,6 +31,8 @@ __all__ = ["JobID", "Jobspec", "kill", "submit", "timeleft", "wait"]
 def __getattr__(name: str) -> Any:
     if name in rosin.job.__all__:
         return getattr(rosin.job, name)
+    if name == "JobInfoFormat":
+        return import_module("rosin.cli.jobformat").JobInfoFormat
     if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'flux.job' has no attribute '{name}'")

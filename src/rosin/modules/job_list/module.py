@@ -62,6 +62,7 @@ class JobList(BrokerModule):
 
     async def start(self) -> None:
         self._store = Store()
+        self._stopping = False
         self._deferred: list[tuple[Callable[[Message], Any], Message]] = []
         self._waits: dict[int, list[_Wait]] = {}
         self._lookups = 0
@@ -77,6 +78,7 @@ class JobList(BrokerModule):
         await self._history
 
     async def stop(self) -> None:
+        self._stopping = True
         self._journal.abandon()
         for watcher in self._watchers:
             self.respond_error(watcher, errno.ENODATA)
@@ -128,7 +130,7 @@ class JobList(BrokerModule):
     def _journal_ended(self, exc: OSError) -> None:
         if not self._history.done():
             self._history.set_exception(OSError(exc.errno, f"job-manager.events-journal: {exc.strerror}"))
-        elif exc.errno != errno.ENODATA:
+        elif exc.errno != errno.ENODATA and not self._stopping:
             self.log.error(f"journal: {exc.strerror}; listings stay as they are until job-list is reloaded")
 
     def _process(self, response: Any) -> None:
