@@ -250,10 +250,7 @@ class JobInfo:
             get("exception_type", ""),
             get("exception_note", ""),
         )
-        values["_annotations"] = annotations = AnnotationsInfo(get("annotations") or {})
-        values["_sched"] = annotations.sched
-        values["_user"] = annotations.user
-        values["_dependencies"] = DependencyList(get("dependencies") or [])
+        values["_annotations"] = AnnotationsInfo(get("annotations") or {})
         self.__dict__ = values
 
     def __getattr__(self, name: str) -> Any:
@@ -418,6 +415,9 @@ def _inactive_reason(info: JobInfo) -> str:
 
 
 JobInfo.COMPUTED = {
+    "sched": lambda info: info.annotations.sched,
+    "user": lambda info: info.annotations.user,
+    "dependencies": lambda info: DependencyList(info.__dict__.get("_dependencies") or []),
     "state": lambda info: statetostr(info.state_id),
     "state_single": lambda info: statetostr(info.state_id, "S"),
     "state_emoji": lambda info: statetoemoji(info.state_id),

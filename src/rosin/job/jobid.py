@@ -26,17 +26,22 @@ class JobID(int):
     ``str()`` gives F58. Raises ValueError for text that is no job id.
     """
 
-    orig: str  #: the text that it was made from
-
     def __new__(cls, value: int | str) -> JobID:
-        if isinstance(value, JobID):
-            new, text = super().__new__(cls, int(value)), value.orig
-        elif isinstance(value, int):
-            new, text = super().__new__(cls, value), str(value)
+        if isinstance(value, str):
+            new = super().__new__(cls, id_parse(value))
+            new._orig = value
         else:
-            new, text = super().__new__(cls, id_parse(value)), value
-        new.orig = text
+            new = super().__new__(cls, value)
+            if isinstance(value, JobID):
+                new._orig = value.orig
         return new
+
+    _orig = ""
+
+    @property
+    def orig(self) -> str:
+        """The text that it was made from."""
+        return self._orig or int.__repr__(self)
 
     def encode(self, encoding: str = "dec") -> str:
         """This id in another spelling, see :func:`id_encode`."""
