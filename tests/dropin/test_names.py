@@ -47,7 +47,7 @@ for name in sys.argv[1:]:
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
-        ("flux.job.JobspecV1", "rosin.job.spec.JobspecV1"),
+        ("flux.job.JobspecV1", "rosin.job.spec_v1.JobspecV1"),
         ("flux.job.Jobspec", "rosin.job.spec.Jobspec"),
         ("flux.job.JobInfoFormat", "rosin.cli.jobformat.JobInfoFormat"),
         ("flux.util.OutputFormat", "rosin.cli.format.OutputFormat"),
@@ -58,7 +58,7 @@ for name in sys.argv[1:]:
         ("flux.job.kill", "rosin.job.control.kill"),
         ("flux.job.timeleft", "rosin.job.remaining.timeleft"),
         ("flux.job.list.JobListIdRPC", "rosin.job.listing.JobListIdRPC"),
-        ("flux.job.info.statetostr", "rosin.job.info.statetostr"),
+        ("flux.job.info.statetostr", "rosin.job.info_values.statetostr"),
         ("flux.job.event.JobException", "rosin.job.events.JobException"),
         ("flux.job.FluxExecutorFuture", "rosin.job.executor.FluxExecutorFuture"),
         ("flux.job.executor.FluxExecutor", "rosin.job.executor.FluxExecutor"),

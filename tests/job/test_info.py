@@ -9,7 +9,7 @@ import pytest
 
 from rosin.job import JobID, JobInfo, job_fields_to_attrs, resulttostr, statetostr, statustostr
 from rosin.job.fields import ATTRS, HEADINGS, heading
-from rosin.job.info import DependencyList
+from rosin.job.info_values import DependencyList
 from rosin.job.uri import JobURI
 
 CASES = [json.loads(text) for text in (Path(__file__).parent / "dicts.jsonl").read_text().splitlines()]

@@ -13,7 +13,7 @@ from rosin.job import Jobspec, JobspecV1, validate_counts, validate_jobspec
 
 @pytest.fixture(autouse=True)
 def small_environment(monkeypatch):
-    monkeypatch.setattr("rosin.job.spec.os.environ", {"A": "1", "B": "\udcff"})
+    monkeypatch.setattr("rosin.job.spec_v1.os.environ", {"A": "1", "B": "\udcff"})
 
 
 def test_from_command_is_flux_cores():

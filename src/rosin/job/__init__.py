@@ -39,13 +39,8 @@ if TYPE_CHECKING:
     )
     from rosin.job.executor import FluxExecutor, FluxExecutorFuture
     from rosin.job.fields import job_fields_to_attrs
-    from rosin.job.info import (
-        JobInfo,
-        get_username,
-        resulttostr,
-        statetostr,
-        statustostr,
-    )
+    from rosin.job.info import JobInfo
+    from rosin.job.info_values import get_username, resulttostr, statetostr, statustostr
     from rosin.job.jobid import JobID, id_encode, id_parse
     from rosin.job.jobkvs import job_kvs, job_kvs_guest
     from rosin.job.journal import JournalConsumer, JournalEvent
@@ -80,12 +75,8 @@ if TYPE_CHECKING:
         output_watch_lines_async,
     )
     from rosin.job.remaining import timeleft
-    from rosin.job.spec import (
-        Jobspec,
-        JobspecV1,
-        validate_counts,
-        validate_jobspec,
-    )
+    from rosin.job.spec import Jobspec
+    from rosin.job.spec_v1 import JobspecV1, validate_counts, validate_jobspec
     from rosin.job.submission import (
         SubmitFuture,
         submit,
@@ -217,10 +208,10 @@ _WHERE = {
     "FluxExecutorFuture": "executor",
     "job_fields_to_attrs": "fields",
     "JobInfo": "info",
-    "get_username": "info",
-    "resulttostr": "info",
-    "statetostr": "info",
-    "statustostr": "info",
+    "get_username": "info_values",
+    "resulttostr": "info_values",
+    "statetostr": "info_values",
+    "statustostr": "info_values",
     "JobID": "jobid",
     "id_encode": "jobid",
     "id_parse": "jobid",
@@ -254,9 +245,9 @@ _WHERE = {
     "output_watch_lines_async": "output",
     "timeleft": "remaining",
     "Jobspec": "spec",
-    "JobspecV1": "spec",
-    "validate_counts": "spec",
-    "validate_jobspec": "spec",
+    "JobspecV1": "spec_v1",
+    "validate_counts": "spec_v1",
+    "validate_jobspec": "spec_v1",
     "SubmitFuture": "submission",
     "submit": "submission",
     "submit_async": "submission",

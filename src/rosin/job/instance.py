@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.job.counts import JobStats
-from rosin.job.info import EMPTY
+from rosin.job.info_values import EMPTY
 
 if TYPE_CHECKING:
     from rosin.handle.handle import Handle

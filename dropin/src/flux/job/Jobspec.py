@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.Jobspec."""
 
-from rosin.job.spec import (
-    Jobspec,
-    JobspecV1,
-    validate_counts,
-    validate_jobspec,
-)
+from rosin.job.spec import Jobspec
+from rosin.job.spec_v1 import JobspecV1, validate_counts, validate_jobspec
 
 __all__ = [
     "Jobspec",

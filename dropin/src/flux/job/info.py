@@ -4,13 +4,13 @@
 from rosin.job.fields import (
     job_fields_to_attrs,
 )
-from rosin.job.info import (
+from rosin.job.info import JobInfo
+from rosin.job.info_values import (
     AnnotationsInfo,
     DependencyList,
     EmptyObject,
     ExceptionInfo,
     InfoList,
-    JobInfo,
     get_username,
     resulttoemoji,
     resulttostr,
