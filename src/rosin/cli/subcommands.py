@@ -67,7 +67,7 @@ class AdminParser(Parser):
 
     def _complete(self, word: str) -> str:
         """Give an option with an optional argument its default, so that the next word is not taken for it."""
-        if word[:1] != "-":
+        if word[:1] != "-" or len(word) < 2:
             return word
         action = self._option_string_actions.get(word)
         if action is None and word[:2] != "--":

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rosin config``: read and change the configuration of a broker."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rosin.cli.base import connect
+from rosin.cli.subcommands import AdminParser, dispatch
+
+if TYPE_CHECKING:
+    import argparse
+
+_TYPES = ("any", "string", "integer", "real", "boolean", "object", "array", "fsd", "fsd-integer", "fsd-real")
+_MISSING = object()
+
+
+def parser(prog: str) -> AdminParser:
+    """The options of the command."""
+    result = AdminParser(prog, "Read and change the configuration of a broker.")
+    sub = result.command("load", _load, "replace the configuration")
+    sub.add_argument(
+        "path", metavar="PATH", nargs="?", help="TOML or JSON; file or directory (default: stdin)"
+    )
+    sub = result.command("reload", _reload, "read the configuration files again")
+    sub.flag("--follower-noop", text="do nothing on other brokers than the first")
+    sub = result.command("get", _get, "print the configuration, or a value")
+    sub.add_argument(
+        "-c",
+        "--config-path",
+        metavar="PATH",
+        help="read this file or directory instead, or that of 'system', 'security' or 'imp'",
+    )
+    sub.add_argument(
+        "-t", "--type", metavar="TYPE", default="any", help="expected type: " + ", ".join(_TYPES)
+    )
+    sub.flag("-q", "--quiet", text="do not complain about a key that is not set")
+    sub.add_argument("-d", "--default", metavar="VAL", help="print this for a key that is not set")
+    sub.add_argument("key", metavar="NAME", nargs="?", help="dotted name (default: everything)")
+    sub = result.command("set", _set, "set a value")
+    sub.add_argument(
+        "-t", "--type", metavar="TYPE", help="type of VALUE, when the key is new: " + ", ".join(_TYPES[1:8])
+    )
+    sub.add_argument("key", metavar="NAME", help="dotted name")
+    sub.add_argument("value", metavar="VALUE", help="the value")
+    sub = result.command("unset", _unset, "remove a value")
+    sub.add_argument("key", metavar="NAME", help="dotted name")
+    sub = result.command("builtin", _builtin, "print a path that the broker was installed with")
+    sub.flag("--intree", text="accepted for compatibility")
+    sub.flag("--installed", text="accepted for compatibility")
+    sub.add_argument("key", metavar="NAME", help="name of the path")
+    return result
+
+
+def _parse(text: str) -> dict[str, Any]:
+    """A configuration in JSON or TOML. Raises ValueError."""
+    if text.lstrip().startswith("{"):
+        import json
+
+        try:
+            config = json.loads(text)
+        except ValueError as exc:
+            raise ValueError(f"JSON parse error: {exc}") from None
+        if not isinstance(config, dict):
+            raise ValueError("the configuration is not an object")
+        return config
+    from rosin.broker.configfile import parse
+
+    try:
+        return parse(text)
+    except ValueError as exc:
+        raise ValueError(f"TOML parse error: {exc}") from None
+
+
+def _load(args: argparse.Namespace) -> None:
+    if args.path is None:
+        config = _parse(sys.stdin.read())
+    else:
+        from rosin.broker.configfile import load
+
+        config = load(args.path)
+    with connect() as h:
+        h.rpc("config.load", config).get()
+
+
+def _reload(args: argparse.Namespace) -> None:
+    with connect() as h:
+        if args.follower_noop and h.rank != 0:
+            return
+        h.rpc("config.reload").get()
+
+
+def lookup(config: dict[str, Any], key: str) -> Any:
+    """The value of a dotted key, or a marker if it is not set."""
+    value: Any = config
+    for name in key.split("."):
+        if not isinstance(value, dict) or name not in value:
+            return _MISSING
+        value = value[name]
+    return value
+
+
+def format_value(key: str, value: Any, kind: str) -> str:
+    """The text of a value of the type asked for. Raises ValueError if it has another one."""
+    from rosin import _json
+
+    if kind not in _TYPES:
+        raise ValueError(f"Unknown type: {kind}")
+    if kind.startswith("fsd"):
+        from rosin.rfc.fsd import parse
+
+        if not isinstance(value, str):
+            raise ValueError(f"{key} does not have the requested type")
+        seconds = parse(value)
+        return value if kind == "fsd" else str(int(seconds)) if kind == "fsd-integer" else f"{seconds:.6f}"
+    if kind != "any" and not _has_type(value, kind):
+        raise ValueError(f"{key} does not have the requested type")
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:.6f}"
+    return _json.dumps(value).decode()
+
+
+def _has_type(value: Any, kind: str) -> bool:
+    if kind == "boolean" or isinstance(value, bool):
+        return kind == "boolean" and isinstance(value, bool)
+    types = {"string": str, "integer": int, "real": (int, float), "object": dict, "array": list, "fsd": str}
+    return isinstance(value, types[kind])  # type: ignore[arg-type]
+
+
+def _config(args: argparse.Namespace) -> dict[str, Any]:
+    if args.config_path:
+        from rosin.broker.configfile import load
+
+        path = args.config_path
+        return load(f"/etc/flux/{path}/conf.d" if path in ("system", "security", "imp") else path)
+    with connect() as h:
+        config: dict[str, Any] = h.rpc("config.get").get()
+    return config
+
+
+def _get(args: argparse.Namespace) -> int:
+    if args.type not in _TYPES:
+        raise ValueError(f"Unknown type: {args.type}")
+    config = _config(args)
+    value = config if args.key is None else lookup(config, args.key)
+    if value is not _MISSING:
+        print(format_value(args.key or ".", value, args.type))
+        return 0
+    if args.default is not None:
+        print(args.default)
+        return 0
+    if not args.quiet:
+        raise ValueError(f"{args.key} is not set")
+    return 1
+
+
+def convert(text: str, kind: str) -> Any:
+    """A value of a type from its text. Raises ValueError."""
+    if kind in ("string", "fsd"):
+        if kind == "fsd":
+            from rosin.rfc.fsd import parse
+
+            parse(text)
+        return text
+    from rosin import _json
+
+    try:
+        value = _json.loads(text)
+    except ValueError:
+        value = None
+    if kind not in _TYPES or kind == "any":
+        raise ValueError(f"Unknown type: {kind}")
+    if not _has_type(value, kind):
+        raise ValueError(f"'{text}' is not of type {kind}")
+    return float(value) if kind == "real" else value
+
+
+def _type_of(value: Any) -> str | None:
+    """The type of a value that is set already."""
+    names = {bool: "boolean", str: "string", int: "integer", float: "real", dict: "object", list: "array"}
+    return names.get(type(value))
+
+
+def _set(args: argparse.Namespace) -> None:
+    with connect() as h:
+        config = h.rpc("config.get").get()
+        kind = args.type or _type_of(lookup(config, args.key))
+        if kind is None:
+            raise ValueError("Type is unknown, please specify --type")
+        *tables, name = args.key.split(".")
+        table = config
+        for part in tables:
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                raise ValueError(f"{args.key}: '{part}' is not a table")
+        table[name] = convert(args.value, kind)
+        h.rpc("config.load", config).get()
+
+
+def _unset(args: argparse.Namespace) -> None:
+    with connect() as h:
+        config = h.rpc("config.get").get()
+        if lookup(config, args.key) is _MISSING:
+            return
+        *tables, name = args.key.split(".")
+        table = config
+        for part in tables:
+            table = table[part]
+        del table[name]
+        h.rpc("config.load", config).get()
+
+
+def _builtin(args: argparse.Namespace) -> None:
+    with connect() as h:
+        try:
+            values = h.rpc("broker.conf-builtin", {"keys": [args.key]}).get()["values"]
+        except OSError as exc:
+            import errno
+
+            if exc.errno not in (errno.ENOENT, errno.EINVAL):
+                raise
+            values = {}
+    if args.key not in values:
+        raise ValueError(f"{args.key} is invalid")
+    print(values[args.key])
+
+
+def main(argv: list[str], prog: str) -> int:
+    """Run the command."""
+    return dispatch(parser(prog), argv, prog)
