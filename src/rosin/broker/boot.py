@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker import rc, rundir
@@ -60,6 +61,8 @@ _DEFAULTS = {
     "tbon.torpid_min": "5s",
     "version": FLUX_CORE_VERSION,
 }
+#: What follows from how the broker was started and cannot be asked for.
+_FIXED = ("broker.pid", "broker.starttime", "broker.uuid", "rank", "size", "version")
 _LOG_DEFAULTS = {
     "log-critical-level": "2",
     "log-forward-level": "3",
@@ -97,6 +100,7 @@ class Instance:
         self._program: InitialProgram | None = None
         self._stopping = asyncio.Event()
         self._created: list[str] = []
+        self._locks: dict[str, int] = {}
         self._service: StateMachineService
 
     # -- attributes and directories -----------------------------------------------------------------
@@ -104,6 +108,9 @@ class Instance:
     def prepare(self) -> None:
         """Make the directories and define the attributes. Raises OSError with one clear line."""
         attrs, given = self.broker.attrs, dict(self.options.attrs)
+        for name in _FIXED:
+            if name in given:
+                raise OSError(errno.EPERM, f"attribute {name} cannot be set")
         host = given.pop("hostname", "") or socket.gethostname()
         for name, value in _DEFAULTS.items():
             attrs.define(name, given.pop(name, value))
@@ -142,6 +149,8 @@ class Instance:
             temporary = rundir.make_private(path) and name == "rundir"
             if temporary:
                 self._created.append(path)
+        if path not in self._locks:
+            self._locks[path] = rundir.lock(path, name)
         keep = given.pop(f"{name}-cleanup", "1" if temporary else "0")
         if keep == "0" and path in self._created:
             self._created.remove(path)
@@ -182,9 +191,14 @@ class Instance:
             await self.broker.close()
         finally:
             link.remove()
-            for path in self._created:
-                rundir.remove(path)
         return self.exit_code
+
+    def clean_up(self) -> None:
+        """Remove the temporary directories and let go of the others."""
+        for path in self._created:
+            rundir.remove(path)
+        for fd in self._locks.values():
+            os.close(fd)
 
     async def _load_builtins(self) -> None:
         broker = self.broker
@@ -215,6 +229,10 @@ class Instance:
             self.broker.log(3, "broker", f"rc1: {exc.strerror}")
             self._post("rc1-fail")
             return False
+        except Exception:
+            self.broker.log(3, "broker", f"rc1: {traceback.format_exc()}")
+            self._post("rc1-fail")
+            return False
         # What rc1 has made lives as long as the broker: the collector need not look at it again.
         gc.freeze()
         gc.enable()
@@ -235,7 +253,10 @@ class Instance:
             status = await program.run()
         except OSError as exc:
             self.exit_code = {errno.ENOENT: 127, errno.EACCES: 126}.get(exc.errno or 0, 1)
-            self.broker.log(3, "broker", f"rc2.0: {name}: {exc.strerror}")
+            program_name = program.argv[0]
+            if program_name == os.environ.get("SHELL"):
+                program_name += " (from the environment variable SHELL)"
+            self.broker.log(3, "broker", f"rc2.0: {name}: cannot start {program_name}: {exc.strerror}")
             self._post("rc2-fail")
             return
         self.exit_code, how = describe(status)
@@ -262,13 +283,16 @@ def run(options: BootOptions, zygote: Zygote | None = None) -> int:
 
     async def main() -> int:
         instance = Instance(options, zygote)
-        instance.prepare()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, instance.shutdown)
         loop.add_signal_handler(signal.SIGHUP, instance.shutdown)
         # The terminal sends SIGINT to the initial program as well; that one decides.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        return await instance.run()
+        try:
+            instance.prepare()
+            return await instance.run()
+        finally:
+            instance.clean_up()
 
     try:
         return uvloop.run(main())

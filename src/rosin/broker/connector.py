@@ -217,27 +217,40 @@ class ConnectorLocal(BrokerModule):
     builtin = True
 
     async def start(self) -> None:
+        self.reconfigure(self.config)
         self.clients: set[SocketClient] = set()
         self._framed: tuple[Message, bytes] | None = None
         self._server: asyncio.AbstractServer | None = None
 
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        access = field(config, "access", dict, {})
+        self._allow_guests, self._allow_root = (
+            field(access, name, bool, False) for name in ("allow-guest-user", "allow-root-owner")
+        )
+
     async def listen(self) -> None:
         """Open the socket; mode 0777, as credentials decide who may do what."""
-        path = self.attrs["local-uri"].removeprefix("local://")
+        uri = self.attrs["local-uri"]
+        path = uri.removeprefix("local://")
+        if path == uri or not os.path.isabs(path):
+            raise OSError(errno.EINVAL, f"local-uri: '{uri}' is not local:// with an absolute path")
         if len(os.fsencode(path)) > 107:
             raise OSError(
                 errno.ENAMETOOLONG, f"socket path {path} is too long for a UNIX socket; use a shorter rundir"
             )
-        self._server = await self.loop.create_unix_server(lambda: SocketClient(self), path, backlog=1024)
-        os.chmod(path, 0o777)
+        try:
+            self._server = await self.loop.create_unix_server(lambda: SocketClient(self), path, backlog=1024)
+            os.chmod(path, 0o777)
+        except OSError as exc:
+            text = os.strerror(exc.errno) if exc.errno else str(exc)
+            raise OSError(exc.errno or errno.EIO, f"cannot listen on {path}: {text}") from None
 
     def authenticate(self, sock: socket.socket) -> tuple[int, int]:
         """User and roles of the process at the other end. Raises PermissionError for unwelcome guests."""
         uid = peer_uid(sock)
-        access = self.broker.config.get("access", {})
-        if uid == self.broker.owner or (uid == 0 and access.get("allow-root-owner") is True):
+        if uid == self.broker.owner or (uid == 0 and self._allow_root):
             return self.broker.owner, FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
-        if access.get("allow-guest-user") is True:
+        if self._allow_guests:
             return uid, FLUX_ROLE_USER | FLUX_ROLE_LOCAL
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 

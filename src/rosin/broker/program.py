@@ -53,13 +53,14 @@ class InitialProgram:
 
     def __init__(self, command: list[str], uri: str) -> None:
         self.command = command
+        self.argv = command_line(command)
         self.env = environment(uri)
         self.child: Child | None = None
 
     async def run(self) -> int:
         """Start it and wait; returns its wait status. Raises OSError if it cannot be started."""
         # It shares the terminal's process group, so that job control works as in any shell session.
-        self.child = spawn(command_line(self.command), env=self.env, process_group=False)
+        self.child = spawn(self.argv, env=self.env, process_group=False)
         await wait(self.child)
         assert self.child.status is not None
         return self.child.status

@@ -6,6 +6,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from rosin.errors import FormatError
+
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
     from rosin.broker.module_handle import ModuleHandle
@@ -37,6 +39,8 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
             await broker.load(name)
         except OSError as exc:
             raise OSError(exc.errno, f"module {name}: {exc.strerror}") from None
+        except FormatError as exc:
+            raise OSError(errno.EINVAL, f"module {name}: {exc}") from None
         if name == "groups":
             await h.rpc("groups.join", {"name": "broker.online"})
     if broker.attrs.value("broker.recovery-mode") == "1":

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import socket
@@ -33,6 +34,25 @@ def make_private(path: str) -> bool:
     if not os.access(path, os.W_OK | os.X_OK):
         raise OSError(errno.EACCES, f"{path} is not writable")
     return False
+
+
+def lock(path: str, name: str) -> int:
+    """Claim a directory for this process; returns the descriptor that holds the claim until it is closed.
+
+    The kernel drops the claim of a process that dies. Raises BlockingIOError (EAGAIN) while another instance
+    has it. ``name``: the attribute that named the directory.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise OSError(
+            errno.EAGAIN, f"{name} {path} is in use by another instance; stop that one or name another {name}"
+        ) from None
+    except OSError:
+        pass  # a file system without locks: the store's own lock has to do
+    return fd
 
 
 def make_temporary() -> str:

@@ -123,7 +123,10 @@ def main(argv: list[str], prog: str) -> int:
     # The collector would walk through half-imported modules again and again; the broker turns it on when
     # it serves.
     gc.disable()
+    from rosin.broker.stdio import open_missing
     from rosin.process.zygote import Zygote
+
+    open_missing()
 
     # Forked here, before the loop, its threads and sockets exist.
     zygote = Zygote.start(["rosin.shell.main", "rosin._json:accelerate"]) if sys.platform == "linux" else None

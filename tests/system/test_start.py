@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Starts that cannot succeed: one clear line, the right exit code, nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rosin.handle import Flux
+from rosin.testing.process import RealInstance, wait_until_gone
+
+pytestmark = pytest.mark.system
+
+MARK = "ROSIN_TEST_START"
+
+
+@pytest.fixture
+def tmpdir(tmp_path: Path) -> Path:
+    path = tmp_path / "tmp"
+    path.mkdir()
+    return path
+
+
+def start(tmpdir: Path, *args: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    """Run ``rosin start`` to its end; nothing of it may be left."""
+    extra = kwargs.pop("env", {})
+    env = {**os.environ, "TMPDIR": str(tmpdir), MARK: str(tmpdir), **extra}  # type: ignore[dict-item]
+    options: dict[str, object] = {"capture_output": True, "text": True, "timeout": 60, **kwargs}
+    result = subprocess.run(  # type: ignore[call-overload]
+        [sys.executable, "-m", "rosin", "start", *args], env=env, **options
+    )
+    assert wait_until_gone(f"{MARK}={tmpdir}") == []
+    assert os.listdir(tmpdir) == []
+    return result  # type: ignore[no-any-return]
+
+
+def fails(result: subprocess.CompletedProcess[str], text: str, code: int = 1) -> None:
+    """Exactly one line, which contains ``text``."""
+    assert result.returncode == code, result.stderr
+    (line,) = result.stderr.splitlines()
+    assert text in line
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["-c", "{dir}/bad.toml"], "bad.toml: "),
+        (["-c", "{dir}/missing"], "missing: No such file or directory"),
+        (["-c", "{dir}/latin1.toml"], "latin1.toml: not UTF-8 text"),
+        (["--conf", "access.allow-guest-user=5"], "'allow-guest-user': expected true or false"),
+        (["--conf", "access=5"], "'access': expected an object"),
+        (["--conf", "resource.noverify=5"], "'noverify': expected true or false"),
+        (["--conf", "job-manager.inactive-num-limit=x"], "'inactive-num-limit': expected an integer"),
+        (["--conf", "exec.job-shell=5"], "exec.job-shell: expected a string"),
+        (["-S", "statedir=/proc/rosin"], "cannot create /proc/rosin"),
+        (["-S", "statedir={dir}/bad.toml"], "bad.toml is not a directory"),
+        (["-S", "rundir={dir}/" + 100 * "x"], "is too long for a UNIX socket; use a shorter rundir"),
+        (["-S", "local-uri=tcp://localhost"], "'tcp://localhost' is not local:// with an absolute path"),
+        (["-S", "local-uri=local:///nonexistent/local"], "cannot listen on /nonexistent/local: No such file"),
+        (["-S", "rank=5"], "attribute rank cannot be set"),
+        (["-S", "nothing"], "'nothing' is not ATTR=VAL"),
+        (["-S", "content.hash=md5"], "unknown content.hash 'md5'"),
+        (["-S", "content.backing-module=none"], "module content-sqlite"),
+        (["-S", "statedir={dir}/corrupt"], "corrupt/content.sqlite"),
+        (["-S", "statedir={dir}/directory"], "directory/content.sqlite"),
+    ],
+)
+def test_bad_start(tmp_path: Path, tmpdir: Path, options: list[str], text: str) -> None:
+    (tmp_path / "bad.toml").write_text("a = [\n")
+    (tmp_path / "latin1.toml").write_bytes(b'a = "\xe4"\n')
+    (tmp_path / "corrupt").mkdir()
+    (tmp_path / "corrupt" / "content.sqlite").write_bytes(bytes(range(256)) * 64)
+    (tmp_path / "directory" / "content.sqlite").mkdir(parents=True)
+    fails(start(tmpdir, *(option.format(dir=tmp_path) for option in options), "true"), text)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user's directory")
+@pytest.mark.parametrize("name", ["statedir", "rundir"])
+def test_directory_of_another_user(tmp_path: Path, tmpdir: Path, name: str) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    os.chown(other, 65534, 65534)
+    fails(start(tmpdir, "-S", f"{name}={other}", "true"), f"{other} belongs to another user")
+
+
+@pytest.mark.parametrize("name", ["statedir", "rundir"])
+def test_directory_in_use(tmp_path: Path, tmpdir: Path, name: str) -> None:
+    path = tmp_path / "used"
+    with RealInstance("-S", f"{name}={path}") as instance:
+        fails(start(tmpdir, "-S", f"{name}={path}", "true"), f"{name} {path} is in use by another instance")
+        with Flux(instance.uri) as h:
+            assert h.rank == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "text"),
+    [
+        (["/nonexistent/program", "x"], 127, "cannot start /nonexistent/program: No such file or directory"),
+        (["/etc/passwd", "x"], 126, "cannot start /etc/passwd: Permission denied"),
+        (["sh", "-c", "exit 3"], 3, "Exited (rc=3)"),
+        (["sh", "-c", "kill -9 $$"], 137, "Killed (rc=137)"),
+    ],
+)
+def test_bad_program(tmpdir: Path, command: list[str], code: int, text: str) -> None:
+    fails(start(tmpdir, *command), text, code)
+
+
+@pytest.mark.parametrize("command", [[], ["true"]])
+def test_broken_shell_variable(tmpdir: Path, command: list[str]) -> None:
+    result = start(tmpdir, *command, env={"SHELL": "/nonexistent/sh"}, stdin=subprocess.DEVNULL)
+    fails(result, "cannot start /nonexistent/sh (from the environment variable SHELL)", 127)
+
+
+def test_empty_environment() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "rosin", "start", "/usr/bin/env"],
+        env={},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "FLUX_URI=local://" in result.stdout
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_standard_descriptors(tmp_path: Path, tmpdir: Path, closed: tuple[int, ...]) -> None:
+    redirections = " ".join(f"{fd}>&-" for fd in closed)
+    script = f'"{sys.executable}" -m rosin start sh -c ": >{tmp_path}/ran" {redirections}'
+    env = {**os.environ, "TMPDIR": str(tmpdir)}
+    subprocess.run(["sh", "-c", script], env=env, timeout=60, check=True)
+    assert (tmp_path / "ran").exists()
+    assert os.listdir(tmpdir) == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+def test_signal_at_any_moment_of_the_start(tmp_path: Path, tmpdir: Path, signum: int) -> None:
+    """From the first instruction on: it ends, and leaves no process; only SIGKILL may leave a directory."""
+    for milliseconds in (0, 40, 80, 120, 160, 240, 320):
+        env = {**os.environ, "TMPDIR": str(tmpdir), MARK: str(tmp_path)}
+        command = [sys.executable, "-m", "rosin", "start", "sh", "-c", "exit 0"]
+        process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
+        try:
+            process.wait(milliseconds / 1000)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signum)
+        _, errors = process.communicate(timeout=60)
+        # Python reports an interrupt of its own start; nobody can keep it from that.
+        assert signum == signal.SIGINT or "Traceback" not in errors
+        assert process.returncode in (0, 129, 130, -signum)
+        assert wait_until_gone(f"{MARK}={tmp_path}") == []
+        if signum != signal.SIGKILL:
+            assert os.listdir(tmpdir) == []
