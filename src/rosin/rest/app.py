@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The FastAPI application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from rosin import __version__, _json
+from rosin.errors import FormatError
+from rosin.rest import pages
+from rosin.rest.auth import Authenticator
+from rosin.rest.context import wants_html
+from rosin.rest.gate import Gate, refusal
+from rosin.rest.instance import Instances
+from rosin.rest.problem import Problem, of_error
+from rosin.rest.routes import events, health, home, jobs, nodes, output, service
+from rosin.rest.settings import Settings
+from rosin.rest.v1 import jobs as v1_jobs
+from rosin.rest.v1 import service as v1_service
+from rosin.rest.v1 import tokens
+
+_DESCRIPTION = """Jobs, output, events and resources of a Flux instance.
+
+`/v1` is the API of flux-restful-api, kept as it is for its clients. Errors elsewhere are problem details
+(RFC 9457). Streams are server-sent events, which resume with `Last-Event-ID`.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application for one instance; it connects on first use, with or without its lifespan."""
+    settings = settings or Settings()
+    _json.accelerate()
+    instances = Instances(settings)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        instances.current()
+        yield
+        await instances.close()
+
+    app = FastAPI(
+        title="Rosin",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=home.operation_id,
+    )
+    auth = Authenticator(settings)
+    app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
+    for module in (home, health, jobs, output, events, nodes, service, tokens, v1_jobs, v1_service):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=str(files("rosin.rest") / "static")), name="static")
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(OSError, _on_error)
+    app.add_exception_handler(FormatError, _on_error)
+    app.add_middleware(Gate, settings=settings, auth=auth)
+    return app
+
+
+async def _refuse(request: Request, problem: Problem) -> Response:
+    """The refusal as a page, as legacy JSON or as a problem object."""
+    path = request.url.path
+    if wants_html(request) and not path.startswith("/v1/"):
+        page = pages.render(request, "error.html", problem.status, problem=problem)
+        page.headers.update(problem.headers)
+        return page
+    response = refusal(path, problem)
+    assert isinstance(response, Response)
+    return response
+
+
+async def _on_problem(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, Problem)
+    return await _refuse(request, exc)
+
+
+async def _on_http(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, HTTPException)
+    return await _refuse(request, Problem(exc.status_code, exc.detail, dict(exc.headers or {})))
+
+
+async def _on_invalid(request: Request, exc: Exception) -> Response:
+    assert isinstance(exc, RequestValidationError)
+    errors = [{key: error[key] for key in ("type", "loc", "msg") if key in error} for error in exc.errors()]
+    if request.url.path.startswith("/v1/"):
+        return JSONResponse({"detail": errors}, 422)
+    where = ".".join(str(step) for step in errors[0]["loc"][1:])
+    return await _refuse(request, Problem(422, f"{where}: {errors[0]['msg']}", errors=errors))
+
+
+async def _on_error(request: Request, exc: Exception) -> Response:
+    """The instance refused, went away, or sent something that cannot be read."""
+    problem = of_error(exc) if isinstance(exc, OSError) else Problem(502, f"the instance sent: {exc}")
+    return await _refuse(request, problem)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What every request passes before the application sees it: Host, origin, credentials, size.
+
+Everything is closed unless it is listed here as open.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from rosin.rest.auth import BEARER_CHALLENGE, CHALLENGE, Authenticator
+from rosin.rest.peer import peer_uid
+from rosin.rest.problem import Problem
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from rosin.rest.settings import Settings
+
+#: Paths that need no credentials: the front page, the probes, and those that take credentials themselves.
+OPEN = frozenset({"/", "/health", "/ready", "/v1/token", "/v1/login/access-token"})
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class Gate:
+    """ASGI middleware. Sets ``scope["rosin.user"]`` to the user, or None on an open path."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, auth: Authenticator) -> None:
+        self.app = app
+        self.settings = settings
+        self.auth = auth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                out = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    out.setdefault(name, value)
+                out.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            self._check_host(headers)
+            self._check_peer(scope)
+            self._check_origin(scope, headers)
+            scope["rosin.user"] = self._check_user(scope, headers)
+            body = _Body(receive, self._limit(headers))
+        except Problem as problem:
+            await refusal(scope["path"], problem)(scope, receive, send_with_headers)
+            return
+        await self.app(scope, body, send_with_headers)
+
+    def _check_host(self, headers: Headers) -> None:
+        """Against DNS rebinding: a name that leads here but is not ours."""
+        if self.settings.hosts and _hostname(headers.get("host", "")) not in self.settings.hosts:
+            raise Problem(421, "this server does not answer to that host name (see rosin serve --allow-host)")
+
+    def _check_peer(self, scope: Scope) -> None:
+        if not self.settings.same_user:
+            return
+        client, server = scope.get("client"), scope.get("server")
+        try:
+            uid = peer_uid(tuple(client)[:2], tuple(server)[:2]) if client and server else -1
+        except OSError:
+            uid = -1  # the client is gone, or it is not on this machine
+        if uid not in (0, os.getuid()):
+            raise Problem(403, "this server has no credentials set and answers to its own user only")
+
+    def _check_origin(self, scope: Scope, headers: Headers) -> None:
+        """Against forged requests: a browser says where a request that changes something comes from."""
+        if scope["method"] in _SAFE:
+            return
+        site = headers.get("sec-fetch-site")
+        origin = headers.get("origin")
+        if site is not None and site not in ("same-origin", "none"):
+            raise Problem(403, "requests from other sites are refused")
+        if origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower():
+            raise Problem(403, "requests from other sites are refused")
+
+    def _check_user(self, scope: Scope, headers: Headers) -> str | None:
+        client = scope.get("client")
+        address = str(client[0]) if client else "local"
+        path = scope["path"]
+        user = self.auth.check(headers.get("authorization"), address)
+        if user is None and path not in OPEN:
+            legacy = path.startswith("/v1/")
+            text = "Not authenticated" if headers.get("authorization") is None else "Wrong name or token"
+            raise Problem(401, text, BEARER_CHALLENGE if legacy else CHALLENGE)
+        return user
+
+    def _limit(self, headers: Headers) -> int:
+        limit = self.settings.body_limit
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > limit:
+            raise too_large(limit)
+        return limit
+
+
+class _Body:
+    """Receives a request's body up to a limit."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._size = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            if self._size > self._limit:
+                raise too_large(self._limit)
+        return message
+
+
+def too_large(limit: int) -> Problem:
+    """The body is larger than *limit* bytes."""
+    return Problem(413, f"the request is larger than {limit} bytes", {"Connection": "close"})
+
+
+def _hostname(host: str) -> str:
+    """The name in a Host header, without port and brackets."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0].lower()
+    return host.partition(":")[0].lower()
+
+
+def refusal(path: str, problem: Problem) -> ASGIApp:
+    """The answer to a request that fails: a problem object, or what ``/v1`` has always sent."""
+    if path.startswith("/v1/"):
+        from starlette.responses import JSONResponse
+
+        return JSONResponse({"detail": problem.detail, **problem.members}, problem.status, problem.headers)
+    return problem.response()

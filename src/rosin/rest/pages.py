@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The HTML pages, and the forms that they send."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from fastapi import Request
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import ValidationError
+from starlette.responses import HTMLResponse, Response
+
+from rosin import __version__
+from rosin.rest.models import Submission
+from rosin.rest.problem import Problem
+
+_FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
+_NUMBERS = ("num_tasks", "cores_per_task", "gpus_per_task", "num_nodes", "urgency")
+_FLAGS = ("exclusive", "shell")
+
+_templates = Environment(
+    loader=PackageLoader("rosin.rest"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+)
+_templates.globals["version"] = __version__
+
+
+def render(request: Request, name: str, status: int = 200, **context: Any) -> Response:
+    """A page. The user is known to templates as ``user`` (None without credentials)."""
+    settings = request.app.state.settings
+    text = _templates.get_template(name).render(
+        user=request.scope.get("rosin.user"), protected=settings.protected, path=request.url.path, **context
+    )
+    return HTMLResponse(text, status)
+
+
+def asset(name: str) -> str:
+    """The text of a static file, to be put into a page."""
+    return files("rosin.rest").joinpath("static", name).read_text()
+
+
+_templates.globals["asset"] = asset
+
+
+async def is_form(request: Request) -> bool:
+    """Whether the body is a form. curl -d calls everything a form: JSON is told by its first character."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind in _FORM_TYPES and not (await request.body()).lstrip().startswith(b"{")
+
+
+async def form_fields(request: Request) -> dict[str, Any]:
+    """The fields of the submit form that have a value. Raises Problem."""
+    form = await request.form(max_files=0, max_fields=100)
+    fields: dict[str, Any] = {
+        name: value for name, value in form.items() if isinstance(value, str) and value.strip()
+    }
+    for name in _NUMBERS:
+        if name in fields:
+            try:
+                fields[name] = int(fields[name])
+            except ValueError:
+                raise Problem(422, f"{name}: expected a whole number, got '{fields[name][:40]}'") from None
+    for name in _FLAGS:
+        if name in fields:
+            fields[name] = fields[name] in ("on", "true", "1")
+    if "environment" in fields:
+        fields["environment"] = _environment(fields["environment"])
+    return fields
+
+
+def _environment(text: str) -> dict[str, str]:
+    """Lines of NAME=VALUE. Raises Problem."""
+    found = {}
+    for line in text.splitlines():
+        if line.strip():
+            name, equals, value = line.strip().partition("=")
+            if not equals or not name:
+                raise Problem(422, f"environment: expected NAME=VALUE, got '{line.strip()[:40]}'")
+            found[name] = value
+    return found
+
+
+def validated(fields: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of a submission. Raises Problem 422 that names the field."""
+    try:
+        return Submission.model_validate(fields).model_dump()
+    except ValidationError as exc:
+        errors = [
+            {"field": ".".join(str(step) for step in error["loc"]), "problem": error["msg"]}
+            for error in exc.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise Problem(422, f"{errors[0]['field']}: {errors[0]['problem']}", errors=errors) from None

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A line per request on standard error: method, path, status. Never query strings, headers or bodies."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class RequestLog:
+    """ASGI middleware."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def log(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                client = scope["client"][0] if scope.get("client") else "local"
+                path = ascii(scope["path"])[1:-1]  # no line of the log is written by a client
+                sys.stderr.write(f"{client} {scope['method']} {path} {message['status']}\n")
+                sys.stderr.flush()
+            await send(message)
+
+        await self.app(scope, receive, log)

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The front page, which is open to all, and the description of the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
+from starlette.responses import RedirectResponse, Response
+
+from rosin import __version__
+from rosin.rest import pages
+from rosin.rest.context import answer, wants_html
+from rosin.rest.models import About
+
+router = APIRouter(default_response_class=Response)
+
+
+@router.get("/", responses={200: {"model": About}}, tags=["health"])
+async def home(request: Request) -> Response:
+    """What answers here; in a browser the dashboard, or the way to it."""
+    if not wants_html(request):
+        return answer({"name": "rosin", "version": __version__, "documentation": "/docs"})
+    if request.scope.get("rosin.user") is None:
+        return pages.render(request, "welcome.html")
+    return pages.render(request, "jobs.html")
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """The API on one page."""
+    return pages.render(request, "docs.html", groups=_groups(request))
+
+
+def _groups(request: Request) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for path, methods in request.app.openapi()["paths"].items():
+        for method, about in methods.items():
+            text = about.get("description", "").split("\n\n")[0]
+            entry = {"method": method.upper(), "path": path, "text": text.replace("``", "")}
+            groups.setdefault(about.get("tags", ["other"])[0], []).append(entry)
+    return groups
+
+
+@router.get("/job/{jobid}", include_in_schema=False)
+async def old_job_page(jobid: str) -> Response:
+    """Where flux-restful-api has the page of a job."""
+    return RedirectResponse(f"/jobs/{jobid}")
+
+
+def operation_id(route: APIRoute) -> str:
+    """A name for clients that are generated from the description: ``v1_list_jobs``."""
+    prefix = "v1_" if route.path.startswith("/v1/") else ""
+    return prefix + route.name

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 24: a job's output, until now or as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from rosin.errors import FormatError
+from rosin.rest import jobview
+from rosin.rest.context import PROBLEMS, Here, answer, closing, wants_events
+from rosin.rest.instance import Instance
+from rosin.rest.models import Output
+from rosin.rest.output import Chunk, Feed, lines
+from rosin.rest.problem import Problem
+from rosin.rest.routes.jobs import JobId, known
+from rosin.rest.stream import COMMENT, KEEPALIVE, Stream, event_stream, sse
+from rosin.rfc import fluid
+
+router = APIRouter(prefix="/jobs", tags=["output"], default_response_class=Response)
+
+StreamName = Annotated[Literal["", "stdout", "stderr"], Query(description="only this stream")]
+
+
+async def chunks_so_far(instance: Instance, jobid: int) -> list[Chunk] | None:
+    """What a job has written until now, None if it has no output log yet. Raises Problem."""
+    try:
+        return await instance.outputs.so_far(jobid)
+    except FormatError as exc:
+        raise Problem(500, f"job {jobid}: {exc}") from None
+
+
+def _joined(chunks: list[Chunk], *streams: str) -> bytes:
+    return b"".join(chunk.data for chunk in chunks if chunk.stream in streams)
+
+
+def _text(chunks: list[Chunk], *streams: str) -> str:
+    return _joined(chunks, *streams).decode("utf-8", "replace")
+
+
+@router.get("/{jobid}/output", responses={200: {"model": Output}, **PROBLEMS})
+async def output(
+    instance: Here,
+    jobid: JobId,
+    format: Annotated[Literal["json", "text"], Query(description="text: the bytes as they are")] = "json",
+    stream: StreamName = "",
+) -> Response:
+    """What a job has written until now; does not wait."""
+    number, row = await known(instance, jobid)
+    complete = jobview.is_inactive(row)
+    chunks = await chunks_so_far(instance, number) or []
+    wanted = (stream,) if stream else ("stdout", "stderr")
+    if format == "text":
+        name = f"{fluid.encode(number, 'f58plain')}{'.' + stream if stream else ''}.txt"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return Response(_joined(chunks, *wanted), 200, headers, "text/plain; charset=utf-8")
+    found = [line.decode("utf-8", "replace") for chunk, line in lines(chunks) if chunk.stream in wanted]
+    return answer(
+        {
+            "Output": found,
+            "stdout": _text(chunks, "stdout"),
+            "stderr": _text(chunks, "stderr"),
+            "log": _text(chunks, "log", "redirect"),
+            "complete": complete,
+        }
+    )
+
+
+async def follow(
+    request: Request, feed: Feed, position: int
+) -> AsyncGenerator[tuple[int, list[Chunk], int], None]:
+    """Yield (position of the first chunk, chunks, chunks missed before it); empty lists for keep-alive."""
+    while True:
+        missed = max(0, feed.start - position)
+        position += missed
+        chunks = feed.since(position)
+        if chunks or missed:
+            yield position, chunks, missed
+            position += len(chunks)
+        elif feed.done or closing(request):
+            return
+        elif not await feed.bell.wait(KEEPALIVE):
+            yield position, [], 0
+
+
+async def as_text(
+    request: Request, instance: Instance, feed: Feed, stream: str
+) -> AsyncGenerator[bytes, None]:
+    """The bytes of stdout and stderr, or of one of them."""
+    try:
+        async for _, chunks, missed in follow(request, feed, 0):
+            if missed:
+                yield f"\n[{missed} pieces of output were skipped: this reader is too slow]\n".encode()
+            wanted = (stream,) if stream else ("stdout", "stderr")
+            data = _joined(chunks, *wanted)
+            if data:
+                yield data
+    finally:
+        instance.outputs.leave(feed)
+
+
+async def as_events(
+    request: Request, instance: Instance, feed: Feed, position: int, jobid: int
+) -> AsyncGenerator[bytes, None]:
+    """``output`` events, ``gap`` when this reader was too slow, and a last ``end``."""
+    try:
+        async for first, chunks, missed in follow(request, feed, position):
+            parts = [sse("gap", {"missed": missed})] if missed else []
+            parts += [sse("output", _event(chunk), str(at)) for at, chunk in enumerate(chunks, first + 1)]
+            yield b"".join(parts) or COMMENT
+        if feed.done:
+            yield sse("end", await _ending(instance, feed, jobid))
+    finally:
+        instance.outputs.leave(feed)
+
+
+def _event(chunk: Chunk) -> dict[str, Any]:
+    return {"stream": chunk.stream, "rank": chunk.rank, "time": chunk.timestamp, "data": chunk.text()}
+
+
+async def _ending(instance: Instance, feed: Feed, jobid: int) -> dict[str, Any]:
+    """Why the stream ends: an error, or the job as it is now."""
+    if feed.error is not None:
+        return {"error": feed.error.strerror or str(feed.error)}
+    row = instance.mirror.row(jobid)
+    return {"job": jobview.summary(row) if row is not None else None}
+
+
+@router.get(
+    "/{jobid}/output/stream",
+    responses={
+        200: {
+            "content": {
+                "text/plain": {"schema": {"type": "string"}},
+                "text/event-stream": {"schema": {"type": "string"}},
+            },
+            "description": "the output as it comes, until the job ends",
+        },
+        **PROBLEMS,
+    },
+)
+async def output_stream(request: Request, instance: Here, jobid: JobId, stream: StreamName = "") -> Response:
+    """A job's output as it comes: bytes, or server-sent events when those are asked for.
+
+    Events carry ids; a reader that comes back with ``Last-Event-ID`` goes on where it was.
+    """
+    number, _ = await known(instance, jobid)
+    await instance.connected()
+    last = request.headers.get("last-event-id", "")
+    feed = instance.outputs.join(number)
+    if wants_events(request):
+        position = int(last) if last.isdecimal() and len(last) < 16 else 0
+        return event_stream(as_events(request, instance, feed, position, number))
+    return Stream(as_text(request, instance, feed, stream), "text/plain; charset=utf-8")

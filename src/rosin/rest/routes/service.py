@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The service itself: stopping the instance."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from rosin.constants import FLUX_RPC_STREAMING
+from rosin.rest.context import PROBLEMS, Here, answer
+from rosin.rest.instance import Instance
+from rosin.rest.models import Message
+from rosin.rest.problem import Problem, of_error
+
+router = APIRouter(prefix="/service", tags=["service"], default_response_class=Response)
+
+_LOG_ERRORS = 3
+
+
+async def stop_service(instance: Instance) -> Response:
+    """Answer, then shut the instance down. Raises Problem if that cannot be done."""
+    handle = await instance.connected()
+    # Asked first: a guest, or a service that is not there, must be told before "stopping" is said.
+    reply = await instance.answer(handle.rpc("attr.get", {"name": "security.owner"}))
+    if int(reply["value"]) != handle.userid and handle.userid != 0:
+        raise Problem(403, "only the owner of the instance can stop it")
+
+    async def shut_down() -> None:
+        try:
+            async for _ in handle.rpc("shutdown.start", {"loglevel": _LOG_ERRORS}, 0, FLUX_RPC_STREAMING):
+                pass
+        except OSError as exc:
+            problem = of_error(exc)
+            if problem.status != 503:  # a lost connection is what was asked for
+                raise
+
+    return Response(
+        answer({"Message": "The instance is stopping."}).body,
+        media_type="application/json",
+        background=BackgroundTask(shut_down),
+    )
+
+
+@router.post("/stop", responses={200: {"model": Message}, **PROBLEMS})
+async def stop(request: Request, instance: Here) -> Response:
+    """Stop the instance: jobs are ended, and this server ends with it if it is its initial program."""
+    return await stop_service(instance)

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Serving the application with uvicorn: sockets, signals, an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from rosin.rest.app import create_app
+from rosin.rest.connection import Connection
+from rosin.rest.settings import Settings
+
+_GRACE = 5
+
+
+class Server(uvicorn.Server):
+    """Ends its streams first when it is asked to stop."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # SIGHUP is how an instance ends its initial program.
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(signum, self.stop)
+        yield
+
+    def stop(self) -> None:
+        """Begin to stop; a second request does not wait for open connections."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+        self._app.state.instances.begin_closing()
+
+
+def tcp_socket(host: str, port: int) -> socket.socket:
+    """A listening address. Raises OSError that names it."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, proto, _, address = found[0]
+        sock = socket.socket(family, kind, proto)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(address)
+        except OSError:
+            sock.close()
+            raise
+    except OSError as exc:
+        hint = " (choose another --port)" if exc.errno == errno.EADDRINUSE else ""
+        raise OSError(exc.errno, f"cannot listen on {host}:{port}: {exc.strerror}{hint}") from None
+    return sock
+
+
+def unix_socket(path: str) -> socket.socket:
+    """A UNIX socket that only its owner can connect to; one that a dead server left is replaced."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        _remove_stale(path)
+        mask = os.umask(0o177)
+        try:
+            sock.bind(path)
+        finally:
+            os.umask(mask)
+    except OSError as exc:
+        sock.close()
+        raise OSError(exc.errno, f"cannot listen on {path}: {exc.strerror or exc}") from None
+    return sock
+
+
+def _remove_stale(path: str) -> None:
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):
+            raise OSError(errno.EEXIST, "it exists and is not a socket")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise OSError(errno.EADDRINUSE, "another server listens there")
+
+
+async def _check_instance(uri: str | None) -> None:
+    """Raises OSError if the instance cannot be reached."""
+    handle = await Connection.connect(uri)
+    await handle.close()
+
+
+def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: bool = False) -> int:
+    """Serve until a signal or the end of the instance; returns the exit code. Raises OSError."""
+
+    async def main() -> int:
+        await _check_instance(settings.uri)
+        app = create_app(settings)
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # its lines hold query strings, and so commands
+            timeout_graceful_shutdown=_GRACE,
+            server_header=False,
+            h11_max_incomplete_event_size=1 << 16,
+        )
+        server = Server(config, app)
+        if log_requests:
+            from rosin.rest.requestlog import RequestLog
+
+            app.add_middleware(RequestLog)
+        sock.listen(2048)
+        sys.stderr.write(announce + "\n")
+        sys.stderr.flush()
+        await server.serve([sock])
+        return 0
+
+    return uvloop.run(main())

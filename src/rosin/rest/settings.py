@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the server is told by its command line and environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import MutableMapping
+from dataclasses import dataclass, field
+
+#: Variables that hold credentials: taken out of the environment, never passed on.
+SECRETS = ("FLUX_USER", "FLUX_TOKEN", "FLUX_SECRET_KEY")
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"", "0", "false", "no", "off"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one server.
+
+    Attributes:
+        uri: the instance; None means FLUX_URI and so on.
+        user, token: the owner's credentials; without a token there is no authentication.
+        secret_key: the key that clients of ``/v1/token`` sign their requests with.
+        token_minutes: lifetime of access tokens.
+        hosts: values of the Host header to answer to; empty means any.
+        same_user: answer only to processes of this user (loopback without credentials).
+        body_limit: largest request body in bytes.
+        option_flags: shell options of every job (``-ompi=none -overbose=1``).
+        legacy_wait: seconds that ``/v1/jobs/ID/output`` waits for a running job, below the 5 seconds that
+            its client waits.
+        reply_timeout: seconds to wait for the instance's answer to one request.
+    """
+
+    uri: str | None = None
+    user: str = "fluxuser"
+    token: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    token_minutes: int = 600
+    hosts: tuple[str, ...] = ()
+    same_user: bool = False
+    body_limit: int = 1 << 20
+    option_flags: str = ""
+    legacy_wait: float = 4.0
+    reply_timeout: float = 30.0
+
+    @property
+    def protected(self) -> bool:
+        """Whether requests need credentials."""
+        return self.token is not None
+
+
+def boolean(name: str, text: str) -> bool:
+    """Read a boolean variable. Raises ValueError that names it."""
+    word = text.strip().lower()
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ValueError(f"{name}: expected true or false, got '{text}'")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address or name can be reached from this machine only."""
+    try:
+        return ipaddress.ip_address(host.strip("[]").split("%")[0]).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def read_environment(environ: MutableMapping[str, str]) -> dict[str, object]:
+    """Read the server's variables into keyword arguments for :class:`Settings`.
+
+    The credentials are removed from *environ*, so that nothing started from here inherits them. Raises
+    ValueError for a value that makes no sense.
+    """
+    user, token, key = (environ.pop(name, "") for name in SECRETS)
+    required = boolean("FLUX_REQUIRE_AUTH", environ.get("FLUX_REQUIRE_AUTH", ""))
+    if required and not token:
+        raise ValueError("FLUX_REQUIRE_AUTH is set but FLUX_TOKEN is not: set FLUX_USER and FLUX_TOKEN")
+    if user and not token:
+        raise ValueError("FLUX_USER is set but FLUX_TOKEN is not: set both, or neither")
+    if ":" in user:
+        raise ValueError("FLUX_USER: a user name cannot contain ':'")
+    minutes = environ.get("FLUX_ACCESS_TOKEN_EXPIRES_MINUTES", "600")
+    if not minutes.isdecimal() or int(minutes) < 1:
+        raise ValueError(f"FLUX_ACCESS_TOKEN_EXPIRES_MINUTES: expected minutes, got '{minutes}'")
+    return {
+        "user": user or "fluxuser",
+        "token": token or None,
+        "secret_key": key or None,
+        "token_minutes": int(minutes),
+        "option_flags": environ.get("FLUX_OPTION_FLAGS", ""),
+    }

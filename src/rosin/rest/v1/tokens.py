@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``/v1/token`` and ``/v1/login/access-token``: credentials for a bearer token."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import Response
+
+from rosin.rest.auth import Authenticator
+from rosin.rest.context import answer
+from rosin.rest.models import AccessToken, LegacyError, Message
+
+router = APIRouter(prefix="/v1", tags=["v1"], default_response_class=Response)
+
+_TOKEN: dict[int | str, dict[str, Any]] = {
+    200: {"model": AccessToken},
+    422: {"model": LegacyError},
+    429: {"model": LegacyError},
+}
+
+
+def _auth(request: Request) -> tuple[Authenticator, str]:
+    return cast(Authenticator, request.app.state.auth), request.client.host if request.client else "local"
+
+
+@router.post("/token", responses={**_TOKEN, 400: {"model": Message}})
+async def token(request: Request) -> Response:
+    """A bearer token for a request signed with the shared secret key (FLUX_SECRET_KEY)."""
+    auth, address = _auth(request)
+    auth.refuse_locked(address)
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not auth.exchange(value.strip()):
+        auth.failures.add(address)
+        return answer({"Message": "Denied"}, 400)
+    return answer({"access_token": auth.issue(), "token_type": "Bearer"})
+
+
+@router.post("/login/access-token", responses={**_TOKEN, 400: {"model": LegacyError}})
+async def login(
+    request: Request,
+    username: Annotated[str, Form(max_length=1024)],
+    password: Annotated[str, Form(max_length=4096)],
+) -> Response:
+    """A bearer token for a name and a password (OAuth2 password flow)."""
+    auth, address = _auth(request)
+    auth.refuse_locked(address)
+    if not auth.password(username, password):
+        auth.failures.add(address)
+        return answer({"detail": "Incorrect email or password"}, 400)
+    return answer({"access_token": auth.issue(), "token_type": "Bearer"})
