@@ -112,6 +112,8 @@ def convert(value: Any, conversion: str) -> Any:
 
 def apply(value: Any, spec: str) -> str:
     """Format a converted value."""
+    if value is None:
+        value = ""
     mark = spec.endswith("+")
     if mark:
         spec = spec[:-1]
@@ -151,7 +153,7 @@ def renderer(field: str, conversion: str, spec: str) -> Callable[[Any], str]:
     if conversion:
         return lambda item: apply(convert(read(item), conversion), spec)
     if not spec:
-        return lambda item: str(read(item))
+        return lambda item: "" if (value := read(item)) is None else str(value)
     return lambda item: apply(read(item), spec)
 
 
