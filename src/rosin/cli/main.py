@@ -14,6 +14,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "R": ("R", "make, read and combine resource sets"),
     "bulksubmit": ("bulksubmit", "submit many jobs made from lists of inputs"),
     "cancel": ("cancel", "cancel jobs"),
+    "completion": ("completion", "print a completion script for a shell"),
     "config": ("config", "read and change the configuration"),
     "content": ("content", "load and store blobs"),
     "dmesg": ("dmesg", "print the broker's log buffer"),

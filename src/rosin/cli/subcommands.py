@@ -100,7 +100,11 @@ class about:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(exc, OSError):
-            raise OSError(exc.errno, f"{self._what}: {exc.strerror or exc}") from exc
+            text = str(exc.strerror or exc)
+            # Some services name what was asked for themselves.
+            if not text.startswith(f"{self._what}: "):
+                text = f"{self._what}: {text}"
+            raise OSError(exc.errno, text) from exc
 
 
 def dispatch(parser: AdminParser, argv: list[str], prog: str) -> int:
