@@ -166,11 +166,13 @@ class _Queues:
 def _list(handle: Flux, args: Namespace, prog: str) -> None:
     from rosin.cli.format import OutputFormat
     from rosin.cli.formats import NamedFormats
-    from rosin.cli.queuelist import queue_list
+    from rosin.cli.queuelist import Row
+    from rosin.queue import QueueList
 
     fmt = OutputFormat(NamedFormats(FORMATS, "flux-queue", table="list").get(args.format), HEADINGS)
-    queues = list(queue_list(handle, args.queue, sys.stdout.isatty()))
-    fmt.print_items(queues, no_header=args.no_header)
+    color = sys.stdout.isatty()
+    rows = [Row(queue, color) for queue in QueueList(handle, args.queue)]
+    fmt.print_items(rows, no_header=args.no_header)
 
 
 def _control(handle: Flux, args: Namespace, prog: str) -> None:
