@@ -406,3 +406,18 @@ async def test_large_values_of_a_namespace_go_to_the_store_when_memory_gets_tigh
     await inst.settle()
     assert kvs.objects.fresh_bytes < 4 << 20
     assert await get(h, "out", namespace="g") == b"".join(chunks)
+
+
+async def test_a_value_larger_than_the_cache_is_read() -> None:
+    """Its blobs cannot all be cached; a reader must not wait for ever for the first while loading the last."""
+    async with Instance(["content", "content-sqlite", "kvs"]) as inst:
+        kvs: Any = inst.broker.modules["kvs"]
+        kvs.objects._values.limit = 3 << 20
+        h = await inst.connect()
+        chunks = [bytes((number,)) * (1 << 20) for number in range(8)]
+        for chunk in chunks:
+            op = {"key": "big", "flags": FLUX_KVS_APPEND, "dirent": treeobj.val(chunk)}
+            await h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": [op]})
+        await h.rpc("kvs.getroot", {"namespace": "primary"})
+        answer = await h.rpc("kvs.lookup", {"key": "big", "flags": 0, "namespace": "primary"})
+        assert treeobj.val_data(answer["val"]) == b"".join(chunks)

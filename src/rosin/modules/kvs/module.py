@@ -29,6 +29,7 @@ from .transaction import apply, decode_op, normalize
 
 if TYPE_CHECKING:
     from ...rfc.message import Message
+    from .directory import Directory
 
 #: Bytes of a value in one answer of ``kvs.tail``.
 TAIL_BYTES = 1 << 20
@@ -132,14 +133,18 @@ class Kvs(BrokerModule):
             return DEFERRED
 
     async def _read_later(self, msg: Message, reader: Any, missing: Missing) -> None:
+        held: dict[str, Directory | bytes] = {}
         try:
             while True:
-                await self.storage.load(missing)
+                held.update(await self.storage.load(missing))
+                self.objects.held = held
                 try:
                     self.respond(msg, reader(msg))
                     return
                 except Missing as more:
                     missing = more
+                finally:
+                    self.objects.held = {}
         except (OSError, FormatError) as error:
             self.respond_exception(msg, error)
         finally:

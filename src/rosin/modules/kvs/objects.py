@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 #: What a directory counts in the accounting of fresh bytes: about one changed run of entries.
 DIRECTORY_WEIGHT = 2048
+#: What a value costs beside its bytes.
+VALUE_WEIGHT = 256
 
 
 class Missing(Exception):
@@ -76,15 +78,18 @@ class Objects:
     """All objects of one KVS, whatever namespace they belong to: blobs are shared by content."""
 
     def __init__(
-        self, algo: str = "sha1", directory_cache: int = 64 << 20, value_cache: int = 32 << 20
+        self, algo: str = "sha1", directory_cache: int = 24 << 20, value_cache: int = 12 << 20
     ) -> None:
         self.algo = algo
         self.fresh: dict[str, Directory | bytes] = {}
         self.fresh_bytes = 0
         self.faults = 0
+        #: What a reader that is being run again has loaded for itself: it must see all of it at once, even if
+        #: it is more than a cache holds.
+        self.held: dict[str, Directory | bytes] = {}
         self._directories: Cache[Directory] = Cache(directory_cache)
         self._values: Cache[bytes] = Cache(value_cache)
-        self._sizes: Cache[int] = Cache(1 << 16)  # counts entries: each weighs one
+        self._sizes: Cache[int] = Cache(1 << 14)  # counts entries: each weighs one
         self.empty = Directory([], algo)
         self._hash: Any = getattr(hashlib, algo)
 
@@ -93,8 +98,8 @@ class Objects:
         obj = self.fresh.get(ref)
         if isinstance(obj, Directory):
             return obj
-        cached = self._directories.get(ref)
-        if cached is not None:
+        cached = self._directories.get(ref) or self.held.get(ref)
+        if isinstance(cached, Directory):
             return cached
         if ref == self.empty.ref:
             return self.empty
@@ -106,7 +111,9 @@ class Objects:
         """The bytes of the blob *ref* when they are in memory."""
         obj = self.fresh.get(ref)
         if obj is None:
-            return self._values.get(ref)
+            obj = self._values.get(ref) or self.held.get(ref)
+        if obj is None:
+            return None
         return obj.encode() if isinstance(obj, Directory) else obj
 
     def value_size(self, ref: str) -> int | None:
@@ -140,14 +147,14 @@ class Objects:
             self.fresh_bytes += len(data)
         return ref
 
-    def loaded(self, ref: str, data: bytes, directory: bool) -> None:
+    def loaded(self, ref: str, data: bytes, directory: bool) -> Directory | bytes:
         """Take in a blob that the content store delivered. FormatError: a directory was expected."""
         self.faults += 1
         if directory:
-            self._decode(ref, data)
-        else:
-            self._values.put(ref, data, len(data))
-            self._sizes.put(ref, len(data), 1)
+            return self._decode(ref, data)
+        self._values.put(ref, data, len(data) + VALUE_WEIGHT)
+        self._sizes.put(ref, len(data), 1)
+        return data
 
     def _decode(self, ref: str, data: bytes) -> Directory:
         obj = treeobj.decode(data)
@@ -191,7 +198,7 @@ class Objects:
                 continue
             if isinstance(obj, bytes):
                 self.fresh_bytes -= len(obj)
-                self._values.put(ref, obj, len(obj))
+                self._values.put(ref, obj, len(obj) + VALUE_WEIGHT)
                 self._sizes.put(ref, len(obj), 1)
             else:
                 self.fresh_bytes -= DIRECTORY_WEIGHT

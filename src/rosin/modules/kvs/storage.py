@@ -24,6 +24,7 @@ from .transaction import apply
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .directory import Directory
     from .module import Kvs
     from .namespace import Namespace, Request
     from .objects import Objects
@@ -38,7 +39,7 @@ RETRY = 30.0
 MESSAGE_BYTES = 16 << 20
 MESSAGE_BLOBS = 2000
 #: Fresh bytes that are tolerated before unreachable objects are dropped and large values are stored.
-FRESH_BYTES = 64 << 20
+FRESH_BYTES = 16 << 20
 LARGE_VALUE = 64 << 10
 
 
@@ -77,8 +78,9 @@ class Storage:
 
     # -- loading -------------------------------------------------------------------------------------
 
-    async def load(self, missing: Missing) -> None:
+    async def load(self, missing: Missing) -> dict[str, Directory | bytes]:
         """Bring blobs into memory. Raises OSError; ENOTRECOVERABLE: a directory is not one."""
+        found: dict[str, Directory | bytes] = {}
         rpcs = []
         for ref in missing.refs:
             algo, digest = blobref.parse(ref)
@@ -88,13 +90,14 @@ class Storage:
         failure: OSError | None = None
         for ref, rpc in rpcs:
             try:
-                self.objects.loaded(ref, await rpc.raw(), missing.directory)
+                found[ref] = self.objects.loaded(ref, await rpc.raw(), missing.directory)
             except FormatError as error:
                 failure = OSError(errno.ENOTRECOVERABLE, str(error))
             except OSError as error:
                 failure = error
         if failure is not None:
             raise failure
+        return found
 
     # -- one transaction -------------------------------------------------------------------------------
 
