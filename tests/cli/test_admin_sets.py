@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""hostlist, idset, R and jobspec: commands that need no instance."""
+
+import json
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    ("argv", "out"),
+    [
+        (["foo[3,1,2]"], "foo[3,1-2]"),
+        (["-S", "foo[3,1,2]"], "foo[1-3]"),
+        (["-e", "foo[0-2]"], "foo0 foo1 foo2"),
+        (["-e", "-d", ",", "foo[0-2]"], "foo0,foo1,foo2"),
+        (["-e", "-d", "\\n", "foo[0-1]"], "foo0\nfoo1"),
+        (["-c", "foo[0-2]"], "3"),
+        (["-n", "1-2", "foo[0-3]"], "foo[1-2]"),
+        (["-n", "-1", "foo[0-3]"], "foo3"),
+        (["--nth", "-1-2", "foo[0-3]"], "foo[3,2]"),
+        (["-F", "foo[2,0]", "foo[0-3]"], "2,0"),
+        (["-L", "2", "foo[0-3]"], "foo[0-1]"),
+        (["-L", "-1", "foo[0-3]"], "foo3"),
+        (["-x", "foo[1-2]", "foo[0-3]"], "foo[0,3]"),
+        (["-x", "0", "foo[0-3]"], "foo[1-3]"),
+        (["-i", "foo[0-3]", "foo[2-5]"], "foo[2-3]"),
+        (["-m", "foo[0-3]", "foo[2-5]"], "foo[0-1]"),
+        (["-X", "foo[0-3]", "foo[2-5]"], "foo[0-1,4-5]"),
+        (["-u", "x1,x1", "x[1-2]"], "x[1-2]"),
+    ],
+)
+def test_hostlist(command, argv, out):
+    assert command("hostlist", *argv).out == out + "\n"
+
+
+def test_hostlist_reads_its_input(command):
+    assert command("hostlist", stdin="foo1 foo2\nfoo3").out == "foo[1-3]\n"
+    assert command("hostlist", "-", stdin="foo1").out == "foo1\n"
+    assert command("hostlist", stdin="").out == ""
+
+
+def test_hostlist_quiet_tells_whether_there_are_hosts(command):
+    assert command("hostlist", "-q", "x[1-2]") == (0, "", "")
+    assert command("hostlist", "-q", "-m", "x[1-2]", "x[1-2]").code == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["-n", "9", "foo[0-3]"], "Hostlist index out of range"),
+        (["-F", "zoo[1-2]", "foo[0-3]"], "hosts 'zoo[1-2]' not found"),
+        (["foo["], "Invalid jobid or hostlist foo["),
+    ],
+)
+def test_hostlist_errors(command, argv, text):
+    assert command("hostlist", *argv) == (1, "", f"rosin-hostlist: ERROR: {text}\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "out"),
+    [
+        (["0-3", "5"], "0-3,5"),
+        (["-b", "0-3"], "[0-3]"),
+        (["-i", "0-3", "2-9"], "2-3"),
+        (["-m", "0-3", "2-9", "0"], "1"),
+        (["-X", "0-3", "2-5"], "0-1,4-5"),
+        (["-c", "0-9"], "10"),
+        (["-e", "-d", ",", "0-2"], "0,1,2"),
+    ],
+)
+def test_idset(command, argv, out):
+    assert command("idset", *argv).out == out + "\n"
+
+
+def test_idset_reads_its_input(command):
+    assert command("idset", stdin="1 2\n4-5").out == "1-2,4-5\n"
+    assert command("idset", "-q", stdin="").code == 1
+
+
+def test_idset_error(command):
+    result = command("idset", "3-1")
+    assert result.code == 1
+    assert result.err.startswith("rosin-idset: idset: ")
+
+
+@pytest.fixture
+def two_sets(command):
+    first = command("R", "encode", "-r0-1", "-c0-1", "-g0", "-Hfoo[0-1]", "-pa", "-pb:1").out
+    return first + command("R", "encode", "-r2-3", "-c0-3", "-Hfoo[2-3]").out
+
+
+def test_R_encode(command):
+    R = json.loads(command("R", "encode", "-r0-1", "-c0-1", "-g0", "-Hfoo[0-1]", "-pa", "-pb:1").out)
+    assert R["execution"]["R_lite"] == [{"rank": "0-1", "children": {"core": "0-1", "gpu": "0"}}]
+    assert R["execution"]["nodelist"] == ["foo[0-1]"]
+    assert R["execution"]["properties"] == {"a": "0-1", "b": "1"}
+
+
+def test_R_encode_defaults_to_a_core_for_each_host(command):
+    R = json.loads(command("R", "encode", "-H", "a,b,c").out)
+    assert R["execution"]["R_lite"] == [{"rank": "0-2", "children": {"core": "0"}}]
+
+
+def test_R_encode_needs_as_many_hosts_as_ranks(command):
+    result = command("R", "encode", "-r0", "-Ha,b")
+    assert result.err == "rosin-R: hostname count in 'a,b' does not match nranks (1)\n"
+
+
+def test_R_encode_local_has_the_cores_of_this_process(command):
+    from rosin.process.topology import discover
+
+    R = command("R", "encode", "--local").out
+    assert command("R", "decode", "-c", "core", stdin=R).out == f"{len(discover().cores)}\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "out"),
+    [
+        (["decode", "-s"], "rank[0-1]/core[0-1],gpu0 rank[2-3]/core[0-3]"),
+        (["decode", "-n"], "foo[0-3]"),
+        (["decode", "-r"], "0-3"),
+        (["decode", "-c", "core"], "12"),
+        (["decode", "-c", "gpu"], "2"),
+        (["decode", "-c", "node"], "4"),
+        (["decode", "-r", "-i", "1-2"], "1-2"),
+        (["decode", "-r", "-x", "1-2"], "0,3"),
+        (["decode", "-r", "-p", "b"], "1"),
+        (["decode", "-r", "-p", "^b"], "0,2-3"),
+    ],
+)
+def test_R_decode(command, two_sets, argv, out):
+    assert command("R", *argv, stdin=two_sets).out == out + "\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "short"),
+    [
+        (["append"], "rank[0-1]/core[0-1],gpu0 rank[2-3]/core[0-3]"),
+        (["diff"], "rank[0-1]/core[0-1],gpu0"),
+        (["intersect"], ""),
+        (["remap"], "rank[0-1]/core[0-1],gpu0 rank[2-3]/core[0-3]"),
+        (["rerank", "foo[2-3,0-1]"], "rank[0-1]/core[0-3] rank[2-3]/core[0-1],gpu0"),
+    ],
+)
+def test_R_combines(command, two_sets, argv, short):
+    made = command("R", *argv, stdin=two_sets).out
+    assert command("R", "decode", "-s", stdin=made).out == short + "\n"
+
+
+def test_R_append_refuses_overlapping_sets(command, two_sets):
+    one = two_sets.splitlines()[0]
+    result = command("R", "append", stdin=one + one)
+    assert result.code == 1
+    assert "overlap" in result.err
+
+
+def test_R_properties(command, two_sets):
+    made = json.loads(command("R", "set-property", "x", "y:3", stdin=two_sets).out)
+    assert made["execution"]["properties"] == {"a": "0-1", "b": "1", "x": "0-3", "y": "3"}
+    assert command("R", "set-property", "x:9", stdin=two_sets).err.startswith(
+        "rosin-R: failed to assign properties: "
+    )
+
+
+def test_R_verify(command):
+    small, large = (command("R", "encode", "-r0-1", f"-c{cores}", "-Ha,b").out for cores in ("0", "0-1"))
+    assert command("R", "verify", stdin=small + large).code == 0
+    result = command("R", "verify", stdin=large + small)
+    assert (result.code, result.err) == (1, "missing: rank[0-1]/core1\n")
+    assert "exactly 2 R objects" in command("R", "verify", stdin=small).err
+
+
+def test_R_parse_config(command, tmp_path):
+    path = tmp_path / "r.toml"
+    path.write_text('[[resource.config]]\nhosts = "foo[0-1]"\ncores = "0-3"\n')
+    made = command("R", "parse-config", str(path)).out
+    assert command("R", "decode", "-s", stdin=made).out == "rank[0-1]/core[0-3]\n"
+
+
+@pytest.mark.parametrize("text", ["", "foo", "[1", '{"version":2}'])
+def test_R_bad_input_is_one_line(command, text):
+    result = command("R", "decode", stdin=text)
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+
+
+GOOD = """
+version: 1
+resources: [{type: slot, count: 1, label: task, with: [{type: core, count: 1}]}]
+tasks: [{command: [hostname], slot: task, count: {per_slot: 1}}]
+attributes: {system: {duration: 0}}
+"""
+
+
+def test_jobspec_validate(command, tmp_path):
+    assert command("jobspec", "validate", stdin=GOOD) == (0, "", "")
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"version": 1}')
+    result = command("jobspec", "validate", str(bad))
+    assert result.code == 1
+    assert result.err.startswith(f"rosin-jobspec: {bad}: ")
+    assert command("jobspec", "validate", "-q", str(bad)) == (1, "", "")
+    assert "neither JSON nor YAML at line" in command("jobspec", "validate", stdin="a: [b").err
