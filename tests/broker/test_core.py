@@ -144,6 +144,14 @@ async def test_stream_is_cancelled_by_its_owner_only() -> None:
         assert [answer async for answer in rpc] == []
 
 
+async def test_stream_cancelled_before_its_first_step_is_answered() -> None:
+    async with Instance([Echo]) as inst:
+        h = await inst.connect()
+        rpc = h.rpc("echo.stream", {"count": 1, "wait": True}, flags=FLUX_RPC_STREAMING)
+        rpc.cancel()
+        assert [answer async for answer in rpc] == []
+
+
 async def test_disconnect_closes_streams_and_informs_the_service() -> None:
     async with Instance([Echo]) as inst:
         h = await inst.connect()

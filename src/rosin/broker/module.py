@@ -352,19 +352,21 @@ class BrokerModule(Peer):
             self.respond_error(msg, errno.EPROTO, f"{msg.topic} requires the streaming flag")
             return
         key = (msg.sender, msg.matchtag)
-        task = self.create_task(self._run_stream(method, msg))
-        self._streams[key] = task
-        task.add_done_callback(
-            lambda done: self._streams.pop(key, None) if self._streams.get(key) is done else None
-        )
+        task = self._streams[key] = self.create_task(self._run_stream(method, msg))
+
+        def closed(done: asyncio.Task[None]) -> None:
+            if self._streams.get(key) is done:
+                del self._streams[key]
+            # Answered here because a task that is cancelled before its first step never runs at all.
+            if done.cancelled():
+                self.respond_error(msg, errno.ENODATA)
+
+        task.add_done_callback(closed)
 
     async def _run_stream(self, method: _Method, msg: Message) -> None:
         try:
             async for payload in method.func(msg):
                 self.respond(msg, payload)
-        except asyncio.CancelledError:
-            self.respond_error(msg, errno.ENODATA)
-            raise
         except Exception as exc:
             self.respond_exception(msg, exc)
         else:

@@ -125,11 +125,12 @@ def main(argv: list[str], prog: str) -> int:
     gc.disable()
     from rosin.broker.stdio import open_missing
     from rosin.process.zygote import Zygote
+    from rosin.shell import PRELOAD
 
     open_missing()
 
     # Forked here, before the loop, its threads and sockets exist.
-    zygote = Zygote.start(["rosin.shell.main", "rosin._json:accelerate"]) if sys.platform == "linux" else None
+    zygote = Zygote.start(PRELOAD) if sys.platform == "linux" else None
     from rosin.broker.boot import BootOptions, run
 
     return run(BootOptions(command, attrs, config, args.config_path), zygote)

@@ -2,6 +2,7 @@
 """The kvs service on a test instance: commits, merging, namespaces, permissions, events."""
 
 import errno
+import typing
 
 import pytest
 
@@ -409,9 +410,9 @@ async def test_large_values_of_a_namespace_go_to_the_store_when_memory_gets_tigh
 
 
 async def test_a_value_larger_than_the_cache_is_read() -> None:
-    """Its blobs cannot all be cached; a reader must not wait for ever for the first while loading the last."""
+    """Its blobs cannot all be cached: a reader must not lose the first while the last are loaded."""
     async with Instance(["content", "content-sqlite", "kvs"]) as inst:
-        kvs: Any = inst.broker.modules["kvs"]
+        kvs: typing.Any = inst.broker.modules["kvs"]
         kvs.objects._values.limit = 3 << 20
         h = await inst.connect()
         chunks = [bytes((number,)) * (1 << 20) for number in range(8)]
