@@ -142,7 +142,7 @@ class TestModule:
         assert module.format_stats(MODULE_STATS, path, scale, kind) == text
 
     def test_a_missing_member_is_named(self):
-        with pytest.raises(ValueError, match="`tx.nope' not found in response"):
+        with pytest.raises(ValueError, match=r"`tx\.nope' not found in response"):
             module.format_stats(MODULE_STATS, "tx.nope", 1.0, None)
 
     @pytest.mark.parametrize("path", ["kvs", "/x/kvs.so", "kvs.py", "./kvs.so.1"])

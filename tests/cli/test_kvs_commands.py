@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""rosin kvs in a real instance."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def kvs(rosin, monkeypatch):
+    """Run ``rosin kvs ARGS...`` in a namespace of its own."""
+    name = f"test-{uuid.uuid4().hex}"
+    assert rosin("kvs", "namespace", "create", name).code == 0
+    monkeypatch.setenv("FLUX_KVS_NAMESPACE", name)
+    yield lambda *argv, **kw: rosin("kvs", *argv, **kw)
+    assert rosin("kvs", "namespace", "remove", name).code == 0
+
+
+@pytest.fixture
+def tree(kvs):
+    assert kvs("put", "a.b=1", 'a.c={"x":1}', "a.d.e=foo", "z=3").code == 0
+    return kvs
+
+
+def test_put_and_get(tree):
+    assert tree("get", "a.b", "a.c", "a.d.e").out == '1\n{"x":1}\nfoo\n'
+    assert tree("get", "-l", "a.b").out == "a.b=1\n"
+    assert tree("get", "-r", "a.b").out == "1"
+
+
+def test_values_keep_every_byte(tree):
+    assert tree("put", "-r", "x=-", stdin=b"\0\xff\n").code == 0
+    assert json.loads(tree("get", "-t", "x").out)["data"] == "AP8K"
+
+
+def test_empty_values_print_nothing(tree):
+    tree("put", "x=")
+    assert tree("get", "x") == (0, "", "")
+    assert tree("get", "-l", "x").out == "x="
+
+
+def test_append(tree):
+    tree("put", "-A", "z=4")
+    tree("put", "-A", "new=5")
+    assert tree("get", "z", "new").out == "34\n5\n"
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["get", "nope"], "nope: "),
+        (["get", "a"], "a: "),
+        (["dir", "a.b"], "a.b: "),
+        (["readlink", "a"], "a: "),
+        (["put", "x"], "put: you must specify a value as key=value"),
+        (["put", "-t", 'x={"ver":1}'], "x: Protocol error"),
+        (["unlink", "nope"], "cannot unlink 'nope': "),
+        (["unlink", "a"], "cannot unlink 'a': Directory not empty"),
+        (["copy", "nope", "x"], "flux_kvs_copy: nope: "),
+        (["get", "-a", "foo", "a"], "treeobj: not valid JSON"),
+        (["eventlog", "get", "nope"], "flux_kvs_lookup_get: "),
+        (["eventlog", "wait-event", "nope", "x"], "eventlog path nope not found"),
+        (["eventlog", "append", "e", "x", "[1]"], "eventlog_entry_create: Invalid argument"),
+        (["put", "-N", "missing", "a=1"], "flux_kvs_commit: "),
+    ],
+)
+def test_errors_name_what_was_asked_for(tree, argv, text):
+    result = tree(*argv)
+    assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+    assert result.err.startswith(f"rosin-kvs: {text}")
+
+
+def test_dir(tree):
+    assert tree("dir").out == "a.\nz = 3\n"
+    assert tree("dir", "-R").out == 'a.b = 1\na.c = {"x":1}\na.d.e = foo\nz = 3\n'
+    assert tree("dir", "-d").out == "a.\nz\n"
+
+
+def test_ls(tree):
+    assert tree("ls").out == "a    z\n"
+    assert tree("ls", "-1F").out == "a.\nz\n"
+    assert tree("ls", "-RF").out == ".:\na.   z\n\na:\nb    c    d.\n\na.d:\ne\n"
+    assert tree("ls", "z", "a", "a.d").out == "z\n\na:\nb    c    d\n\na.d:\ne\n"
+    assert tree("ls", "-d", "a").out == "a\n"
+
+
+def test_ls_goes_on_after_a_missing_key(tree):
+    result = tree("ls", "nope", "z")
+    assert (result.code, result.out) == (1, "z\n")
+    assert result.err.startswith("nope: ")
+
+
+def test_links(tree):
+    tree("link", "a.b", "l")
+    tree("link", "-T", "ns", "a.b", "m")
+    assert tree("readlink", "l", "m").out == "a.b\nns::a.b\n"
+    assert tree("get", "l").out == "1\n"
+    assert tree("ls", "-F").out == "a.   l@   m@   z\n"
+    assert tree("dir").out == "a.\nl -> a.b\nm -> ns::a.b\nz = 3\n"
+
+
+def test_copy_move_unlink(tree):
+    tree("copy", "a", "b")
+    tree("move", "b.d.e", "e")
+    assert tree("get", "e", "a.d.e").out == "foo\nfoo\n"
+    assert tree("get", "b.d.e").code == 1
+    assert tree("unlink", "-R", "b").code == 0
+    assert tree("unlink", "-f", "b").code == 0
+    assert tree("mkdir", "d").code == 0
+    assert tree("unlink", "d").code == 0
+
+
+def test_commits_print_the_root_when_asked(tree):
+    ref = tree("put", "-b", "q=1").out.strip()
+    assert tree("getroot", "-b").out.strip() == ref
+    assert json.loads(tree("put", "-O", "q=1").out) == {"data": [ref], "type": "dirref", "ver": 1}
+    assert int(tree("put", "-s", "q=1").out) == int(tree("version").out) == int(tree("getroot", "-s").out)
+    assert int(tree("getroot", "-o").out) == os.getuid()
+    assert tree("wait", tree("version").out.strip()).code == 0
+
+
+def test_snapshots_do_not_change(tree):
+    snapshot = tree("getroot").out.strip()
+    tree("put", "z=4")
+    assert tree("get", "-a", snapshot, "z").out == "3\n"
+    assert tree("dir", "-a", snapshot).out == "a.\nz = 3\n"
+
+
+def test_sync(tree):
+    assert tree("sync").code == 0
+
+
+def test_namespaces_are_listed(rosin):
+    rosin("kvs", "namespace", "create", "listed", "-o", "1234")
+    rows = [row.split() for row in rosin("kvs", "namespace", "list").out.splitlines()]
+    assert rows[0] == ["NAMESPACE", "OWNER", "FLAGS"]
+    assert ["listed", "1234", "0x00000000"] in rows
+    assert rosin("kvs", "namespace", "create", "listed").err.startswith("rosin-kvs: listed: ")
+    rosin("kvs", "namespace", "remove", "listed")
+
+
+def follow(*argv):
+    """A command in a process of its own, for what runs while something else happens."""
+    return subprocess.Popen([sys.executable, "-m", "rosin", "kvs", *argv], stdout=subprocess.PIPE, text=True)
+
+
+def test_watch(tree):
+    with follow("get", "-w", "-c3", "z") as watcher:
+        assert watcher.stdout.readline() == "3\n"
+        tree("put", "z=4")
+        assert watcher.stdout.readline() == "4\n"
+        tree("put", "z=4", "other=1")
+        assert watcher.stdout.readline() == "4\n"
+        assert watcher.wait(30) == 0
+
+
+def test_watch_of_changes_only(tree):
+    with follow("get", "-w", "-u", "-l", "-c2", "z") as watcher:
+        assert watcher.stdout.readline() == "z=3\n"
+        tree("put", "z=3")
+        tree("put", "z=5")
+        assert watcher.stdout.readline() == "z=5\n"
+        assert watcher.wait(30) == 0
+
+
+def test_wait_for_a_key(tree):
+    with follow("get", "-W", "later") as waiter:
+        tree("put", "later=1")
+        assert waiter.communicate(timeout=30)[0] == "1\n"
+
+
+def test_eventlog(kvs):
+    kvs("eventlog", "append", "-t", "2.5", "log", "foo", '{"a": 1}')
+    kvs("eventlog", "append", "-t", "3.5", "log", "bar")
+    assert kvs("eventlog", "get", "log").out == "2.500000 foo a=1\n3.500000 bar\n"
+    assert kvs("eventlog", "get", "-u", "log").out.splitlines()[1] == '{"timestamp":3.5,"name":"bar"}'
+    assert kvs("eventlog", "get", "-w", "-c1", "log").out == "2.500000 foo a=1\n"
+    assert kvs("eventlog", "wait-event", "log", "bar").out == "3.500000 bar\n"
+    assert kvs("eventlog", "wait-event", "-v", "log", "bar").out == "2.500000 foo a=1\n3.500000 bar\n"
+    assert kvs("eventlog", "wait-event", "-q", "log", "bar").out == ""
+    result = kvs("eventlog", "wait-event", "-t", "0.01s", "log", "never")
+    assert (result.code, result.err) == (1, "rosin-kvs: wait-event timeout on event 'never'\n")
+
+
+def test_eventlog_waits_for_what_comes(kvs):
+    with follow("eventlog", "wait-event", "-W", "log", "bar") as waiter:
+        kvs("eventlog", "append", "-t", "1", "log", "foo")
+        kvs("eventlog", "append", "-t", "2", "log", "bar")
+        assert waiter.communicate(timeout=30)[0] == "2.000000 bar\n"
