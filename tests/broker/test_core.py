@@ -236,8 +236,11 @@ async def test_attributes() -> None:
         ):
             with pytest.raises(exception):
                 await h.rpc("attr.get", request)
-        with pytest.raises(PermissionError):
+        with pytest.raises(PermissionError) as refused:
             await h.rpc("attr.set", {"name": "x", "value": "2"})
+        assert refused.value.strerror == "attribute may not be updated"  # clients name the attribute
+        with pytest.raises(OSError, match="expected a number of lines >= 0, got 'many'"):
+            await h.rpc("attr.set", {"name": "log-ring-size", "value": "many"})
         with pytest.raises(FileNotFoundError, match="unknown attribute"):
             await h.rpc("attr.set", {"name": "new", "value": "2"})
         await h.rpc("attr.set", {"name": "new", "value": "2", "force": True})
@@ -253,6 +256,8 @@ async def test_config_is_refused_as_a_whole() -> None:
         assert await h.rpc("config.get") == {"a": 1}
         await h.rpc("config.load", {"a": 2})
         assert await h.rpc("config.get") == {"a": 2}
+        await h.rpc("config.reload")  # from the files, of which there are none
+        assert await h.rpc("config.get") == {}
 
 
 async def test_log_is_kept_followed_and_cleared() -> None:

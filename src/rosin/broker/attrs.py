@@ -40,13 +40,13 @@ class Attributes:
         if entry is None and not force and not name.startswith(_MUTABLE_PREFIXES):
             raise OSError(errno.ENOENT, "unknown attribute")
         if entry is not None and entry[1] & IMMUTABLE:
-            raise OSError(errno.EPERM, f"{name}: attribute may not be changed")
+            raise OSError(errno.EPERM, "attribute may not be updated")
         self._table[name] = (value, 0)
 
     def remove(self, name: str) -> None:
         """Remove on behalf of a client. Raises OSError: ENOENT, or EPERM if immutable."""
         if self.get(name)[1] & IMMUTABLE:
-            raise OSError(errno.EPERM, f"{name}: attribute may not be removed")
+            raise OSError(errno.EPERM, "attribute may not be removed")
         del self._table[name]
 
     def names(self) -> list[str]:

@@ -27,6 +27,7 @@ from rosin.broker.services.overlay import BrokerService, OverlayService
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_CORE_VERSION
+from rosin.rfc import fsd
 
 if TYPE_CHECKING:
     from rosin.process.zygote import Zygote
@@ -53,12 +54,19 @@ _DEFAULTS = {
     "jobid-path": "/",
     "rank": "0",
     "size": "1",
+    "tbon.child_rcvhwm": "0",
+    "tbon.connect_timeout": "30s",
     "tbon.descendants": "0",
+    "tbon.interface-hint": "default-route",
     "tbon.level": "0",
     "tbon.maxlevel": "0",
+    "tbon.prefertcp": "0",
+    "tbon.tcp_user_timeout": "20s",
     "tbon.topo": "kary:32",
     "tbon.torpid_max": "30s",
     "tbon.torpid_min": "5s",
+    "tbon.zmq_io_threads": "1",
+    "tbon.zmqdebug": "0",
     "version": FLUX_CORE_VERSION,
 }
 #: What follows from how the broker was started and cannot be asked for.
@@ -70,6 +78,8 @@ _LOG_DEFAULTS = {
     "log-ring-size": "1024",
     "log-stderr-level": "3",
     "log-stderr-mode": "leader",
+    "log-syslog-enable": "0",
+    "log-syslog-level": "3",
 }
 
 
@@ -166,7 +176,8 @@ class Instance:
         before, since = machine.state, machine.since
         now = self.broker.clock.now()
         if machine.post(event, now):
-            self.broker.log(6, "state-machine", f"{before}->{machine.state}: {event} {now - since:.3f}s")
+            took = fsd.encode(now - since)
+            self.broker.log(6, "broker", f"{event}: {before}->{machine.state} {took}")
             self._service.changed()
 
     async def run(self) -> int:
@@ -182,7 +193,7 @@ class Instance:
                 await rc.cleanup(self.broker, self._service.h)
                 self._post("cleanup-success")
             self._post("children-none")
-            await rc.rc3(self.broker)
+            await rc.rc3(self.broker, self._service.h)
             self._post("rc3-success")
             self._post("goodbye")
             self._service.finish()

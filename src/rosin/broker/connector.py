@@ -153,19 +153,23 @@ class SocketClient(Client, asyncio.Protocol):
         self.connector = connector
         self._reader = FrameReader()
         self._out: list[bytes] = []
+        self._received = self._sent = 0
+        self._pid = -1
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         try:
-            self.userid, self.rolemask = self.connector.authenticate(transport.get_extra_info("socket"))
+            sock = transport.get_extra_info("socket")
+            self.userid, self.rolemask = self.connector.authenticate(sock)
+            self._pid = peer_pid(sock)
         except OSError as exc:
             self._transport.write(bytes((exc.errno or errno.EPERM,)))
             self._transport.close()
             self._transport = None
             return
         self._transport.write(b"\0")
-        self.connector.clients.add(self)
+        self.connector.connected(self)
         self.broker.add_peer(self)
 
     def data_received(self, data: bytes) -> None:
@@ -178,6 +182,7 @@ class SocketClient(Client, asyncio.Protocol):
             self._transport.abort()
             self._transport = None
             return
+        self._received += len(messages)
         for msg in messages:
             self.receive(msg)
 
@@ -197,11 +202,23 @@ class SocketClient(Client, asyncio.Protocol):
 
     def _flush(self) -> None:
         out, self._out = self._out, []
+        self._sent += len(out)
         if self._transport is not None and out:
             self._transport.write(out[0] if len(out) == 1 else b"".join(out))
 
     def backlog(self) -> int:
         return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def describe(self) -> dict[str, Any]:
+        """This client's entry in the connector's statistics; ``pid`` is -1 where the system hides it."""
+        return {
+            "uuid": self.uuid.decode(),
+            "userid": self.userid,
+            "pid": self._pid,
+            "txcount": self._sent,
+            "rxcount": self._received,
+            "rxbacklog": len(self._out),
+        }
 
     def close(self) -> None:
         """Write what is left and hang up."""
@@ -219,6 +236,7 @@ class ConnectorLocal(BrokerModule):
     async def start(self) -> None:
         self.reconfigure(self.config)
         self.clients: set[SocketClient] = set()
+        self._connects = 0
         self._framed: tuple[Message, bytes] | None = None
         self._server: asyncio.AbstractServer | None = None
 
@@ -267,7 +285,16 @@ class ConnectorLocal(BrokerModule):
             client.close()
 
     def stats(self) -> dict[str, Any]:
-        return {**self._message_counts(), "clients": len(self.clients)}
+        return {
+            "server": {"clients": [client.describe() for client in self.clients], "connects": self._connects},
+            "allow_guest_user": self._allow_guests,
+            "allow_root_owner": self._allow_root,
+        }
+
+    def connected(self, client: SocketClient) -> None:
+        """A program has been let in."""
+        self._connects += 1
+        self.clients.add(client)
 
 
 def peer_uid(sock: socket.socket) -> int:
@@ -278,3 +305,11 @@ def peer_uid(sock: socket.socket) -> int:
     # macOS and BSD: struct xucred through LOCAL_PEERCRED (version, uid, ...)
     data = sock.getsockopt(0, 1, 76)
     return int(struct.unpack_from("=II", data)[1])
+
+
+def peer_pid(sock: socket.socket) -> int:
+    """Process at the other end of a UNIX socket, -1 if the system does not tell."""
+    if sys.platform != "linux":
+        return -1
+    pid, _uid, _gid = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(pid)

@@ -6,7 +6,9 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND
 from rosin.errors import FormatError
+from rosin.rfc import eventlog, treeobj
 
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
@@ -43,6 +45,7 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
             raise OSError(errno.EINVAL, f"module {name}: {exc}") from None
         if name == "groups":
             await h.rpc("groups.join", {"name": "broker.online"})
+    await post_event(h, "start", {"version": 1, "core_version": FLUX_CORE_VERSION}, broker.clock.now())
     if broker.attrs.value("broker.recovery-mode") == "1":
         await h.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True})
 
@@ -73,8 +76,20 @@ async def cleanup(broker: Broker, h: ModuleHandle) -> None:
                 broker.log(3, "broker", f"cleanup: {topic}: {exc.strerror}")
 
 
-async def rc3(broker: Broker) -> None:
-    """Remove the modules, the newest first."""
+async def post_event(h: ModuleHandle, name: str, context: dict[str, object], timestamp: float) -> None:
+    """Append to the log of the instance's starts and clean ends, ``admin.eventlog`` (``flux startlog``)."""
+    line = eventlog.encode(name, context, timestamp)
+    append = {"key": "admin.eventlog", "flags": FLUX_KVS_APPEND, "dirent": treeobj.val(line.encode())}
+    await h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": [append]})
+
+
+async def rc3(broker: Broker, h: ModuleHandle) -> None:
+    """Note the clean end and remove the modules, the newest first."""
+    if "kvs" in broker.modules:
+        try:
+            await post_event(h, "finish", {"version": 1}, broker.clock.now())
+        except OSError as exc:
+            broker.log(3, "broker", f"rc3: admin.eventlog: {exc.strerror}")
     for name in [name for name, module in broker.modules.items() if not module.builtin][::-1]:
         try:
             await broker.remove(name)

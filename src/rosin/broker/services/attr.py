@@ -51,9 +51,8 @@ def set_log_attribute(ring: Any, name: str, value: str) -> None:
         elif name == "log-level":
             ring.level = severity(value)
         elif name == "log-ring-size":
-            size = int(value)
-            if size < 0:
-                raise FormatError(f"log: ring size {size} is negative")
-            ring.resize(size)
+            if not (value.isascii() and value.isdigit()):
+                raise FormatError(f"expected a number of lines >= 0, got '{value}'")
+            ring.resize(int(value))
     except ValueError as exc:
         raise OSError(errno.EINVAL, f"{name}: {exc}") from None

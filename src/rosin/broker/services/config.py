@@ -37,11 +37,10 @@ class ConfigService(BrokerModule):
 
     @request_handler("reload")
     async def reload(self, _msg: Message) -> None:
+        """Read the files again; an instance that was started without any has an empty configuration."""
         path = self.broker.config_path
-        if path is None:
-            raise OSError(errno.EINVAL, "config: the instance was started without a configuration file")
         try:
-            config = load(path)
+            config = {} if path is None else load(path)
         except FormatError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
         await self.apply(config)
@@ -51,14 +50,14 @@ class ConfigService(BrokerModule):
         previous = self.broker.config
         accepted: list[str] = []
         for name in list(self.broker.modules):
-            if self.broker.modules[name].builtin:
+            if name == self.name:
                 continue
             try:
                 await self.h.rpc(f"{name}.config-reload", config)
             except OSError as exc:
                 for done in accepted:
                     await self.h.rpc(f"{done}.config-reload", previous)
-                raise OSError(errno.EINVAL, f"{name}: {exc.strerror}") from None
+                raise OSError(errno.EINVAL, f"error updating {name}: {exc.strerror}") from None
             accepted.append(name)
         self.broker.config = config
         for msg in self._watchers.values():

@@ -91,6 +91,8 @@ class StateMachineService(BrokerModule):
     @request_handler("runat.push", prefix=False)
     def push(self, msg: Message) -> None:
         commands = field(msg.args, "commands", list)
+        if not commands:
+            raise OSError(errno.EPROTO, "commands array is empty")
         if not all(isinstance(command, str) for command in commands):
             raise OSError(errno.EPROTO, "runat.push: commands must be strings")
         self.broker.runat.setdefault(field(msg.args, "name", str), []).append(commands)

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Services of the broker that only a process with a socket has."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rosin.constants import FLUX_CORE_VERSION, FLUX_RPC_STREAMING
+from rosin.handle import Flux
+from rosin.rfc import eventlog, treeobj
+from rosin.testing.process import RealInstance
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def h(real_instance: RealInstance) -> Iterator[Flux]:
+    with Flux(real_instance.uri) as handle:
+        yield handle
+
+
+def test_connector_counts_its_clients(h: Flux) -> None:
+    before = h.rpc("connector-local.stats-get").get()["server"]
+    with Flux(h.uri) as other:
+        other.rpc("attr.list").get()
+        now = h.rpc("connector-local.stats-get").get()
+    assert now["server"]["connects"] == before["connects"] + 1
+    assert len(now["server"]["clients"]) == len(before["clients"]) + 1
+    (entry,) = [client for client in now["server"]["clients"] if client not in before["clients"]][-1:]
+    assert entry["pid"] == os.getpid()
+    assert entry["userid"] == os.getuid()
+    assert now["allow_guest_user"] is False
+
+
+def test_access_follows_the_configuration(h: Flux) -> None:
+    config = h.rpc("config.get").get()
+    try:
+        h.rpc("config.load", {**config, "access": {"allow-guest-user": True}}).get()
+        assert h.rpc("connector-local.stats-get").get()["allow_guest_user"] is True
+        with pytest.raises(OSError, match=r"error updating connector-local: .*allow-guest-user"):
+            h.rpc("config.load", {"access": {"allow-guest-user": 1}}).get()
+        assert h.rpc("connector-local.stats-get").get()["allow_guest_user"] is True
+    finally:
+        h.rpc("config.load", config).get()
+    assert h.rpc("connector-local.stats-get").get()["allow_guest_user"] is False
+
+
+def test_cleanup_commands_cannot_be_empty(h: Flux) -> None:
+    with pytest.raises(OSError, match="commands array is empty"):
+        h.rpc("runat.push", {"name": "cleanup", "commands": []}).get()
+
+
+def test_states_are_logged_in_the_words_of_flux(h: Flux) -> None:
+    rpc = h.rpc("log.dmesg", {"follow": False}, flags=FLUX_RPC_STREAMING)
+    lines = []
+    with pytest.raises(OSError, match="No data available"):
+        while True:
+            lines.append(rpc.get_raw().decode())
+            rpc.reset()
+    assert any("builtins-success: load-builtins->join" in line for line in lines)
+
+
+def test_starts_and_clean_ends_are_noted(tmp_path: Path) -> None:
+    names = []
+    for _ in range(2):
+        with RealInstance(f"-Sstatedir={tmp_path}") as instance, Flux(instance.uri) as h:
+            answer = h.rpc("kvs.lookup", {"key": "admin.eventlog", "namespace": "primary", "flags": 0}).get()
+            names = [entry.name for entry in eventlog.decode(treeobj.val_data(answer["val"]))]
+            context = eventlog.decode(treeobj.val_data(answer["val"]))[-1].context
+    assert names == ["start", "finish", "start"]
+    assert context == {"version": 1, "core_version": FLUX_CORE_VERSION}
