@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rosin.constants import FLUX_CORE_VERSION, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_CORE_VERSION
 from rosin.handle import Flux
 from rosin.rfc import eventlog, treeobj
 from rosin.testing.process import RealInstance
@@ -52,14 +52,9 @@ def test_cleanup_commands_cannot_be_empty(h: Flux) -> None:
         h.rpc("runat.push", {"name": "cleanup", "commands": []}).get()
 
 
-def test_states_are_logged_in_the_words_of_flux(h: Flux) -> None:
-    rpc = h.rpc("log.dmesg", {"follow": False}, flags=FLUX_RPC_STREAMING)
-    lines = []
-    with pytest.raises(OSError, match="No data available"):
-        while True:
-            lines.append(rpc.get_raw().decode())
-            rpc.reset()
-    assert any("builtins-success: load-builtins->join" in line for line in lines)
+def test_states_are_logged_in_the_words_of_flux(real_instance: RealInstance) -> None:
+    lines = real_instance.run("dmesg").stdout.splitlines()
+    assert any("broker.info[0]: builtins-success: load-builtins->join" in line for line in lines)
 
 
 def test_starts_and_clean_ends_are_noted(tmp_path: Path) -> None:
