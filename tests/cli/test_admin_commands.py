@@ -282,7 +282,7 @@ class TestExec:
     def test_attach(self, rosin):
         pid = rosin("exec", "--bg", "--waitable", "sh", "-c", "exit 5").out.split()[1]
         assert rosin("exec", "-n", "--attach", pid).code == 5
-        assert rosin("exec", "--attach", "no-such-label").code == 1
+        assert rosin("exec", "--attach", "no-such-label").code == 127
 
 
 class TestInstance:
@@ -314,6 +314,7 @@ class TestInstance:
         env = {"FLUX_URI": "local:///somewhere", "PATH": os.environ["PATH"]}
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE, env=env) as process:
             assert rosin("uri", f"pid:{process.pid}").out == "local:///somewhere\n"
+        assert rosin("uri", "").err == "rosin-uri: ERROR: TARGET is empty\n"
         assert rosin("uri", "no:x").err == "rosin-uri: ERROR: No plugin for URI scheme no\n"
         assert rosin("uri", "f12345").err == "rosin-uri: ERROR: jobid f12345 not found\n"
 

@@ -91,7 +91,7 @@ def _shutdown(args: argparse.Namespace) -> None:
     if args.yes and args.no:
         raise ValueError("Only one of --yes or --no may be specified")
     uri = None
-    if args.target:
+    if args.target is not None:
         from rosin.cli.uri import resolve
 
         uri = resolve(args.target)

@@ -107,6 +107,14 @@ class about:
             raise OSError(exc.errno, text) from exc
 
 
+def add_from(parser: AdminParser, package: str, modules: dict[str, tuple[str, ...]], word: str) -> None:
+    """Let modules of a package add their subcommands: the one that has ``word``, else all of them."""
+    from importlib import import_module
+
+    for name in [name for name, words in modules.items() if word in words] or modules:
+        import_module(f"{package}.{name}").add_commands(parser)
+
+
 def dispatch(parser: AdminParser, argv: list[str], prog: str) -> int:
     """Parse and run; a failure becomes ``PROG: text`` and exit code 1."""
     return guarded(parser.parse_args(argv), prog)

@@ -115,6 +115,8 @@ def _root(uri: str) -> str:
 
 def resolve(target: str, wait: bool = False) -> str:
     """The URI of a target. Raises ValueError, OSError."""
+    if not target:
+        raise ValueError("TARGET is empty")
     scheme, sep, rest = target.partition(":")
     if sep and scheme in _URI_SCHEMES:
         return target

@@ -3,19 +3,26 @@
 
 from __future__ import annotations
 
-from rosin.cli.subcommands import AdminParser, dispatch
+from rosin.cli.subcommands import AdminParser, add_from, dispatch
+
+#: Module of this package -> its subcommands.
+_MODULES = {
+    "namespace": ("namespace",),
+    "get": ("get", "readlink"),
+    "change": ("put", "unlink", "link", "mkdir", "copy", "move"),
+    "listing": ("dir", "ls"),
+    "root": ("version", "wait", "getroot", "sync"),
+    "eventlog": ("eventlog",),
+}
 
 
-def parser(prog: str) -> AdminParser:
-    """The options of the command."""
-    from rosin.cli.kvs import change, eventlog, get, listing, namespace, root
-
+def parser(prog: str, word: str = "") -> AdminParser:
+    """The options of the command; only those of the subcommand ``word`` if it is one."""
     result = AdminParser(prog, "Read and change the key-value store.")
-    for module in (namespace, get, change, listing, root, eventlog):
-        module.add_commands(result)
+    add_from(result, __name__, _MODULES, word)
     return result
 
 
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
-    return dispatch(parser(prog), argv, prog)
+    return dispatch(parser(prog, argv[0] if argv else ""), argv, prog)

@@ -3,16 +3,21 @@
 
 from __future__ import annotations
 
-from rosin.cli.subcommands import AdminParser
+from rosin.cli.subcommands import AdminParser, add_from
+
+#: Module of this package -> its subcommands.
+_MODULES = {
+    "listing": ("list", "info", "R"),
+    "status": ("status",),
+    "control": ("drain", "undrain", "reload", "acquire-mute"),
+    "eventlog": ("eventlog",),
+}
 
 
-def parser(prog: str) -> AdminParser:
-    """The options of the command."""
-    from rosin.cli.resource import control, eventlog, listing, status
-
+def parser(prog: str, word: str = "") -> AdminParser:
+    """The options of the command; only those of the subcommand ``word`` if it is one."""
     result = AdminParser(prog, "List resources and their state, drain and undrain them.")
-    for module in (listing, status, control, eventlog):
-        module.add_commands(result)
+    add_from(result, __name__, _MODULES, word)
     return result
 
 
@@ -21,6 +26,6 @@ def main(argv: list[str], prog: str) -> int:
     from rosin.cli.base import utf8_output
 
     utf8_output()
-    args = parser(prog).parse_args(argv)
+    args = parser(prog, argv[0] if argv else "").parse_args(argv)
     args.prog = prog
     return args.run(args) or 0
