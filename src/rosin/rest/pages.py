@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from binascii import b2a_base64
+from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
@@ -40,6 +42,13 @@ def asset(name: str) -> str:
 
 
 _templates.globals["asset"] = asset
+
+
+def welcome_policy() -> str:
+    """What the open front page may load: nothing, it brings its style along."""
+    digest = b2a_base64(sha256(asset("welcome.css").encode()).digest(), newline=False).decode()
+    style = f"style-src 'sha256-{digest}'"
+    return f"default-src 'none'; {style}; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 
 
 async def is_form(request: Request) -> bool:

@@ -23,7 +23,9 @@ async def home(request: Request) -> Response:
     if not wants_html(request):
         return answer({"name": "rosin", "version": __version__, "documentation": "/docs"})
     if request.scope.get("rosin.user") is None:
-        return pages.render(request, "welcome.html")
+        page = pages.render(request, "welcome.html")
+        page.headers["Content-Security-Policy"] = pages.welcome_policy()
+        return page
     return pages.render(request, "jobs.html")
 
 
