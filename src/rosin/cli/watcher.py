@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.cli.base import id_text
-from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_RPC_STREAMING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +27,7 @@ _LEVELS = ("FATAL", "FATAL", "FATAL", "ERROR", " WARN", "", "DEBUG", "TRACE")
 class Job:
     """A job that is watched. ``stdout`` and ``stderr`` take bytes."""
 
-    __slots__ = ("done", "id", "label", "state", "stderr", "stdout", "streams", "wait")
+    __slots__ = ("done", "id", "label", "output", "state", "stderr", "stdout", "streams", "wait")
 
     def __init__(
         self, jobid: int, stdout: IO[bytes], stderr: IO[bytes], wait: str, state: str = "pending"
@@ -39,6 +39,7 @@ class Job:
         self.wait = wait
         self.state = state
         self.done = False
+        self.output = False
         self.streams: dict[str, RPC] = {}
 
 
@@ -89,8 +90,8 @@ class JobWatcher:
         """Read the log of one job."""
         self._open(job, "eventlog", self._main_event)
 
-    def _open(self, job: Job, path: str, handler: Callable[[Job, Event], None], flags: int = 0) -> None:
-        request = {"id": job.id, "path": path, "flags": flags}
+    def _open(self, job: Job, path: str, handler: Callable[[Job, Event], None]) -> None:
+        request = {"id": job.id, "path": path, "flags": 0}
         rpc = self.handle.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING)
         job.streams[path] = rpc
         rpc.then(self._arrived, job, path, handler)
@@ -145,10 +146,7 @@ class JobWatcher:
         elif name == "alloc":
             self._enter(job, "running")
         elif name == "start" and (self._watch or job.wait.startswith("exec.")):
-            if self._watch:
-                self._open(job, "guest.output", self._output_event, FLUX_JOB_EVENT_WATCH_WAITCREATE)
-            if job.wait.startswith("exec."):
-                self._open(job, "guest.exec.eventlog", self._exec_event)
+            self._open(job, "guest.exec.eventlog", self._exec_event)
         elif name == "finish":
             self._finish(job, when, context["status"])
         if name in (job.wait, "clean"):
@@ -177,10 +175,17 @@ class JobWatcher:
             self._log(
                 job, event["timestamp"], self._described(f"exec.{event['name']}", event.get("context") or {})
             )
+        # The output log exists as soon as the shell runs. To wait for its creation instead is not safe:
+        # when the job ends at that moment, flux-core may never answer.
+        if self._watch and event["name"] in ("shell.init", "complete") and not job.output:
+            job.output = True
+            self._open(job, "guest.output", self._output_event)
         if job.wait == f"exec.{event['name']}":
-            self._close(job, "guest.exec.eventlog")
             self._close(job, "eventlog")
             self._end_of_wait(job)
+        wanted = (self._watch and not job.output) or (job.wait.startswith("exec.") and not job.done)
+        if not wanted and not self._log_events:
+            self._close(job, "guest.exec.eventlog")
             self._check(job)
 
     def _end_of_wait(self, job: Job) -> None:
