@@ -83,6 +83,9 @@ class Slow(Feasibility):
         await asyncio.Event().wait()
 
 
+ASK = {"ingest": {"validator": {"plugins": ["jobspec", "feasibility"]}}}
+
+
 def instance(*more, config=None, manager=Manager):
     return Instance([Kvs, manager, *more, "job-ingest"], config=config)
 
@@ -121,7 +124,7 @@ async def test_a_job_is_stored_and_announced():
 
 
 async def test_a_turn_of_the_loop_is_one_batch():
-    async with instance(Feasibility) as inst:
+    async with instance(Feasibility, config=ASK) as inst:
         h = await inst.connect()
         rpcs = [h.rpc("job-ingest.submit", request()) for _ in range(100)]
         ids = [(await rpc)["id"] for rpc in rpcs]
@@ -177,7 +180,7 @@ def vertex(**fields):
     ],
 )
 async def test_refusals(kwargs, errnum, text):
-    async with instance(Feasibility) as inst:
+    async with instance(Feasibility, config=ASK) as inst:
         h = await inst.connect()
         with pytest.raises(OSError, match=text) as caught:
             await submit(h, **kwargs)
@@ -206,9 +209,22 @@ async def test_guests(kwargs, errnum, text):
 
 
 async def test_novalidate_skips_validation_and_feasibility():
-    async with instance(Feasibility) as inst:
+    async with instance(Feasibility, config=ASK) as inst:
         h = await inst.connect()
         await submit(h, vertex(count=10**9, colour="red"), flags=8)
+
+
+async def test_feasibility_is_asked_where_the_configuration_wants_it():
+    async with instance(Feasibility) as inst:
+        h = await inst.connect()
+        await submit(h, vertex(count=5))  # taken; the scheduler will say that it cannot run
+        await h.rpc("config.load", ASK)
+        with pytest.raises(OSError, match="unsatisfiable request"):
+            await submit(h, vertex(count=5))
+        await h.rpc("config.load", {"ingest": {"validator": {"disable": True}}})
+        await submit(h, vertex(colour="red"))
+        with pytest.raises(OSError, match=r"ingest\.validator\.plugins: 'taste' is not a check"):
+            await h.rpc("config.load", {"ingest": {"validator": {"plugins": ["taste"]}}})
 
 
 async def test_a_refused_job_leaves_nothing_behind():
@@ -238,7 +254,7 @@ async def test_failures_of_others_are_told():
 
 
 async def test_a_stop_answers_all():
-    async with instance(Slow) as inst:
+    async with instance(Slow, config=ASK) as inst:
         h = await inst.connect()
         rpc = h.rpc("job-ingest.submit", request())
         await inst.settle()

@@ -17,6 +17,7 @@ from rosin.errors import FormatError
 from rosin.modules.job_ingest.batch import Batch, refusals
 from rosin.modules.job_ingest.policy import Policy
 from rosin.modules.job_ingest.request import Submission, validate
+from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, checks
 from rosin.rfc import fluid
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class JobIngest(BrokerModule):
         if rank > _MAX_GENERATOR:
             raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {_MAX_GENERATOR}")
         self._policy = Policy(self.config)
+        self._checks = checks(self.config)
         self._batch = Batch()
         self._batches: set[asyncio.Task[None]] = set()
         self._checking: set[Submission] = set()
@@ -68,7 +70,7 @@ class JobIngest(BrokerModule):
             await asyncio.wait(self._batches, timeout=_STOP_TIMEOUT)
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        self._policy = Policy(config)
+        self._policy, self._checks = Policy(config), checks(config)
 
     def stats(self) -> dict[str, Any]:
         """flux-core's shape; its worker processes do not exist here, so nothing runs or waits."""
@@ -90,7 +92,8 @@ class JobIngest(BrokerModule):
         self._counts["requests"] += 1
         try:
             submission = Submission(msg)
-            if submission.validate:
+            wanted = self._checks if submission.validate else frozenset[str]()
+            if JOBSPEC in wanted:
                 validate(submission.jobspec)
             elif not isinstance(submission.jobspec, dict):
                 raise OSError(errno.EINVAL, "jobspec: expected an object")
@@ -98,7 +101,7 @@ class JobIngest(BrokerModule):
             self._counts["errors"] += 1
             raise
         jobspec = self._policy.apply(submission.jobspec)
-        if submission.validate:
+        if FEASIBILITY in wanted:
             self._checking.add(submission)
             rpc = self.h.rpc("feasibility.check", {"jobspec": jobspec})
             rpc.then(self._checked, submission, jobspec)

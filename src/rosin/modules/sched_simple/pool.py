@@ -318,9 +318,10 @@ class Pool:
             if key[0] >= cores and key[1] >= gpus
         )
         if not best(count, fitting):
-            kind = "exclusive node(s)" if request.exclusive else "node(s)"
-            each = f"{cores} core(s)" + (f" and {gpus} GPU(s)" if gpus else "")
-            raise InfeasibleError(f"need {count.min} {kind} with {each} each, only {fitting} eligible")
+            kind = "exclusive node(s)"
+            if not request.exclusive:
+                kind = f"node(s) with {cores} cores" + (f" and {gpus} GPUs" if gpus else "") + " each"
+            raise InfeasibleError(f"need {count.min} {kind}, only {fitting} eligible")
 
     def _check_slots(self, request: ResourceRequest, allowed: int) -> None:
         cores, gpus = request.cores, request.gpus
@@ -329,5 +330,17 @@ class Pool:
             for key, mask in self._capacity.items()
         )
         if not best(request.slots, fitting):
-            each = f"{cores} core(s)" + (f" and {gpus} GPU(s)" if gpus else "")
-            raise InfeasibleError(f"need {request.slots.min} slot(s) of {each}, only {fitting} fit")
+            raise InfeasibleError(self._too_few_slots(request, allowed, fitting))
+
+    def _too_few_slots(self, request: ResourceRequest, allowed: int, fitting: int) -> str:
+        """Which resource does not suffice, in the words of flux-core."""
+        wanted, cores, gpus = request.slots.min, request.cores, request.gpus
+        nodes = [(key, (mask & allowed).bit_count()) for key, mask in self._capacity.items()]
+        by_cores = sum(key[0] // cores * count for key, count in nodes)
+        if by_cores < wanted or not gpus:
+            total = sum(key[0] * count for key, count in nodes)
+            only = f"only {by_cores} such slot(s) available (total cores: {total})"
+            return f"need {wanted} slot(s) of {cores} core(s), {only}"
+        total = sum(key[1] * count for key, count in nodes)
+        only = f"only {fitting} available (total GPUs: {total})"
+        return f"need {wanted} slot(s) with {gpus} GPU(s) each, {only}"
