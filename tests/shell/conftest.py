@@ -57,6 +57,8 @@ class FakeBroker:
         self.hold_commits = False
         self.commit_error = 0
         self.silent = set()
+        self.signals = []  # those before the shell listened: [seq, signum]
+        self._seq = 0
         self._held = []
         self._text = {}
         self._changed = threading.Condition()
@@ -127,6 +129,10 @@ class FakeBroker:
         self._watch = msg
         self._answer(msg, {"R": self.R})
 
+    def _do_job_exec_shell_ready(self, msg):
+        assert msg.args == {"id": JOBID, "rank": 0}
+        self._answer(msg, {"signals": self.signals})
+
     def _do_kvs_commit(self, msg):
         assert msg.args["namespace"] == f"job-{JOBID}"
         self.commits += 1
@@ -161,7 +167,8 @@ class FakeBroker:
         self._conn.sendall(frame(self._watch.response({"R": make_R(1, expiration=expiration)})))
 
     def event(self, topic, payload):
-        self._conn.sendall(frame(Message.event(topic, payload, seq=1)))
+        self._seq += 1
+        self._conn.sendall(frame(Message.event(topic, payload, seq=self._seq)))
 
     def notify(self, method, payload, userid=None, rolemask=OWNER, matchtag=1):
         """Send a request to the shell's service."""

@@ -50,13 +50,15 @@ def test_the_logs_of_a_job(run, broker):
 
 def test_a_handed_over_job_needs_few_requests(run, broker):
     assert run(["true"], init=True) == 0
-    assert sorted(broker.requests[:4]) == [
+    assert sorted(broker.requests[:5]) == [
         "event.subscribe",
+        "job-exec.shell-ready",
         "job-info.lookup",
         "kvs.commit",
         "service.add",
     ]
-    assert set(broker.requests[4:]) == {"kvs.commit"}
+    assert broker.requests.index("event.subscribe") < broker.requests.index("job-exec.shell-ready")
+    assert set(broker.requests[5:]) == {"kvs.commit"}
     assert broker.names("exec.eventlog") == ["shell.init", "shell.start", "shell.task-exit"]
 
 
@@ -143,6 +145,12 @@ def test_the_kill_event_reaches_all_tasks(start, broker):
     broker.wait(lambda: broker.output() == b"up\nup\n")
     broker.event(f"shell-{JOBID}.kill", {"signum": int(signal.SIGUSR2)})
     assert job.wait() == 128 + signal.SIGUSR2
+
+
+@pytest.mark.parametrize("init", [True, None])
+def test_a_signal_before_the_shell_listened(start, broker, init):
+    broker.signals = [[1, int(signal.SIGUSR2)]]
+    assert start(KILLABLE, init=init).wait() == 128 + signal.SIGUSR2
 
 
 def test_sigterm_is_forwarded(start, broker):

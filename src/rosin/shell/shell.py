@@ -23,13 +23,13 @@ from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
-from rosin.rfc.payload import int_field
 from rosin.shell import environment, jobtmp, rlimit
 from rosin.shell.errors import ShellError
 from rosin.shell.expiration import ExpirationSignal, parse_option
 from rosin.shell.guestlog import GuestLog
 from rosin.shell.head import Follower, Leader
 from rosin.shell.info import JobInfo
+from rosin.shell.kills import KillEvents
 from rosin.shell.layout import Resources
 from rosin.shell.log import FATAL, ShellLog
 from rosin.shell.outcome import exit_code, task_info
@@ -41,7 +41,6 @@ from rosin.shell.tasks import Tasks
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
-    from rosin.rfc.message import Message
     from rosin.shell.connection import ShellHandle
     from rosin.shell.task import Task
 
@@ -65,6 +64,7 @@ class Shell:
         self.log.sink = lambda context: self.guest.append("output", "log", context)
         self.startup = Startup(handle, jobid, init)
         self.service = ShellService(handle, service_name(jobid))
+        self.kills = KillEvents(handle, jobid, self.log, self._kill)
         self.info: JobInfo
         self.head: Leader | Follower
         self.output: Output
@@ -96,17 +96,18 @@ class Shell:
         set_child_subreaper()
         announced = False
         with self.h.corked():
-            self.h.on_event(f"shell-{self.jobid}.kill", self._kill_event)
-            self.h.event_subscribe(f"shell-{self.jobid}.")
+            self.kills.subscribe()
             self.startup.send()
             registered = self.h.service_register(self.service.name)
             early = self.startup.early_jobspec()
             if early is not None:
                 self._learn(JobInfo(self.jobid, early, self.startup.R(), self.startup.rank()))
                 announced = self._announce_early()
+                self.kills.catch_up(self.info.node.rank)
         if early is None:
             R = self.startup.R()
             self._learn(JobInfo(self.jobid, self.startup.jobspec(), R, self.startup.rank()))
+            self.kills.catch_up(self.info.node.rank)
         else:
             self.info.set_environment(self.startup.jobspec())
         try:
@@ -291,12 +292,7 @@ class Shell:
 
     # --- signals
 
-    def _kill_event(self, msg: Message) -> None:
-        try:
-            signum = int_field(msg.args, "signum", 0, signal.NSIG - 1)
-        except FormatError:
-            self.log.warn("kill: ignoring malformed event")
-            return
+    def _kill(self, signum: int) -> None:
         if self.tasks is not None:
             self.tasks.kill(signum)
 

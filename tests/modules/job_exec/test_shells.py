@@ -195,3 +195,50 @@ async def test_shells_go_with_the_module(inst: Instance, manager: Any, tmp_path:
             await asyncio.sleep(0.002)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_signals_before_a_shell_listens(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    h = await inst.connect()
+    guest = await inst.connect(userid=4711)
+    ready = {"id": JOBID, "rank": 0}
+    with pytest.raises(FileNotFoundError):
+        await h.rpc("job-exec.shell-ready", ready)
+    manager.run(system=shell(tmp_path, "exec sleep 1000"))
+    await manager.until("start")
+
+    async def kill(signum: Any, topic: str = f"shell-{JOBID}.kill") -> int:
+        return (await h.publish(topic, {"signum": signum}))["seq"]  # type: ignore[no-any-return]
+
+    await kill(signal.SIGUSR1)
+    second = await kill(signal.SIGTERM)
+    third = await kill(signal.SIGUSR1)
+    for topic in (f"shell-{JOBID}.other", "shell-x.kill", "shell-7.kill", f"shell-{'9' * 5000}.kill"):
+        await kill(signal.SIGINT, topic)
+    for wrong in (-1, 1 << 40, "TERM"):
+        await kill(wrong)
+    with pytest.raises(PermissionError):
+        await guest.rpc("job-exec.shell-ready", ready)
+    for rank in (1, -1, 1 << 62):
+        with pytest.raises(OSError, match="has no shell on rank"):
+            await h.rpc("job-exec.shell-ready", {"id": JOBID, "rank": rank})
+    answer = await h.rpc("job-exec.shell-ready", ready)
+    assert answer == {"signals": [[second, signal.SIGTERM], [third, signal.SIGUSR1]]}
+    await kill(signal.SIGINT)
+    assert await h.rpc("job-exec.shell-ready", ready) == {"signals": []}
+    manager.exception()
+    await ended(inst, manager)
+
+
+async def test_a_shell_that_ends_before_it_listens(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    h = await inst.connect()
+    manager.run(system=shell(tmp_path, "trap 'exit 3' USR1; echo up; while :; do sleep 0.01; done"))
+    await manager.until("start")
+    await h.publish(f"shell-{JOBID}.kill", {"signum": int(signal.SIGTERM)})
+    async with asyncio.timeout(20):
+        while not [name for name, _ in await read_log(h, running=True) if name == "log"]:
+            await asyncio.sleep(0.002)
+    (pid,) = inst.broker.modules["rexec"].by_pid
+    os.kill(pid, signal.SIGUSR1)
+    await ended(inst, manager)
+    assert manager.types() == ["start", "finish", "release"]
+    assert manager.data("finish") == {"status": 3 << 8}

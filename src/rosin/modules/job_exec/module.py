@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ from rosin.modules.job_exec.shells import ShellExec
 from rosin.modules.job_exec.writer import Guest, Writer
 from rosin.rfc import eventlog, fluid, ioencode
 from rosin.rfc.idset import Idset
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, int_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from rosin.handle.future import Future
     from rosin.handle.rpc import RPC
     from rosin.rfc.message import Message
+
+
+_ID_DIGITS = 20  # of the largest job id
 
 
 class Run:
@@ -172,6 +176,16 @@ class JobExec(BrokerModule):
             self._do_all(run)
         return DEFERRED
 
+    @request_handler("shell-ready", allow_guest=True)
+    def shell_ready(self, msg: Message) -> dict[str, Any]:
+        """A shell of ours has subscribed to the signals for its tasks; the answer holds the earlier ones."""
+        run = self._lookup(field(msg.args, "id", int))
+        self._owner_only(run, msg)
+        rank, backend = field(msg.args, "rank", int), run.job.backend
+        if rank not in run.job.allocation.ranks or not isinstance(backend, ShellExec):
+            raise OSError(errno.EINVAL, f"job {_f58(run.job.id)} has no shell on rank {rank}")
+        return {"signals": backend.shell_ready(rank)}
+
     @request_handler("override", allow_guest=True)
     def override(self, msg: Message) -> None:
         event = field(msg.args, "event", str)
@@ -193,6 +207,15 @@ class JobExec(BrokerModule):
                 field(args, "type", str), field(args, "severity", int), field(args, "wait_status", int, -1)
             )
             self._do_all(run)
+
+    @event_handler("shell-")
+    def tasks_signalled(self, msg: Message) -> None:
+        """Somebody signals the tasks of a job: keep it for shells that do not listen yet."""
+        jobid, _, what = msg.topic.removeprefix("shell-").partition(".")
+        known = what == "kill" and jobid.isdecimal() and len(jobid) <= _ID_DIGITS
+        run = self.runs.get(int(jobid)) if known else None
+        if run is not None and isinstance(run.job.backend, ShellExec):
+            run.job.backend.tasks_signalled(int_field(msg.args, "signum", 0, signal.NSIG - 1), msg.seq)
 
     def _lookup(self, jobid: int) -> Run:
         run = self.runs.get(jobid)

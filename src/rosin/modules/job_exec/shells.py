@@ -44,6 +44,8 @@ class ShellExec:
         self.status = 0
         self.unstarted = ranks
         self.early_signal = 0  # came before a shell had its pid
+        self.deaf = ranks  # shells that have not said that they hear of signals for their tasks
+        self.missed: dict[int, int] = {}  # signal -> the number of its event, for those
         self.barrier = Barrier(ranks)
         self.shell_exit_posted = False
         self.early_end = False  # a shell ended before the first barrier
@@ -92,6 +94,25 @@ class ShellExec:
 
     # -- shells -----------------------------------------------------------------------------------
 
+    def tasks_signalled(self, signum: int, seq: int) -> None:
+        """The event ``seq`` asked the shells to signal their tasks. Of equal signals the last one counts, as
+        for any process that is not yet listening."""
+        if self.deaf:
+            self.missed[signum] = seq
+
+    def shell_ready(self, rank: int) -> list[list[int]]:
+        """The shell on ``rank`` hears of signals from now on; returns [seq, signum] of those before.
+
+        It is up to the shell to leave out those that it has heard of."""
+        missed = sorted([seq, signum] for signum, seq in self.missed.items())
+        self._listens(rank)
+        return missed
+
+    def _listens(self, rank: int) -> None:
+        self.deaf = self.deaf.without_id(rank)
+        if not self.deaf:
+            self.missed.clear()
+
     def shell_started(self, rank: int, pid: int, now: float) -> None:
         """The shell on ``rank`` runs."""
         self.unstarted = self.unstarted.without_id(rank)
@@ -134,6 +155,7 @@ class ShellExec:
     def _count_end(self, rank: int, status: int) -> None:
         if self.job.finalizing:
             return
+        self._listens(rank)
         self.ended += 1
         if rank == self.leader:
             self._leader_ended(rank, status)
