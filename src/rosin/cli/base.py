@@ -76,7 +76,7 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
         import os
 
         try:
-            _width = int(os.environ.get("COLUMNS") or os.get_terminal_size().columns) - 2
+            _width = (int(os.environ.get("COLUMNS") or os.get_terminal_size().columns) or 80) - 2
         except (OSError, ValueError):
             _width = 78
     return argparse.HelpFormatter(prog, max_help_position=36, width=_width)

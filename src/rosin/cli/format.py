@@ -237,7 +237,7 @@ def terminal_width(width: int) -> int:
     import os
 
     try:
-        return os.get_terminal_size().columns
+        return os.get_terminal_size().columns or -1
     except OSError:
         return -1
 

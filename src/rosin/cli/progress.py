@@ -77,7 +77,7 @@ class Progress:
     def show(self) -> None:
         """Draw the line, which others must not write into."""
         try:
-            width = os.get_terminal_size(1).columns
+            width = os.get_terminal_size(1).columns or 80
         except OSError:
             width = 80
         sys.stdout.write(f"\r\033[K{self.text(width)}")

@@ -27,7 +27,8 @@ def _window_size() -> dict[str, int]:
         columns, rows = os.get_terminal_size(0)
     except OSError:
         columns, rows = 80, 25
-    return {"rows": rows, "cols": columns}
+    # A terminal that does not know its size says 0, which the job shell refuses.
+    return {"rows": rows or 25, "cols": columns or 80}
 
 
 class PtyClient:

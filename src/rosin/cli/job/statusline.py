@@ -97,7 +97,7 @@ class StatusLine:
         if self._queue_stopped and text.startswith("waiting for resources"):
             text += f" ({self._queue} queue stopped)"
         try:
-            columns = os.get_terminal_size(0).columns
+            columns = os.get_terminal_size(0).columns or 80
         except OSError:
             columns = 80
         seconds = max(0, int(time.time() - self._zero))
