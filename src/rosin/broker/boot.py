@@ -26,7 +26,7 @@ from rosin.broker.services.modules import ModuleService
 from rosin.broker.services.overlay import BrokerService, OverlayService
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
-from rosin.constants import FLUX_CORE_VERSION
+from rosin.constants import FLUX_CORE_VERSION, FLUX_USERID_UNKNOWN
 from rosin.rfc import fsd
 
 if TYPE_CHECKING:
@@ -271,6 +271,8 @@ class Instance:
             self._post("rc2-fail")
             return
         self.exit_code, how = describe(status)
+        if self.exit_code == 0 and self._stopping.is_set():
+            self.exit_code, how = 1, "aborted after exit with rc=0"
         if self.exit_code:
             text = f"rc2.0: {name} {how} (rc={self.exit_code}) {time.monotonic() - began:.1f}s"
             self.broker.log(3, "broker", text)
@@ -282,6 +284,23 @@ class Instance:
             self._stopping.set()
             if self._program is not None:
                 self._program.hang_up()
+
+    def signal_jobs(self, signum: int) -> None:
+        """Pass a signal that concerns jobs, such as a batch system's warning, on to all that run."""
+        self.broker.create_task(self._signal_jobs(signum))
+
+    async def _signal_jobs(self, signum: int) -> None:
+        request = {"dry_run": False, "userid": FLUX_USERID_UNKNOWN, "signum": int(signum)}
+        try:
+            count = (await self._service.h.rpc("job-manager.killall", request))["count"]
+        except OSError as exc:
+            self.broker.log(3, "broker", f"signal {signum} is not forwarded to jobs: {exc.strerror}")
+        else:
+            self.broker.log(6, "broker", f"forwarded signal {signum} to {count} jobs")
+
+
+#: Signals that end an instance in good order.
+_DEADLY = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM)
 
 
 def run(options: BootOptions, zygote: Zygote | None = None) -> int:
@@ -295,8 +314,10 @@ def run(options: BootOptions, zygote: Zygote | None = None) -> int:
     async def main() -> int:
         instance = Instance(options, zygote)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, instance.shutdown)
-        loop.add_signal_handler(signal.SIGHUP, instance.shutdown)
+        for signum in _DEADLY:
+            loop.add_signal_handler(signum, instance.shutdown)
+        for signum in (signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(signum, instance.signal_jobs, signum)
         # The terminal sends SIGINT to the initial program as well; that one decides.
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         try:
