@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from argparse import SUPPRESS
 from typing import TYPE_CHECKING, Any
 
@@ -181,7 +182,8 @@ class Attach:
             if self.args.read_only:
                 die(self.prog, "Cannot connect to pty in readonly mode")
             self._attach_pty(f"{service}.{pty}", rank, bool(context.get("capture")))
-        if not self.args.read_only:
+        # A closed standard input is none; its descriptor may be our socket by now.
+        if not self.args.read_only and sys.stdin is not None:
             from rosin.cli.job.stdin import Input
 
             self._input = Input(self.handle, service, rank, self.args, self.output, self._stdin_failed)
