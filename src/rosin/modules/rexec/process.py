@@ -29,6 +29,8 @@ STDIO_FALLTHROUGH = 1  # local_flags
 NO_SETPGRP = 2
 #: Bytes read at a time from a stream whose lines are sent one by one.
 LINES_CHUNK = 16384
+#: Where a program starts whose own directory cannot be entered.
+_FALLBACK_DIR = "/tmp"
 _STOP_SIGNALS = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _STOP_CHECKS = (0.001, 0.01, 0.1, 1.0)  # seconds after a stop signal at which to look whether it worked
 
@@ -97,6 +99,7 @@ class Process:
                     fds=fds,
                     group=group,
                     name=argv[0],
+                    reuse=True,
                     on_start=self._zygote_started,
                     on_exit=self._zygote_exited,
                 )
@@ -114,10 +117,24 @@ class Process:
             self._started()
 
     def _spawn(self, env: Mapping[str, str], fds: dict[int, int], passed: list[int], group: bool) -> None:
-        self._child = spawn(
+        cwd = self.command.cwd
+        try:
+            self._child = self._spawn_in(cwd, env, fds, passed, group)
+        except OSError as err:
+            if cwd is None or err.filename != cwd:
+                raise
+            # As flux-core does: the program runs elsewhere, and its standard error says so first.
+            text = f"Could not change dir to {cwd}: {err.strerror}. Going to {_FALLBACK_DIR} instead\n"
+            os.write(fds.get(2, 2), text.encode())
+            self._child = self._spawn_in(_FALLBACK_DIR, env, fds, passed, group)
+
+    def _spawn_in(
+        self, cwd: str | None, env: Mapping[str, str], fds: dict[int, int], passed: list[int], group: bool
+    ) -> Child:
+        return spawn(
             self.command.cmdline,
             env=env,
-            cwd=self.command.cwd,
+            cwd=cwd,
             stdin=fds.get(0),
             stdout=fds.get(1),
             stderr=fds.get(2),
