@@ -114,6 +114,16 @@ class Words(argparse.Action):
         setattr(namespace, self.dest, items)
 
 
+def duration(text: str) -> float:
+    """Type of an option whose value is a Flux Standard Duration (RFC 23): seconds."""
+    from rosin.rfc import fsd
+
+    try:
+        return fsd.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid Flux standard duration '{text}'") from None
+
+
 def add_color(parser: argparse.ArgumentParser) -> None:
     """Add ``--color[=WHEN]``; ask :func:`use_color` about it."""
     parser.add_argument(

@@ -7,7 +7,7 @@ import errno
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Parser, Words, connect, fail, utf8_output
+from rosin.cli.base import Parser, Words, connect, duration, fail, utf8_output
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -64,12 +64,6 @@ HEADINGS = {
 }
 
 
-def _duration(text: str) -> float:
-    from rosin.cli.submission import parse_duration
-
-    return parse_duration(text)
-
-
 def parser(prog: str) -> Parser:
     """The options of the command."""
     result = Parser(prog, description="List and control queues.")
@@ -89,10 +83,10 @@ def parser(prog: str) -> Parser:
     for name, text in texts.items():
         _add_control(commands, name, text)
     one = commands.add_parser("drain", help="wait until no job is active")
-    one.add_argument("-t", "--timeout", metavar="DURATION", type=_duration, default=-1.0, help="give up then")
+    one.add_argument("-t", "--timeout", metavar="DURATION", type=duration, default=-1.0, help="give up then")
     one.set_defaults(run=_drain)
     one = commands.add_parser("idle", help="wait until no job runs")
-    one.add_argument("-t", "--timeout", metavar="DURATION", type=_duration, default=-1.0, help="give up then")
+    one.add_argument("-t", "--timeout", metavar="DURATION", type=duration, default=-1.0, help="give up then")
     one.add_argument(
         "--quiet", action="store_true", help="print the number of pending jobs only if there are"
     )

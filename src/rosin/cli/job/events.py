@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.cli.base import connect, die, use_color
+from rosin.cli.base import connect, die, duration, use_color
 from rosin.cli.eventlog import EventFormatter
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
@@ -161,8 +161,6 @@ class _Waiter:
 
 def wait_event(argv: list[str], prog: str) -> int:
     """``rosin job wait-event``: wait for an event and print it."""
-    from rosin.cli.submission import parse_duration
-
     options = AdminParser(f"{prog} wait-event", "Wait for an event of a job and print it.")
     _add_options(options)
     add = options.add_argument
@@ -170,7 +168,7 @@ def wait_event(argv: list[str], prog: str) -> int:
         "-t",
         "--timeout",
         metavar="DURATION",
-        type=parse_duration,
+        type=duration,
         default=-1.0,
         help="give up after this time",
     )

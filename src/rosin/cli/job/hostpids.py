@@ -6,10 +6,9 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from rosin.cli.base import connect, die
+from rosin.cli.base import connect, die, duration
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
-from rosin.cli.submission import parse_duration
 from rosin.constants import FLUX_JOB_STATE_ACTIVE
 from rosin.handle.flux import Flux
 from rosin.rfc.idset import Idset
@@ -93,7 +92,7 @@ def main(argv: list[str], prog: str) -> int:
     add = options.add_argument
     add("-d", "--delimiter", metavar="STRING", default=",", help="what separates them (,)")
     add("-r", "--ranks", metavar="IDSET", default="all", help="only these tasks")
-    add("-t", "--timeout", metavar="DURATION", type=parse_duration, default=-1.0, help="wait no longer")
+    add("-t", "--timeout", metavar="DURATION", type=duration, default=-1.0, help="wait no longer")
     add("jobid", metavar="JOBID")
     args = options.parse_args(argv)
     try:

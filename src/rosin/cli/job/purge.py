@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosin.cli.base import connect, die
+from rosin.cli.base import connect, die, duration
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
-from rosin.cli.submission import parse_duration
 from rosin.job.control import purge_async
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     options = AdminParser(f"{prog} purge", "Forget inactive jobs: those given, or old ones.")
     add = options.add_argument
-    add("--age-limit", metavar="FSD", type=parse_duration, default=-1.0, help="jobs that ended longer ago")
+    add("--age-limit", metavar="FSD", type=duration, default=-1.0, help="jobs that ended longer ago")
     add("--num-limit", metavar="COUNT", type=int, default=-1, help="the oldest ones, until COUNT are left")
     options.flag("-f", "--force", text="do it, do not just count")
     add("--batch", metavar="COUNT", type=int, default=50, help="jobs per request (50)")
