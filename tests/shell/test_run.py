@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The shell with real processes against a small broker: one job from its first request to its exit code."""
 
+import json
 import os
 import select
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -229,6 +231,9 @@ def test_files_and_the_batch_script_are_written(run, broker, tmp_path):
 def test_stop_tasks_in_exec(start, broker):
     job = start(["echo", "went on"], options={"stop-tasks-in-exec": 1})
     broker.wait(lambda: "shell.start" in broker.names("exec.eventlog"))
+    (task,) = descendants(job.pid)
+    while Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        os.sched_yield()
     assert broker.output() == b""
     broker.event(f"shell-{JOBID}.kill", {"signum": int(signal.SIGCONT)})
     assert job.wait() == 0
@@ -297,6 +302,7 @@ def test_a_cold_shell(cold, broker, start):
         (["x y"], "x y"),
         (["--init", "{", "1"], "not valid JSON"),
         (["--wrong", "1"], "unknown option --wrong"),
+        (["--init", '{"attrs": 1}', "1"], "field 'attrs'"),
     ],
 )
 def test_a_wrong_command_line(cold, words, text):
@@ -345,3 +351,34 @@ def test_a_wrong_option_fails_the_job(run, broker, options, text):
     assert run(["true"], options=options) == 1
     (exception,) = broker.exceptions
     assert text in exception["note"]
+
+
+@pytest.mark.parametrize("init", [{"jobspec": 1, "R": {}, "rank": 0, "attrs": {}}, {"R": []}, {"rank": {}}])
+def test_a_hand_over_of_nonsense(broker, cold, start, init):
+    start(["true"]).wait()
+    code, errors = cold("--init", json.dumps(init), str(JOBID))
+    assert (code, len(errors.splitlines())) == (1, 0)
+    assert len(broker.exceptions) == 1
+
+
+def test_a_fault_of_the_shell_itself_is_one_line(broker, cold, start, tmp_path):
+    start(["true"]).wait()
+    (tmp_path / "sitecustomize.py").write_text(
+        "import rosin.shell.rlimit\n"
+        "def apply(*_):\n    raise ZeroDivisionError('by\\nzero')\n"
+        "rosin.shell.rlimit.apply = apply\n"
+    )
+    env = {"FLUX_URI": broker.uri, "PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+    assert cold(str(JOBID), env=env) == (1, "")
+    (exception,) = broker.exceptions
+    assert exception["note"] == "internal error: ZeroDivisionError: by (sitecustomize.py:3)"
+
+
+def test_the_broker_is_lost_while_the_exception_is_raised(start, broker):
+    broker.silent = {"job-manager.raise"}
+    job = start(["no-such-program"])
+    broker.wait(lambda: "job-manager.raise" in broker.requests)
+    broker.drop()
+    assert job.wait() == 127
+    assert "Traceback" not in job.errors
+    assert "Lost connection" in job.errors

@@ -134,6 +134,21 @@ def test_too_much_input_ends_the_job(start, broker):
     assert "stdin exceeds 5 limit" in broker.exceptions[0]["note"]
 
 
+def test_input_goes_on_while_the_job_is_being_ended(start, broker):
+    broker.hold_commits = True  # so that the failing shell has something to wait for
+    job = start(["cat"], options={"input": {"limit": 5}})
+    broker.wait(lambda: "shell.init" in broker.names("exec.eventlog"))
+    block = ioencode.encode_data("stdin", "all", b"123456")
+    for tag in range(1, 4):
+        broker.notify("stdin", block, matchtag=tag)
+    broker.wait(lambda: "stdin exceeds" in "".join(broker.messages()))
+    broker.release_commits()
+    assert job.wait() == 1
+    assert job.errors == ""
+    assert len(broker.exceptions) == 1
+    assert {msg.errnum for msg in broker.responses} <= {errno.EPIPE}
+
+
 def test_a_stranger_is_refused(start, broker):
     job = start(["cat"])
     broker.wait(lambda: "shell.init" in broker.names("exec.eventlog"))

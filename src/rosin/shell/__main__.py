@@ -2,7 +2,11 @@
 """``python -m rosin.shell``: a job shell in an interpreter of its own."""
 
 import os
+import signal
 import sys
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # else it were a traceback while modules are imported
 
 from rosin.shell.main import main
 

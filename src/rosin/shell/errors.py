@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The error that ends a shell before its tasks do."""
+"""The error that ends a shell before its tasks do, and what is said when it cannot be told to the job."""
 
 from __future__ import annotations
+
+import os
+import sys
+
+from rosin.errors import FormatError
 
 
 class ShellError(Exception):
@@ -18,3 +23,27 @@ class ShellError(Exception):
         self.code = code
         self.wait_status = wait_status
         self.component = component
+
+
+def fatal_error(error: Exception) -> ShellError:
+    """What any exception means to the user: one line. A fault of the program names its place."""
+    if isinstance(error, ShellError):
+        return error
+    if isinstance(error, (OSError, FormatError)):
+        return ShellError(str(error))
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = ""
+    if trace is not None:
+        place = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"
+    return ShellError(f"internal error: {type(error).__name__}: {error}".partition("\n")[0] + place)
+
+
+def complain(text: str) -> None:
+    """Write a line to the shell's own stderr, which ends up in the job's ``exec.eventlog``."""
+    try:
+        sys.stderr.write(f"flux-shell: {text}\n")
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        return  # whoever read it has gone, and there is nobody else to tell

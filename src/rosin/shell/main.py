@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rosin import _json
 from rosin.rfc import fluid
 from rosin.shell.connection import ShellHandle
+from rosin.shell.errors import complain, fatal_error
 from rosin.shell.shell import Shell
 
 USAGE = "usage: rosin-shell [--init JSON | --init-fd FD] JOBID"
@@ -41,15 +41,18 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     try:
         jobid, init = parse(list(argv[1:]))
     except ValueError as error:
-        print(f"flux-shell: {error}\n{USAGE}", file=sys.stderr)
+        complain(f"{error}\n{USAGE}")
         return 1
     try:
         handle = ShellHandle(env.get("FLUX_URI"))
     except OSError as error:
-        print(f"flux-shell: {error.strerror}", file=sys.stderr)
+        complain(str(error.strerror))
         return 1
     try:
         return Shell(handle, jobid, init, env).run()
+    except Exception as error:  # a traceback is of no use to the user whose job this is
+        complain(str(fatal_error(error)))
+        return 1
     finally:
         handle.on_lost = None
         handle.close()

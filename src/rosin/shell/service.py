@@ -34,11 +34,16 @@ class ShellService:
         self._h = handle
         self.name = name
         self.methods: dict[str, Method] = {}
+        #: Set when the shell is about to end: requests are refused from then on.
+        self.closed = False
         handle.on_request(f"{name}.*", self._request)
 
     def _request(self, msg: Message) -> None:
         if not msg.rolemask & FLUX_ROLE_OWNER and msg.userid != os.getuid():
             self._h.respond_error(msg, errno.EPERM, "only the job's owner may use its shell")
+            return
+        if self.closed:
+            self._h.respond_error(msg, errno.EPIPE, "the job shell is about to end")
             return
         method = self.methods.get(msg.topic[len(self.name) + 1 :])
         if method is None:

@@ -13,7 +13,6 @@ import errno
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -24,7 +23,7 @@ from rosin.errors import FormatError
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
 from rosin.shell import environment, jobtmp, rlimit
-from rosin.shell.errors import ShellError
+from rosin.shell.errors import ShellError, complain, fatal_error
 from rosin.shell.expiration import ExpirationSignal, parse_option
 from rosin.shell.guestlog import GuestLog
 from rosin.shell.head import Follower, Leader
@@ -71,6 +70,7 @@ class Shell:
         self.tasks: Tasks | None = None
         self._parent = os.getppid()
         self._lost: OSError | None = None
+        self._failed = False
         self._commit_error = False
         self._done: Callable[[], bool] = lambda: False
         self.guest.on_idle = self._check_done
@@ -83,12 +83,8 @@ class Shell:
         try:
             self._prepare()
             return self._run_tasks()
-        except ShellError as error:
-            return self._fatal(error)
-        except (OSError, FormatError) as error:
-            if self._lost is not None:
-                return 1
-            return self._fatal(ShellError(str(error)))
+        except Exception as error:  # also a fault of this program must reach the user as one line
+            return self._fatal(fatal_error(error))
         finally:
             self._clean_up()
 
@@ -252,9 +248,9 @@ class Shell:
         while not done():
             try:
                 self.h.reactor.run()
-            except OSError:
-                if self._lost is None:
-                    raise
+            except (ShellError, OSError, FormatError):
+                if self._lost is None and not self._failed:
+                    raise  # of several errors the first one ends the job
 
     def _check_done(self) -> None:
         if self._done():
@@ -307,14 +303,14 @@ class Shell:
         """The broker is gone: nobody can ask for this job any more."""
         self._lost = error
         self.guest.close()
-        sys.stderr.write(f"flux-shell: {error.strerror}\n")
+        complain(str(error.strerror))
         self._abandon()
 
     def _commit_failed(self, error: OSError) -> None:
         """Output is lost. Said once, and not in the log: that is what cannot be written."""
         if not self._commit_error:
             self._commit_error = True
-            sys.stderr.write(f"flux-shell: job output is incomplete: kvs commit: {error.strerror}\n")
+            complain(f"job output is incomplete: kvs commit: {error.strerror}")
 
     def _abandon(self) -> None:
         if self.tasks is None or self.tasks.complete:
@@ -328,16 +324,18 @@ class Shell:
 
     def _fatal(self, error: ShellError) -> int:
         """End the job: log, kill what runs, raise the exception."""
+        if self._lost is not None:
+            return 1
+        self._failed = self.service.closed = True
         text = str(error)
-        if text and self._lost is None:
-            self.log.message(FATAL, text, error.component)
-        if self.tasks is not None:
-            self.tasks.kill(signal.SIGKILL)
-        if self._lost is None:
-            try:
-                self._last_words(text, error.wait_status)
-            except OSError as failure:
-                sys.stderr.write(f"flux-shell: {text}: failed to raise job exception: {failure.strerror}\n")
+        try:
+            if text:
+                self.log.message(FATAL, text, error.component)
+            if self.tasks is not None:
+                self.tasks.kill(signal.SIGKILL)
+            self._last_words(text, error.wait_status)
+        except OSError as failure:
+            complain(f"{text}: failed to raise job exception: {failure.strerror}")
         return error.code
 
     def _last_words(self, text: str, wait_status: int | None) -> None:
