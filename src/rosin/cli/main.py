@@ -102,19 +102,45 @@ def run(command: Callable[[list[str], str], int], argv: list[str], prog: str) ->
         return 1
 
 
+def _open_streams() -> None:
+    """Give a program that was started without standard descriptors empty ones.
+
+    Otherwise the broker's socket takes their numbers, and what is printed goes into it.
+    """
+    if sys.stdin is None or sys.stdout is None or sys.stderr is None:
+        import os
+
+        for fd, name in enumerate(("stdin", "stdout", "stderr")):
+            if getattr(sys, name) is None:
+                mode = "w" if fd else "r"
+                # The lowest free number, which is this one.
+                setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, closefd=False))
+
+
+def _front(args: list[str], prog: str) -> int:
+    """What the front end answers by itself."""
+    if args and args[0] in ("-V", "--version"):
+        sys.stdout.write(version(prog) + "\n")
+    else:
+        sys.stdout.write(usage(prog))
+    sys.stdout.flush()
+    return 0 if args else 1
+
+
 def main(argv: list[str] | None = None, prog: str = "rosin") -> int:
     """Run ``prog COMMAND ARGS...``; returns the exit code."""
     args = sys.argv[1:] if argv is None else argv
-    if not args or args[0] in ("-h", "--help", "help"):
-        sys.stdout.write(usage(prog))
-        return 0 if args else 1
-    if args[0] in ("-V", "--version"):
-        sys.stdout.write(version(prog) + "\n")
-        return 0
+    _open_streams()
+    if not args or args[0] in ("-h", "--help", "help", "-V", "--version"):
+        return run(_front, args, prog)
     name = args[0]
     if name not in COMMANDS:
         return _unknown(prog, name)
-    from importlib import import_module
 
-    module = import_module(f"rosin.cli.{COMMANDS[name][0]}")
-    return run(module.main, args[1:], f"{prog}-{name}")
+    def command(rest: list[str], label: str) -> int:
+        from importlib import import_module
+
+        main: Callable[[list[str], str], int] = import_module(f"rosin.cli.{COMMANDS[name][0]}").main
+        return main(rest, label)
+
+    return run(command, args[1:], f"{prog}-{name}")

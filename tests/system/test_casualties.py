@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Parts of an instance that are killed: the jobs concerned end on record, the rest goes on."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING
+from rosin.handle import Flux
+from rosin.job.submission import submit
+from rosin.rfc import eventlog
+from rosin.rfc.jobspec_build import from_command
+from rosin.testing.process import RealInstance, processes_with, wait_until_gone
+
+pytestmark = pytest.mark.system
+
+MARK = "ROSIN_TEST_CASUALTIES"
+LOOP = "while :; do echo line; sleep 0.01; done"
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[RealInstance]:
+    with RealInstance("-S", f"statedir={tmp_path}/state") as instance:
+        yield instance
+
+
+@pytest.fixture
+def h(instance: RealInstance) -> Iterator[Flux]:
+    with Flux(instance.uri) as h:
+        yield h
+
+
+def job(h: Flux, mark: object, *command: str) -> int:
+    environment = {"PATH": os.environ["PATH"], MARK: str(mark)}
+    return submit(h, from_command(command, environment=environment))
+
+
+def log(h: Flux, id: int, until: str, path: str = "eventlog") -> list[dict[str, object]]:
+    """The events of a log up to the first of a name."""
+    request = {"id": id, "path": path, "flags": FLUX_JOB_EVENT_WATCH_WAITCREATE}
+    entries: list[dict[str, object]] = []
+    for answer in h.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING):
+        entries += eventlog.decode_entries(answer["event"])
+        if any(entry["name"] == until for entry in entries):
+            return entries
+    raise AssertionError(f"the log ends without {until}: {entries}")
+
+
+def named(pid: int, name: str) -> bool:
+    with open(f"/proc/{pid}/comm") as file:
+        return file.read().startswith(name)
+
+
+def children(pid: int) -> list[int]:
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(word) for word in file.read().split()]
+
+
+def zygote(instance: RealInstance) -> int:
+    return next(pid for pid in children(instance.process.pid) if named(pid, "rosin-zygote"))
+
+
+def test_killed_shell(h: Flux, instance: RealInstance, tmp_path: Path) -> None:
+    ids = [job(h, tmp_path / name, "sh", "-c", LOOP) for name in ("victim", "other")]
+    for id in ids:
+        log(h, id, "data", "guest.output")
+    shells = {
+        pid: [int(word) for word in [str(id) for id in ids] if word in _cmdline(pid)]
+        for pid in children(zygote(instance))
+    }
+    victim = next(pid for pid, found in shells.items() if ids[0] in found)
+    os.kill(victim, signal.SIGKILL)
+    events = log(h, ids[0], "clean")
+    context = {entry["name"]: entry.get("context") for entry in events}
+    assert context["finish"] == {"status": signal.SIGKILL}
+    assert wait_until_gone(f"{MARK}={tmp_path}/victim") == []
+    assert processes_with(f"{MARK}={tmp_path}/other")
+    h.rpc("job-manager.raise", {"id": ids[1], "severity": 0, "type": "cancel", "note": ""}).get()
+    log(h, ids[1], "clean")
+    assert wait_until_gone(f"{MARK}={tmp_path}/other") == []
+
+
+def _cmdline(pid: int) -> list[str]:
+    with open(f"/proc/{pid}/environ", "rb") as file:
+        environment = file.read()
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        words = file.read() + b"\0" + environment
+    return [word.partition("=")[2] or word for word in words.decode(errors="replace").split("\0")]
+
+
+def test_killed_zygote(h: Flux, instance: RealInstance, tmp_path: Path) -> None:
+    id = job(h, tmp_path / "first", "sh", "-c", f'trap "" TERM HUP; {LOOP}')
+    log(h, id, "data", "guest.output")
+    os.kill(zygote(instance), signal.SIGKILL)
+    events = log(h, id, "clean")
+    notes = [entry["context"]["note"] for entry in events if entry["name"] == "exception"]  # type: ignore[index]
+    assert len(notes) == 1
+    assert "job shell exec error" in notes[0]
+    assert wait_until_gone(f"{MARK}={tmp_path}/first") == []
+    # Shells are now started the slow way.
+    second = job(h, tmp_path / "second", "sh", "-c", "exit 3")
+    context = {entry["name"]: entry.get("context") for entry in log(h, second, "clean")}
+    assert context["finish"] == {"status": 3 << 8}
+    assert wait_until_gone(f"{MARK}={tmp_path}/second") == []
+
+
+def test_killed_task(h: Flux, tmp_path: Path) -> None:
+    id = job(h, tmp_path / "task", "sh", "-c", "kill -9 $$")
+    context = {entry["name"]: entry.get("context") for entry in log(h, id, "clean")}
+    assert context["finish"] == {"status": (128 + signal.SIGKILL) << 8}
+
+
+def test_killed_client_of_rexec(h: Flux, instance: RealInstance, tmp_path: Path) -> None:
+    with Flux(instance.uri) as client:
+        command = {
+            "cwd": "/",
+            "cmdline": ["sh", "-c", 'trap "" TERM HUP; echo up; sleep inf & wait; wait'],
+            "env": {"PATH": os.environ["PATH"], MARK: str(tmp_path)},
+            "opts": {},
+            "channels": [],
+        }
+        stream = client.rpc("rexec.exec", {"cmd": command, "flags": 3}, flags=FLUX_RPC_STREAMING)
+        for answer in stream:
+            if answer["type"] == "output":
+                break
+        assert processes_with(f"{MARK}={tmp_path}")
+    assert wait_until_gone(f"{MARK}={tmp_path}") == []
+    assert h.rank == 0
