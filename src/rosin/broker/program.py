@@ -26,7 +26,19 @@ def environment(uri: str) -> dict[str, str]:
     if enclosing:
         env["FLUX_ENCLOSING_ID"] = enclosing
     env["FLUX_URI"] = uri
+    env["PATH"] = search_path(env.get("PATH") or os.defpath)
     return env
+
+
+def search_path(path: str) -> str:
+    """``path`` with the directory of this installation's commands, so that the program finds ``rosin``.
+
+    It goes last: in a virtual environment it also holds a ``python``, which must not hide the user's own.
+    """
+    for directory in (os.path.dirname(os.path.abspath(sys.argv[0])), os.path.dirname(sys.executable)):
+        if os.access(os.path.join(directory, "rosin"), os.X_OK):
+            return path if directory in path.split(os.pathsep) else f"{path}{os.pathsep}{directory}"
+    return path
 
 
 def command_line(command: list[str]) -> list[str]:
