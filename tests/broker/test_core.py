@@ -226,6 +226,37 @@ async def test_modules_are_listed_loaded_once_and_removed() -> None:
             await h.rpc("module.remove", {"name": "attr"})
 
 
+async def test_messages_of_modules_can_be_watched() -> None:
+    async with Instance([Echo]) as inst:
+        h, watcher = await inst.connect(), await inst.connect()
+        request = {"typemask": 15, "topic_glob": "echo.*", "names": ["echo"], "full": True}
+        trace = watcher.rpc("module.trace", request, flags=FLUX_RPC_STREAMING)
+        unseen = watcher.rpc("module.trace", {**request, "names": ["other"]}, flags=FLUX_RPC_STREAMING)
+        await watcher.rpc("attr.get", {"name": "rank"})  # the traces have begun
+        await h.rpc("echo.plain", {"a": 1})
+        with pytest.raises(FileExistsError):
+            await h.rpc("echo.fail", {"how": "oserror"})
+        seen = []
+        for _ in range(4):
+            seen.append(await trace)
+            trace.reset()
+        assert [(m["prefix"], m["type"], m["topic"], m["errnum"]) for m in seen] == [
+            ("rx", 1, "echo.plain", 0),
+            ("tx", 2, "echo.plain", 0),
+            ("rx", 1, "echo.fail", 0),
+            ("tx", 2, "echo.fail", errno.EEXIST),
+        ]
+        assert seen[0]["payload"] == {"a": 1}
+        assert seen[0]["payload_size"] == len(b'{"a":1}') + 1
+        assert seen[3]["errstr"] == "it is there already"
+        assert len(inst.broker.traces) == 2
+        unseen.cancel("module.trace-cancel")
+        assert [answer async for answer in unseen] == []
+        await watcher.close()
+        await inst.settle()
+        assert inst.broker.traces == set()
+
+
 async def test_attributes() -> None:
     async with Instance(attrs={"x": "1"}) as inst:
         h = await inst.connect()

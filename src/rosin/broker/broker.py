@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rosin.broker.module import BrokerModule
     from rosin.broker.peer import Peer
     from rosin.broker.state import StateMachine
+    from rosin.broker.trace import Trace
     from rosin.process.zygote import Zygote
 
 
@@ -54,6 +55,8 @@ class Broker:
         self.config_path: str | None = None
         #: Commands of ``runat.push``, by list name.
         self.runat: dict[str, list[list[str]]] = {}
+        #: Who watches the messages of modules; empty but for a ``module.trace``.
+        self.traces: set[Trace] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- log --------------------------------------------------------------------------------------
@@ -122,6 +125,13 @@ class Broker:
     def remove_peer(self, peer: Peer) -> None:
         """Forget a peer and its services."""
         self.router.remove_peer(peer)
+
+    def trace(self, prefix: str, module: BrokerModule, msg: Message) -> None:
+        """Show a message of a module to those who watch; the broker's own services stay out of sight."""
+        if module.listed:
+            now = self.clock.now()
+            for trace in self.traces:
+                trace.record(prefix, module.module_name, msg, now)
 
     # -- modules ----------------------------------------------------------------------------------
 

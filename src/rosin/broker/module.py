@@ -274,6 +274,8 @@ class BrokerModule(Peer):
 
     def deliver_response(self, msg: Message) -> None:
         self.counts["rx"][1] += 1
+        if self.broker.traces:
+            self.broker.trace("rx", self, msg)
         self.h._receive(msg)
 
     def _enqueue(self, msg: Message) -> None:
@@ -287,6 +289,8 @@ class BrokerModule(Peer):
         inbox, self._inbox = self._inbox, []
         self.last_message = self.now()
         for msg in inbox:
+            if self.broker.traces:
+                self.broker.trace("rx", self, msg)
             if msg.type == FLUX_MSGTYPE_EVENT:
                 self._event(msg)
             else:

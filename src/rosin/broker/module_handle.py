@@ -53,6 +53,8 @@ class ModuleHandle(LoopHandle):
         if msg.userid == FLUX_USERID_UNKNOWN and not msg.rolemask:
             msg.userid = self._broker.owner
             msg.rolemask = FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
+        if self._broker.traces:
+            self._broker.trace("tx", self._module, msg)
         tx = self._module.counts["tx"]
         if msg.type == FLUX_MSGTYPE_RESPONSE:
             tx[1] += 1

@@ -7,14 +7,17 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import BrokerModule, request_handler
+from rosin.broker.trace import Trace
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from rosin.rfc.message import Message
 
 
 class ModuleService(BrokerModule):
-    """module.load, module.remove, module.list, module.debug."""
+    """module.load, module.remove, module.list, module.debug, module.trace."""
 
     name = "module"
     builtin = True
@@ -34,6 +37,16 @@ class ModuleService(BrokerModule):
     @request_handler("list", allow_guest=True)
     def list(self, _msg: Message) -> dict[str, Any]:
         return {"mods": [module.describe() for module in self.broker.modules.values() if module.listed]}
+
+    @request_handler("trace")
+    async def trace(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
+        trace = Trace(msg.args)
+        self.broker.traces.add(trace)
+        try:
+            while True:
+                yield await trace.next()
+        finally:
+            self.broker.traces.discard(trace)
 
     @request_handler("debug")
     def debug(self, msg: Message) -> None:

@@ -9,14 +9,17 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.trace import Trace
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from rosin.rfc.message import Message
 
 
 class OverlayService(BrokerModule):
-    """overlay.health, overlay.topology, overlay.stats-get."""
+    """overlay.health, overlay.topology, overlay.trace, overlay.stats-get."""
 
     name = "overlay"
     builtin = True
@@ -53,6 +56,13 @@ class OverlayService(BrokerModule):
         if rank != self.broker.rank:
             raise OSError(errno.ENOENT, f"overlay: rank {rank} is not in this subtree")
         return {"rank": rank, "size": 1, "children": []}
+
+    @request_handler("trace")
+    async def trace(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
+        """The messages exchanged with other ranks: none come while this is the only one."""
+        trace = Trace(msg.args)
+        while True:
+            yield await trace.next()
 
     def stats(self) -> dict[str, Any]:
         return {
