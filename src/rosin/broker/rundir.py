@@ -7,11 +7,10 @@ import errno
 import fcntl
 import os
 import shutil
-import socket
 import stat
 import tempfile
 
-from rosin.handle.uri import user_socket
+from rosin.handle.uri import user_directory
 
 
 def make_private(path: str) -> bool:
@@ -68,42 +67,26 @@ def remove(path: str) -> None:
     shutil.rmtree(path, ignore_errors=True)
 
 
-def _alive(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        try:
-            sock.connect(path)
-        except OSError:
-            return False
-    return True
-
-
 class UserLink:
-    """The link ``user_socket()`` to this instance's socket; the first instance of a user keeps it."""
+    """The link by which the user's other terminals find this instance (see ``rosin.handle.uri``)."""
 
     def __init__(self, target: str) -> None:
-        self.path = user_socket()
+        self.directory = user_directory()
+        self.path = os.path.join(self.directory, str(os.getpid()))
         self.target = target
-        self.placed = False
 
     def place(self) -> None:
-        """Make the link unless another live instance has it. Failing to is not an error."""
+        """Make the link. Failing to is not an error: FLUX_URI works without it."""
         try:
-            make_private(os.path.dirname(self.path))
-            if os.path.lexists(self.path):
-                if _alive(self.path):
-                    return
-                os.unlink(self.path)
+            make_private(self.directory)
+            self.remove()
             os.symlink(self.target, self.path)
-            self.placed = True
         except OSError:
-            self.placed = False
+            return
 
     def remove(self) -> None:
-        """Remove the link if it is still ours."""
-        if self.placed:
-            try:
-                if os.readlink(self.path) == self.target:
-                    os.unlink(self.path)
-            except FileNotFoundError:
-                pass
-            self.placed = False
+        """Remove the link if there is one."""
+        try:
+            os.unlink(self.path)
+        except OSError:
+            return

@@ -9,24 +9,43 @@ import os
 SYSTEM_SOCKET = "/run/flux/local"
 
 
-def user_socket() -> str:
-    """Where the user's own instance leaves a link to its socket, so that other terminals find it."""
+def user_directory() -> str:
+    """Where each instance of the user leaves a link to its socket, named by the broker's process id."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    base = os.path.join(runtime, "rosin") if runtime else f"/tmp/rosin-{os.getuid()}"
-    return os.path.join(base, "local")
+    return os.path.join(runtime, "rosin") if runtime else f"/tmp/rosin-{os.getuid()}"
+
+
+def user_socket() -> str | None:
+    """The link of the user's newest running instance, None if none runs."""
+    directory = user_directory()
+    try:
+        # A directory of someone else could lead to their broker.
+        if os.lstat(directory).st_uid != os.getuid():
+            return None
+        links = sorted(os.scandir(directory), key=lambda entry: -entry.stat(follow_symlinks=False).st_ctime)
+    except OSError:
+        return None
+    for link in links:
+        if link.name.isdigit() and os.path.exists(link.path) and _runs(int(link.name)):
+            return link.path
+    return None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
 
 
 def default_uri() -> str:
-    """``FLUX_URI``, else the system instance, else the user's own instance if it runs."""
+    """``FLUX_URI``, else the system instance, else the user's newest instance."""
     uri = os.environ.get("FLUX_URI")
     if uri:
         return uri
-    if not os.path.exists(SYSTEM_SOCKET):
-        link = user_socket()
-        # A link in a directory of someone else could lead to their broker.
-        if os.path.exists(link) and os.lstat(link).st_uid == os.getuid():
-            return "local://" + link
-    return "local://" + SYSTEM_SOCKET
+    path = None if os.path.exists(SYSTEM_SOCKET) else user_socket()
+    return "local://" + (path or SYSTEM_SOCKET)
 
 
 def local_path(uri: str) -> str:
