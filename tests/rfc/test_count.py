@@ -129,6 +129,20 @@ def test_a_billion_costs_nothing():
     assert parse_string("3+:2:^").largest(10**9) == 3**16
 
 
+def test_enormous_counts_are_bounded():
+    top = MAX_COUNT
+    power = parse_string(f"2+:{top}:^")
+    assert list(power.values()) == [2]
+    assert power.largest(10**9) == 2
+    assert 3 not in power
+    assert list(parse_string(f"2-{top}:{top}:^").values()) == [2]
+    assert list(parse_string("65536+:2:^").values()) == [65536]
+    assert list(parse_string(f"{top}+").values()) == [top]
+    assert parse_string(f"1+:{top}").largest(10_000) == 1
+    assert parse_string("[1,3-100000000]").largest(10_000) == 10_000
+    assert parse_string("[1,3-100000000]").largest(2) == 1
+
+
 @given(
     st.integers(2, 20), st.integers(0, 100), st.sampled_from("+*^"), st.integers(2, 5), st.integers(0, 150)
 )

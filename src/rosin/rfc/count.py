@@ -47,19 +47,27 @@ class Count:
         self.ids = ids
 
     def values(self) -> Iterator[int]:
-        """Iterate over the acceptable counts; without end when there is no ``max``."""
+        """Iterate over the acceptable counts, up to :data:`MAX_COUNT` where there is no ``max``."""
         if self.ids is not None:
             yield from self.ids
             return
-        value = self.min
-        while self.max is None or value <= self.max:
+        value: int | None = self.min
+        limit = MAX_COUNT if self.max is None else self.max
+        while value is not None and value <= limit:
             yield value
-            if self.operator == "+":
-                value += self.operand
-            elif self.operator == "*":
-                value *= self.operand
-            else:
-                value **= self.operand
+            value = self._following(value, limit)
+
+    def _following(self, value: int, limit: int) -> int | None:
+        """The count after *value*; None when it is above *limit*, however far."""
+        if self.operator == "+":
+            following = value + self.operand
+        elif self.operator == "*":
+            following = value * self.operand
+        elif self.operand > limit.bit_length():
+            return None  # a power with more digits than any memory holds
+        else:
+            following = value**self.operand
+        return following if following <= limit else None
 
     def largest(self, available: int) -> int | None:
         """Return the largest acceptable count that is not above *available*, or None."""
@@ -67,14 +75,12 @@ class Count:
         if limit < self.min:
             return None
         if self.ids is not None:
-            return max(n for n in self.ids if n <= limit)
+            return Idset.from_mask(self.ids.mask & ((1 << (limit + 1)) - 1)).last()
         if self.operator == "+":
             return limit - (limit - self.min) % self.operand
-        best = self.min
-        for value in self.values():  # multiplies or raises, so that it takes few steps
-            if value > limit:
-                break
-            best = value
+        best = self.min  # what follows is a multiple or a power, so that it takes few steps
+        while (following := self._following(best, limit)) is not None:
+            best = following
         return best
 
     def __contains__(self, number: int) -> bool:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.modules.sched_simple.count import best, scaled
+from rosin.modules.sched_simple.count import scaled
 from rosin.modules.sched_simple.queue import PendingJob, Queue
 from rosin.modules.sched_simple.request import from_jobspec
 from rosin.rfc.count import Count, parse
@@ -74,31 +74,13 @@ def test_nesting_is_bounded():
         from_jobspec(jobspec(inner))
 
 
-count_texts = st.sampled_from(["4", "2-9", "2-9:3", "2-64:3:*", "2-400:2:^", "1,3,8", "3+", "2+:4", "3+:2:*"])
-
-
-@given(count_texts, st.integers(0, 500))
-def test_best_is_the_largest_value_that_fits(text, available):
-    count = parse(text)
-    fitting = []
-    for value in count.values():
-        if value > available:
-            break
-        fitting.append(value)
-    assert best(count, available) == (fitting[-1] if fitting else 0)
-
-
-def test_best_of_enormous_counts_is_quick():
-    assert best(Count(2, 2**31 - 1, "^", 2**31 - 1), 10_000) == 2
-    assert best(Count(1, None, "+", 2**31 - 1), 10_000) == 1
-    assert best(Count(1, 10**8, ids=Idset("1,3-100000000")), 10_000) == 10_000
-
-
 @given(st.sampled_from(["4", "2-9", "2-9:3", "2-64:3:*", "1,3,8", "3+"]), st.integers(1, 5))
 def test_scaled(text, factor):
     count = parse(text)
     for available in range(40):
-        assert best(scaled(count, factor), available * factor) == factor * best(count, available)
+        best = count.largest(available)
+        wanted = None if best is None else factor * best
+        assert scaled(count, factor).largest(available * factor) == wanted
 
 
 def test_what_cannot_be_scaled():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What a scheduler asks of resource counts (RFC 14, 45); each answer takes few steps."""
+"""Resource counts (RFC 14, 45) below several parent resources."""
 
 from __future__ import annotations
 
@@ -9,25 +9,6 @@ from rosin.rfc.idset import Idset
 
 #: Values of an idset count below several parent resources, which are multiplied one by one.
 _MAX_IDS = 65536
-
-
-def best(count: Count, available: int) -> int:
-    """Return the largest acceptable value that is at most ``available``; 0 when there is none."""
-    limit = available if count.max is None else min(available, count.max)
-    if limit < count.min:
-        return 0
-    if count.ids is not None:
-        return Idset.from_mask(count.ids.mask & ((1 << (limit + 1)) - 1)).last() or 0
-    if count.operator == "+":
-        return limit - (limit - count.min) % count.operand
-    value = count.min
-    if count.operator == "^" and count.operand > limit.bit_length():
-        return value  # the next power is far beyond the limit: do not compute it
-    while True:
-        following = value * count.operand if count.operator == "*" else value**count.operand
-        if following > limit:
-            return value
-        value = following
 
 
 def scaled(count: Count, factor: int) -> Count:

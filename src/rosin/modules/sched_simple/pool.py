@@ -16,7 +16,6 @@ from errno import EOVERFLOW
 from typing import TYPE_CHECKING, Any
 
 from rosin.modules.sched_simple.bits import lowest, members
-from rosin.modules.sched_simple.count import best
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -176,7 +175,7 @@ class Pool:
         self, allowed: int, count: Count, cores: int, gpus: int, *, whole: bool = False
     ) -> dict[int, tuple[int, int]]:
         candidates = list(self._candidates(allowed, cores, gpus))
-        wanted = best(count, sum(mask.bit_count() for _, mask in candidates))
+        wanted = count.largest(sum(mask.bit_count() for _, mask in candidates)) or 0
         chosen: dict[int, tuple[int, int]] = {}
         for _, mask in candidates:
             for i in members(mask, wanted - len(chosen)):
@@ -194,7 +193,7 @@ class Pool:
             (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores, mask)
             for key, mask in self._candidates(allowed, cores, gpus)
         ]
-        missing = best(count, sum(fits * mask.bit_count() for fits, mask in candidates))
+        missing = count.largest(sum(fits * mask.bit_count() for fits, mask in candidates)) or 0
         chosen: dict[int, tuple[int, int]] = {}
         for fits, mask in candidates:
             for i in members(mask, -(-missing // fits)):
@@ -317,7 +316,7 @@ class Pool:
             for key, mask in self._capacity.items()
             if key[0] >= cores and key[1] >= gpus
         )
-        if not best(count, fitting):
+        if not count.largest(fitting):
             kind = "exclusive node(s)"
             if not request.exclusive:
                 kind = f"node(s) with {cores} cores" + (f" and {gpus} GPUs" if gpus else "") + " each"
@@ -329,7 +328,7 @@ class Pool:
             (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores) * (mask & allowed).bit_count()
             for key, mask in self._capacity.items()
         )
-        if not best(request.slots, fitting):
+        if not request.slots.largest(fitting):
             raise InfeasibleError(self._too_few_slots(request, allowed, fitting))
 
     def _too_few_slots(self, request: ResourceRequest, allowed: int, fitting: int) -> str:
