@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import FormatError
-from .payload import describe
+from rosin.errors import FormatError
+from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FormatError
-from .idset import Idset
-from .payload import describe
+from rosin.errors import FormatError
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import _json
-from ..errors import FormatError
-from .payload import describe
+from rosin import _json
+from rosin.errors import FormatError
+from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FormatError
-from . import eventlog
-from .payload import describe
-from .states import check_context
+from rosin.errors import FormatError
+from rosin.rfc import eventlog
+from rosin.rfc.payload import describe
+from rosin.rfc.states import check_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .states import ContextTable
+    from rosin.rfc.states import ContextTable
 
 #: Key of the log in the guest namespace.
 KEY = "exec.eventlog"

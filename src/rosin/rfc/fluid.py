@@ -7,7 +7,7 @@ instance's own, 14 bits of generator (the broker rank), 10 bits of sequence numb
 
 from __future__ import annotations
 
-from ..errors import FormatError
+from rosin.errors import FormatError
 
 MAX_FLUID = (1 << 64) - 1
 MAX_GENERATOR = (1 << 14) - 1
@@ -123,7 +123,7 @@ def _parse_dothex(s: str) -> int | None:
 
 
 def _encode_words(fluid: int) -> str:
-    from .fluid_words import WORDS
+    from rosin.rfc.fluid_words import WORDS
 
     halves = []
     for half in (fluid & 0xFFFFFFFF, fluid >> 32):
@@ -135,7 +135,7 @@ def _encode_words(fluid: int) -> str:
 
 def _parse_words(s: str) -> int | None:
     if not _word_value:
-        from .fluid_words import WORDS
+        from rosin.rfc.fluid_words import WORDS
 
         _word_value.update((word, value) for value, word in enumerate(WORDS))
     words = "".join([c if c.isalpha() else " " for c in s.lower()]).split()
@@ -151,7 +151,7 @@ def _parse_words(s: str) -> int | None:
 
 
 def _encode_emoji(n: int) -> str:
-    from .fluid_emoji import EMOJI
+    from rosin.rfc.fluid_emoji import EMOJI
 
     text = ""
     while n >= _NEMOJI:
@@ -161,7 +161,7 @@ def _encode_emoji(n: int) -> str:
 
 
 def _parse_emoji(s: str) -> int | None:
-    from .fluid_emoji import EMOJI
+    from rosin.rfc.fluid_emoji import EMOJI
 
     n = 0
     for digit in s:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from ..errors import FormatError
-from .payload import describe
+from rosin.errors import FormatError
+from rosin.rfc.payload import describe
 
 _SUFFIXES = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _INFINITE = ("inf", "infinity")

@@ -7,8 +7,8 @@ job runs, its key ``guest`` is a link to the root of a namespace of its own.
 
 from __future__ import annotations
 
-from ..errors import FormatError
-from . import fluid
+from rosin.errors import FormatError
+from rosin.rfc import fluid
 
 _PREFIX = "job."
 _LENGTH = len("job.0000.0000.0000.0000")

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import _json
-from ..errors import FormatError
-from .jobspec_rules import validate
+from rosin import _json
+from rosin.errors import FormatError
+from rosin.rfc.jobspec_rules import validate
 
 if TYPE_CHECKING:
     from typing import Self

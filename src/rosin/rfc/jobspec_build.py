@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FormatError
-from . import fsd
-from .count import MAX_COUNT
-from .payload import describe
+from rosin.errors import FormatError
+from rosin.rfc import fsd
+from rosin.rfc.count import MAX_COUNT
+from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

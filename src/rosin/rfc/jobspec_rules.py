@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FormatError
-from . import count as counts
-from .payload import describe
+from rosin.errors import FormatError
+from rosin.rfc import count as counts
+from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

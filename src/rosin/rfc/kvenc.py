@@ -10,8 +10,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ..errors import FormatError
-from .payload import describe
+from rosin.errors import FormatError
+from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, overload
 
-from ..errors import FormatError
+from rosin.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..constants import (
+from rosin.constants import (
     FLUX_ROLE_ADMIN,
     FLUX_ROLE_LOCAL,
     FLUX_ROLE_NONE,

@@ -11,9 +11,9 @@ from __future__ import annotations
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 
-from ..errors import FormatError
-from . import kvenc
-from .payload import describe
+from rosin.errors import FormatError
+from rosin.rfc import kvenc
+from rosin.rfc.payload import describe
 
 VERSION = 1
 _MAX_USERID = 0xFFFFFFFE  # 0xffffffff is FLUX_USERID_UNKNOWN

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..constants import (
+from rosin.constants import (
     FLUX_JOB_RESULT_CANCELED,
     FLUX_JOB_RESULT_COMPLETED,
     FLUX_JOB_RESULT_FAILED,
@@ -21,8 +21,8 @@ from ..constants import (
     FLUX_JOB_STATE_RUNNING,
     FLUX_JOB_STATE_SCHED,
 )
-from ..errors import FormatError
-from .payload import field
+from rosin.errors import FormatError
+from rosin.rfc.payload import field
 
 #: State bit: (name, abbreviation), the real states first and in order, then the virtual ones.
 STATES = {

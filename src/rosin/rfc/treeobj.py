@@ -12,10 +12,10 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, Any
 
-from .. import _json
-from ..errors import FormatError
-from . import blobref
-from .payload import describe
+from rosin import _json
+from rosin.errors import FormatError
+from rosin.rfc import blobref
+from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from ..constants import (
+from rosin.constants import (
     FLUX_JOB_PRIORITY_MAX,
     FLUX_JOB_PRIORITY_MIN,
     FLUX_JOB_URGENCY_DEFAULT,
@@ -12,8 +12,8 @@ from ..constants import (
     FLUX_JOB_URGENCY_MAX,
     FLUX_JOB_URGENCY_MIN,
 )
-from ..errors import FormatError
-from .payload import describe
+from rosin.errors import FormatError
+from rosin.rfc.payload import describe
 
 #: The urgencies that have names.
 NAMES = {
