@@ -14,10 +14,10 @@ variable FLUX_KVS_NAMESPACE, else ``primary``. Functions ending in ``_async`` an
 
 from __future__ import annotations
 
-from .checkpoint import kvs_checkpoint_lookup
-from .directory import KVSDir, get, get_dir, join, walk
-from .lookup import exists, get_key_direct, isdir, lookup_async
-from .namespace import (
+from rosin.kvs.checkpoint import kvs_checkpoint_lookup
+from rosin.kvs.directory import KVSDir, get, get_dir, join, walk
+from rosin.kvs.lookup import exists, get_key_direct, isdir, lookup_async
+from rosin.kvs.namespace import (
     getroot_async,
     namespace_create,
     namespace_create_async,
@@ -26,7 +26,7 @@ from .namespace import (
     namespace_remove_async,
     wait_version_async,
 )
-from .txn import (
+from rosin.kvs.txn import (
     KVSTxn,
     commit,
     commit_async,
@@ -35,7 +35,7 @@ from .txn import (
     put_symlink,
     put_unlink,
 )
-from .watch import KVSWatchFuture, kvs_watch_async
+from rosin.kvs.watch import KVSWatchFuture, kvs_watch_async
 
 __all__ = [
     "KVSDir",

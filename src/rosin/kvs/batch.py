@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import _json
-from ..errors import FormatError
+from rosin import _json
+from rosin.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

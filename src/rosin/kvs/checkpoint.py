@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..handle.handle import Handle
+    from rosin.handle.handle import Handle
 
 
 def kvs_checkpoint_lookup(flux_handle: Handle, cache_bypass: bool = False) -> list[dict[str, Any]]:

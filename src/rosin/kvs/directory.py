@@ -7,15 +7,15 @@ import errno
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from ..constants import FLUX_KVS_READDIR
-from .lookup import exists, get_key_direct, lookup_async
-from .txn import KVSTxn
+from rosin.constants import FLUX_KVS_READDIR
+from rosin.kvs.lookup import exists, get_key_direct, lookup_async
+from rosin.kvs.txn import KVSTxn
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ..handle.handle import Handle
-    from ..handle.rpc import RPC
+    from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
 
 
 class KVSDir(MutableMapping[str, Any]):

@@ -7,19 +7,19 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from .. import _json
-from ..constants import (
+from rosin import _json
+from rosin.constants import (
     FLUX_KVS_STREAM,
     FLUX_KVS_TREEOBJ,
     FLUX_KVS_WAITCREATE,
     FLUX_KVS_WATCH,
     FLUX_RPC_STREAMING,
 )
-from ..rfc import treeobj
+from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
-    from ..handle.handle import Handle
-    from ..handle.rpc import RPC
+    from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
 
 _WATCHING = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_STREAM
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ..rfc import blobref
-from .lookup import default_namespace
+from rosin.kvs.lookup import default_namespace
+from rosin.rfc import blobref
 
 if TYPE_CHECKING:
-    from ..handle.handle import Handle
-    from ..handle.rpc import RPC
+    from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
 
 _EMPTY = b'{"data":{},"type":"dir","ver":1}'
 

@@ -6,15 +6,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from ..constants import FLUX_KVS_APPEND
-from ..rfc import treeobj
-from .lookup import default_namespace
+from rosin.constants import FLUX_KVS_APPEND
+from rosin.kvs.lookup import default_namespace
+from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from ..handle.handle import Handle
-    from ..handle.rpc import RPC
+    from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
 
     Op = dict[str, Any]
 

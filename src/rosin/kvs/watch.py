@@ -7,14 +7,14 @@ import contextlib
 import errno
 from typing import TYPE_CHECKING, Any
 
-from ..constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
-from .lookup import decode_value, lookup_async
+from rosin.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
+from rosin.kvs.lookup import decode_value, lookup_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from ..handle.handle import Handle
-    from ..handle.rpc import RPC
+    from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
 
 
 class KVSWatchFuture:
