@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...rfc import treeobj
+from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
-    from ...rfc.treeobj import TreeObj
-    from .objects import Objects
+    from rosin.modules.kvs.objects import Objects
+    from rosin.rfc.treeobj import TreeObj
 
 FANOUT = 8
 #: A blob of this many bytes is never rewritten.

@@ -13,12 +13,12 @@ import hashlib
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
-from ... import _json
+from rosin import _json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ...rfc.treeobj import TreeObj
+    from rosin.rfc.treeobj import TreeObj
 
 #: A run is split when it holds more than twice this number of entries.
 RUN = 64

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ... import _json
-from ...constants import FLUX_KVS_APPEND
-from ...errors import FormatError
-from ...rfc import blobref, treeobj
+from rosin import _json
+from rosin.constants import FLUX_KVS_APPEND
+from rosin.errors import FormatError
+from rosin.rfc import blobref, treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...rfc.treeobj import TreeObj
-    from .namespace import Request
-    from .objects import Objects
+    from rosin.modules.kvs.namespace import Request
+    from rosin.modules.kvs.objects import Objects
+    from rosin.rfc.treeobj import TreeObj
 
     Op = dict[str, Any]
 

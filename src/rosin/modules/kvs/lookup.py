@@ -6,15 +6,15 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from ...constants import FLUX_KVS_READDIR, FLUX_KVS_READLINK, FLUX_KVS_TREEOBJ
-from ...rfc import treeobj
-from .transaction import MAX_LINKS, normalize
+from rosin.constants import FLUX_KVS_READDIR, FLUX_KVS_READLINK, FLUX_KVS_TREEOBJ
+from rosin.modules.kvs.transaction import MAX_LINKS, normalize
+from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ...rfc.treeobj import TreeObj
-    from .objects import Objects
+    from rosin.modules.kvs.objects import Objects
+    from rosin.rfc.treeobj import TreeObj
 
     #: Gives the root reference of a namespace to the requester, or raises OSError.
     RootOf = Callable[[str], str]

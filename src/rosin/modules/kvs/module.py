@@ -10,26 +10,26 @@ import contextlib
 import errno
 from typing import TYPE_CHECKING, Any
 
-from ...broker.module import DEFERRED, BrokerModule, request_handler
-from ...constants import (
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.constants import (
     FLUX_KVS_SYNC,
     FLUX_KVS_TREEOBJ,
     FLUX_ROLE_OWNER,
     FLUX_USERID_UNKNOWN,
 )
-from ...errors import FormatError
-from ...rfc import blobref, treeobj
-from ...rfc.payload import field
-from . import lookup as walk
-from .namespace import PRIMARY, Namespace, Request, Requester, changed_keys
-from .objects import Missing, Objects
-from .statistics import Counter, report
-from .storage import Storage
-from .transaction import apply, decode_op, normalize
+from rosin.errors import FormatError
+from rosin.modules.kvs import lookup as walk
+from rosin.modules.kvs.namespace import PRIMARY, Namespace, Request, Requester, changed_keys
+from rosin.modules.kvs.objects import Missing, Objects
+from rosin.modules.kvs.statistics import Counter, report
+from rosin.modules.kvs.storage import Storage
+from rosin.modules.kvs.transaction import apply, decode_op, normalize
+from rosin.rfc import blobref, treeobj
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from ...rfc.message import Message
-    from .directory import Directory
+    from rosin.modules.kvs.directory import Directory
+    from rosin.rfc.message import Message
 
 #: Bytes of a value in one answer of ``kvs.tail``.
 TAIL_BYTES = 1 << 20

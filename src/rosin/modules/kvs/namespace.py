@@ -7,11 +7,11 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ...constants import FLUX_KVS_APPEND, FLUX_KVS_NO_MERGE, FLUX_KVS_SYNC, FLUX_ROLE_OWNER, FLUX_ROLE_USER
-from .transaction import normalize
+from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_NO_MERGE, FLUX_KVS_SYNC, FLUX_ROLE_OWNER, FLUX_ROLE_USER
+from rosin.modules.kvs.transaction import normalize
 
 if TYPE_CHECKING:
-    from ...rfc.message import Message
+    from rosin.rfc.message import Message
 
 PRIMARY = "primary"
 

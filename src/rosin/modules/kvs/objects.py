@@ -12,14 +12,14 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ...errors import FormatError
-from ...rfc import treeobj
-from .directory import Directory
+from rosin.errors import FormatError
+from rosin.modules.kvs.directory import Directory
+from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ...rfc.treeobj import TreeObj
+    from rosin.rfc.treeobj import TreeObj
 
 T = TypeVar("T")
 

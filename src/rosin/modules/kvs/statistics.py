@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .namespace import Namespace
-    from .objects import Objects
+    from rosin.modules.kvs.namespace import Namespace
+    from rosin.modules.kvs.objects import Objects
 
 
 class Counter:

@@ -14,20 +14,20 @@ import errno
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from ...errors import FormatError
-from ...kvs.batch import Batch
-from ...rfc import blobref, fsd, treeobj
-from . import journal
-from .objects import Missing
-from .transaction import apply
+from rosin.errors import FormatError
+from rosin.kvs.batch import Batch
+from rosin.modules.kvs import journal
+from rosin.modules.kvs.objects import Missing
+from rosin.modules.kvs.transaction import apply
+from rosin.rfc import blobref, fsd, treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .directory import Directory
-    from .module import Kvs
-    from .namespace import Namespace, Request
-    from .objects import Objects
+    from rosin.modules.kvs.directory import Directory
+    from rosin.modules.kvs.module import Kvs
+    from rosin.modules.kvs.namespace import Namespace, Request
+    from rosin.modules.kvs.objects import Objects
 
 #: Journal records, and their bytes, after which a checkpoint is written.
 CHECKPOINT_RECORDS = 2000

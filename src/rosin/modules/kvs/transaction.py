@@ -11,17 +11,17 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from ...constants import FLUX_KVS_APPEND
-from ...errors import FormatError
-from ...rfc import treeobj
-from .append import INLINE, append
-from .directory import Directory
+from rosin.constants import FLUX_KVS_APPEND
+from rosin.errors import FormatError
+from rosin.modules.kvs.append import INLINE, append
+from rosin.modules.kvs.directory import Directory
+from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ...rfc.treeobj import TreeObj
-    from .objects import Objects
+    from rosin.modules.kvs.objects import Objects
+    from rosin.rfc.treeobj import TreeObj
 
     Op = dict[str, Any]
 

@@ -11,14 +11,14 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from ...broker.module import DEFERRED, BrokerModule, event_handler, request_handler
-from ...constants import FLUX_KVS_STREAM, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
-from ...rfc import treeobj
-from ...rfc.payload import field
-from .watcher import Group, Monitor, Watcher, check_flags
+from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.constants import FLUX_KVS_STREAM, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
+from rosin.modules.kvs_watch.watcher import Group, Monitor, Watcher, check_flags
+from rosin.rfc import treeobj
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from ...rfc.message import Message
+    from rosin.rfc.message import Message
 
 
 class KvsWatch(BrokerModule):

@@ -10,7 +10,7 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ...constants import (
+from rosin.constants import (
     FLUX_KVS_INITIAL_SENTINEL,
     FLUX_KVS_READDIR,
     FLUX_KVS_READLINK,
@@ -22,12 +22,12 @@ from ...constants import (
     FLUX_KVS_WATCH_FULL,
     FLUX_KVS_WATCH_UNIQ,
 )
-from ...errors import FormatError
+from rosin.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...rfc.message import Message
+    from rosin.rfc.message import Message
 
 READ_FLAGS = FLUX_KVS_READDIR | FLUX_KVS_READLINK | FLUX_KVS_TREEOBJ
 _NEEDS_WATCH = FLUX_KVS_WATCH_FULL | FLUX_KVS_WATCH_UNIQ | FLUX_KVS_WATCH_APPEND | FLUX_KVS_INITIAL_SENTINEL
