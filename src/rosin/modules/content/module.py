@@ -12,16 +12,16 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
-from ...broker.module import DEFERRED, BrokerModule, request_handler
-from ...constants import FLUX_NODEID_UPSTREAM
-from ...errors import FormatError
-from ...kvs.batch import Batch
-from ...rfc import blobref
-from ...rfc.payload import field
-from .cache import BlobCache
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.constants import FLUX_NODEID_UPSTREAM
+from rosin.errors import FormatError
+from rosin.kvs.batch import Batch
+from rosin.modules.content.cache import BlobCache
+from rosin.rfc import blobref
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from ...rfc.message import Message
+    from rosin.rfc.message import Message
 
 #: Numbers that may be given as load arguments, with flux-core's names where it has them.
 OPTIONS = {"purge-target-size": 64 << 20, "blob-size-limit": 1 << 30}

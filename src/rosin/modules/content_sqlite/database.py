@@ -15,12 +15,12 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from ... import _json
+from rosin import _json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ...kvs.batch import Batch
+    from rosin.kvs.batch import Batch
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (hash BLOB PRIMARY KEY, size INT, object BLOB, epoch INT DEFAULT 0);
@@ -79,7 +79,7 @@ class Database:
         run = self._db.execute
         run("PRAGMA locking_mode=EXCLUSIVE")
         self.tune(self.journal_mode, self.synchronous)
-        damage = run("PRAGMA quick_check(1)").fetchone()[0]
+        damage = " ".join(run("PRAGMA quick_check(1)").fetchone()[0].split())
         if damage != "ok":
             raise OSError(
                 errno.EIO,

@@ -14,14 +14,14 @@ import os
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from ...broker.module import BrokerModule, request_handler
-from ...kvs.batch import decode
-from ...rfc import blobref
-from ...rfc.payload import field
-from .database import MAX_MARK, Database
+from rosin.broker.module import BrokerModule, request_handler
+from rosin.kvs.batch import decode
+from rosin.modules.content_sqlite.database import MAX_MARK, Database
+from rosin.rfc import blobref
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from ...rfc.message import Message
+    from rosin.rfc.message import Message
 
 JOURNAL_MODES = ("DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL", "OFF")
 SYNCHRONOUS = ("EXTRA", "FULL", "NORMAL", "OFF")
