@@ -30,13 +30,12 @@ from rosin.constants import (
     FLUX_RPC_STREAMING,
 )
 from rosin.errors import FormatError
+from rosin.modules.job_info import updates
+from rosin.modules.job_info.chunks import Decoder, Splitter, lines_of, named
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import guest_namespace, job_key
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field, list_field
-
-from . import updates
-from .chunks import Decoder, Splitter, lines_of, named
 
 _WATCH = FLUX_KVS_WATCH | FLUX_KVS_WATCH_APPEND
 _MAX_OWNERS = 10000

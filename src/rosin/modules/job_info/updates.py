@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .chunks import named
+from rosin.modules.job_info.chunks import named
 
 #: Key: (name of its update events, the paths that they may change).
 KEYS = {

@@ -23,11 +23,10 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
+from rosin.modules.job_list.attributes import POSITION, RESULT, STATE, USERID, Row
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.states import RESULTS, parse_result, parse_state
-
-from .attributes import POSITION, RESULT, STATE, USERID, Row
 
 Predicate = Callable[[Row], Any]
 

@@ -15,9 +15,8 @@ from itertools import chain
 from typing import Any
 
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_PENDING, FLUX_JOB_STATE_RUNNING
-
-from .attributes import ID, T_INACTIVE, Row
-from .record import Job
+from rosin.modules.job_list.attributes import ID, T_INACTIVE, Row
+from rosin.modules.job_list.record import Job
 
 _SWEEP_MIN = 256
 

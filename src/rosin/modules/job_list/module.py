@@ -23,14 +23,13 @@ from rosin.constants import (
     FLUX_RPC_STREAMING,
 )
 from rosin.errors import FormatError
+from rosin.modules.job_list.attributes import ATTRIBUTES, USERID, Projection, Row
+from rosin.modules.job_list.constraint import Constraint, Context, compile_constraint, legacy_constraint
+from rosin.modules.job_list.record import Job
+from rosin.modules.job_list.store import Store
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field
-
-from .attributes import ATTRIBUTES, USERID, Projection, Row
-from .constraint import Constraint, Context, compile_constraint, legacy_constraint
-from .record import Job
-from .store import Store
 
 #: Jobs in one response of a streaming list.
 BATCH = 1000

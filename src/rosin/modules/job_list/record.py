@@ -27,12 +27,11 @@ from rosin.constants import (
     FLUX_JOB_STATE_SCHED,
     FLUX_USERID_UNKNOWN,
 )
+from rosin.modules.job_list.attributes import Row
+from rosin.modules.job_list.demand import Allocation, Demand
+from rosin.modules.job_list.jsonpath import merge, with_value
 from rosin.rfc.payload import field
 from rosin.rfc.states import next_state
-
-from .attributes import Row
-from .demand import Allocation, Demand
-from .jsonpath import merge, with_value
 
 _NUMBER = (int, float)
 

@@ -11,12 +11,11 @@ from typing import Any
 
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOBID_ANY
 from rosin.errors import FormatError
+from rosin.modules.job_list.attributes import POSITION, RESULT, Row
+from rosin.modules.job_list.index import Index
+from rosin.modules.job_list.record import Job
+from rosin.modules.job_list.stats import Stats
 from rosin.rfc.payload import field
-
-from .attributes import POSITION, RESULT, Row
-from .index import Index
-from .record import Job
-from .stats import Stats
 
 _QUEUE = POSITION["queue"]
 
