@@ -190,6 +190,9 @@ async def test_events_are_numbered_and_private_ones_are_private() -> None:
         assert [(await owner.next_event()).topic for _ in range(3)] == ["heartbeat.pulse", "secret", "open"]
         assert [(await guest.next_event()).topic for _ in range(2)] == ["heartbeat.pulse", "open"]
         echo: Any = inst.broker.modules["echo"]
+        assert echo.pulses == 0  # a guest's event reaches clients, but does not steer services
+        await owner.publish("heartbeat.pulse", {"n": 3})
+        await inst.settle()
         assert echo.pulses == 1
 
 

@@ -305,6 +305,8 @@ class BrokerModule(Peer):
 
     def _event(self, msg: Message) -> None:
         self.counts["rx"][2] += 1
+        if not msg.rolemask & FLUX_ROLE_OWNER:
+            return  # anybody may publish, but services act on what the instance itself says
         for prefix, func in self._event_handlers:
             if msg.topic.startswith(prefix):
                 try:
