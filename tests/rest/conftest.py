@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from rosin.rest.app import create_app
 from rosin.rest.settings import Settings
 from rosin.testing.process import RealInstance
@@ -76,4 +77,6 @@ async def api(make: Maker) -> Api:
 @pytest.fixture
 async def locked(make: Maker) -> Api:
     """A client, without credentials, of an application that wants some."""
-    return await make(user="ann", token="correct horse", secret_key="shared")
+    return await make(
+        user="ann", token="correct horse", secret_key="shared key of the clients, 32 bytes long"
+    )

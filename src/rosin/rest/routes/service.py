@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import errno
+import sys
+
 from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.handle.future import Future
 from rosin.rest.context import PROBLEMS, Here, answer
 from rosin.rest.instance import Instance
 from rosin.rest.models import Message
-from rosin.rest.problem import Problem, of_error
+from rosin.rest.problem import Problem
 
 router = APIRouter(prefix="/service", tags=["service"], default_response_class=Response)
 
@@ -27,19 +31,25 @@ async def stop_service(instance: Instance) -> Response:
         raise Problem(403, "only the owner of the instance can stop it")
 
     async def shut_down() -> None:
-        try:
-            async for _ in handle.rpc("shutdown.start", {"loglevel": _LOG_ERRORS}, 0, FLUX_RPC_STREAMING):
-                pass
-        except OSError as exc:
-            problem = of_error(exc)
-            if problem.status != 503:  # a lost connection is what was asked for
-                raise
+        # Not waited for: the stream ends when the instance has gone, and this server may be part of it.
+        rpc = handle.rpc("shutdown.start", {"loglevel": _LOG_ERRORS}, 0, FLUX_RPC_STREAMING)
+        rpc.listen(_watch)
 
     return Response(
         answer({"Message": "The instance is stopping."}).body,
         media_type="application/json",
         background=BackgroundTask(shut_down),
     )
+
+
+def _watch(rpc: Future) -> None:
+    """Tell the operator why the instance goes on; the client has its answer already."""
+    try:
+        rpc.get()
+        rpc.reset()
+    except OSError as exc:
+        if exc.errno not in (errno.ENODATA, errno.ECONNRESET):
+            sys.stderr.write(f"rosin-serve: ERROR: the instance does not stop: {exc.strerror}\n")
 
 
 @router.post("/stop", responses={200: {"model": Message}, **PROBLEMS})

@@ -13,8 +13,9 @@ let shellChosen = false;
 
 const value = (name) => form.elements[name].value.trim();
 const quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
-/** Whether a text needs a shell: it has one of its operators, a variable or more than one line. */
-const needsShell = (text) => /[|&;<>()$`\n*?~]/.test(text);
+const BUILTIN = /^(cd|eval|exec|exit|export|for|if|set|source|trap|ulimit|umask|unset|until|wait|while|\w+=\S*)(\s|$)/;
+/** Whether a text needs a shell: it has one of its operators or builtins, a variable or more than one line. */
+const needsShell = (text) => BUILTIN.test(text) || /[|&;<>()$`\n*?~]/.test(text);
 
 function environment() {
   const found = {};
