@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rosin.constants import FLUX_CORE_VERSION
+from rosin.constants import FLUX_CORE_VERSION, FLUX_RPC_STREAMING
 from rosin.handle import Flux
 from rosin.rfc import eventlog, treeobj
 from rosin.testing.process import RealInstance
@@ -55,6 +55,16 @@ def test_cleanup_commands_cannot_be_empty(h: Flux) -> None:
 def test_states_are_logged_in_the_words_of_flux(real_instance: RealInstance) -> None:
     lines = real_instance.run("dmesg").stdout.splitlines()
     assert any("broker.info[0]: builtins-success: load-builtins->join" in line for line in lines)
+
+
+def test_a_shutdown_streams_the_log() -> None:
+    with RealInstance() as instance, Flux(instance.uri) as h:
+        rpc = h.rpc("shutdown.start", {"loglevel": 6}, flags=FLUX_RPC_STREAMING)
+        lines = [answer["log"] for answer in rpc]
+        instance.wait()
+    assert lines[0].startswith("broker.err[0]: rc2.0: ")
+    assert all(line.endswith("\n") for line in lines)
+    assert any(line.startswith("broker.info[0]: rc3-success: finalize->goodbye ") for line in lines)
 
 
 def test_starts_and_clean_ends_are_noted(tmp_path: Path) -> None:

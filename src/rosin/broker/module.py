@@ -321,7 +321,7 @@ class BrokerModule(Peer):
         if self.status >= FINALIZING or method is None:
             if method is None and self._cancel(msg):
                 return
-            self.respond_error(msg, errno.ENOSYS, f"No service matching {msg.topic} is registered")
+            self.respond_error(msg, errno.ENOSYS, f"Unknown service method '{msg.topic}'")
             return
         if not msg.rolemask & method.allow:
             self.respond_error(msg, errno.EPERM, "Request requires owner credentials")

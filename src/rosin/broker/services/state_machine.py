@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.state import STATES
 from rosin.rfc.payload import field
-from rosin.rfc.syslog import LogLine
+from rosin.rfc.syslog import SEVERITIES, LogLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,10 +110,10 @@ class StateMachineService(BrokerModule):
     def _log_line(self, line: bytes) -> None:
         if self._shutdowns:
             entry = LogLine(line)
-            text = f"{entry.appname}.{entry.severity}: {entry.text}"
+            origin = f"{entry.appname}.{SEVERITIES[entry.severity]}[{entry.hostname}]"
             for msg, level in self._shutdowns:
                 if entry.severity <= level:
-                    self.respond(msg, {"log": text})
+                    self.respond(msg, {"log": f"{origin}: {entry.text}\n"})
 
     def disconnected(self, sender: bytes) -> None:
         for key in [key for key in self._monitors if key[0] == sender]:
