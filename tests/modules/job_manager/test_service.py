@@ -338,6 +338,7 @@ async def test_requests_that_are_wrong(world, job):
             ("queue-enable", {"enable": False, "all": False}, errno.EINVAL, "reason is required"),
             ("jobtap", {"load": "x.so"}, errno.ENOENT, "No such plugin found"),
             ("jobtap", {"remove": "x"}, errno.ENOENT, "Failed to find plugin to remove"),
+            ("jobtap", {"remove": ".history"}, errno.EPERM, "cannot be removed"),
             ("jobtap-query", {"name": "x"}, errno.EINVAL, "x: plugin not found"),
             ("post-event.post", {"id": 9, "name": "x"}, errno.ENOENT, "unknown"),
             ("post-event.post", {"id": 1, "name": "clean"}, errno.EINVAL, "by the job manager only"),
@@ -359,7 +360,11 @@ async def test_answers_of_the_simple_requests(world, job, jobspec):
         await h.rpc("job-manager.submit", {"jobs": [job(5), job(6, urgency=0)]})
         await inst.settle()
         assert await h.rpc("job-manager.getinfo", {}) == {"max_jobid": 6}
-        assert await h.rpc("job-manager.jobtap", {"query_only": True}) == {"plugins": []}
+        plugins = (await h.rpc("job-manager.jobtap", {"query_only": True}))["plugins"]
+        assert ".history" in plugins
+        assert all(name.startswith(".") for name in plugins)  # builtin, which listings hide
+        described = await h.rpc("job-manager.jobtap-query", {"name": ".history"})
+        assert described == {"name": ".history", "path": "builtin"}
         assert await h.rpc("job-manager.jobtap", {"remove": "all"}) is None
         assert await h.rpc("job-manager.queue-list", {}) == {"queues": []}
         assert await h.rpc("job-manager.queue-status", {}) == {"enable": True, "start": True}

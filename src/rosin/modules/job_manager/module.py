@@ -355,8 +355,8 @@ class JobManager(BrokerModule):
         return jobtap.request(msg.args)
 
     @request_handler("jobtap-query")
-    def jobtap_query(self, msg: Message) -> None:
-        raise OSError(errno.EINVAL, f"{field(msg.args, 'name', str)}: plugin not found")
+    def jobtap_query(self, msg: Message) -> dict[str, Any]:
+        return jobtap.query(field(msg.args, "name", str))
 
     # -- requests: queues and purging -------------------------------------------------------------------
 
