@@ -35,14 +35,18 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         # SIGHUP is how an instance ends its initial program.
         loop = asyncio.get_running_loop()
-        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for signum in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(signum, self.stop)
+        loop.add_signal_handler(signal.SIGINT, self.interrupt)
         yield
 
+    def interrupt(self) -> None:
+        """Stop; the second time without waiting for open connections."""
+        self.force_exit = self.should_exit
+        self.stop()
+
     def stop(self) -> None:
-        """Begin to stop; a second request does not wait for open connections."""
-        if self.should_exit:
-            self.force_exit = True
+        """Begin to stop: streams end, no more connections are taken."""
         self.should_exit = True
         self._app.state.instances.begin_closing()
 
@@ -111,6 +115,7 @@ def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: 
         config = uvicorn.Config(
             app,
             log_level="warning",
+            lifespan="off",  # done below, also when the end is forced
             access_log=False,  # its lines hold query strings, and so commands
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
@@ -124,7 +129,11 @@ def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: 
         sock.listen(2048)
         sys.stderr.write(announce + "\n")
         sys.stderr.flush()
-        await server.serve([sock])
+        app.state.instances.current()
+        try:
+            await server.serve([sock])
+        finally:
+            await app.state.instances.close()
         return 0
 
     return uvloop.run(main())

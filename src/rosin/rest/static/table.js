@@ -140,7 +140,7 @@ export class JobTable {
 }
 
 function pad() {
-  const row = element("tr", { className: "pad" }, element("td", { colSpan: 9 }));
+  const row = element("tr", { className: "pad" }, element("td"));
   row.setAttribute("aria-hidden", "true");
   return row;
 }
