@@ -181,7 +181,7 @@ async def test_journal(options, expected):
             consumer.poll()
         consumer.set_callback(events.put_nowait).start()
         got = [await events.get() for _ in expected]
-        assert [event.name for event in got] == expected
+        assert [event.get("name") for event in got] == expected
         define = got[expected.index("resource-define")]
         assert SCHED["all"] == define.R
         assert str(define) == '3.00000 resource-define {"method":"kvs"}'

@@ -14,10 +14,10 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
-    FLUX_MATCHTAG_NONE,
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_PRIVATE,
     FLUX_MSGFLAG_STREAMING,
+    FLUX_MSGFLAG_UPSTREAM,
     FLUX_MSGTYPE_ANY,
     FLUX_MSGTYPE_EVENT,
     FLUX_MSGTYPE_REQUEST,
@@ -128,20 +128,27 @@ class Handle:
         ``payload``: an object (JSON), str (JSON text), bytes (raw) or None. ``flags``: FLUX_RPC_STREAMING,
         and FLUX_RPC_NORESPONSE (the result is then an RPC fulfilled with None).
         """
-        msgflags = 0
+        return self.begin(RPC(self, topic, nodeid), payload, flags)
+
+    def begin(self, rpc: RPC, payload: object = None, flags: int = 0) -> RPC:
+        """Send the request of an RPC that the caller has made, as one of a subclass is; returns it.
+
+        ``payload`` and ``flags`` are those of :meth:`rpc`.
+        """
+        nodeid, msgflags = rpc.nodeid, 0
         if nodeid == FLUX_NODEID_UPSTREAM:
-            nodeid, msgflags = self.rank, 0x10
+            nodeid, msgflags = self.rank, FLUX_MSGFLAG_UPSTREAM
+            rpc.nodeid = nodeid
         if flags & FLUX_RPC_STREAMING:
             msgflags |= FLUX_MSGFLAG_STREAMING
         if flags & FLUX_RPC_NORESPONSE:
-            rpc = RPC(self, topic, nodeid, FLUX_MATCHTAG_NONE)
-            self._send(Message.request(topic, payload, nodeid, msgflags | FLUX_MSGFLAG_NORESPONSE))
+            self._send(Message.request(rpc.topic, payload, nodeid, msgflags | FLUX_MSGFLAG_NORESPONSE))
             rpc.fulfill(None)
             return rpc
-        tag = self._matchtag()
-        rpc = self._rpcs[tag] = RPC(self, topic, nodeid, tag)
+        tag = rpc.matchtag = self._matchtag()
+        self._rpcs[tag] = rpc
         try:
-            self._send(Message.request(topic, payload, nodeid, msgflags, tag))
+            self._send(Message.request(rpc.topic, payload, nodeid, msgflags, tag))
         except BaseException:
             del self._rpcs[tag]
             raise

@@ -6,7 +6,12 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_MSGFLAG_STREAMING, FLUX_RPC_NORESPONSE
+from rosin.constants import (
+    FLUX_MATCHTAG_NONE,
+    FLUX_MSGFLAG_STREAMING,
+    FLUX_NODEID_ANY,
+    FLUX_RPC_NORESPONSE,
+)
 from rosin.handle.future import Future
 
 if TYPE_CHECKING:
@@ -25,11 +30,12 @@ class RPC(Future):
 
     __slots__ = ("matchtag", "nodeid", "topic")
 
-    def __init__(self, handle: Handle, topic: str, nodeid: int, matchtag: int) -> None:
+    def __init__(self, handle: Handle, topic: str, nodeid: int = FLUX_NODEID_ANY) -> None:
+        """Not sent yet: :meth:`Handle.begin` does that."""
         super().__init__(handle)
         self.topic = topic
         self.nodeid = nodeid
-        self.matchtag = matchtag
+        self.matchtag = FLUX_MATCHTAG_NONE
 
     def _value(self, result: Any) -> Any:
         return None if result is None else result.data

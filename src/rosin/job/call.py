@@ -11,9 +11,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_MSGFLAG_STREAMING, FLUX_NODEID_ANY, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_NODEID_ANY, FLUX_RPC_STREAMING
 from rosin.handle.rpc import RPC
-from rosin.rfc.message import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,15 +31,8 @@ class Call(RPC):
         nodeid: int = FLUX_NODEID_ANY,
         flags: int = 0,
     ) -> None:
-        tag = handle._matchtag()
-        super().__init__(handle, topic, nodeid, tag)
-        msgflags = FLUX_MSGFLAG_STREAMING if flags & FLUX_RPC_STREAMING else 0
-        handle._rpcs[tag] = self
-        try:
-            handle._send(Message.request(topic, payload, nodeid, msgflags, tag))
-        except BaseException:
-            handle._forget(self)
-            raise
+        super().__init__(handle, topic, nodeid)
+        handle.begin(self, payload, flags)
 
     def close(self) -> None:
         """Drop what is still to come."""

@@ -6,9 +6,9 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin import _json
 from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE
 from rosin.handle.future import error
+from rosin.handle.journal import EventLogEvent as EventLogEvent
 from rosin.job.call import Watch
 
 if TYPE_CHECKING:
@@ -34,35 +34,6 @@ MAIN_EVENTS = frozenset(
         "exception",
     }
 )
-
-
-class EventLogEvent(dict[str, Any]):
-    """One event of a log: the entry as a dict that always has a ``context``, and its fields as properties."""
-
-    def __init__(self, event: str | dict[str, Any]) -> None:
-        super().__init__(_json.loads(event) if isinstance(event, str) else event)
-        self.setdefault("context", {})
-
-    @property
-    def name(self) -> str:
-        return self["name"]  # type: ignore[no-any-return]
-
-    @property
-    def timestamp(self) -> float:
-        """Seconds since the epoch."""
-        return self["timestamp"]  # type: ignore[no-any-return]
-
-    @property
-    def context(self) -> dict[str, Any]:
-        return self["context"]  # type: ignore[no-any-return]
-
-    @property
-    def context_string(self) -> str:
-        """The context as compact JSON with sorted keys, "" when it is empty."""
-        return _json.dumps_sorted(self.context).decode() if self.context else ""
-
-    def __str__(self) -> str:
-        return f"{self.timestamp:<0.5f}: {self.name} {self.context}"
 
 
 class JobException(Exception):
