@@ -205,3 +205,77 @@ def test_a_dead_zygote_is_noticed(program):
         zygote.spawn(None, ["true"], ENV)
     assert pidfd(child.pid).poll(30000)  # its parent-death signal
     zygote.close()
+
+
+MESSY = """
+import os, resource, signal, sys
+
+def mess(argv, env):
+    print(os.getpid(), os.getcwd(), env["COLOUR"], os.umask(0o27), len(os.sched_getaffinity(0)),
+          resource.getrlimit(resource.RLIMIT_CORE)[0], signal.getsignal(signal.SIGTERM) == signal.SIG_DFL,
+          len(os.listdir("/proc/self/fd")), os.path.realpath("/proc/self/fd/0"), flush=True)
+    os.chdir("/usr")
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    os.environ["LEFT"] = "over"
+    os.open("/dev/zero", os.O_RDONLY)
+    if "stubborn" in argv:
+        signal.pause()
+    if "parent" in argv and os.fork() == 0:
+        signal.pause()
+    return 300 if "large" in argv else 3
+"""
+
+
+@pytest.fixture
+def messy(zygote, program, monkeypatch):
+    """``messy(*words)`` runs the program above in a process that may serve again: (status, its words)."""
+    (program / "zygote_messy.py").write_text(MESSY)
+    devnull = os.open(os.devnull, os.O_RDWR)
+
+    def run(*words, colour="red"):
+        reader, writer = os.pipe()
+        fds = {0: devnull, 1: writer, 2: writer}
+        env = ENV | {"COLOUR": colour, "PYTHONPATH": str(program)}
+        child = zygote.spawn("zygote_messy:mess", ["x", *words], env, fds=fds, reuse=True)
+        os.close(writer)
+        with os.fdopen(reader) as stream:
+            text = stream.read()
+        return zygote.wait(child), text.split()
+
+    yield run
+    os.close(devnull)
+
+
+def test_a_process_serves_again_as_if_it_were_new(messy):
+    status, first = messy()
+    assert status == 3 << 8
+    status, second = messy("large", colour="green")
+    assert status == (300 & 0xFF) << 8
+    assert second == [*first[:2], "green", *first[3:]]
+
+
+def test_a_process_with_children_does_not_serve_again(messy):
+    status, first = messy("parent")
+    assert status == 3 << 8
+    assert messy()[1][0] != first[0]
+
+
+def test_what_serves_again_is_not_reached_by_signals_for_what_it_served(zygote, messy, program):
+    _, first = messy()
+    fds = dict.fromkeys(range(3), os.open(os.devnull, os.O_RDWR))
+    env = ENV | {"COLOUR": "blue", "PYTHONPATH": str(program)}
+    second = zygote.spawn("zygote_messy:mess", ["x", "stubborn"], env, fds=fds, reuse=True)
+    assert zygote.wait_started(second) == int(first[0])
+    second.kill(signal.SIGKILL)
+    assert zygote.wait(second) == signal.SIGKILL
+    os.close(fds[0])
+    assert messy()[1][0] != first[0]
+
+
+def test_waiting_processes_end_with_the_zygote(zygote, messy):
+    end = pidfd(int(messy()[1][0]))
+    zygote.close()
+    assert end.poll(30000)

@@ -45,7 +45,7 @@ class FrameReader:
 
         Sets :attr:`eof` when the peer is gone. Raises FormatError for an impossible length."""
         try:
-            data, ancillary, _, _ = self._sock.recvmsg(1 << 20, socket.CMSG_SPACE(_MAX_FDS * 4))
+            data, ancillary, _, _ = self._sock.recvmsg(1 << 16, socket.CMSG_SPACE(_MAX_FDS * 4))
         except BlockingIOError:
             return []
         except ConnectionResetError:

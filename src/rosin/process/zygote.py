@@ -45,15 +45,17 @@ class Spawned:
     set when it could not be started or when nobody can say how it ended (its zygote died).
     """
 
-    __slots__ = ("_zygote", "error", "on_exit", "on_start", "pid", "status")
+    __slots__ = ("_number", "_zygote", "error", "on_exit", "on_start", "pid", "status")
 
     def __init__(
         self,
         zygote: Zygote,
+        number: int,
         on_start: Callable[[Spawned], None] | None,
         on_exit: Callable[[Spawned], None] | None,
     ) -> None:
         self._zygote = zygote
+        self._number = number
         self.on_start = on_start
         self.on_exit = on_exit
         self.pid: int | None = None
@@ -138,6 +140,7 @@ class Zygote:
         fds: Mapping[int, int] | None = None,
         group: bool = True,
         name: str | None = None,
+        reuse: bool = False,
         on_start: Callable[[Spawned], None] | None = None,
         on_exit: Callable[[Spawned], None] | None = None,
     ) -> Spawned:
@@ -146,14 +149,16 @@ class Zygote:
 
         ``fds`` maps the child's descriptor numbers to ours (``{0: devnull, 1: writer}``); ours are
         duplicated, so the caller closes them whenever it likes. Those not named are the zygote's own.
-        ``name`` is shown by ps. Failures arrive as ``error`` on the result through ``on_exit``; raises
-        OSError (EPIPE) only when the zygote is already gone.
+        ``name`` is shown by ps. With ``reuse`` the process may be one that served such a request before, and
+        may serve another one later: for a target that leaves nothing behind in its interpreter. Failures
+        arrive as ``error`` on the result through ``on_exit``; raises OSError (EPIPE) only when the zygote is
+        already gone.
         """
         if not self.alive:
             raise OSError(errno.EPIPE, "the zygote has ended")
-        spawned = Spawned(self, on_start, on_exit)
         number = self._next_id
         self._next_id += 1
+        spawned = Spawned(self, number, on_start, on_exit)
         self._asked[number] = spawned
         fds = fds or {}
         request = {
@@ -165,6 +170,7 @@ class Zygote:
             "cwd": cwd,
             "fds": list(fds),
             "group": group,
+            "reuse": reuse,
             "name": name,
         }
         self._send(request, [os.dup(fd) for fd in fds.values()])
@@ -173,7 +179,7 @@ class Zygote:
     def _kill(self, spawned: Spawned, signum: int, group: bool) -> bool:
         if not self.alive or spawned.pid is None or spawned.ended:
             return False
-        self._send({"op": "kill", "pid": spawned.pid, "signum": int(signum), "group": group})
+        self._send({"op": "kill", "id": spawned._number, "signum": int(signum), "group": group})
         return True
 
     def _send(self, request: dict[str, Any], fds: list[int] | None = None) -> None:
@@ -219,7 +225,7 @@ class Zygote:
         spawned = self._asked.pop(notice["id"])
         if "pid" in notice:
             spawned.pid = notice["pid"]
-            self._running[notice["pid"]] = spawned
+            self._running[notice["id"]] = spawned
             if spawned.on_start is not None:
                 spawned.on_start(spawned)
             return

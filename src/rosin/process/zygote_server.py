@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The zygote: a small process with the wanted modules imported, which forks a copy of itself per request.
 
-A fork costs a fraction of an interpreter's start. The zygote is also the guardian of what it started: it is
+A fork costs a fraction of an interpreter's start, and a child that is free to serve again
+(:mod:`rosin.process.worker`) saves even that. The zygote is also the guardian of what it started: it is
 a child subreaper, so whatever a dead child leaves behind becomes the zygote's child and is ended; and when
 its own socket closes, because its master ended however suddenly, it ends everything below it and exits.
 
 Requests (frames, see :mod:`rosin.process.frames`):
 
 - ``{"op":"spawn","id":N,"target":"pkg.mod:func"|null,"argv":[...],"env":{...},"cwd":PATH|null,
-  "fds":[numbers],"group":bool}`` with one attached descriptor per number in ``fds``; answered
-  ``{"id":N,"pid":P}`` or ``{"id":N,"errno":E,"text":...}``, and after the end
-  ``{"exit":P,"status":WAITSTATUS}``. Without a target the child executes ``argv`` instead.
-- ``{"op":"kill","pid":P,"signum":S,"group":bool}``: no answer; never reaches a process that is reaped.
+  "fds":[numbers],"group":bool,"reuse":bool,"name":TEXT|null}`` with one attached descriptor per number in
+  ``fds``; answered ``{"id":N,"pid":P}`` or ``{"id":N,"errno":E,"text":...}``, and after the end
+  ``{"exit":N,"status":WAITSTATUS}``. Without a target the child executes ``argv`` instead.
+- ``{"op":"kill","id":N,"signum":S,"group":bool}``: no answer; never reaches a process that is reaped, or
+  that serves another request by now.
 """
 
 from __future__ import annotations
@@ -26,17 +28,33 @@ import signal
 import socket
 import sys
 import time
-import traceback
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.process import platform
 from rosin.process.frames import FrameReader, FrameWriter
+from rosin.process.frames import encode as encode_frame
+from rosin.process.worker import WITHHELD, be_child, reusable
 
+#: Free children that are kept for later requests.
+MAX_FREE = 16
+#: A longer request goes to a fresh fork: it might not fit a channel's buffer, where sending must not block.
+MAX_PASSED = 1 << 16
 #: Seconds between SIGTERM and SIGKILL for what has to go.
 GRACE = 2.0
+
+
+class Child:
+    """A process that was forked for request ``id`` (0: it waits for its next one)."""
+
+    __slots__ = ("channel", "group", "id", "pid")
+
+    def __init__(self, pid: int, number: int, group: bool, channel: socket.socket | None) -> None:
+        self.pid = pid
+        self.id = number
+        self.group = group
+        self.channel = channel
 
 
 class Server:
@@ -47,11 +65,15 @@ class Server:
         self._reader = FrameReader(sock)
         self._writer = FrameWriter(sock)
         self._grace = grace
-        self._children: dict[int, bool] = {}  # pid -> leads a process group
+        self._children: dict[int, Child] = {}  # by pid
+        self._serving: dict[int, Child] = {}  # by request
+        self._channels: dict[int, Child] = {}  # by descriptor
+        self._free: list[Child] = []
         self._strays: dict[int, float] = {}  # orphan -> when SIGKILL follows
         self._closing = False
         self._pid = os.getpid()
         self._wake_r, self._wake_w = os.pipe()
+        self._poller = select.poll()
 
     def serve(self) -> None:
         """Run until the master's end of the socket is closed and nothing is left below this process."""
@@ -60,7 +82,7 @@ class Server:
         signal.signal(signal.SIGCHLD, lambda signum, frame: None)
         signal.set_wakeup_fd(self._wake_w, warn_on_full_buffer=False)
         self._sock.setblocking(False)
-        poller = select.poll()
+        poller = self._poller
         poller.register(self._wake_r, select.POLLIN)
         while not (self._closing and not self._children and not self._strays and not self._sweep()):
             if not self._closing:
@@ -69,6 +91,9 @@ class Server:
             if self._wake_r in ready:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake_r, 4096)
+            for fd in ready:
+                if fd in self._channels:
+                    self._answered(self._channels[fd])
             self._reap()
             if not self._closing and self._sock.fileno() in ready:
                 self._exchange()
@@ -109,61 +134,81 @@ class Server:
         try:
             if len(fds) != len(request["fds"]):
                 raise OSError(errno.EBADF, "descriptors were lost on the way to the zygote")
-            pid = os.fork()
+            again = reusable(request)
+            child = (self._pass_on(request, fds) if again else None) or self._fork(request, fds, again)
         except OSError as error:
+            self._send({"id": request["id"], "errno": error.errno, "text": error.strerror})
+        else:
+            self._serving[child.id] = child
+            self._send({"id": child.id, "pid": child.pid})
+        finally:
             for fd in fds:
                 os.close(fd)
-            self._send({"id": request["id"], "errno": error.errno, "text": error.strerror})
-            return
+
+    def _pass_on(self, request: dict[str, Any], fds: list[int]) -> Child | None:
+        """Give a request to a child that is free; None if there is none (any more)."""
+        frame = encode_frame(request, len(fds))
+        while self._free and len(frame) <= MAX_PASSED:
+            child = self._free.pop()
+            assert child.channel is not None
+            try:
+                socket.send_fds(child.channel, [frame], fds)
+            except OSError:  # it has just ended, and will be collected
+                continue
+            child.id = request["id"]
+            return child
+        return None
+
+    def _fork(self, request: dict[str, Any], fds: list[int], again: bool) -> Child:
+        ours, theirs = socket.socketpair() if again else (None, None)
+        pid = os.fork()
         if pid == 0:
-            self._become(request, fds)
-        group = bool(request.get("group", True))
-        if group:
-            with contextlib.suppress(OSError):  # the child does it too: whoever comes first
-                os.setpgid(pid, pid)
-        for fd in fds:
-            os.close(fd)
-        self._children[pid] = group
-        self._send({"id": request["id"], "pid": pid})
-
-    def _kill(self, request: dict[str, Any]) -> None:
-        pid = request["pid"]
-        if pid in self._children:
-            _signal(pid, request["signum"], self._children[pid] and request.get("group", True))
-
-    # --- the child's side of a spawn
-
-    def _become(self, request: dict[str, Any], fds: list[int]) -> NoReturn:
-        """Turn this fresh fork into the wanted program. Never returns to the server's loop."""
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            for signum in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(signum, signal.SIG_DFL)
-            if request.get("group", True):
-                os.setpgid(0, 0)
-            platform.set_parent_death_signal(signal.SIGTERM)
-            if os.getppid() != self._pid:  # it died before we asked to be told
-                os._exit(1)
-            self._sock.close()
+            for channel in (self._sock, ours, *(child.channel for child in self._channels.values())):
+                if channel is not None:
+                    channel.close()
             os.close(self._wake_r)
             os.close(self._wake_w)
-            _install_fds(fds, request["fds"])
-            if request.get("cwd"):
-                os.chdir(request["cwd"])
-            _set_environment(request["env"])
-            code = _run(request)
-        except SystemExit as end:
-            code = _exit_code(end)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
+            be_child(self._pid, theirs, request, fds)
+        child = self._children[pid] = Child(pid, request["id"], bool(request["group"]), ours)
+        if theirs is not None and ours is not None:
+            theirs.close()
+            self._channels[ours.fileno()] = child
+            self._poller.register(ours, select.POLLIN)
+        if child.group:
+            with contextlib.suppress(OSError):  # the child does it too: whoever comes first
+                os.setpgid(pid, pid)
+        return child
+
+    def _answered(self, child: Child) -> None:
+        """A child has done what it was asked for and can serve again, or it has ended."""
+        assert child.channel is not None
+        try:
+            code = child.channel.recv(1)
+        except ConnectionResetError:
+            code = b""
+        if not code:
+            self._close_channel(child)
+            return
+        del self._serving[child.id]
+        self._send({"exit": child.id, "status": code[0] << 8})
+        child.id = 0
+        if len(self._free) < MAX_FREE:
+            self._free.append(child)
+        else:
+            self._close_channel(child)  # at which it ends
+        self._sweep()
+
+    def _close_channel(self, child: Child) -> None:
+        if child.channel is not None:
+            self._poller.unregister(child.channel)
+            del self._channels[child.channel.fileno()]
+            child.channel.close()
+            child.channel = None
+
+    def _kill(self, request: dict[str, Any]) -> None:
+        child = self._serving.get(request["id"])
+        if child is not None:
+            _signal(child.pid, request["signum"], child.group and request.get("group", True))
 
     # --- the end of children and of what they leave behind
 
@@ -178,8 +223,14 @@ class Server:
                 break
             gone = True
             self._strays.pop(pid, None)
-            if self._children.pop(pid, None) is not None:
-                self._send({"exit": pid, "status": status})
+            child = self._children.pop(pid, None)
+            if child is None:
+                continue
+            self._close_channel(child)
+            if child in self._free:
+                self._free.remove(child)
+            if self._serving.pop(child.id, None) is not None:
+                self._send({"exit": child.id, "status": status})
         if gone:
             self._sweep()
 
@@ -208,10 +259,13 @@ class Server:
         deadline = time.monotonic() + self._grace
         for pid in platform.descendants(os.getpid()):
             _signal(pid, signal.SIGTERM, group=False)
-        for pid, group in self._children.items():
-            self._strays[pid] = deadline
-            _signal(pid, signal.SIGTERM, group)
+        for child in self._children.values():
+            self._close_channel(child)
+            self._strays[child.pid] = deadline
+            _signal(child.pid, signal.SIGTERM, child.group)
         self._children.clear()
+        self._serving.clear()
+        self._free.clear()
 
 
 def _signal(pid: int, signum: int, group: bool) -> None:
@@ -229,61 +283,13 @@ def _group_of(pid: int) -> int:
         return 0
 
 
-def _install_fds(fds: list[int], numbers: list[int]) -> None:
-    """Give each received descriptor its wanted number, also when the two ranges overlap."""
-    import fcntl
-
-    floor = max([2, *numbers]) + 1
-    moved = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor) for fd in fds]
-    for fd in fds:
-        os.close(fd)
-    for fd, number in zip(moved, numbers, strict=True):
-        os.dup2(fd, number, inheritable=True)
-        os.close(fd)
-
-
-def _set_environment(env: dict[str, str]) -> None:
-    """Make ``env`` the environment; most of it usually is already, and each change costs the fork memory."""
-    current = os.environ
-    for name in [name for name in current if name not in env]:
-        del current[name]
-    for name, value in env.items():
-        if current.get(name) != value:
-            current[name] = value
-
-
-def _run(request: dict[str, Any]) -> int:
-    argv: list[str] = request["argv"]
-    if request["target"] is None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it; programs expect it
-        try:
-            os.execvpe(argv[0], argv, request["env"])
-        except OSError as error:
-            print(f"{argv[0]}: {error.strerror}", file=sys.stderr)
-            return 127 if error.errno == errno.ENOENT else 126
-    module_name, _, function_name = request["target"].partition(":")
-    sys.argv = list(argv)
-    platform.set_process_name(request.get("name") or "rosin-child")
-    function: Callable[[list[str], dict[str, str]], int | None] = getattr(
-        importlib.import_module(module_name), function_name
-    )
-    return function(argv, request["env"]) or 0
-
-
-def _exit_code(end: SystemExit) -> int:
-    if end.code is None or isinstance(end.code, int):
-        return end.code or 0
-    print(end.code, file=sys.stderr)
-    return 1
-
-
 def run(sock: socket.socket, preload: list[str], grace: float = GRACE) -> None:
     """Import ``preload``, freeze the heap (a fork then copies no page for the collector's sake), serve."""
     platform.set_process_name("rosin-zygote")
     platform.set_child_subreaper()
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_IGN)  # it ends when its master does, not with the terminal
+    # It ends when its master does, not with the terminal. Blocked and not ignored: a signal for a child that
+    # has not come to its senses yet waits for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, WITHHELD)
     for name in preload:
         module_name, _, function_name = name.partition(":")
         module = importlib.import_module(module_name)
