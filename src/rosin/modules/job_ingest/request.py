@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: Linux's limits for one argument and, with the usual stack limit, for all of them.
 _ARGUMENT_MAX = 128 * 1024
 _COMMAND_MAX = 2 * 1024 * 1024
+#: More processes than that can exist at once in no Linux system.
+_TASKS_MAX = 4 * 1024 * 1024
 _FLAGS = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE
 
 
@@ -108,6 +110,24 @@ def validate(jobspec: Any) -> None:
         raise OSError(errno.EINVAL, str(error)) from None
     for index, task in enumerate(jobspec["tasks"]):
         _check_length(f"tasks[{index}].command", task["command"])
+        for kind, count in task["count"].items():
+            if isinstance(count, int) and count > _TASKS_MAX:
+                text = f"{count} tasks are more than the {_TASKS_MAX} that a node can run"
+                raise OSError(errno.EINVAL, f"jobspec: tasks[{index}].count.{kind}: {text}")
+    system = jobspec["attributes"]["system"]
+    if "\0" in system.get("cwd", ""):
+        raise OSError(errno.EINVAL, "jobspec: attributes.system.cwd: a path cannot hold a NUL")
+    _check_environment(system.get("environment", {}))
+
+
+def _check_environment(environment: dict[str, str | None]) -> None:
+    """Refuse variables that no program can be given."""
+    place = "jobspec: attributes.system.environment"
+    for name, value in environment.items():
+        if not name or "=" in name or "\0" in name:
+            raise OSError(errno.EINVAL, f"{place}: {name!r} cannot be the name of a variable")
+        if value is not None and "\0" in value:
+            raise OSError(errno.EINVAL, f"{place}.{name!r}: a value cannot hold a NUL")
 
 
 def _check_length(place: str, command: list[str]) -> None:
