@@ -93,7 +93,7 @@ def test_tasks_per_resource():
         ("--taskmap=::", 'Invalid taskmap URI "::"'),
         ("--requires=(a", r"--requires='\(a': "),
         ("--add-file=/nonexistent", "--add-file=/nonexistent: .*No such file"),
-        ("-S a=1 -S a.b=2", "--setattr: cannot set a.b: a is not an object"),
+        ("-S a=1 -S a.b=2", "--setattr: cannot set system.a.b: system.a is not an object"),
     ],
 )
 def test_bad_options(line, text):

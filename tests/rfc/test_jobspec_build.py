@@ -200,7 +200,9 @@ def test_set_attribute():
         "system": {"duration": 0, "job": {"name": "a"}, "bank": "b", "user": 2},
         "user": {"x": {"y": 1}},
     }
-    with pytest.raises(FormatError, match=r"cannot set duration\.x: system\.duration is not an object"):
+    with pytest.raises(
+        FormatError, match=r"cannot set system\.duration\.x: system\.duration is not an object"
+    ):
         build.set_attribute(made, "duration.x", 1)
 
 

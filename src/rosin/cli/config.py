@@ -190,13 +190,9 @@ def _set(args: argparse.Namespace) -> None:
         kind = args.type or _type_of(lookup(config, args.key))
         if kind is None:
             raise ValueError("Type is unknown, please specify --type")
-        *tables, name = args.key.split(".")
-        table = config
-        for part in tables:
-            table = table.setdefault(part, {})
-            if not isinstance(table, dict):
-                raise ValueError(f"{args.key}: '{part}' is not a table")
-        table[name] = convert(args.value, kind)
+        from rosin.rfc import treedict
+
+        treedict.put(config, args.key, convert(args.value, kind))
         h.rpc("config.load", config).get()
 
 

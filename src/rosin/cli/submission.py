@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.rfc import jobspec_build
+from rosin.errors import FormatError
+from rosin.rfc import jobspec_build, treedict
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -293,12 +294,10 @@ def set_attribute(obj: Object, key: str, value: Any) -> None:
     steps = key.removeprefix("attributes").lstrip(".").split(".")
     if not key.startswith((".", "attributes.", "user.", "system.")):
         steps.insert(0, "system")
-    node = obj["attributes"]
-    for step in steps[:-1]:
-        node = node.setdefault(step, {})
-        if not isinstance(node, dict):
-            raise ValueError(f"--setattr: cannot set {key}: {step} is not an object")
-    node[steps[-1]] = value
+    try:
+        treedict.put(obj["attributes"], ".".join(steps), value)
+    except FormatError as exc:
+        raise ValueError(f"--setattr: {exc}") from None
 
 
 def set_cc(obj: Object, cc: str) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.rfc import fsd
+from rosin.rfc import fsd, treedict
 from rosin.rfc.count import MAX_COUNT
 from rosin.rfc.payload import describe
 
@@ -315,12 +315,7 @@ def set_attribute(jobspec: dict[str, Any], path: str, value: Any) -> None:
     steps = path.removeprefix("attributes.").split(".")
     if steps[0] not in ("system", "user") or len(steps) == 1:
         steps.insert(0, "system")
-    node = jobspec["attributes"]
-    for depth, step in enumerate(steps[:-1], 1):
-        node = node.setdefault(step, {})
-        if type(node) is not dict:
-            raise FormatError(f"jobspec: cannot set {path}: {'.'.join(steps[:depth])} is not an object")
-    node[steps[-1]] = value
+    treedict.put(jobspec["attributes"], ".".join(steps), value)
 
 
 def add_file(

@@ -10,7 +10,9 @@ from rosin import _json
 from rosin.cli.base import connect, die
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
+from rosin.errors import FormatError
 from rosin.job.control import memo_async
+from rosin.rfc import treedict
 
 
 def _value(text: str) -> Any:
@@ -30,13 +32,10 @@ def make_memo(prog: str, pairs: list[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals:
             die(prog, f"memo: no value for key={key}")
-        *path, last = key.split(".")
-        node = memo
-        for step in path:
-            node = node.setdefault(step, {})
-            if not isinstance(node, dict):
-                die(prog, f"memo: failed to set {pair}: {step} is not an object")
-        node[last] = _value(text)
+        try:
+            treedict.put(memo, key, _value(text))
+        except FormatError as exc:
+            die(prog, f"memo: {exc}")
     return memo
 
 

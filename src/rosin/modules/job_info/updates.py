@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from rosin.modules.job_info.chunks import named
+from rosin.rfc.treedict import with_value
 
 #: Key: (name of its update events, the paths that they may change).
 KEYS = {
@@ -15,19 +16,11 @@ KEYS = {
 }
 
 
-def _with_value(obj: Any, path: str, value: Any) -> dict[str, Any]:
-    """A copy of ``obj`` with the value at a dotted path set; only what changes is copied."""
-    new = dict(obj) if isinstance(obj, dict) else {}
-    head, dot, rest = path.partition(".")
-    new[head] = _with_value(new.get(head), rest, value) if dot else value
-    return new
-
-
 def apply(key: str, obj: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     """``obj``, a jobspec or an R, after an update event with this context; ``obj`` itself stays as it is."""
     for path, value in context.items():
         if path.partition(".")[0] in KEYS[key][1]:
-            obj = _with_value(obj, f"execution.{path}" if key == "R" else path, value)
+            obj = with_value(obj, f"execution.{path}" if key == "R" else path, value)
     return obj
 
 

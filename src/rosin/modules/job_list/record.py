@@ -29,9 +29,9 @@ from rosin.constants import (
 )
 from rosin.modules.job_list.attributes import Row
 from rosin.modules.job_list.demand import Allocation, Demand
-from rosin.modules.job_list.jsonpath import merge, with_value
 from rosin.rfc.payload import field
 from rosin.rfc.states import next_state
+from rosin.rfc.treedict import merge, with_value
 
 _NUMBER = (int, float)
 

@@ -17,7 +17,7 @@ from rosin.constants import (
     FLUX_JOB_RESULT_TIMEOUT,
     FLUX_JOB_STATE_NEW,
 )
-from rosin.errors import FormatError
+from rosin.rfc.treedict import merge, with_value
 
 #: Priority of a job that has not been given one.
 NO_PRIORITY = -1
@@ -128,20 +128,6 @@ def job_name(jobspec: dict[str, Any]) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def merge(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """RFC 27 annotation merge into a copy: objects merge, null deletes, emptied objects disappear."""
-    merged = dict(old)
-    for key, value in new.items():
-        if isinstance(value, dict):
-            below = merged.get(key)
-            value = merge(below if isinstance(below, dict) else {}, value) or None
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = value
-    return merged
-
-
 def check_updates(updates: dict[str, Any]) -> bool:
     """Tell whether every key is a period-delimited path below ``attributes``."""
     return all(key.startswith("attributes.") and all(key.split(".")) for key in updates)
@@ -152,17 +138,9 @@ def with_updates(jobspec: dict[str, Any], updates: dict[str, Any]) -> dict[str, 
 
     Raises FormatError when a path leads through something that is not an object.
     """
-    copy = dict(jobspec)
     for path, value in updates.items():
-        *parents, last = path.split(".")
-        place = copy
-        for name in parents:
-            below = place.get(name, {})
-            if not isinstance(below, dict):
-                raise FormatError(f"jobspec-update: {path}: '{name}' is not an object")
-            place[name] = place = dict(below)
-        place[last] = value
-    return copy
+        jobspec = with_value(jobspec, path, value, strict=True)
+    return jobspec
 
 
 def with_expiration(R: dict[str, Any], expiration: float) -> dict[str, Any]:
