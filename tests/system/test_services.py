@@ -54,7 +54,8 @@ def test_cleanup_commands_cannot_be_empty(h: Flux) -> None:
 
 def test_states_are_logged_in_the_words_of_flux(real_instance: RealInstance) -> None:
     lines = real_instance.run("dmesg").stdout.splitlines()
-    assert any("broker.info[0]: builtins-success: load-builtins->join" in line for line in lines)
+    for step in ("builtins-success: load-builtins->join", "sync-none: config-sync->init"):
+        assert any(f"broker.info[0]: {step} " in line for line in lines)
 
 
 def test_a_shutdown_streams_the_log() -> None:

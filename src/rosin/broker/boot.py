@@ -230,7 +230,7 @@ class Instance:
         await connector.listen()
         if broker.zygote is not None:
             broker.zygote.attach(asyncio.get_running_loop())
-        for event in ("builtins-success", "parent-none", "config-sync"):
+        for event in ("builtins-success", "parent-none", "sync-none"):
             self._post(event)
 
     async def _rc1(self) -> bool:

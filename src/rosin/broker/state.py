@@ -26,7 +26,7 @@ STATES = (
 _NEXT: dict[str, dict[str, str]] = {
     "load-builtins": {"builtins-success": "join", "builtins-fail": "exit"},
     "join": {"parent-none": "config-sync", "parent-ready": "config-sync", "parent-fail": "shutdown"},
-    "config-sync": {"config-sync": "init", "config-fail": "shutdown"},
+    "config-sync": {"sync-none": "init", "sync-fail": "shutdown"},
     "init": {"rc1-success": "quorum", "rc1-none": "quorum", "rc1-fail": "shutdown"},
     "quorum": {"quorum-full": "run", "quorum-fail": "shutdown"},
     "run": {
