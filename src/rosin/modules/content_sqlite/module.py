@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import BrokerModule, request_handler
+from rosin.broker.tstat import Tstat
 from rosin.kvs.batch import decode
 from rosin.modules.content_sqlite.database import MAX_MARK, Database
 from rosin.rfc import blobref
@@ -27,36 +28,6 @@ JOURNAL_MODES = ("DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL", "OFF")
 SYNCHRONOUS = ("EXTRA", "FULL", "NORMAL", "OFF")
 #: Journal records in one answer.
 JOURNAL_RECORDS = 1000
-
-
-class Times:
-    """Count and duration of operations, in milliseconds, as in flux-core's statistics."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self.count, self.min, self.max, self.mean, self._m2 = 0, 0.0, 0.0, 0.0, 0.0
-
-    def add(self, seconds: float) -> None:
-        """Count one operation (Welford's running variance)."""
-        value = seconds * 1000
-        self.min = value if not self.count else min(self.min, value)
-        self.max = max(self.max, value)
-        self.count += 1
-        delta = value - self.mean
-        self.mean += delta / self.count
-        self._m2 += delta * (value - self.mean)
-
-    def report(self) -> dict[str, float]:
-        stddev = (self._m2 / (self.count - 1)) ** 0.5 if self.count > 1 else 0.0
-        return {
-            "count": self.count,
-            "min": self.min,
-            "max": self.max,
-            "mean": self.mean,
-            "stddev": stddev,
-        }
 
 
 class ContentSqlite(BrokerModule):
@@ -91,7 +62,7 @@ class ContentSqlite(BrokerModule):
                 if os.path.exists(name):
                     os.unlink(name)
         journal_mode, synchronous, checkpoints = self._settings(self.config)
-        self.load_time, self.store_time = Times(), Times()
+        self.load_time, self.store_time = Tstat(), Tstat()
         self.db = Database(path, journal_mode, synchronous, checkpoints)
         try:
             await self.h.rpc("content.register-backing", {"name": "content-sqlite"})
@@ -153,7 +124,7 @@ class ContentSqlite(BrokerModule):
     def load(self, msg: Message) -> bytes:
         start = perf_counter()
         blob = self.db.load(msg.raw)
-        self.load_time.add(perf_counter() - start)
+        self.load_time.add((perf_counter() - start) * 1000)
         return blob
 
     @request_handler("content-backing.store", prefix=False)
@@ -165,7 +136,7 @@ class ContentSqlite(BrokerModule):
         except OSError as error:
             self._failed(error)
             raise
-        self.store_time.add(perf_counter() - start)
+        self.store_time.add((perf_counter() - start) * 1000)
         return digest
 
     @request_handler("content-backing.validate", prefix=False)
@@ -183,7 +154,7 @@ class ContentSqlite(BrokerModule):
             self._failed(error)
             raise
         self._failing = False
-        self.store_time.add(perf_counter() - start)
+        self.store_time.add((perf_counter() - start) * 1000)
 
     # -- checkpoints and journal -----------------------------------------------------------------------
 

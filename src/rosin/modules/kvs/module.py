@@ -11,6 +11,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.tstat import Tstat
 from rosin.constants import (
     FLUX_KVS_SYNC,
     FLUX_KVS_TREEOBJ,
@@ -21,7 +22,7 @@ from rosin.errors import FormatError
 from rosin.modules.kvs import lookup as walk
 from rosin.modules.kvs.namespace import PRIMARY, Namespace, Request, Requester, changed_keys
 from rosin.modules.kvs.objects import Missing, Objects
-from rosin.modules.kvs.statistics import Counter, report
+from rosin.modules.kvs.statistics import report
 from rosin.modules.kvs.storage import Storage
 from rosin.modules.kvs.transaction import apply, decode_op, normalize
 from rosin.rfc import blobref, treeobj
@@ -47,7 +48,7 @@ class Kvs(BrokerModule):
         self.instance_owner = int(self.attrs.get("security.owner", self.h.userid))
         self.objects = Objects(self.attrs.get("content.hash", "sha1"))
         self.namespaces: dict[str, Namespace] = {}
-        self.opcount = Counter()
+        self.opcount = Tstat()
         self._serial = 0
         self._waiting = 0
         self._ready: list[Namespace] = []
