@@ -9,7 +9,12 @@ import pytest
 
 from rosin.constants import FLUX_CORE_VERSION, FLUX_RPC_STREAMING
 from rosin.handle import Flux
+from rosin.job.events import event_wait
+from rosin.job.submission import submit
 from rosin.rfc import eventlog, treeobj
+from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.message import Message
+from rosin.rfc.rset import ResourceSet
 from rosin.testing.process import RealInstance
 
 pytestmark = pytest.mark.system
@@ -77,3 +82,38 @@ def test_starts_and_clean_ends_are_noted(tmp_path: Path) -> None:
             context = eventlog.decode(treeobj.val_data(answer["val"]))[-1].context
     assert names == ["start", "finish", "start"]
     assert context == {"version": 1, "core_version": FLUX_CORE_VERSION}
+
+
+def test_a_client_can_be_the_scheduler() -> None:
+    """RFC 27 and 28 over the socket: hello, acquire, ready, then one request at a time."""
+    with RealInstance() as instance, Flux(instance.uri) as sched, Flux(instance.uri) as user:
+        user.rpc("module.remove", {"name": "sched-simple"}).get()
+        sched.service_register("sched").get()
+        assert (
+            list(sched.rpc("job-manager.sched-hello", {"partial-ok": False}, flags=FLUX_RPC_STREAMING)) == []
+        )
+        acquire = sched.rpc("resource.acquire", None, flags=FLUX_RPC_STREAMING)
+        offered = acquire.get()
+        assert offered["up"] == "0"
+        assert sched.rpc("job-manager.sched-ready", {"mode": "limited", "limit": 1}).get() == {"count": 0}
+        rset = ResourceSet.decode(offered["resources"]).encode()
+        seen = []
+
+        def alloc(msg: Message) -> None:
+            seen.append("alloc")
+            answer = {"id": msg.args["id"], "type": 0, "annotations": {"sched": {"note": "mine"}}, "R": rset}
+            sched.respond(msg, answer)
+
+        def free(msg: Message) -> None:
+            seen.append("free")
+            if seen.count("free") == 2:
+                sched.reactor_stop()
+
+        sched.on_request("sched.alloc", alloc)
+        sched.on_request("sched.free", free)
+        jobs = [submit(user, from_command(["true"])) for _ in range(2)]
+        sched.reactor_run()
+        assert sorted(seen) == ["alloc", "alloc", "free", "free"]
+        for id in jobs:
+            assert event_wait(user, id, "alloc").context == {"annotations": {"sched": {"note": "mine"}}}
+            event_wait(user, id, "clean")
