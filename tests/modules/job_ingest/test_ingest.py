@@ -214,6 +214,26 @@ async def test_novalidate_skips_validation_and_feasibility():
         await submit(h, vertex(count=10**9, colour="red"), flags=8)
 
 
+@pytest.mark.parametrize(
+    ("constraints", "text"),
+    [
+        ({"nosuch": []}, "nosuch"),
+        ({"hostlist": ["node[1-3]"]}, "host constraint contains invalid hosts: host 'node3' not found"),
+        ({"and": [{"not": [{"hostlist": ["node1", "x"]}]}]}, "host 'x' not found"),
+    ],
+)
+async def test_constraints_that_nothing_can_meet(constraints, text):
+    async with Instance([Kvs, Manager, "job-ingest"], attrs={"hostlist": "node[1-2]"}) as inst:
+        h = await inst.connect()
+        spec = jobspec()
+        spec["attributes"]["system"]["constraints"] = {"hostlist": ["node[1-2]"]}
+        await submit(h, spec)
+        spec["attributes"]["system"]["constraints"] = constraints
+        with pytest.raises(OSError, match=text) as caught:
+            await submit(h, spec)
+        assert caught.value.errno == errno.EINVAL
+
+
 async def test_feasibility_is_asked_where_the_configuration_wants_it():
     async with instance(Feasibility) as inst:
         h = await inst.connect()

@@ -17,8 +17,9 @@ from rosin.errors import FormatError
 from rosin.modules.job_ingest.batch import Batch, refusals
 from rosin.modules.job_ingest.policy import Policy
 from rosin.modules.job_ingest.request import Submission, validate
-from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, checks
+from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, check_constraints, checks
 from rosin.rfc import fluid
+from rosin.rfc.hostlist import Hostlist
 
 if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
@@ -41,6 +42,7 @@ class JobIngest(BrokerModule):
             raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {_MAX_GENERATOR}")
         self._policy = Policy(self.config)
         self._checks = checks(self.config)
+        self._hosts = frozenset(Hostlist(self.attrs.get("hostlist", "")))
         self._batch = Batch()
         self._batches: set[asyncio.Task[None]] = set()
         self._checking: set[Submission] = set()
@@ -95,6 +97,7 @@ class JobIngest(BrokerModule):
             wanted = self._checks if submission.validate else frozenset[str]()
             if JOBSPEC in wanted:
                 validate(submission.jobspec)
+                check_constraints(submission.jobspec, self._hosts)
             elif not isinstance(submission.jobspec, dict):
                 raise OSError(errno.EINVAL, "jobspec: expected an object")
         except OSError:

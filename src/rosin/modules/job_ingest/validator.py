@@ -7,10 +7,16 @@ instance could ever run it.
 
 from __future__ import annotations
 
-from typing import Any
+import errno
+from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
+from rosin.rfc import constraint
+from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Set
 
 JOBSPEC, FEASIBILITY = "jobspec", "feasibility"
 
@@ -26,3 +32,32 @@ def checks(config: dict[str, Any]) -> frozenset[str]:
             known = f"{JOBSPEC}, {FEASIBILITY}"
             raise FormatError(f"ingest.validator.plugins: {name!r} is not a check (known: {known})")
     return frozenset(names)
+
+
+def check_constraints(jobspec: dict[str, Any], hosts: Set[str]) -> None:
+    """Refuse constraints (RFC 31) of the wrong form, and hosts that the instance does not have.
+
+    ``hosts`` are those of the instance, none if they are not known. Raises OSError EINVAL.
+    """
+    asked = jobspec["attributes"]["system"].get("constraints")
+    if asked is None:
+        return
+    try:
+        constraint.validate(asked)
+    except FormatError as error:
+        raise OSError(errno.EINVAL, str(error)) from None
+    for host in _hosts(asked) if hosts else ():
+        if host not in hosts:
+            text = f"host constraint contains invalid hosts: host '{host}' not found"
+            raise OSError(errno.EINVAL, text)
+
+
+def _hosts(asked: dict[str, Any]) -> Iterator[str]:
+    """The hosts that a constraint names, in order."""
+    for operator, arguments in asked.items():
+        if operator == "hostlist":
+            for hostlist in arguments:
+                yield from Hostlist(hostlist)
+        elif operator in ("and", "or", "not"):
+            for argument in arguments:
+                yield from _hosts(argument)
