@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The payload of ``content.commit``: everything that one KVS transaction wants stored, or nothing of it.
+"""The payload of ``content-backing.commit``: what one KVS transaction wants stored, all or nothing of it.
 
-A private message from the KVS to the content service and on to its backing store. It carries blobs, perhaps
+A private message from the KVS or the content service to the backing store. It carries blobs, perhaps
 one journal record and perhaps a checkpoint, which are stored in one transaction; the answer comes after.
 One message, raw: a length, a JSON header, the digests, the journal record, then the blobs.
 
@@ -79,7 +79,7 @@ def decode(payload: bytes) -> Batch:
             blobs.append(payload[at : at + size])
             at += size
     except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"content.commit: malformed batch: {error}") from None
+        raise FormatError(f"content-backing.commit: malformed batch: {error}") from None
     if at != len(payload):
-        raise FormatError(f"content.commit: expected {at} bytes, got {len(payload)}")
+        raise FormatError(f"content-backing.commit: expected {at} bytes, got {len(payload)}")
     return Batch(digests, blobs, journal, header.get("checkpoint"))

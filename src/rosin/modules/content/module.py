@@ -160,23 +160,7 @@ class Content(BrokerModule):
             for digest in blobs:
                 self.cache.cleaned(digest)
 
-    # -- the KVS's transactions ----------------------------------------------------------------------
-
-    @request_handler("commit")
-    def commit(self, msg: Message) -> Any:
-        """Store a batch of the KVS (``rosin.kvs.batch``). ENOSYS: there is no backing store."""
-        if self.backing is None:
-            raise OSError(errno.ENOSYS, "content: no backing store is loaded")
-        self.h.rpc("content-backing.commit", msg.raw).then(self._committed, msg)
-        return DEFERRED
-
-    def _committed(self, rpc: Any, msg: Message) -> None:
-        try:
-            rpc.get_raw()
-        except OSError as error:
-            self.respond_exception(msg, error)
-        else:
-            self.respond(msg)
+    # -- the KVS's journal ---------------------------------------------------------------------------
 
     @request_handler("journal-get")
     async def journal_get(self, msg: Message) -> bytes:

@@ -31,6 +31,7 @@ _STORE = (
     "INSERT INTO objects (hash, size, object, epoch) VALUES (?, -1, ?, ?)"
     " ON CONFLICT (hash) DO UPDATE SET epoch = excluded.epoch WHERE epoch < excluded.epoch"
 )
+_JOURNAL = "INSERT OR REPLACE INTO journal VALUES (?, ?, ?)"
 _ERRNOS = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_READONLY: errno.EROFS,
@@ -70,10 +71,12 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-            raise OSError(
-                _ERRNOS.get(code, errno.EIO), f"content-sqlite: cannot {action} {self.path}: {error}"
-            ) from None
+            raise self._error(action, error) from None
+
+    def _error(self, action: str, error: sqlite3.Error) -> OSError:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        text = f"content-sqlite: cannot {action} {self.path}: {error}"
+        return OSError(_ERRNOS.get(code, errno.EIO), text)
 
     def _prepare(self) -> None:
         run = self._db.execute
@@ -141,16 +144,26 @@ class Database:
 
     def commit(self, batch: Batch) -> None:
         """Store blobs, journal record and checkpoint of *batch* in one transaction."""
+        if batch.journal is not None and not batch.blobs and batch.checkpoint is None:
+            self._append_journal(batch.journal)
+            return
         with self._transaction("write") as db:
             if batch.blobs:
                 epoch = self.epoch
                 db.executemany(_STORE, [(digest, blob, epoch) for digest, blob in batch.items()])
             if batch.journal is not None:
-                db.execute("INSERT OR REPLACE INTO journal VALUES (?, ?, ?)", batch.journal)
+                db.execute(_JOURNAL, batch.journal)
             if batch.checkpoint is not None:
                 self._put_checkpoint(batch.checkpoint)
         if batch.checkpoint is not None:
             self.epoch += 1
+
+    def _append_journal(self, entry: tuple[int, str, bytes]) -> None:
+        """What nearly every transaction of the KVS is: one statement, which is its own transaction."""
+        try:
+            self._db.execute(_JOURNAL, entry)
+        except sqlite3.Error as error:
+            raise self._error("write", error) from None
 
     def checkpoint_put(self, value: dict[str, Any]) -> None:
         """Add a checkpoint; the oldest beyond *max_checkpoints* go."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 #: A run is split when it holds more than twice this number of entries.
 RUN = 64
 
+_HASHES = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}
 _HEAD = b'{"data":{'
 _TAIL = b'},"type":"dir","ver":1}'
 
@@ -121,9 +122,9 @@ class Directory:
     def _digest(self) -> str:
         runs, states = self.runs, self._states
         if len(runs) < 2:
-            return str(hashlib.new(self.algo, self.encode()).hexdigest())
+            return str(_HASHES[self.algo](self.encode()).hexdigest())
         if not states:
-            states.append(hashlib.new(self.algo, _HEAD))
+            states.append(_HASHES[self.algo](_HEAD))
         state = states[-1].copy()
         for index in range(len(states) - 1, len(runs)):
             if index:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What the KVS keeps in the content service: loads, journal records, checkpoints.
+"""What the KVS keeps in the content store: loads, journal records, checkpoints.
 
 A transaction on ``primary`` is acknowledged when its journal record is stored. The directories that it made
 stay in memory; a checkpoint writes those that the current root still reaches, together with the root, and
@@ -106,7 +106,7 @@ class Storage:
         namespace.pending = root
         record, refs = journal.record(batch, self.objects)
         payload = self._batch(refs, (namespace.seq + 1, namespace.root, record)).encode()
-        self.module.h.rpc("content.commit", payload).then(
+        self.module.h.rpc("content-backing.commit", payload).then(
             self._stored, namespace, batch, root, refs, len(record), sync
         )
 
@@ -215,7 +215,7 @@ class Storage:
         refs = self.objects.reachable([treeobj.dirref(root)])
         value = {"version": 1, "rootref": root, "sequence": seq, "timestamp": self.module.now()}
         rest = await self._write(refs)
-        await self.module.h.rpc("content.commit", self._batch(rest, None, value).encode()).raw()
+        await self.module.h.rpc("content-backing.commit", self._batch(rest, None, value).encode()).raw()
         # Not before all of it is stored: what is settled stands for everything that it refers to.
         self.objects.settle(refs)
         self._records = self._bytes = 0
@@ -232,7 +232,7 @@ class Storage:
             if blob is None:
                 continue
             if part and (size + len(blob) > MESSAGE_BYTES or len(part) == MESSAGE_BLOBS):
-                await self.module.h.rpc("content.commit", self._batch(part).encode()).raw()
+                await self.module.h.rpc("content-backing.commit", self._batch(part).encode()).raw()
                 part, size = [], 0
             part.append(ref)
             size += len(blob)
@@ -256,7 +256,7 @@ class Storage:
         large = [ref for ref in large if self.objects.fresh[ref].__class__ is bytes]
         try:
             rest = await self._write(large)
-            await self.module.h.rpc("content.commit", self._batch(rest).encode()).raw()
+            await self.module.h.rpc("content-backing.commit", self._batch(rest).encode()).raw()
             self.objects.settle(large)
         except OSError as error:
             if error.errno != errno.ENOSYS:
