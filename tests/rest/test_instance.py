@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -50,7 +51,6 @@ async def test_instance_that_goes_and_comes_back(make, tmp_path):
 
 async def test_lifespan_is_not_needed_and_loops_may_change(real_instance):
     """Starlette's test client runs every request in a loop of its own."""
-    import asyncio
     import threading
 
     import httpx
@@ -82,7 +82,7 @@ async def test_stop_answers_first(make, path):
         assert (await client.get("/ready")).status_code == 200
         answer = await client.post(path)
         assert (answer.status_code, answer.json()) == (200, {"Message": "The instance is stopping."})
-        assert instance.process.wait(30) == 129  # its initial program was hung up on
+        assert await asyncio.to_thread(instance.process.wait, 30) == 129  # its initial program was hung up on
         here = client.app.state.instances.current()
         while here.handle is not None:
             await here.changed.wait(10)
