@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """A state directory that is full, damaged or taken away: clear errors, nothing lost, service goes on."""
 
+import contextlib
 import errno
 import os
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from rosin.constants import FLUX_KVS_READDIR
 from rosin.handle import Flux
 from rosin.job.submission import submit_async
 from rosin.rfc import treeobj
+from rosin.rfc.jobpath import job_key
 from rosin.rfc.jobspec_build import from_command
 from rosin.testing.process import RealInstance
 
@@ -165,3 +169,24 @@ def test_database_removed_while_running(tmp_path: Path) -> None:
             assert get(h, "key") == b"other"
         assert instance.stop() == 0
     assert "Traceback" not in instance.stderr
+
+
+def test_a_job_whose_log_is_lost_is_set_aside(tmp_path: Path) -> None:
+    """A blob that is missing is damage, not a job that never was: nothing is removed on its account."""
+    state = tmp_path / "state"
+    with RealInstance("-S", f"statedir={state}") as instance, Flux(instance.uri) as h:
+        ids = [submit_async(h, mock()).get_id() for _ in range(3)]
+        h.rpc("job-manager.drain").get()
+    with contextlib.closing(sqlite3.connect(state / "content.sqlite")) as db:
+        needle = b'"name":"submit"'
+        rows = db.execute("SELECT hash FROM objects WHERE instr(object, ?) > 0", (needle,)).fetchall()
+        assert len(rows) >= len(ids)
+        db.execute("DELETE FROM objects WHERE hash = ?", rows[0])
+        db.commit()
+    with RealInstance("-S", f"statedir={state}") as instance, Flux(instance.uri) as h:
+        rows = h.rpc("job-list.list", {"max_entries": 0, "attrs": ["state"]}).get()["jobs"]
+        (missing,) = set(ids) - {row["id"] for row in rows}
+        key = f"job-lost+found.{job_key(missing)}"
+        answer = h.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": FLUX_KVS_READDIR}).get()
+        assert "jobspec" in answer["val"]["data"]
+    assert f"job {int(missing)} not replayed: eventlog: " in instance.stderr

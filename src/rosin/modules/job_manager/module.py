@@ -25,7 +25,7 @@ from rosin.modules.job_manager.limits import Limits
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.purge import Purge
 from rosin.modules.job_manager.queues import Queues
-from rosin.rfc import treeobj
+from rosin.rfc import blobref, treeobj
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field
 
@@ -104,9 +104,13 @@ class JobManager(BrokerModule):
 
         return value()
 
+    def _blob(self, ref: str) -> Awaitable[bytes]:
+        """Ask for a blob now; await its bytes."""
+        return self.h.rpc("content.load", blobref.parse(ref)[1]).raw()
+
     async def _load(self) -> None:
         """Replay all jobs that the KVS holds, then restore the checkpoint."""
-        count, lost = await walk.load(self.manager, self._lookup)
+        count, lost = await walk.load(self.manager, self._lookup, self._blob)
         for id, reason in lost:
             await self._set_aside(id, reason)
         try:
