@@ -38,6 +38,8 @@ from rosin.rfc.payload import field
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
 
+_UCRED = struct.Struct("iII")  # pid, uid, gid
+
 
 class Client(Peer):
     """A connected program: its user, its services, what it has asked for. Sends by :meth:`send`."""
@@ -160,9 +162,8 @@ class SocketClient(Client, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         try:
-            sock = transport.get_extra_info("socket")
-            self.userid, self.rolemask = self.connector.authenticate(sock)
-            self._pid = peer_pid(sock)
+            userid, self._pid = peer_credentials(transport.get_extra_info("socket"))
+            self.userid, self.rolemask = self.connector.authenticate(userid)
         except OSError as exc:
             self._transport.write(bytes((exc.errno or errno.EPERM,)))
             self._transport.close()
@@ -263,9 +264,8 @@ class ConnectorLocal(BrokerModule):
             text = os.strerror(exc.errno) if exc.errno else str(exc)
             raise OSError(exc.errno or errno.EIO, f"cannot listen on {path}: {text}") from None
 
-    def authenticate(self, sock: socket.socket) -> tuple[int, int]:
-        """User and roles of the process at the other end. Raises PermissionError for unwelcome guests."""
-        uid = peer_uid(sock)
+    def authenticate(self, uid: int) -> tuple[int, int]:
+        """User and roles of a program that runs as ``uid``. Raises PermissionError for unwelcome guests."""
         if uid == self.broker.owner or (uid == 0 and self._allow_root):
             return self.broker.owner, FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
         if self._allow_guests:
@@ -297,19 +297,10 @@ class ConnectorLocal(BrokerModule):
         self.clients.add(client)
 
 
-def peer_uid(sock: socket.socket) -> int:
-    """Effective user of the process at the other end of a UNIX socket."""
+def peer_credentials(sock: socket.socket) -> tuple[int, int]:
+    """Effective user and id of the process at the other end of a UNIX socket; -1 for an id that is hidden."""
     if sys.platform == "linux":
-        _pid, uid, _gid = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-        return int(uid)
+        pid, uid, _gid = _UCRED.unpack(sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        return uid, pid
     # macOS and BSD: struct xucred through LOCAL_PEERCRED (version, uid, ...)
-    data = sock.getsockopt(0, 1, 76)
-    return int(struct.unpack_from("=II", data)[1])
-
-
-def peer_pid(sock: socket.socket) -> int:
-    """Process at the other end of a UNIX socket, -1 if the system does not tell."""
-    if sys.platform != "linux":
-        return -1
-    pid, _uid, _gid = struct.unpack("iII", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    return int(pid)
+    return int(struct.unpack_from("=II", sock.getsockopt(0, 1, 76))[1]), -1

@@ -3,16 +3,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
 def new_uuid() -> bytes:
-    """A routing identity (RFC 3: a UUID string)."""
-    return str(uuid4()).encode()
+    """A routing identity (RFC 3: the text of a random UUID)."""
+    text = os.urandom(16).hex()
+    variant = "89ab"[int(text[16], 16) & 3]
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}".encode()
 
 
 class Subscriptions:

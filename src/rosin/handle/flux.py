@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from rosin.handle.future import Future
     from rosin.rfc.message import Message
 
-_READ_SIZE = 1 << 18
+#: Bytes to read at once: few at first, as memory for many costs more than a small message, then as it comes.
+_READ_SIZE = 1 << 14
+_MAX_READ_SIZE = 1 << 18
 
 
 def connect(path: str) -> socket.socket:
@@ -84,6 +86,7 @@ class Flux(Handle):
         self._owner: int | None = None
         self._depth = 0
         self._reader = FrameReader()
+        self._read_size = _READ_SIZE
         self._trace = "FLUX_HANDLE_TRACE" in os.environ
         self._sock: socket.socket | None = connect(path)
         self.reactor.busy = self._busy
@@ -153,9 +156,13 @@ class Flux(Handle):
         self._fail(error(errnum, f"Lost connection to the broker at {self.uri}"))
 
     def _readable(self, _revents: int = 0) -> None:
+        self._read(socket.MSG_DONTWAIT)
+
+    def _read(self, flags: int) -> None:
+        """Take what has come; without flags, wait for it."""
         assert self._sock is not None
         try:
-            data = self._sock.recv(_READ_SIZE, socket.MSG_DONTWAIT)
+            data = self._sock.recv(self._read_size, flags)
         except BlockingIOError:
             return
         except OSError as exc:
@@ -164,6 +171,8 @@ class Flux(Handle):
         if not data:
             self._disconnected(errno.ECONNRESET)
             return
+        if len(data) == self._read_size < _MAX_READ_SIZE:
+            self._read_size *= 4
         try:
             messages = self._reader.feed(data)
         except FormatError as exc:
@@ -185,11 +194,14 @@ class Flux(Handle):
 
     def _poll(self, timeout: float) -> None:
         """Wait for the socket alone and take what has come."""
+        if timeout < 0:
+            self._read(0)
+            return
         import select
 
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
-        if poll.poll(None if timeout < 0 else timeout * 1000):
+        if poll.poll(timeout * 1000):
             self._readable()
 
     def _wait(self, future: Future, timeout: float) -> None:
