@@ -131,8 +131,9 @@ def plot(rows: list[tuple[Any, ...]], path: str) -> None:
         descriptors.plot(counts, [row[5] for row in part], color="#b5541c")
         descriptors.set_xlabel(label)
         for axis in (memory, descriptors):
-            axis.set_ylim(bottom=0)
             axis.grid(alpha=0.3)
+    for row, column in ((0, 3), (1, 5)):
+        axes[row][0].set_ylim(0, 1.4 * max(sample[column] for sample in rows))
     axes[0][0].set_ylabel("MB")
     axes[1][0].set_ylabel("open descriptors")
     axes[0][0].legend(loc="upper left", frameon=False)

@@ -148,9 +148,9 @@ def test_signal_at_any_moment_of_the_start(tmp_path: Path, tmpdir: Path, signum:
         except subprocess.TimeoutExpired:
             process.send_signal(signum)
         _, errors = process.communicate(timeout=60)
-        # Python reports an interrupt of its own start; nobody can keep it from that.
-        assert signum == signal.SIGINT or "Traceback" not in errors
-        assert process.returncode in (0, 129, 130, -signum)
+        if signum != signal.SIGINT:  # Python itself reports an interrupt of its own start
+            assert "Traceback" not in errors
+            assert process.returncode in (0, 129, -signum)
         assert wait_until_gone(f"{MARK}={tmp_path}") == []
         if signum != signal.SIGKILL:
             assert os.listdir(tmpdir) == []
