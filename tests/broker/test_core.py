@@ -316,3 +316,39 @@ async def test_ping_names_the_route() -> None:
         answer = await h.rpc("echo.ping", {"seq": 1})
         assert answer["seq"] == 1
         assert answer["route"].startswith(h.client.uuid[:8].decode() + "!")
+
+
+class Mirror(BrokerModule):
+    """Follows Echo."""
+
+    name = "mirror-of-echo"
+    follows = ("echo",)
+
+
+class SecondMirror(Mirror):
+    name = "second-mirror"
+
+
+async def test_a_module_that_others_follow_cannot_be_removed() -> None:
+    async with Instance([Echo, Mirror, SecondMirror]) as inst:
+        h = await inst.connect()
+        text = "module echo is in use by second-mirror, mirror-of-echo: to be removed first, in this order"
+        for topic, payload in (("module.remove", {"name": "echo"}), ("echo.shutdown", None)):
+            with pytest.raises(OSError, match=text) as info:
+                await h.rpc(topic, payload)
+            assert info.value.errno == errno.EBUSY
+        assert await h.rpc("echo.plain", {}) is not None
+        for name in ("second-mirror", "mirror-of-echo", "echo"):
+            await h.rpc("module.remove", {"name": name})
+        listed = [module["name"] for module in (await h.rpc("module.list"))["mods"]]
+        assert "echo" not in listed
+
+
+@pytest.mark.parametrize("name", ["job-manager", "resource", "kvs"])
+async def test_jobs_are_not_cut_off_from_what_they_need(name: str) -> None:
+    from rosin.broker.loader import find
+    from rosin.broker.rc import MODULES
+
+    users = [user for user in MODULES if name in find(user).follows]
+    assert users
+    assert all(MODULES.index(user) > MODULES.index(name) for user in users)

@@ -163,17 +163,30 @@ class Broker:
         return module
 
     async def remove(self, name: str) -> None:
-        """Stop and unload a module. Raises OSError: ENOENT not loaded, EINPROGRESS already stopping."""
+        """Stop and unload a module.
+
+        Raises OSError: ENOENT not loaded, EINPROGRESS already stopping, EBUSY other modules follow it.
+        """
         module = self.modules.get(name)
         if module is None or module.builtin:
             raise OSError(errno.ENOENT, f"module {name} is not loaded")
         if module.stopping:
             raise OSError(errno.EINPROGRESS, f"module {name} is already being removed")
+        self.check_unused(name)
         module.stopping = True
         try:
             await module._stop()
         finally:
             self._unload(module)
+
+    def check_unused(self, name: str) -> None:
+        """Raise OSError EBUSY when modules are loaded that follow the module *name*."""
+        users = [user.module_name for user in self.modules.values() if name in user.follows]
+        if users:
+            text = (
+                f"module {name} is in use by {', '.join(reversed(users))}: to be removed first, in this order"
+            )
+            raise OSError(errno.EBUSY, text)
 
     def _unload(self, module: BrokerModule) -> None:
         self.remove_peer(module)

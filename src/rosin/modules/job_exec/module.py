@@ -63,6 +63,7 @@ class JobExec(BrokerModule):
     """Service ``job-exec``."""
 
     name = "job-exec"
+    follows = ("job-manager", "kvs")
 
     async def start(self) -> None:
         self.settings = config.parse(self.config, self.args)

@@ -48,6 +48,7 @@ class SchedSimple(BrokerModule):
 
     name = "sched-simple"
     services = ("sched", "feasibility")
+    follows = ("job-manager", "resource")
 
     async def start(self) -> None:
         """Acquire resources, learn what is in use, announce readiness."""
