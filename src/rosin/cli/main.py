@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 #: Command -> (module below rosin.cli, one-line help). A module has ``main(argv, prog) -> int``.
 COMMANDS: dict[str, tuple[str, str]] = {
     "R": ("R", "make, read and combine resource sets"),
+    "broker": ("start", "start, under the name that a nested instance's job runs"),
     "bulksubmit": ("bulksubmit", "submit many jobs made from lists of inputs"),
     "cancel": ("cancel", "cancel jobs"),
     "completion": ("completion", "print a completion script for a shell"),
