@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 HOST ?= 127.0.0.1
 PORT ?= 5000
+UI ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check bench docs clean browser
@@ -15,7 +16,8 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
 
 $(STAMP): pyproject.toml dropin/pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Rosin needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo 'Rosin needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e '.[dev]' -e dropin
@@ -24,10 +26,16 @@ $(STAMP): pyproject.toml dropin/pyproject.toml
 setup: $(STAMP) ## create .venv with Rosin, its drop-in and the development tools
 
 run: $(STAMP) ## start an instance with the REST API and web page (HOST, PORT)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" rosin start rosin serve --host $(HOST) --port $(PORT)
+	@echo 'Starting an instance on this machine; Ctrl-C stops it. In another terminal:'
+	@echo
+	@echo '    export PATH="$(CURDIR)/$(BIN):$$PATH"'
+	@echo '    rosin run hostname'
+	@echo '    rosin jobs -a'
+	@echo
+	@$(BIN)/rosin start $(BIN)/rosin serve --host $(HOST) --port $(PORT)
 
-test: $(STAMP) browser ## run all tests
-	$(BIN)/python -m pytest -q
+test: $(STAMP) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser
+	$(BIN)/python -m pytest -q $(if $(UI),,-m 'not ui')
 
 check: $(STAMP) ## check format, lint, types and layers
 	$(BIN)/ruff format --check .
@@ -46,7 +54,7 @@ browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null || { \
 	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
 	    && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
-	  || { echo 'The UI tests need Chromium: install the package "chromium".' >&2; exit 1; }
+	  || { echo 'The UI tests need Chromium: install the package "chromium", or say make test UI=' >&2; exit 1; }
 
 clean: ## remove .venv and what tools have left
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
