@@ -150,7 +150,9 @@ def test_signal_at_any_moment_of_the_start(tmp_path: Path, tmpdir: Path, signum:
         _, errors = process.communicate(timeout=60)
         if signum != signal.SIGINT:  # Python itself reports an interrupt of its own start
             assert "Traceback" not in errors
-            assert process.returncode in (0, 129, -signum)
+            # The program may have ended well just before it would have been hung up on.
+            aborted = "aborted after exit with rc=0" in errors
+            assert process.returncode in (0, 1 if aborted else 129, -signum)
         assert wait_until_gone(f"{MARK}={tmp_path}") == []
         if signum != signal.SIGKILL:
             assert os.listdir(tmpdir) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,8 +97,11 @@ class RealInstance:
         """``kill -9`` of the broker alone; its descendants must notice by themselves."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        # The initial program is not ours to leave behind.
+        # Neither the initial program nor a temporary run directory is ours to leave behind.
         self._collect()
+        run = os.path.dirname(self.uri.removeprefix("local://"))
+        if os.path.basename(run).startswith("flux-"):
+            shutil.rmtree(run, ignore_errors=True)
 
     def run(self, *command: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
         """Run a ``rosin`` command in this instance; text output is captured."""
