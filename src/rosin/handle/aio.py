@@ -49,7 +49,7 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         self.uri = uri
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
-        self._accepted: asyncio.Future[None] | None = loop.create_future()
+        self._accepted: asyncio.Future[None] = loop.create_future()
         self._closed: asyncio.Future[None] = loop.create_future()
         self._out: list[bytes] = []
         self._on_lost: Callable[[OSError], None] | None = None
@@ -73,7 +73,6 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
             raise OSError(
                 exc.errno or errno.ECONNREFUSED, f"Unable to connect to Flux: {path}: {exc.strerror or exc}"
             ) from None
-        assert handle._accepted is not None
         try:
             await asyncio.wait_for(asyncio.shield(handle._accepted), timeout)
         except TimeoutError:
@@ -112,13 +111,12 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._accepted is not None:
-            accepted, self._accepted = self._accepted, None
+        if not self._accepted.done():
             if data[0]:
                 text = f"Unable to connect to Flux: {self.uri}: {os.strerror(data[0])}"
-                accepted.set_exception(OSError(data[0], text))
+                self._accepted.set_exception(OSError(data[0], text))
                 return
-            accepted.set_result(None)
+            self._accepted.set_result(None)
             data = data[1:]
             if not data:
                 return
@@ -135,7 +133,7 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         failure = error(errno.ECONNRESET, f"Lost connection to the broker at {self.uri}")
-        if self._accepted is not None and not self._accepted.done():
+        if not self._accepted.done():
             self._accepted.set_exception(failure)
         if self._lost is None:
             self._fail(failure)

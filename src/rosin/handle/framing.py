@@ -11,7 +11,7 @@ from __future__ import annotations
 from struct import Struct
 
 from rosin.errors import FormatError
-from rosin.rfc.message import Message, decode, encode
+from rosin.rfc.message import Message, decode, encode_parts
 
 MAGIC = 0xFFEE0012
 #: Longest message accepted: nothing in Flux is larger than one blob of 1 GiB, and a peer that announces
@@ -24,8 +24,8 @@ _LENGTH = Struct(">I")
 
 def frame(msg: Message) -> bytes:
     """A message with its stream header."""
-    body = encode(msg)
-    return b"".join((_MAGIC, _LENGTH.pack(len(body)), body))
+    parts = encode_parts(msg)
+    return b"".join((_MAGIC, _LENGTH.pack(sum(map(len, parts))), *parts))
 
 
 class FrameReader:

@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, TypeVar, cast
 
+from rosin.handle.aio import AsyncFlux
 from rosin.rest.bell import Bell
-from rosin.rest.connection import Connection
 from rosin.rest.mirror import Mirror
 from rosin.rest.output import Outputs
 from rosin.rest.problem import Problem, of_error, unavailable
@@ -35,7 +35,7 @@ class Instance:
         self.mirror = Mirror()
         self.outputs = Outputs(self)
         self.changed = Bell()
-        self.handle: Connection | None = None
+        self.handle: AsyncFlux | None = None
         self.error: OSError | None = None
         self._tried = False
         self._shared: dict[str, asyncio.Future[Any]] = {}
@@ -48,7 +48,7 @@ class Instance:
         delay = _FIRST_DELAY
         while True:
             try:
-                self.handle = cast(Connection, await Connection.connect(self.settings.uri))
+                self.handle = await AsyncFlux.connect(self.settings.uri)
             except OSError as exc:
                 self._down(exc)
                 await asyncio.sleep(delay)
@@ -83,7 +83,7 @@ class Instance:
 
     # -- asking -----------------------------------------------------------------------------------
 
-    async def connected(self) -> Connection:
+    async def connected(self) -> AsyncFlux:
         """The handle. Raises Problem 503 when the instance is not there."""
         if not self._tried:
             await self.changed.wait(_PATIENCE)

@@ -17,8 +17,8 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from rosin.handle.aio import AsyncFlux
 from rosin.rest.app import create_app
-from rosin.rest.connection import Connection
 from rosin.rest.settings import Settings
 
 _GRACE = 5
@@ -102,7 +102,7 @@ def _remove_stale(path: str) -> None:
 
 async def _check_instance(uri: str | None) -> None:
     """Raises OSError if the instance cannot be reached."""
-    handle = await Connection.connect(uri)
+    handle = await AsyncFlux.connect(uri)
     await handle.close()
 
 

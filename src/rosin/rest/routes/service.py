@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import sys
 
 from fastapi import APIRouter, Request
@@ -29,8 +31,14 @@ async def stop_service(instance: Instance) -> Response:
     reply = await instance.answer(handle.rpc("attr.get", {"name": "security.owner"}))
     if int(reply["value"]) != handle.userid and handle.userid != 0:
         raise Problem(403, "only the owner of the instance can stop it")
+    reply = await instance.answer(handle.rpc("attr.get", {"name": "broker.pid"}))
+    initial_program = int(reply["value"]) == os.getppid()
 
     async def shut_down() -> None:
+        if initial_program:
+            # The instance lives as long as its initial program; ending is not being interrupted.
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         # Not waited for: the stream ends when the instance has gone, and this server may be part of it.
         rpc = handle.rpc("shutdown.start", {"loglevel": _LOG_ERRORS}, 0, FLUX_RPC_STREAMING)
         rpc.listen(_watch)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The asyncio handle on a real socket."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from rosin.handle import AsyncFlux
+from rosin.testing.process import RealInstance
+
+
+@pytest.mark.system
+async def test_it_talks_to_an_instance(real_instance: RealInstance) -> None:
+    h = await AsyncFlux.connect(real_instance.uri)
+    assert await h.attr("rank") == "0"
+    answers = await asyncio.gather(*(_ping(h, number) for number in range(100)))
+    assert answers == list(range(100))
+    with pytest.raises(OSError, match=r"No service matching"):
+        await h.rpc("no.such")
+    await h.close()
+    with pytest.raises(ConnectionResetError):
+        h.rpc("attr.get", {"name": "rank"})
+
+
+async def _ping(h: AsyncFlux, number: int) -> int:
+    return int((await h.rpc("broker.ping", {"seq": number}))["seq"])
+
+
+async def _serve(path: Path, answer: bytes) -> asyncio.AbstractServer:
+    async def client(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    return await asyncio.start_unix_server(client, path)
+
+
+@pytest.mark.parametrize(
+    ("answer", "exception"),
+    [(b"\x01", PermissionError), (b"", ConnectionResetError)],
+    ids=["refused", "closed"],
+)
+async def test_a_broker_that_does_not_want_us(
+    tmp_path: Path, answer: bytes, exception: type[OSError]
+) -> None:
+    async with await _serve(tmp_path / "s", answer):
+        with pytest.raises(exception, match=r"broker at|Unable to connect"):
+            await AsyncFlux.connect(f"local://{tmp_path}/s")
+
+
+async def test_a_socket_that_never_answers(tmp_path: Path) -> None:
+    accepted = asyncio.Event()
+
+    async def client(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set()
+
+    async with await asyncio.start_unix_server(client, tmp_path / "s"):
+        with pytest.raises(TimeoutError, match="does not answer"):
+            await AsyncFlux.connect(f"local://{tmp_path}/s", timeout=0.05)
+        assert accepted.is_set()
+
+
+async def test_no_socket(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"was not found"):
+        await AsyncFlux.connect(f"local://{tmp_path}/none")
+    with pytest.raises(OSError, match="not a connector"):
+        await AsyncFlux.connect("ssh://host/path")
