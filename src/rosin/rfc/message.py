@@ -254,6 +254,11 @@ def _part(data: bytes) -> bytes:
 
 def encode(msg: Message) -> bytes:
     """Encode a message for a UNIX stream socket, without the transport's own header."""
+    return b"".join(encode_parts(msg))
+
+
+def encode_parts(msg: Message) -> list[bytes]:
+    """What :func:`encode` joins, for who has something to put in front: a large payload is copied once."""
     flags = msg.flags & ~_PART_FLAGS
     parts: list[bytes] = []
     if msg.route is not None:
@@ -276,7 +281,7 @@ def encode(msg: Message) -> bytes:
             PROTO_MAGIC, PROTO_VERSION, msg.type, flags, msg.userid, msg.rolemask, msg.aux1, msg.matchtag
         )
     )
-    return b"".join(parts)
+    return parts
 
 
 def _split(buf: bytes, end: int) -> list[bytes]:

@@ -23,9 +23,21 @@ if TYPE_CHECKING:
     TreeObj = dict[str, Any]
 
 
+#: Characters of a value that is worth remembering, and of one that is too large for it.
+_LARGE = 4096
+_HUGE = 4 << 20
+#: The text and the data of the last large value made here: the next service of a broker gets the very same
+#: text and need not decode it.
+_last: tuple[str, bytes] = ("", b"")
+
+
 def val(data: bytes | bytearray | memoryview) -> TreeObj:
     """An inline value."""
-    return {"ver": 1, "type": "val", "data": b2a_base64(data, newline=False).decode("ascii")}
+    global _last
+    text = b2a_base64(data, newline=False).decode("ascii")
+    if _LARGE <= len(text) < _HUGE and type(data) is bytes:
+        _last = (text, data)
+    return {"ver": 1, "type": "val", "data": text}
 
 
 def valref(refs: Sequence[str]) -> TreeObj:
@@ -69,7 +81,8 @@ def val_data(obj: TreeObj) -> bytes:
     try:
         if obj["type"] != "val":
             raise FormatError(f"treeobj: expected a val, got a {obj['type']}")
-        return a2b_base64(obj["data"], strict_mode=True)
+        text, last = obj["data"], _last
+        return last[1] if text is last[0] else a2b_base64(text, strict_mode=True)
     except (KeyError, TypeError, Base64Error, ValueError) as error:
         if isinstance(error, FormatError):
             raise
