@@ -137,3 +137,14 @@ def test_a_second_thread_is_refused_while_the_first_waits(real_instance: RealIns
 def _swallow(waiting: object) -> None:
     with pytest.raises(OSError):
         waiting.get()  # type: ignore[attr-defined]
+
+
+def test_a_request_to_a_broker_that_has_just_died() -> None:
+    with RealInstance() as instance:
+        h = Flux(instance.uri)
+        waiting = h.rpc("kvs.wait-version", {"rootseq": 1 << 30, "namespace": "primary"})
+        instance.kill()
+        with pytest.raises(ConnectionError):
+            h.rpc("attr.get", {"name": "rank"})
+        with pytest.raises(ConnectionError):
+            waiting.get()

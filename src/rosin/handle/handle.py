@@ -150,7 +150,7 @@ class Handle:
         try:
             self._send(Message.request(rpc.topic, payload, nodeid, msgflags, tag))
         except BaseException:
-            del self._rpcs[tag]
+            self._rpcs.pop(tag, None)  # a lost connection has failed and forgotten them all
             raise
         return rpc
 
