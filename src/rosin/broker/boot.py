@@ -13,7 +13,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker import rc, rundir
+from rosin.broker import enclosing, rc, rundir
 from rosin.broker.broker import Broker
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.peer import new_uuid
@@ -71,6 +71,8 @@ _DEFAULTS = {
 }
 #: What follows from how the broker was started and cannot be asked for.
 _FIXED = ("broker.pid", "broker.starttime", "broker.uuid", "rank", "size", "version")
+#: What the parent of an instance is told, and where it is.
+_ENCLOSING = ("hostname", "jobid", "local-uri", "parent-uri")
 _LOG_DEFAULTS = {
     "log-critical-level": "2",
     "log-forward-level": "3",
@@ -249,7 +251,15 @@ class Instance:
         gc.enable()
         self._post("rc1-success")
         self._post("quorum-full")
+        if "parent-uri" in self.broker.attrs.names():
+            self.broker.create_task(self._announce())
         return True
+
+    async def _announce(self) -> None:
+        attrs = {name: self.broker.attrs.value(name) for name in _ENCLOSING}
+        fault = await enclosing.announce(attrs)
+        if fault:
+            self.broker.log(4, "broker", fault)
 
     async def _rc2(self) -> None:
         """Run the initial program until it ends or a shutdown is asked for."""

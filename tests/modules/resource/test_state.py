@@ -200,12 +200,18 @@ def test_choice():
     local, other = machine(), machine("other")
     verify = Verification(None)
 
-    def choose(configured=None, stored=None, method=None):
+    def choose(configured=None, stored=None, method=None, enclosing=None):
         recorded = (
             [event(1), {**event(2, "resource-define"), "context": {"method": method}}] if method else []
         )
         choice = inventory.choose(
-            configured=configured, stored=stored, recorded=recorded, local=local, rank=0, verify=verify
+            configured=configured,
+            enclosing=enclosing,
+            stored=stored,
+            recorded=recorded,
+            local=local,
+            rank=0,
+            verify=verify,
         )
         return choice.method, choice.rset.host(0), bool(choice.fault)
 
@@ -215,6 +221,30 @@ def test_choice():
     assert choose(stored=other, method="reload") == ("kvs", "other", True)
     assert choose(stored=other, method="dynamic-discovery") == ("dynamic-discovery", "n0", False)
     assert choose(configured=other, stored=local) == ("configuration", "other", True)
+    assert choose(enclosing=local, stored=other) == ("job-info", "n0", False)
+    assert choose(enclosing=other, configured=local) == ("configuration", "n0", False)
+
+
+def test_resources_of_the_enclosing_job():
+    job = ResourceSet()
+    job.add_rank(3, "n0", 0b1100, 0b10)
+    job.expiration = 5.0
+    job.set_property("fast")
+    job.set_property("+mine")
+
+    def inherited(job, cores, host="n0"):
+        local = ResourceSet()
+        local.add_rank(0, host, cores)
+        return inventory.inherited(job, local, 0)
+
+    bound = inherited(job, 0b11)  # to the job's cores, which it numbers from 0
+    assert (bound.dumps(), bound.host(0), bound.expiration) == ("rank0/core[0-1],gpu1", "n0", 5.0)
+    assert bound.get_properties() == {"fast": "0"}
+    assert inherited(job, 0b1111).dumps() == "rank0/core[2-3],gpu1"  # not bound
+    assert inherited(job, 0b11, "alias").host(0) == "alias"
+    job.add_rank(4, "n1", 0b1)
+    assert inherited(job, 0b1, "n1").dumps() == "rank0/core0"
+    assert inherited(job, 0b1, "n2") is None
 
 
 def test_configured_entries_add_up():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.errors import FormatError
 from rosin.modules.resource import hwloc
 from rosin.modules.resource.config import load_file
+from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Choice:
 
     Attributes:
         rset: the resources.
-        method: ``configuration``, ``kvs`` or ``dynamic-discovery``.
+        method: ``configuration``, ``job-info``, ``kvs`` or ``dynamic-discovery``.
         fault: why this rank must be drained, or None.
     """
 
@@ -54,23 +55,48 @@ def configured(rset: ResourceSet | None, config: dict[str, Any], hostlist: str) 
         raise OSError(EINVAL, f"error reranking R: {error}") from None
 
 
+def inherited(job: ResourceSet, local: ResourceSet, rank: int) -> ResourceSet | None:
+    """Return the part of the enclosing job's resources that the broker on *rank* has; None if that is none.
+
+    A broker that is bound to its cores sees these and no others, and numbers them from 0; one that is not
+    bound keeps the numbers, so that its jobs stay on the cores of the enclosing job."""
+    host = local.host(rank) or ""
+    ranks = list(job.ranks()) if job.nnodes == 1 else job.host_ranks(host, ignore_nomatch=True)
+    if not ranks:
+        return None
+    part = job.copy_ranks(Idset(ranks[:1]))
+    part.drop_local_properties()
+    cores, gpus = part.core_mask(ranks[0]), part.gpu_mask(ranks[0])
+    if cores.bit_count() == local.core_mask(rank).bit_count():
+        cores = local.core_mask(rank)
+    rset = ResourceSet()
+    rset.add_rank(rank, host, cores, gpus)
+    for name in part.get_properties():
+        rset.set_property(name)
+    rset.starttime, rset.expiration = part.starttime, part.expiration
+    return rset
+
+
 def choose(
     *,
     configured: ResourceSet | None,
+    enclosing: ResourceSet | None = None,
     stored: ResourceSet | None,
     recorded: list[dict[str, Any]],
     local: ResourceSet,
     rank: int,
     verify: Verification | None,
 ) -> Choice:
-    """Choose among configured, stored (from an earlier run) and discovered resources.
+    """Choose among configured, inherited, stored (from an earlier run) and discovered resources.
 
-    ``recorded`` are the events of earlier runs; ``verify`` is None when the machine is not to be compared.
-    Stored resources that had been discovered are discovered again when the machine has become another one:
-    a drained node would help nobody.
+    ``enclosing`` are those of the job that this instance is. ``recorded`` are the events of earlier runs;
+    ``verify`` is None when the machine is not to be compared. Stored resources that had been discovered are
+    discovered again when the machine has become another one: a drained node would help nobody.
     """
     if configured is not None:
         return Choice(configured, "configuration", verify.check(configured, local, rank) if verify else None)
+    if enclosing is not None:
+        return Choice(enclosing, "job-info")  # the parent has verified them
     if stored is None:
         return Choice(local, "dynamic-discovery")
     fault = verify.check(stored, local, rank) if verify else None

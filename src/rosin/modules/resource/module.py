@@ -12,8 +12,11 @@ from errno import EBUSY, EINVAL, ENOSYS, EPROTO
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
+from rosin.broker import enclosing
+from rosin.broker.enclosing import EnclosingJob
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
 from rosin.modules.resource import hwloc, inventory
 from rosin.modules.resource.availability import Acquisition, Availability
 from rosin.modules.resource.config import ResourceConfig
@@ -64,11 +67,13 @@ class Resource(BrokerModule):
         )
         recorded = eventlog.decode_entries(log or b"")
         self.topology = discover(restrict=not self.conf.norestrict, hostname=self.attrs["hostname"])
+        local = inventory.from_topology(self.topology, self.rank)
         choice = inventory.choose(
+            enclosing=await self._inherit(local),
             configured=inventory.configured(self.conf.rset, self.config, self.attrs.get("hostlist", "")),
             stored=ResourceSet.decode(stored) if stored else None,
             recorded=recorded,
-            local=inventory.from_topology(self.topology, self.rank),
+            local=local,
             rank=self.rank,
             verify=None if self.conf.noverify or self.recovery else self.conf.verify,
         )
@@ -80,6 +85,36 @@ class Resource(BrokerModule):
         self.events = Journal(recorded, self.conf.journal_max)
         await self._truncate(recorded, since)
         await self._announce(choice)
+        if choice.method == "job-info":
+            self.create_task(self._follow_enclosing())
+
+    async def _inherit(self, local: ResourceSet) -> ResourceSet | None:
+        """What the enclosing job gives to this instance, if there is one."""
+        self.enclosing: EnclosingJob | None = None
+        if self.recovery or self.conf.rset is not None:
+            return None
+        try:
+            self.enclosing = await EnclosingJob.connect(self.attrs)
+            if self.enclosing is None:
+                return None
+            self.inheritance = self.enclosing.watch_R()
+            async with asyncio.timeout(enclosing.TIMEOUT):
+                async for R in self.inheritance:
+                    return inventory.inherited(ResourceSet.decode(R), local, self.rank)
+            raise OSError(EPROTO, "its instance has none")
+        except (OSError, FormatError) as error:
+            self.log.warning(f"cannot read R of the enclosing job: {enclosing.reason(error)}")
+            return None
+
+    async def _follow_enclosing(self) -> None:
+        """The enclosing job's time limit is this instance's."""
+        try:
+            async for R in self.inheritance:
+                expiration = ResourceSet.decode(R).expiration
+                if expiration != self.rset.expiration:
+                    await self._expire(expiration)
+        except (OSError, FormatError) as error:
+            self.log.warning(f"no more news of the enclosing job's R: {enclosing.reason(error)}")
 
     def _use(self, rset: ResourceSet, method: str) -> None:
         """Make ``rset`` the inventory; called before its ``resource-define`` event is posted."""
@@ -127,6 +162,8 @@ class Resource(BrokerModule):
 
     async def stop(self) -> None:
         """Keep the drain state where a shortened event log cannot lose it."""
+        if self.enclosing is not None:
+            await self.enclosing.close()
         if self.recovery:
             return
         value = _json.dumps(self.drain_state.checkpoint(self.now()))
@@ -282,6 +319,9 @@ class Resource(BrokerModule):
         expiration = field(msg.args, "expiration", float)
         if expiration < 0.0:
             raise OSError(EINVAL, f"invalid expiration {expiration}: must be 0 or later")
+        await self._expire(expiration)
+
+    async def _expire(self, expiration: float) -> None:
         async with self.lock:
             rset = self.rset.copy()
             rset.expiration = expiration
