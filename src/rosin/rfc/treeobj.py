@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 #: Characters of a value that is worth remembering, and of one that is too large for it.
 _LARGE = 4096
-_HUGE = 4 << 20
-#: The text and the data of the last large value made here: the next service of a broker gets the very same
-#: text and need not decode it.
+_HUGE = 64 << 20
+#: The text and the data of the last large value made here, until it is asked for: the next service of a
+#: broker gets the very same text and need not decode it.
 _last: tuple[str, bytes] = ("", b"")
 
 
@@ -78,11 +78,15 @@ def decode(data: bytes | str) -> TreeObj:
 
 def val_data(obj: TreeObj) -> bytes:
     """Return the bytes of a ``val`` object. Raises FormatError."""
+    global _last
     try:
         if obj["type"] != "val":
             raise FormatError(f"treeobj: expected a val, got a {obj['type']}")
         text, last = obj["data"], _last
-        return last[1] if text is last[0] else a2b_base64(text, strict_mode=True)
+        if text is last[0]:
+            _last = ("", b"")
+            return last[1]
+        return a2b_base64(text, strict_mode=True)
     except (KeyError, TypeError, Base64Error, ValueError) as error:
         if isinstance(error, FormatError):
             raise
