@@ -118,7 +118,7 @@ class Manager:
             return
         todo = apply(job, entry)
         if commit:
-            line = _json.dumps(entry)
+            line = _json.dumps_to_keep(entry)
             job.lines.append(line)
             self.store.append(job.id, line)
         self.journal.record(job, entry)

@@ -44,7 +44,7 @@ class Inventory:
             list(nodes), [c for c, _ in nodes.values()], [g for _, g in nodes.values()], self._eligible, mode
         )
         self._groups: dict[int, dict[str, Any]] = {}
-        self._known: dict[bytes, int] = {}  # constraint -> mask of nodes
+        self._known: dict[str, int] = {}  # constraint -> mask of nodes
 
     def nodes(self, ranks: str | Idset) -> int:
         """Return the mask of the nodes with these ranks; unknown ranks are left out. Raises FormatError."""
@@ -56,7 +56,7 @@ class Inventory:
         Remembered until a property changes: the constraint of a queue or of a batch of jobs is worked out
         once.
         """
-        key = _json.dumps_sorted(constraint)
+        key = _json.dumps_sorted(constraint).decode()
         mask = self._known.get(key)
         if mask is None:
             mask = self.nodes(compile_constraint(constraint).match_ranks(self._rset))
