@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 #: A run is split when it holds more than twice this number of entries.
 RUN = 64
 
+#: Bytes of memory for a directory, for each of its runs, and for each entry: its place and its text.
+_WEIGHT = 1024
+_RUN_WEIGHT = 16
+_ENTRY_WEIGHT = 200
 _HASHES = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}
 _HEAD = b'{"data":{'
 _TAIL = b'},"type":"dir","ver":1}'
@@ -48,12 +52,19 @@ class Run:
 
 
 class Directory:
-    """One version of a directory. Never changes; :meth:`updated` makes the next version."""
+    """One version of a directory. Never changes; :meth:`updated` makes the next version.
 
-    __slots__ = ("_ref", "_states", "algo", "runs")
+    ``weight`` is about how many bytes of memory it takes, without what it shares with its predecessor."""
 
-    def __init__(self, runs: list[Run], algo: str = "sha1", states: list[Any] | None = None) -> None:
+    __slots__ = ("_ref", "_states", "algo", "runs", "weight")
+
+    def __init__(
+        self, runs: list[Run], algo: str = "sha1", states: list[Any] | None = None, own: int | None = None
+    ) -> None:
+        """``own``: the number of entries in runs that are new (default: all)."""
         self.runs = runs
+        self.weight = _WEIGHT + _RUN_WEIGHT * len(runs)
+        self.weight += _ENTRY_WEIGHT * (len(self) if own is None else own)
         self.algo = algo
         #: ``_states[i]`` is the hash of everything in front of run i; a prefix of the list may be known.
         self._states: list[Any] = [] if states is None else states
@@ -100,13 +111,16 @@ class Directory:
             for name, obj in changes.items():
                 by_run.setdefault(self._find(name), {})[name] = obj
         runs: list[Run] = []
-        done = 0
+        done = own = 0
         for index in sorted(by_run):
             runs += self.runs[done:index]
-            runs += _changed(self.runs[index], by_run[index])
+            changed = _changed(self.runs[index], by_run[index])
+            own += sum(len(run.entries) for run in changed)
+            runs += changed
             done = index + 1
         runs += self.runs[done:]
-        return Directory(runs, self.algo, self._states[: min(by_run) + 1] if by_run else list(self._states))
+        states = self._states[: min(by_run) + 1] if by_run else list(self._states)
+        return Directory(runs, self.algo, states, own)
 
     def encode(self) -> bytes:
         """The canonical text, which is the blob."""

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: What a directory counts in the accounting of fresh bytes: about one changed run of entries.
-DIRECTORY_WEIGHT = 2048
 #: What a value costs beside its bytes.
 VALUE_WEIGHT = 256
 
@@ -136,7 +134,7 @@ class Objects:
         ref = directory.ref
         if ref not in self.fresh:
             self.fresh[ref] = directory
-            self.fresh_bytes += DIRECTORY_WEIGHT
+            self.fresh_bytes += directory.weight
         return ref
 
     def add_value(self, data: bytes) -> str:
@@ -201,7 +199,7 @@ class Objects:
                 self._values.put(ref, obj, len(obj) + VALUE_WEIGHT)
                 self._sizes.put(ref, len(obj), 1)
             else:
-                self.fresh_bytes -= DIRECTORY_WEIGHT
+                self.fresh_bytes -= obj.weight
                 self._keep(ref, obj)
 
     def sweep(self, roots: Iterable[str]) -> int:
@@ -216,13 +214,12 @@ class Objects:
             if isinstance(obj, bytes):
                 self.fresh_bytes -= len(obj)
             else:
-                self.fresh_bytes -= DIRECTORY_WEIGHT
+                self.fresh_bytes -= obj.weight
                 self._keep(ref, obj)
         return len(dead)
 
     def _keep(self, ref: str, directory: Directory) -> None:
-        # Versions of one directory share their runs: what one more version costs is about a changed run.
-        self._directories.put(ref, directory, DIRECTORY_WEIGHT + 16 * len(directory.runs))
+        self._directories.put(ref, directory, directory.weight)
 
     def stats(self) -> dict[str, int]:
         """Counts of cached and fresh objects and their bytes."""
