@@ -43,7 +43,9 @@ class ShellService:
             self._h.respond_error(msg, errno.EPERM, "only the job's owner may use its shell")
             return
         if self.closed:
-            self._h.respond_error(msg, errno.EPIPE, "the job shell is about to end")
+            # As if the service were gone already, which a client that sends standard input expects of a job
+            # that ends.
+            self._h.respond_error(msg, errno.ENOSYS, "the job shell is about to end")
             return
         method = self.methods.get(msg.topic[len(self.name) + 1 :])
         if method is None:
