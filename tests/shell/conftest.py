@@ -3,6 +3,7 @@
 
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +52,8 @@ class FakeBroker:
         self.J = self.R = None
         self.requests = []
         self.exceptions = []
+        #: Gives the shell's process, which job-exec terminates at an exception.
+        self.terminate = None
         self.responses = []
         self.commits = 0
         self.largest = 0
@@ -150,6 +153,8 @@ class FakeBroker:
 
     def _do_job_manager_raise(self, msg):
         self.exceptions.append(msg.args)
+        if self.terminate is not None:
+            os.kill(self.terminate(), signal.SIGTERM)
         self._answer(msg)
 
     # --- for the tests

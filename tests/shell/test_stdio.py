@@ -97,6 +97,15 @@ def test_an_output_file_that_cannot_be_opened(run, broker):
     assert exception["note"] == "error opening output file '/no/such/dir/out': No such file or directory"
 
 
+def test_the_exit_code_of_a_failed_shell_is_its_own(start, broker):
+    jobs = []
+    broker.terminate = lambda: jobs[0].pid
+    broker.hold_commits = True
+    jobs.append(start(["true"], options={"output": {"stdout": {"type": "file", "path": "/no/such/dir/out"}}}))
+    broker.release_commits()
+    assert jobs[0].wait() == 1
+
+
 def test_input_goes_to_the_tasks_and_the_log(start, broker):
     job = start(["cat"], ntasks=2)
     broker.wait(lambda: "shell.init" in broker.names("exec.eventlog"))

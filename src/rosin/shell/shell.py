@@ -328,6 +328,9 @@ class Shell:
             return 1
         self._failed = self.service.closed = True
         text = str(error)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            # The exception makes job-exec send this one: the exit code is to tell of the cause, not of that.
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         try:
             if text:
                 self.log.message(FATAL, text, error.component)
