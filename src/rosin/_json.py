@@ -37,7 +37,7 @@ loads: Callable[[bytes | str], Any] = _loads
 
 
 def dumps_to_keep(obj: Any) -> bytes:
-    """Like :data:`dumps`, for text that stays in memory: what orjson returns holds 4 KiB however short it is."""
+    """Like :data:`dumps`, for what stays in memory: bytes from orjson hold 4 KiB however short they are."""
     return bytes(memoryview(dumps(obj)))
 
 

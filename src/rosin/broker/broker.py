@@ -20,12 +20,15 @@ from rosin.rfc.syslog import encode as encode_log
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+    from typing import TypeVar
 
     from rosin.broker.module import BrokerModule
     from rosin.broker.peer import Peer
     from rosin.broker.state import StateMachine
     from rosin.broker.trace import Trace
     from rosin.process.zygote import Zygote
+
+    M = TypeVar("M", bound=BrokerModule)
 
 
 class Broker:
@@ -142,9 +145,7 @@ class Broker:
         """
         return await self.load_class(find(path), args, name)
 
-    async def load_class(
-        self, cls: type[BrokerModule], args: list[str] | None = None, name: str | None = None
-    ) -> BrokerModule:
+    async def load_class(self, cls: type[M], args: list[str] | None = None, name: str | None = None) -> M:
         """Load a module class."""
         name = name or cls.name
         if name in self.modules:
@@ -179,13 +180,15 @@ class Broker:
         finally:
             self._unload(module)
 
+    def followers(self, name: str) -> list[str]:
+        """The modules that follow the module *name*, the newest first."""
+        return [user.module_name for user in self.modules.values() if name in user.follows][::-1]
+
     def check_unused(self, name: str) -> None:
         """Raise OSError EBUSY when modules are loaded that follow the module *name*."""
-        users = [user.module_name for user in self.modules.values() if name in user.follows]
+        users = self.followers(name)
         if users:
-            text = (
-                f"module {name} is in use by {', '.join(reversed(users))}: to be removed first, in this order"
-            )
+            text = f"module {name} is in use by {', '.join(users)}: to be removed first, in this order"
             raise OSError(errno.EBUSY, text)
 
     def _unload(self, module: BrokerModule) -> None:

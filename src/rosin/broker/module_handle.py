@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
@@ -72,7 +73,7 @@ class ModuleHandle(LoopHandle):
     def _receive_event(self, msg: Message) -> None:
         for prefix, callback in self._events:
             if msg.topic.startswith(prefix):
-                self._module._guard(lambda callback=callback: callback(msg))  # type: ignore[misc]
+                self._module._guard(partial(callback, msg))
 
     def _call(self, callback: Callable[[Message], Any], msg: Message) -> None:
         self._module._guard(lambda: callback(msg))

@@ -84,13 +84,16 @@ async def post_event(h: ModuleHandle, name: str, context: dict[str, object], tim
 
 
 async def rc3(broker: Broker, h: ModuleHandle) -> None:
-    """Note the clean end and remove the modules, the newest first."""
+    """Note the clean end and remove the modules, the newest first, and none before those that follow it."""
     if "kvs" in broker.modules:
         try:
             await post_event(h, "finish", {"version": 1}, broker.clock.now())
         except OSError as exc:
             broker.log(3, "broker", f"rc3: admin.eventlog: {exc.strerror}")
-    for name in [name for name, module in broker.modules.items() if not module.builtin][::-1]:
+    names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
+    while names:
+        name = next((name for name in names if not broker.followers(name)), names[0])
+        names.remove(name)
         try:
             await broker.remove(name)
         except Exception as exc:

@@ -2,8 +2,8 @@
 """Log lines as Flux's ``log`` service carries them: the RFC 5424 header without structured data.
 
 ``<PRI>1 TIMESTAMP HOSTNAME APPNAME PROCID MSGID - TEXT``; Flux puts the broker rank into HOSTNAME. The
-timestamp is UTC with microseconds. RFC 5424 computes PRI as facility * 8 + severity; flux-core has the two the other way
-round, with facility 0, and on the wire flux-core wins.
+timestamp is UTC with microseconds. RFC 5424 computes PRI as facility * 8 + severity; flux-core has the two
+the other way round, with facility 0, and on the wire flux-core wins.
 """
 
 from __future__ import annotations

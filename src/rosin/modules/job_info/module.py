@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,7 +79,7 @@ class JobInfo(BrokerModule):
         response = await self.h.rpc("kvs.lookup", request)
         return treeobj.val_data(response["val"])
 
-    async def _follow(self, namespace: str, key: str, flags: int) -> AsyncIterator[Any]:
+    async def _follow(self, namespace: str, key: str, flags: int) -> AsyncGenerator[Any, None]:
         """The values that kvs-watch sends for a key, None for its sentinel."""
         request = {"namespace": namespace, "key": key, "flags": flags}
         rpc = self.h.rpc("kvs-watch.lookup", request, flags=FLUX_RPC_STREAMING)
@@ -211,7 +211,7 @@ class JobInfo(BrokerModule):
     # -- watching ---------------------------------------------------------------------------------
 
     @request_handler("eventlog-watch", allow_guest=True)
-    async def eventlog_watch(self, msg: Message) -> AsyncIterator[bytes | None]:
+    async def eventlog_watch(self, msg: Message) -> AsyncGenerator[bytes | None, None]:
         args = msg.args
         jobid, path = field(args, "id", int), field(args, "path", str)
         valid = FLUX_JOB_EVENT_WATCH_WAITCREATE | FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL
@@ -227,9 +227,9 @@ class JobInfo(BrokerModule):
                 async for payload in stream:
                     yield payload
             finally:
-                await stream.aclose()  # type: ignore[attr-defined]
+                await stream.aclose()
 
-    async def _watch_main(self, jobid: int, path: str, flags: int) -> AsyncIterator[bytes | None]:
+    async def _watch_main(self, jobid: int, path: str, flags: int) -> AsyncGenerator[bytes | None, None]:
         """A log in the job's directory. The main one is complete with its ``clean`` event."""
         splitter = Splitter(self._decoder)
         sentinel = bool(flags & FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL)
@@ -246,11 +246,11 @@ class JobInfo(BrokerModule):
                 if path == "eventlog" and any(named(line, b"clean") for line in lines):
                     break
         finally:
-            await source.aclose()  # type: ignore[attr-defined]
+            await source.aclose()
         if sentinel:
             yield None
 
-    async def _watch_guest(self, jobid: int, key: str, flags: int) -> AsyncIterator[bytes | None]:
+    async def _watch_guest(self, jobid: int, key: str, flags: int) -> AsyncGenerator[bytes | None, None]:
         """A log of the job's own namespace, wherever it is now."""
         splitter = Splitter(self._decoder)
         sentinel = bool(flags & FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL)
@@ -272,7 +272,7 @@ class JobInfo(BrokerModule):
                 if exc.errno != errno.ENOTSUP:
                     raise
             finally:
-                await source.aclose()  # type: ignore[attr-defined]
+                await source.aclose()
             splitter.restart()  # the namespace is gone: everything is in the job's directory
         source = self._follow("primary", job_key(jobid, f"guest.{key}"), FLUX_KVS_STREAM)
         try:
@@ -280,7 +280,7 @@ class JobInfo(BrokerModule):
                 for payload in splitter.feed(val)[1]:
                     yield payload
         finally:
-            await source.aclose()  # type: ignore[attr-defined]
+            await source.aclose()
         if sentinel:
             yield None
 
@@ -302,13 +302,13 @@ class JobInfo(BrokerModule):
                 if place is not None or any(named(line, b"clean") for line in lines):
                     return place
         finally:
-            await source.aclose()  # type: ignore[attr-defined]
+            await source.aclose()
         return None
 
     # -- watching for updates ---------------------------------------------------------------------
 
     @request_handler("update-watch", allow_guest=True)
-    async def update_watch(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
+    async def update_watch(self, msg: Message) -> AsyncGenerator[dict[str, Any], None]:
         args = msg.args
         jobid, key = field(args, "id", int), field(args, "key", str)
         _flags(args, 0, "update-watch")
@@ -335,7 +335,7 @@ class JobInfo(BrokerModule):
                     if any(named(line, b"clean") for line in lines):
                         break
             finally:
-                await source.aclose()  # type: ignore[attr-defined]
+                await source.aclose()
             if not current:
                 yield {key: obj}
 
