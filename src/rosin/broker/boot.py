@@ -225,7 +225,7 @@ class Instance:
             OverlayService,
         ):
             await broker.load_class(cls)
-        self._service = await broker.load_class(StateMachineService)  # type: ignore[assignment]
+        self._service = await broker.load_class(StateMachineService)
         self._service.on_shutdown = self.shutdown
         connector = await broker.load_class(ConnectorLocal)
         assert isinstance(connector, ConnectorLocal)

@@ -26,8 +26,9 @@ from rosin.modules.job_exec import actions, config, guest, launch, recovery
 from rosin.modules.job_exec.job import Job
 from rosin.modules.job_exec.mock import MockExec, mock_config
 from rosin.modules.job_exec.request import Allocation, StartRequest
+from rosin.modules.job_exec.run import Run
 from rosin.modules.job_exec.shells import ShellExec
-from rosin.modules.job_exec.writer import Guest, Writer
+from rosin.modules.job_exec.writer import Writer
 from rosin.rfc import eventlog, fluid, ioencode
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, int_field
@@ -35,28 +36,9 @@ from rosin.rfc.payload import field, int_field
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rosin.broker.clock import TimerHandle
     from rosin.handle.future import Future
     from rosin.handle.rpc import RPC
     from rosin.rfc.message import Message
-
-
-_ID_DIGITS = 20  # of the largest job id
-
-
-class Run:
-    """A job under execution with everything outside of it that belongs to it."""
-
-    __slots__ = ("expires", "guest", "job", "msg", "shells", "statuses", "timers")
-
-    def __init__(self, job: Job, msg: Message) -> None:
-        self.job = job
-        self.msg = msg  # the start request
-        self.guest = Guest(job.id)
-        self.timers: dict[str, TimerHandle] = {}
-        self.expires = 0.0
-        self.shells: dict[int, RPC] = {}  # rank -> the exec stream of its shell
-        self.statuses: dict[int, int] = {}
 
 
 class JobExec(BrokerModule):
@@ -213,7 +195,7 @@ class JobExec(BrokerModule):
     def tasks_signalled(self, msg: Message) -> None:
         """Somebody signals the tasks of a job: keep it for shells that do not listen yet."""
         jobid, _, what = msg.topic.removeprefix("shell-").partition(".")
-        known = what == "kill" and jobid.isdecimal() and len(jobid) <= _ID_DIGITS
+        known = what == "kill" and jobid.isdecimal() and len(jobid) <= 20
         run = self.runs.get(int(jobid)) if known else None
         if run is not None and isinstance(run.job.backend, ShellExec):
             run.job.backend.tasks_signalled(int_field(msg.args, "signum", 0, signal.NSIG - 1), msg.seq)

@@ -6,7 +6,6 @@ Other ranks need no such module: their requests travel up the tree by themselves
 
 from __future__ import annotations
 
-import contextlib
 import errno
 from typing import TYPE_CHECKING, Any
 
@@ -14,26 +13,21 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
 from rosin.constants import (
     FLUX_KVS_SYNC,
-    FLUX_KVS_TREEOBJ,
     FLUX_ROLE_OWNER,
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
-from rosin.modules.kvs import lookup as walk
 from rosin.modules.kvs.namespace import PRIMARY, Namespace, Request, Requester, changed_keys
 from rosin.modules.kvs.objects import Missing, Objects
+from rosin.modules.kvs.reads import Reads
 from rosin.modules.kvs.statistics import report
 from rosin.modules.kvs.storage import Storage
-from rosin.modules.kvs.transaction import apply, decode_op, normalize
-from rosin.rfc import blobref, treeobj
+from rosin.modules.kvs.transaction import apply, decode_op
+from rosin.rfc import blobref
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from rosin.modules.kvs.directory import Directory
     from rosin.rfc.message import Message
-
-#: Bytes of a value in one answer of ``kvs.tail``.
-TAIL_BYTES = 1 << 20
 
 
 class Kvs(BrokerModule):
@@ -50,7 +44,7 @@ class Kvs(BrokerModule):
         self.namespaces: dict[str, Namespace] = {}
         self.opcount = Tstat()
         self._serial = 0
-        self._waiting = 0
+        self.reads = Reads(self)
         self._ready: list[Namespace] = []
         self.storage = Storage(self, self.objects)
         self.storage.configure(self.config)
@@ -95,14 +89,14 @@ class Kvs(BrokerModule):
 
     # -- access --------------------------------------------------------------------------------------
 
-    def _namespace(self, name: str, who: Requester) -> Namespace:
+    def namespace(self, name: str, who: Requester) -> Namespace:
         namespace = self.namespaces.get(name)
         if namespace is None:
             raise OSError(errno.ENOTSUP, f"namespace {name} does not exist")
         namespace.check(who)
         return namespace
 
-    def _requester(self, msg: Message, args: dict[str, Any]) -> Requester:
+    def requester(self, msg: Message, args: dict[str, Any]) -> Requester:
         """The sender, or whom the instance owner (kvs-watch) asks for."""
         cred = args.get("cred")
         if cred is not None and msg.rolemask & FLUX_ROLE_OWNER:
@@ -113,102 +107,16 @@ class Kvs(BrokerModule):
 
     @request_handler("lookup", allow_guest=True)
     def lookup(self, msg: Message) -> Any:
-        return self._read(msg, self._lookup)
+        return self.reads.answer(msg, self.reads.lookup)
 
     @request_handler("lookup-plus", allow_guest=True)
     def lookup_plus(self, msg: Message) -> Any:
-        return self._read(msg, self._lookup_plus)
+        return self.reads.answer(msg, self.reads.lookup_plus)
 
     @request_handler("tail", allow_guest=True)
     def tail(self, msg: Message) -> Any:
         """Private to kvs-watch: the part of a value from ``offset`` on."""
-        return self._read(msg, self._tail)
-
-    def _read(self, msg: Message, reader: Any) -> Any:
-        """Answer at once when everything is in memory, else load what is missing first."""
-        try:
-            return reader(msg)
-        except Missing as missing:
-            self._waiting += 1
-            self.create_task(self._read_later(msg, reader, missing))
-            return DEFERRED
-
-    async def _read_later(self, msg: Message, reader: Any, missing: Missing) -> None:
-        held: dict[str, Directory | bytes] = {}
-        try:
-            while True:
-                held.update(await self.storage.load(missing))
-                self.objects.held = held
-                try:
-                    self.respond(msg, reader(msg))
-                    return
-                except Missing as more:
-                    missing = more
-                finally:
-                    self.objects.held = {}
-        except (OSError, FormatError) as error:
-            self.respond_exception(msg, error)
-        finally:
-            self._waiting -= 1
-
-    def _origin(self, msg: Message) -> tuple[dict[str, Any], str, int, Any]:
-        """The arguments, the root to start from with its sequence number, and access to other roots."""
-        args = msg.args
-        who = self._requester(msg, args)
-        rootdir = args.get("rootdir")
-        if rootdir is None:
-            namespace = self._namespace(field(args, "namespace", str), who)
-            root, seq = namespace.root, namespace.seq
-        else:
-            try:
-                treeobj.validate(rootdir)
-            except FormatError as error:
-                raise OSError(errno.EINVAL, str(error)) from None
-            if rootdir["type"] != "dirref":
-                raise OSError(errno.EINVAL, "rootdir must be a dirref object")
-            root, seq = rootdir["data"][0], field(args, "rootseq", int, -1)
-        return args, root, seq, lambda name: self._namespace(name, who).root
-
-    def _lookup(self, msg: Message) -> dict[str, Any]:
-        args, root, _, root_of = self._origin(msg)
-        flags = field(args, "flags", int)
-        val = walk.lookup(self.objects, root, field(args, "key", str), flags, root_of)
-        if val is None:
-            raise OSError(errno.ENOENT, f"{args['key']}: no such key")
-        if flags & FLUX_KVS_TREEOBJ and self.storage.dirty:
-            self.create_task(self._answer_stored(msg, {"val": val}))
-            return DEFERRED  # type: ignore[no-any-return]
-        return {"val": val}
-
-    def _lookup_plus(self, msg: Message) -> dict[str, Any]:
-        args, root, seq, root_of = self._origin(msg)
-        val = walk.lookup(self.objects, root, field(args, "key", str), field(args, "flags", int), root_of)
-        if val is None:
-            return {"errno": errno.ENOENT, "rootseq": seq, "rootref": root}
-        return {"val": val, "rootseq": seq, "rootref": root}
-
-    def _tail(self, msg: Message) -> dict[str, Any]:
-        args, root, seq, root_of = self._origin(msg)
-        offset = field(args, "offset", int)
-        entry = walk.resolve(self.objects, root, normalize(field(args, "key", str)), False, root_of)
-        if entry is None:
-            return {"errno": errno.ENOENT, "rootseq": seq, "rootref": root}
-        if entry["type"] not in ("val", "valref"):
-            return {"type": entry["type"], "rootseq": seq, "rootref": root}
-        data, more = walk.tail(self.objects, entry, offset, TAIL_BYTES)
-        return {
-            "val": treeobj.val(data),
-            "size": offset + len(data),
-            "more": more,
-            "rootseq": seq,
-            "rootref": root,
-        }
-
-    async def _answer_stored(self, msg: Message, payload: dict[str, Any]) -> None:
-        """References that a client takes away are in the content store first, if it can take them."""
-        with contextlib.suppress(OSError):  # the storage logs its troubles; reading goes on
-            await self.storage.checkpoint_soon(self.primary)
-        self.respond(msg, payload)
+        return self.reads.answer(msg, self.reads.tail)
 
     # -- commit ----------------------------------------------------------------------------------------
 
@@ -216,10 +124,10 @@ class Kvs(BrokerModule):
     def commit(self, msg: Message) -> Any:
         args = msg.args
         ops, flags = field(args, "ops", list), field(args, "flags", int)
-        who = self._requester(msg, args)
+        who = self.requester(msg, args)
         if not who.owner:
             _check_guest(ops)
-        namespace = self._namespace(field(args, "namespace", str), who)
+        namespace = self.namespace(field(args, "namespace", str), who)
         self._serial += 1
         self._submit(namespace, Request(f"transaction_req.0.{self._serial}", ops, flags, msg))
         return DEFERRED
@@ -364,9 +272,9 @@ class Kvs(BrokerModule):
     @request_handler("getroot", allow_guest=True)
     def getroot(self, msg: Message) -> Any:
         args = msg.args
-        namespace = self._namespace(field(args, "namespace", str), self._requester(msg, args))
+        namespace = self.namespace(field(args, "namespace", str), self.requester(msg, args))
         if namespace is self.primary and self.storage.dirty:
-            self.create_task(self._answer_stored(msg, namespace.describe()))
+            self.create_task(self.reads.answer_stored(msg, namespace.describe()))
             return DEFERRED
         return namespace.describe()
 
@@ -374,7 +282,7 @@ class Kvs(BrokerModule):
     def wait_version(self, msg: Message) -> Any:
         args = msg.args
         seq = field(args, "rootseq", int)
-        namespace = self._namespace(field(args, "namespace", str), self._requester(msg, args))
+        namespace = self.namespace(field(args, "namespace", str), self.requester(msg, args))
         if namespace.seq >= seq:
             return {"rootseq": namespace.seq, "rootref": namespace.root}
         namespace.waiters.append((seq, msg))
@@ -427,11 +335,11 @@ class Kvs(BrokerModule):
     @request_handler("setroot-pause", allow_guest=True)
     def setroot_pause(self, msg: Message) -> None:
         """Test hook: committers get no answer until setroot-unpause."""
-        self._namespace(field(msg.args, "namespace", str), self._requester(msg, msg.args)).paused = True
+        self.namespace(field(msg.args, "namespace", str), self.requester(msg, msg.args)).paused = True
 
     @request_handler("setroot-unpause", allow_guest=True)
     def setroot_unpause(self, msg: Message) -> None:
-        namespace = self._namespace(field(msg.args, "namespace", str), self._requester(msg, msg.args))
+        namespace = self.namespace(field(msg.args, "namespace", str), self.requester(msg, msg.args))
         namespace.paused = False
         held, namespace.held = namespace.held, []
         for batch, root, seq in held:
@@ -448,7 +356,7 @@ class Kvs(BrokerModule):
         return blob
 
     def stats(self) -> dict[str, Any]:
-        return report(self.objects, self.namespaces.values(), self.opcount, self._waiting)
+        return report(self.objects, self.namespaces.values(), self.opcount, self.reads.waiting)
 
 
 def _check_guest(ops: list[Any]) -> None:

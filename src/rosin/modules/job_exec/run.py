@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A job under execution, as the module sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rosin.modules.job_exec.writer import Guest
+
+if TYPE_CHECKING:
+    from rosin.broker.clock import TimerHandle
+    from rosin.handle.rpc import RPC
+    from rosin.modules.job_exec.job import Job
+    from rosin.rfc.message import Message
+
+
+class Run:
+    """A job under execution with everything outside of it that belongs to it."""
+
+    __slots__ = ("expires", "guest", "job", "msg", "shells", "statuses", "timers")
+
+    def __init__(self, job: Job, msg: Message) -> None:
+        self.job = job
+        self.msg = msg  # the start request
+        self.guest = Guest(job.id)
+        self.timers: dict[str, TimerHandle] = {}
+        self.expires = 0.0
+        self.shells: dict[int, RPC] = {}  # rank -> the exec stream of its shell
+        self.statuses: dict[int, int] = {}

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Requests that read: from memory in the same turn of the loop, or after loading what is missing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import DEFERRED
+from rosin.constants import FLUX_KVS_TREEOBJ
+from rosin.errors import FormatError
+from rosin.modules.kvs import lookup as walk
+from rosin.modules.kvs.objects import Missing
+from rosin.modules.kvs.transaction import normalize
+from rosin.rfc import treeobj
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.modules.kvs.directory import Directory
+    from rosin.modules.kvs.module import Kvs
+    from rosin.rfc.message import Message
+
+#: Bytes of a value in one answer of ``kvs.tail``.
+TAIL_BYTES = 1 << 20
+
+
+class Reads:
+    """The readers of :class:`Kvs`; ``waiting`` counts those that wait for the content service."""
+
+    def __init__(self, kvs: Kvs) -> None:
+        self._kvs = kvs
+        self.waiting = 0
+
+    def answer(self, msg: Message, reader: Any) -> Any:
+        """Answer at once when everything is in memory, else load what is missing first."""
+        try:
+            return reader(msg)
+        except Missing as missing:
+            self.waiting += 1
+            self._kvs.create_task(self._answer_later(msg, reader, missing))
+            return DEFERRED
+
+    async def _answer_later(self, msg: Message, reader: Any, missing: Missing) -> None:
+        held: dict[str, Directory | bytes] = {}
+        try:
+            while True:
+                held.update(await self._kvs.storage.load(missing))
+                self._kvs.objects.held = held
+                try:
+                    self._kvs.respond(msg, reader(msg))
+                    return
+                except Missing as more:
+                    missing = more
+                finally:
+                    self._kvs.objects.held = {}
+        except (OSError, FormatError) as error:
+            self._kvs.respond_exception(msg, error)
+        finally:
+            self.waiting -= 1
+
+    def _origin(self, msg: Message) -> tuple[dict[str, Any], str, int, Any]:
+        """The arguments, the root to start from with its sequence number, and access to other roots."""
+        args = msg.args
+        who = self._kvs.requester(msg, args)
+        rootdir = args.get("rootdir")
+        if rootdir is None:
+            namespace = self._kvs.namespace(field(args, "namespace", str), who)
+            root, seq = namespace.root, namespace.seq
+        else:
+            try:
+                treeobj.validate(rootdir)
+            except FormatError as error:
+                raise OSError(errno.EINVAL, str(error)) from None
+            if rootdir["type"] != "dirref":
+                raise OSError(errno.EINVAL, "rootdir must be a dirref object")
+            root, seq = rootdir["data"][0], field(args, "rootseq", int, -1)
+        return args, root, seq, lambda name: self._kvs.namespace(name, who).root
+
+    def lookup(self, msg: Message) -> dict[str, Any]:
+        args, root, _, root_of = self._origin(msg)
+        flags = field(args, "flags", int)
+        val = walk.lookup(self._kvs.objects, root, field(args, "key", str), flags, root_of)
+        if val is None:
+            raise OSError(errno.ENOENT, f"{args['key']}: no such key")
+        if flags & FLUX_KVS_TREEOBJ and self._kvs.storage.dirty:
+            self._kvs.create_task(self.answer_stored(msg, {"val": val}))
+            return DEFERRED  # type: ignore[no-any-return]
+        return {"val": val}
+
+    def lookup_plus(self, msg: Message) -> dict[str, Any]:
+        args, root, seq, root_of = self._origin(msg)
+        val = walk.lookup(
+            self._kvs.objects, root, field(args, "key", str), field(args, "flags", int), root_of
+        )
+        if val is None:
+            return {"errno": errno.ENOENT, "rootseq": seq, "rootref": root}
+        return {"val": val, "rootseq": seq, "rootref": root}
+
+    def tail(self, msg: Message) -> dict[str, Any]:
+        args, root, seq, root_of = self._origin(msg)
+        offset = field(args, "offset", int)
+        entry = walk.resolve(self._kvs.objects, root, normalize(field(args, "key", str)), False, root_of)
+        if entry is None:
+            return {"errno": errno.ENOENT, "rootseq": seq, "rootref": root}
+        if entry["type"] not in ("val", "valref"):
+            return {"type": entry["type"], "rootseq": seq, "rootref": root}
+        data, more = walk.tail(self._kvs.objects, entry, offset, TAIL_BYTES)
+        return {
+            "val": treeobj.val(data),
+            "size": offset + len(data),
+            "more": more,
+            "rootseq": seq,
+            "rootref": root,
+        }
+
+    async def answer_stored(self, msg: Message, payload: dict[str, Any]) -> None:
+        """References that a client takes away are in the content store first, if it can take them."""
+        with contextlib.suppress(OSError):  # the storage logs its troubles; reading goes on
+            await self._kvs.storage.checkpoint_soon(self._kvs.primary)
+        self._kvs.respond(msg, payload)
