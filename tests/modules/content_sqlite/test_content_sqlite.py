@@ -239,3 +239,10 @@ async def test_an_object_compressed_by_flux_core_is_named(tmp_path):
         db._db.execute("INSERT INTO objects VALUES (?, 5000, ?, 1)", (b"\1" * 20, b"\0garbage"))
         with pytest.raises(OSError, match=r"lz4|damaged compressed object"):
             await h.rpc("content-backing.load", b"\1" * 20)
+
+
+async def test_a_temporary_store_is_not_made_to_outlive_its_broker():
+    async with Instance(modules=["content", "content-sqlite"]) as inst:
+        h = await inst.connect()
+        config = (await h.rpc("content-sqlite.stats-get"))["config"]
+        assert config == {"journal_mode": "MEMORY", "synchronous": "OFF"}

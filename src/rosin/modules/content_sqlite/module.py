@@ -3,8 +3,8 @@
 
 Every request is one SQLite transaction, run inline: it is shorter than handing it to a thread. With a
 persistent ``statedir`` the file is in write-ahead mode with ``synchronous=NORMAL``, which survives a killed
-process; ``[content-sqlite] synchronous = "FULL"`` also survives a power cut. A temporary directory needs no
-synchronisation at all.
+process; ``[content-sqlite] synchronous = "FULL"`` also survives a power cut. A temporary directory goes
+with its broker: it needs no synchronisation at all, and a rollback journal in memory for failing writes.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ContentSqlite(BrokerModule):
         if unknown:
             raise OSError(errno.EINVAL, f"[content-sqlite] unknown key '{min(unknown)}'")
         values = {
-            "journal_mode": "WAL",
+            "journal_mode": "MEMORY" if self._temporary else "WAL",
             "synchronous": "OFF" if self._temporary else "NORMAL",
             "max_checkpoints": 5,
             **table,
