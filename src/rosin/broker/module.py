@@ -14,19 +14,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import inspect
 import os
-import resource
 import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rosin.broker import standard
+from rosin.broker.handler import PLAIN, TASK, Method
+from rosin.broker.handler import event_handler as event_handler
+from rosin.broker.handler import request_handler as request_handler
+from rosin.broker.modulelog import ModuleLog
 from rosin.broker.peer import Peer
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_STREAMING,
     FLUX_MSGTYPE_EVENT,
     FLUX_ROLE_OWNER,
-    FLUX_ROLE_USER,
 )
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
@@ -47,73 +49,8 @@ class _Deferred:
 #: Returned by a handler that will answer later with respond() or respond_error().
 DEFERRED: Any = _Deferred()
 
-_PLAIN, _TASK, _STREAM = range(3)
-
 # RFC 5 module states
 INIT, RUNNING, FINALIZING, EXITED = range(4)
-
-
-def request_handler(topic: str, *, prefix: bool = True, allow_guest: bool = False) -> Callable[[Any], Any]:
-    """Mark a method as the handler of ``NAME.topic``, or of ``topic`` itself with ``prefix=False``."""
-
-    def mark(func: Any) -> Any:
-        func._flux_request = (topic, prefix, allow_guest)
-        return func
-
-    return mark
-
-
-def event_handler(topic: str) -> Callable[[Any], Any]:
-    """Mark a method as the handler of the events whose topic begins with ``topic``; it is subscribed."""
-
-    def mark(func: Any) -> Any:
-        func._flux_event = topic
-        return func
-
-    return mark
-
-
-class _Method:
-    """A bound request handler."""
-
-    __slots__ = ("allow", "func", "kind")
-
-    def __init__(self, func: Callable[[Message], Any], allow_guest: bool) -> None:
-        self.func = func
-        self.allow = FLUX_ROLE_OWNER | (FLUX_ROLE_USER if allow_guest else 0)
-        if inspect.isasyncgenfunction(func):
-            self.kind = _STREAM
-        else:
-            self.kind = _TASK if inspect.iscoroutinefunction(func) else _PLAIN
-
-
-class ModuleLog:
-    """Writes to the broker's log under the module's name."""
-
-    def __init__(self, write: Callable[[int, str, str], None], name: str) -> None:
-        self._write = write
-        self._name = name
-
-    def __call__(self, severity: int, text: str) -> None:
-        self._write(severity, self._name, text)
-
-    def debug(self, text: str) -> None:
-        self(7, text)
-
-    def info(self, text: str) -> None:
-        self(6, text)
-
-    def notice(self, text: str) -> None:
-        self(5, text)
-
-    def warning(self, text: str) -> None:
-        self(4, text)
-
-    def error(self, text: str) -> None:
-        self(3, text)
-
-    def critical(self, text: str) -> None:
-        self(2, text)
 
 
 class BrokerModule(Peer):
@@ -153,7 +90,7 @@ class BrokerModule(Peer):
         self._soon: dict[Callable[[], Any], None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams: dict[tuple[bytes, int], asyncio.Task[Any]] = {}
-        self._methods: dict[str, _Method] = {}
+        self._methods: dict[str, Method] = {}
         self._event_handlers: list[tuple[str, Callable[[Message], Any]]] = []
         self._collect()
 
@@ -164,7 +101,7 @@ class BrokerModule(Peer):
             if hasattr(func, "_flux_request"):
                 topic, prefix, allow_guest = func._flux_request
                 topic = f"{self.module_name}.{topic}" if prefix else topic
-                self._methods.setdefault(topic, _Method(getattr(self, attribute), allow_guest))
+                self._methods.setdefault(topic, Method(getattr(self, attribute), allow_guest))
             if hasattr(func, "_flux_event"):
                 entry = (func._flux_event, getattr(self, attribute))
                 if entry not in self._event_handlers:
@@ -328,7 +265,7 @@ class BrokerModule(Peer):
         if not msg.rolemask & method.allow:
             self.respond_error(msg, errno.EPERM, "Request requires owner credentials")
             return
-        if method.kind == _PLAIN:
+        if method.kind == PLAIN:
             try:
                 result = method.func(msg)
             except Exception as exc:
@@ -336,12 +273,12 @@ class BrokerModule(Peer):
             else:
                 if result is not DEFERRED and not msg.flags & FLUX_MSGFLAG_NORESPONSE:
                     self.h._send(msg.response(result))
-        elif method.kind == _TASK:
+        elif method.kind == TASK:
             self.create_task(self._run(method, msg))
         else:
             self._open_stream(method, msg)
 
-    async def _run(self, method: _Method, msg: Message) -> None:
+    async def _run(self, method: Method, msg: Message) -> None:
         try:
             result = await method.func(msg)
         except asyncio.CancelledError:
@@ -355,7 +292,7 @@ class BrokerModule(Peer):
 
     # -- streams ----------------------------------------------------------------------------------
 
-    def _open_stream(self, method: _Method, msg: Message) -> None:
+    def _open_stream(self, method: Method, msg: Message) -> None:
         if not msg.flags & FLUX_MSGFLAG_STREAMING:
             self.respond_error(msg, errno.EPROTO, f"{msg.topic} requires the streaming flag")
             return
@@ -371,7 +308,7 @@ class BrokerModule(Peer):
 
         task.add_done_callback(closed)
 
-    async def _run_stream(self, method: _Method, msg: Message) -> None:
+    async def _run_stream(self, method: Method, msg: Message) -> None:
         try:
             async for payload in method.func(msg):
                 self.respond(msg, payload)
@@ -439,31 +376,12 @@ class BrokerModule(Peer):
 
     @request_handler("debug")
     def _debug(self, msg: Message) -> dict[str, int]:
-        op, flags = field(msg.args, "op", str), field(msg.args, "flags", int)
-        if op == "setbit":
-            self.debug_flags |= flags
-        elif op == "clrbit":
-            self.debug_flags &= ~flags
-        elif op in ("set", "clr"):
-            self.debug_flags = flags if op == "set" else 0
-        else:
-            raise OSError(errno.EPROTO, f"debug: unknown op '{op}', expected setbit, clrbit, set or clr")
+        self.debug_flags = standard.debug_flags(self.debug_flags, msg.args)
         return {"flags": self.debug_flags}
 
     @request_handler("rusage", allow_guest=True)
     def _rusage(self, msg: Message) -> dict[str, Any]:
-        who = field(msg.args, "who", str, "self") if msg.has_payload else "self"
-        targets = {
-            "self": resource.RUSAGE_SELF,
-            "children": resource.RUSAGE_CHILDREN,
-            "thread": getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF),
-        }
-        if who not in targets:
-            raise OSError(errno.EPROTO, f"rusage: unknown target '{who}', expected self, children or thread")
-        usage = resource.getrusage(targets[who])
-        return {
-            name.removeprefix("ru_"): getattr(usage, name) for name in dir(usage) if name.startswith("ru_")
-        }
+        return standard.rusage(field(msg.args, "who", str, "self") if msg.has_payload else "self")
 
     @request_handler("shutdown")
     def _shutdown(self, _msg: Message) -> Any:

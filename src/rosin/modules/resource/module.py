@@ -12,16 +12,14 @@ from errno import EBUSY, EINVAL, ENOSYS, EPROTO
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.broker import enclosing
-from rosin.broker.enclosing import EnclosingJob
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_STREAMING
-from rosin.errors import FormatError
 from rosin.modules.resource import hwloc, inventory
 from rosin.modules.resource.availability import Acquisition, Availability
 from rosin.modules.resource.config import ResourceConfig
 from rosin.modules.resource.drain import DrainState
 from rosin.modules.resource.hosts import HostMap
+from rosin.modules.resource.inheritance import Inheritance
 from rosin.modules.resource.journal import Journal, response
 from rosin.modules.resource.status import SchedStatus, status
 from rosin.modules.resource.writer import KEY as EVENTLOG_KEY
@@ -68,8 +66,10 @@ class Resource(BrokerModule):
         recorded = eventlog.decode_entries(log or b"")
         self.topology = discover(restrict=not self.conf.norestrict, hostname=self.attrs["hostname"])
         local = inventory.from_topology(self.topology, self.rank)
+        self.inheritance = Inheritance(self.attrs, self.log.warning)
+        wanted = not self.recovery and self.conf.rset is None
         choice = inventory.choose(
-            enclosing=await self._inherit(local),
+            enclosing=await self.inheritance.begin(local, self.rank) if wanted else None,
             configured=inventory.configured(self.conf.rset, self.config, self.attrs.get("hostlist", "")),
             stored=ResourceSet.decode(stored) if stored else None,
             recorded=recorded,
@@ -88,33 +88,11 @@ class Resource(BrokerModule):
         if choice.method == "job-info":
             self.create_task(self._follow_enclosing())
 
-    async def _inherit(self, local: ResourceSet) -> ResourceSet | None:
-        """What the enclosing job gives to this instance, if there is one."""
-        self.enclosing: EnclosingJob | None = None
-        if self.recovery or self.conf.rset is not None:
-            return None
-        try:
-            self.enclosing = await EnclosingJob.connect(self.attrs)
-            if self.enclosing is None:
-                return None
-            self.inheritance = self.enclosing.watch_R()
-            async with asyncio.timeout(enclosing.TIMEOUT):
-                async for R in self.inheritance:
-                    return inventory.inherited(ResourceSet.decode(R), local, self.rank)
-            raise OSError(EPROTO, "its instance has none")
-        except (OSError, FormatError) as error:
-            self.log.warning(f"cannot read R of the enclosing job: {enclosing.reason(error)}")
-            return None
-
     async def _follow_enclosing(self) -> None:
         """The enclosing job's time limit is this instance's."""
-        try:
-            async for R in self.inheritance:
-                expiration = ResourceSet.decode(R).expiration
-                if expiration != self.rset.expiration:
-                    await self._expire(expiration)
-        except (OSError, FormatError) as error:
-            self.log.warning(f"no more news of the enclosing job's R: {enclosing.reason(error)}")
+        async for expiration in self.inheritance.expirations():
+            if expiration != self.rset.expiration:
+                await self._expire(expiration)
 
     def _use(self, rset: ResourceSet, method: str) -> None:
         """Make ``rset`` the inventory; called before its ``resource-define`` event is posted."""
@@ -162,8 +140,7 @@ class Resource(BrokerModule):
 
     async def stop(self) -> None:
         """Keep the drain state where a shortened event log cannot lose it."""
-        if self.enclosing is not None:
-            await self.enclosing.close()
+        await self.inheritance.close()
         if self.recovery:
             return
         value = _json.dumps(self.drain_state.checkpoint(self.now()))

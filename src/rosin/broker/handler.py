@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""How methods of a module are marked as handlers of requests and events, under flux-core's names."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_ROLE_OWNER, FLUX_ROLE_USER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.rfc.message import Message
+
+#: Kinds of request handlers: ``def``, ``async def``, and asynchronous generators.
+PLAIN, TASK, STREAM = range(3)
+
+
+def request_handler(topic: str, *, prefix: bool = True, allow_guest: bool = False) -> Callable[[Any], Any]:
+    """Mark a method as the handler of ``NAME.topic``, or of ``topic`` itself with ``prefix=False``."""
+
+    def mark(func: Any) -> Any:
+        func._flux_request = (topic, prefix, allow_guest)
+        return func
+
+    return mark
+
+
+def event_handler(topic: str) -> Callable[[Any], Any]:
+    """Mark a method as the handler of the events whose topic begins with ``topic``; it is subscribed."""
+
+    def mark(func: Any) -> Any:
+        func._flux_event = topic
+        return func
+
+    return mark
+
+
+class Method:
+    """A bound request handler."""
+
+    __slots__ = ("allow", "func", "kind")
+
+    def __init__(self, func: Callable[[Message], Any], allow_guest: bool) -> None:
+        self.func = func
+        self.allow = FLUX_ROLE_OWNER | (FLUX_ROLE_USER if allow_guest else 0)
+        if inspect.isasyncgenfunction(func):
+            self.kind = STREAM
+        else:
+            self.kind = TASK if inspect.iscoroutinefunction(func) else PLAIN

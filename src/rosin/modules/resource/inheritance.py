@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Resources of an instance that is a job of another: R of that job, read in the parent, and its updates."""
+
+from __future__ import annotations
+
+import asyncio
+from errno import EPROTO
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.enclosing import TIMEOUT, EnclosingJob, reason
+from rosin.errors import FormatError
+from rosin.modules.resource import inventory
+from rosin.rfc.rset import ResourceSet
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+
+class Inheritance:
+    """``warn(text)`` is told when the parent cannot be asked; the instance then goes by what it has."""
+
+    def __init__(self, attrs: Mapping[str, str], warn: Callable[[str], None]) -> None:
+        self._attrs = attrs
+        self._warn = warn
+        self._job: EnclosingJob | None = None
+        self._updates: AsyncIterator[dict[str, Any]]
+
+    async def begin(self, local: ResourceSet, rank: int) -> ResourceSet | None:
+        """What the enclosing job gives to the broker on *rank*; None without such a job."""
+        try:
+            self._job = await EnclosingJob.connect(self._attrs)
+            if self._job is None:
+                return None
+            self._updates = self._job.watch_R()
+            async with asyncio.timeout(TIMEOUT):
+                async for R in self._updates:
+                    return inventory.inherited(ResourceSet.decode(R), local, rank)
+            raise OSError(EPROTO, "its instance has none")
+        except (OSError, FormatError) as error:
+            self._warn(f"cannot read R of the enclosing job: {reason(error)}")
+            return None
+
+    async def expirations(self) -> AsyncIterator[float]:
+        """When the job ends, after each update of its R."""
+        try:
+            async for R in self._updates:
+                yield ResourceSet.decode(R).expiration
+        except (OSError, FormatError) as error:
+            if self._job is not None:
+                self._warn(f"no more news of the enclosing job's R: {reason(error)}")
+
+    async def close(self) -> None:
+        """End the connection to the parent."""
+        job, self._job = self._job, None
+        if job is not None:
+            await job.close()

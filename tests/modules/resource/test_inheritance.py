@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""R of an enclosing job: asked for over a real socket, followed, and done without when it cannot be had."""
+
+import asyncio
+import socket
+import threading
+
+import pytest
+
+from rosin.handle.framing import FrameReader, frame
+from rosin.modules.resource.inheritance import Inheritance
+from rosin.rfc.rset import ResourceSet
+
+
+class Parent:
+    """Answers the first request on its socket with ``results``: objects, an errno, or None to hang up."""
+
+    def __init__(self, path, results):
+        self.uri = f"local://{path}"
+        self._results = results
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(path))
+        self._listener.listen()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self):
+        conn, _ = self._listener.accept()
+        conn.sendall(b"\0")
+        reader, messages = FrameReader(), []
+        while not messages:
+            messages = list(reader.feed(conn.recv(65536)))
+        self.request = messages[0]
+        for result in self._results:
+            if result is None:
+                break
+            errnum = result if isinstance(result, int) else 0
+            conn.sendall(frame(self.request.response(None if errnum else result, errnum)))
+        else:
+            while conn.recv(65536):
+                pass
+        conn.close()
+
+    def join(self):
+        self._thread.join()
+        self._listener.close()
+
+
+def r_object(expiration):
+    rset = ResourceSet()
+    rset.add_rank(7, "n0", 0b110)
+    rset.expiration = expiration
+    return {"id": 1, "R": rset.encode()}
+
+
+def machine():
+    local = ResourceSet()
+    local.add_rank(0, "n0", 0b11)
+    return local
+
+
+@pytest.fixture
+def inherit(tmp_path):
+    async def inherit(results):
+        parent = Parent(tmp_path / "local", results)
+        warnings = []
+        attrs = {"parent-uri": parent.uri, "jobid": "ƒ5"}
+        inheritance = Inheritance(attrs, warnings.append)
+        rset = await inheritance.begin(machine(), 0)
+        expirations = []
+        if rset is not None:
+            expirations = [value async for value in inheritance.expirations()]
+        await inheritance.close()
+        await asyncio.to_thread(parent.join)
+        assert parent.request.topic == "job-info.update-watch"
+        assert parent.request.args == {"id": 4, "key": "R", "flags": 0}
+        return rset, expirations, warnings
+
+    return inherit
+
+
+async def test_updates(inherit):
+    rset, expirations, warnings = await inherit([r_object(5.0), r_object(9.0), None])
+    assert (rset.dumps(), rset.expiration, expirations) == ("rank0/core[0-1]", 5.0, [9.0])
+    assert len(warnings) == 1
+    assert warnings[0].startswith("no more news of the enclosing job's R: Lost connection")
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (2, "No such file or directory"),
+        (61, "its instance has none"),
+        ({"R": 5}, "expected"),
+        ({"R": {"version": 7}}, "version"),
+        (None, "Lost connection"),
+    ],
+)
+async def test_without_r(inherit, result, text):
+    rset, _, (warning,) = await inherit([result])
+    assert rset is None
+    assert warning.startswith("cannot read R of the enclosing job: ")
+    assert text in warning
+
+
+async def test_no_parent():
+    warnings = []
+    assert await Inheritance({}, warnings.append).begin(machine(), 0) is None
+    assert warnings == []
+    for attrs in ({"parent-uri": "local:///nonexistent", "jobid": "ƒ5"}, {"parent-uri": "x", "jobid": "?"}):
+        inheritance = Inheritance(attrs, warnings.append)
+        assert await inheritance.begin(machine(), 0) is None
+        await inheritance.close()
+    assert len(warnings) == 2
