@@ -40,6 +40,10 @@ def leave_a_child(argv, env):
 def raises(argv, env):
     raise RuntimeError("on purpose")
 
+def interrupted(argv, env):
+    os.write(1, b"up")
+    os.read(0, 1)
+
 def sys_exit(argv, env):
     sys.exit(5)
 '''
@@ -135,6 +139,20 @@ def test_signals_reach_the_group_and_not_what_has_ended(zygote):
     assert os.WTERMSIG(zygote.wait(child)) == signal.SIGINT
     assert not child.kill(signal.SIGINT)
     os.close(reader)
+
+
+def test_an_interrupted_function_says_nothing(zygote):
+    ours, theirs = os.pipe()
+    quiet, pipe = os.pipe()
+    child = zygote.spawn("zygote_program:interrupted", ["x"], ENV, fds={0: quiet, 1: theirs, 2: theirs})
+    os.close(theirs)
+    assert os.read(ours, 2) == b"up"
+    zygote.wait_started(child)
+    assert child.kill(signal.SIGINT)
+    assert os.waitstatus_to_exitcode(zygote.wait(child)) == 128 + signal.SIGINT
+    assert os.read(ours, 1000) == b""
+    for fd in (ours, quiet, pipe):
+        os.close(fd)
 
 
 def test_a_large_request_and_many_at_once(zygote):

@@ -57,6 +57,8 @@ def be_child(parent: int, channel: socket.socket | None, request: dict[str, Any]
         code = _serve(request, fds) if channel is None else _serve_on(parent, channel, request, fds)
     except SystemExit as end:
         code = _exit_code(end)
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT  # somebody wants it to end: there is nothing to explain
     except BaseException:
         traceback.print_exc()
     finally:
