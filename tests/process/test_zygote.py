@@ -243,6 +243,8 @@ def mess(argv, env):
         signal.pause()
     if "parent" in argv and os.fork() == 0:
         signal.pause()
+    if "huge" in argv:
+        bytes(range(256)) * (1 << 18)
     return 300 if "large" in argv else 3
 """
 
@@ -297,3 +299,8 @@ def test_waiting_processes_end_with_the_zygote(zygote, messy):
     end = pidfd(int(messy()[1][0]))
     zygote.close()
     assert end.poll(30000)
+
+
+def test_a_process_that_has_grown_does_not_serve_again(messy):
+    first = messy("huge")[1][0]
+    assert messy()[1][0] != first

@@ -26,8 +26,8 @@ from typing import Any, NoReturn
 from rosin.process import platform
 from rosin.process.frames import FrameReader
 
-#: A child with more memory than this (KiB) does not serve again.
-MAX_RSS = 64 << 10
+#: A child whose memory has grown by more than this (KiB) does not serve again.
+MAX_GROWTH = 32 << 10
 #: New objects after which a waiting child looks for garbage.
 GARBAGE = 20_000
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
@@ -104,6 +104,7 @@ class _Origin:
         self._directory = os.open(".", os.O_PATH | os.O_CLOEXEC)
         self._cpus = os.sched_getaffinity(0)
         self._limits = [resource.getrlimit(number) for number in _LIMITS]
+        self._memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._umask = os.umask(0o077)
         os.umask(self._umask)
 
@@ -111,7 +112,7 @@ class _Origin:
         """Put everything back that a target may have changed; False when this process had better end."""
         if os.getppid() != self._parent or platform.children(os.getpid()):
             return False
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > MAX_RSS:
+        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > self._memory + MAX_GROWTH:
             return False
         sys.stdout.flush()
         sys.stderr.flush()
