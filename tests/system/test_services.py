@@ -57,8 +57,9 @@ def test_cleanup_commands_cannot_be_empty(h: Flux) -> None:
         h.rpc("runat.push", {"name": "cleanup", "commands": []}).get()
 
 
-def test_states_are_logged_in_the_words_of_flux(real_instance: RealInstance) -> None:
-    lines = real_instance.run("dmesg").stdout.splitlines()
+def test_states_are_logged_in_the_words_of_flux() -> None:
+    with RealInstance() as instance:
+        lines = instance.run("dmesg").stdout.splitlines()
     for step in ("builtins-success: load-builtins->join", "sync-none: config-sync->init"):
         assert any(f"broker.info[0]: {step} " in line for line in lines)
 
