@@ -15,15 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker import enclosing, rc, rundir
 from rosin.broker.broker import Broker
+from rosin.broker.builtins import BUILTINS
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.peer import new_uuid
 from rosin.broker.program import InitialProgram, describe
-from rosin.broker.services.attr import AttrService, set_log_attribute
-from rosin.broker.services.config import ConfigService
-from rosin.broker.services.event import EventService
-from rosin.broker.services.log import LogService
-from rosin.broker.services.modules import ModuleService
-from rosin.broker.services.overlay import BrokerService, OverlayService
+from rosin.broker.services.attr import set_log_attribute
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_CORE_VERSION, FLUX_USERID_UNKNOWN
@@ -215,15 +211,7 @@ class Instance:
 
     async def _load_builtins(self) -> None:
         broker = self.broker
-        for cls in (
-            AttrService,
-            BrokerService,
-            EventService,
-            LogService,
-            ModuleService,
-            ConfigService,
-            OverlayService,
-        ):
+        for cls in BUILTINS:
             await broker.load_class(cls)
         self._service = await broker.load_class(StateMachineService)
         self._service.on_shutdown = self.shutdown

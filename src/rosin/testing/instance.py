@@ -13,14 +13,9 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.broker import Broker
+from rosin.broker.builtins import BUILTINS
 from rosin.broker.clock import Clock, VirtualClock
 from rosin.broker.connector import Client
-from rosin.broker.services.attr import AttrService
-from rosin.broker.services.config import ConfigService
-from rosin.broker.services.event import EventService
-from rosin.broker.services.log import LogService
-from rosin.broker.services.modules import ModuleService
-from rosin.broker.services.overlay import BrokerService, OverlayService
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
@@ -141,16 +136,7 @@ class Instance:
         for name, value in {**defaults, **self._attrs}.items():
             self.broker.attrs.define(name, value)
         self.broker.state = StateMachine(self.clock.now())
-        for cls in (
-            AttrService,
-            BrokerService,
-            ConfigService,
-            EventService,
-            LogService,
-            ModuleService,
-            OverlayService,
-            StateMachineService,
-        ):
+        for cls in (*BUILTINS, StateMachineService):
             await self.broker.load_class(cls)
         self.broker.state.state = "run"
         for module in self._modules:

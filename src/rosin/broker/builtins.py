@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The services that every broker has, in the order in which they are loaded."""
+
+from __future__ import annotations
+
+from rosin.broker.services.attr import AttrService
+from rosin.broker.services.config import ConfigService
+from rosin.broker.services.event import EventService
+from rosin.broker.services.log import LogService
+from rosin.broker.services.modules import ModuleService
+from rosin.broker.services.overlay import BrokerService, OverlayService
+
+#: The state machine and the local connector belong to a broker with a life and a socket, and come after these.
+BUILTINS = (
+    AttrService,
+    BrokerService,
+    EventService,
+    LogService,
+    ModuleService,
+    ConfigService,
+    OverlayService,
+)
