@@ -10,7 +10,7 @@ from rosin.broker.services.log import LogService
 from rosin.broker.services.modules import ModuleService
 from rosin.broker.services.overlay import BrokerService, OverlayService
 
-#: The state machine and the local connector belong to a broker with a life and a socket, and come after these.
+#: The state machine and the local connector come after these: they need a broker with a life and a socket.
 BUILTINS = (
     AttrService,
     BrokerService,
