@@ -119,3 +119,15 @@ def test_any_bytes_are_an_object_or_refused(data):
         treeobj.validate(treeobj.decode(data))
     except FormatError:
         pass
+
+
+def test_large_values_keep_their_bytes_whatever_was_handled_before():
+    one, two = b"1" * 10_000, b"2" * 10_000
+    first, second = treeobj.val(one), treeobj.val(two)
+    for _ in range(2):
+        assert treeobj.val_data(first) == one
+        assert treeobj.val_data(second) == two
+    data = treeobj.val_data(first)
+    assert treeobj.val(data) == first
+    assert treeobj.val(bytearray(two)) == second
+    assert treeobj.val_data(treeobj.val(data)) == one

@@ -25,15 +25,18 @@ if TYPE_CHECKING:
 
 #: Characters of a value that is worth remembering, and of one that is too large for it.
 _LARGE = 4096
-_HUGE = 64 << 20
-#: The text and the data of the last large value made here, until it is asked for: the next service of a
-#: broker gets the very same text and need not decode it.
+_HUGE = 16 << 20
+#: The text and the data of the last large value that was decoded or made here, until it is decoded again:
+#: data on its way through the services of one broker is the very same object, and so is its text.
 _last: tuple[str, bytes] = ("", b"")
 
 
 def val(data: bytes | bytearray | memoryview) -> TreeObj:
     """An inline value."""
     global _last
+    text, known = _last
+    if data and data is known:
+        return {"ver": 1, "type": "val", "data": text}
     text = b2a_base64(data, newline=False).decode("ascii")
     if _LARGE <= len(text) < _HUGE and type(data) is bytes:
         _last = (text, data)
@@ -86,7 +89,10 @@ def val_data(obj: TreeObj) -> bytes:
         if text is last[0]:
             _last = ("", b"")
             return last[1]
-        return a2b_base64(text, strict_mode=True)
+        data = a2b_base64(text, strict_mode=True)
+        if _LARGE <= len(text) < _HUGE:
+            _last = (text, data)
+        return data
     except (KeyError, TypeError, Base64Error, ValueError) as error:
         if isinstance(error, FormatError):
             raise
