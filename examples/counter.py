@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""A broker module: a service with state, a streaming method, and an event when the state changes.
+"""A broker module: a service with state and a stream that follows it.
 
 rosin start sh -c 'rosin module load $PWD/examples/counter.py && python examples/count.py'
 """

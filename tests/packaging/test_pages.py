@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The pages of docs/: their links lead somewhere, and what they quote is what is there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.md")])
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = [link.partition("#")[0] for link in _LINK.findall(text) if "://" not in link]
+    missing = [target for target in targets if target and not (page.parent / target).exists()]
+    assert missing == []
+
+
+def test_every_how_to_is_in_the_index():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    unlisted = [
+        path.name for path in (ROOT / "docs" / "how-to").glob("*.md") if f"(how-to/{path.name})" not in index
+    ]
+    assert unlisted == []
+
+
+def test_quoted_module_is_the_example():
+    page = (ROOT / "docs" / "how-to" / "broker-module.md").read_text(encoding="utf-8")
+    assert (ROOT / "examples" / "counter.py").read_text(encoding="utf-8").rstrip() in page
