@@ -14,6 +14,7 @@ from rosin.broker.clock import Clock
 from rosin.broker.loader import find
 from rosin.broker.logring import LogRing
 from rosin.broker.router import Router
+from rosin.broker.turn import Turn
 from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_USERID_UNKNOWN
 from rosin.rfc.message import Message
 from rosin.rfc.syslog import encode as encode_log
@@ -50,6 +51,7 @@ class Broker:
         self.clock = clock or Clock()
         self.zygote = zygote
         self.attrs = Attributes()
+        self.turn = Turn()
         self.router = Router(rank, size)
         self.ring = LogRing()
         self.modules: dict[str, BrokerModule] = {}

@@ -195,7 +195,7 @@ class SocketClient(Client, asyncio.Protocol):
 
     def send(self, msg: Message) -> None:
         if not self._out:
-            self.connector.loop.call_soon(self._flush)
+            self.broker.turn.at_end(self._flush)
         if msg.type == FLUX_MSGTYPE_EVENT:
             self._out.append(self.connector.frame_event(msg))
         else:

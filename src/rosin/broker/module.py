@@ -155,9 +155,9 @@ class BrokerModule(Peer):
             timer.cancel()
 
     def call_soon_once(self, callback: Callable[[], Any]) -> None:
-        """Call back once at the end of this turn of the loop, however often it is asked for."""
+        """Call back once after what has arrived in this turn, however often it is asked for."""
         if not self._soon:
-            self.loop.call_soon(self._run_soon)
+            self.broker.turn.soon(self._run_soon)
         self._soon[callback] = None
 
     def _run_soon(self) -> None:
@@ -221,7 +221,7 @@ class BrokerModule(Peer):
         self._inbox.append(msg)
         if not self._draining and not self._held:
             self._draining = True
-            self.loop.call_soon(self._drain)
+            self.broker.turn.soon(self._drain)
 
     def _drain(self) -> None:
         self._draining = False
@@ -240,7 +240,7 @@ class BrokerModule(Peer):
         self._held = on
         if not on and self._inbox and not self._draining:
             self._draining = True
-            self.loop.call_soon(self._drain)
+            self.broker.turn.soon(self._drain)
 
     def _event(self, msg: Message) -> None:
         self.counts["rx"][2] += 1

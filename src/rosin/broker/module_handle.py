@@ -47,6 +47,9 @@ class ModuleHandle(LoopHandle):
         """A broker attribute. Raises FileNotFoundError if there is none."""
         return self._broker.attrs.get(name)[0]
 
+    def _defer(self, callback: Callable[[], None]) -> None:
+        self._broker.turn.soon(callback)
+
     def _timer(self, after: float, callback: Callable[[], None]) -> Any:
         return self._module.call_later(after, callback)
 

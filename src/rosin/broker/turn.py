@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the broker does between two looks at its sockets.
+
+A request passes through several modules, each of which takes what has arrived in one go. If every step of
+that were an event of the loop, each would cost a system call. So the steps are queued here and run one after
+the other in a single event, in the order in which they were asked for; sockets are written at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Step = Callable[[], Any]
+
+#: Steps after which the loop looks at its sockets again, so that no exchange of messages shuts out the world.
+LIMIT = 1000
+
+
+class Turn:
+    """The steps of one broker's current turn."""
+
+    __slots__ = ("_ends", "_scheduled", "_steps")
+
+    def __init__(self) -> None:
+        self._steps: deque[Step] = deque()
+        self._ends: list[Step] = []
+        self._scheduled = False
+
+    def soon(self, step: Step) -> None:
+        """Run a step after those that are already waiting."""
+        self._steps.append(step)
+        if not self._scheduled:
+            self._schedule()
+
+    def at_end(self, step: Step) -> None:
+        """Run a step when no others are left, or when it is time to look at the sockets."""
+        self._ends.append(step)
+        if not self._scheduled:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        steps = self._steps
+        for _ in range(LIMIT):
+            if not steps:
+                break
+            _perform(steps.popleft())
+        ends, self._ends = self._ends, []
+        for step in ends:
+            _perform(step)
+        self._scheduled = False
+        if steps or self._ends:
+            self._schedule()
+
+
+def _perform(step: Step) -> None:
+    try:
+        step()
+    except Exception as exc:
+        loop = asyncio.get_running_loop()
+        loop.call_exception_handler({"message": f"step {step!r} of a broker failed", "exception": exc})

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The order of a broker's steps within one turn of the loop."""
+
+import asyncio
+from typing import Any
+
+from rosin.broker.turn import LIMIT, Turn
+
+
+async def test_steps_run_in_order_and_ends_after_them() -> None:
+    turn, seen = Turn(), []
+    turn.at_end(lambda: seen.append("end"))
+    turn.soon(lambda: (seen.append("first"), turn.soon(lambda: seen.append("third"))))
+    turn.soon(lambda: seen.append("second"))
+    await asyncio.sleep(0)
+    assert seen == ["first", "second", "third", "end"]
+
+
+async def test_an_end_may_ask_for_another_turn() -> None:
+    turn, seen = Turn(), []
+    turn.at_end(lambda: turn.soon(lambda: seen.append("again")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert seen == ["again"]
+
+
+async def test_a_step_that_fails_harms_no_other() -> None:
+    turn, seen, failures = Turn(), [], []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
+
+    def fail() -> Any:
+        raise ZeroDivisionError
+
+    turn.soon(fail)
+    turn.soon(lambda: seen.append("next"))
+    await asyncio.sleep(0)
+    assert seen == ["next"]
+    assert isinstance(failures[0]["exception"], ZeroDivisionError)
+
+
+async def test_endless_steps_do_not_shut_out_the_loop() -> None:
+    turn, count = Turn(), 0
+
+    def again() -> None:
+        nonlocal count
+        count += 1
+        turn.soon(again)
+
+    turn.soon(again)
+    await asyncio.sleep(0)
+    assert count == LIMIT
