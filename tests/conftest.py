@@ -9,11 +9,14 @@ from rosin import _json
 from rosin.testing.process import RealInstance
 
 
+_CODEC = {name: getattr(_json, name) for name in ("dumps", "dumps_sorted", "loads")}
+
+
 @pytest.fixture(autouse=True)
 def _own_json_codec(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that runs a server in this process must not leave its JSON codec to the next one."""
-    for name in ("dumps", "dumps_sorted", "loads"):
-        monkeypatch.setattr(_json, name, getattr(_json, name))
+    """A server that ran in this process must not leave its JSON codec to the tests after it."""
+    for name, function in _CODEC.items():
+        monkeypatch.setattr(_json, name, function)
 
 
 @pytest.fixture(scope="session")
