@@ -8,7 +8,6 @@ import pytest
 from rosin import _json
 from rosin.testing.process import RealInstance
 
-
 _CODEC = {name: getattr(_json, name) for name in ("dumps", "dumps_sorted", "loads")}
 
 
