@@ -46,7 +46,18 @@ def accelerate() -> None:
     global dumps, dumps_sorted, loads
     import orjson
 
-    def sorted_dumps(obj: Any) -> bytes:
-        return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
+    fast, in_order = orjson.dumps, orjson.OPT_SORT_KEYS
 
-    dumps, dumps_sorted, loads = orjson.dumps, sorted_dumps, orjson.loads
+    def fast_dumps(obj: Any) -> bytes:
+        try:
+            return fast(obj)
+        except TypeError:  # such as an integer of more than 64 bits
+            return _dumps(obj)
+
+    def fast_sorted(obj: Any) -> bytes:
+        try:
+            return fast(obj, option=in_order)
+        except TypeError:
+            return _dumps_sorted(obj)
+
+    dumps, dumps_sorted, loads = fast_dumps, fast_sorted, orjson.loads

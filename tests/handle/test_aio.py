@@ -12,13 +12,12 @@ from rosin.testing.process import RealInstance
 
 @pytest.mark.system
 async def test_it_talks_to_an_instance(real_instance: RealInstance) -> None:
-    h = await AsyncFlux.connect(real_instance.uri)
-    assert await h.attr("rank") == "0"
-    answers = await asyncio.gather(*(_ping(h, number) for number in range(100)))
-    assert answers == list(range(100))
-    with pytest.raises(OSError, match=r"No service matching"):
-        await h.rpc("no.such")
-    await h.close()
+    async with await AsyncFlux.connect(real_instance.uri) as h:
+        assert await h.attr("rank") == "0"
+        answers = await asyncio.gather(*(_ping(h, number) for number in range(100)))
+        assert answers == list(range(100))
+        with pytest.raises(OSError, match=r"No service matching"):
+            await h.rpc("no.such")
     with pytest.raises(ConnectionResetError):
         h.rpc("attr.get", {"name": "rank"})
 

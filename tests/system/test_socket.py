@@ -72,7 +72,7 @@ def test_payload_that_is_no_object(real_instance: RealInstance, payload: object)
         assert h.rank == 0
 
 
-def test_missing_socket_is_one_line() -> None:
+def test_missing_socket_is_one_line_with_the_remedy() -> None:
     result = subprocess.run(
         [sys.executable, "-m", "rosin", "getattr", "rank"],
         env={**os.environ, "FLUX_URI": "local:///nonexistent/local"},
@@ -81,8 +81,10 @@ def test_missing_socket_is_one_line() -> None:
         timeout=60,
     )
     assert result.returncode == 1
-    (line,) = result.stderr.splitlines()
-    assert line.endswith("Unable to connect to Flux: broker socket /nonexistent/local was not found")
+    assert result.stderr == (
+        "rosin-getattr: ERROR: Unable to connect to Flux: broker socket /nonexistent/local was not found; "
+        "start an instance with 'rosin start', or name one with FLUX_URI\n"
+    )
 
 
 def test_dead_socket_is_one_line(tmp_path: object) -> None:

@@ -92,6 +92,12 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
             self._transport.close()
             await self._closed
 
+    async def __aenter__(self) -> AsyncFlux:
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        await self.close()
+
     async def attr(self, name: str) -> str:
         """A broker attribute, cached if it cannot change. Raises FileNotFoundError if there is none."""
         if name not in self._attrs:
