@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from rosin.handle import uri
 from rosin.testing.process import RealInstance
 
 pytestmark = pytest.mark.system
@@ -358,7 +359,7 @@ def test_shutdown_in_the_background(command, monkeypatch):
 
 def test_without_an_instance(command, monkeypatch):
     monkeypatch.setenv("FLUX_URI", "local:///no/such/socket")
-    text = "Unable to connect to Flux: broker socket /no/such/socket was not found\n"
+    text = uri.not_found("/no/such/socket") + "\n"
     assert command("kvs", "ls") == (1, "", f"rosin-kvs: {text}")
     assert command("resource", "list") == (1, "", f"rosin-resource: ERROR: {text}")
 

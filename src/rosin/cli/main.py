@@ -97,8 +97,6 @@ def run(command: Callable[[list[str], str], int], argv: list[str], prog: str) ->
     except OSError as exc:
         where = f"{exc.filename}: " if exc.filename else ""
         text = f"{where}{exc.strerror or exc}"
-        if text.endswith(" was not found") and "broker socket" in text:
-            text += f"; start an instance with '{prog.partition('-')[0]} start', or name one with FLUX_URI"
         sys.stderr.write(f"{prog}: ERROR: {text}\n")
         return 1
     except ValueError as exc:

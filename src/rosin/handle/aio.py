@@ -12,7 +12,7 @@ from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame
 from rosin.handle.future import error
 from rosin.handle.handle import Handle
-from rosin.handle.uri import default_uri, local_path
+from rosin.handle.uri import default_uri, local_path, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,9 +66,7 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         try:
             _, handle = await loop.create_unix_connection(lambda: cls(loop, uri), path)
         except FileNotFoundError:
-            raise OSError(
-                errno.ENOENT, f"Unable to connect to Flux: broker socket {path} was not found"
-            ) from None
+            raise OSError(errno.ENOENT, not_found(path)) from None
         except OSError as exc:
             raise OSError(
                 exc.errno or errno.ECONNREFUSED, f"Unable to connect to Flux: {path}: {exc.strerror or exc}"

@@ -16,7 +16,7 @@ from rosin.handle.framing import FrameReader, frame
 from rosin.handle.future import error
 from rosin.handle.handle import Handle
 from rosin.handle.reactor import Reactor
-from rosin.handle.uri import default_uri, local_path
+from rosin.handle.uri import default_uri, local_path, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,9 +53,7 @@ def connect(path: str) -> socket.socket:
         answer = sock.recv(1)
     except FileNotFoundError:
         sock.close()
-        raise OSError(
-            errno.ENOENT, f"Unable to connect to Flux: broker socket {path} was not found"
-        ) from None
+        raise OSError(errno.ENOENT, not_found(path)) from None
     except OSError as exc:
         sock.close()
         raise OSError(exc.errno, f"Unable to connect to Flux: {path}: {exc.strerror}") from None

@@ -48,6 +48,14 @@ def default_uri() -> str:
     return "local://" + (path or SYSTEM_SOCKET)
 
 
+def not_found(path: str) -> str:
+    """What to say when there is no socket; it begins as flux-core's text does, which programs look for."""
+    return (
+        f"Unable to connect to Flux: broker socket {path} was not found; "
+        "start an instance with 'rosin start', or name one with FLUX_URI"
+    )
+
+
 def local_path(uri: str) -> str:
     """The socket path of a ``local://`` URI. Raises ValueError for any other scheme."""
     scheme, sep, path = uri.partition("://")
