@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Fixtures that several areas share."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from rosin import _json
 from rosin.testing.process import RealInstance
+
+# Unbuffered output, which a developer's machine may have set, hides what happens when it is flushed.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 _CODEC = {name: getattr(_json, name) for name in ("dumps", "dumps_sorted", "loads")}
 

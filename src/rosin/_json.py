@@ -51,13 +51,17 @@ def accelerate() -> None:
     def fast_dumps(obj: Any) -> bytes:
         try:
             return fast(obj)
-        except TypeError:  # such as an integer of more than 64 bits
+        except TypeError as exc:
+            if "64-bit" not in str(exc):
+                raise
             return _dumps(obj)
 
     def fast_sorted(obj: Any) -> bytes:
         try:
             return fast(obj, option=in_order)
-        except TypeError:
+        except TypeError as exc:
+            if "64-bit" not in str(exc):
+                raise
             return _dumps_sorted(obj)
 
     dumps, dumps_sorted, loads = fast_dumps, fast_sorted, orjson.loads

@@ -85,23 +85,33 @@ def _unknown(prog: str, name: str) -> int:
 def run(command: Callable[[list[str], str], int], argv: list[str], prog: str) -> int:
     """Run a command's main; every failure becomes one line and an exit code."""
     try:
-        return command(argv, prog)
+        try:
+            return command(argv, prog)
+        finally:
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; nothing is left to say, also not at exit.
-        import os
-
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # whoever read our output has gone; nothing is left to say
+        _discard_output()
         return 141
     except OSError as exc:
         where = f"{exc.filename}: " if exc.filename else ""
-        text = f"{where}{exc.strerror or exc}"
-        sys.stderr.write(f"{prog}: ERROR: {text}\n")
+        sys.stderr.write(f"{prog}: ERROR: {where}{exc.strerror or exc}\n")
+        _discard_output()
         return 1
     except ValueError as exc:
         sys.stderr.write(f"{prog}: ERROR: {exc}\n")
         return 1
+
+
+def _discard_output() -> None:
+    """Let what cannot be written vanish, or the interpreter would try again at its end and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        import os
+
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_streams() -> None:
@@ -125,7 +135,6 @@ def _front(args: list[str], prog: str) -> int:
         sys.stdout.write(version(prog) + "\n")
     else:
         sys.stdout.write(usage(prog))
-    sys.stdout.flush()
     return 0 if args else 1
 
 
