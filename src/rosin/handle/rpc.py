@@ -15,7 +15,7 @@ from rosin.constants import (
 from rosin.handle.future import Future
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from rosin.handle.handle import Handle
     from rosin.rfc.message import Message
@@ -74,6 +74,17 @@ class RPC(Future):
         """The responses of a stream until its ENODATA, for payloads that are not JSON."""
         for _ in self._walk():
             yield self.get_message()
+
+    async def amessages(self) -> AsyncIterator[Message]:
+        """Like :meth:`messages`, for asyncio code."""
+        while True:
+            await self._ready()
+            result = self._results[0]
+            if isinstance(result, OSError) and result.errno == errno.ENODATA:
+                return
+            msg = self.get_message()
+            self.reset()
+            yield msg
 
     def cancel(self, topic: str | None = None) -> None:
         """Ask the service to end this stream; its final response still arrives (RFC 6, cancel).

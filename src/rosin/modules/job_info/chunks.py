@@ -12,7 +12,6 @@ from typing import Any
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.rfc import treeobj
 
 
 def lines_of(data: bytes) -> list[bytes]:
@@ -44,7 +43,7 @@ def named(line: bytes, *names: bytes) -> dict[str, Any] | None:
 
 
 class Chunk:
-    """A value from the KVS: its bytes, and the lines in it if it has whole lines only."""
+    """A piece of a log: its bytes, and the lines in it if it has whole lines only."""
 
     __slots__ = ("_responses", "data", "lines")
 
@@ -61,20 +60,17 @@ class Chunk:
 
 
 class Decoder:
-    """Decodes KVS values (RFC 11 ``val`` objects), the same value once."""
+    """Looks into the pieces that the KVS delivers, into the same piece once."""
 
-    __slots__ = ("_chunk", "_text")
+    __slots__ = ("_chunk",)
 
     def __init__(self) -> None:
-        self._text: Any = None
         self._chunk = Chunk(b"")
 
-    def decode(self, val: Any) -> Chunk:
-        """The chunk in a value; it may not be changed. Raises FormatError."""
-        text = val.get("data") if isinstance(val, dict) else None
-        if text is None or text is not self._text:
-            self._chunk = Chunk(treeobj.val_data(val))
-            self._text = text
+    def decode(self, data: bytes) -> Chunk:
+        """The chunk of a piece; it may not be changed."""
+        if data is not self._chunk.data:
+            self._chunk = Chunk(data)
         return self._chunk
 
 
@@ -97,9 +93,9 @@ class Splitter:
         self._skip = self.offset
         self._partial = b""
 
-    def feed(self, val: Any) -> tuple[list[bytes], list[bytes]]:
-        """The lines that a value adds and their responses. Raises FormatError."""
-        chunk = self._decoder.decode(val)
+    def feed(self, data: bytes) -> tuple[list[bytes], list[bytes]]:
+        """The lines that a piece adds and their responses. Raises FormatError."""
+        chunk = self._decoder.decode(data)
         if chunk.lines and not self._skip and not self._partial:
             self.offset += len(chunk.data)
             return chunk.lines, chunk.responses()

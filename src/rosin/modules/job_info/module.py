@@ -79,14 +79,14 @@ class JobInfo(BrokerModule):
         response = await self.h.rpc("kvs.lookup", request)
         return treeobj.val_data(response["val"])
 
-    async def _follow(self, namespace: str, key: str, flags: int) -> AsyncGenerator[Any, None]:
-        """The values that kvs-watch sends for a key, None for its sentinel."""
-        request = {"namespace": namespace, "key": key, "flags": flags}
+    async def _follow(self, namespace: str, key: str, flags: int) -> AsyncGenerator[bytes | None, None]:
+        """The pieces that kvs-watch sends of a growing value, None for its sentinel."""
+        request = {"namespace": namespace, "key": key, "flags": flags, "raw": True}
         rpc = self.h.rpc("kvs-watch.lookup", request, flags=FLUX_RPC_STREAMING)
         ended = False
         try:
-            async for response in rpc:
-                yield None if response is None else response["val"]
+            async for msg in rpc.amessages():
+                yield msg.raw if msg.has_payload else None
             ended = True
         except OSError:
             ended = True
@@ -277,7 +277,7 @@ class JobInfo(BrokerModule):
         source = self._follow("primary", job_key(jobid, f"guest.{key}"), FLUX_KVS_STREAM)
         try:
             async for val in source:
-                for payload in splitter.feed(val)[1]:
+                for payload in splitter.feed(val or b"")[1]:
                     yield payload
         finally:
             await source.aclose()
@@ -297,7 +297,7 @@ class JobInfo(BrokerModule):
         source = self._follow("primary", job_key(jobid, "eventlog"), _WATCH)
         try:
             async for val in source:
-                lines = splitter.feed(val)[0]
+                lines = splitter.feed(val or b"")[0]
                 place = _place(lines)
                 if place is not None or any(named(line, b"clean") for line in lines):
                     return place

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.module import DEFERRED
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
+from rosin.kvs.tail import encode
 from rosin.modules.kvs import lookup as walk
 from rosin.modules.kvs.objects import Missing
 from rosin.modules.kvs.transaction import normalize
@@ -97,22 +98,17 @@ class Reads:
             return {"errno": errno.ENOENT, "rootseq": seq, "rootref": root}
         return {"val": val, "rootseq": seq, "rootref": root}
 
-    def tail(self, msg: Message) -> dict[str, Any]:
+    def tail(self, msg: Message) -> bytes:
         args, root, seq, root_of = self._origin(msg)
         offset = field(args, "offset", int)
         entry = walk.resolve(self._kvs.objects, root, normalize(field(args, "key", str)), False, root_of)
+        head: dict[str, Any] = {"rootseq": seq, "rootref": root}
         if entry is None:
-            return {"errno": errno.ENOENT, "rootseq": seq, "rootref": root}
+            return encode({"errno": errno.ENOENT, **head})
         if entry["type"] not in ("val", "valref"):
-            return {"type": entry["type"], "rootseq": seq, "rootref": root}
+            return encode({"type": entry["type"], **head})
         data, more = walk.tail(self._kvs.objects, entry, offset, TAIL_BYTES)
-        return {
-            "val": treeobj.val(data),
-            "size": offset + len(data),
-            "more": more,
-            "rootseq": seq,
-            "rootref": root,
-        }
+        return encode({"size": offset + len(data), "more": more, **head}, data)
 
     async def answer_stored(self, msg: Message, payload: dict[str, Any]) -> None:
         """References that a client takes away are in the content store first, if it can take them."""

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
 from rosin.constants import FLUX_KVS_STREAM, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
-from rosin.modules.kvs_watch.watcher import Group, Monitor, Watcher, check_flags
+from rosin.kvs.tail import decode
+from rosin.modules.kvs_watch.watcher import Group, Monitor, Part, Watcher, check_flags
 from rosin.rfc import treeobj
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from rosin.handle.rpc import RPC
     from rosin.rfc.message import Message
 
 
@@ -49,7 +51,7 @@ class KvsWatch(BrokerModule):
         if monitor is None:
             monitor = self.monitors[namespace] = Monitor(namespace)
         group = monitor.group(key, flags, msg.userid, msg.rolemask)
-        watcher = Watcher(msg, flags)
+        watcher = Watcher(msg, flags, field(args, "raw", bool, False))
         group.watchers.append(watcher)
         group.joined = True
         self._by_request[msg.sender, msg.matchtag] = (group, watcher)
@@ -159,14 +161,14 @@ class KvsWatch(BrokerModule):
         finally:
             group.running = False
 
-    async def _ask(self, group: Group, topic: str, root: tuple[str, int] | None, **args: Any) -> Any:
+    def _ask(self, group: Group, topic: str, root: tuple[str, int] | None, **args: Any) -> RPC:
         """Ask the KVS on behalf of the group, at *root* or else at the namespace's current one."""
         args |= {"key": group.key, "flags": group.flags, "cred": group.cred}
         if root is None:
             args["namespace"] = group.monitor.namespace
         else:
             args["rootdir"], args["rootseq"] = treeobj.dirref(root[0]), root[1]
-        return await self.h.rpc(topic, args)
+        return self.h.rpc(topic, args)
 
     def _failed(self, group: Group, watchers: list[Watcher], error: OSError) -> None:
         """A lookup failed: those who wait for a namespace go on waiting."""
@@ -241,16 +243,19 @@ class KvsWatch(BrokerModule):
             if started and monitor.root is not None and monitor.seq >= max(w.seq for w in watchers):
                 root = (monitor.root, monitor.seq)
             try:
-                result = await self._ask(group, "kvs.tail", root, offset=offset)
+                result, data = decode(await self._ask(group, "kvs.tail", root, offset=offset).raw())
             except OSError as error:
                 self._failed(group, watchers, error)
                 continue
+            part = Part(data)
             for watcher in watchers:
                 if not watcher.done:
-                    self._deliver_tail(group, watcher, result, started and replaced)
+                    self._deliver_tail(group, watcher, result, part, started and replaced)
         return True
 
-    def _deliver_tail(self, group: Group, watcher: Watcher, result: dict[str, Any], replaced: bool) -> None:
+    def _deliver_tail(
+        self, group: Group, watcher: Watcher, result: dict[str, Any], part: Part, replaced: bool
+    ) -> None:
         watcher.started = True
         if "errno" in result:
             if watcher.patient:
@@ -269,7 +274,8 @@ class KvsWatch(BrokerModule):
         size = result["size"]
         if size > watcher.offset or not watcher.responded:
             watcher.offset = size
-            self._send(group, watcher, result["val"])
+            self.respond(watcher.msg, part.data if watcher.raw else {"val": part.val()})
+            watcher.responded = True
         watcher.behind = result["more"]
         if watcher.behind:
             group.changed = True

@@ -23,6 +23,7 @@ from rosin.constants import (
     FLUX_KVS_WATCH_UNIQ,
 )
 from rosin.errors import FormatError
+from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,15 +57,18 @@ class Watcher:
         "msg",
         "offset",
         "previous",
+        "raw",
         "responded",
         "sentinel",
         "seq",
         "started",
     )
 
-    def __init__(self, msg: Message, flags: int) -> None:
+    def __init__(self, msg: Message, flags: int, raw: bool = False) -> None:
         self.msg = msg
         self.flags = flags
+        #: Private to job-info: a watcher of appends that takes the bytes without a tree object around them.
+        self.raw = raw
         #: The initial lookup has been answered by the KVS.
         self.started = False
         self.responded = False
@@ -87,6 +91,22 @@ class Watcher:
     def patient(self) -> bool:
         """Waits for a key that does not exist (yet)."""
         return bool(self.flags & FLUX_KVS_WAITCREATE) and not self.responded
+
+
+class Part:
+    """A piece of a value; its tree object is made once for all watchers that want one."""
+
+    __slots__ = ("_val", "data")
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._val: Any = None
+
+    def val(self) -> Any:
+        """The piece as a tree object."""
+        if self._val is None:
+            self._val = treeobj.val(self.data)
+        return self._val
 
 
 class Group:
