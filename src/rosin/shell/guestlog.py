@@ -2,8 +2,8 @@
 """RFC 16 and RFC 18: appending to the event logs in the job's guest namespace.
 
 Entries for all logs that come up in one turn of the reactor are one ``kvs.commit``; what comes up while
-that is on its way is the next one. So the first line of output leaves at once, and a flood leaves in few
-large commits. :attr:`GuestLog.backlog` counts the bytes that are not yet acknowledged, for flow control.
+that is on its way is the next one. So the first line of output leaves at once, and a flood in a few
+large commits at a time. :attr:`GuestLog.backlog` counts the bytes that are not yet acknowledged, for flow control.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rosin.shell.connection import ShellHandle
 
 _APPEND = 32
+#: Commits under way at a time, and the bytes that make another one worth while.
+PIPELINE = 3
+LARGE = 256 << 10
 #: How long an entry nobody waits for may stay to travel with the next one that matters (seconds).
 LAZY = 0.01
 
@@ -58,9 +61,9 @@ class GuestLog:
         if lazy:
             if self._timer is None:
                 self._timer = self._h.reactor.timer(LAZY, self._hurry)
-        elif not self._urgent:
+        elif not self._urgent or self._batch_size >= LARGE:
             self._urgent = True
-            if not self._in_flight:
+            if self._may_send:
                 self._h.reactor.defer(self._flush_urgent)
 
     def _hurry(self) -> None:
@@ -70,8 +73,13 @@ class GuestLog:
         self._flush_urgent()
 
     def _flush_urgent(self) -> None:
-        if self._urgent and not self._in_flight:
+        if self._urgent and self._may_send:
             self.flush()
+
+    @property
+    def _may_send(self) -> bool:
+        """One commit at a time, so that small entries gather; large ones keep both ends busy."""
+        return not self._in_flight or (self._in_flight < PIPELINE and self._batch_size >= LARGE)
 
     def sync(self) -> None:
         """Write what has been collected and wait until it is there; raises OSError."""
