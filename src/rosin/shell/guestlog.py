@@ -2,8 +2,8 @@
 """RFC 16 and RFC 18: appending to the event logs in the job's guest namespace.
 
 Entries for all logs that come up in one turn of the reactor are one ``kvs.commit``; what comes up while
-that is on its way is the next one. So the first line of output leaves at once, and a flood in a few
-large commits at a time. :attr:`GuestLog.backlog` counts the bytes that are not yet acknowledged, for flow control.
+that is on its way is the next one. So the first line of output leaves at once, and a flood in a few large
+commits at a time. :attr:`GuestLog.backlog` counts the bytes that are not yet acknowledged, for flow control.
 """
 
 from __future__ import annotations
