@@ -23,24 +23,9 @@ if TYPE_CHECKING:
     TreeObj = dict[str, Any]
 
 
-#: Characters of a value that is worth remembering, and of one that is too large for it.
-_LARGE = 4096
-_HUGE = 16 << 20
-#: The text and the data of the last large value that was decoded or made here, until it is decoded again:
-#: data on its way through the services of one broker is the very same object, and so is its text.
-_last: tuple[str, bytes] = ("", b"")
-
-
 def val(data: bytes | bytearray | memoryview) -> TreeObj:
     """An inline value."""
-    global _last
-    text, known = _last
-    if data and data is known:
-        return {"ver": 1, "type": "val", "data": text}
-    text = b2a_base64(data, newline=False).decode("ascii")
-    if _LARGE <= len(text) < _HUGE and type(data) is bytes:
-        _last = (text, data)
-    return {"ver": 1, "type": "val", "data": text}
+    return {"ver": 1, "type": "val", "data": b2a_base64(data, newline=False).decode("ascii")}
 
 
 def valref(refs: Sequence[str]) -> TreeObj:
@@ -81,18 +66,10 @@ def decode(data: bytes | str) -> TreeObj:
 
 def val_data(obj: TreeObj) -> bytes:
     """Return the bytes of a ``val`` object. Raises FormatError."""
-    global _last
     try:
         if obj["type"] != "val":
             raise FormatError(f"treeobj: expected a val, got a {obj['type']}")
-        text, last = obj["data"], _last
-        if text is last[0]:
-            _last = ("", b"")
-            return last[1]
-        data = a2b_base64(text, strict_mode=True)
-        if _LARGE <= len(text) < _HUGE:
-            _last = (text, data)
-        return data
+        return a2b_base64(obj["data"], strict_mode=True)
     except (KeyError, TypeError, Base64Error, ValueError) as error:
         if isinstance(error, FormatError):
             raise
