@@ -247,3 +247,15 @@ async def test_guests_watch_only_their_own_namespace(inst):
     await h.rpc("kvs.namespace-create", {"namespace": "n", "rootref": "", "owner": 4242, "flags": 0})
     await put(guest, "a", b"2", namespace="n")
     assert await value(aiter(watch(guest, "a", APPEND, "n"))) == b"2"
+
+
+async def test_who_knows_that_the_namespace_existed_does_not_wait_for_it() -> None:
+    """job-info asks for a log of a job whose namespace may be removed before the request arrives."""
+    async with Instance(["content", "content-sqlite", "kvs", "kvs-watch"]) as inst:
+        h = await inst.connect()
+        request = {"namespace": "gone", "key": "output", "flags": 4 | 8 | 256, "raw": True}
+        rpc = h.rpc("kvs-watch.lookup", request, flags=2)
+        await inst.settle()
+        assert rpc.is_ready()
+        with pytest.raises(OSError, match="gone"):
+            await rpc

@@ -177,6 +177,7 @@ class KvsWatch(BrokerModule):
             if watcher.done or (
                 errnum == errno.ENOTSUP
                 and watcher.patient
+                and not watcher.raw  # job-info knows that the namespace has existed: it is gone
                 and not watcher.started
                 and not group.monitor.removed
             ):
