@@ -115,8 +115,9 @@ def resource_counts(jobspec: dict[str, Any]) -> dict[str, int]:
         vertex, factor = stack.pop()
         count = vertex.get("count", 1)
         number = factor * _lowest(count)
-        if vertex.get("type") in totals:
-            totals[vertex["type"]] += number
+        kind = vertex.get("type")
+        if isinstance(kind, str) and kind in totals:
+            totals[kind] += number
         stack += [(child, number) for child in vertex.get("with", ())]
     return {f"n{kind}s": total for kind, total in totals.items()}
 
