@@ -9,10 +9,20 @@ import pytest
 from rosin import _json
 from rosin.testing.process import RealInstance
 
+from . import rfc_table
+
 # Unbuffered output, which a developer's machine may have set, hides what happens when it is flushed.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
 _CODEC = {name: getattr(_json, name) for name in ("dumps", "dumps_sorted", "loads")}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    rfc_table.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(rfc_table.RfcTable(config), "rfc-table")
 
 
 @pytest.fixture(autouse=True)
