@@ -3,7 +3,8 @@
 
 A file ``docs/rfc/NN.toml`` holds ``title``, ``kind`` (one of `KINDS`), ``kept_by`` (dotted modules),
 ``note``, ``vectors`` (how many examples, valid and invalid, the text and its data files give), a table
-``clauses`` (id = what the text asks, in our words) and tables ``differs`` (``clause``, ``text``, ``rosin``).
+``clauses`` (id = what the text asks, in our words), tables ``differs`` (``clause``, ``text``, ``rosin``) and,
+for a text that others have replaced, tables ``provided`` (``asked``, ``by``).
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Rfc:
         self.vectors: int = fields.get("vectors", 0)
         self.clauses: dict[str, str] = fields.get("clauses", {})
         self.differs: list[dict[str, str]] = fields.get("differs", [])
+        self.provided: list[dict[str, str]] = fields.get("provided", [])
 
 
 class Covered:
@@ -97,6 +99,9 @@ def _section(rfc: Rfc, covered: Covered) -> list[str]:
         lines += [_line(rfc.note), ""]
     if rfc.kept_by:
         lines += ["Kept by " + ", ".join(_link(name) for name in rfc.kept_by) + ".", ""]
+    if rfc.provided:
+        lines += ["| asked for | provided by |", "|---|---|"]
+        lines += [f"| {_line(entry['asked'])} | {_line(entry['by'])} |" for entry in rfc.provided] + [""]
     lines += _missing(rfc, covered)
     if rfc.differs:
         lines += ["Where Rosin does not follow the text:", ""]
@@ -111,8 +116,11 @@ def _missing(rfc: Rfc, covered: Covered) -> list[str]:
     missing = {key: text for key, text in rfc.clauses.items() if key not in covered.clauses[rfc.number]}
     if not missing:
         return [f"Tests prove all {len(rfc.clauses)} clauses.", ""]
+    explained = {entry.get("clause") for entry in rfc.differs}
     lines = [f"No test proves {len(missing)} of {len(rfc.clauses)} clauses:", ""]
-    return [*lines, *(f"- `{key}`: {_line(text)}" for key, text in missing.items()), ""]
+    for key, text in missing.items():
+        lines.append(f"- `{key}`: {_line(text)}" + (" (see below)" if key in explained else ""))
+    return [*lines, ""]
 
 
 def _difference(entry: dict[str, str]) -> str:

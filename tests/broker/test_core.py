@@ -73,6 +73,7 @@ class Echo(BrokerModule):
             raise OSError(errno.EINVAL, "bad is not a key")
 
 
+@pytest.mark.rfc(5, "name-is-service", "more-services")
 @pytest.mark.parametrize("how", ["plain", "task"])
 async def test_rpc(how: str) -> None:
     async with Instance([Echo]) as inst:
@@ -196,6 +197,7 @@ async def test_events_are_numbered_and_private_ones_are_private() -> None:
         assert echo.pulses == 1
 
 
+@pytest.mark.rfc(5, "more-services")
 async def test_a_client_can_be_a_service() -> None:
     async with Instance() as inst:
         server, h = await inst.connect(), await inst.connect()
@@ -212,6 +214,7 @@ async def test_a_client_can_be_a_service() -> None:
         assert caught.value.errno == errno.ENOSYS
 
 
+@pytest.mark.rfc(5, "unique-name", "load", "remove")
 async def test_modules_are_listed_loaded_once_and_removed() -> None:
     async with Instance([Echo]) as inst:
         h = await inst.connect()
@@ -229,6 +232,7 @@ async def test_modules_are_listed_loaded_once_and_removed() -> None:
             await h.rpc("module.remove", {"name": "attr"})
 
 
+@pytest.mark.rfc(5, "trace")
 async def test_messages_of_modules_can_be_watched() -> None:
     async with Instance([Echo]) as inst:
         h, watcher = await inst.connect(), await inst.connect()
@@ -310,6 +314,7 @@ async def test_log_is_kept_followed_and_cleared() -> None:
         assert inst.logged() == []
 
 
+@pytest.mark.rfc(5, "ping", "uuid")
 async def test_ping_names_the_route() -> None:
     async with Instance([Echo]) as inst:
         h = await inst.connect()

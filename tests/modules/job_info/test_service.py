@@ -134,6 +134,7 @@ async def fails(rpc, errnum, text=None):
         assert caught.value.strerror == text
 
 
+@pytest.mark.rfc(41, "lookup-request", "lookup-response", "json-decode", "keys-relative")
 async def test_lookup(job):
     await job.submit()
     data = await job_info_lookup(job.h, ID, ["jobspec", "eventlog"])
@@ -151,6 +152,7 @@ async def test_lookup(job):
     assert (await job_info_lookup(job.h, ID, ["guest.output"]))["guest.output"] == "one\ntwo\n"
 
 
+@pytest.mark.rfc(41, "all-or-nothing")
 async def test_lookup_errors(job):
     await job.submit()
     await fails(job_info_lookup(job.h, 5, ["jobspec"]), errno.ENOENT, "invalid job id")
@@ -172,6 +174,7 @@ async def test_lookup_errors(job):
     assert future.errors == ["JobID 5 unknown"]
 
 
+@pytest.mark.rfc(41, "current")
 async def test_current_applies_updates_in_order(job):
     await job.submit()
     await job.start()
@@ -194,6 +197,7 @@ async def test_current_applies_updates_in_order(job):
     await fails(bad, errno.EINVAL, "update-lookup unsupported key specified")
 
 
+@pytest.mark.rfc(41, "owners-only", "owner-from-submit")
 async def test_only_owners_have_access(job):
     await job.submit()
     owner = await job.inst.connect(userid=500, rolemask=FLUX_ROLE_USER)
@@ -212,6 +216,7 @@ async def test_only_owners_have_access(job):
     assert (await watch(owner, "eventlog"))["event"] == SUBMIT
 
 
+@pytest.mark.rfc(41, "watch-stream", "watch-request", "ends-main-clean")
 async def test_main_log_until_clean(job):
     await job.submit()
     got = collect(watch(job.h, "eventlog"))
@@ -240,6 +245,7 @@ async def test_sentinel_marks_the_end_of_what_was_there(job):
     assert got == [SUBMIT, None, line("validate")]
 
 
+@pytest.mark.rfc(41, "guest-transition", "ends-when-inactive", "waitcreate")
 async def test_guest_log_across_the_end_of_the_job(job):
     await job.submit()
     early = collect(watch(job.h, "guest.output", WAITCREATE))
@@ -261,6 +267,7 @@ async def test_guest_log_across_the_end_of_the_job(job):
     assert (await job.h.rpc("job-info.stats-get"))["guest_watchers"] == 0
 
 
+@pytest.mark.rfc(41, "waitcreate", "ends-when-inactive")
 async def test_guest_log_of_a_job_that_never_starts(job):
     await job.submit()
     got = collect(watch(job.h, "guest.output", WAITCREATE))
@@ -286,6 +293,7 @@ async def test_missing_logs_and_bad_requests(job):
     await fails(watch(job.h, "guest.zz"), errno.ENOENT)
 
 
+@pytest.mark.rfc(41, "ends-when-cancelled", "cancel-request")
 async def test_cancel_and_disconnect(job):
     await job.submit()
     await job.start()
@@ -334,6 +342,7 @@ async def test_update_watch(job):
     await fails(bad, errno.EINVAL, "update-watch unsupported key specified")
 
 
+@pytest.mark.rfc(41, "guest-transition")
 async def test_many_watchers_see_the_same(job):
     await job.submit()
     await job.start()

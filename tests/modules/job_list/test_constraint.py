@@ -38,6 +38,7 @@ def row(**values):
     return tuple(values.get(name) for name in ("id", *ATTRIBUTES))
 
 
+@pytest.mark.rfc(43, "op-entries-limited", "op-times")
 @pytest.mark.parametrize(
     ("constraint", "text"),
     [
@@ -81,6 +82,20 @@ def test_bad_ranks_and_deep_nesting():
         compile_constraint(deep, CONTEXT)
 
 
+@pytest.mark.rfc(
+    43,
+    "constraint",
+    "op-userid",
+    "op-name",
+    "op-states",
+    "op-results",
+    "op-hostlist",
+    "op-ranks",
+    "op-times",
+    "op-or",
+    "op-and",
+    "op-not",
+)
 @pytest.mark.parametrize(
     ("constraint", "ids"),
     [
@@ -114,6 +129,7 @@ def test_recorded_jobs(constraint, ids):
     assert "".join(sorted(label[jobid] for jobid in select(constraint))) == "".join(sorted(ids))
 
 
+@pytest.mark.rfc(43, "op-queue")
 def test_queue_includes_its_virtual_queues():
     compiled = compile_constraint({"queue": ["big"]}, CONTEXT)
     shown = [queue for queue in ("big", "small", "other", None) if compiled.matches(row(queue=queue))]
@@ -230,6 +246,21 @@ def jobs(draw):
     return job
 
 
+@pytest.mark.rfc(
+    43,
+    "constraint",
+    "op-userid",
+    "op-name",
+    "op-queue",
+    "op-states",
+    "op-results",
+    "op-hostlist",
+    "op-ranks",
+    "op-times",
+    "op-or",
+    "op-and",
+    "op-not",
+)
 @settings(max_examples=400, deadline=None)
 @given(constraints, st.lists(jobs(), min_size=1, max_size=6))
 def test_any_constraint(constraint, some):

@@ -122,6 +122,7 @@ async def stream(rpc):
     return [response async for response in rpc]
 
 
+@pytest.mark.rfc(43, "streaming", "single", "version", "attrs-all", "constraint-default", "list-attrs")
 async def test_lists_a_recorded_history_in_both_forms():
     async with setup(lines("journal.jsonl")) as s:
         h = await s.inst.connect()
@@ -142,6 +143,7 @@ async def test_lists_a_recorded_history_in_both_forms():
         assert len(attrs) == 33
 
 
+@pytest.mark.rfc(43, "streaming", "version", "max-entries")
 async def test_many_jobs_come_in_batches_and_can_be_cancelled():
     total = 3 * BATCH + 17
     history = [
@@ -162,6 +164,7 @@ async def test_many_jobs_come_in_batches_and_can_be_cancelled():
         assert len(await limited.jobs()) == 5
 
 
+@pytest.mark.rfc(43, "unknown-attribute")
 @pytest.mark.parametrize(
     ("request_", "errnum", "text"),
     [
@@ -193,6 +196,7 @@ async def test_bad_list_requests(request_, errnum, text):
         await fails(h.rpc("job-list.list", request_, flags=FLUX_RPC_STREAMING), errnum, text)
 
 
+@pytest.mark.rfc(43, "list-id", "id-always")
 async def test_list_id_waits_for_jobs_that_are_on_their_way():
     async with setup() as s:
         h = await s.inst.connect()
@@ -219,6 +223,7 @@ async def test_list_id_waits_for_jobs_that_are_on_their_way():
         }
 
 
+@pytest.mark.rfc(43, "list-id-state")
 async def test_list_id_waits_for_a_state():
     async with setup([submit(5), more(5, *PENDING), SENTINEL]) as s:
         h = await s.inst.connect()
@@ -316,6 +321,7 @@ async def test_purge_event():
         await fails(job_list_id(h, 1), errno.ENOENT)
 
 
+@pytest.mark.rfc(43, "private-list", "private-list-id")
 async def test_private_mode_hides_the_jobs_of_others():
     history = [submit(1, userid=500), more(1, *PENDING), submit(2, userid=600), more(2, *PENDING), SENTINEL]
     async with setup(history, {"access": {"private-mode": True}}) as s:
@@ -342,6 +348,7 @@ async def test_guests_see_all_jobs_otherwise():
         assert (await guest.rpc("job-list.job-stats"))["job_states"]["sched"] == 1
 
 
+@pytest.mark.rfc(43, "comparison-limit")
 async def test_excessive_comparisons_are_refused():
     history = [more(n, *submit(n)["events"], *PENDING, *ENDED) for n in range(1, 51)]
     async with setup([*history, SENTINEL], {"job-list": {"max_comparisons": 60}}) as s:

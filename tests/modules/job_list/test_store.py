@@ -84,6 +84,7 @@ def ready_store():
     return feed([SENTINEL])
 
 
+@pytest.mark.rfc(43, "attributes", "unset-omitted")
 def test_recorded_backlog_gives_flux_cores_listing():
     store = feed(lines("journal.jsonl"))
     assert store.ready
@@ -138,6 +139,9 @@ def test_payloads_are_left_alone():
     assert history == before
 
 
+@pytest.mark.rfc(
+    43, "order-classes", "order-pending", "order-running", "order-inactive", "since", "max-entries"
+)
 def test_order_is_priority_then_newest_start_then_newest_end():
     store = ready_store()
     for jobid, priority in ((1, 5), (2, 16), (3, 16), (4, 0)):
@@ -166,6 +170,7 @@ def test_new_job_is_not_listed_and_an_invalid_one_is_forgotten():
     assert store.stats.encode()["job_states"]["total"] == 0
 
 
+@pytest.mark.rfc(43, "first-times")
 def test_held_job_falls_back_to_priority_and_keeps_its_first_times():
     store = ready_store()
     pend(store, 1, 0, t=1.0)
@@ -236,6 +241,7 @@ def test_result(status, exceptions, result, shown):
     assert job["success"] == (result == 1)
 
 
+@pytest.mark.rfc(43, "unset-omitted")
 def test_fatal_exception_while_pending_ends_without_status():
     store = ready_store()
     pend(store, 1)
@@ -291,6 +297,7 @@ def test_purge_forgets_inactive_jobs_only():
     assert [obj["id"] for obj in listing(store, [])] == [5000]
 
 
+@pytest.mark.rfc(43, "unknown-attribute", "id-always", "unset-omitted")
 def test_projection_refuses_unknown_attributes():
     for bad in (["nope"], [5], [None], ["all", "ranks "]):
         with pytest.raises(OSError) as caught:

@@ -27,6 +27,7 @@ def test_command_round_trip() -> None:
     assert Command.decode(obj).encode() == obj
 
 
+@pytest.mark.rfc(42, "cmd-cmdline", "cmd-strings", "cmd-label")
 @pytest.mark.parametrize(
     ("change", "text"),
     [
@@ -49,6 +50,7 @@ def test_bad_commands(change: dict[str, Any], text: str) -> None:
         Command.decode({**HOSTNAME, **change})
 
 
+@pytest.mark.rfc(42, "cmd-msgchans")
 def test_environment() -> None:
     command = Command.decode({**HOSTNAME, "msgchan": [{"name": "M", "uri": "local:///x"}]})
     env = command.environment({"A": "1"}, "local:///broker")
@@ -64,6 +66,7 @@ def test_environment() -> None:
     assert command.environment(server, "local:///broker") == {"A": "1", "FLUX_URI": "local:///broker"}
 
 
+@pytest.mark.rfc(42, "buffer-minimum")
 @pytest.mark.parametrize(
     ("text", "size"), [("64k", 65536), ("1.5M", 3 << 19), ("100000", 100000), ("1", 4096), ("1G", 1 << 30)]
 )
@@ -133,6 +136,7 @@ def test_one_large_record_is_kept_whole() -> None:
 UID = os.getuid()
 
 
+@pytest.mark.rfc(42, "signed")
 def test_signed_payload_replaces_the_rest() -> None:
     inner = {"topic": "rexec.kill", "pid": 5, "signum": 9}
     args = {"signature": sign.wrap(_json.dumps(inner), UID), "pid": 1}
@@ -140,6 +144,7 @@ def test_signed_payload_replaces_the_rest() -> None:
     assert signed.payload({"pid": 1}, "rexec.kill", UID, UID, False) == {"pid": 1}
 
 
+@pytest.mark.rfc(42, "signature-user", "signature-topic", "signature-bad")
 @pytest.mark.parametrize(
     ("inner", "topic", "signer", "sender", "required"),
     [
@@ -158,6 +163,7 @@ def test_unacceptable_signatures(
         signed.payload(args, topic, sender, UID, required)
 
 
+@pytest.mark.rfc(42, "signature-type", "signature-bad", "signature-invalid", "signature-required")
 def test_malformed_signatures() -> None:
     with pytest.raises(FormatError):
         signed.payload({"signature": 1}, "rexec.exec", UID, UID, False)

@@ -91,6 +91,18 @@ def alive(pid: int) -> bool:
         return Path("/proc/self/stat").exists() is False
 
 
+@pytest.mark.rfc(
+    42,
+    "exec-stream",
+    "started",
+    "finished",
+    "output",
+    "stream-end",
+    "command-failure",
+    "stdout-flag",
+    "stderr-flag",
+    "io-object",
+)
 async def test_conversation(inst: Instance) -> None:
     process = Client(await inst.connect(), command("sh", "-c", "echo out; echo err >&2; exit 3"))
     assert await process.finish() == 3 << 8
@@ -106,6 +118,7 @@ async def test_conversation(inst: Instance) -> None:
     assert inst.broker.modules["rexec"].sessions == {}
 
 
+@pytest.mark.rfc(42, "stdout-flag", "stderr-flag")
 async def test_streams_not_asked_for_are_not_sent(inst: Instance) -> None:
     process = Client(await inst.connect(), command("sh", "-c", "echo out; echo err >&2"), STDERR)
     assert await process.finish() == 0
@@ -145,6 +158,7 @@ async def test_unbuffered_output_is_sent_at_once(inst: Instance) -> None:
     assert await process.finish() == 0
 
 
+@pytest.mark.rfc(42, "credit-flag", "credit-first", "write-matchtag", "write-no-response")
 async def test_a_megabyte_of_input_under_a_small_credit(inst: Instance) -> None:
     cmd = command("cat", opts={"stdin_BUFSIZE": "4096", "ROSIN_CHUNKS": "1"})
     process = Client(await inst.connect(), cmd, STDOUT | STDERR | CREDIT)
@@ -184,6 +198,7 @@ async def gone(pid: int) -> None:
             await asyncio.sleep(0.002)
 
 
+@pytest.mark.rfc(42, "write-unknown")
 async def test_input_for_nobody_is_dropped(inst: Instance) -> None:
     h = await inst.connect()
     io = {"stream": "stdin", "rank": "0", "data": "x"}
@@ -197,6 +212,7 @@ async def test_input_for_nobody_is_dropped(inst: Instance) -> None:
     assert any("Error decoding rexec.write" in line for line in inst.logged())
 
 
+@pytest.mark.rfc(42, "exec-failure", "cmd-cmdline")
 async def test_exec_errors(inst: Instance, tmp_path: Any) -> None:
     h = await inst.connect()
     (tmp_path / "file").write_text("not a program")
@@ -215,6 +231,7 @@ async def test_exec_errors(inst: Instance, tmp_path: Any) -> None:
     assert inst.broker.modules["rexec"].sessions == {}
 
 
+@pytest.mark.rfc(42, "credit-background", "fallthrough-background")
 async def test_mode_errors(inst: Instance) -> None:
     h = await inst.connect()
     for payload, text in (
@@ -248,6 +265,7 @@ async def test_a_missing_directory_does_not_stop_the_program(inst: Instance) -> 
     )
 
 
+@pytest.mark.rfc(42, "kill")
 async def test_kill_reaches_the_whole_group(inst: Instance) -> None:
     h = await inst.connect()
     process = Client(h, command("sh", "-c", "sleep 1000 & echo $!; wait"))
@@ -273,6 +291,7 @@ async def test_kill_errors(inst: Instance) -> None:
     await process.finish()
 
 
+@pytest.mark.rfc(42, "stopped")
 async def test_stopped(inst: Instance) -> None:
     h = await inst.connect()
     process = Client(h, command("cat"))
@@ -284,6 +303,7 @@ async def test_stopped(inst: Instance) -> None:
     assert await process.finish() == 0
 
 
+@pytest.mark.rfc(42, "label-lookup", "label-over-pid", "label-unique")
 async def test_list_and_labels(inst: Instance) -> None:
     h = await inst.connect()
     process = Client(h, command("cat", label="one"))
@@ -299,6 +319,7 @@ async def test_list_and_labels(inst: Instance) -> None:
     assert (await h.rpc("rexec.list"))["procs"] == []
 
 
+@pytest.mark.rfc(42, "exec-disconnect", "background-response", "background-lives")
 async def test_disconnect_kills_foreground_and_spares_background(inst: Instance) -> None:
     h, other = await inst.connect(), await inst.connect()
     process = Client(h, command("cat"))
@@ -311,6 +332,7 @@ async def test_disconnect_kills_foreground_and_spares_background(inst: Instance)
     assert [entry["pid"] for entry in listed] == [background]
 
 
+@pytest.mark.rfc(42, "background-log", "background-eof", "wait", "wait-output", "waitable-flag")
 async def test_background_output_goes_to_the_log(inst: Instance) -> None:
     h = await inst.connect()
     cmd = command("sh", "-c", "cat; echo one; echo two >&2; exit 2", label="job")
@@ -323,6 +345,7 @@ async def test_background_output_goes_to_the_log(inst: Instance) -> None:
         assert text in log
 
 
+@pytest.mark.rfc(42, "wait", "wait-not-waitable")
 async def test_wait(inst: Instance) -> None:
     h = await inst.connect()
     plain = (await h.rpc("rexec.exec", {"cmd": command("sleep", "1000"), "flags": 0}))["pid"]
@@ -342,6 +365,7 @@ async def test_wait(inst: Instance) -> None:
         await h.rpc("rexec.wait", {"pid": -1, "label": "w"})
 
 
+@pytest.mark.rfc(42, "waitable-flag")
 async def test_a_waitable_process_is_kept_until_somebody_waits(inst: Instance) -> None:
     h = await inst.connect()
     pid = (await h.rpc("rexec.exec", {"cmd": command("true"), "flags": WAITABLE}))["pid"]
@@ -363,6 +387,16 @@ async def test_a_waiter_that_goes_leaves_the_result_to_the_next(inst: Instance) 
     assert await second.rpc("rexec.wait", {"pid": pid}) == {"status": signal.SIGINT}
 
 
+@pytest.mark.rfc(
+    42,
+    "attach-response",
+    "attach-output",
+    "attach-eof",
+    "attach-finished",
+    "attach-disconnect",
+    "attach-reaps",
+    "attach-busy",
+)
 async def test_attach(inst: Instance, tmp_path: Any) -> None:
     h, other = await inst.connect(), await inst.connect()
     gate = str(tmp_path / "gate")
@@ -392,6 +426,7 @@ async def test_attach(inst: Instance, tmp_path: Any) -> None:
         await other.rpc("rexec.attach", request, flags=FLUX_RPC_STREAMING)
 
 
+@pytest.mark.rfc(42, "attach-ended", "attach-reaps")
 async def test_attach_to_what_has_ended(inst: Instance) -> None:
     h = await inst.connect()
     pid = (await h.rpc("rexec.exec", {"cmd": command("sh", "-c", "exit 4"), "flags": WAITABLE}))["pid"]
@@ -405,6 +440,7 @@ async def test_attach_to_what_has_ended(inst: Instance) -> None:
         await h.rpc("rexec.wait", {"pid": pid})
 
 
+@pytest.mark.rfc(42, "attach-missing", "attach-busy")
 async def test_attach_errors(inst: Instance) -> None:
     h = await inst.connect()
     process = Client(h, command("cat"))
@@ -422,6 +458,7 @@ async def test_attach_errors(inst: Instance) -> None:
     await process.finish()
 
 
+@pytest.mark.rfc(42, "channel-flag", "cmd-channels")
 async def test_channel(inst: Instance) -> None:
     code = (
         "import os, socket; s = socket.socket(fileno=int(os.environ['DATA']));\n"
