@@ -60,10 +60,10 @@ def test_keys_of_other_shells(server):
     [
         ("cmd=init pmi_version=2 pmi_subversion=0", "cmd=response_to_init rc=-1"),
         ("cmd=init pmi_version=1 pmi_subversion=0", "cmd=response_to_init rc=-1"),
-        ("cmd=get kvsname=kvs key=none", "cmd=get_result rc=3"),
-        (f"cmd=get kvsname=kvs key={'k' * 64}", "cmd=get_result rc=4"),
+        ("cmd=get kvsname=kvs key=none", "cmd=get_result rc=4"),
+        (f"cmd=get kvsname=kvs key={'k' * 64}", "cmd=get_result rc=5"),
         (f"cmd=put kvsname={'n' * 64} key=a value=1", "cmd=put_result rc=8"),
-        (f"cmd=put kvsname=kvs key={'k' * 64} value=1", "cmd=put_result rc=4"),
+        (f"cmd=put kvsname=kvs key={'k' * 64} value=1", "cmd=put_result rc=5"),
         (f"cmd=put kvsname=kvs key=a value={'v' * 1024}", "cmd=put_result rc=7"),
         ("cmd=publish_name service=a port=b", "cmd=publish_result rc=-1 msg=command not implemented"),
         ("cmd=lookup_name service=a", "cmd=lookup_result rc=-1 msg=command not implemented"),
@@ -85,7 +85,10 @@ def test_abort(server):
     assert caught.value.code == 7
 
 
-@pytest.mark.parametrize("line", ["", "nonsense", "cmd=dance", "cmd=put kvsname=a", "cmd=init pmi_version=x"])
+@pytest.mark.parametrize(
+    "line",
+    ["", "nonsense", "cmd=get kvsname=kvs", "cmd=dance", "cmd=put kvsname=a", "cmd=init pmi_version=x"],
+)
 def test_broken_lines(server, line):
     with pytest.raises(PmiError):
         server.request(0, line)
