@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "exec": ("exec", "run a command on brokers"),
     "getattr": ("attr", "print a broker attribute"),
     "hostlist": ("hostlist", "combine lists of hosts"),
+    "housekeeping": ("housekeeping", "list and end what runs on the nodes of jobs that are over"),
     "idset": ("idset", "combine sets of ids"),
     "job": ("job", "follow, signal and inspect single jobs"),
     "jobs": ("jobs", "list jobs"),

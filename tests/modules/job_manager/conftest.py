@@ -3,12 +3,14 @@
 
 import asyncio
 import errno
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 
 from rosin import _json
 from rosin.broker.module import BrokerModule, request_handler
+from rosin.constants import FLUX_NODEID_ANY
 from rosin.modules.job_manager.manager import Manager
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
@@ -59,7 +61,7 @@ class Recorder:
     def __init__(self):
         self.time = 1_700_000_000.0
         self.sent, self.published, self.replies, self.timers = [], [], [], []
-        self.rpcs = []
+        self.rpcs, self.streams = [], []
         self.log = _Log()
 
     def now(self):
@@ -79,8 +81,15 @@ class Recorder:
 
     notify = request
 
-    def rpc(self, topic, payload, done):
-        self.rpcs.append((topic, payload, done))
+    def rpc(self, topic, payload, done, nodeid=FLUX_NODEID_ANY):
+        self.rpcs.append(
+            (topic, payload, done) if nodeid == FLUX_NODEID_ANY else (topic, payload, done, nodeid)
+        )
+
+    def stream(self, topic, payload, nodeid, each, ended):
+        self.streams.append(
+            SimpleNamespace(topic=topic, payload=payload, rank=nodeid, each=each, ended=ended)
+        )
 
     def publish(self, topic, payload, private=False):
         self.published.append((topic, payload, private))

@@ -40,6 +40,8 @@ class Alloc:
         self.sender = b""
         self.queue = PendingQueue()
         self.sent: dict[int, Job] = {}
+        self._greeted = b""  # a scheduler that has asked what is in use and is not ready yet
+        self._frees: list[dict[str, Any]] = []  # what it has to be told then
 
     # -- what the state machine asks for ------------------------------------------------------------
 
@@ -84,9 +86,21 @@ class Alloc:
 
     def free(self, job: Job) -> None:
         """Return the resources of *job*."""
+        if job.R is not None:
+            self.release(job.id, redact_R(job.R), final=True)
+
+    def release(self, id: int, R: dict[str, Any], *, final: bool) -> None:
+        """Return resources of the job *id*; ``final``: it has no others.
+
+        A scheduler that has been told of them and is not ready yet hears of it when it is; one that is still
+        to come will not be told of them.
+        """
         self.manager.drain.resources_changed()
-        if self.online and job.R is not None:
-            self.manager.port.notify("sched.free", {"id": job.id, "R": redact_R(job.R), "final": True})
+        free = {"id": id, "R": R, "final": final}
+        if self.online:
+            self.manager.port.notify("sched.free", free)
+        elif self._greeted:
+            self._frees.append(free)
 
     def _settle(self, job: Job) -> None:
         self.sent.pop(job.id, None)
@@ -201,8 +215,12 @@ class Alloc:
 
     # -- the scheduler's requests -------------------------------------------------------------------
 
-    def hello(self) -> Iterator[dict[str, Any]]:
-        """The jobs that hold resources, for a scheduler that has just started."""
+    def hello(self, msg: Message) -> Iterator[dict[str, Any]]:
+        """The jobs that hold resources, or whose housekeeping does, for a scheduler that has just started."""
+        args = msg.args if msg.has_payload else {}
+        partial_ok = field(args, "partial-ok", bool, False)
+        self.manager.port.log.debug(f"scheduler: hello{' +partial-ok' if partial_ok else ''}")
+        self._greeted, self._frees = msg.sender, []
         for job in self.manager.active.values():
             if job.has_resources:
                 yield {
@@ -211,6 +229,7 @@ class Alloc:
                     "userid": job.userid,
                     "t_submit": job.t_submit,
                 }
+        yield from self.manager.housekeeping.hello(partial_ok)
 
     def ready(self, msg: Message) -> dict[str, Any]:
         """The scheduler takes requests from now on. Raises OSError EPROTO on a bad mode or limit."""
@@ -225,11 +244,17 @@ class Alloc:
         self.sender = msg.sender
         self.online = True
         self.manager.port.log.debug(f"scheduler: ready {mode}")
+        frees = self._frees if self._greeted == msg.sender else []
+        self._greeted, self._frees = b"", []
+        for free in frees:
+            self.manager.port.notify("sched.free", free)
         self.manager.port.wake()
         return {"count": len(self.queue)}
 
     def disconnected(self, sender: bytes) -> None:
         """A client is gone; the scheduler, perhaps."""
+        if sender == self._greeted:
+            self._greeted, self._frees = b"", []
         if self.online and sender == self.sender:
             self.teardown("disconnect")
 

@@ -59,12 +59,14 @@ class Drain:
         self._status = None
 
     def resource_status(self) -> dict[str, Any]:
-        """``{"allocated": R}``: all that jobs hold, without times."""
+        """``{"allocated": R}``: all that jobs and housekeeping hold, without times."""
         if self._status is None:
             total = ResourceSet()
             for job in self.manager.active.values():
                 if job.has_resources and job.R is not None:
                     total.append(ResourceSet.decode(job.R))
+            for held in self.manager.housekeeping.resources():
+                total.append(held)
             total.starttime = total.expiration = 0.0
             self._status = {"allocated": total.encode()}
         return self._status

@@ -27,6 +27,7 @@ from rosin.modules.job_manager.dependency import Dependencies
 from rosin.modules.job_manager.drain import Drain
 from rosin.modules.job_manager.event import actions, apply
 from rosin.modules.job_manager.history import History
+from rosin.modules.job_manager.housekeeping import Housekeeping
 from rosin.modules.job_manager.inactive import InactiveJob
 from rosin.modules.job_manager.journal import Journal
 from rosin.modules.job_manager.limits import Limits
@@ -60,6 +61,7 @@ class Manager:
         self.queues = Queues()
         self.limits = Limits()
         self.alloc = Alloc(self)
+        self.housekeeping = Housekeeping(self)
         self.start = Start(self)
         self.dependencies = Dependencies(self)
         self.waits = Waits(self)
@@ -147,7 +149,7 @@ class Manager:
         self.post(job, "priority", {"priority": priority_of(job.urgency)})
 
     def _free(self, job: Job) -> None:
-        self.alloc.free(job)
+        self.housekeeping.start(job)
         self.post(job, "free")
 
     def _clean(self, job: Job) -> None:
@@ -244,6 +246,7 @@ class Manager:
         for msg in [listener.msg for listener in self.journal.drop(lambda _: True)]:
             self.port.respond_error(msg, errno.ENODATA, None)
         self.dependencies.shut_down()
+        self.housekeeping.shut_down()
         self.waits.fail(errno.ENOSYS, "job-manager is unloading")
         self.drain.fail(errno.ENOSYS, "job-manager is unloading")
 

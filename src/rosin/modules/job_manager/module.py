@@ -18,9 +18,12 @@ from rosin.constants import (
     FLUX_KVS_WAITCREATE,
     FLUX_KVS_WATCH,
     FLUX_MSGFLAG_NORESPONSE,
+    FLUX_NODEID_ANY,
     FLUX_RPC_STREAMING,
 )
+from rosin.errors import FormatError
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
+from rosin.modules.job_manager.housekeeping_config import Settings
 from rosin.modules.job_manager.limits import Limits
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.purge import Purge
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rosin.broker.clock import TimerHandle
+    from rosin.handle.rpc import RPC
     from rosin.modules.job_manager.journal import Listener
     from rosin.rfc.message import Message
 
@@ -78,6 +82,7 @@ class JobManager(BrokerModule):
     def reconfigure(self, config: dict[str, Any]) -> None:
         for part in (Queues(), Limits(), Purge(self.manager)):
             part.configure(config)  # refuses a wrong one before anything has changed
+        Settings.parse(config)
         self._configure(self.manager, config)
         self.manager.requeue_all()
 
@@ -86,6 +91,7 @@ class JobManager(BrokerModule):
         manager.queues.configure(config)
         manager.limits.configure(config)
         manager.purge.configure(config)
+        manager.housekeeping.configure(config)
 
     def disconnected(self, sender: bytes) -> None:
         self.manager.disconnected(sender)
@@ -159,10 +165,16 @@ class JobManager(BrokerModule):
     def notify(self, topic: str, payload: dict[str, Any]) -> None:
         self.h.send_request(topic, payload, flags=FLUX_MSGFLAG_NORESPONSE)
 
-    def rpc(self, topic: str, payload: dict[str, Any], done: Callable[[Any, OSError | None], None]) -> None:
+    def rpc(
+        self,
+        topic: str,
+        payload: dict[str, Any],
+        done: Callable[[Any, OSError | None], None],
+        nodeid: int = FLUX_NODEID_ANY,
+    ) -> None:
         async def call() -> None:
             try:
-                answer = await self.h.rpc(topic, payload)
+                answer = await self.h.rpc(topic, payload, nodeid)
             except OSError as error:
                 done(None, error)
             except asyncio.CancelledError:
@@ -172,6 +184,26 @@ class JobManager(BrokerModule):
                 done(answer, None)
 
         self.create_task(call())
+
+    def stream(
+        self,
+        topic: str,
+        payload: dict[str, Any],
+        nodeid: int,
+        each: Callable[[dict[str, Any]], None],
+        ended: Callable[[OSError | FormatError], None],
+    ) -> None:
+        def answered(rpc: RPC) -> None:
+            while rpc.is_ready():
+                try:
+                    each(rpc.get())
+                except (OSError, FormatError) as error:
+                    rpc.abandon()
+                    ended(error)
+                    return
+                rpc.reset()
+
+        self.h.rpc(topic, payload, nodeid, FLUX_RPC_STREAMING).then(answered)
 
     def publish(self, topic: str, payload: dict[str, Any], private: bool = False) -> None:
         self.h.event_send(topic, payload, private)
@@ -334,8 +366,8 @@ class JobManager(BrokerModule):
     # -- requests: the scheduler, the execution service, plugins --------------------------------------------
 
     @request_handler("sched-hello")
-    async def sched_hello(self, _msg: Message) -> AsyncIterator[dict[str, Any]]:
-        for job in [*self.manager.alloc.hello()]:
+    async def sched_hello(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
+        for job in [*self.manager.alloc.hello(msg)]:
             yield job
 
     @request_handler("sched-ready")
@@ -352,7 +384,7 @@ class JobManager(BrokerModule):
 
     @request_handler("housekeeping-kill")
     def housekeeping_kill(self, msg: Message) -> None:
-        field(msg.args, "signum", int)  # no housekeeping script ever runs, so there is nothing to signal
+        self.manager.housekeeping.kill(msg)
 
     @request_handler("jobtap")
     def jobtap(self, msg: Message) -> dict[str, Any] | None:

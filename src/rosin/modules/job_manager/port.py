@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rosin.constants import FLUX_NODEID_ANY
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosin.errors import FormatError
     from rosin.rfc.message import Message
 
 
@@ -55,8 +58,27 @@ class Port(Protocol):
     def notify(self, topic: str, payload: dict[str, Any]) -> None:
         """Send a request that asks for no response."""
 
-    def rpc(self, topic: str, payload: dict[str, Any], done: Callable[[Any, OSError | None], None]) -> None:
+    def rpc(
+        self,
+        topic: str,
+        payload: dict[str, Any],
+        done: Callable[[Any, OSError | None], None],
+        nodeid: int = FLUX_NODEID_ANY,
+    ) -> None:
         """Send a request; ``done(payload, None)`` or ``done(None, error)`` follows."""
+
+    def stream(
+        self,
+        topic: str,
+        payload: dict[str, Any],
+        nodeid: int,
+        each: Callable[[dict[str, Any]], None],
+        ended: Callable[[OSError | FormatError], None],
+    ) -> None:
+        """Send a streaming request; ``each(payload)`` any number of times and ``ended(error)`` follow.
+
+        The error of a good end is ENODATA; a FormatError that *each* raises ends the stream too.
+        """
 
     def publish(self, topic: str, payload: dict[str, Any], private: bool = False) -> None:
         """Publish an event."""

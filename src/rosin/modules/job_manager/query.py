@@ -94,7 +94,7 @@ def stats(manager: Manager) -> dict[str, Any]:
         "active_jobs": len(manager.active),
         "inactive_jobs": len(manager.inactive),
         "max_jobid": manager.max_jobid,
-        "housekeeping": {"running": {}, "config": {"release-after": -1.0, "command": ""}},
+        "housekeeping": manager.housekeeping.stats(),
     }
 
 

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 42: the housekeeping command on one rank, as the subprocess server tells of it."""
+
+from __future__ import annotations
+
+import errno
+import signal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from rosin.errors import FormatError
+from rosin.rfc import ioencode
+from rosin.rfc.payload import field, int_field
+
+if TYPE_CHECKING:
+    from rosin.modules.job_manager.port import Port
+
+
+class Owner(Protocol):
+    """Who is told of a task."""
+
+    def started(self, task: Task) -> None:
+        """The process runs."""
+
+    def output(self, task: Task, stream: str, line: str) -> None:
+        """The process wrote a line to ``stdout`` or ``stderr``."""
+
+    def exited(self, task: Task) -> None:
+        """The process is over; see :meth:`Task.failure`."""
+
+    def failed(self, task: Task, reason: str) -> None:
+        """There was no process, or contact with it was lost."""
+
+
+class Task:
+    """The command on ``rank``. ``pid`` is 0 before it runs, ``status`` None until it is over."""
+
+    __slots__ = ("_early", "_lines", "_over", "owner", "pid", "port", "rank", "status")
+
+    def __init__(self, port: Port, owner: Owner, rank: int) -> None:
+        self.port = port
+        self.owner = owner
+        self.rank = rank
+        self.pid = 0
+        self.status: int | None = None
+        self._over = False
+        self._early = 0  # a signal that came before the process had its id
+        self._lines: dict[str, bytes] = {}  # stream -> a line that has begun
+
+    def start(self, request: dict[str, Any]) -> None:
+        """Send the exec request."""
+        self.port.stream("rexec.exec", request, self.rank, self._answer, self._ended)
+
+    def kill(self, signum: int) -> None:
+        """Send a signal now, or when there is a process; none to one that is over."""
+        if self._over:
+            return
+        if not self.pid:
+            self._early = signum
+            return
+
+        def done(payload: Any, error: OSError | None) -> None:
+            if error is not None and error.errno not in (errno.ESRCH, errno.EAGAIN):
+                self.port.log.error(f"kill: {error.strerror}")
+
+        self.port.rpc("rexec.kill", {"pid": self.pid, "signum": signum}, done, self.rank)
+
+    def failure(self) -> str | None:
+        """Why a process that is over has not succeeded; None if it has."""
+        status = self.status or 0
+        signum = status & 0x7F
+        if signum:
+            return signal.strsignal(signum) or f"signal {signum}"
+        return "nonzero exit code" if status else None
+
+    def _answer(self, answer: dict[str, Any]) -> None:
+        kind = field(answer, "type", str)
+        if kind == "started":
+            self.pid = int_field(answer, "pid", 1, 2**31 - 1)
+            self.owner.started(self)
+            if self._early:
+                self.kill(self._early)
+        elif kind == "output":
+            io = ioencode.decode_data(field(answer, "io", dict))
+            self._write(io.stream, io.data, io.eof)
+        elif kind == "finished":
+            self.status = field(answer, "status", int)
+
+    def _write(self, stream: str, data: bytes, eof: bool) -> None:
+        *lines, rest = (self._lines.pop(stream, b"") + data).split(b"\n")
+        if rest and eof:
+            lines.append(rest)
+        elif rest:
+            self._lines[stream] = rest
+        for line in lines:
+            self.owner.output(self, stream, line.decode(errors="replace"))
+
+    def _ended(self, error: OSError | FormatError) -> None:
+        self._over = True
+        for stream in list(self._lines):
+            self._write(stream, b"", True)
+        if self.status is not None:
+            self.owner.exited(self)
+        else:
+            self.owner.failed(self, str(getattr(error, "strerror", None) or error))
