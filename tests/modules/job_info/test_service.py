@@ -404,3 +404,17 @@ async def test_output_of_a_job_that_never_starts_tells_why(job):
     shown = [event.render() async for event in events]
     assert shown == ["job.exception: type=cancel severity=0 why"]
     assert set((await job.h.rpc("job-info.stats-get")).values()) == {0}
+
+
+@pytest.mark.rfc(41, "read-only")
+async def test_reading_changes_nothing(job):
+    await job.submit()
+    await job.start()
+    before = await job.h.rpc("kvs.getroot", {"namespace": "primary"})
+    await job_info_lookup(job.h, ID, ["jobspec", "R", "eventlog"], 3)
+    await fails(job_info_lookup(job.h, ID, ["zz"]), errno.ENOENT)
+    rpc = watch(job.h, "guest.output", WAITCREATE)
+    await job.inst.settle()
+    rpc.cancel("job-info.eventlog-watch-cancel")
+    await fails(rpc, errno.ENODATA)
+    assert await job.h.rpc("kvs.getroot", {"namespace": "primary"}) == before
