@@ -27,7 +27,7 @@ _INTRODUCTION = """\
 What Rosin makes of each of the [Flux RFCs](https://flux-framework.readthedocs.io/projects/flux-rfc/), and how
 much of it the tests prove. A *vector* is an example that a text gives, valid or invalid; a *clause* is a
 statement that a program can keep or break. Both count when a test that names them passes
-([how](../../CONTRIBUTING.md)). The numbers, clauses and differences come from [docs/rfc](../rfc).
+([how](../../tests/rfc_table.py)). The numbers, clauses and differences come from [docs/rfc](../rfc).
 """
 
 

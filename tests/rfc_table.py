@@ -50,10 +50,10 @@ class RfcTable:
         for item in items:
             clauses: list[tuple[int, str]] = []
             for mark in item.iter_markers("rfc"):
-                number, *ids = mark.args
+                number, *ids = mark.args or (None,)
                 wrong.update((f"{item.location[0]}: {text}", None) for text in self._wrong(number, ids))
                 clauses += [(number, clause) for clause in ids]
-            vectors = [mark.args[0] for mark in item.iter_markers("rfc_vectors")]
+            vectors = [(mark.args or (None,))[0] for mark in item.iter_markers("rfc_vectors")]
             for number in vectors:
                 wrong.update((f"{item.location[0]}: {text}", None) for text in self._wrong(number, []))
             if clauses or vectors:
@@ -63,6 +63,8 @@ class RfcTable:
 
     def _wrong(self, number: object, clauses: list[object]) -> list[str]:
         """What is wrong with a mark."""
+        if number is None:
+            return ["mark rfc: names no RFC"]
         if type(number) is not int or number not in rfc_page.NUMBERS:
             return [f"mark rfc: there is no RFC {number!r}"]
         if number not in self._rfcs:

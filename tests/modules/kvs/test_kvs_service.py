@@ -85,6 +85,7 @@ async def test_an_empty_commit_and_one_without_effect_raise_the_sequence_only(in
     assert await commit(h, op("nothere", None)) == {**first, "rootseq": 3}
 
 
+@pytest.mark.rfc(9, "events")
 async def test_transactions_of_one_turn_are_merged(inst):
     h = await inst.connect()
     await h.event_subscribe("kvs.namespace-primary-setroot")
@@ -168,6 +169,7 @@ async def test_blobs_that_only_the_kvs_has_can_be_loaded(inst):
     assert blobref.digest(await h.rpc("content.load", digest).raw()) == digest
 
 
+@pytest.mark.rfc(9, "wait-version")
 async def test_wait_version(inst):
     h = await inst.connect()
     rpc = h.rpc("kvs.wait-version", {"namespace": "primary", "rootseq": 2})

@@ -56,6 +56,7 @@ async def error(stream):
     return info.value.errno
 
 
+@pytest.mark.rfc(9, "watchable")
 async def test_every_change_of_the_key_is_delivered(inst):
     h = await inst.connect()
     await put(h, "a", b"1")
@@ -107,6 +108,7 @@ async def test_full_sees_a_change_above_the_key(inst):
     assert await error(stream) == errno.ENOENT
 
 
+@pytest.mark.rfc(9, "streams-append")
 async def test_append_delivers_only_what_is_new(inst):
     h = await inst.connect()
     for index in range(30):
