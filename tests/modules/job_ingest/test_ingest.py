@@ -13,6 +13,7 @@ from rosin.broker.module import BrokerModule, request_handler
 from rosin.errors import FormatError
 from rosin.modules.job_ingest.policy import Policy
 from rosin.modules.job_ingest.request import without_environment
+from rosin.modules.job_ingest.validator import checks
 from rosin.rfc import sign, treeobj
 from rosin.rfc.fluid import timestamp
 from rosin.testing.instance import Instance
@@ -322,6 +323,69 @@ async def test_defaults_of_the_configuration():
                 "job-ingest.config-reload",
                 {"policy": {"jobspec": {"defaults": {"system": {"duration": "1 fortnight"}}}}},
             )
+
+
+DEFAULTS = {"policy": {"jobspec": {"defaults": {"system": {"queue": "batch", "duration": "2h"}}}}}
+
+
+@pytest.mark.parametrize(
+    ("frobnicator", "added"),
+    [
+        ({}, {"queue", "duration", "constraints"}),
+        ({"plugins": ["defaults"]}, {"queue", "duration"}),
+        ({"plugins": ["constraints"]}, set()),
+        ({"plugins": []}, {"queue", "duration", "constraints"}),
+        ({"disable": True}, set()),
+    ],
+)
+def test_the_frobnicator_table_says_what_is_added(frobnicator, added):
+    policy = Policy(
+        {**DEFAULTS, "queues": {"batch": {"requires": ["b"]}}, "ingest": {"frobnicator": frobnicator}}
+    )
+    spec = jobspec()
+    system = policy.apply(spec)["attributes"]["system"]
+    given = spec["attributes"]["system"]
+    assert {key for key in system if system[key] != given.get(key)} == added
+
+
+def test_constraints_of_a_queue_that_the_job_names():
+    config = {
+        "queues": {"batch": {"requires": ["b"]}},
+        "ingest": {"frobnicator": {"plugins": ["constraints"]}},
+    }
+    system = Policy(config).apply(jobspec(queue="batch"))["attributes"]["system"]
+    assert system["constraints"] == {"properties": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"plugins": ["mine"]}, "ingest.frobnicator.plugins: 'mine' is not known"),
+        ({"plugins": "defaults"}, "plugins"),
+        ({"args": ["-x"]}, "ingest.frobnicator.args: '-x'"),
+        ({"disable": 1}, "disable"),
+        ({"queue": {}}, "ingest.frobnicator.queue: unknown key"),
+    ],
+)
+def test_a_frobnicator_table_that_asks_for_more_is_refused(table, text):
+    with pytest.raises(FormatError) as info:
+        Policy({"ingest": {"frobnicator": table}})
+    assert text in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"args": ["--require-version=2"]}, "ingest.validator.args: '--require-version=2'"),
+        ({"args": [1]}, "ingest.validator.args: 1"),
+        ({"require-instance": {"minnodes": 1}}, "ingest.validator.require-instance: unknown key"),
+    ],
+)
+def test_a_validator_table_that_asks_for_more_is_refused(table, text):
+    with pytest.raises(FormatError) as info:
+        checks({"ingest": {"validator": table}})
+    assert text in str(info.value)
+    assert checks({"ingest": {"validator": {"args": ["--require-version=1"]}}}) == {"jobspec"}
 
 
 def test_queue_defaults_and_constraints():

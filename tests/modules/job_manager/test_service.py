@@ -8,6 +8,7 @@ import pytest
 
 from rosin import _json
 from rosin.broker.module import BrokerModule, request_handler
+from rosin.constants import FLUX_ROLE_ADMIN, FLUX_ROLE_USER
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
 
@@ -304,6 +305,29 @@ async def test_guests_act_on_their_own_jobs_only(world, job):
         with pytest.raises(PermissionError, match="guests can only kill their own jobs"):
             await guest.rpc("job-manager.killall", everyone)
         assert await guest.rpc("job-manager.history.get", {"slice": "[:]"}) == {"jobs": [2]}
+
+
+async def test_private_mode_hides_other_jobs_from_guests(world, job):
+    async with world.instance(sched=False) as inst:
+        owner, guest = await inst.connect(), await inst.connect(userid=4242)
+        admin = await inst.connect(userid=4243, rolemask=FLUX_ROLE_USER | FLUX_ROLE_ADMIN)
+        await owner.rpc("job-manager.submit", {"jobs": [job(1), job(2, userid=4242)]})
+        assert await guest.rpc("job-manager.getinfo", {}) == {"max_jobid": 2}
+        await owner.rpc("job-manager.config-reload", {"access": {"private-mode": True}})
+        for topic, payload in (
+            ("getinfo", {}),
+            ("stats-get", {}),
+            ("getattr", {"id": 1, "attrs": []}),
+            ("getattr", {"id": 9, "attrs": []}),
+        ):
+            with pytest.raises(PermissionError) as info:
+                await guest.rpc(f"job-manager.{topic}", payload)
+            assert "job" not in (info.value.strerror or "").replace("job-manager", "")
+        assert await guest.rpc("job-manager.getattr", {"id": 2, "attrs": ["jobspec"]})
+        assert await admin.rpc("job-manager.getinfo", {}) == {"max_jobid": 2}
+        assert (await owner.rpc("job-manager.stats-get", {}))["active_jobs"] == 2
+        with pytest.raises(OSError, match="private-mode"):
+            await owner.rpc("job-manager.config-reload", {"access": {"private-mode": 3}})
 
 
 async def test_requests_that_are_wrong(world, job):

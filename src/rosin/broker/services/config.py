@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.configcheck import check
 from rosin.broker.configfile import load
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.errors import FormatError
@@ -22,6 +23,17 @@ class ConfigService(BrokerModule):
 
     async def start(self) -> None:
         self._watchers: dict[tuple[bytes, int], Message] = {}
+        self._ignored: set[str] = set()
+        self._warn(check(self.broker.config))
+
+    def _warn(self, ignored: list[str]) -> None:
+        """Name the keys that have no effect, each once."""
+        new = [key for key in ignored if key not in self._ignored]
+        self._ignored.update(new)
+        if new:
+            self.log.warning(
+                f"{', '.join(new)} {'has' if len(new) == 1 else 'have'} no effect on this broker"
+            )
 
     @request_handler("get", allow_guest=True)
     def get(self, msg: Message) -> Any:
@@ -47,6 +59,10 @@ class ConfigService(BrokerModule):
 
     async def apply(self, config: dict[str, Any]) -> None:
         """Offer a configuration to every module; it holds if none refuses it, otherwise nothing changes."""
+        try:
+            ignored = check(config)
+        except FormatError as exc:
+            raise OSError(errno.EINVAL, str(exc)) from None
         previous = self.broker.config
         accepted: list[str] = []
         for name in list(self.broker.modules):
@@ -60,6 +76,7 @@ class ConfigService(BrokerModule):
                 raise OSError(errno.EINVAL, f"error updating {name}: {exc.strerror}") from None
             accepted.append(name)
         self.broker.config = config
+        self._warn(ignored)
         for msg in self._watchers.values():
             self.respond(msg, config)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 33: what the configuration adds to a jobspec that leaves it open.
+"""RFC 33: what the configuration adds to a jobspec that leaves it open (flux-core's frobnicator).
 
 ``[policy.jobspec.defaults.system]`` fills attributes in, a duration of 0 counting as open; defaults of the
 job's queue go before. A queue with ``requires`` adds its properties to the job's constraints.
@@ -13,6 +13,9 @@ from rosin.errors import FormatError
 from rosin.rfc import fsd
 from rosin.rfc.payload import field
 
+#: What may be added to a jobspec, by the names of flux-core's frobnicator plugins.
+ADDITIONS = ("defaults", "constraints")
+
 
 class Policy:
     """The defaults of a configuration. Raises FormatError when they are wrong."""
@@ -20,6 +23,7 @@ class Policy:
     __slots__ = ("_defaults", "_queues", "_requires")
 
     def __init__(self, config: dict[str, Any]) -> None:
+        added = _frobnicator(config)
         self._defaults = _defaults("policy", config.get("policy", {}))
         self._queues: dict[str, dict[str, Any]] = {}
         self._requires: dict[str, list[str]] = {}
@@ -36,6 +40,11 @@ class Policy:
         default = self._defaults.get("queue")
         if default is not None and default not in queues:
             raise FormatError(f"policy.jobspec.defaults.system.queue: '{default}' is not a configured queue")
+        if "defaults" not in added:
+            self._defaults = {}
+            self._queues = {name: {} for name in self._queues}
+        if "constraints" not in added:
+            self._requires = {}
 
     def apply(self, jobspec: dict[str, Any]) -> dict[str, Any]:
         """*jobspec* with the defaults, itself when nothing was open."""
@@ -52,6 +61,24 @@ class Policy:
         if not added:
             return jobspec
         return {**jobspec, "attributes": {**attributes, "system": {**system, **added}}}
+
+
+def _frobnicator(config: dict[str, Any]) -> tuple[str, ...] | list[str]:
+    """``[ingest.frobnicator]``: what is added to jobspecs. Raises FormatError for what cannot be done."""
+    table = field(field(config, "ingest", dict, {}), "frobnicator", dict, {})
+    place = "ingest.frobnicator"
+    for key in table:
+        if key not in ("disable", "plugins", "args"):
+            raise FormatError(f"{place}.{key}: unknown key (known: disable, plugins, args)")
+    for arg in field(table, "args", list, []):
+        raise FormatError(f"{place}.args: {arg!r}: there is no program to take arguments; remove it")
+    plugins: list[str] = field(table, "plugins", list, [])
+    for name in plugins:
+        if name not in ADDITIONS:
+            raise FormatError(f"{place}.plugins: {name!r} is not known (known: {', '.join(ADDITIONS)})")
+    if field(table, "disable", bool, False):
+        return ()
+    return plugins or ADDITIONS
 
 
 def _open(system: dict[str, Any], key: str) -> bool:

@@ -24,6 +24,12 @@ JOBSPEC, FEASIBILITY = "jobspec", "feasibility"
 def checks(config: dict[str, Any]) -> frozenset[str]:
     """The names of the checks that a configuration asks for. Raises FormatError for one that is unknown."""
     table = field(field(config, "ingest", dict, {}), "validator", dict, {})
+    for key in table:
+        if key not in ("disable", "plugins", "args"):
+            raise FormatError(f"ingest.validator.{key}: unknown key (known: disable, plugins, args)")
+    for arg in field(table, "args", list, []):
+        if arg != "--require-version=1":  # which is what the jobspec check does
+            raise FormatError(f"ingest.validator.args: {arg!r}: there is no program to take it; remove it")
     if field(table, "disable", bool, False):
         return frozenset()
     names = field(table, "plugins", list, [JOBSPEC])

@@ -21,6 +21,8 @@ from rosin.constants import (
     FLUX_JOB_URGENCY_EXPEDITE,
     FLUX_JOB_URGENCY_HOLD,
     FLUX_JOB_WAITABLE,
+    FLUX_ROLE_ADMIN,
+    FLUX_ROLE_OWNER,
 )
 from rosin.modules.job_manager.alloc import Alloc
 from rosin.modules.job_manager.dependency import Dependencies
@@ -56,6 +58,8 @@ class Manager:
         self.inactive: dict[int, InactiveJob] = {}
         self.max_jobid = 0
         self.running = 0
+        #: ``[access] private-mode``: guests learn of their own jobs only.
+        self.private = False
         self.store = Store()
         self.journal = Journal()
         self.queues = Queues()
@@ -203,6 +207,10 @@ class Manager:
             context["wait_status"] = event["wait_status"] = wait_status
         self.post(job, "exception", context)
         self.port.publish("job-exception", event, private=True)
+
+    def restricted(self, rolemask: int) -> bool:
+        """A sender with these roles must not learn of other users' jobs."""
+        return self.private and not rolemask & (FLUX_ROLE_OWNER | FLUX_ROLE_ADMIN)
 
     # -- the end of a turn of the loop --------------------------------------------------------------
 

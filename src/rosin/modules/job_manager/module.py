@@ -17,15 +17,13 @@ from rosin.constants import (
     FLUX_KVS_TREEOBJ,
     FLUX_KVS_WAITCREATE,
     FLUX_KVS_WATCH,
-    FLUX_MSGFLAG_NORESPONSE,
-    FLUX_NODEID_ANY,
     FLUX_RPC_STREAMING,
 )
-from rosin.errors import FormatError
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
 from rosin.modules.job_manager.housekeeping_config import Settings
 from rosin.modules.job_manager.limits import Limits
 from rosin.modules.job_manager.manager import Manager
+from rosin.modules.job_manager.moduleport import ModulePort
 from rosin.modules.job_manager.purge import Purge
 from rosin.modules.job_manager.queues import Queues
 from rosin.rfc import blobref, treeobj
@@ -33,10 +31,9 @@ from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable
 
     from rosin.broker.clock import TimerHandle
-    from rosin.handle.rpc import RPC
     from rosin.modules.job_manager.journal import Listener
     from rosin.rfc.message import Message
 
@@ -49,14 +46,14 @@ _STOP_TIMEOUT = 20.0
 
 
 class JobManager(BrokerModule):
-    """The module; :class:`~rosin.modules.job_manager.port.Port` for the manager."""
+    """The module around a :class:`~rosin.modules.job_manager.manager.Manager`."""
 
     name = "job-manager"
 
     # -- life cycle ---------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        self.manager = manager = Manager(self, self.h.userid)
+        self.manager = manager = Manager(ModulePort(self, self._flush), self.h.userid)
         self._retry = _RETRY_MIN
         self._retrying: TimerHandle | None = None
         self._configure(manager, self.config)
@@ -83,6 +80,7 @@ class JobManager(BrokerModule):
         for part in (Queues(), Limits(), Purge(self.manager)):
             part.configure(config)  # refuses a wrong one before anything has changed
         Settings.parse(config)
+        _private_mode(config)
         self._configure(self.manager, config)
         self.manager.requeue_all()
 
@@ -92,12 +90,22 @@ class JobManager(BrokerModule):
         manager.limits.configure(config)
         manager.purge.configure(config)
         manager.housekeeping.configure(config)
+        manager.private = _private_mode(config)
 
     def disconnected(self, sender: bytes) -> None:
         self.manager.disconnected(sender)
 
     def stats(self) -> dict[str, Any]:
         return query.stats(self.manager)
+
+    @request_handler("stats-get", allow_guest=True)
+    def stats_get(self, msg: Message) -> dict[str, Any]:
+        self._refuse_restricted(msg)
+        return self.stats()
+
+    def _refuse_restricted(self, msg: Message) -> None:
+        if self.manager.restricted(msg.rolemask):
+            raise OSError(errno.EPERM, "private mode: shown to the instance owner only")
 
     # -- reading the KVS ----------------------------------------------------------------------------
 
@@ -154,63 +162,6 @@ class JobManager(BrokerModule):
         except ValueError as error:  # FormatError, or not JSON
             self.log.warning(f"cannot follow the expiration of the instance: resource.R: {error}")
 
-    # -- what the manager asks for (Port) -------------------------------------------------------------
-
-    def wake(self) -> None:
-        self.call_soon_once(self._flush)
-
-    def request(self, topic: str, payload: dict[str, Any]) -> None:
-        self.h.send_request(topic, payload)
-
-    def notify(self, topic: str, payload: dict[str, Any]) -> None:
-        self.h.send_request(topic, payload, flags=FLUX_MSGFLAG_NORESPONSE)
-
-    def rpc(
-        self,
-        topic: str,
-        payload: dict[str, Any],
-        done: Callable[[Any, OSError | None], None],
-        nodeid: int = FLUX_NODEID_ANY,
-    ) -> None:
-        async def call() -> None:
-            try:
-                answer = await self.h.rpc(topic, payload, nodeid)
-            except OSError as error:
-                done(None, error)
-            except asyncio.CancelledError:
-                done(None, OSError(errno.EAGAIN, "job manager is shutting down"))
-                raise
-            else:
-                done(answer, None)
-
-        self.create_task(call())
-
-    def stream(
-        self,
-        topic: str,
-        payload: dict[str, Any],
-        nodeid: int,
-        each: Callable[[dict[str, Any]], None],
-        ended: Callable[[OSError | FormatError], None],
-    ) -> None:
-        def answered(rpc: RPC) -> None:
-            while rpc.is_ready():
-                try:
-                    each(rpc.get())
-                except (OSError, FormatError) as error:
-                    rpc.abandon()
-                    ended(error)
-                    return
-                rpc.reset()
-
-        self.h.rpc(topic, payload, nodeid, FLUX_RPC_STREAMING).then(answered)
-
-    def publish(self, topic: str, payload: dict[str, Any], private: bool = False) -> None:
-        self.h.event_send(topic, payload, private)
-
-    def later(self, seconds: float, call: Callable[[], None]) -> TimerHandle:
-        return self.call_later(seconds, call)
-
     # -- storing --------------------------------------------------------------------------------------
 
     def _flush(self) -> None:
@@ -244,7 +195,7 @@ class JobManager(BrokerModule):
 
     def _commit_again(self) -> None:
         self._retrying = None
-        self.wake()
+        self.call_soon_once(self._flush)
 
     async def _commit_all(self) -> None:
         """Write what is left, once the commit in flight is through."""
@@ -318,7 +269,8 @@ class JobManager(BrokerModule):
         return query.getattr_(self.manager, msg)
 
     @request_handler("getinfo", allow_guest=True)
-    def getinfo(self, _msg: Message) -> dict[str, Any]:
+    def getinfo(self, msg: Message) -> dict[str, Any]:
+        self._refuse_restricted(msg)
         return {"max_jobid": self.manager.max_jobid}
 
     @request_handler("wait")
@@ -427,3 +379,7 @@ class JobManager(BrokerModule):
         force = bool(field(msg.args, "force", (bool, int)))
         self.manager.purge.purge_id(field(msg.args, "id", int), force)
         return self._stored(msg, {"count": 1})
+
+
+def _private_mode(config: dict[str, Any]) -> bool:
+    return field(field(config, "access", dict, {}), "private-mode", bool, False)

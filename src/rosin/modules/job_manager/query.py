@@ -64,9 +64,10 @@ def getattr_(manager: Manager, msg: Message) -> dict[str, Any]:
     attrs = list_field(msg.args, "attrs", str)
     active = manager.active.get(id)
     job = active or manager.inactive.get(id)
+    hidden = manager.restricted(msg.rolemask)  # so well that a refusal does not tell whether there is a job
     if job is None:
-        raise OSError(errno.EINVAL, "unknown job")
-    authorize(msg, job.userid, "guests can only access their own jobs")
+        raise OSError(errno.EPERM, "Permission denied") if hidden else OSError(errno.EINVAL, "unknown job")
+    authorize(msg, job.userid, "Permission denied" if hidden else "guests can only access their own jobs")
     if active is not None:
         record = {"jobspec": active.jobspec, "R": active.R, "eventlog": _events(active)}
     else:
