@@ -83,6 +83,20 @@ class Count:
             best = following
         return best
 
+    def encode(self) -> int | str | dict[str, Any]:
+        """Return the count as a jobspec holds it: an integer, an object, or a string where ids have holes."""
+        if self.ids is not None:
+            return self.ids.encode()
+        if self.max == self.min:
+            return self.min
+        obj: dict[str, Any] = {"min": self.min}
+        if self.max is not None:
+            obj["max"] = self.max
+        if self.max is not None or self.operator != "+" or self.operand != 1:
+            obj["operator"] = self.operator
+            obj["operand"] = self.operand
+        return obj
+
     def __contains__(self, number: int) -> bool:
         return self.largest(number) == number
 
