@@ -221,7 +221,7 @@ def test_a_billion_tasks_are_only_a_number():
         (
             (*SYSTEM, "dependencies"),
             [{"scheme": "afterok"}],
-            "attributes.system.dependencies[0]: expected an object",
+            "attributes.system.dependencies[0]: dependency: value is missing or not a string",
         ),
         ((*SYSTEM, "constraints"), [], "attributes.system.constraints: expected an object, got an array"),
         (("version",), 2, "version: expected 1, got 2"),
@@ -266,10 +266,10 @@ def test_liberties_that_flux_core_takes(path, value):
         ((*SLOT, "with"), [], "resources[0].with[0].with: expected a non-empty array"),
         ((*SLOT, "with"), DELETED, "resources[0].with[0]: a slot needs the key 'with'"),
         ((*SLOT, "type"), "core", "resources: expected a slot somewhere"),
-        ((*TASK, "count"), {"per_resource": 1}, "tasks[0].count: expected an object, got 1"),
+        ((*TASK, "count"), {"per_resource": 1}, "tasks[0].count.per_resource: expected an object, got 1"),
         (
             (*TASK, "count"),
-            {"per_resource": {"type": "node"}},
+            {"per_resource": {"type": "core"}},
             "tasks[0].count.per_resource: expected an integer",
         ),
         ((*TASK, "count"), {"per_resource": {"count": 1}}, "tasks[0].count.per_resource: missing key 'type'"),

@@ -66,6 +66,16 @@ def validate(dependency: Any) -> None:
 
     Other schemes are a plugin's to check.
     """
+    check_keys(dependency)
+    scheme = dependency["scheme"]
+    if scheme in JOBID_SCHEMES:
+        jobid(dependency)
+    if scheme == "begin-time":
+        begin_time(dependency)
+
+
+def check_keys(dependency: Any) -> None:
+    """Check the keys of a dependency object, but not what its value means. Raises FormatError."""
     if not isinstance(dependency, dict):
         raise FormatError("dependency is not an object")
     for key in ("scheme", "value"):
@@ -74,10 +84,6 @@ def validate(dependency: Any) -> None:
     scheme, value = dependency["scheme"], dependency["value"]
     if not scheme:
         raise FormatError("dependency: scheme is empty")
-    if scheme in JOBID_SCHEMES:
-        jobid(dependency)
-    if scheme == "begin-time":
-        begin_time(dependency)
     if scheme in SYMBOLIC_SCHEMES:
         for key, allowed in (("type", TYPES), ("scope", SCOPES)):
             if dependency.get(key) not in allowed:

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 14 and RFC 25: the rules that a job specification has to follow.
+"""RFC 14 and RFC 25: the rules that a job specification has to follow, by its version.
 
-RFC 14 is the canonical language; RFC 25 (version 1) is the part that schedulers accept today: ``slot`` or
-``node > slot``, the slot holding cores and perhaps gpus. Where flux-core is more liberal than the text of
-RFC 25 its rule holds: a gpu count of 0, any ``per_slot``, and ``exclusive`` on a slot are accepted.
+========  ==========================================================================================
+1         RFC 25: ``slot`` or ``node > slot``, the slot holding cores and perhaps gpus; one task
+2         RFC 14 with what RFC 25 requires of attributes (docs/reference/jobspec-v2.md)
+9999      RFC 14 alone, as Fluxion calls the canonical language
+========  ==========================================================================================
+
+Where flux-core is more liberal than the text of RFC 25 its rule holds: a gpu count of 0, any ``per_slot`` or
+``total``, and ``exclusive`` on any vertex are accepted.
 """
 
 from __future__ import annotations
@@ -12,331 +17,252 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.rfc import count as counts
+from rosin.rfc.jobspec_attributes import check_attributes, check_environment
+from rosin.rfc.jobspec_graph import Graph, check_fields, check_label
+from rosin.rfc.jobspec_place import Fault, at, each, expected, known_keys, missing_or, together
 from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MAX_DEPTH = 32
-_MAX_SECONDS = 1e15
-_MAX_COUNT = counts.MAX_COUNT
+#: The version of the canonical language, in which RFC 14 is all that holds.
+CANONICAL = 9999
+#: The versions that have rules of their own.
+VERSIONS = (1, 2, CANONICAL)
 
+_MAX_COUNT = counts.MAX_COUNT
 _TOP_KEYS = ("resources", "tasks", "attributes", "version")
-_VERTEX_KEYS = frozenset(("type", "count", "unit", "exclusive", "with", "label", "id"))
 _V1_VERTEX_KEYS = frozenset(("type", "count", "unit", "exclusive", "with", "label"))
 _TASK_KEYS = frozenset(("command", "slot", "count", "attributes", "distribution"))
 _V1_TASK_KEYS = frozenset(("command", "slot", "count"))
-_POSITIVE_TYPES = frozenset(("node", "slot", "core"))
-
-
-class _Fault(FormatError):
-    """A fault on its way up: every level that it passes puts its own step before the path."""
-
-    def __init__(self, text: str, path: str = "") -> None:
-        super().__init__(text)
-        self.text = text
-        self.path = path
-
-
-def _at(step: str, fault: FormatError) -> _Fault:
-    if not isinstance(fault, _Fault):
-        return _Fault(str(fault), step)
-    joint = "." if fault.path and not fault.path.startswith("[") else ""
-    return _Fault(fault.text, f"{step}{joint}{fault.path}")
-
-
-def _expected(what: str, value: Any) -> _Fault:
-    return _Fault(f"expected {what}, got {describe(value)}")
+_PER_RESOURCE_KEYS = frozenset(("type", "count"))
 
 
 def validate(obj: Any, canonical: bool = False) -> None:
     """Check a jobspec. Raises FormatError, ``jobspec: PLACE: what was expected, what was found``.
 
-    *canonical* asks for the rules of RFC 14 alone, with any version and any resource graph; otherwise those
-    of version 1 (RFC 25) hold as well.
+    *canonical* asks for the rules of RFC 14 alone, whatever the version; otherwise it has to be a jobspec of
+    version 1.
     """
     try:
-        _validate(obj, canonical)
-    except _Fault as fault:
-        place = f"{fault.path}: " if fault.path else ""
-        raise FormatError(f"jobspec: {place}{fault.text}") from None
+        _validate(obj, CANONICAL if canonical else 1, canonical)
+    except Fault as fault:
+        raise FormatError(str(fault)) from None
 
 
-def _validate(obj: Any, canonical: bool) -> None:
+def validate_version(obj: Any, version: int | None = None) -> None:
+    """Check a jobspec by the rules of *version*, which it has to have; None: those of its own version.
+
+    Raises FormatError.
+    """
+    found = problems(obj, version)
+    if found:
+        raise FormatError(found[0])
+
+
+def problems(obj: Any, version: int | None = None, canonical: bool = False) -> list[str]:
+    """Return what is wrong with a jobspec, one line for each place; nothing when it is valid.
+
+    Args:
+        obj: the decoded jobspec.
+        version: the version that it has to have; None: any that has rules, which are then its rules.
+        canonical: go by the rules of RFC 14 alone, whatever the version.
+    """
+    rules = CANONICAL if canonical else version
+    if rules is None:
+        found = obj.get("version") if type(obj) is dict else None
+        rules = found if type(found) is int and found in VERSIONS else 0
+    try:
+        _validate(obj, rules, canonical)
+    except Fault as fault:
+        return [str(one) for one in fault.all()]
+    return []
+
+
+def _validate(obj: Any, rules: int, any_version: bool) -> None:
     if type(obj) is not dict:
-        raise _expected("an object", obj)
+        raise expected("an object", obj)
     for key in _TOP_KEYS:
         if key not in obj:
-            raise _Fault(f"missing key '{key}'")
+            raise Fault(f"missing key '{key}'")
     if len(obj) != len(_TOP_KEYS):
         unknown = next(key for key in obj if key not in _TOP_KEYS)
-        raise _Fault(f"unknown key {describe(unknown)} (known: {', '.join(_TOP_KEYS)})")
+        raise Fault(f"unknown key {describe(unknown)} (known: {', '.join(_TOP_KEYS)})")
     version = obj["version"]
-    if type(version) is not int or version < 1 or (version != 1 and not canonical):
-        raise _Fault(
-            f"expected {'an integer >= 1' if canonical else '1'}, got {describe(version)}", "version"
-        )
-    labels: set[str] = set()
-    if canonical:
-        _each("resources", obj["resources"], lambda vertex: _vertex(vertex, labels, 0))
-        if not labels:
-            raise _Fault("expected a slot somewhere", "resources")
-    else:
-        _single("resources", obj["resources"], lambda vertex: _top_vertex(vertex, labels))
-    visit = _each if canonical else _single
-    visit("tasks", obj["tasks"], lambda task: _task(task, labels, canonical))
+    if type(version) is not int or version < 1 or (version != rules and not any_version):
+        raise _version(version, rules, any_version)
+    faults: list[Fault] = []
+    labels: dict[str, set[str] | None] | None
     try:
-        _attributes(obj["attributes"], canonical)
-    except _Fault as fault:
-        raise _at("attributes", fault) from None
-
-
-def _each(step: str, items: Any, check: Callable[[Any], None]) -> None:
-    """Check every element of a non-empty array."""
-    if type(items) is not list or not items:
-        raise _at(step, _expected("a non-empty array", items))
-    index = 0
+        labels = _v1_resources(obj["resources"]) if rules == 1 else _resources(obj["resources"], rules)
+    except Fault as fault:
+        faults.append(fault)
+        labels = None
     try:
-        for index, item in enumerate(items):  # noqa: B007
-            check(item)
-    except _Fault as fault:
-        raise _at(step, _at(f"[{index}]", fault)) from None
+        visit = _single if rules == 1 else each
+        visit("tasks", obj["tasks"], _task, labels, rules)
+    except Fault as fault:
+        faults.append(fault)
+    try:
+        check_attributes(obj["attributes"], rules != CANONICAL)
+    except Fault as fault:
+        faults.append(at("attributes", fault))
+    if faults:
+        raise together(faults)
 
 
-def _single(step: str, items: Any, check: Callable[[Any], None]) -> None:
+def _version(version: Any, rules: int, any_version: bool) -> Fault:
+    if any_version:
+        return at("version", expected("an integer >= 1", version))
+    if rules == 0:
+        return at("version", expected(f"one of {', '.join(map(str, VERSIONS))}", version))
+    fault = at("version", expected(str(rules), version))
+    if rules == 1 and type(version) is int and version in VERSIONS:
+        fault.text += " ('rosin jobspec lower' turns what version 1 can say into it)"
+    return fault
+
+
+def _resources(resources: Any, rules: int) -> dict[str, set[str] | None]:
+    """RFC 14: any graph with a slot in it. Returns its labels."""
+    graph = Graph(rules == CANONICAL)
+    graph.check(resources)
+    return graph.labels
+
+
+def _v1_resources(resources: Any) -> dict[str, set[str] | None]:
+    """RFC 25: node > slot, or slot. Returns the label."""
+    labels: dict[str, set[str] | None] = {}
+    _single("resources", resources, _top_vertex, labels)
+    return labels
+
+
+def _single(step: str, items: Any, check: Callable[..., None], *args: Any) -> None:
     """Check the only element of an array: version 1 allows no more."""
-    _each(step, items, check)
-    if len(items) != 1:
-        raise _Fault(f"expected one element in version 1, got {len(items)}", step)
-
-
-def _known(obj: Any, known: frozenset[str]) -> None:
-    if type(obj) is not dict:
-        raise _expected("an object", obj)
-    for key in obj:
-        if key not in known:
-            raise _Fault(f"unknown key {describe(key)} (known: {', '.join(sorted(known))})")
-
-
-def _fields(vertex: Any, known: frozenset[str]) -> str:
-    """Check the keys that every vertex has, apart from its count and its children. Returns its type."""
-    _known(vertex, known)
-    kind = vertex.get("type")
-    if type(kind) is not str or not kind:
-        raise _missing_or("type", vertex, "a string")
-    if "count" not in vertex:
-        raise _Fault("missing key 'count'")
-    for key in ("unit", "label", "id"):
-        if key in vertex and type(vertex[key]) is not str:
-            raise _at(key, _expected("a string", vertex[key]))
-    if type(vertex.get("exclusive", False)) is not bool:
-        raise _at("exclusive", _expected("true or false", vertex["exclusive"]))
-    return kind
-
-
-def _missing_or(key: str, obj: dict[str, Any], what: str) -> _Fault:
-    return _at(key, _expected(what, obj[key])) if key in obj else _Fault(f"missing key '{key}'")
+    if type(items) is not list or len(items) != 1:
+        each(step, items, check, *args)
+        raise Fault(f"expected one element in version 1, got {len(items)}", step)
+    try:
+        check(items[0], *args)
+    except Fault as fault:
+        raise at(f"{step}[0]", fault) from None
 
 
 def _count(value: Any, minimum: int) -> None:
     if type(value) is not int or value < minimum:
-        raise _at("count", _expected(f"an integer >= {minimum}", value))
+        raise at("count", expected(f"an integer >= {minimum}", value))
     if value > _MAX_COUNT:
-        raise _at("count", _expected(f"an integer <= {_MAX_COUNT}", value))
+        raise at("count", expected(f"an integer <= {_MAX_COUNT}", value))
 
 
-def _slot_label(vertex: dict[str, Any], labels: set[str]) -> None:
-    label = vertex.get("label")
-    if not label:
-        raise _missing_or("label", vertex, "a name for the slot")
-    if label in labels:
-        raise _Fault(f"the label {describe(label)} is used twice", "label")
-    labels.add(label)
-
-
-def _vertex(vertex: Any, labels: set[str], depth: int) -> None:
-    """RFC 14: any vertex, with everything inside."""
-    kind = _fields(vertex, _VERTEX_KEYS)
-    try:
-        counts.parse(vertex["count"], 1 if kind in _POSITIVE_TYPES else 0)
-    except FormatError as fault:
-        raise _at("count", fault) from None
-    if kind == "slot":
-        _slot_label(vertex, labels)
-        if "with" not in vertex:
-            raise _Fault("a slot needs the key 'with'")
-    if "with" in vertex:
-        if depth >= _MAX_DEPTH:
-            raise _Fault(f"resources are nested more than {_MAX_DEPTH} levels deep", "with")
-        _each("with", vertex["with"], lambda child: _vertex(child, labels, depth + 1))
-
-
-def _top_vertex(vertex: Any, labels: set[str]) -> None:
-    """RFC 25: node > slot, or slot."""
-    kind = _fields(vertex, _V1_VERTEX_KEYS)
+def _top_vertex(vertex: Any, labels: dict[str, set[str] | None]) -> None:
+    kind = check_fields(vertex, _V1_VERTEX_KEYS)
     if kind == "slot":
         _slot(vertex, labels)
         return
     if kind != "node":
-        raise _at("type", _expected("node or slot at the top in version 1", kind))
+        raise at("type", expected("node or slot at the top in version 1", kind))
     _count(vertex["count"], 1)
     if "with" not in vertex:
-        raise _Fault("missing key 'with': version 1 needs a slot inside a node")
-    _single("with", vertex["with"], lambda child: _slot(child, labels))
+        raise Fault("missing key 'with': version 1 needs a slot inside a node")
+    if "label" in vertex:
+        labels[check_label(vertex, labels)] = None
+    _single("with", vertex["with"], _slot, labels)
 
 
-def _slot(vertex: Any, labels: set[str]) -> None:
-    kind = _fields(vertex, _V1_VERTEX_KEYS)
+def _slot(vertex: Any, labels: dict[str, set[str] | None]) -> None:
+    kind = check_fields(vertex, _V1_VERTEX_KEYS)
     if kind != "slot":
-        raise _at("type", _expected("slot inside a node in version 1", kind))
+        raise at("type", expected("slot inside a node in version 1", kind))
     _count(vertex["count"], 1)
-    _slot_label(vertex, labels)
-    if "with" not in vertex:
-        raise _Fault("missing key 'with': a slot needs cores")
     types: set[str] = set()
-    _each("with", vertex["with"], lambda child: _slot_resource(child, types))
+    labels[check_label(vertex, labels)] = types
+    if "with" not in vertex:
+        raise Fault("missing key 'with': a slot needs cores")
+    each("with", vertex["with"], _slot_resource, types, labels)
     if "core" not in types:
-        raise _Fault("expected a core in the slot", "with")
+        raise Fault("expected a core in the slot", "with")
 
 
-def _slot_resource(vertex: Any, types: set[str]) -> None:
-    kind = _fields(vertex, _V1_VERTEX_KEYS)
+def _slot_resource(vertex: Any, types: set[str], labels: dict[str, set[str] | None]) -> None:
+    kind = check_fields(vertex, _V1_VERTEX_KEYS)
     if kind not in ("core", "gpu"):
-        raise _at("type", _expected("core or gpu inside a slot in version 1", kind))
+        raise at("type", expected("core or gpu inside a slot in version 1", kind))
     if kind in types:
-        raise _Fault(f"a second {kind} in the slot", "type")
+        raise Fault(f"a second {kind} in the slot", "type")
     types.add(kind)
     _count(vertex["count"], 1 if kind == "core" else 0)
-    if "with" in vertex:
-        raise _Fault(f"version 1 allows no resources inside a {kind}", "with")
+    if len(vertex) > 2:
+        if "with" in vertex:
+            raise Fault(f"version 1 allows no resources inside a {kind}", "with")
+        if "label" in vertex:
+            labels[check_label(vertex, labels)] = None
 
 
-def _task(task: Any, labels: set[str], canonical: bool) -> None:
-    _known(task, _TASK_KEYS if canonical else _V1_TASK_KEYS)
+def _task(task: Any, labels: dict[str, set[str] | None] | None, rules: int) -> None:
+    """Check a task; *labels* is None when the resources are too faulty to tell."""
+    known_keys(task, _V1_TASK_KEYS if rules == 1 else _TASK_KEYS)
     command = task.get("command")
     if type(command) is not list or not command:
-        raise _missing_or("command", task, "a non-empty array of strings")
+        raise missing_or("command", task, "a non-empty array of strings")
     for index, word in enumerate(command):
         if type(word) is not str:
-            raise _at(f"command[{index}]", _expected("a string", word))
+            raise at(f"command[{index}]", expected("a string", word))
         if "\0" in word:
-            raise _Fault("an argument cannot hold a NUL", f"command[{index}]")
+            raise Fault("an argument cannot hold a NUL", f"command[{index}]")
     slot = task.get("slot")
     if type(slot) is not str:
-        raise _missing_or("slot", task, "the label of a slot")
-    if slot not in labels:
-        raise _Fault(f"no slot is labelled {describe(slot)} (labels: {', '.join(sorted(labels))})", "slot")
+        raise missing_or("slot", task, "the label of a slot")
+    types = None
+    if labels is not None:
+        types = labels.get(slot)
+        if types is None:
+            known = ", ".join(sorted(label for label, inside in labels.items() if inside is not None))
+            raise Fault(f"no slot is labelled {describe(slot)} (labels: {known})", "slot")
     if "count" not in task:
-        raise _Fault("missing key 'count'")
+        raise Fault("missing key 'count'")
     try:
-        _task_count(task["count"], canonical)
-    except _Fault as fault:
-        raise _at("count", fault) from None
-    if type(task.get("attributes", {})) is not dict:
-        raise _at("attributes", _expected("an object", task["attributes"]))
-    if type(task.get("distribution", "")) is not str:
-        raise _at("distribution", _expected("a string", task["distribution"]))
+        _task_count(task["count"], types, rules)
+    except Fault as fault:
+        raise at("count", fault) from None
+    if rules != 1:
+        _task_extras(task)
 
 
-def _task_count(value: Any, canonical: bool) -> None:
-    wanted = "per_slot, total or per_resource" if canonical else "per_slot or total"
+def _task_count(value: Any, types: set[str] | None, rules: int) -> None:
+    wanted = "per_slot or total" if rules == 1 else "per_slot, total or per_resource"
     if type(value) is not dict or len(value) != 1:
-        raise _Fault(f"expected an object with exactly one of {wanted}, got {describe(value)}")
+        raise Fault(f"expected an object with exactly one of {wanted}, got {describe(value)}")
     ((key, number),) = value.items()
-    if canonical and key == "per_resource":
-        _known(number, frozenset(("type", "count")))
-        if type(number.get("type")) is not str:
-            raise _at(key, _missing_or("type", number, "a string"))
-        number = number.get("count")
+    if rules != 1 and key == "per_resource":
+        try:
+            number = _per_resource(number, types)
+        except Fault as fault:
+            raise at(key, fault) from None
     elif key not in ("per_slot", "total"):
-        raise _Fault(f"expected {wanted}, got {describe(key)}")
+        raise Fault(f"expected {wanted}, got {describe(key)}")
     if type(number) is not int or not 1 <= number <= _MAX_COUNT:
-        raise _at(key, _expected(f"an integer from 1 to {_MAX_COUNT}", number))
+        raise at(key, expected(f"an integer from 1 to {_MAX_COUNT}", number))
 
 
-def _attributes(attributes: Any, canonical: bool) -> None:
-    _known(attributes, frozenset(("system", "user")))
-    if "system" not in attributes and not canonical:
-        raise _Fault("missing key 'system'")
-    if type(attributes.get("user", {})) is not dict:
-        raise _at("user", _expected("an object", attributes["user"]))
-    system = attributes.get("system", {})
-    try:
-        if type(system) is not dict:
-            raise _expected("an object", system)
-        if "duration" not in system and not canonical:
-            raise _Fault("missing key 'duration' (0: no limit)")
-        _system(system)
-    except _Fault as fault:
-        raise _at("system", fault) from None
+def _per_resource(value: Any, types: set[str] | None) -> Any:
+    """Check ``per_resource`` but for its count, which is returned."""
+    known_keys(value, _PER_RESOURCE_KEYS)
+    kind = value.get("type")
+    if type(kind) is not str:
+        raise missing_or("type", value, "a string")
+    if types is not None and kind not in types:
+        raise Fault(f"no {kind} is in the task's slot (types: {', '.join(sorted(types))})", "type")
+    return value.get("count")
 
 
-def _system(system: dict[str, Any]) -> None:
-    for key, value in system.items():
-        check = _SYSTEM.get(key)
-        if check is not None:
-            try:
-                check(value)
-            except _Fault as fault:
-                raise _at(key, fault) from None
-
-
-def _seconds(value: Any) -> None:
-    if type(value) not in (int, float) or not 0 <= value <= _MAX_SECONDS:
-        raise _expected("a number of seconds >= 0", value)
-
-
-def _string(value: Any) -> None:
-    if type(value) is not str:
-        raise _expected("a string", value)
-
-
-def _object(value: Any) -> None:
-    if type(value) is not dict:
-        raise _expected("an object", value)
-
-
-def _environment(value: Any) -> None:
-    _object(value)
-    for name, text in value.items():
-        if type(text) is not str and text is not None:
-            raise _at(describe(name), _expected("a string, or null to unset it", text))
-
-
-def _job(value: Any) -> None:
-    _object(value)
-    if type(value.get("name", "")) is not str:
-        raise _at("name", _expected("a string", value["name"]))
-
-
-def _shell(value: Any) -> None:
-    _object(value)
-    if type(value.get("options", {})) is not dict:
-        raise _at("options", _expected("an object", value["options"]))
-
-
-def _dependencies(value: Any) -> None:
-    if type(value) is not list:
-        raise _expected("an array", value)
-    for index, item in enumerate(value):
-        for key in ("scheme", "value"):
-            if type(item) is not dict or type(item.get(key)) is not str:
-                raise _at(
-                    f"[{index}]", _Fault(f"expected an object with the string '{key}', got {describe(item)}")
-                )
-
-
-_SYSTEM: dict[str, Callable[[Any], None]] = {
-    "duration": _seconds,
-    "preemptible-after": _seconds,
-    "environment": _environment,
-    "cwd": _string,
-    "queue": _string,
-    "bank": _string,
-    "project": _string,
-    "job": _job,
-    "shell": _shell,
-    "files": _object,
-    "dependencies": _dependencies,
-    "constraints": _object,
-}
+def _task_extras(task: dict[str, Any]) -> None:
+    attributes = task.get("attributes", {})
+    if type(attributes) is not dict:
+        raise at("attributes", expected("an object", attributes))
+    if "environment" in attributes:
+        try:
+            check_environment(attributes["environment"])
+        except Fault as fault:
+            raise at("attributes.environment", fault) from None
+    if type(task.get("distribution", "")) is not str:
+        raise at("distribution", expected("a string", task["distribution"]))
