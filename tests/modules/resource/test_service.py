@@ -273,7 +273,16 @@ async def test_monitor_requests(kvs, groups):
         await gone.rpc("resource.ping", {})
         await gone.close()
         await h.rpc("resource.ping", {})
-        assert module(inst, "resource").waitups == []
+        assert module(inst, "resource").monitor.waiting == 0
+
+
+async def test_the_end_of_the_service_answers_those_who_wait(kvs, groups):
+    async with four_nodes(kvs, groups) as inst:
+        h = await inst.connect()
+        waiting = h.rpc("resource.monitor-waitup", {"up": 0})
+        await h.rpc("resource.ping", {})
+        await inst.broker.remove("resource")
+        assert "unloading" in await fails(errno.ENOSYS, waiting)
 
 
 async def test_reload(kvs, tmp_path):

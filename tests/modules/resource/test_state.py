@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rosin.errors import FormatError
 from rosin.modules.resource import hwloc, inventory
 from rosin.modules.resource.availability import Acquisition, Availability
-from rosin.modules.resource.config import from_entries
+from rosin.modules.resource.config import ResourceConfig, from_entries
 from rosin.modules.resource.drain import MODES, DrainState
 from rosin.modules.resource.hosts import HostMap
 from rosin.modules.resource.journal import Journal
@@ -223,6 +223,27 @@ def test_choice():
     assert choose(configured=other, stored=local) == ("configuration", "other", True)
     assert choose(enclosing=local, stored=other) == ("job-info", "n0", False)
     assert choose(enclosing=other, configured=local) == ("configuration", "n0", False)
+
+
+def test_rediscovered_resources_end_when_the_enclosing_job_does():
+    local, enclosing = ResourceSet(), ResourceSet()
+    local.add_rank(0, "n0", 0b1111)
+    enclosing.add_rank(0, "n0", 0b1)
+    enclosing.starttime, enclosing.expiration = 1.0, 9.0
+    choice = inventory.choose(
+        configured=None,
+        enclosing=enclosing,
+        stored=enclosing,
+        recorded=[],
+        local=local,
+        rank=0,
+        rediscover=ResourceConfig({"rediscover": True}, []).rediscover,
+        verify=None,
+    )
+    assert (choice.method, choice.rset.dumps()) == ("dynamic-discovery", "rank0/core[0-3]")
+    assert (choice.rset.starttime, choice.rset.expiration) == (1.0, 9.0)
+    assert local.expiration == 0.0
+    assert not ResourceConfig({}, []).rediscover
 
 
 def test_resources_of_the_enclosing_job():

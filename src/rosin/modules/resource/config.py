@@ -44,6 +44,7 @@ class ResourceConfig:
         verify: how the machine is compared with configured resources.
         noverify: do not compare.
         norestrict: discover all processing units, not only those that the broker may run on.
+        rediscover: do not use the resources of an enclosing job, only its time limit.
         journal_max: events that are kept in memory.
         history: seconds of events that a restart keeps in the KVS.
         force_up: act as if all ranks were online (argument ``monitor-force-up``).
@@ -58,6 +59,7 @@ class ResourceConfig:
         "norestrict",
         "notruncate",
         "noverify",
+        "rediscover",
         "rset",
         "verify",
     )
@@ -92,6 +94,7 @@ class ResourceConfig:
         self.exclude: str | None = table.get("exclude")
         self.noverify = table.get("noverify", False)
         self.norestrict: bool = table.get("norestrict", False)
+        self.rediscover: bool = table.get("rediscover", False)
         self.journal_max: int = table.get("journal-max", _JOURNAL_MAX)
         self.history = fsd.parse(table.get("history", _HISTORY))
         self.verify = Verification(table.get("verify"))

@@ -23,6 +23,7 @@ class Inheritance:
         self._attrs = attrs
         self._warn = warn
         self._job: EnclosingJob | None = None
+        self._followed = False
         self._updates: AsyncIterator[dict[str, Any]]
 
     async def begin(self, local: ResourceSet, rank: int) -> ResourceSet | None:
@@ -34,11 +35,18 @@ class Inheritance:
             self._updates = self._job.watch_R()
             async with asyncio.timeout(TIMEOUT):
                 async for R in self._updates:
-                    return inventory.inherited(ResourceSet.decode(R), local, rank)
+                    inherited = inventory.inherited(ResourceSet.decode(R), local, rank)
+                    self._followed = inherited is not None
+                    return inherited
             raise OSError(EPROTO, "its instance has none")
         except (OSError, FormatError) as error:
             self._warn(f"cannot read R of the enclosing job: {reason(error)}")
             return None
+
+    @property
+    def followed(self) -> bool:
+        """There is an enclosing job, and its R has been read."""
+        return self._followed
 
     async def expirations(self) -> AsyncIterator[float]:
         """When the job ends, after each update of its R."""

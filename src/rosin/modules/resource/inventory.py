@@ -85,16 +85,22 @@ def choose(
     recorded: list[dict[str, Any]],
     local: ResourceSet,
     rank: int,
+    rediscover: bool = False,
     verify: Verification | None,
 ) -> Choice:
     """Choose among configured, inherited, stored (from an earlier run) and discovered resources.
 
     ``enclosing`` are those of the job that this instance is. ``recorded`` are the events of earlier runs;
+    With ``rediscover`` the machine counts and not what the enclosing job gave of it.
     ``verify`` is None when the machine is not to be compared. Stored resources that had been discovered are
     discovered again when the machine has become another one: a drained node would help nobody.
     """
     if configured is not None:
         return Choice(configured, "configuration", verify.check(configured, local, rank) if verify else None)
+    if enclosing is not None and rediscover:
+        discovered = local.copy()
+        discovered.starttime, discovered.expiration = enclosing.starttime, enclosing.expiration
+        return Choice(discovered, "dynamic-discovery")
     if enclosing is not None:
         return Choice(enclosing, "job-info")  # the parent has verified them
     if stored is None:

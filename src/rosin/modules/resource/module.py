@@ -8,12 +8,11 @@ then takes effect, is answered, and goes to the scheduler and to journal consume
 from __future__ import annotations
 
 import asyncio
-from errno import EBUSY, EINVAL, ENOSYS, EPROTO
+from errno import EBUSY, EINVAL, ENOSYS
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
-from rosin.constants import FLUX_RPC_STREAMING
 from rosin.modules.resource import hwloc, inventory
 from rosin.modules.resource.availability import Acquisition, Availability
 from rosin.modules.resource.config import ResourceConfig
@@ -21,6 +20,7 @@ from rosin.modules.resource.drain import DrainState
 from rosin.modules.resource.hosts import HostMap
 from rosin.modules.resource.inheritance import Inheritance
 from rosin.modules.resource.journal import Journal, response
+from rosin.modules.resource.monitor import Monitor
 from rosin.modules.resource.status import SchedStatus, status
 from rosin.modules.resource.writer import KEY as EVENTLOG_KEY
 from rosin.modules.resource.writer import EventWriter, put
@@ -31,7 +31,7 @@ from rosin.rfc.payload import field
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
     from rosin.rfc.message import Message
 
@@ -56,7 +56,7 @@ class Resource(BrokerModule):
         self.acquirer: asyncio.Queue[dict[str, Any]] | None = None
         self.acquisition: Acquisition | None = None
         self.muted = False
-        self.waitups: list[tuple[Message, int]] = []
+        self.monitor = Monitor(self, lambda: self.state, self._note)
         self.question: asyncio.Task[dict[str, Any] | OSError] | None = None  # to the job manager
         self.lock = asyncio.Lock()  # of requests that read state, write an event and change state
         self.writer = EventWriter(self._commit, self._deliver, self.create_task)
@@ -75,6 +75,7 @@ class Resource(BrokerModule):
             recorded=recorded,
             local=local,
             rank=self.rank,
+            rediscover=self.conf.rediscover,
             verify=None if self.conf.noverify or self.recovery else self.conf.verify,
         )
         self._use(choice.rset, choice.method)
@@ -85,7 +86,7 @@ class Resource(BrokerModule):
         self.events = Journal(recorded, self.conf.journal_max)
         await self._truncate(recorded, since)
         await self._announce(choice)
-        if choice.method == "job-info":
+        if self.inheritance.followed:
             self.create_task(self._follow_enclosing())
 
     async def _follow_enclosing(self) -> None:
@@ -114,7 +115,7 @@ class Resource(BrokerModule):
     async def _announce(self, choice: inventory.Choice) -> None:
         """Post the events of a start: restart, resource-define, and drain events that it brings."""
         ranks = Idset.from_range(0, self.size - 1)
-        online = self._all() if self.conf.force_up else Idset()
+        online = self.monitor.everybody() if self.conf.force_up else Idset()
         self.state.set_online(online)
         nodelist = self.attrs.get("hostlist", "")
         self._note("restart", {"ranks": ranks.encode(), "online": online.encode(), "nodelist": nodelist})
@@ -127,12 +128,8 @@ class Resource(BrokerModule):
             mine = Idset([self.rank])
             posts.append(self._post("drain", self.drain_state.drain(mine, "update", choice.fault, Idset())))
         if not self.conf.force_up and not self.recovery:
-            await self._watch("broker.online", self._online)
-            await self._watch("broker.torpid", self._torpid)
+            await self.monitor.start()
         await asyncio.gather(*posts)
-
-    def _all(self) -> Idset:
-        return Idset.from_range(0, self.state.size - 1)
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Check the table; of it only ``journal-max`` takes effect at once."""
@@ -140,6 +137,7 @@ class Resource(BrokerModule):
 
     async def stop(self) -> None:
         """Keep the drain state where a shortened event log cannot lose it."""
+        self.monitor.stop()
         await self.inheritance.close()
         if self.recovery:
             return
@@ -151,7 +149,7 @@ class Resource(BrokerModule):
 
     def disconnected(self, sender: bytes) -> None:
         """Forget what a client waits for."""
-        self.waitups = [entry for entry in self.waitups if entry[0].sender != sender]
+        self.monitor.disconnected(sender)
 
     # -- KVS --
 
@@ -201,62 +199,16 @@ class Resource(BrokerModule):
 
     # -- who is online --
 
-    async def _watch(self, group: str, changed: Callable[[Idset], None]) -> None:
-        """Follow a broker group; without a groups service this broker is all there is."""
-        stream = aiter(self.h.rpc("groups.get", {"name": group}, flags=FLUX_RPC_STREAMING))
-        try:
-            first = await anext(stream)
-        except OSError as error:
-            if error.errno != ENOSYS:
-                raise
-            changed(Idset("0") if group == "broker.online" else Idset())
-            return
-        changed(Idset(field(first, "members", str)))
-        self.create_task(self._follow(group, stream, changed))
-
-    async def _follow(self, group: str, stream: Any, changed: Callable[[Idset], None]) -> None:
-        try:
-            async for message in stream:
-                changed(Idset(field(message, "members", str)))
-            text = "the stream ended"
-        except OSError as error:
-            text = error.strerror or str(error)
-        self.log.critical(f"monitor: {group}: {text}; availability stays as it is until resource is reloaded")
-
-    def _online(self, now: Idset) -> None:
-        came, went = self.state.set_online(now & self._all())
-        for name, ids in (("online", came), ("offline", went)):
-            if ids:
-                self._note(name, {"idset": ids.encode()})
-        self._answer_waitups()
-
-    def _torpid(self, now: Idset) -> None:
-        became, recovered = self.state.set_torpid(now & self._all())
-        for name, ids in (("torpid", became), ("lively", recovered)):
-            if ids:
-                self._note(name, {"idset": ids.encode()})
-
-    def _answer_waitups(self) -> None:
-        up = len(self.state.online)
-        for msg, wanted in self.waitups:
-            if wanted == up:
-                self.respond(msg)
-        self.waitups = [entry for entry in self.waitups if entry[1] != up]
-
     @request_handler("monitor-waitup")
     def monitor_waitup(self, msg: Message) -> Any:
         """Answer when exactly ``up`` ranks are online."""
-        wanted = field(msg.args, "up", int)
-        if not 0 <= wanted <= self.state.size:
-            raise OSError(EPROTO, f"up value is out of range: expected 0 to {self.state.size}")
-        self.waitups.append((msg, wanted))
-        self._answer_waitups()
+        self.monitor.wait_up(msg)
         return DEFERRED
 
     @request_handler("monitor-force-down")
     def monitor_force_down(self, msg: Message) -> None:
         """Act as if ``ranks`` had gone offline."""
-        self._online(self.state.online - Idset(field(msg.args, "ranks", str)))
+        self.monitor.force_down(Idset(field(msg.args, "ranks", str)))
 
     # -- inventory --
 

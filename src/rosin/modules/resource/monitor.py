@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Who is online: the broker groups that say so, and those who wait for a number of ranks (RFC 44, online)."""
+
+from __future__ import annotations
+
+from errno import ENOSYS, EPROTO
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_RPC_STREAMING
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.broker.module import BrokerModule
+    from rosin.modules.resource.availability import Availability
+    from rosin.rfc.message import Message
+
+
+class Monitor:
+    """``state()`` is the availability of now; ``note(name, context)`` posts an event that is not kept."""
+
+    def __init__(
+        self,
+        module: BrokerModule,
+        state: Callable[[], Availability],
+        note: Callable[[str, dict[str, Any]], None],
+    ) -> None:
+        self._module = module
+        self._state = state
+        self._note = note
+        self._waitups: list[tuple[Message, int]] = []
+
+    async def start(self) -> None:
+        """Follow both groups; they are known when this returns."""
+        await self._watch("broker.online", self._online)
+        await self._watch("broker.torpid", self._torpid)
+
+    async def _watch(self, group: str, changed: Callable[[Idset], None]) -> None:
+        """Follow a broker group; without a groups service this broker is all there is."""
+        stream = aiter(self._module.h.rpc("groups.get", {"name": group}, flags=FLUX_RPC_STREAMING))
+        try:
+            first = await anext(stream)
+        except OSError as error:
+            if error.errno != ENOSYS:
+                raise
+            changed(Idset("0") if group == "broker.online" else Idset())
+            return
+        changed(Idset(field(first, "members", str)))
+        self._module.create_task(self._follow(group, stream, changed))
+
+    async def _follow(self, group: str, stream: Any, changed: Callable[[Idset], None]) -> None:
+        try:
+            async for message in stream:
+                changed(Idset(field(message, "members", str)))
+            text = "the stream ended"
+        except OSError as error:
+            text = error.strerror or str(error)
+        self._module.log.critical(
+            f"monitor: {group}: {text}; availability stays as it is until resource is reloaded"
+        )
+
+    def everybody(self) -> Idset:
+        """All ranks that there are."""
+        return Idset.from_range(0, self._state().size - 1)
+
+    def _online(self, now: Idset) -> None:
+        came, went = self._state().set_online(now & self.everybody())
+        for name, ids in (("online", came), ("offline", went)):
+            if ids:
+                self._note(name, {"idset": ids.encode()})
+        self._answer_waitups()
+
+    def _torpid(self, now: Idset) -> None:
+        became, recovered = self._state().set_torpid(now & self.everybody())
+        for name, ids in (("torpid", became), ("lively", recovered)):
+            if ids:
+                self._note(name, {"idset": ids.encode()})
+
+    def force_down(self, ranks: Idset) -> None:
+        """Act as if ranks had gone offline."""
+        self._online(self._state().online - ranks)
+
+    def wait_up(self, msg: Message) -> None:
+        """Answer *msg* when exactly ``up`` ranks are online. Raises OSError EPROTO for too many."""
+        wanted = field(msg.args, "up", int)
+        if not 0 <= wanted <= self._state().size:
+            raise OSError(EPROTO, f"up value is out of range: expected 0 to {self._state().size}")
+        self._waitups.append((msg, wanted))
+        self._answer_waitups()
+
+    def _answer_waitups(self) -> None:
+        up = len(self._state().online)
+        for msg, wanted in self._waitups:
+            if wanted == up:
+                self._module.respond(msg)
+        self._waitups = [entry for entry in self._waitups if entry[1] != up]
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._waitups)
+
+    def disconnected(self, sender: bytes) -> None:
+        """Forget what a client waits for."""
+        self._waitups = [entry for entry in self._waitups if entry[0].sender != sender]
+
+    def stop(self) -> None:
+        """The service ends: answer all that wait."""
+        waiting, self._waitups = self._waitups, []
+        for msg, _ in waiting:
+            self._module.respond_error(msg, ENOSYS, "resource is unloading")
