@@ -49,3 +49,23 @@ async def test_endless_steps_do_not_shut_out_the_loop() -> None:
     turn.soon(again)
     await asyncio.sleep(0)
     assert count == LIMIT
+
+
+async def test_what_need_not_wait_runs_at_once_with_all_that_follows() -> None:
+    turn, seen = Turn(), []
+
+    def request() -> None:
+        turn.at_end(lambda: seen.append("written"))
+        turn.soon(lambda: seen.append("served"))
+
+    turn.now(request)
+    assert seen == ["served", "written"]
+
+
+async def test_what_comes_while_a_turn_is_due_shares_it() -> None:
+    turn, seen = Turn(), []
+    turn.soon(lambda: seen.append("first"))
+    turn.now(lambda: turn.soon(lambda: seen.append("second")))
+    assert seen == []
+    await asyncio.sleep(0)
+    assert seen == ["first", "second"]

@@ -119,7 +119,7 @@ class Broker:
             self._stamp(msg)
         topic = msg.topic
         for peer in list(self.router.peers.values()):
-            if peer.subscriptions.match(topic):
+            if topic.startswith(peer.subscriptions.prefixes):
                 peer.deliver_event(msg)
         return self.event_seq
 

@@ -2,7 +2,7 @@
 """``connector-local``: clients on the broker's UNIX socket (RFC 3 framing, RFC 12 credentials).
 
 Each client is a peer of the router. The connector stamps credentials, answers subscriptions and service
-registrations by itself, writes once per turn of the loop, and tells every service a client has used when
+registrations by itself, gathers what it writes in a turn, and tells every service a client has used when
 the client goes away (RFC 6, disconnect).
 """
 
@@ -14,6 +14,7 @@ import os
 import socket
 import struct
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from rosin.broker.module import BrokerModule
@@ -155,6 +156,7 @@ class SocketClient(Client, asyncio.Protocol):
         self.connector = connector
         self._reader = FrameReader()
         self._out: list[bytes] = []
+        self._gathering = False
         self._received = self._sent = 0
         self._pid = -1
         self._transport: asyncio.Transport | None = None
@@ -184,6 +186,13 @@ class SocketClient(Client, asyncio.Protocol):
             self._transport = None
             return
         self._received += len(messages)
+        if self.connector.speaker is self:
+            self.broker.turn.now(partial(self._take, messages))
+        else:  # others may be speaking too: what they ask for shares a turn
+            self.connector.speaker = self
+            self._take(messages)
+
+    def _take(self, messages: list[Message]) -> None:
         for msg in messages:
             self.receive(msg)
 
@@ -191,17 +200,24 @@ class SocketClient(Client, asyncio.Protocol):
         self._transport = None
         self._out.clear()
         self.connector.clients.discard(self)
+        if self.connector.speaker is self:
+            self.connector.speaker = None
         self.disconnected()
 
     def send(self, msg: Message) -> None:
-        if not self._out:
-            self.broker.turn.at_end(self._flush)
-        if msg.type == FLUX_MSGTYPE_EVENT:
-            self._out.append(self.connector.frame_event(msg))
-        else:
-            self._out.append(frame(msg))
+        data = self.connector.frame_event(msg) if msg.type == FLUX_MSGTYPE_EVENT else frame(msg)
+        if self._gathering:
+            self._out.append(data)
+            return
+        # The first goes at once: who waits for it runs while the broker finishes its turn.
+        self._gathering = True
+        self.broker.turn.at_end(self._flush)
+        if self._transport is not None:
+            self._sent += 1
+            self._transport.write(data)
 
     def _flush(self) -> None:
+        self._gathering = False
         out, self._out = self._out, []
         self._sent += len(out)
         if self._transport is not None and out:
@@ -238,6 +254,8 @@ class ConnectorLocal(BrokerModule):
         self.reconfigure(self.config)
         self.clients: set[SocketClient] = set()
         self._connects = 0
+        #: Who has sent something last.
+        self.speaker: SocketClient | None = None
         self._framed: tuple[Message, bytes] | None = None
         self._server: asyncio.AbstractServer | None = None
 

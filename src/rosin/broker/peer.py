@@ -18,18 +18,18 @@ def new_uuid() -> bytes:
 
 
 class Subscriptions:
-    """The event topics one peer wants, matched as prefixes and counted (RFC 3, events)."""
+    """The event topics one peer wants, counted (RFC 3, events): those that begin with one of ``prefixes``."""
 
-    __slots__ = ("_counts", "_prefixes")
+    __slots__ = ("_counts", "prefixes")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._prefixes: tuple[str, ...] = ()
+        self.prefixes: tuple[str, ...] = ()
 
     def add(self, topic: str) -> None:
         """Subscribe once more."""
         self._counts[topic] = self._counts.get(topic, 0) + 1
-        self._prefixes = tuple(self._counts)
+        self.prefixes = tuple(self._counts)
 
     def remove(self, topic: str) -> None:
         """Unsubscribe once; a topic never subscribed is ignored, as flux-core does."""
@@ -38,11 +38,7 @@ class Subscriptions:
             self._counts[topic] = count - 1
         elif count:
             del self._counts[topic]
-            self._prefixes = tuple(self._counts)
-
-    def match(self, topic: str) -> bool:
-        """Whether an event is wanted."""
-        return topic.startswith(self._prefixes)
+            self.prefixes = tuple(self._counts)
 
 
 class Peer:

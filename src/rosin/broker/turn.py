@@ -3,7 +3,8 @@
 
 A request passes through several modules, each of which takes what has arrived in one go. If every step of
 that were an event of the loop, each would cost a system call. So the steps are queued here and run one after
-the other in a single event, in the order in which they were asked for; sockets are written at its end.
+the other in a single event, in the order in which they were asked for; sockets are written at its end, but
+for the first message to each, which goes at once.
 """
 
 from __future__ import annotations
@@ -42,6 +43,17 @@ class Turn:
         self._ends.append(step)
         if not self._scheduled:
             self._schedule()
+
+    def now(self, step: Step) -> None:
+        """Run a step and all that follows from it, for a callback of the loop that need not wait for others.
+
+        When a turn is due anyway, it does the rest."""
+        if self._scheduled:
+            _perform(step)
+        else:
+            self._scheduled = True
+            _perform(step)
+            self._run()
 
     def _schedule(self) -> None:
         self._scheduled = True

@@ -43,6 +43,8 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Message]:
         buffer = self._buffer
+        if not buffer and data[:4] == _MAGIC and int.from_bytes(data[4:8], "big") == len(data) - 8:
+            return [decode(data[8:])]  # nearly always: one whole message and nothing else
         buffer += data
         if len(buffer) < self._need:
             return []

@@ -222,7 +222,14 @@ async def test_a_commit_sent_before_the_removal_counts(inst):
     await removed
 
 
-async def test_a_finished_jobs_namespace_becomes_a_directory(inst):
+@pytest.mark.parametrize("cleanup", ["0", "1"])
+async def test_a_finished_jobs_namespace_becomes_a_directory(cleanup):
+    modules = ["content", "content-sqlite", "kvs"]
+    async with Instance(modules=modules, attrs={"statedir-cleanup": cleanup}) as inst:
+        await check_a_finished_jobs_namespace(inst, durable=cleanup == "0")
+
+
+async def check_a_finished_jobs_namespace(inst, durable):
     h = await inst.connect()
     await create(h, "job-1")
     await commit(h, op("job.1.guest", treeobj.symlink(".", "job-1")))
@@ -232,7 +239,13 @@ async def test_a_finished_jobs_namespace_becomes_a_directory(inst):
     await commit(h, op("job.1.guest", treeobj.dirref(root["rootref"])))
     await h.rpc("kvs.namespace-remove", {"namespace": "job-1"})
     assert await get(h, "job.1.guest.output") == b"o" * 1000
-    await h.rpc("content-backing.validate", blobref.digest(b"o" * 1000))
+    stored = h.rpc("content-backing.validate", blobref.digest(b"o" * 1000))
+    if durable:
+        await stored
+    else:  # nobody could come back for it, so it waits for a checkpoint
+        assert await fails(stored) == errno.ENOENT
+        await inst.advance(5.0)
+        await h.rpc("content-backing.validate", blobref.digest(b"o" * 1000))
 
 
 async def test_guests_use_only_their_own_namespaces(inst):
@@ -352,8 +365,26 @@ class FullDisk(BrokerModule):
         raise OSError(errno.ENOENT, "unknown")
 
 
-async def test_nothing_is_acknowledged_that_was_not_stored():
+async def test_without_a_lasting_directory_commits_do_not_wait_for_the_disk():
     async with Instance(modules=["content", FullDisk, "kvs"]) as inst:
+        h = await inst.connect()
+        disk = inst.broker.modules["full-disk"]
+        disk.full = True
+        await put(h, "a", b"1")
+        await put(h, "b", b"2" * 10_000)
+        await inst.advance(5.0)  # the checkpoint fails
+        assert any("cannot write a checkpoint" in line for line in inst.logged())
+        assert disk.stored == 0
+        assert await get(h, "b") == b"2" * 10_000
+        disk.full = False
+        await inst.advance(30.0)
+        assert disk.stored > 0
+        assert await get(h, "a") == b"1"
+
+
+async def test_nothing_is_acknowledged_that_was_not_stored():
+    lasting = {"statedir-cleanup": "0"}
+    async with Instance(modules=["content", FullDisk, "kvs"], attrs=lasting) as inst:
         h = await inst.connect()
         disk = inst.broker.modules["full-disk"]
         before = await put(h, "a", b"1")

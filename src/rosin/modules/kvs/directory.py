@@ -63,8 +63,9 @@ class Directory:
     ) -> None:
         """``own``: the number of entries in runs that are new (default: all)."""
         self.runs = runs
-        self.weight = _WEIGHT + _RUN_WEIGHT * len(runs)
-        self.weight += _ENTRY_WEIGHT * (len(self) if own is None else own)
+        if own is None:
+            own = len(runs[0].entries) if len(runs) == 1 else len(self)
+        self.weight = _WEIGHT + _RUN_WEIGHT * len(runs) + _ENTRY_WEIGHT * own
         self.algo = algo
         #: ``_states[i]`` is the hash of everything in front of run i; a prefix of the list may be known.
         self._states: list[Any] = [] if states is None else states
@@ -104,12 +105,11 @@ class Directory:
         """The directory with *changes* applied: a tree object replaces or adds, None removes."""
         if not self.runs:
             return Directory.from_entries({k: v for k, v in changes.items() if v is not None}, self.algo)
-        by_run: dict[int, dict[str, TreeObj | None]] = {}
         if len(self.runs) == 1:
-            by_run[0] = dict(changes)
-        else:
-            for name, obj in changes.items():
-                by_run.setdefault(self._find(name), {})[name] = obj
+            return Directory(_changed(self.runs[0], changes), self.algo)
+        by_run: dict[int, dict[str, TreeObj | None]] = {}
+        for name, obj in changes.items():
+            by_run.setdefault(self._find(name), {})[name] = obj
         runs: list[Run] = []
         done = own = 0
         for index in sorted(by_run):
@@ -135,8 +135,10 @@ class Directory:
 
     def _digest(self) -> str:
         runs, states = self.runs, self._states
-        if len(runs) < 2:
-            return str(_HASHES[self.algo](self.encode()).hexdigest())
+        if len(runs) == 1:
+            return str(_HASHES[self.algo](_HEAD + runs[0].text + _TAIL).hexdigest())
+        if not runs:
+            return str(_HASHES[self.algo](_HEAD + _TAIL).hexdigest())
         if not states:
             states.append(_HASHES[self.algo](_HEAD))
         state = states[-1].copy()
@@ -172,7 +174,8 @@ def _changed(run: Run, changes: Mapping[str, TreeObj | None]) -> list[Run]:
             entries.pop(name, None)
         else:
             entries[name] = obj
-            first = min(first, name)
+            if name < first:
+                first = name
     if len(entries) > 2 * RUN:
         return _split(entries)
     # A lower bound serves as well as the first name itself: runs stay in order either way.

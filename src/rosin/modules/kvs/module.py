@@ -214,8 +214,7 @@ class Kvs(BrokerModule):
         if namespace is not self.primary or (not ops and not sync):
             self.complete(namespace, batch, root)
             return True
-        self.storage.store(namespace, batch, root, bool(sync))
-        return False
+        return self.storage.store(namespace, batch, root, bool(sync))
 
     def complete(self, namespace: Namespace, batch: list[Request], root: str) -> None:
         """Transactions took effect: move the root, tell watchers, answer."""
@@ -228,6 +227,10 @@ class Kvs(BrokerModule):
         namespace.pending = None
         namespace.seq += 1
         namespace.commits += len(batch)
+        if namespace.paused:
+            namespace.held.append((batch, root, namespace.seq))
+        else:
+            self._answer(batch, root, namespace.seq)
         self._publish(
             namespace.name,
             "setroot",
@@ -239,10 +242,6 @@ class Kvs(BrokerModule):
                 "owner": namespace.owner,
             },
         )
-        if namespace.paused:
-            namespace.held.append((batch, root, namespace.seq))
-        else:
-            self._answer(batch, root, namespace.seq)
         for msg in namespace.take_waiters():
             self.respond(msg, {"rootseq": namespace.seq, "rootref": namespace.root})
         self.storage.relieve(self.namespaces)

@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 #: What a value costs beside its bytes.
 VALUE_WEIGHT = 256
+#: Objects that a sweep keeps for a while though no root reaches them any more.
+YOUNG = 64
 
 
 class Missing(Exception):
@@ -205,17 +207,20 @@ class Objects:
     def sweep(self, roots: Iterable[str]) -> int:
         """Drop fresh objects that none of *roots* (root references) reaches. Returns how many.
 
-        Directories stay in the cache for a while, for readers that hold on to an older root.
+        The youngest directories stay in the cache for a while, for readers that hold on to an older root.
         """
         live = set(self.reachable([treeobj.dirref(root) for root in roots]))
-        dead = [ref for ref in self.fresh if ref not in live]
-        for ref in dead:
-            obj = self.fresh.pop(ref)
+        fresh = self.fresh
+        dead = [ref for ref in fresh if ref not in live]
+        young = len(dead) - YOUNG
+        for age, ref in enumerate(dead):
+            obj = fresh.pop(ref)
             if isinstance(obj, bytes):
                 self.fresh_bytes -= len(obj)
             else:
                 self.fresh_bytes -= obj.weight
-                self._keep(ref, obj)
+                if age >= young:
+                    self._keep(ref, obj)
         return len(dead)
 
     def _keep(self, ref: str, directory: Directory) -> None:

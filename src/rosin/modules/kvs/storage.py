@@ -6,6 +6,9 @@ stay in memory; a checkpoint writes those that the current root still reaches, t
 drops the journal. It happens after a number of records or some seconds, on FLUX_KVS_SYNC, at unload, and
 before a client is given references to take away. Other namespaces are never stored, except for what a
 transaction on ``primary`` refers to, and for large values when memory gets tight.
+
+Without a state directory that outlives the broker there is no journal, and a transaction is acknowledged at
+once: checkpoints then only bound the memory and serve those who take references away.
 """
 
 from __future__ import annotations
@@ -50,6 +53,9 @@ class Storage:
         self.module = module
         self.objects = objects
         self.period = CHECKPOINT_PERIOD
+        #: A directory that goes with its broker needs no journal: nobody could replay it.
+        attrs = module.attrs
+        self.journaled = "statedir" in attrs and attrs.get("statedir-cleanup", "0") != "1"
         self._records = 0
         self._bytes = 0
         self._due = False
@@ -101,14 +107,21 @@ class Storage:
 
     # -- one transaction -------------------------------------------------------------------------------
 
-    def store(self, namespace: Namespace, batch: list[Request], root: str, sync: bool) -> None:
-        """Make applied transactions durable, then complete or fail them and go on with the namespace."""
+    def store(self, namespace: Namespace, batch: list[Request], root: str, sync: bool) -> bool:
+        """Make applied transactions durable, then complete or fail them and go on with the namespace.
+
+        True: they are complete already."""
+        if not self.journaled and not sync:
+            self._count(namespace, 0)
+            self.module.complete(namespace, batch, root)
+            return True
         namespace.pending = root
         record, refs = journal.record(batch, self.objects)
         payload = self._batch(refs, (namespace.seq + 1, namespace.root, record)).encode()
         self.module.h.rpc("content-backing.commit", payload).then(
             self._stored, namespace, batch, root, refs, len(record), sync
         )
+        return False
 
     def _batch(self, refs: Sequence[str], record: Any = None, checkpoint: Any = None) -> Batch:
         digests: list[bytes] = []
