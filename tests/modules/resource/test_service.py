@@ -279,7 +279,7 @@ async def test_monitor_requests(kvs, groups):
 async def test_the_end_of_the_service_answers_those_who_wait(kvs, groups):
     async with four_nodes(kvs, groups) as inst:
         h = await inst.connect()
-        waiting = h.rpc("resource.monitor-waitup", {"up": 0})
+        waiting = h.rpc("resource.monitor-waitup", {"up": 3})
         await h.rpc("resource.ping", {})
         await inst.broker.remove("resource")
         assert "unloading" in await fails(errno.ENOSYS, waiting)
