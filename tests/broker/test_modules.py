@@ -119,6 +119,7 @@ async def test_a_module_that_fails_early_is_not_loaded(greeter: str) -> None:
 
 
 @pytest.mark.rfc(5, "load-delayed", "running")
+@pytest.mark.rfc(9, "no-blocking")
 async def test_load_is_answered_when_the_module_is_running(greeter: str) -> None:
     async with gated() as inst:
         h = await inst.connect()
