@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 37: archives of files, directories and symbolic links as JSON.
+
+An archive is an array of objects with a ``path`` each, or an object of such objects by path. :func:`decode`
+checks everything that can be checked without a file system, so that what it returns may be extracted
+without looking at paths again: no absolute path, no ``..``, no path twice, nothing below a file or a
+symbolic link of the same archive. :mod:`rosin.archive` reads and writes the files.
+"""
+
+from __future__ import annotations
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+
+from rosin import _json
+from rosin.errors import FormatError
+from rosin.rfc import blobref
+from rosin.rfc.payload import describe
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    Region = tuple[int, int, str]
+
+UTF8 = "utf-8"
+BASE64 = "base64"
+BLOBVEC = "blobvec"
+ENCODINGS = (UTF8, BASE64, BLOBVEC)
+
+#: Largest size of a file, in bytes; also the end of the farthest region.
+MAX_SIZE = (1 << 63) - 1
+_MAX_PATH = 4095
+_MODE_BITS = 0o7777
+
+
+class Entry:
+    """One file system object.
+
+    Attributes:
+        path: relative, without ``.``, ``..`` and empty components.
+        mode: type and permissions, as ``st_mode`` of stat(2).
+        mtime, ctime: seconds since the epoch, or None.
+        size: bytes of a regular file; None for JSON content and for other types.
+        encoding: ``utf-8``, ``base64``, ``blobvec``, or None.
+        data: as in the archive; None is no data, :data:`JSON_NULL` the JSON content ``null``.
+    """
+
+    __slots__ = ("ctime", "data", "encoding", "mode", "mtime", "path", "size")
+
+    def __init__(
+        self,
+        path: str,
+        mode: int,
+        data: Any = None,
+        encoding: str | None = None,
+        size: int | None = None,
+        mtime: int | None = None,
+        ctime: int | None = None,
+    ) -> None:
+        self.path = path
+        self.mode = mode
+        self.data = data
+        self.encoding = encoding
+        self.size = size
+        self.mtime = mtime
+        self.ctime = ctime
+
+    @property
+    def is_file(self) -> bool:
+        return S_IFMT(self.mode) == S_IFREG
+
+    @property
+    def is_directory(self) -> bool:
+        return S_IFMT(self.mode) == S_IFDIR
+
+    @property
+    def is_symlink(self) -> bool:
+        return S_IFMT(self.mode) == S_IFLNK
+
+    @property
+    def permissions(self) -> int:
+        """The permission bits of the mode."""
+        return self.mode & _MODE_BITS
+
+    def regions(self) -> list[Region]:
+        """Return (offset, size, blobref) of a file whose content is in the content store, in order."""
+        return [tuple(region) for region in self.data] if self.encoding == BLOBVEC else []
+
+    def content(self) -> bytes:
+        """Return the bytes of a file that the archive itself holds, none for a hole; JSON content compactly.
+
+        FormatError: the content is elsewhere (``blobvec``), or this is no file."""
+        if not self.is_file or self.encoding == BLOBVEC:
+            raise FormatError(f"archive: {_shown(self.path)}: the content is not in the archive")
+        if self.encoding == UTF8:
+            return self.data.encode()  # type: ignore[no-any-return]
+        if self.encoding == BASE64:
+            return a2b_base64(self.data, strict_mode=True)
+        if self.data is None:
+            return b""
+        return _json.dumps(None if self.data is JSON_NULL else self.data)
+
+    def encode(self, with_path: bool = True) -> dict[str, Any]:
+        """Return the object for an archive; without the path for one that is an object by path."""
+        obj: dict[str, Any] = {"path": self.path} if with_path else {}
+        for key in ("encoding", "data", "size", "mtime", "ctime", "mode"):
+            value = getattr(self, key)
+            if value is not None:
+                obj[key] = None if value is JSON_NULL else value
+        return obj
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entry):
+            return NotImplemented
+        return self.encode() == other.encode()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Entry({self.path!r}, {self.mode:#o})"
+
+
+class _JsonNull:
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "JSON_NULL"
+
+
+#: ``data`` of a file with the JSON content ``null``, which is not a file without data.
+JSON_NULL = _JsonNull()
+
+
+# -- making entries -------------------------------------------------------------------------------
+
+
+def directory(
+    path: str, permissions: int = 0o755, mtime: int | None = None, ctime: int | None = None
+) -> Entry:
+    """A directory; FormatError: an unsafe *path*."""
+    return _checked(Entry(path, S_IFDIR | permissions, mtime=mtime, ctime=ctime))
+
+
+def symlink(path: str, target: str, mtime: int | None = None, ctime: int | None = None) -> Entry:
+    """A symbolic link. FormatError: an unsafe *path*, or an empty *target*. The target may be anywhere."""
+    return _checked(Entry(path, S_IFLNK | 0o777, target, mtime=mtime, ctime=ctime))
+
+
+def file(
+    path: str, content: bytes, permissions: int = 0o644, mtime: int | None = None, ctime: int | None = None
+) -> Entry:
+    """A regular file with its content in place: as text when it is UTF-8, else as base64.
+
+    Text with a NUL is base64, too, for flux-core does not extract it otherwise.
+    """
+    data, encoding = None, None
+    if content:
+        try:
+            data, encoding = content.decode(), UTF8
+        except UnicodeDecodeError:
+            pass
+        if data is None or "\0" in data:
+            data, encoding = b2a_base64(content, newline=False).decode("ascii"), BASE64
+    return _checked(
+        Entry(path, S_IFREG | permissions, data, encoding, len(content), mtime=mtime, ctime=ctime)
+    )
+
+
+def json_file(
+    path: str, content: Any, permissions: int = 0o644, mtime: int | None = None, ctime: int | None = None
+) -> Entry:
+    """A regular file whose content is the JSON value *content*, written anew where it is extracted."""
+    return _checked(
+        Entry(
+            path, S_IFREG | permissions, JSON_NULL if content is None else content, mtime=mtime, ctime=ctime
+        )
+    )
+
+
+def blobvec(
+    path: str,
+    size: int,
+    regions: Iterable[Region],
+    permissions: int = 0o644,
+    mtime: int | None = None,
+    ctime: int | None = None,
+) -> Entry:
+    """A regular file of *size* bytes, the data of which are blobs; what is between regions is a hole.
+
+    Without regions it is all hole. FormatError: regions that overlap, are out of order or beyond *size*."""
+    data = [list(region) for region in regions]
+    mode = S_IFREG | permissions
+    return _checked(
+        Entry(path, mode, data or None, BLOBVEC if data else None, size, mtime=mtime, ctime=ctime)
+    )
+
+
+def chunks(extents: Iterable[tuple[int, int]], chunksize: int) -> list[tuple[int, int]]:
+    """Cut the (offset, size) extents of a file that hold data into pieces of at most *chunksize* bytes."""
+    if chunksize < 1:
+        raise FormatError(f"archive: expected a chunk size above 0, got {chunksize}")
+    return [
+        (at, min(chunksize, start + size - at))
+        for start, size in extents
+        for at in range(start, start + size, chunksize)
+    ]
+
+
+def encode(entries: Iterable[Entry]) -> list[dict[str, Any]]:
+    """Return the archive as an array. FormatError: what :func:`decode` would refuse."""
+    return [entry.encode() for entry in _checked_set(list(entries))]
+
+
+def encode_dict(entries: Iterable[Entry]) -> dict[str, dict[str, Any]]:
+    """Return the archive as an object by path, as jobspecs hold it. FormatError as for :func:`encode`."""
+    return {entry.path: entry.encode(with_path=False) for entry in _checked_set(list(entries))}
+
+
+# -- decoding -------------------------------------------------------------------------------------
+
+
+def decode(archive: Any) -> list[Entry]:
+    """Check an archive and return its entries in order. FormatError names the entry.
+
+    *archive* is the decoded JSON. Components ``.`` and empty ones, which flux-core's archives have
+    (``./a``), are dropped from paths; an entry for the directory itself (``.``) is left out.
+    """
+    if type(archive) is list:
+        return _checked_set(
+            [entry for i, obj in enumerate(archive) if (entry := _entry(f"[{i}]", obj, None))]
+        )
+    if type(archive) is dict:
+        return _checked_set([entry for path, obj in archive.items() if (entry := _entry(path, obj, path))])
+    raise FormatError(f"archive: expected an array or an object, got {describe(archive)}")
+
+
+def decode_text(text: str | bytes) -> list[Entry]:
+    """Decode an archive from its JSON text. Raises FormatError."""
+    try:
+        archive = _json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"archive: not valid JSON: {error}") from None
+    return decode(archive)
+
+
+def clean_path(path: str) -> str:
+    """Return *path* without ``.`` and empty components; "" is the directory of the archive itself.
+
+    FormatError: it is absolute, has a ``..`` or a NUL, or is too long: it could lead anywhere.
+    """
+    if path.startswith("/"):
+        raise FormatError(f"archive: {describe(path)} is an absolute path")
+    if "\0" in path or len(path) > _MAX_PATH:
+        raise FormatError(f"archive: {describe(path)} is not a path")
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise FormatError(f"archive: {describe(path)} leads out of the archive: it has '..'")
+    return "/".join(parts)
+
+
+def _entry(where: str, obj: Any, path: str | None) -> Entry | None:
+    if type(obj) is not dict:
+        raise FormatError(f"archive: {_shown(where)}: expected an object, got {describe(obj)}")
+    if path is None:
+        path = obj.get("path")
+        if type(path) is not str or not path:
+            raise FormatError(f"archive: {where}.path: expected a path, got {describe(path)}")
+    elif "path" in obj:
+        raise FormatError(f"archive: {_shown(where)}: there is a path inside of an object by path")
+    clean = clean_path(path)
+    shown = _shown(path)
+    mode = obj.get("mode")
+    if type(mode) is not int or not 0 <= mode <= 0xFFFFFFFF:
+        raise FormatError(f"archive: {shown}: mode: expected a file mode, got {describe(mode)}")
+    for key in ("mtime", "ctime", "size"):
+        value = obj.get(key)
+        if value is not None and (type(value) is not int or not -MAX_SIZE <= value <= MAX_SIZE):
+            raise FormatError(f"archive: {shown}: {key}: expected an integer, got {describe(value)}")
+    data = obj.get("data")
+    if data is None and "data" in obj:
+        data = JSON_NULL
+    new = Entry(clean, mode, data, obj.get("encoding"), obj.get("size"), obj.get("mtime"), obj.get("ctime"))
+    _check(new, path)
+    if clean or not new.is_directory:
+        _check_name(clean, path)
+        return new
+    return None
+
+
+def _checked(entry: Entry) -> Entry:
+    if clean_path(entry.path) != entry.path:
+        raise FormatError(f"archive: {describe(entry.path)} has '.' or empty components")
+    _check_name(entry.path, entry.path)
+    _check(entry, entry.path)
+    return entry
+
+
+def _check_name(clean: str, path: str) -> None:
+    if not clean:
+        raise FormatError(f"archive: {describe(path)} names no file")
+    if not _is_text(clean):
+        raise FormatError(f"archive: {describe(path)} is not valid Unicode text")
+
+
+def _check(entry: Entry, path: str) -> None:
+    if entry.is_file:
+        fault = _file_fault(entry)
+    elif entry.is_directory:
+        fault = _extra(entry, "a directory", ("size", "encoding", "data"))
+    elif entry.is_symlink:
+        fault = _extra(entry, "a symbolic link", ("size", "encoding"))
+        target = entry.data
+        if not fault and (type(target) is not str or not target or "\0" in target or not _is_text(target)):
+            fault = f"data: expected the target of a symbolic link, got {describe(target)}"
+    else:
+        fault = f"mode: {entry.mode:#o} is no file, directory or symbolic link"
+    if fault:
+        raise FormatError(f"archive: {_shown(path)}: {fault}")
+
+
+def _extra(entry: Entry, what: str, keys: tuple[str, ...]) -> str | None:
+    present = [key for key in keys if getattr(entry, key) is not None]
+    return f"{present[0]}: {what} has none" if present else None
+
+
+def _file_fault(entry: Entry) -> str | None:
+    data, encoding = entry.data, entry.encoding
+    if entry.size is not None and entry.size < 0:
+        return f"size: expected an integer of 0 or more, got {entry.size}"
+    if encoding is None:
+        if data is None:
+            return None if entry.size is not None else "size: a file without data needs one"
+        return _extra(entry, "JSON content", ("size",))
+    if encoding not in ENCODINGS:
+        return f"encoding: expected {', '.join(ENCODINGS)}, got {describe(encoding)}"
+    if encoding == BLOBVEC:
+        return _blobvec_fault(entry)
+    if type(data) is not str:
+        return f"data: expected a string, got {describe(data)}"
+    try:
+        length = len(data.encode() if encoding == UTF8 else a2b_base64(data, strict_mode=True))
+    except (Base64Error, ValueError):
+        return f"data: not {encoding} text"
+    if entry.size is not None and entry.size < length:
+        return f"size: {entry.size} is less than the {length} bytes of the data"
+    return None
+
+
+def _blobvec_fault(entry: Entry) -> str | None:
+    if type(entry.data) is not list:
+        return f"data: expected an array of regions, got {describe(entry.data)}"
+    if entry.size is None:
+        return "size: a file of blobs needs one"
+    end = 0
+    for number, region in enumerate(entry.data):
+        if type(region) is not list or len(region) != 3:
+            return f"data[{number}]: expected [offset, size, blobref], got {describe(region)}"
+        offset, size, ref = region
+        if type(offset) is not int or type(size) is not int or size < 1:
+            return f"data[{number}]: expected an offset and a size"
+        if offset < end:
+            return f"data[{number}]: begins at {offset}, before the end of the region before"
+        end = offset + size
+        if end > entry.size:
+            return f"data[{number}]: ends at {end}, beyond the size {entry.size}"
+        if not blobref.is_valid(ref):
+            return f"data[{number}]: invalid blobref {describe(ref)}"
+    return None
+
+
+def _shown(path: str) -> str:
+    """A path for an error text of one line."""
+    return path if len(path) <= 80 and path.isprintable() else describe(path)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _checked_set(entries: list[Entry]) -> list[Entry]:
+    """Check that no path is there twice and that nothing is below what is no directory."""
+    paths = {entry.path for entry in entries}
+    if len(paths) < len(entries):
+        seen: set[str] = set()
+        for entry in entries:
+            if entry.path in seen:
+                raise FormatError(f"archive: {_shown(entry.path)} is there twice")
+            seen.add(entry.path)
+    # In this order what is below an entry follows it at once.
+    ordered = sorted([(entry.path.replace("/", "\0"), entry) for entry in entries], key=lambda pair: pair[0])
+    above: Entry | None = None
+    prefix = ""
+    for key, entry in ordered:
+        if above is not None and key.startswith(prefix):
+            what = "a symbolic link" if above.is_symlink else "a file"
+            raise FormatError(f"archive: {_shown(entry.path)} is below {_shown(above.path)}, which is {what}")
+        if not entry.is_directory:
+            above, prefix = entry, key + "\0"
+    return entries
