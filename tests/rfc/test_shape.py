@@ -270,9 +270,9 @@ def vertices(inner: Any) -> Any:
     )
 
 
-RESOURCES = st.recursive(st.just([]), lambda inner: st.lists(vertices(inner), min_size=1, max_size=3)).filter(
-    bool
-)
+RESOURCES: st.SearchStrategy[list[dict[str, Any]]] = st.recursive(
+    st.just([]), lambda inner: st.lists(vertices(inner), min_size=1, max_size=3)
+).filter(bool)
 
 
 def normal(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:

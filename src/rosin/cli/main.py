@@ -28,7 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "idset": ("idset", "combine sets of ids"),
     "job": ("job", "follow, signal and inspect single jobs"),
     "jobs": ("jobs", "list jobs"),
-    "jobspec": ("jobspec", "check jobspecs"),
+    "jobspec": ("jobspec", "check, convert and summarize jobspecs"),
     "kvs": ("kvs", "read and change the key-value store"),
     "logger": ("logger", "append to the broker's log"),
     "lsattr": ("attr", "list broker attributes"),
