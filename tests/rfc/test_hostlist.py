@@ -95,8 +95,8 @@ def test_encode(text: str, encoded: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[]", "a number is missing at column 2"),
-        ("foo[]", "a number is missing at column 5"),
+        ("[]", "expected a number at column 2"),
+        ("foo[]", "expected a number at column 5"),
         ("foo[", "unbalanced '[' at column 4"),
         ("foo1[", "unbalanced '[' at column 5"),
         ("foo[1,3", "unbalanced '[' at column 4"),
@@ -110,7 +110,7 @@ def test_encode(text: str, encoded: str) -> None:
         ("foo[1-2-3]", "unexpected '-' at column 8"),
         ("foo[1 2]", "unexpected ' ' at column 6"),
         ("foo[3-1]", "range 3-1 descends at column 5"),
-        ("foo[1,]", "a number is missing at column 7"),
+        ("foo[1,]", "expected a number at column 7"),
         ("foo[0-1048576]", "more than 1048576 hosts in a range at column 5"),
         ("foo[99999999999999999999]", "number too long at column 5"),
         ("foo[" + "0" * 65 + "]", "number too long at column 5"),

@@ -239,7 +239,7 @@ def test_what_flux_core_leaves_out() -> None:
         ("execution.R_lite", [{"children": {}}], r"R_lite\[0\].rank is missing"),
         ("execution.R_lite", [{"rank": 0, "children": {}}], r"R_lite\[0\].rank is not a string"),
         ("execution.R_lite", [{"rank": "x", "children": {}}], r"R_lite\[0\].rank: idset: unexpected 'x'"),
-        ("execution.R_lite", [{"rank": "0", "children": {"core": "1-"}}], "children.core: idset: a number"),
+        ("execution.R_lite", [{"rank": "0", "children": {"core": "1-"}}], "children.core: idset: expected a number"),
         ("execution.R_lite", [{"rank": "0", "children": {"gpu": 3}}], "children.gpu is not a string"),
         ("execution.R_lite", [{"rank": "0", "children": {"core": "99999"}}], "above the limit of 16383"),
         ("execution.R_lite", [{"rank": "0-9999999", "children": {}}], "more than 1048576 ranks"),

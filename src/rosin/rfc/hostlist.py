@@ -11,29 +11,45 @@ Where flux-core and the RFC differ:
   which both read alike.
 - White space separates expressions as a comma does and empty expressions are skipped, as in flux-core.
 - A second bracket group (``a[1]b[2]``) and names that are not printable ASCII are refused, as in the RFC.
+  flux-core keeps the second group as if it were letters.
+- flux-core takes ``foo[1-]`` and ``foo[+1]`` for ``foo1`` and more than one sign of that kind; they are
+  refused here. It limits brackets to 10240 ranges; this module limits the hosts of a list.
+- flux-core compares numbers as wide as their names were written and may call foo[01-10] and foo10
+  different hosts of one width when it sorts; here hosts are the same when their names are.
 """
 
 from __future__ import annotations
 
+from itertools import accumulate, chain
+from operator import itemgetter
+
 from rosin.errors import FormatError
+from rosin.rfc.hostlist_text import (
+    MAX_HOSTS,
+    MAX_NAME,
+    MAX_RANGE,
+    MAX_SUFFIXED,
+    add_names,
+    encode,
+    parse,
+    push,
+    split,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-#: Hosts in one range (flux-core's limit), in one list, and in all ranges of a list that have a suffix
-#: (those are kept name by name).
-MAX_RANGE = 1 << 20
-MAX_HOSTS = 1 << 22
-MAX_SUFFIXED = 1 << 17
-#: Characters of one name.
-MAX_NAME = 255
+    from rosin.rfc.hostlist_index import Index
+    from rosin.rfc.hostlist_sets import Files
+    from rosin.rfc.hostlist_text import Entry
 
-_MAX_DIGITS = 18
-_DIGITS = "0123456789"
-_SCAN_LIMIT = 64  # more entries than this are searched through a dictionary
-_SEPARATORS = {ord(c): "," for c in " \t\r\n"}
+
+__all__ = ["MAX_HOSTS", "MAX_NAME", "MAX_RANGE", "MAX_SUFFIXED", "Hostlist"]
+
+_LOW, _HIGH = itemgetter(1), itemgetter(2)
+_SCAN_LIMIT = 64  # more entries than this are searched through an index, if searched twice
 
 
 class Hostlist:
@@ -42,122 +58,232 @@ class Hostlist:
     ``Hostlist("node[0-3]")``, or any iterable of hostlist texts. FormatError names the column of a fault.
     """
 
-    __slots__ = ("_count", "_entries", "_index", "_starts")
+    __slots__ = ("_count", "_entries", "_index", "_searched", "_starts")
 
     def __init__(self, hosts: str | Iterable[str] | Hostlist = "") -> None:
-        # (prefix, low, high, width); a name that does not end in a number is (name, -1, -1, 0).
-        # width is 0 unless the lowest id needs leading zeros, and a prefix never ends in a digit.
-        self._entries: list[tuple[str, int, int, int]] = []
+        self._entries: list[Entry] = []  # rosin.rfc.hostlist_text
         self._count = 0
         self._starts: list[int] | None = None
-        self._index: dict[str, int] | None = None
+        self._index: Index | None = None
+        self._searched = False
         if isinstance(hosts, str):
-            _parse(self, hosts, False)
+            if hosts:
+                parse(self._entries, hosts, False)
+                self._recount()
         elif isinstance(hosts, Hostlist):
             self._entries, self._count = hosts._entries.copy(), hosts._count
         else:
             for text in hosts:
-                _parse(self, text, False)
+                parse(self._entries, text, False)
+                if len(self._entries) > MAX_HOSTS:
+                    break
+            self._recount()
 
     @staticmethod
     def decode(text: str, *, inherit_width: bool = False) -> Hostlist:
         """Decode RFC 29 text; ``inherit_width``: the first id's leading zeros apply to its whole group."""
         new = Hostlist()
-        _parse(new, text, inherit_width)
+        parse(new._entries, text, inherit_width)
+        new._recount()
         return new
 
     @staticmethod
     def from_names(names: Iterable[str]) -> Hostlist:
         """Make a list of plain names, which are not parsed: brackets and commas are not expected."""
         new = Hostlist()
-        for name in names:
-            new._add_name(name)
+        add_names(new._entries, names)
+        new._recount()
         return new
 
     def encode(self) -> str:
         """Return RFC 29 text with adjacent hosts of one prefix joined in brackets."""
-        parts: list[str] = []
-        group: list[str] = []
-        prefix, first_width = "", 0
-        for entry in self._entries:
-            name, low, high, width = entry
-            alone = low < 0 or (first_width and width != first_width and len(str(low)) < first_width)
-            if group and (alone or name != prefix):
-                parts.append(_bracket(prefix, group))
-                group = []
-            if low < 0:
-                parts.append(name)
-                continue
-            if not group:
-                prefix, first_width = name, width
-            text = f"{low:0{width}d}" if width else str(low)
-            if high > low:
-                text += f"-{high:0{width}d}" if width else f"-{high}"
-            group.append(text)
-        if group:
-            parts.append(_bracket(prefix, group))
-        return ",".join(parts)
+        return encode(self._entries)
 
-    def append(self, hosts: str | Iterable[str] | Hostlist) -> int:
+    def append(self, *hosts: str | Iterable[str] | Hostlist) -> int:
         """Append hosts; returns how many. On FormatError the list is unchanged."""
-        other = hosts if isinstance(hosts, Hostlist) else Hostlist(hosts)
-        if self._count + other._count > MAX_HOSTS:
+        others = [part if isinstance(part, Hostlist) else Hostlist(part) for part in hosts]
+        added = sum(other._count for other in others)
+        if self._count + added > MAX_HOSTS:
             raise FormatError(f"hostlist: more than {MAX_HOSTS} hosts")
-        count = other._count
-        for entry in other._entries.copy():  # other may be self
-            self._push(*entry)
-        return count
+        for other in others:
+            entries = other._entries.copy() if other is self else other._entries
+            if entries:
+                push(self._entries, *entries[0])
+                self._entries += entries[1:]
+        self._changed(self._count + added)
+        return added
+
+    # -- positions ----------------------------------------------------------------------------------
 
     def find(self, host: str) -> int:
         """Return the position of the first ``host``, or -1. ``foo1`` and ``foo01`` are two hosts."""
-        if self._index is None and len(self._entries) > _SCAN_LIMIT:
-            self._index = {}
-            for position, name in enumerate(self):
-                self._index.setdefault(name, position)
-        if self._index is not None:
-            return self._index.get(host, -1)
-        prefix, number, length = _split(host)
+        if self._index is None:
+            if len(self._entries) <= _SCAN_LIMIT or not self._searched:
+                self._searched = True
+                return self._scan(host)
+            from rosin.rfc.hostlist_index import Index
+
+            self._index = Index(self._entries)
+        return self._index.find(host)
+
+    def _scan(self, host: str) -> int:
+        prefix, number, length = split(host)
         start = 0
         for name, low, high, width in self._entries:
-            if name == prefix and low <= number <= high and (low < 0 or _length(number, width) == length):
+            if (
+                low <= number <= high
+                and name == prefix
+                and (low < 0 or max(width, len(str(number))) == length)
+            ):
                 return start + number - low
             start += high - low + 1
         return -1
 
     def index(self, hosts: str | Iterable[str] | Hostlist, ignore_nomatch: bool = False) -> list[int]:
         """Return the position of each of ``hosts``; FileNotFoundError if one is missing and not ignored."""
-        found: list[int] = []
-        for host in Hostlist(hosts):
-            position = self.find(host)
-            if position >= 0:
-                found.append(position)
-            elif not ignore_nomatch:
-                raise FileNotFoundError(2, f"host '{host}' not found")
-        return found
+        positions = list(map(self.find, Hostlist(hosts)))
+        if -1 not in positions:
+            return positions
+        if not ignore_nomatch:
+            missing = next(host for host in Hostlist(hosts) if self.find(host) < 0)
+            raise FileNotFoundError(2, f"host '{missing}' not found")
+        return [position for position in positions if position >= 0]
+
+    def nth(self, position: int) -> str:
+        """Return the host at ``position``, negative from the end; IndexError outside the list."""
+        at = position + self._count if position < 0 else position
+        if not 0 <= at < self._count:
+            raise IndexError("Hostlist index out of range")
+        slot, start = self._slot(at)
+        prefix, low, _, width = self._entries[slot]
+        return prefix if low < 0 else f"{prefix}{low + at - start:0{width}d}"
+
+    def _slot(self, at: int) -> tuple[int, int]:
+        """Return which entry holds a position, and the position of its first host."""
+        if self._starts is None:
+            sizes = [high - low + 1 for _, low, high, _ in self._entries]
+            self._starts = list(accumulate(sizes, initial=0))
+        from bisect import bisect_right
+
+        slot = bisect_right(self._starts, at) - 1
+        return slot, self._starts[slot]
+
+    def __getitem__(self, key: int | slice | Iterable[int]) -> Any:
+        """Return the host at an integer, or a Hostlist for a slice or several positions."""
+        if isinstance(key, int):
+            return self.nth(key)
+        if isinstance(key, slice):
+            key = range(self._count)[key]
+            if key.step == 1:
+                return self._part(key.start, key.stop)
+        return Hostlist.from_names(map(self.nth, key))
+
+    def _part(self, start: int, stop: int) -> Hostlist:
+        """Return the hosts from position ``start`` to before ``stop``."""
+        new = Hostlist()
+        if start < stop:
+            first, first_start = self._slot(start)
+            last, last_start = self._slot(stop - 1)
+            entries = self._entries[first : last + 1]
+            prefix, low, high, width = entries[-1]
+            if low >= 0:
+                entries[-1] = (prefix, low, low + stop - 1 - last_start, width)
+            prefix, low, high, width = entries[0]
+            if low >= 0:
+                low += start - first_start
+                entries[0] = (prefix, low, high if len(entries) > 1 else entries[0][2], width)
+                if len(str(low)) >= width:  # the canonical form of what is left of 08-12
+                    entries[0] = (prefix, low, entries[0][2], 0)
+            new._entries = entries
+            new._changed(stop - start)
+        return new
+
+    # -- changes ------------------------------------------------------------------------------------
 
     def delete(self, hosts: str | Iterable[str] | Hostlist) -> int:
         """Delete the first occurrence of each of ``hosts``; returns how many were there."""
-        wanted: dict[str, int] = {}
-        for host in Hostlist(hosts):
-            wanted[host] = wanted.get(host, 0) + 1
-        if not wanted:
-            return 0
-        names, before = self.expand(), self._count
-        self._clear()
-        for name in names:
-            if wanted.get(name):
-                wanted[name] -= 1
+        gone = Hostlist(hosts)
+        before = self._count
+        if gone._count and before:
+            mine, theirs = self._files(), gone._files()
+            if mine.arrange(True) or theirs.arrange(True):
+                self._delete_names(gone)
             else:
-                self._add_name(name)
+                self._replace(_without(self._entries, theirs))
         return before - self._count
+
+    def _delete_names(self, gone: Hostlist) -> None:
+        """Delete one by one, when hosts come more than once."""
+        wanted: dict[str, int] = {}
+        for host in gone:
+            wanted[host] = wanted.get(host, 0) + 1
+        kept: list[str] = []
+        for name in self:
+            left = wanted.get(name)
+            if left:
+                wanted[name] = left - 1
+            else:
+                kept.append(name)
+        entries: list[Entry] = []
+        add_names(entries, kept)
+        self._replace(entries)
 
     def sort(self) -> None:
         """Sort by prefix, then by the length of the number, then by the number."""
-        self._rebuild(sorted(self._keys()))
+        files = self._files()
+        files.arrange(False)
+        self._replace(files.entries())
 
     def uniq(self) -> None:
         """Sort, and keep one of each host."""
-        self._rebuild(sorted(set(self._keys())))
+        self._replace(self._unique().entries())
+
+    # -- set algebra --------------------------------------------------------------------------------
+
+    def union(self, *others: str | Iterable[str] | Hostlist) -> Hostlist:
+        """Return the hosts of any of the lists, sorted, once each."""
+        new = self.copy()
+        new.append(*others)
+        new.uniq()
+        return new
+
+    def intersect(self, *others: str | Iterable[str] | Hostlist) -> Hostlist:
+        """Return the hosts that are in all of the lists, sorted, once each."""
+        return self._combined(others, 2, 2)
+
+    def xor(self, *others: str | Iterable[str] | Hostlist) -> Hostlist:
+        """Return the hosts that are in an odd number of the lists, sorted, once each."""
+        return self._combined(others, 1, 1)
+
+    def minus(self, *others: str | Iterable[str] | Hostlist) -> Hostlist:
+        """Return this list, in its order, without any host of the others."""
+        new = self.copy()
+        for other in others:
+            gone = Hostlist(other)._unique()
+            new._replace(_without(new._entries, gone))
+        return new
+
+    def _combined(self, others: Iterable[str | Iterable[str] | Hostlist], least: int, most: int) -> Hostlist:
+        from rosin.rfc.hostlist_sets import combine
+
+        files = self._unique()
+        for other in others:
+            files = combine(files, Hostlist(other)._unique(), least, most)
+        new = Hostlist()
+        new._replace(files.entries())
+        return new
+
+    def _files(self) -> Files:
+        from rosin.rfc.hostlist_sets import Files
+
+        return Files(self._entries)
+
+    def _unique(self) -> Files:
+        files = self._files()
+        files.arrange(True)
+        return files
+
+    # -- the rest -----------------------------------------------------------------------------------
 
     def count(self) -> int:
         """Return the number of hosts (also ``len()``)."""
@@ -171,41 +297,10 @@ class Hostlist:
         """Return the names as a list."""
         return list(self)
 
-    def nth(self, position: int) -> str:
-        """Return the host at ``position``, negative from the end; IndexError outside the list."""
-        at = position + self._count if position < 0 else position
-        if not 0 <= at < self._count:
-            raise IndexError("Hostlist index out of range")
-        if self._starts is None:
-            self._starts = []
-            start = 0
-            for entry in self._entries:
-                self._starts.append(start)
-                start += entry[2] - entry[1] + 1
-        from bisect import bisect_right
-
-        slot = bisect_right(self._starts, at) - 1
-        prefix, low, _, width = self._entries[slot]
-        return _name(prefix, low + at - self._starts[slot] if low >= 0 else -1, width)
-
-    def __getitem__(self, key: int | slice | Iterable[int]) -> Any:
-        """Return the host at an integer, or a Hostlist for a slice or several positions."""
-        if isinstance(key, int):
-            return self.nth(key)
-        if isinstance(key, slice):
-            key = range(self._count)[key]
-        return Hostlist.from_names(map(self.nth, key))
-
     def __iter__(self) -> Iterator[str]:
-        for prefix, low, high, width in self._entries:
-            if low < 0:
-                yield prefix
-            elif width:
-                for number in range(low, high + 1):
-                    yield f"{prefix}{number:0{width}d}"
-            else:
-                for number in range(low, high + 1):
-                    yield f"{prefix}{number}"
+        if len(self._entries) == 1:
+            return iter(_names(self._entries[0]))
+        return chain.from_iterable(map(_names, self._entries))
 
     def __contains__(self, host: object) -> bool:
         return isinstance(host, str) and self.find(host) >= 0
@@ -228,171 +323,37 @@ class Hostlist:
     def __repr__(self) -> str:
         return f"Hostlist({self.encode()!r})"
 
-    def _clear(self) -> None:
-        self._entries = []
-        self._count = 0
+    def _recount(self) -> None:
+        """Count the hosts after entries were added."""
+        entries = self._entries
+        count = len(entries) + sum(map(_HIGH, entries)) - sum(map(_LOW, entries))
+        if count > MAX_HOSTS:
+            raise FormatError(f"hostlist: more than {MAX_HOSTS} hosts")
+        self._changed(count)
+
+    def _replace(self, entries: list[Entry]) -> None:
+        self._entries = entries
+        self._recount()
+
+    def _changed(self, count: int) -> None:
+        self._count = count
         self._starts = self._index = None
-
-    def _push(self, prefix: str, low: int, high: int, width: int) -> None:
-        """Append an entry, joined to the last one where the names go on."""
-        self._starts = self._index = None
-        self._count += high - low + 1
-        if low > 0 and self._entries:
-            last_prefix, last_low, last_high, last_width = self._entries[-1]
-            if (
-                last_high + 1 == low
-                and last_low >= 0
-                and last_prefix == prefix
-                and (last_width == width or (not width and len(str(low)) >= last_width))
-            ):
-                self._entries[-1] = (prefix, last_low, high, last_width)
-                return
-        self._entries.append((prefix, low, high, width))
-
-    def _add_name(self, name: str) -> None:
-        prefix, number, length = _split(name)
-        self._push(prefix, number, number, length if length > len(str(number)) else 0)
-
-    def _keys(self) -> Iterator[tuple[str, int, int]]:
-        for prefix, low, high, width in self._entries:
-            if low < 0:
-                yield prefix, 0, -1
-            else:
-                for number in range(low, high + 1):
-                    yield prefix, _length(number, width), number
-
-    def _rebuild(self, keys: list[tuple[str, int, int]]) -> None:
-        self._clear()
-        for prefix, length, number in keys:
-            self._push(prefix, number, number, length if length > len(str(number)) else 0)
+        self._searched = False
 
 
-def _length(number: int, width: int) -> int:
-    return max(width, len(str(number)))
+def _without(entries: list[Entry], gone: Files) -> list[Entry]:
+    from rosin.rfc.hostlist_sets import without
+
+    return without(entries, gone)
 
 
-def _name(prefix: str, number: int, width: int) -> str:
-    return prefix if number < 0 else f"{prefix}{number:0{width}d}" if width else f"{prefix}{number}"
-
-
-def _bracket(prefix: str, group: list[str]) -> str:
-    if len(group) == 1 and "-" not in group[0]:
-        return prefix + group[0]
-    return f"{prefix}[{','.join(group)}]"
-
-
-def _split(name: str) -> tuple[str, int, int]:
-    """Return the prefix, the number at the end and its length in digits; (name, -1, 0) without one."""
-    prefix = name.rstrip(_DIGITS)
-    length = len(name) - len(prefix)
-    return (prefix, int(name[len(prefix) :]), length) if 0 < length <= _MAX_DIGITS else (name, -1, 0)
-
-
-def _parse(hosts: Hostlist, text: str, inherit_width: bool) -> None:
-    if not isinstance(text, str):
-        raise TypeError(f"hostlist: expected text, not {type(text).__name__}")
-    plain = text.translate(_SEPARATORS)
-    if not (plain.isascii() and plain.isprintable()):
-        at = next(i for i, c in enumerate(plain) if not "!" <= c <= "~")
-        raise FormatError(f"hostlist: {plain[at]!r} at column {at + 1} is not printable ASCII")
-    suffixed = 0
-    at = 0
-    while at < len(plain):
-        end = plain.find(",", at)
-        if end < 0:
-            end = len(plain)
-        opening = plain.find("[", at, end)
-        if opening >= 0:
-            closing = plain.find("]", opening)
-            inner = plain.find("[", opening + 1, closing if closing >= 0 else None)
-            if closing < 0 or inner >= 0:
-                raise FormatError(f"hostlist: unbalanced '[' at column {opening + 1}")
-            end = plain.find(",", closing)
-            if end < 0:
-                end = len(plain)
-        head = plain[at : opening if opening >= 0 else end]
-        suffix = plain[closing + 1 : end] if opening >= 0 else ""
-        _check_brackets(head, at)
-        _check_brackets(suffix, end - len(suffix))
-        name = head + suffix
-        if len(name) > MAX_NAME:
-            raise FormatError(f"hostlist: name at column {at + 1} is longer than {MAX_NAME} characters")
-        if opening >= 0:
-            ids = _parse_ids(text, opening + 1, closing, inherit_width)
-            if suffix:
-                suffixed += sum(high - low + 1 for low, high, _ in ids)
-                if suffixed > MAX_SUFFIXED:
-                    raise FormatError(
-                        f"hostlist: more than {MAX_SUFFIXED} hosts with a suffix at column {opening + 1}"
-                    )
-            _add_ids(hosts, head, ids, suffix, opening + 1)
-        elif name:
-            hosts._add_name(name)
-        if hosts._count > MAX_HOSTS:
-            raise FormatError(f"hostlist: more than {MAX_HOSTS} hosts at column {at + 1}")
-        at = end + 1
-
-
-def _check_brackets(part: str, start: int) -> None:
-    if "[" in part or "]" in part:
-        at = next(i for i, c in enumerate(part) if c in "[]")
-        what = "a second '['" if part[at] == "[" else "unbalanced ']'"
-        raise FormatError(f"hostlist: {what} at column {start + at + 1}")
-
-
-def _parse_ids(text: str, start: int, end: int, inherit_width: bool) -> list[tuple[int, int, int]]:
-    """Parse ``text[start:end]`` to ``(low, high, width)``; width counts the written digits."""
-    ids: list[tuple[int, int, int]] = []
-    column = start + 1
-    inherited = 0
-    for item in text[start:end].split(","):
-        low_text, dash, high_text = item.partition("-")
-        low = high = _number(low_text, column)
-        width = len(low_text)
-        if dash:
-            high = _number(high_text, column + width + 1)
-            if high < low:
-                raise FormatError(f"hostlist: range {item} descends at column {column}")
-            if high - low >= MAX_RANGE:
-                raise FormatError(f"hostlist: more than {MAX_RANGE} hosts in a range at column {column}")
-        if inherit_width and not ids and low_text[0] == "0":
-            inherited = width
-        ids.append((low, high, max(width, inherited)))
-        column += len(item) + 1
-    return ids
-
-
-def _number(text: str, column: int) -> int:
-    if not (text.isascii() and text.isdigit()):
-        bad = next((i for i, c in enumerate(text) if not "0" <= c <= "9"), len(text))
-        what = f"unexpected {text[bad]!r}" if text[bad:] else "a number is missing"
-        raise FormatError(f"hostlist: {what} at column {column + bad}")
-    if len(text) > 64 or len(text.lstrip("0")) > _MAX_DIGITS:
-        raise FormatError(f"hostlist: number too long at column {column}")
-    return int(text)
-
-
-def _add_ids(hosts: Hostlist, prefix: str, ids: list[tuple[int, int, int]], suffix: str, column: int) -> None:
-    """Append ``prefix[ids]suffix``, so that each number holds all digits at the end of its name."""
-    head = prefix.rstrip(_DIGITS)
-    digits = prefix[len(head) :]
-    for low, high, width in ids:
-        longest = len(digits) + _length(high, width)
-        if suffix or longest > _MAX_DIGITS:
-            if high - low >= MAX_SUFFIXED:
-                raise FormatError(f"hostlist: too many hosts with long numbers at column {column}")
-            for number in range(low, high + 1):
-                hosts._add_name(f"{prefix}{number:0{width}d}{suffix}")
-            continue
-        for size in range(_length(low, width), _length(high, width) + 1):
-            # The ids that are written with ``size`` digits; all of them unless ``digits`` come before.
-            first, last = (low, high) if not digits else _of_size(low, high, size, width)
-            base = int(digits or "0") * 10**size if digits else 0
-            padded = digits.startswith("0") or (not digits and len(str(first)) < width)
-            hosts._push(head, base + first, base + last, (len(digits) + size if digits else width) * padded)
-            if not digits:
-                break
-
-
-def _of_size(low: int, high: int, size: int, width: int) -> tuple[int, int]:
-    return max(low, 10 ** (size - 1) if size > width else 0), min(high, 10**size - 1)
+def _names(entry: Entry) -> Iterable[str]:
+    prefix, low, high, width = entry
+    if low == high:
+        return (prefix if low < 0 else f"{prefix}{low:0{width}d}" if width else f"{prefix}{low}",)
+    if width:
+        if len(str(low)) == len(str(high)):  # the same zeros for all
+            zeros = prefix + "0" * (width - len(str(low)))
+            return map(zeros.__add__, map(str, range(low, high + 1)))
+        return [f"{prefix}{number:0{width}d}" for number in range(low, high + 1)]
+    return map(prefix.__add__, map(str, range(low, high + 1)))

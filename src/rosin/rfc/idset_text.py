@@ -122,15 +122,20 @@ def _read(text: str, limit: int) -> list[tuple[int, int]]:
 
 
 def _number(text: str, column: int, limit: int) -> int:
-    if not (text.isascii() and text.isdigit()):
-        if not text:
-            raise FormatError(f"idset: expected a number at column {column}")
-        bad = next(i for i, c in enumerate(text) if not "0" <= c <= "9")
-        if text[bad] in "[]":
-            raise FormatError(f"idset: unbalanced {text[bad]!r} at column {column + bad}")
-        raise FormatError(f"idset: unexpected {text[bad]!r} at column {column + bad}")
+    if text.isdigit() and text.isascii() and (text[0] != "0" or len(text) == 1) and len(text) <= 19:
+        number = int(text)
+        if number < limit:
+            return number
+    raise _fault(text, column, limit)
+
+
+def _fault(text: str, column: int, limit: int) -> FormatError:
+    if not text:
+        return FormatError(f"idset: expected a number at column {column}")
+    bad = next((i for i, c in enumerate(text) if not "0" <= c <= "9"), -1)
+    if bad >= 0:
+        what = "unbalanced" if text[bad] in "[]" else "unexpected"
+        return FormatError(f"idset: {what} {text[bad]!r} at column {column + bad}")
     if text[0] == "0" and len(text) > 1:
-        raise FormatError(f"idset: leading zero at column {column}")
-    if len(text) > 19 or int(text) >= limit:
-        raise FormatError(f"idset: id at column {column} is above the limit of {limit - 1}")
-    return int(text)
+        return FormatError(f"idset: leading zero at column {column}")
+    return FormatError(f"idset: id at column {column} is above the limit of {limit - 1}")
