@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING, SUBPROCESS_REXEC_STDOUT
 from rosin.handle import Flux
 from rosin.job.submission import submit
 from rosin.rfc import eventlog
@@ -117,3 +117,21 @@ def test_killed_client_of_rexec(h: Flux, instance: RealInstance, tmp_path: Path)
         assert processes_with(f"{MARK}={tmp_path}")
     assert wait_until_gone(f"{MARK}={tmp_path}") == []
     assert h.rank == 0
+
+
+STUBBORN = "trap '' TERM HUP; setsid sh -c 'trap \"\" TERM HUP; echo up; exec sleep 1000' & wait"
+
+
+def test_what_was_run_on_a_broker_ends_with_it(instance: RealInstance, h: Flux) -> None:
+    """``rosin exec`` of a program that ignores SIGTERM and has a child in a session of its own."""
+    mark = f"{MARK}=exec"
+    environment = {"PATH": os.environ["PATH"], MARK: "exec"}
+    command = {"cmdline": ["sh", "-c", STUBBORN], "env": environment, "opts": {}, "channels": []}
+    payload = {"cmd": command, "flags": SUBPROCESS_REXEC_STDOUT, "local_flags": 0}
+    for answer in h.rpc("rexec.exec", payload, flags=FLUX_RPC_STREAMING):
+        if answer["type"] == "output":
+            break
+    assert len(processes_with(mark)) == 2
+    instance.process.kill()
+    instance.process.wait()
+    assert not wait_until_gone(mark)

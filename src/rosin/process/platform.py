@@ -11,6 +11,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
@@ -70,6 +74,35 @@ def _parent_of(pid: int) -> int | None:
             return int(stream.read().rpartition(b")")[2].split()[1])
     except (OSError, IndexError, ValueError):
         return None
+
+
+class ProcessInfo(NamedTuple):
+    """Whose child a process is, what it is a member of, and when it began (in clock ticks since boot)."""
+
+    parent: int
+    group: int
+    session: int
+    began: int
+
+
+def process_table(pids: Iterable[int] | None = None) -> dict[int, ProcessInfo]:
+    """These processes, or all: those that exist, zombies excepted; empty where it cannot be known."""
+    if pids is None:
+        try:
+            pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+        except OSError:
+            return {}
+    found = {}
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat", "rb") as stream:
+                fields = stream.read().rpartition(b")")[2].split()
+            info = ProcessInfo(int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
+        except (OSError, IndexError, ValueError):
+            continue  # it has just ended
+        if fields[0] not in (b"Z", b"X"):
+            found[pid] = info
+    return found
 
 
 def children(pid: int) -> list[int]:

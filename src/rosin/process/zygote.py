@@ -176,6 +176,16 @@ class Zygote:
         self._send(request, [os.dup(fd) for fd in fds.values()])
         return spawned
 
+    def guard(self, pid: int) -> None:
+        """End this process, a child of ours that the zygote did not start, when we are gone."""
+        if self.alive:
+            self._send({"op": "guard", "pid": pid})
+
+    def unguard(self, pid: int) -> None:
+        """Undo :meth:`guard`; to be called before the child is reaped."""
+        if self.alive:
+            self._send({"op": "unguard", "pid": pid})
+
     def _kill(self, spawned: Spawned, signum: int, group: bool) -> bool:
         if not self.alive or spawned.pid is None or spawned.ended:
             return False

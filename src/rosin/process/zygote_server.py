@@ -4,7 +4,8 @@
 A fork costs a fraction of an interpreter's start, and a child that is free to serve again
 (:mod:`rosin.process.worker`) saves even that. The zygote is also the guardian of what it started: it is
 a child subreaper, so whatever a dead child leaves behind becomes the zygote's child and is ended; and when
-its own socket closes, because its master ended however suddenly, it ends everything below it and exits.
+its own socket closes, because its master ended however suddenly, it ends everything below it, and what the
+master started itself and left in its care (:mod:`rosin.process.guard`), and exits.
 
 Requests (frames, see :mod:`rosin.process.frames`):
 
@@ -14,6 +15,8 @@ Requests (frames, see :mod:`rosin.process.frames`):
   ``{"exit":N,"status":WAITSTATUS}``. Without a target the child executes ``argv`` instead.
 - ``{"op":"kill","id":N,"signum":S,"group":bool}``: no answer; never reaches a process that is reaped, or
   that serves another request by now.
+- ``{"op":"guard","pid":P}``, ``{"op":"unguard","pid":P}``: no answer; a process of the master's own, from its
+  start until before it is reaped.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ from rosin.errors import FormatError
 from rosin.process import platform
 from rosin.process.frames import FrameReader, FrameWriter
 from rosin.process.frames import encode as encode_frame
+from rosin.process.guard import Guard
 from rosin.process.worker import WITHHELD, be_child, reusable
 
 #: Free children that are kept for later requests.
@@ -70,6 +74,8 @@ class Server:
         self._channels: dict[int, Child] = {}  # by descriptor
         self._free: list[Child] = []
         self._strays: dict[int, float] = {}  # orphan -> when SIGKILL follows
+        self._guard = Guard()
+        self._guard_due = 0.0  # when SIGKILL follows for what is guarded
         self._closing = False
         self._pid = os.getpid()
         self._wake_r, self._wake_w = os.pipe()
@@ -84,7 +90,7 @@ class Server:
         self._sock.setblocking(False)
         poller = self._poller
         poller.register(self._wake_r, select.POLLIN)
-        while not (self._closing and not self._children and not self._strays and not self._sweep()):
+        while not (self._closing and self._nothing_left()):
             if not self._closing:
                 poller.register(self._sock, select.POLLIN | (select.POLLOUT if self._writer.pending else 0))
             ready = dict(poller.poll(self._timeout()))
@@ -102,10 +108,16 @@ class Server:
                     self._end_everything()
             self._kill_overdue()
 
+    def _nothing_left(self) -> bool:
+        return not (self._children or self._strays or self._guard.busy or self._sweep())
+
     def _timeout(self) -> int | None:
-        if not self._strays:
+        deadlines = list(self._strays.values())
+        if self._guard.busy:
+            deadlines.append(self._guard_due)
+        if not deadlines:
             return None
-        return max(0, int((min(self._strays.values()) - time.monotonic()) * 1000) + 1)
+        return max(0, int((min(deadlines) - time.monotonic()) * 1000) + 1)
 
     # --- the socket
 
@@ -115,6 +127,10 @@ class Server:
             for request, fds in frames:
                 if request["op"] == "spawn":
                     self._spawn(request, fds)
+                elif request["op"] == "guard":
+                    self._guard.add(request["pid"])
+                elif request["op"] == "unguard":
+                    self._guard.remove(request["pid"])
                 else:
                     self._kill(request)
             self._writer.flush()
@@ -252,11 +268,24 @@ class Server:
                 self._strays[pid] = now + self._grace
                 for victim in (pid, *platform.descendants(pid)):
                     _signal(victim, signal.SIGKILL, group=False)
+        if self._guard.busy:
+            for fd in self._guard.collect():
+                self._poller.unregister(fd)
+            if self._guard.busy and self._guard_due <= now:
+                self._end_guarded(signal.SIGKILL)
+
+    def _end_guarded(self, signum: int) -> None:
+        """Signal what the master has left in this process's care; SIGKILL follows after the grace."""
+        self._guard_due = time.monotonic() + self._grace
+        self._guard.end(signum)
+        for fd in self._guard.fds:
+            self._poller.register(fd, select.POLLIN)
 
     def _end_everything(self) -> None:
         """The master is gone: SIGTERM to all below at once, SIGKILL after the grace."""
         self._sock.close()
         deadline = time.monotonic() + self._grace
+        self._end_guarded(signal.SIGTERM)
         for pid in platform.descendants(os.getpid()):
             _signal(pid, signal.SIGTERM, group=False)
         for child in self._children.values():

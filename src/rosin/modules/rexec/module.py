@@ -203,7 +203,7 @@ class Rexec(BrokerModule):
                 outputs=session.wanted_outputs(),
                 with_input=not session.background,
                 local_flags=local_flags,
-                zygote=self.zygote if target else None,
+                zygote=self.zygote,
                 target=target,
             )
         except OSError as err:

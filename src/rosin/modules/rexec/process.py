@@ -64,6 +64,7 @@ class Process:
         self._observer = observer
         self._child: Child | None = None
         self._spawned: Spawned | None = None
+        self._guard: Zygote | None = None
         self._early_signals: list[int] = []
         self._theirs: list[int] = []  # the child's ends, to be closed here after the start
         self._ended: set[str] = set()
@@ -83,13 +84,14 @@ class Process:
     ) -> None:
         """Start the process. ``outputs`` are the standard streams to read (others go to /dev/null).
 
+        The zygote starts it when it has a ``target``, and otherwise guards it against the end of this broker.
         Raises OSError (ENOENT, EACCES, ...) if that fails at once; a zygote may also report it later.
         """
         group = not local_flags & NO_SETPGRP
         try:
             fds = {} if local_flags & STDIO_FALLTHROUGH else self._stdio(outputs, with_input)
             passed = [self._channel(name, env) for name in self.command.channels]
-            if zygote is not None and zygote.alive and not passed:
+            if target and zygote is not None and zygote.alive and not passed:
                 argv = _target_argv(self.command.cmdline)
                 self._spawned = zygote.spawn(
                     target,
@@ -114,6 +116,9 @@ class Process:
             self._theirs.clear()
         if self._child is not None:
             self.pid = self._child.pid
+            if zygote is not None:
+                self._guard = zygote
+                zygote.guard(self.pid)
             self._started()
 
     def _spawn(self, env: Mapping[str, str], fds: dict[int, int], passed: list[int], group: bool) -> None:
@@ -281,6 +286,8 @@ class Process:
         if self._child is not None:
             if self.last_stand:
                 self._child.kill(signal.SIGKILL)
+            if self._guard is not None:
+                self._guard.unguard(self.pid)
             self._child.poll()
 
     def abort(self) -> None:
