@@ -116,10 +116,10 @@ def kvs_commits(side: Side) -> float:
     with side.open() as h:
 
         def work() -> None:
-            for number in range(300):
+            for number in range(500):
                 _commit(h, number)
 
-        return _rate(300, work)
+        return _rate(500, work)
 
 
 def kvs_lookups(side: Side) -> float:
@@ -221,7 +221,7 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "RPCs, one at a time": (rpc_single, True, 1, 3),
     "RPCs in flight": (rpc_in_flight, True, 1, 3),
     "connections": (connections, True, 1, 3),
-    "KVS commits": (kvs_commits, True, 5, 3),
+    "KVS commits": (kvs_commits, True, 5, 5),
     "KVS lookups": (kvs_lookups, True, 1, 3),
     "content stores": (content_store, True, 1, 3),
     "content loads": (content_load, True, 1, 3),

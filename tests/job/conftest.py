@@ -189,7 +189,7 @@ class Served:
                 self.loop, self.done = asyncio.get_running_loop(), asyncio.Event()
                 self.module = await inst.load(Scripted)
                 connector = await inst.load(ConnectorLocal)
-                await connector.listen()
+                connector.listen()
                 self.uri = inst.broker.attrs.get("local-uri")[0]
                 self.ready.set()
                 await self.done.wait()

@@ -217,7 +217,7 @@ class Instance:
         self._service.on_shutdown = self.shutdown
         connector = await broker.load_class(ConnectorLocal)
         assert isinstance(connector, ConnectorLocal)
-        await connector.listen()
+        connector.listen()
         if broker.zygote is not None:
             broker.zygote.attach(asyncio.get_running_loop())
         for event in ("builtins-success", "parent-none", "sync-none"):

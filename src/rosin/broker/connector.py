@@ -1,189 +1,92 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """``connector-local``: clients on the broker's UNIX socket (RFC 3 framing, RFC 12 credentials).
 
-Each client is a peer of the router. The connector stamps credentials, answers subscriptions and service
-registrations by itself, gathers what it writes in a turn, and tells every service a client has used when
-the client goes away (RFC 6, disconnect).
+Sockets are read and written here, not by a transport of the loop: most messages are small, and what stands
+between the system call and the router costs more than the router. The first message to a client in a turn is
+written at once, so that who waits for it runs while the broker finishes; the others are gathered.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import errno
 import os
 import socket
+import stat
 import struct
 import sys
+from collections import deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from rosin.broker.client import Client
 from rosin.broker.module import BrokerModule
-from rosin.broker.peer import Peer
 from rosin.constants import (
-    FLUX_MSGFLAG_NORESPONSE,
-    FLUX_MSGFLAG_PRIVATE,
     FLUX_MSGTYPE_EVENT,
-    FLUX_MSGTYPE_REQUEST,
-    FLUX_MSGTYPE_RESPONSE,
     FLUX_ROLE_LOCAL,
-    FLUX_ROLE_NONE,
     FLUX_ROLE_OWNER,
     FLUX_ROLE_USER,
-    FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame
-from rosin.rfc.message import Message
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from rosin.broker.broker import Broker
+    from rosin.rfc.message import Message
 
 _UCRED = struct.Struct("iII")  # pid, uid, gid
+#: Bytes to read at once: few at first, as memory for many costs more than a small message, then as it comes.
+READ_SIZE = 1 << 14
+MAX_READ_SIZE = 1 << 18
+#: Seconds until clients are let in again when there are too many open files.
+PAUSE = 1.0
 
 
-class Client(Peer):
-    """A connected program: its user, its services, what it has asked for. Sends by :meth:`send`."""
+class SocketClient(Client):
+    """A client on the UNIX socket."""
 
-    def __init__(self, broker: Broker, userid: int, rolemask: int) -> None:
-        super().__init__()
-        self.broker = broker
-        self.userid = userid
-        self.rolemask = rolemask
-        self._used: set[tuple[str, int]] = set()
-
-    def send(self, msg: Message) -> None:
-        """Pass a message to the program."""
-        raise NotImplementedError
-
-    def deliver_request(self, msg: Message) -> None:
-        self.send(msg)
-
-    def deliver_response(self, msg: Message) -> None:
-        self.send(msg)
-
-    def deliver_event(self, msg: Message) -> None:
-        if not msg.flags & FLUX_MSGFLAG_PRIVATE or self._may_see(msg):
-            self.send(msg)
-
-    def _may_see(self, event: Message) -> bool:
-        return bool(self.rolemask & FLUX_ROLE_OWNER) or self.userid == event.userid
+    def __init__(
+        self, connector: ConnectorLocal, sock: socket.socket, pid: int, userid: int, rolemask: int
+    ) -> None:
+        super().__init__(connector.broker, userid, rolemask)
+        self.connector = connector
+        self._sock: socket.socket | None = sock
+        self._pid = pid
+        self._loop = connector.loop
+        self._reader = FrameReader()
+        self._read_size = READ_SIZE
+        self._out: list[bytes] = []
+        self._gathering = self._closing = False
+        #: What the socket would not take yet.
+        self._pending: deque[bytes | memoryview] = deque()
+        self._pending_bytes = 0
+        self._received = self._sent = 0
+        self._loop.add_reader(sock.fileno(), self._readable)
 
     # -- from the program -------------------------------------------------------------------------
 
-    def receive(self, msg: Message) -> None:
-        """Take a message from the program: stamp it (RFC 12) and route it."""
-        if not self.rolemask & FLUX_ROLE_OWNER:
-            msg.userid, msg.rolemask = self.userid, self.rolemask
-        else:  # an owner may speak for another user
-            if msg.userid == FLUX_USERID_UNKNOWN:
-                msg.userid = self.userid
-            if msg.rolemask == FLUX_ROLE_NONE:
-                msg.rolemask = self.rolemask
-        if msg.type == FLUX_MSGTYPE_REQUEST:
-            self._request(msg)
-        elif msg.type == FLUX_MSGTYPE_RESPONSE:
-            self.broker.route_response(msg)
-        elif msg.type == FLUX_MSGTYPE_EVENT:
-            self.broker.publish(msg)
-
-    def _request(self, msg: Message) -> None:
-        if msg.route is None:
-            msg.route = []
-        handler = _INTERCEPTED.get(msg.topic)
-        if handler is not None:
-            self._answer(msg, handler)
-            return
-        msg.route.append(self.uuid)
-        self._used.add((msg.topic[: msg.topic.rfind(".")], msg.aux1))
-        self.broker.route_request(msg)
-
-    def _answer(self, msg: Message, handler: Any) -> None:
-        response = msg.response()
+    def _readable(self) -> None:
+        assert self._sock is not None
         try:
-            handler(self, msg)
-        except FormatError as exc:
-            response = msg.response(str(exc), errno.EPROTO)
-        except OSError as exc:
-            response = msg.response(exc.strerror, exc.errno or errno.EIO)
-        if not msg.flags & FLUX_MSGFLAG_NORESPONSE:
-            response.rolemask = FLUX_ROLE_OWNER
-            self.send(response)
-
-    def _subscribe(self, msg: Message) -> None:
-        self.subscriptions.add(field(msg.args, "topic", str))
-
-    def _unsubscribe(self, msg: Message) -> None:
-        self.subscriptions.remove(field(msg.args, "topic", str))
-
-    def _add_service(self, msg: Message) -> None:
-        name = field(msg.args, "service", str)
-        if not msg.rolemask & FLUX_ROLE_OWNER and not name.startswith(f"{self.userid}-"):
-            raise OSError(
-                errno.EPERM, f"service: guests may only register names that begin with {self.userid}-"
-            )
-        if "." in name:
-            raise OSError(errno.EINVAL, f"service: '{name}' is not a service name")
-        self.broker.router.add_service(name, self)
-
-    def _remove_service(self, msg: Message) -> None:
-        self.broker.router.remove_service(field(msg.args, "service", str), self)
-
-    def disconnected(self) -> None:
-        """The program is gone: tell the services it has used, drop its own."""
-        self.broker.remove_peer(self)
-        used, self._used = self._used, set()
-        for service, nodeid in used:
-            msg = Message.request(f"{service}.disconnect", None, nodeid, FLUX_MSGFLAG_NORESPONSE)
-            msg.userid, msg.rolemask = self.userid, self.rolemask
-            msg.route = [self.uuid]
-            self.broker.route_request(msg)
-
-
-_INTERCEPTED = {
-    "event.subscribe": Client._subscribe,
-    "event.unsubscribe": Client._unsubscribe,
-    "service.add": Client._add_service,
-    "service.remove": Client._remove_service,
-}
-
-
-class SocketClient(Client, asyncio.Protocol):
-    """A client on the UNIX socket."""
-
-    def __init__(self, connector: ConnectorLocal) -> None:
-        super().__init__(connector.broker, FLUX_USERID_UNKNOWN, FLUX_ROLE_NONE)
-        self.connector = connector
-        self._reader = FrameReader()
-        self._out: list[bytes] = []
-        self._gathering = False
-        self._received = self._sent = 0
-        self._pid = -1
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        try:
-            userid, self._pid = peer_credentials(transport.get_extra_info("socket"))
-            self.userid, self.rolemask = self.connector.authenticate(userid)
-        except OSError as exc:
-            self._transport.write(bytes((exc.errno or errno.EPERM,)))
-            self._transport.close()
-            self._transport = None
+            data = self._sock.recv(self._read_size)
+        except (BlockingIOError, InterruptedError):
             return
-        self._transport.write(b"\0")
-        self.connector.connected(self)
-        self.broker.add_peer(self)
-
-    def data_received(self, data: bytes) -> None:
-        if self._transport is None:
+        except OSError:
+            data = b""
+        if not data:
+            self._lost()
             return
+        if len(data) == self._read_size < MAX_READ_SIZE:
+            self._read_size *= 4
+        self.feed(data)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the stream."""
         try:
             messages = self._reader.feed(data)
         except FormatError as exc:
             self.connector.log.error(f"client of user {self.userid}: {exc}; connection closed")
-            self._transport.abort()
-            self._transport = None
+            self._lost()
             return
         self._received += len(messages)
         if self.connector.speaker is self:
@@ -196,35 +99,97 @@ class SocketClient(Client, asyncio.Protocol):
         for msg in messages:
             self.receive(msg)
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._out.clear()
-        self.connector.clients.discard(self)
-        if self.connector.speaker is self:
-            self.connector.speaker = None
-        self.disconnected()
+    # -- to the program ---------------------------------------------------------------------------
 
     def send(self, msg: Message) -> None:
         data = self.connector.frame_event(msg) if msg.type == FLUX_MSGTYPE_EVENT else frame(msg)
+        self._sent += 1
         if self._gathering:
             self._out.append(data)
-            return
-        # The first goes at once: who waits for it runs while the broker finishes its turn.
-        self._gathering = True
-        self.broker.turn.at_end(self._flush)
-        if self._transport is not None:
-            self._sent += 1
-            self._transport.write(data)
+        else:
+            self._gathering = True
+            self.broker.turn.at_end(self._flush)
+            self._write(data)
 
     def _flush(self) -> None:
         self._gathering = False
         out, self._out = self._out, []
-        self._sent += len(out)
-        if self._transport is not None and out:
-            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if out:
+            self._write(out[0] if len(out) == 1 else b"".join(out))
+
+    def _write(self, data: bytes) -> None:
+        if self._pending:
+            self._pending.append(data)
+            self._pending_bytes += len(data)
+            return
+        if self._sock is None:
+            return
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self.broker.turn.soon(self._lost)  # not now: who answers a request is in the middle of something
+            return
+        if sent < len(data):
+            self._pending.append(memoryview(data)[sent:])
+            self._pending_bytes = len(data) - sent
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+
+    def _writable(self) -> None:
+        assert self._sock is not None
+        pending = self._pending
+        try:
+            while pending:
+                sent = self._sock.send(pending[0])
+                self._pending_bytes -= sent
+                if sent < len(pending[0]):
+                    pending[0] = memoryview(pending[0])[sent:]
+                    return
+                pending.popleft()
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._lost()
+            return
+        self._loop.remove_writer(self._sock.fileno())
+        if self._closing:
+            self._hang_up()
 
     def backlog(self) -> int:
-        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+        return self._pending_bytes
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def _lost(self) -> None:
+        """The program is gone, or cannot be understood."""
+        if self._sock is None:
+            return
+        self._hang_up()
+        self.connector.forget(self)
+        self.disconnected()
+
+    def _hang_up(self) -> None:
+        assert self._sock is not None
+        self._loop.remove_reader(self._sock.fileno())
+        if self._pending:
+            self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+        self._sock = None
+        self._pending.clear()
+        self._pending_bytes = 0
+        self._out.clear()
+
+    def close(self) -> None:
+        """Hang up when the socket has taken what is left."""
+        self._flush()
+        self._closing = True
+        if self._sock is None:
+            return
+        if self._pending:
+            self._loop.remove_reader(self._sock.fileno())
+        else:
+            self._hang_up()
 
     def describe(self) -> dict[str, Any]:
         """This client's entry in the connector's statistics; ``pid`` is -1 where the system hides it."""
@@ -234,14 +199,8 @@ class SocketClient(Client, asyncio.Protocol):
             "pid": self._pid,
             "txcount": self._sent,
             "rxcount": self._received,
-            "rxbacklog": len(self._out),
+            "rxbacklog": len(self._out) + len(self._pending),
         }
-
-    def close(self) -> None:
-        """Write what is left and hang up."""
-        self._flush()
-        if self._transport is not None:
-            self._transport.close()
 
 
 class ConnectorLocal(BrokerModule):
@@ -257,7 +216,7 @@ class ConnectorLocal(BrokerModule):
         #: Who has sent something last.
         self.speaker: SocketClient | None = None
         self._framed: tuple[Message, bytes] | None = None
-        self._server: asyncio.AbstractServer | None = None
+        self._listener: socket.socket | None = None
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         access = field(config, "access", dict, {})
@@ -265,7 +224,7 @@ class ConnectorLocal(BrokerModule):
             field(access, name, bool, False) for name in ("allow-guest-user", "allow-root-owner")
         )
 
-    async def listen(self) -> None:
+    def listen(self) -> None:
         """Open the socket; mode 0777, as credentials decide who may do what."""
         uri = self.attrs["local-uri"]
         path = uri.removeprefix("local://")
@@ -275,12 +234,62 @@ class ConnectorLocal(BrokerModule):
             raise OSError(
                 errno.ENAMETOOLONG, f"socket path {path} is too long for a UNIX socket; use a shorter rundir"
             )
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.setblocking(False)
         try:
-            self._server = await self.loop.create_unix_server(lambda: SocketClient(self), path, backlog=1024)
+            with contextlib.suppress(FileNotFoundError):
+                if stat.S_ISSOCK(os.stat(path).st_mode):  # of a broker that was killed
+                    os.unlink(path)
+            listener.bind(path)
             os.chmod(path, 0o777)
+            listener.listen(1024)
         except OSError as exc:
+            listener.close()
             text = os.strerror(exc.errno) if exc.errno else str(exc)
             raise OSError(exc.errno or errno.EIO, f"cannot listen on {path}: {text}") from None
+        self._listener = listener
+        self.loop.add_reader(listener.fileno(), self._accept)
+
+    def _accept(self) -> None:
+        listener = self._listener
+        if listener is None:
+            return
+        try:
+            sock, _address = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError as exc:  # too many open files: those who wait to be let in are not lost
+            self.log.error(f"cannot accept a client, trying again in {PAUSE:.0f}s: {exc.strerror}")
+            self.loop.remove_reader(listener.fileno())
+            self.loop.call_later(PAUSE, self._resume)
+            return
+        self._welcome(sock)
+
+    def _resume(self) -> None:
+        if self._listener is not None:
+            self.loop.add_reader(self._listener.fileno(), self._accept)
+
+    def _welcome(self, sock: socket.socket) -> None:
+        """Let a program in, or tell it why not: one byte, 0 or an errno."""
+        sock.setblocking(False)
+        try:
+            userid, pid = peer_credentials(sock)
+            userid, rolemask = self.authenticate(userid)
+            sock.send(b"\0")
+        except OSError as exc:
+            with contextlib.suppress(OSError), sock:
+                sock.send(bytes((exc.errno or errno.EPERM,)))
+            return
+        client = SocketClient(self, sock, pid, userid, rolemask)
+        self._connects += 1
+        self.clients.add(client)
+        self.broker.add_peer(client)
+
+    def forget(self, client: SocketClient) -> None:
+        """A program is gone."""
+        self.clients.discard(client)
+        if self.speaker is client:
+            self.speaker = None
 
     def authenticate(self, uid: int) -> tuple[int, int]:
         """User and roles of a program that runs as ``uid``. Raises PermissionError for unwelcome guests."""
@@ -297,8 +306,10 @@ class ConnectorLocal(BrokerModule):
         return self._framed[1]
 
     async def stop(self) -> None:
-        if self._server is not None:
-            self._server.close()
+        if self._listener is not None:
+            self.loop.remove_reader(self._listener.fileno())
+            self._listener.close()
+            self._listener = None
         for client in list(self.clients):
             client.close()
 
@@ -308,11 +319,6 @@ class ConnectorLocal(BrokerModule):
             "allow_guest_user": self._allow_guests,
             "allow_root_owner": self._allow_root,
         }
-
-    def connected(self, client: SocketClient) -> None:
-        """A program has been let in."""
-        self._connects += 1
-        self.clients.add(client)
 
 
 def peer_credentials(sock: socket.socket) -> tuple[int, int]:

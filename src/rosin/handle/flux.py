@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 #: Bytes to read at once: few at first, as memory for many costs more than a small message, then as it comes.
 _READ_SIZE = 1 << 14
 _MAX_READ_SIZE = 1 << 18
-#: Seconds to look for an answer before sleeping: most come sooner than a sleeping processor wakes up.
-_SPIN = 150e-6
 
 
 def connect(path: str) -> socket.socket:
@@ -87,7 +85,6 @@ class Flux(Handle):
         self._depth = 0
         self._reader = FrameReader()
         self._read_size = _READ_SIZE
-        self._spins = True
         self._trace = "FLUX_HANDLE_TRACE" in os.environ
         self._sock: socket.socket | None = connect(path)
         self.reactor.busy = self._busy
@@ -159,19 +156,19 @@ class Flux(Handle):
     def _readable(self, _revents: int = 0) -> None:
         self._read(socket.MSG_DONTWAIT)
 
-    def _read(self, flags: int) -> bool:
-        """Take what has come; without flags, wait for it. False: nothing has come."""
+    def _read(self, flags: int) -> None:
+        """Take what has come; without flags, wait for it."""
         assert self._sock is not None
         try:
             data = self._sock.recv(self._read_size, flags)
         except BlockingIOError:
-            return False
+            return
         except OSError as exc:
             self._disconnected(exc.errno or errno.ECONNRESET)
-            return True
+            return
         if not data:
             self._disconnected(errno.ECONNRESET)
-            return True
+            return
         if len(data) == self._read_size < _MAX_READ_SIZE:
             self._read_size *= 4
         try:
@@ -179,12 +176,11 @@ class Flux(Handle):
         except FormatError as exc:
             self.reactor.remove_fd(self._sock.fileno())
             self._fail(error(errno.EPROTO, f"broker at {self.uri}: {exc}"))
-            return True
+            return
         for msg in messages:
             if self._trace:
                 self._print("<--", msg)
             self._receive(msg)
-        return True
 
     def _print(self, arrow: str, msg: Message) -> None:
         payload = msg.raw[:2048].decode(errors="replace").rstrip("\0")
@@ -197,7 +193,7 @@ class Flux(Handle):
     def _poll(self, timeout: float) -> None:
         """Wait for the socket alone and take what has come."""
         if timeout < 0:
-            self._await()
+            self._read(0)
             return
         import select
 
@@ -205,20 +201,6 @@ class Flux(Handle):
         poll.register(self.fileno(), select.POLLIN)
         if poll.poll(timeout * 1000):
             self._readable()
-
-    def _await(self) -> None:
-        """Wait for the socket as long as it takes: awake for a moment if that was enough the last time."""
-        assert self._sock is not None
-        now = time.perf_counter()
-        until = now + _SPIN
-        if self._spins:
-            while now < until:
-                if self._read(socket.MSG_DONTWAIT):
-                    return
-                os.sched_yield()
-                now = time.perf_counter()
-        self._read(0)
-        self._spins = time.perf_counter() < until
 
     def _wait(self, future: Future, timeout: float) -> None:
         self._enter()
