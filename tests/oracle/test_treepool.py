@@ -3,7 +3,8 @@
 
 Whole runs are compared: a topology, then allocations and releases one after the other. Left out are requests
 that flux-core answers otherwise by what the text would not have: GPUs beside a domain that names its own, an
-exclusive node whose GPUs alone are in use, domains without any core.
+exclusive node whose GPUs alone are in use, domains without any core. And two topologies in one R that differ
+only in the names of their localities: flux-core takes them for one and uses the names of the first for both.
 """
 
 from __future__ import annotations
@@ -90,9 +91,11 @@ def _resources(rng: random.Random) -> list[dict[str, Any]]:
 
 
 def _run(rng: random.Random) -> dict[str, Any]:
-    lite, children, first = [], [], 0
-    for _ in range(rng.randint(1, 2)):
-        topo, cores, gpus = _topo(rng)
+    lite: list[Any] = []
+    children: list[Any] = []
+    first = 0
+    kinds = {kind[1]: kind for kind in (_topo(rng), _topo(rng))}  # with different numbers of cores
+    for topo, cores, gpus in kinds.values():
         nodes = rng.randint(1, 4)
         ranks = _span(first, nodes)
         units = {"core": _span(0, cores), **({"gpu": _span(0, gpus)} if gpus else {})}
