@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "env": ("env", "print the environment, or run a program in it"),
     "event": ("event", "publish and receive events"),
     "exec": ("exec", "run a command on brokers"),
+    "fortune": ("fortune", "say something to know, or to smile at"),
     "getattr": ("attr", "print a broker attribute"),
     "hostlist": ("hostlist", "combine lists of hosts"),
     "housekeeping": ("housekeeping", "list and end what runs on the nodes of jobs that are over"),
