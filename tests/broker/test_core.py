@@ -314,7 +314,7 @@ async def test_log_is_kept_followed_and_cleared() -> None:
         assert inst.logged() == []
 
 
-@pytest.mark.rfc(5, "ping", "uuid")
+@pytest.mark.rfc(5, "ping")
 async def test_ping_names_the_route() -> None:
     async with Instance([Echo]) as inst:
         h = await inst.connect()

@@ -217,6 +217,19 @@ async def test_messages_of_a_module_are_held_back() -> None:
         await fails(h.rpc("module.debug", {"name": "nobody", "defer": True}), errno.ENOENT)
 
 
+@pytest.mark.rfc(5, "uuid", "ping")
+async def test_routes_hold_the_uuids_of_modules(greeter: str) -> None:
+    async with gated() as inst:
+        h = await inst.connect()
+        await h.rpc("module.load", {"path": greeter, "args": []})
+        ids = []
+        for name in ("gate", "greeter"):
+            route = (await h.rpc(f"{name}.ping", {"seq": 1}))["route"].split("!")
+            assert route == [uuid[:8].decode() for uuid in (h.client.uuid, inst.broker.modules[name].uuid)]
+            ids.append(inst.broker.modules[name].uuid)
+        assert len({*ids, h.client.uuid}) == 3
+
+
 async def test_a_request_without_response_leaves_nothing_behind() -> None:
     async with gated() as inst:
         h = await inst.connect()
