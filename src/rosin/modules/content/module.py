@@ -17,6 +17,7 @@ from rosin.constants import FLUX_NODEID_UPSTREAM
 from rosin.errors import FormatError
 from rosin.kvs.batch import Batch
 from rosin.modules.content.cache import BlobCache
+from rosin.modules.content.mapped import MappedFile, MappedFiles
 from rosin.rfc import blobref
 from rosin.rfc.payload import field
 
@@ -52,6 +53,7 @@ class Content(BrokerModule):
         if self.hash not in blobref.DIGEST_SIZE:
             known = " or ".join(blobref.DIGEST_SIZE)
             raise OSError(errno.EINVAL, f"content: unknown content.hash '{self.hash}', expected {known}")
+        self.mapped = MappedFiles(self.hash)
         if "content.hash" not in self.attrs:
             await self.h.rpc("attr.set", {"name": "content.hash", "value": self.hash, "force": True})
 
@@ -61,6 +63,8 @@ class Content(BrokerModule):
     def load(self, msg: Message) -> Any:
         digest = self._digest(msg.raw)
         blob = self.cache.get(digest)
+        if blob is None:
+            blob = self.mapped.load(digest)
         if blob is not None:
             return blob
         if self.backing is not None and self.h.rank == 0:
@@ -191,6 +195,30 @@ class Content(BrokerModule):
             for digest in blobs:
                 self.cache.cleaned(digest)
 
+    # -- blobs in files --------------------------------------------------------------------------------
+
+    @request_handler("mmap-add")
+    async def mmap_add(self, msg: Message) -> None:
+        """Let the pieces of a file be blobs, under a tag, without storing them; see :mod:`.mapped`."""
+        args = msg.args
+        path, chunksize = field(args, "path", str), field(args, "chunksize", int)
+        tag = field(args, "tag", str)
+        if self.h.rank > 0:
+            raise OSError(errno.EINVAL, "content may only be mmapped on rank 0")
+        if not path.startswith("/") or "\0" in path:
+            raise OSError(errno.EINVAL, "path must be fully qualified")
+        if chunksize < 0:
+            raise OSError(errno.EINVAL, "chunksize must be >= 0")
+        file = await asyncio.to_thread(MappedFile.read, path, chunksize, self.hash, self.limit)
+        self.mapped.add(tag, file)
+
+    @request_handler("mmap-remove")
+    def mmap_remove(self, msg: Message) -> None:
+        tag = field(msg.args, "tag", str)
+        if self.h.rank > 0:
+            raise OSError(errno.EINVAL, "content can only be mmapped on rank 0")
+        self.mapped.remove(tag)
+
     # -- the KVS's journal ---------------------------------------------------------------------------
 
     @request_handler("journal-get")
@@ -281,5 +309,5 @@ class Content(BrokerModule):
             "dirty": len(self.cache.dirty),
             "size": self.cache.size,
             "flush-batch-count": 0,
-            "mmap": None,
+            "mmap": self.mapped.stats() if self.h.rank == 0 else None,
         }
