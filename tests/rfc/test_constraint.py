@@ -91,7 +91,11 @@ def test_laws(a: dict[str, Any], b: dict[str, Any]) -> None:
     [
         ([], "constraint must be JSON object"),
         (None, "constraint must be JSON object"),
-        ({"and": [1]}, "constraint must be JSON object"),
+        ({"and": [1]}, "and[0]: constraint must be JSON object"),
+        (
+            {"and": [{}, {"or": [{"not": [{"ranks": ["0"]}, {"x": []}]}]}]},
+            "and[1].or[0].not[1]: unknown constraint operator: x",
+        ),
         ({"and": [], "or": []}, "constraint must only contain 1 element"),
         ({"xor": []}, "unknown constraint operator: xor"),
         ({"not": {}}, "not operator value must be an array"),
@@ -144,10 +148,51 @@ def test_any_object_is_a_constraint_or_a_format_error(source: Any) -> None:
     assert compiled.match_ranks(RSET) <= RSET.ranks()
 
 
-def test_large_sets_finish() -> None:
+def large() -> ResourceSet:
     rset = ResourceSet()
-    for rank in range(50_000):
+    for rank in range(100_000):
         rset.add_rank(rank, f"n{rank}", 1)
+    rset.set_property("even", ",".join(map(str, range(0, 100_000, 2))))
+    return rset
+
+
+@pytest.mark.parametrize(
+    ("source", "matching"),
+    [
+        ({"hostlist": ["n[0-1000000]"] * 4}, 100_000),
+        ({"hostlist": ["n[0-1048575]"] * 3 + ["n7", "x7", "n8-ib"]}, 100_000),
+        ({"ranks": ["134217726"] * 80_000}, 0),
+        ({"ranks": [str(number * 50) for number in range(100_000)]}, 2_000),
+        ({"or": [{"ranks": ["0-134217726"]}] * 10_000}, 100_000),
+        ({"ranks": [",".join(str(number * 2) for number in range(150_000))]}, 50_000),
+        ({"properties": ["even"] * 100_000}, 50_000),
+        ({"properties": ["^even", "^" + "x" * 1_000_000]}, 50_000),
+        ({"or": [{"properties": ["even"]}] * 40_000}, 50_000),
+        ({"or": [{"hostlist": [f"n{number}"]} for number in range(40_000)]}, 40_000),
+    ],
+    ids=range(10),
+)
+def test_a_megabyte_on_a_hundred_thousand_nodes(source: dict[str, Any], matching: int) -> None:
+    compiled = constraint.compile(source)
+    assert len(compiled.match_ranks(large())) == matching
+    assert compiled.match(3, "n3", ()) == (3 in compiled.match_ranks(large()))
+
+
+def test_matching_nodes_one_by_one() -> None:
+    compiled = constraint.compile(
+        {
+            "and": [
+                {"ranks": [",".join(str(number * 3) for number in range(40_000))]},
+                {"not": [{"hostlist": [f"n{number * 7}" for number in range(20_000)]}]},
+            ]
+        }
+    )
+    found = [rank for rank in range(100_000) if compiled.match(rank, f"n{rank}", ())]
+    assert found == [rank for rank in range(0, 100_000, 3) if rank % 7]
+
+
+def test_large_sets_finish() -> None:
+    rset = large()
     source = {
         "and": [{"hostlist": ["n[0-1000000]"]}, {"not": [{"hostlist": [f"n{i}"]} for i in range(2000)]}]
     }

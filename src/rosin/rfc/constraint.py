@@ -7,14 +7,19 @@
 Empty lists: ``and`` and ``or`` match anything, ``not`` nothing (RFC 31); ``properties`` matches anything,
 ``hostlist`` and ``ranks`` nothing. ``not`` negates the ``and`` of its values, as RFC 43 has it. Where the
 RFC is silent this follows flux-core: an unknown operator, or more than one operator in an object, is an
-error.
+error. The texts of errors are flux-core's too; one in a nested constraint has its place before it,
+``and[0].not[1]: ...``.
+
+Sets of hosts and ranks stay as short as they were written, whatever they stand for.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
+
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset
+from rosin.rfc.idset import Idset, decode_ranges, mask_of_ranges
 from rosin.rfc.rset_format import ILLEGAL_IN_PROPERTY
 
 TYPE_CHECKING = False
@@ -65,6 +70,15 @@ def copy_constraint(rset: R, constraint: Any) -> R:
     """Return a copy of the ranks of ``rset`` that match a constraint object or :class:`Constraint`."""
     checked = constraint if isinstance(constraint, Constraint) else compile(constraint)
     return rset.copy_ranks(checked.match_ranks(rset))
+
+
+class _Nested(FormatError):
+    """What is wrong with a constraint within another one."""
+
+    def __init__(self, step: str, fault: FormatError) -> None:
+        self.path: str = f"{step}.{fault.path}" if isinstance(fault, _Nested) else step
+        self.text: str = fault.text if isinstance(fault, _Nested) else str(fault)
+        super().__init__(f"{self.path}: {self.text}")
 
 
 class _View:
@@ -122,32 +136,40 @@ class _Hosts(_Term):
     __slots__ = ("hosts",)
 
     def __init__(self, values: list[Any]) -> None:
-        self.hosts: set[str] = set()
+        self.hosts = Hostlist()
         for value in values:
-            self.hosts.update(_parsed("hostlist", value, Hostlist))
+            _parsed("hostlist", value, self.hosts.append)
 
     def match(self, rank: int, host: str, properties: Container[str]) -> bool:
-        return host in self.hosts
+        return self.hosts.find(host) >= 0
 
     def ranks(self, view: _View) -> int:
         by_host = view.by_host()
-        small, large = (by_host, self.hosts) if len(by_host) < len(self.hosts) else (self.hosts, by_host)
-        return Idset(rank for host in small if host in large for rank in by_host[host]).mask
+        # Names are cheaper to make than to find, unless they are many more than there are nodes.
+        if self.hosts.count() <= 4 * len(by_host):
+            found = {host for host in self.hosts if host in by_host}
+        else:
+            found = {host for host in by_host if self.hosts.find(host) >= 0}
+        return Idset(rank for host in found for rank in by_host[host]).mask
 
 
 class _Ranks(_Term):
-    __slots__ = ("mask",)
+    __slots__ = ("_ranges",)
 
     def __init__(self, values: list[Any]) -> None:
-        self.mask = 0
+        ranges: list[tuple[int, int]] = []
         for value in values:
-            self.mask |= _parsed("idset", value, Idset).mask
+            ranges += _parsed("idset", value, decode_ranges)
+        self._ranges = _merged(ranges)
 
     def match(self, rank: int, host: str, properties: Container[str]) -> bool:
-        return bool(self.mask >> rank & 1)
+        at = bisect_right(self._ranges, rank, key=_low) - 1
+        return at >= 0 and rank <= self._ranges[at][1]
 
     def ranks(self, view: _View) -> int:
-        return view.all & self.mask
+        top = view.all.bit_length()
+        within = [(low, min(high, top)) for low, high in self._ranges if low < top]
+        return view.all & mask_of_ranges(within)
 
 
 class _And(_Term):
@@ -209,7 +231,12 @@ def _compile(constraint: Any, depth: int) -> _Term:
         return _Hosts(values)
     if operator == "ranks":
         return _Ranks(values)
-    terms = [_compile(value, depth + 1) for value in values]
+    terms: list[_Term] = []
+    for index, value in enumerate(values):
+        try:
+            terms.append(_compile(value, depth + 1))
+        except FormatError as fault:
+            raise _Nested(f"{operator}[{index}]", fault) from None
     return _And(terms) if operator == "and" else _Or(terms) if operator == "or" else _Not(terms)
 
 
@@ -223,6 +250,21 @@ def _property(value: Any) -> str:
         if character in ILLEGAL_IN_PROPERTY:
             raise FormatError(f"invalid character '{character}' in property \"{value}\"")
     return value
+
+
+def _low(span: tuple[int, int]) -> int:
+    return span[0]
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sort ranges and join those that overlap."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    return merged
 
 
 def _parsed(what: str, value: Any, parse: Callable[[str], Any]) -> Any:
