@@ -47,6 +47,8 @@ def no(term: dict[str, Any]) -> dict[str, Any]:
         ("a and b or c", either(both(A, B), C)),
         ("a b|c d", either(both(A, B), both(C, D))),
         ("not a b", both(no(A), B)),
+        ("a AND b OR NOT c", either(both(A, B), no(C))),
+        ("And", {"name": ["And"]}),
         ("not a|b", either(no(A), B)),
         ("not (a b)", no(both(A, B))),
         ("not(a)", no(A)),

@@ -95,6 +95,7 @@ def test_a_large_cyclic_map_is_long_only_in_pmi() -> None:
         ([3, 3], 2, [[0, 2, 2, 1], [0, 2, 1, 1]]),
         ([0, 1, 0, 2], 1, [[1, 1, 1, 1], [3, 1, 2, 1]]),
         ([], 1, []),
+        ([4], 3, [[0, 1, 4, 1]]),
     ],
 )
 def test_cyclic(counts: list[int], stride: int, blocks: list[list[int]]) -> None:
@@ -113,8 +114,14 @@ def test_hostfile() -> None:
     nodes = Hostlist("n[0-2]")
     assert taskmap.hostfile("n[2,0]\nn1\n", nodes, 6).encode_raw() == "1,4;2,5;0,3"
     assert taskmap.hostfile(["n1,n1", "n0"], nodes, 3).encode_raw() == "2;0-1"
-    with pytest.raises(FormatError, match="host x not found in job nodelist"):
-        taskmap.hostfile("n0,x", nodes, 1)
+    assert taskmap.hostfile("\nn[1-2]\r\n\n", nodes, 2).encode_raw() == ";0;1"
+    with pytest.raises(FormatError, match=r"^hostfile: line 2: host x not found in job nodelist"):
+        taskmap.hostfile("n0\nx", nodes, 1)
+    with pytest.raises(FormatError, match=r"^hostfile: line 1: hostlist: .* at column 2"):
+        taskmap.hostfile(["n["], nodes, 1)
+    many = Hostlist(f"a{number}x,b{number}y" for number in range(50_000))
+    back = taskmap.hostfile("\n".join(reversed(many.expand())), many, 100_000)
+    assert (back.nodeid(0), back.nodeid(99_999)) == (99_999, 0)
     with pytest.raises(FormatError, match="hostfile: no hosts"):
         taskmap.hostfile("\n", nodes, 1)
 
@@ -189,7 +196,12 @@ def test_schemes_keep_the_counts(counts: list[int], stride: int) -> None:
     ("source", "message"),
     [
         ("(vector)", "PMI mapping is not"),
-        ("vector,(0,1,1)", "PMI mapping is not"),
+        ("vector", "PMI mapping is not"),
+        ("(vector,(0,1,1)", r"invalid block|PMI mapping is not"),
+        ("vector,(0,1,1))", r"block 0: invalid block: \(0,1,1\)\)"),
+        ("(vector,(0,1,1),(0,0,1))", r"block 1: invalid entry \[0,0,1,1\]"),
+        ("[[0,1,1,1],[0,0,1,1]]", r"entry 1: invalid entry \[0,0,1,1\]"),
+        ("[0-1];[x", r"node 1: idset: "),
         ("(vector,(0,0,1))", r"invalid entry \[0,0,1,1\]"),
         ("(vector,(0,1,-1))", r"invalid block: \(0,1,-1\)"),
         ("(vector,(0,1))", r"invalid block: \(0,1\)"),

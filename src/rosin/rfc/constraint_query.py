@@ -2,8 +2,8 @@
 """Constraint queries (RFC 35): ``-host:a (name:x or state:run)`` to an RFC 31 object.
 
 AND binds tighter than OR, also where white space stands for it; flux-core's parser reads ``a b|c d`` as
-``(a b|c) d`` there. ``and``, ``or`` and ``not`` are words only when nothing else is attached to them.
-Lists of one operator in another are flattened.
+``(a b|c) d`` there. ``and``, ``or`` and ``not``, or all in capitals as flux-core allows, are words only when
+nothing else is attached to them. Lists of one operator in another are flattened.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_DEPTH = 64
 
 _SPACE = " \t\r\n\f\v"
 _ENDS_WORD = _SPACE + "()|&\"'"
-_WORDS = {"and": "&", "or": "|", "not": "!"}
+_WORDS = {"and": "&", "or": "|", "not": "!", "AND": "&", "OR": "|", "NOT": "!"}
 
 
 def parse(

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Job dependencies (RFC 26): the command line's ``scheme:value?key=val`` and the objects in jobspec.
 
-As in flux-core, a value of a key that is a decimal integer becomes a number, a key given twice a list, and
-a scheme is lower case; ``afterstart`` is its newer name of ``after``. Unlike there, ``;`` separates keys as
-``&`` does (RFC 26) and ``#`` has no meaning.
+As in flux-core, a value of a key that is a decimal number becomes one, a key given twice a list, and a scheme
+is lower case; ``afterstart`` is its newer name of ``after``. Unlike there, ``;`` separates keys as ``&`` does
+(RFC 26), ``#`` has no meaning, the colon after the scheme has to be there, and so has the value of a key.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ SYMBOLIC_SCHEMES = ("string", "fluid")
 TYPES = ("in", "out", "inout")
 SCOPES = ("user", "global")
 
+_DIGITS = tuple("0123456789.")
+_NUMERIC = frozenset("0123456789.eE+-")
 _SCHEME = "abcdefghijklmnopqrstuvwxyz0123456789+-."
 
 
@@ -122,9 +124,20 @@ def begin_time(dependency: dict[str, Any]) -> float:
     return seconds
 
 
-def _number(text: str) -> str | int:
-    digits = text.removeprefix("-")
-    return int(text) if digits.isascii() and digits.isdigit() and len(digits) < 19 else text
+def _number(text: str) -> str | int | float:
+    """The number that *text* is in decimal, else the text itself."""
+    digits = text[1:] if text[:1] in ("-", "+") else text
+    if not digits.isascii() or digits[:1] not in _DIGITS or len(digits) > 18:
+        return text
+    if digits.isdigit():
+        return int(text)
+    if any(character not in _NUMERIC for character in digits):
+        return text
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    return value if abs(value) < 1e300 else text
 
 
 def _unquote(text: str) -> str:

@@ -2,8 +2,12 @@
 """Task maps (RFC 34): which task ranks run on which node of a job.
 
 A :class:`TaskMap` keeps the blocks ``[nodeid, nnodes, ppn, repeat]`` and answers from them by arithmetic.
-Node ids count within the job. Text may be JSON, the wrapped object, the PMI vector of RFC 13 or the raw
-form ``0-1;2-3``; in the last an empty idset is a node without tasks (flux-core skips it).
+Node ids count within the job. Text may be JSON, the wrapped object, the PMI vector of RFC 13, with or without
+its outer parentheses, or the raw form ``0-1;2-3``; in the last an empty idset is a node without tasks
+(flux-core skips it).
+
+Neighbouring blocks that one block can say are joined, so that equal maps are written alike; flux-core keeps
+the blocks of JSON and PMI text as they are.
 """
 
 from __future__ import annotations
@@ -46,7 +50,7 @@ class TaskMap:
         if not isinstance(source, str):
             return _from_object(source)
         text = source.strip()
-        if text.startswith(("[", "{")):
+        if text.startswith("{") or (text.startswith("[") and not text[1:2].isdecimal()):
             try:
                 source = _json.loads(text)
             except (ValueError, RecursionError) as error:
@@ -71,11 +75,16 @@ class TaskMap:
 
     def encode_raw(self) -> str:
         """Return the idset of each node in order, joined by semicolons."""
-        by_node: dict[int, list[str]] = {}
-        for node, low, high in self._merged_runs():
-            by_node.setdefault(node, []).append(str(low) if low == high else f"{low}-{high}")
+        by_node = self.by_node()
         last = max(by_node, default=-1)
-        return ";".join(",".join(by_node.get(node, ())) for node in range(last + 1))
+        return ";".join([by_node.get(node, "") for node in range(last + 1)])
+
+    def by_node(self) -> dict[int, str]:
+        """Return the tasks of each node that has any, as idset text, in the order of nodes."""
+        parts: dict[int, list[str]] = {}
+        for node, low, high in self._merged_runs():
+            parts.setdefault(node, []).append(str(low) if low == high else f"{low}-{high}")
+        return {node: ",".join(parts[node]) for node in sorted(parts)}
 
     def append(self, nodeid: int, nnodes: int, ppn: int, repeat: int = 1) -> None:
         """Give the next tasks to ``nnodes`` nodes from ``nodeid``, ``ppn`` each, ``repeat`` times.
@@ -83,7 +92,7 @@ class TaskMap:
         Raises FormatError on a negative node id, a count below 1 or more than MAX_TASKS tasks.
         """
         if nodeid < 0 or nnodes < 1 or ppn < 1 or repeat < 1:
-            raise FormatError(f"taskmap: invalid entry [{nodeid},{nnodes},{ppn},{repeat}]")
+            raise FormatError(f"taskmap: invalid entry {_block_text(nodeid, nnodes, ppn, repeat)}")
         total = self._starts[-1] + nnodes * ppn * repeat
         if total > MAX_TASKS or nodeid + nnodes > MAX_TASKS:
             raise FormatError(f"taskmap: more than {MAX_TASKS} tasks or nodes")
@@ -221,17 +230,22 @@ def hostfile(hosts: str | Iterable[str], nodelist: Hostlist, ntasks: int) -> Tas
     """Give one task to each of ``hosts`` in turn, again from the first until all are placed.
 
     ``hosts`` is the text of the file (hostlists, one or more a line). Raises FormatError when it is empty
-    or names a host that is not in the job's ``nodelist``.
+    or names a host that is not in the job's ``nodelist``, with the line of text and columns of lists.
     """
-    order = Hostlist(hosts)
-    if not order:
-        raise FormatError("hostfile: no hosts")
+    index: dict[str, int] = {}
+    for node, host in enumerate(nodelist):
+        index.setdefault(host, node)
     nodes: list[int] = []
-    for host in order:
-        node = nodelist.find(host)
-        if node < 0:
-            raise FormatError(f"host {host} not found in job nodelist")
-        nodes.append(node)
+    for number, line in enumerate(hosts.split("\n") if isinstance(hosts, str) else hosts, 1):
+        try:
+            for host in Hostlist(line):
+                if host not in index:
+                    raise FormatError(f"host {host} not found in job nodelist")
+                nodes.append(index[host])
+        except FormatError as error:
+            raise FormatError(f"hostfile: line {number}: {error}") from None
+    if not nodes:
+        raise FormatError("hostfile: no hosts")
     new = TaskMap()
     for task in range(ntasks):
         new.append(nodes[task % len(nodes)], 1, 1)
@@ -275,20 +289,35 @@ def _from_object(source: Any) -> TaskMap:
         for value in entry:
             if isinstance(value, bool) or not isinstance(value, int):
                 raise FormatError(f"taskmap: entry {at} is not an array of 4 integers")
-        new.append(*entry)
+        _append(new, entry, f"entry {at}")
     return new
+
+
+def _append(taskmap: TaskMap, entry: Sequence[int], place: str) -> None:
+    """Append a block of decoded text, at *place*."""
+    try:
+        taskmap.append(*entry)
+    except FormatError as error:
+        raise FormatError(f"taskmap: {place}: {str(error).removeprefix('taskmap: ')}") from None
+
+
+def _block_text(*block: int) -> str:
+    """Write a block in an error text, numbers shortened that are absurd."""
+    return f"[{','.join([str(n) if abs(n) < 10**18 else '...' for n in block])}]"
 
 
 def _from_pmi(text: str) -> TaskMap:
     packed = "".join(text.split())
-    if not (packed.startswith("(vector,(") and packed.endswith("))")):
+    if packed.startswith("("):
+        packed = packed[1:-1] if packed.endswith(")") else ""
+    if not (packed.startswith("vector,(") and packed.endswith(")")):
         raise FormatError("taskmap: PMI mapping is not (vector,(nodeid,nnodes,ppn),...)")
     new = TaskMap()
-    for entry in packed[len("(vector,(") : -2].split("),("):
+    for at, entry in enumerate(packed[len("vector,(") : -1].split("),(")):
         numbers = entry.split(",")
         if len(numbers) != 3 or not all(n.isascii() and n.isdigit() and len(n) < 10 for n in numbers):
-            raise FormatError(f"taskmap: invalid block: ({entry[:40]})")
-        new.append(*map(int, numbers))
+            raise FormatError(f"taskmap: block {at}: invalid block: ({entry[:40]})")
+        _append(new, [*map(int, numbers)], f"block {at}")
     return new
 
 
@@ -305,8 +334,8 @@ def _from_raw(text: str) -> TaskMap:
     for low, high, node in runs:
         expected = new.total_ntasks()
         if low < expected:
-            raise FormatError(f"taskmap: duplicate taskid specified: {low}")
+            raise FormatError(f"taskmap: duplicate taskid specified: {low} (node {node})")
         if low > expected:
-            raise FormatError(f"taskmap: missing taskid: {expected}")
+            raise FormatError(f"taskmap: missing taskid: {expected} (before {low}, node {node})")
         new.append(node, 1, high - low + 1)
     return new

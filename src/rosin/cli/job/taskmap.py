@@ -79,10 +79,11 @@ def _converted(taskmap: TaskMap, jobid: int | None, form: str, prog: str) -> str
     if form == "pmi":
         return taskmap.encode_pmi()
     if form == "multiline":
-        return "\n".join(f"{task}: {taskmap.nodeid(task)}" for task in range(taskmap.total_ntasks()))
+        return "\n".join(
+            f"{task}: {node}" for node, low, high in taskmap.runs() for task in range(low, high + 1)
+        )
     hosts = _hosts(jobid, prog, "--to=hosts")
-    nodes = range(taskmap.nnodes())
-    return "\n".join(f"{hosts[node]}: {taskmap.taskids(node).encode()}" for node in nodes)
+    return "\n".join(f"{hosts[node]}: {ids}" for node, ids in taskmap.by_node().items())
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -97,7 +98,7 @@ def main(argv: list[str], prog: str) -> int:
         try:
             taskmap = TaskMap.decode(args.source)
         except ValueError as exc:
-            die(prog, f"error decoding taskmap: {exc}")
+            die(prog, f"error decoding {exc}")
     else:
         taskmap = job_taskmap(jobid, prog)
     if (args.taskids, args.ntasks, args.nodeid, args.hostname) != (None,) * 4:
