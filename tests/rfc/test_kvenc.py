@@ -23,6 +23,7 @@ VECTORS = [
     ("DOUBLE", 3.0, "DOUBLE\0d3.000000\0"),
     ("DOUBLE_INF", math.inf, "DOUBLE_INF\0dinf\0"),
     ("DBL_MAX", sys.float_info.max, "DBL_MAX\0d" + f"{int(sys.float_info.max)}.000000\0"),
+    ("MINUS_DBL_MAX", -sys.float_info.max, "MINUS_DBL_MAX\0d-" + f"{int(sys.float_info.max)}.000000\0"),
     ("FALSE", False, "FALSE\0bfalse\0"),
     ("TRUE", True, "TRUE\0btrue\0"),
     ("TIMESTAMP", Timestamp(1692370785), "TIMESTAMP\0t2023-08-18T14:59:45Z\0"),
@@ -37,6 +38,8 @@ values = (
 )
 
 
+@pytest.mark.rfc_vectors(38)
+@pytest.mark.rfc(38, "pair", "types", "string", "integer", "double", "boolean", "timestamp", "utf8")
 @pytest.mark.parametrize(("key", "value", "text"), VECTORS, ids=[v[0] for v in VECTORS])
 def test_vectors(key, value, text):
     assert kvenc.encode({key: value}) == text.encode()
@@ -45,11 +48,14 @@ def test_vectors(key, value, text):
     assert type(decoded[key]) is type(value)
 
 
+@pytest.mark.rfc_vectors(38)
+@pytest.mark.rfc(38, "double")
 def test_small_floats_lose_their_digits_by_design():
     assert kvenc.encode({"DBL_MIN": sys.float_info.min}) == b"DBL_MIN\0d0.000000\0"
     assert math.isnan(kvenc.decode(b"N\0dnan\0")["N"])
 
 
+@pytest.mark.rfc(38, "order")
 def test_all_vectors_at_once_keep_their_order():
     pairs = {key: value for key, value, _ in VECTORS}
     assert list(kvenc.decode(kvenc.encode(pairs)).items()) == list(pairs.items())
@@ -62,6 +68,9 @@ def test_round_trip(pairs):
     assert list(map(type, decoded.values())) == list(map(type, pairs.values()))
 
 
+@pytest.mark.rfc(
+    38, "key", "no-nul", "no-conversion", "max-size", "integer", "boolean", "timestamp", "double"
+)
 @pytest.mark.parametrize(
     "data",
     [
@@ -91,6 +100,7 @@ def test_malformed(data):
         kvenc.decode(data)
 
 
+@pytest.mark.rfc(38, "key", "no-nul")
 @pytest.mark.parametrize(
     "pairs",
     [{"": "x"}, {"a\0": "x"}, {"a": "x\0"}, {"a": 2**63}, {"a": None}, {"a": Timestamp(-1)}, {"a": "\ud800"}],
@@ -107,6 +117,20 @@ def test_any_bytes_decode_or_are_refused(data):
     except FormatError:
         return
     assert isinstance(pairs, dict)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"a" * (1 << 20),
+        b"\0" * (1 << 20),
+        b"a\0i" + b"9" * 1_000_000 + b"\0",
+        b"a\0d" + b"9" * 1_000_000 + b".0\0",
+    ],
+)
+def test_hostile_input_takes_no_time(data):
+    with pytest.raises(FormatError, match="kvenc: "):
+        kvenc.decode(data)
 
 
 def test_timestamp_shows_its_type():
