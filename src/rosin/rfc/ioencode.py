@@ -7,9 +7,7 @@ flux-core does. ``eof`` is a boolean; the string ``"true"`` of the RFC's example
 
 from __future__ import annotations
 
-from binascii import Error as _Base64Error
-from binascii import a2b_base64, b2a_base64
-
+from rosin import _base64
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 
@@ -68,7 +66,7 @@ def encode_data(stream: str, rank: str | int, data: bytes | None = None, eof: bo
             context["data"] = data.decode()
         except UnicodeDecodeError:
             context["encoding"] = BASE64
-            context["data"] = b2a_base64(data, newline=False).decode()
+            context["data"] = _base64.encode(data)
     if eof:
         context["eof"] = True
     return context
@@ -155,9 +153,9 @@ def _decode(text: Any, encoding: Any) -> bytes:
         raise FormatError("data event: data is not a string")
     try:
         if encoding == BASE64:
-            return a2b_base64(text, strict_mode=True) if text else b""
+            return _base64.decode(text)
         if encoding == UTF8:
             return text.encode()
-    except (_Base64Error, ValueError) as error:
+    except ValueError as error:
         raise FormatError(f"data event: data is not {encoding}: {error}") from None
     raise FormatError(f"data event: unknown encoding {encoding!r}")

@@ -8,11 +8,9 @@ decoded may be shared: treat them as read-only.
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, Any
 
-from rosin import _json
+from rosin import _base64, _json
 from rosin.errors import FormatError
 from rosin.rfc import blobref
 from rosin.rfc.payload import describe
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 def val(data: bytes | bytearray | memoryview) -> TreeObj:
     """An inline value."""
-    return {"ver": 1, "type": "val", "data": b2a_base64(data, newline=False).decode("ascii")}
+    return {"ver": 1, "type": "val", "data": _base64.encode(data)}
 
 
 def valref(refs: Sequence[str]) -> TreeObj:
@@ -69,8 +67,8 @@ def val_data(obj: TreeObj) -> bytes:
     try:
         if obj["type"] != "val":
             raise FormatError(f"treeobj: expected a val, got a {obj['type']}")
-        return a2b_base64(obj["data"], strict_mode=True)
-    except (KeyError, TypeError, Base64Error, ValueError) as error:
+        return _base64.decode(obj["data"])
+    except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, FormatError):
             raise
         raise FormatError("treeobj: val: data is not base64 text") from None
@@ -143,7 +141,7 @@ def _check_val(data: Any) -> None:
     try:
         if type(data) is str and len(data) % 4 == 0:
             if len(data) <= _CHECKED_VAL:
-                a2b_base64(data, strict_mode=True)
+                _base64.decode(data)
             return
     except ValueError:
         pass  # told below, as for data that is no text
