@@ -3,6 +3,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,4 +136,18 @@ def test_what_was_run_on_a_broker_ends_with_it(instance: RealInstance, h: Flux) 
     assert len(processes_with(mark)) == 2
     instance.process.kill()
     instance.process.wait()
+    assert not wait_until_gone(mark)
+
+
+def test_the_initial_program_ends_with_its_broker(tmp_path: Path) -> None:
+    """Also one that ignores SIGTERM and waits for something else than its standard input."""
+    ready = tmp_path / "ready"
+    os.mkfifo(ready)
+    mark = f"{MARK}={tmp_path}"
+    script = f"trap '' TERM HUP; sleep 1000 & echo >{ready}; while :; do wait; done"
+    command = [sys.executable, "-m", "rosin", "start", "sh", "-c", script]
+    broker = subprocess.Popen(command, env={**os.environ, MARK: str(tmp_path)})
+    ready.read_text()
+    broker.kill()
+    broker.wait()
     assert not wait_until_gone(mark)

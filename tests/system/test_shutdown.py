@@ -2,6 +2,7 @@
 """The end of an instance, asked for in every way, from every state: in good order and without a trace."""
 
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -160,3 +161,19 @@ def test_nothing_outlives_a_killed_broker(instance: RealInstance) -> None:
         assert len(processes_with(f"{MARK}={instance.env[MARK]}")) >= 5
         instance.kill()
     assert wait_until_gone(f"{MARK}={instance.env[MARK]}") == []
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1], ids=lambda s: s.name)
+def test_signals_until_the_very_end(instance: RealInstance, signum: int) -> None:
+    """An instance that is ending goes on doing so, whatever is sent to it."""
+    assert instance.process.stdin is not None
+    instance.process.stdin.close()
+    instance.process.stdin = None
+    pidfd = os.pidfd_open(instance.process.pid)
+    ended = select.poll()
+    ended.register(pidfd, select.POLLIN)
+    while not ended.poll(0):
+        signal.pidfd_send_signal(pidfd, signum)
+    os.close(pidfd)
+    assert instance.stop() in ((0, 1, 129) if signum == signal.SIGTERM else (0,))
+    clean(instance)

@@ -197,6 +197,7 @@ class Instance:
             self._service.finish()
             # One more turn of the loop lets the last answers leave before the sockets close.
             await asyncio.sleep(0)
+            _ignore_signals()
             await self.broker.close()
         finally:
             link.remove()
@@ -251,7 +252,9 @@ class Instance:
 
     async def _rc2(self) -> None:
         """Run the initial program until it ends or a shutdown is asked for."""
-        self._program = program = InitialProgram(self.options.command, self.broker.attrs.value("local-uri"))
+        self._program = program = InitialProgram(
+            self.options.command, self.broker.attrs.value("local-uri"), self.broker.zygote
+        )
         began = time.monotonic()
         name = " ".join(program.command) or "interactive shell"
         if self._stopping.is_set():
@@ -301,8 +304,16 @@ class Instance:
 _DEADLY = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM)
 
 
+def _ignore_signals() -> None:
+    """Let no signal disturb the last steps: without the loop's handlers it would kill this process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*_DEADLY, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT))
+
+
 def run(options: BootOptions, zygote: Zygote | None = None) -> int:
-    """Run a broker until its instance ends; returns the exit code. Raises OSError if it cannot start."""
+    """Run a broker until its instance ends; returns the exit code. Raises OSError if it cannot start.
+
+    The last thing that a process does: from its end on signals are blocked.
+    """
     import uvloop
 
     from rosin import _json
@@ -322,6 +333,7 @@ def run(options: BootOptions, zygote: Zygote | None = None) -> int:
             instance.prepare()
             return await instance.run()
         finally:
+            _ignore_signals()
             instance.clean_up()
 
     try:

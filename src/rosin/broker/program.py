@@ -7,8 +7,14 @@ import asyncio
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 from rosin.process.spawn import Child, spawn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.process.zygote import Zygote
 
 #: Variables of an enclosing job or launcher that must not leak into a new instance.
 _FOREIGN = ("FLUX_JOB_", "FLUX_TASK_", "PMI_", "PMIX_", "SLURM_", "PALS_", "OMPI_", "HYDRA_")
@@ -61,9 +67,10 @@ def describe(status: int) -> tuple[int, str]:
 
 
 class InitialProgram:
-    """A running initial program."""
+    """A running initial program. A zygote sees to it that it does not outlive a broker that is killed."""
 
-    def __init__(self, command: list[str], uri: str) -> None:
+    def __init__(self, command: list[str], uri: str, zygote: Zygote | None = None) -> None:
+        self._zygote = zygote
         self.command = command
         self.argv = command_line(command)
         self.env = environment(uri)
@@ -73,9 +80,15 @@ class InitialProgram:
         """Start it and wait; returns its wait status. Raises OSError if it cannot be started."""
         # It shares the terminal's process group, so that job control works as in any shell session.
         self.child = spawn(self.argv, env=self.env, process_group=False)
-        await wait(self.child)
+        if self._zygote is not None:
+            self._zygote.guard(self.child.pid)
+        await wait(self.child, before_reaping=self._release)
         assert self.child.status is not None
         return self.child.status
+
+    def _release(self) -> None:
+        if self._zygote is not None and self.child is not None:
+            self._zygote.unguard(self.child.pid)
 
     def hang_up(self) -> None:
         """Ask it to end: SIGHUP, as a terminal that closes, and SIGCONT in case it is stopped."""
@@ -84,7 +97,7 @@ class InitialProgram:
             self.child.kill(signal.SIGCONT)
 
 
-async def wait(child: Child) -> None:
+async def wait(child: Child, before_reaping: Callable[[], None] | None = None) -> None:
     """Wait for a child on the running loop: through its pidfd, else in a thread."""
     loop = asyncio.get_running_loop()
     if child.pidfd is None:
@@ -97,6 +110,8 @@ async def wait(child: Child) -> None:
         await ended
     finally:
         loop.remove_reader(fd)
+    if before_reaping is not None:
+        before_reaping()
     child.poll()
 
 
