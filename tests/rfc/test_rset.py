@@ -251,7 +251,7 @@ def test_what_flux_core_leaves_out() -> None:
         ("execution.starttime", "1", "starttime is not a time"),
         ("execution.starttime", float("nan"), "starttime is not a time"),
         ("execution.starttime", 6, "does not come after starttime"),
-        ("execution.properties", {"a": "0-3"}, "ranks 3 not found"),
+        ("execution.properties", {"a": "0-3"}, "rank 3 not found"),
         ("execution.properties", {"a!": "0"}, "invalid character '!' in property \"a!\""),
         ("execution.properties", {"a": 0}, "properties.a is not a string"),
         ("execution.properties", {"a": "y"}, "properties: idset"),

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_HOSTS", "MAX_NAME", "MAX_RANGE", "MAX_SUFFIXED", "Hostlist"]
 
 _LOW, _HIGH = itemgetter(1), itemgetter(2)
+_SHORT = 64
 _SCAN_LIMIT = 64  # more entries than this are searched through an index, if searched twice
 
 
@@ -154,7 +155,7 @@ class Hostlist:
         at = position + self._count if position < 0 else position
         if not 0 <= at < self._count:
             raise IndexError("Hostlist index out of range")
-        slot, start = self._slot(at)
+        slot, start = self._slot(at) if len(self._entries) > 1 else (0, 0)
         prefix, low, _, width = self._entries[slot]
         return prefix if low < 0 else f"{prefix}{low + at - start:0{width}d}"
 
@@ -326,6 +327,9 @@ class Hostlist:
     def _recount(self) -> None:
         """Count the hosts after entries were added."""
         entries = self._entries
+        if len(entries) == 1:
+            self._changed(entries[0][2] - entries[0][1] + 1)
+            return
         count = len(entries) + sum(map(_HIGH, entries)) - sum(map(_LOW, entries))
         if count > MAX_HOSTS:
             raise FormatError(f"hostlist: more than {MAX_HOSTS} hosts")
@@ -351,6 +355,10 @@ def _names(entry: Entry) -> Iterable[str]:
     prefix, low, high, width = entry
     if low == high:
         return (prefix if low < 0 else f"{prefix}{low:0{width}d}" if width else f"{prefix}{low}",)
+    if high - low < _SHORT:
+        if width:
+            return [f"{prefix}{number:0{width}d}" for number in range(low, high + 1)]
+        return [f"{prefix}{number}" for number in range(low, high + 1)]
     if width:
         if len(str(low)) == len(str(high)):  # the same zeros for all
             zeros = prefix + "0" * (width - len(str(low)))

@@ -64,10 +64,12 @@ def extend(entries: list[Entry], prefix: str, lows: list[int], highs: list[int],
     gaps = list(map(sub, islice(lows, 1, None), highs))
     if 1 in gaps:
         ends = [at for at, gap in enumerate(gaps) if gap != 1]
-        highs = [*map(highs.__getitem__, ends), highs[-1]]
-        lows = [lows[0], *[lows[at + 1] for at in ends]]
+        highs, lows = (
+            [*map(highs.__getitem__, ends), highs[-1]],
+            [lows[0], *[lows[at + 1] for at in ends]],
+        )
     push(entries, prefix, lows[0], highs[0], width)
-    entries.extend(zip(repeat(prefix), islice(lows, 1, None), islice(highs, 1, None), repeat(width)))
+    entries += [(prefix, low, high, width) for low, high in zip(lows[1:], highs[1:], strict=True)]
 
 
 def add_names(entries: list[Entry], names: Iterable[str]) -> None:
@@ -122,7 +124,7 @@ def encode(entries: list[Entry]) -> str:
         prefix, low, high, width = entries[0]
         if low == high:
             return prefix if low < 0 else f"{prefix}{low:0{width}d}"
-        return f"{prefix}[{low:0{width}d}-{high:0{width}d}]"
+        return f"{prefix}[{low:0{width}d}-{high:0{width}d}]" if width else f"{prefix}[{low}-{high}]"
     parts: list[str] = []
     for prefix, group in groupby(entries, _PREFIX):
         members = list(group)
@@ -207,7 +209,7 @@ def _add_alike(entries: list[Entry], plain: str) -> bool:
     if len(prefix) + longest > MAX_NAME or not "".join(numbers).isdigit():
         return False
     ids = list(map(int, numbers))
-    if numbers[0][0] != "0" and f",{prefix}0" not in plain:
+    if plain.count(f",{prefix}0") + (numbers[0][0] == "0") == numbers.count("0"):
         extend(entries, prefix, ids, ids, 0)
         return True
     border = 10 ** (longest - 1)

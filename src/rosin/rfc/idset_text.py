@@ -8,6 +8,7 @@ text is read again item by item to say where.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import compress, islice
 from operator import lt
 
@@ -23,6 +24,7 @@ MAX_ID = 1 << 27
 MAX_LIMIT = (1 << 63) - 1
 
 _LONG = 256
+_REMEMBERED = 24
 _DIGITS = b"0123456789"
 # Of the separators of a text: 1 where a range (or single id) ends before it.
 _ENDS = bytes(1 if byte == 0x2C else 0 for byte in range(256))
@@ -32,7 +34,15 @@ def decode_ranges(text: str, limit: int = MAX_ID) -> list[tuple[int, int]]:
     """Decode RFC 22 text to its ``(low, high)`` pairs; FormatError names the column of a fault."""
     if len(text) >= _LONG:
         return list(zip(*decode_ends(text, limit), strict=True))
+    if len(text) <= _REMEMBERED and limit == MAX_ID:
+        return list(_remembered(text))
     return _read(text, limit)
+
+
+@lru_cache(maxsize=1024)
+def _remembered(text: str) -> tuple[tuple[int, int], ...]:
+    """Read a short text; services read the same few again and again."""
+    return tuple(_read(text, MAX_ID))
 
 
 def decode_ends(text: str, limit: int = MAX_ID) -> tuple[Sequence[int], Sequence[int]]:

@@ -4,17 +4,27 @@
 A rank's resources are two integers with a bit for each core and GPU, in a tuple that ranks with equal
 resources share; copying a set copies one dictionary of references.
 
-Where flux-core and the RFC differ: a missing ``nodelist`` and a rank without cores are accepted, as
-flux-core does; property names and times are checked, as the RFC says. Children other than core and gpu
-are not part of RFC 20 and are dropped.
+Where flux-core and the RFC differ, or Rosin from both:
+
+- A missing ``nodelist`` and a rank without cores are accepted, as flux-core does;
+  :func:`rosin.rfc.rset_format.validate` follows the RFC.
+- Property names and times are checked, as the RFC says; flux-core lets ``!`` and an expiration before the
+  start time pass.
+- Children other than core and gpu are not part of RFC 20 and are dropped; flux-core keeps them.
+- A rank without any resource is kept; flux-core drops it when it writes.
+- Results of set operations have the times of the first set and the properties of the ranks that are left,
+  as in flux-core's Python binding. Its C library forgets the times, and properties when it intersects.
+- The ``scheduling`` object goes with a copy, a difference and an intersection that is not empty, and a
+  union has the first one there is, as in flux-core.
 """
 
 from __future__ import annotations
 
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset, encode_ids, mask_of
-from rosin.rfc.rset_format import check_property, parse
+from rosin.rfc.idset import Idset, mask_of
+from rosin.rfc.rset_encode import lite, short
+from rosin.rfc.rset_format import check_property, foreign_ranks, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,11 +66,7 @@ class ResourceSet:
 
     def encode(self) -> dict[str, Any]:
         """Return R as an object of its own, with the keys that flux-core writes."""
-        execution: dict[str, Any] = {
-            "R_lite": [
-                {"rank": encode_ids(ranks), "children": _children(node)} for node, ranks in self._groups()
-            ]
-        }
+        execution: dict[str, Any] = {"R_lite": lite(self._nodes)}
         if self.nslots:
             execution["nslots"] = self.nslots
         execution["starttime"] = self.starttime
@@ -77,16 +83,7 @@ class ResourceSet:
 
     def dumps(self) -> str:
         """Return the short form ``rank[0-1]/core[0-3],gpu0 rank2/core[0-1]``."""
-        texts = []
-        for (cores, gpus), ranks in self._groups():
-            text = f"rank{_in_brackets(encode_ids(ranks))}"
-            parts = [
-                f"{name}{Idset.from_mask(mask).encode(brackets=True)}"
-                for name, mask in (("core", cores), ("gpu", gpus))
-                if mask
-            ]
-            texts.append(f"{text}/{','.join(parts)}" if parts else text)
-        return " ".join(texts)
+        return short(self._nodes)
 
     # -- looking ------------------------------------------------------------------------------------
 
@@ -180,6 +177,10 @@ class ResourceSet:
         """Return the ranks that have a property."""
         return Idset.from_mask(self._properties.get(name, 0))
 
+    def rank_properties(self, rank: int) -> list[str]:
+        """Return the names of the properties of a rank, sorted."""
+        return sorted(name for name, mask in self._properties.items() if mask >> rank & 1)
+
     def set_property(self, name: str, ranks: str | Idset | None = None) -> None:
         """Give ``ranks`` (default all) a property. Raises FormatError on a bad name or a foreign rank."""
         check_property(name)
@@ -187,9 +188,17 @@ class ResourceSet:
         wanted = mine if ranks is None else Idset(ranks)
         foreign = wanted - mine
         if foreign:
-            raise FormatError(f"ranks {foreign} not found in target resource list")
+            raise FormatError(foreign_ranks(foreign))
         if wanted:
             self._properties[name] = self._properties.get(name, 0) | wanted.mask
+
+    def remove_property(self, name: str, ranks: str | Idset | None = None) -> None:
+        """Take a property from ``ranks`` (default all); those that do not have it are ignored."""
+        left = 0 if ranks is None else self._properties.get(name, 0) & ~Idset(ranks).mask
+        if left:
+            self._properties[name] = left
+        else:
+            self._properties.pop(name, None)
 
     def drop_local_properties(self) -> None:
         """Remove the properties of this instance only (``+name``), as R of a job must not have them."""
@@ -215,7 +224,11 @@ class ResourceSet:
     def copy_ranks(self, ranks: str | Idset) -> Self:
         """Return a copy of the given ranks only; those that are not here are ignored."""
         nodes = self._nodes
-        return self._like({rank: nodes[rank] for rank in self.ranks() & Idset(ranks)})
+        return self._like_some({rank: nodes[rank] for rank in Idset(ranks) if rank in nodes})
+
+    def copy_hosts(self, hosts: str | Iterable[str], ignore_nomatch: bool = False) -> Self:
+        """Return a copy of the ranks of ``hosts`` only; FileNotFoundError if one is missing."""
+        return self.copy_ranks(Idset(self.host_ranks(hosts, ignore_nomatch)))
 
     def remove_ranks(self, ranks: str | Idset) -> None:
         """Remove ranks from this set; those that are not here are ignored."""
@@ -245,20 +258,36 @@ class ResourceSet:
         return self._like(nodes)
 
     def intersect(self, other: ResourceSet) -> Self:
-        """Return the resources that are in both sets; a rank with none left is dropped."""
+        """Return the resources that are in both sets; a rank with none left is dropped.
+
+        A rank that has different hosts in the sets is two different nodes: nothing of it is in both.
+        """
         nodes = {}
+        theirs, hosts, other_hosts = other._nodes, self._hosts, other._hosts
         for rank, (cores, gpus) in self._nodes.items():
-            have = other._nodes.get(rank)
+            have = theirs.get(rank)
             if have is not None and (cores & have[0] or gpus & have[1]):
+                host = hosts.get(rank)
+                if host and other_hosts.get(rank, host) != host:
+                    continue
                 nodes[rank] = (cores & have[0], gpus & have[1])
-        return self._like(nodes)
+        return self._like_some(nodes)
 
     def add(self, other: ResourceSet) -> None:
         """Add the resources and properties of ``other``, overlapping or not, to this set."""
-        for rank, (cores, gpus) in other._nodes.items():
-            self.add_rank(rank, other._hosts.get(rank, ""), cores, gpus)
+        nodes, hosts = self._nodes, self._hosts
+        for rank, node in other._nodes.items():
+            have = nodes.get(rank)
+            if have is None:
+                nodes[rank] = node
+            elif have != node:
+                nodes[rank] = (have[0] | node[0], have[1] | node[1])
+        for rank, host in other._hosts.items():
+            hosts.setdefault(rank, host)
         for name, mask in other._properties.items():
             self._properties[name] = self._properties.get(name, 0) | mask
+        if self.scheduling is None:
+            self.scheduling = other.scheduling
         self.nslots = 0
 
     def append(self, other: ResourceSet) -> None:
@@ -267,13 +296,18 @@ class ResourceSet:
             raise FormatError(f"R objects '{self.dumps()}' and '{other.dumps()}' overlap")
         self.add(other)
 
-    def remap(self) -> Self:
-        """Return the set with ranks, cores and GPUs numbered from 0 in their order."""
+    def remap(self, gpus: bool = False) -> Self:
+        """Return the set with ranks and cores numbered from 0 in their order, as in flux-core.
+
+        GPUs keep their numbers, by which their driver knows them, unless ``gpus`` is set.
+        """
         new = self._renumbered({rank: at for at, rank in enumerate(sorted(self._nodes))})
-        new._nodes = {
-            rank: ((1 << cores.bit_count()) - 1, (1 << gpus.bit_count()) - 1)
-            for rank, (cores, gpus) in new._nodes.items()
-        }
+        mapped: dict[tuple[int, int], tuple[int, int]] = {}
+        for rank, node in new._nodes.items():
+            if node not in mapped:
+                ids = (1 << node[1].bit_count()) - 1 if gpus else node[1]
+                mapped[node] = ((1 << node[0].bit_count()) - 1, ids)
+            new._nodes[rank] = mapped[node]
         return new
 
     def rerank(self, hosts: str | Iterable[str]) -> Self:
@@ -316,14 +350,6 @@ class ResourceSet:
     def __repr__(self) -> str:
         return f"<ResourceSet {self.dumps()}>"
 
-    def _groups(self) -> list[tuple[tuple[int, int], list[int]]]:
-        """Return the distinct resources with their ranks, by lowest rank."""
-        groups: dict[tuple[int, int], list[int]] = {}
-        nodes = self._nodes
-        for rank in sorted(nodes):
-            groups.setdefault(nodes[rank], []).append(rank)
-        return list(groups.items())
-
     def _like(self, nodes: dict[int, tuple[int, int]]) -> Self:
         """Make a set of ``nodes``, a part of this one, with its hosts, times and properties."""
         new = type(self)()
@@ -339,6 +365,13 @@ class ResourceSet:
         new.starttime, new.expiration, new.scheduling = self.starttime, self.expiration, self.scheduling
         return new
 
+    def _like_some(self, nodes: dict[int, tuple[int, int]]) -> Self:
+        """Make a set as :meth:`_like` does, without ``scheduling`` when nothing is left."""
+        new = self._like(nodes)
+        if not nodes:
+            new.scheduling = None
+        return new
+
     def _keep_properties(self, ranks: int) -> None:
         kept = {name: mask & ranks for name, mask in self._properties.items()}
         self._properties = {name: mask for name, mask in kept.items() if mask}
@@ -352,17 +385,3 @@ class ResourceSet:
             for name, mask in self._properties.items()
         }
         return new
-
-
-def _in_brackets(text: str) -> str:
-    return text if text.isdigit() else f"[{text}]"
-
-
-def _children(node: tuple[int, int]) -> dict[str, str]:
-    cores, gpus = node
-    children = {}
-    if cores or not gpus:
-        children["core"] = Idset.from_mask(cores).encode()
-    if gpus:
-        children["gpu"] = Idset.from_mask(gpus).encode()
-    return children

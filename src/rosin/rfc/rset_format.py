@@ -1,21 +1,25 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Reading the JSON of R, version 1 (RFC 20), with every check; :mod:`rosin.rfc.rset` holds the result."""
+"""Reading the JSON of R, version 1 (RFC 20), with every check; :mod:`rosin.rfc.rset` holds the result.
+
+:func:`parse` takes what flux-core takes; :func:`validate` also insists on what the RFC requires beyond it.
+"""
 
 from __future__ import annotations
 
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset, decode_ranges, mask_of
+from rosin.rfc.idset import Idset, decode_ranges, mask_of, mask_of_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
 #: Ranks of one set, and cores or GPUs of one rank.
 MAX_RANKS = 1 << 20
 MAX_CHILDREN = 1 << 14
+#: Bits that the masks of all properties of a set take; 10^6 ranks may have a thousand properties.
+MAX_PROPERTY_BITS = 1 << 30
 
 #: Characters that a property name must not have.
 ILLEGAL_IN_PROPERTY = "!&'\"^`|()"
@@ -56,6 +60,11 @@ def _get(parent: Any, place: str, key: str, kind: type[Any], default: Any = None
     return value
 
 
+def foreign_ranks(ranks: Idset) -> str:
+    """Return the text of the error about ranks that a set does not have, in flux-core's words."""
+    return f"rank{'s' if len(ranks) > 1 else ''} {ranks} not found in target resource list"
+
+
 def parse(source: Any) -> Fields:
     """Read R from JSON text or its object; FormatError names the place."""
     if isinstance(source, (str, bytes)):
@@ -67,11 +76,12 @@ def parse(source: Any) -> Fields:
         raise FormatError("R: not an object")
     new = Fields()
     version = source.get("version")
-    if version != 1 or isinstance(version, bool):
+    if version != 1 or not isinstance(version, int) or isinstance(version, bool):
         raise FormatError("R: version is missing" if version is None else "R: version is not 1")
     execution = _get(source, "", "execution", dict)
     _decode_ranks(new, _get(execution, "execution.", "R_lite", list))
-    _decode_hosts(new, _get(execution, "execution.", "nodelist", list, ()))
+    if execution.get("nodelist") is not None:
+        _decode_hosts(new, _get(execution, "execution.", "nodelist", list))
     _decode_times(new, execution)
     nslots = execution.get("nslots")
     if nslots is not None:
@@ -83,28 +93,70 @@ def parse(source: Any) -> Fields:
     return new
 
 
+def validate(source: Any) -> None:
+    """Check R by the letter of the RFC. Raises FormatError that names the place.
+
+    Beyond what :func:`parse` checks: there is a host for each rank, each rank has a core, no set is empty,
+    and ``scheduling`` is an object whose ``writer``, if any, is a URI.
+    """
+    if isinstance(source, (str, bytes)):
+        try:
+            source = _json.loads(source)
+        except (ValueError, RecursionError) as error:
+            raise FormatError(f"R: not JSON: {error}") from None
+    parse(source)
+    execution = source["execution"]
+    _get(execution, "execution.", "nodelist", list)
+    for at, entry in enumerate(execution["R_lite"]):
+        place = f"execution.R_lite[{at}]."
+        for parent, where, key in (
+            (entry, place, "rank"),
+            (entry["children"], f"{place}children.", "core"),
+            (entry["children"], f"{place}children.", "gpu"),
+        ):
+            if (key != "gpu" or key in parent) and _get(parent, where, key, str) in ("", "[]"):
+                raise FormatError(f"R: {where}{key} is empty")
+    scheduling = source.get("scheduling", {})
+    if not isinstance(scheduling, dict):
+        raise FormatError("R: scheduling is not an object")
+    writer = scheduling.get("writer", "fluxion:")
+    if not isinstance(writer, str) or not _is_uri(writer):
+        raise FormatError("R: scheduling.writer is not a URI")
+
+
+def _is_uri(text: str) -> bool:
+    """Tell whether a text begins with a scheme (RFC 3986), as in ``fluxion:`` or ``sched://x``."""
+    scheme = text.partition(":")[0]
+    plain = scheme.replace("+", "").replace("-", "").replace(".", "")
+    return ":" in text and scheme[:1].isalpha() and scheme.isascii() and plain.isalnum()
+
+
 def _decode_properties(new: Fields, properties: dict[str, Any]) -> None:
     mine = mask_of(new.nodes.keys()) if properties else 0
+    bits = 0
     for name, text in properties.items():
         if not isinstance(text, str):
             raise FormatError(f"R: execution.properties.{name} is not a string")
         try:
             check_property(name)
-            ranks = Idset(text)
+            pairs = decode_ranges(text)
         except FormatError as error:
             raise FormatError(f"R: execution.properties: {error}") from None
-        foreign = ranks.mask & ~mine
-        if foreign:
-            raise FormatError(
-                f"R: execution.properties: ranks {Idset.from_mask(foreign)} not found in target resource list"
-            )
-        if ranks:
-            new.properties[name] = ranks.mask
+        if not pairs:
+            continue
+        mask = mask_of_ranges(pairs)
+        if mask & ~mine:
+            raise FormatError(f"R: execution.properties: {foreign_ranks(Idset.from_mask(mask & ~mine))}")
+        bits += mask.bit_length()
+        if bits > MAX_PROPERTY_BITS:
+            raise FormatError(f"R: execution.properties.{name}: too many properties for ranks so high")
+        new.properties[name] = mask
 
 
 def _decode_ranks(new: Fields, entries: list[Any]) -> None:
     known: dict[str, int] = {"": 0}
     nodes: dict[int, tuple[int, int]] = {}
+    seen = 0  # ranks, as often as they come
     for at, entry in enumerate(entries):
         place = f"execution.R_lite[{at}]."
         if not isinstance(entry, dict):
@@ -122,40 +174,52 @@ def _decode_ranks(new: Fields, entries: list[Any]) -> None:
             ranges = decode_ranges(rank)
         except FormatError as error:
             raise FormatError(f"R: {place}rank: {error}") from None
-        if sum(high - low + 1 for low, high in ranges) + len(nodes) > MAX_RANKS:
+        seen += sum(high - low + 1 for low, high in ranges)
+        if seen > MAX_RANKS:
             raise FormatError(f"R: {place}rank: more than {MAX_RANKS} ranks")
         for low, high in ranges:
-            for number in range(low, high + 1):
-                have = nodes.get(number)
-                nodes[number] = (have[0] | node[0], have[1] | node[1]) if have else node
+            numbers = range(low, high + 1)
+            if nodes.keys().isdisjoint(numbers):
+                nodes.update(dict.fromkeys(numbers, node))
+            else:
+                _merge(nodes, numbers, node, place)
     new.nodes = nodes
+
+
+def _merge(nodes: dict[int, tuple[int, int]], ranks: range, node: tuple[int, int], place: str) -> None:
+    """Add resources to ranks that other entries may have named too, with other resources."""
+    for rank in ranks:
+        have = nodes.get(rank, (0, 0))
+        if have[0] & node[0] or have[1] & node[1]:
+            raise FormatError(f"R: {place}rank: rank {rank} has a resource twice")
+        nodes[rank] = (have[0] | node[0], have[1] | node[1])
 
 
 def _mask(text: str, place: str) -> int:
     try:
-        mask = Idset(text).mask
+        pairs = decode_ranges(text)
     except FormatError as error:
         raise FormatError(f"R: {place}: {error}") from None
-    if mask.bit_length() > MAX_CHILDREN:
+    if pairs and pairs[-1][1] >= MAX_CHILDREN:
         raise FormatError(f"R: {place}: id above the limit of {MAX_CHILDREN - 1}")
-    return mask
+    return mask_of_ranges(pairs)
 
 
-def _decode_hosts(new: Fields, entries: Iterable[Any]) -> None:
+def _decode_hosts(new: Fields, entries: list[Any]) -> None:
     hosts = Hostlist()
-    given = False
     for at, text in enumerate(entries):
-        given = True
         if not isinstance(text, str):
             raise FormatError(f"R: execution.nodelist[{at}] is not a string")
         try:
-            hosts.append(text)
+            if at:
+                hosts.append(text)
+            else:
+                hosts = Hostlist(text)
         except FormatError as error:
             raise FormatError(f"R: execution.nodelist[{at}]: {error}") from None
-    if given and len(hosts) != len(new.nodes):
+    if len(hosts) != len(new.nodes):
         raise FormatError(f"R: execution.nodelist has {len(hosts)} hosts for {len(new.nodes)} ranks")
-    if given:
-        new.hosts = dict(zip(sorted(new.nodes), hosts, strict=True))
+    new.hosts = dict(zip(sorted(new.nodes), hosts, strict=True))
 
 
 def _decode_times(new: Fields, execution: dict[str, Any]) -> None:
