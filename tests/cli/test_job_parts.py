@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from rosin.cli import cancel, jobs, pgrep, update
-from rosin.cli.job import control, events, hostpids, memo
+from rosin.cli.job import control, events, memo
 from rosin.cli.job.output import Output, exit_report, labelled
 from rosin.cli.jobformat import JOBS, PGREP, job_format, plain_ids
 from rosin.cli.progress import bar, clock
@@ -96,13 +96,6 @@ def test_tail_begins_at_the_sentinel(capfd):
     assert output(capfd, events, tail=2).out == "2\n3\n4\n"
     assert output(capfd, events, tail=0).out == "4\n"
     assert output(capfd, events[:4], tail=2).out == ""
-
-
-def test_the_rest_of_the_proctable_notation():
-    assert hostpids.expand_numbers([[0, 3]]) == [0, 1, 2, 3]
-    assert hostpids.expand_numbers([[5, 1], [10, -2], 4]) == [5, 6, 16, 16, 16, 20]
-    assert hostpids.expand_strings([["vm", [[-1, -1]]]]) == ["vm", "vm"]
-    assert hostpids.expand_strings([["n", [[0, 1]]], "login"]) == ["n0", "n1", "login"]
 
 
 def test_memos():

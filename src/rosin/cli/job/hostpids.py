@@ -4,53 +4,15 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
 
 from rosin.cli.base import connect, die, duration
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_STATE_ACTIVE
+from rosin.errors import FormatError
 from rosin.handle.flux import Flux
+from rosin.job.proctable import decode
 from rosin.rfc.idset import Idset
-
-
-def expand_numbers(runs: list[Any]) -> list[int]:
-    """The numbers that a list of runs stands for.
-
-    A run is ``[first, count]``, where ``first`` is relative to the last number and ``count`` is how many
-    follow it, each one larger; a negative count repeats ``first`` so many times more. A bare number stands
-    alone.
-    """
-    result: list[int] = []
-    last = 0
-    for run in runs:
-        delta, count = run if isinstance(run, list) else (run, 0)
-        first = last + delta
-        if count < 0:
-            result += [first] * (1 - count)
-            last = first
-        else:
-            result += range(first, first + count + 1)
-            last = first + count
-    return result
-
-
-def expand_strings(groups: list[Any]) -> list[str]:
-    """The strings that a list of groups stands for: ``[prefix, runs]`` or a bare string.
-
-    A number of ``runs`` is appended to the prefix, -1 stands for the prefix alone.
-    """
-    result: list[str] = []
-    for group in groups:
-        if isinstance(group, str):
-            result.append(group)
-            continue
-        prefix, runs = group
-        if not isinstance(runs, list):
-            result.append(f"{prefix}{runs}")
-            continue
-        result += [prefix if number < 0 else f"{prefix}{number}" for number in expand_numbers(runs)]
-    return result
 
 
 def _check_active(handle: Flux, jobid: int, text: str, prog: str) -> None:
@@ -103,13 +65,12 @@ def main(argv: list[str], prog: str) -> int:
     with connect() as handle:
         _check_active(handle, jobid, args.jobid, prog)
         service, leader = _shell(handle, jobid, args.timeout, prog)
-        table = handle.rpc(f"{service}.proctable", None, leader).get()
-    tasks = zip(
-        expand_numbers(table["ids"]),
-        expand_strings(table["hosts"]),
-        expand_numbers(table["pids"]),
-        strict=True,
-    )
-    words = [f"{host}:{pid}" for task, host, pid in tasks if ranks is None or task in ranks]
-    print(args.delimiter.replace("\\n", "\n").join(words))
+        rpc = handle.rpc(f"{service}.proctable", None, leader)
+        try:
+            rpc.wait_for(args.timeout)
+            table = decode(rpc.get())
+        except (OSError, FormatError) as exc:
+            die(prog, f"failed to get MPIR_proctable from job shell: {getattr(exc, 'strerror', None) or exc}")
+    words = [f"{host}:{pid}" for task, host, _, pid, _ in sorted(table) if ranks is None or task in ranks]
+    print(("\n" if args.delimiter == "\\n" else args.delimiter).join(words))
     return 0
