@@ -92,13 +92,15 @@ def spawn(
     stderr: int | None = None,
     pass_fds: Sequence[int] = (),
     process_group: bool = True,
+    terminal: bool = False,
 ) -> Child:
     """Start ``argv``; the program is looked up in the PATH of ``env``.
 
     ``stdin``, ``stdout`` and ``stderr`` are descriptors that become the child's 0, 1 and 2 (None: the
     parent's own); ``pass_fds`` keep their numbers; all others are closed. With ``process_group`` the child
-    leads a group of its own. Raises OSError as exec reports it (ENOENT, EACCES, ...), also for a ``cwd`` that
-    cannot be entered.
+    leads a group of its own. With ``terminal`` it leads a session of its own, whose terminal is ``stdin``;
+    that costs a fork of this process, which must have one thread only. Raises OSError as exec reports it
+    (ENOENT, EACCES, ...), also for a ``cwd`` that cannot be entered.
     """
     popen = subprocess.Popen(
         list(argv),
@@ -110,9 +112,19 @@ def spawn(
         pass_fds=tuple(pass_fds),
         close_fds=True,
         restore_signals=True,
-        process_group=0 if process_group else None,
+        process_group=0 if process_group and not terminal else None,
+        start_new_session=terminal,
+        preexec_fn=_take_terminal if terminal else None,
     )
-    return Child(popen, process_group)
+    return Child(popen, process_group or terminal)
+
+
+def _take_terminal() -> None:
+    """Make descriptor 0 the terminal of this new session, from which Ctrl-C and the like come."""
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def output_pipe(*, large: bool = True) -> tuple[int, int]:

@@ -21,6 +21,7 @@ def job_environment(info: JobInfo, shell_env: Mapping[str, str], uri: str, jobid
     env["FLUX_JOB_ID_PATH"] = f"{'' if jobid_path == '/' else jobid_path}/{info.f58}"
     env["FLUX_JOB_SIZE"] = str(info.ntasks)
     env["FLUX_JOB_NNODES"] = str(info.size)
+    env["FLUX_TERMINUS_SESSION"] = "0"  # flux-core has it in every job; a task with a terminal gets its own
     if "HOSTNAME" in env:  # the submitter's, almost certainly not this node's
         env["HOSTNAME"] = socket.gethostname()
     if info.tmpdir is not None:

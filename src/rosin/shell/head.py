@@ -113,6 +113,7 @@ class Leader(Head):
             "service": self._service.name,
             "leader-rank": self.info.node.rank,
             "size": self.info.size,
+            **self.info.announcement,
         }
         self.guest.append("exec.eventlog", "shell.init", context)
 

@@ -34,9 +34,17 @@ class ShellService:
         self._h = handle
         self.name = name
         self.methods: dict[str, Method] = {}
+        #: What adds the methods ``NAME`` or ``NAME.*`` when the first of them is called.
+        self.families: dict[str, Callable[[], object]] = {}
         #: Set when the shell is about to end: requests are refused from then on.
         self.closed = False
         handle.on_request(f"{name}.*", self._request)
+
+    def _find(self, name: str) -> Method | None:
+        load = self.families.pop(name.partition(".")[0], None)
+        if load is not None:
+            load()
+        return self.methods.get(name)
 
     def _request(self, msg: Message) -> None:
         if not msg.rolemask & FLUX_ROLE_OWNER and msg.userid != os.getuid():
@@ -47,7 +55,7 @@ class ShellService:
             # that ends.
             self._h.respond_error(msg, errno.ENOSYS, "the job shell is about to end")
             return
-        method = self.methods.get(msg.topic[len(self.name) + 1 :])
+        method = self._find(msg.topic[len(self.name) + 1 :])
         if method is None:
             self._h.respond_error(msg, errno.ENOSYS, f"No service matching {msg.topic} is registered")
             return

@@ -35,6 +35,7 @@ from rosin.shell.outcome import exit_code, task_info
 from rosin.shell.output import LIMIT_MAX, Limit, Output
 from rosin.shell.pmi_service import PmiService
 from rosin.shell.service import ShellService, service_name
+from rosin.shell.services import Services
 from rosin.shell.startup import Startup
 from rosin.shell.tasks import Tasks
 
@@ -68,6 +69,7 @@ class Shell:
         self.head: Leader | Follower
         self.output: Output
         self.tasks: Tasks | None = None
+        self.services: Services | None = None
         self._parent = os.getppid()
         self._lost: OSError | None = None
         self._failed = False
@@ -141,6 +143,8 @@ class Shell:
         self.tasks.on_complete = self._task_complete
         self.tasks.on_output = self.head.check_backlog
         self.head.on_pause = self.tasks.pause
+        self.services = Services(self.h, info, self.log, self.tasks, self.service)
+        self.services.on_idle = self._check_done
         for text in info.adjusted:
             self.log.warn(text)
 
@@ -259,7 +263,9 @@ class Shell:
     def _tasks_over(self) -> bool:
         if self.tasks is None or not self.tasks.complete:
             return False
-        return self._lost is not None or self.head.released
+        if self._lost is not None:
+            return True
+        return self.head.released and (self.services is None or self.services.idle)
 
     def _task_complete(self, task: Task) -> None:
         assert self.tasks is not None
@@ -289,13 +295,13 @@ class Shell:
     # --- signals
 
     def _kill(self, signum: int) -> None:
-        if self.tasks is not None:
+        if self.tasks is not None and self.services is not None:
             self.tasks.kill(signum)
+            self.services.signalled(signum)
 
     def _forward_signal(self, signum: int) -> None:
-        assert self.tasks is not None
         self.log.debug(f"forwarding signal {signum} to tasks")
-        self.tasks.kill(signum)
+        self._kill(signum)
         if os.getppid() != self._parent:  # the signal is what a dying zygote leaves us
             self._abandon()
 
@@ -357,6 +363,8 @@ class Shell:
         self._serve(lambda: self.guest.idle or time.monotonic() >= deadline)
 
     def _clean_up(self) -> None:
+        if self.services is not None:
+            self.services.close()
         if self.tasks is not None:
             self.tasks.close()
             end_descendants(_ORPHAN_GRACE)

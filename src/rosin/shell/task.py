@@ -21,6 +21,7 @@ from rosin.shell.errors import ShellError
 
 if TYPE_CHECKING:
     from rosin.handle.reactor import Reactor
+    from rosin.shell.pty import Pty
 
 _STOP_FIRST = 'kill -STOP $$; exec "$@"'
 
@@ -40,6 +41,7 @@ class Task:
         self.completed = False
         self._reactor = reactor
         self._pumps: dict[str, Pump] = {}
+        self.terminal: Pty | None = None
         self._pmi: socket.socket | None = None
         self._pmi_buffer = b""
         self._paused = False
@@ -56,16 +58,20 @@ class Task:
         cpus: frozenset[int] | None,
         stop: bool,
         large_pipes: bool,
+        terminal: Pty | None = None,
     ) -> None:
         """Run the command. ``line`` says per stream whether to hold back unfinished lines; ``stdin_path`` is
-        the file to read instead of the job's input. Raises ShellError with exit code 126 or 127 when the
-        program cannot be run."""
+        the file to read instead of the job's input; a ``terminal`` stands for all three streams. Raises
+        ShellError with exit code 126 or 127 when the program cannot be run."""
+        self.terminal = terminal
         feeder: int | None = None
-        if stdin_path is None:
+        if terminal is not None:
+            source = os.dup(terminal.follower)
+        elif stdin_path is None:
             source, feeder = os.pipe()
         else:
             source = os.open(stdin_path, os.O_RDONLY | os.O_CLOEXEC)
-        pipes = {name: output_pipe(large=large_pipes) for name in line}
+        pipes = {} if terminal else {name: output_pipe(large=large_pipes) for name in line}
         ours, theirs = socket.socketpair() if pmi else (None, None)
         if theirs is not None:
             self.env["PMI_FD"] = str(theirs.fileno())
@@ -73,7 +79,8 @@ class Task:
         try:
             if cpus:
                 os.sched_setaffinity(0, cpus)  # inherited by the task, then taken back
-            self.child = self._spawn(source, pipes["stdout"][1], pipes["stderr"][1], theirs, group, stop)
+            out, err = (source, source) if terminal else (pipes["stdout"][1], pipes["stderr"][1])
+            self.child = self._spawn(source, out, err, theirs, group, stop)
         except OSError:
             for reader, _ in pipes.values():
                 os.close(reader)
@@ -107,7 +114,14 @@ class Task:
 
         def run(words: list[str]) -> Child:
             return spawn(
-                words, env=self.env, stdin=source, stdout=out, stderr=err, pass_fds=fds, process_group=group
+                words,
+                env=self.env,
+                stdin=source,
+                stdout=out,
+                stderr=err,
+                pass_fds=fds,
+                process_group=group,
+                terminal=self.terminal is not None,
             )
 
         try:
@@ -136,6 +150,8 @@ class Task:
         if paused == self._paused:
             return
         self._paused = paused
+        if self.terminal is not None:
+            self.terminal.pause(paused)
         for name, pump in self._pumps.items():
             if paused:
                 self._reactor.remove_fd(pump.fd)
@@ -202,7 +218,14 @@ class Task:
     @property
     def finished(self) -> bool:
         """The process has ended and so have its output streams."""
-        return self.child is not None and self.child.status is not None and not self._pumps
+        return self.child is not None and self.child.status is not None and not self._streaming
+
+    @property
+    def _streaming(self) -> bool:
+        """Output that counts as the task's may still come."""
+        return bool(self._pumps) or (
+            self.terminal is not None and self.terminal.capture and not self.terminal.closed
+        )
 
     def kill(self, signum: int) -> bool:
         """Signal the task's process group, or what is left of it after its leader ended."""
@@ -211,7 +234,7 @@ class Task:
         if self.child.status is None:
             return self.child.kill(signum)
         sent = False
-        for pid in descendants(os.getpid()) if self._pumps else ():
+        for pid in descendants(os.getpid()) if self._streaming else ():
             try:
                 if os.getpgid(pid) == self.child.pid:
                     os.kill(pid, signum)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rosin.shell.info import JobInfo
     from rosin.shell.log import ShellLog
     from rosin.shell.output import Output
+    from rosin.shell.pty import Pty
 
 #: Up to so many tasks get large pipes.
 _FEW_TASKS = 16
@@ -38,6 +39,8 @@ class Tasks:
         self._by_pid: dict[int, Task] = {}
         self._left = len(info.local_tasks)
         self.all = tasks
+        #: Terminals by task rank.
+        self.terminals: dict[int, Pty] = {}
         self.on_complete: Callable[[Task], None] | None = None
         self.on_output: Callable[[], None] | None = None
         self.on_pmi: Callable[[Task, str], None] | None = None
@@ -64,6 +67,9 @@ class Tasks:
             task_env = environment.task_environment(info, env, rank, localid)
             if gpus is not None:
                 task_env["CUDA_VISIBLE_DEVICES"] = gpus[localid]
+            terminal = self.terminals.get(rank)
+            if terminal is not None:
+                task_env["FLUX_TERMINUS_SESSION"] = str(rank)
             if pmi:
                 task_env["PMI_RANK"] = str(rank)
                 task_env["PMI_SIZE"] = str(info.ntasks)
@@ -80,11 +86,26 @@ class Tasks:
                     cpus=cpus[localid] if cpus else None,
                     stop=options.flag("stop-tasks-in-exec"),
                     large_pipes=len(info.local_tasks) <= _FEW_TASKS,
+                    terminal=terminal,
                 )
             except OSError as error:
                 raise start_error(task, info.node.hostname, error) from None
             assert task.child is not None
             self._by_pid[task.child.pid] = task
+            if terminal is not None:
+                self._connect(task, terminal)
+
+    def _connect(self, task: Task, terminal: Pty) -> None:
+        """The task's output is what comes out of its terminal, if that is captured: it has only stdout."""
+        assert task.child is not None
+        terminal.started(task.child.pid)
+        rank = str(task.rank)
+        self._output.eof("stderr", rank)
+        if not terminal.capture:
+            self._output.eof("stdout", rank)
+            return
+        terminal.on_data = lambda data: self._data(task, "stdout", data, False)
+        terminal.on_closed = lambda: self._data(task, "stdout", b"", True)
 
     def _bind(self) -> list[frozenset[int]] | None:
         """``cpu-affinity``: bind this shell to the job's cores; returns each task's own share, if any."""
@@ -154,6 +175,8 @@ class Tasks:
             task = self._by_pid.pop(pid, None)
             if task is not None and task.child is not None:
                 task.child.reaped(status)
+                if task.terminal is not None:
+                    task.terminal.exited(status)
                 self._check(task)
 
     def _check(self, task: Task) -> None:

@@ -7,19 +7,26 @@ import errno
 import os
 import signal
 import sys
-from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.job.output import write_all
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
+from rosin.job import ptydata
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosin.handle.flux import Flux
+    from rosin.handle.reactor import Timer
     from rosin.handle.rpc import RPC
 
 _DETACH_KEY = b"\x1d"  # Ctrl-]
+_SHOW_CURSOR = b"\033[?25h"
+#: Seconds between two looks whether the job's terminal still exists, since a job shell may be killed.
+_KEEPALIVE = 1.0
+#: Bytes that may be unanswered before reading pauses, so that a program holds back what is pasted into it.
+_WINDOW = 1 << 16
 
 
 def _window_size() -> dict[str, int]:
@@ -46,6 +53,10 @@ class PtyClient:
         self._attached = False
         self._closed = False
         self._saved: list[Any] | None = None
+        self._timer: Timer | None = None
+        self._pending = 0
+        self._reading = False
+        self._input_ended = False
         request = {"type": "attach", "mode": "rw", "winsize": _window_size()}
         self._rpc = handle.rpc(topic, request, rank, FLUX_RPC_STREAMING).then(self._arrived)
 
@@ -60,13 +71,15 @@ class PtyClient:
             return
         self._closed = True
         reactor = self._handle.reactor
-        if self._attached:
-            reactor.remove_fd(0)
+        self._read(False)
+        if self._timer is not None:
+            self._timer.cancel()
             reactor.remove_signal(signal.SIGWINCH)
         if self._saved is not None:
             import termios
 
             termios.tcsetattr(0, termios.TCSADRAIN, self._saved)
+            write_all(1, _SHOW_CURSOR)
 
     def _end(self, status: int, text: str | None = None) -> None:
         if self._closed:
@@ -83,16 +96,19 @@ class PtyClient:
                 message = rpc.get()
                 rpc.reset()
                 self._take(message)
+        except BrokenPipeError:
+            raise
         except OSError as exc:
             self._end(1, "No such session" if exc.errno == errno.ENOSYS else exc.strerror)
+        except FormatError as exc:
+            self._end(1, str(exc))
 
     def _take(self, message: dict[str, Any]) -> None:
         kind = message.get("type")
         if kind == "attach":
             self._start()
         elif kind == "data":
-            data = message["data"]
-            write_all(1, a2b_base64(data) if message.get("encoding") == "base64" else data.encode())
+            write_all(1, ptydata.decode(message))
         elif kind == "exit":
             self._end(message.get("status", 1), message.get("message"))
 
@@ -105,34 +121,57 @@ class PtyClient:
             import tty
 
             self._saved = termios.tcgetattr(0)
-            tty.setraw(0)
-        self._handle.reactor.add_fd(0, self._readable)
-        self._handle.reactor.add_signal(signal.SIGWINCH, self._resized)
+            tty.setraw(0, termios.TCSANOW)  # and keep what was typed ahead
+        reactor = self._handle.reactor
+        # A closed standard input is none; its descriptor may be our socket by now.
+        self._input_ended = sys.stdin is None
+        self._read(not self._input_ended)
+        reactor.add_signal(signal.SIGWINCH, self._resized)
+        self._timer = reactor.timer(_KEEPALIVE, lambda: self._send(ptydata.encode(b"")), _KEEPALIVE)
+
+    def _read(self, wanted: bool) -> None:
+        if wanted != self._reading:
+            self._reading = wanted
+            if wanted:
+                self._handle.reactor.add_fd(0, self._readable)
+            else:
+                self._handle.reactor.remove_fd(0)
 
     def _send(self, message: dict[str, Any]) -> None:
-        self._handle.rpc(self._topic, message, self._rank).then(self._answered)
+        self._handle.rpc(self._topic, message, self._rank).then(self._answered, 0)
 
-    def _answered(self, rpc: RPC) -> None:
+    def _type(self, data: bytes) -> None:
+        self._pending += len(data)
+        if self._pending >= _WINDOW:
+            self._read(False)
+        rpc = self._handle.rpc(self._topic, ptydata.encode(data), self._rank)
+        rpc.then(self._answered, len(data))
+
+    def _answered(self, rpc: RPC, size: int) -> None:
+        self._pending -= size
         try:
             rpc.get()
-        except OSError:
-            self._end(1, "remote pty disappeared")
+        except OSError as exc:
+            gone = exc.errno == errno.ENOSYS
+            self._end(1, "remote pty disappeared" if gone else "error writing to remote pty")
+            return
+        if self._pending < _WINDOW and not self._closed and not self._input_ended:
+            self._read(True)
 
     def _resized(self, _signum: int) -> None:
         self._send({"type": "resize", "winsize": _window_size()})
 
     def _readable(self, _revents: int) -> None:
-        data = os.read(0, 4096)
+        try:
+            data = os.read(0, 4096)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""  # the terminal is gone, or this is not its foreground job any more
         if not data:
-            self._handle.reactor.remove_fd(0)
+            self._input_ended = True
+            self._read(False)
         elif data[:1] == _DETACH_KEY:
             self._send({"type": "detach"})
         else:
-            self._send(_encoded(data))
-
-
-def _encoded(data: bytes) -> dict[str, str]:
-    try:
-        return {"type": "data", "data": data.decode()}
-    except UnicodeDecodeError:
-        return {"type": "data", "data": b2a_base64(data, newline=False).decode(), "encoding": "base64"}
+            self._type(data)

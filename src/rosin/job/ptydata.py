@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Bytes of a terminal in the messages between a job shell's pseudo terminal and its clients."""
+
+from __future__ import annotations
+
+from binascii import Error, a2b_base64, b2a_base64
+from typing import Any
+
+from rosin.errors import FormatError
+from rosin.rfc.payload import field
+
+
+def encode(data: bytes) -> dict[str, str]:
+    """A ``data`` message: text where the bytes are UTF-8 without NUL, which flux-core takes in no string."""
+    if b"\0" not in data:
+        try:
+            return {"type": "data", "data": data.decode()}
+        except UnicodeDecodeError:  # also where a character is cut by the end of a read
+            pass
+    return {"type": "data", "data": b2a_base64(data, newline=False).decode(), "encoding": "base64"}
+
+
+def decode(message: Any) -> bytes:
+    """The bytes of a ``data`` message. Raises FormatError."""
+    data = field(message, "data", str)
+    encoding = field(message, "encoding", str, "")
+    if not encoding:
+        return data.encode(errors="surrogatepass")
+    if encoding != "base64":
+        raise FormatError(f"pty data: unknown encoding {encoding!r}")
+    try:
+        return a2b_base64(data)
+    except (Error, ValueError):
+        raise FormatError("pty data: invalid base64") from None

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a shell serves beside the input and output of its tasks: the process table, terminals.
+
+Few jobs are ever asked for any of them, so each is loaded with its first request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rosin.shell.connection import ShellHandle
+    from rosin.shell.info import JobInfo
+    from rosin.shell.log import ShellLog
+    from rosin.shell.proctable import Proctable
+    from rosin.shell.service import ShellService
+    from rosin.shell.tasks import Tasks
+    from rosin.shell.terminus import Terminus
+
+
+class Services:
+    """The optional services of one shell."""
+
+    def __init__(
+        self, handle: ShellHandle, info: JobInfo, log: ShellLog, tasks: Tasks, service: ShellService
+    ) -> None:
+        """Opens the terminals of the ``pty`` option. Raises ShellError."""
+        self._h = handle
+        self._info = info
+        self._log = log
+        self._tasks = tasks
+        self._service = service
+        self._proctable: Proctable | None = None
+        self._terminus: Terminus | None = None
+        self._has_terminals = False
+        #: Called when nothing of this keeps the shell from ending any more.
+        self.on_idle: Callable[[], None] | None = None
+        service.families |= {"proctable": self._load_proctable, "terminus": self._load_terminus}
+        if info.options.get("pty") is not None:
+            tasks.terminals = self._load_terminus().open(info, log)
+            self._has_terminals = bool(tasks.terminals)
+
+    @property
+    def idle(self) -> bool:
+        """The shell may end: no terminal of a task waits to be read, no request for an answer."""
+        if self._has_terminals and self._terminus is not None and self._terminus.sessions:
+            return False
+        return self._proctable is None or not self._proctable.busy
+
+    def signalled(self, signum: int) -> None:
+        """The job got a signal."""
+        if self._terminus is not None:
+            self._terminus.signalled(signum)
+
+    def close(self) -> None:
+        """The shell ends: no client is left waiting."""
+        if self._proctable is not None:
+            self._proctable.close()
+        if self._terminus is not None:
+            self._terminus.close()
+
+    def _ended(self) -> None:
+        if self.on_idle is not None and self.idle:
+            self.on_idle()
+
+    def _load_proctable(self) -> None:
+        from rosin.shell.proctable import Proctable
+
+        self._proctable = Proctable(self._h, self._info, self._log, self._tasks.all, self._service)
+        self._proctable.on_idle = self._ended
+
+    def _load_terminus(self) -> Terminus:
+        from rosin.shell.terminus import Terminus
+
+        if self._terminus is None:
+            self._terminus = Terminus(self._h, self._info, self._service)
+            self._terminus.on_empty = self._ended
+        return self._terminus

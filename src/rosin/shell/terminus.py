@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The ``pty`` option, and the shell's terminal sessions: methods ``terminus.*`` of its service.
+
+A task with a terminal is session number RANK, with the method ``terminus.RANK`` for its clients. An
+interactive one is announced in ``shell.init``, so that whoever follows the job attaches to it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rosin.errors import FormatError
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field, int_field
+from rosin.shell.errors import ShellError
+from rosin.shell.pty import Pty
+from rosin.shell.service import LATER
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+    from rosin.shell.connection import ShellHandle
+    from rosin.shell.info import JobInfo
+    from rosin.shell.log import ShellLog
+    from rosin.shell.service import ShellService
+
+#: Signals after which a job is not expected to go on.
+_ENDING = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGALRM)
+
+
+class PtyOption:
+    """``pty``: ``ranks`` of the tasks with a terminal (None: all), ``interactive``, ``capture``."""
+
+    __slots__ = ("capture", "interactive", "ranks")
+
+    def __init__(self, value: Any) -> None:
+        """Raises ShellError."""
+        if not isinstance(value, dict):  # plain "-o pty"
+            value = {}
+        unknown = sorted(value.keys() - {"ranks", "capture", "interactive"})
+        if unknown:
+            raise ShellError(f"invalid shell pty option: pty.{unknown[0]} is unknown", component="pty")
+        self.interactive = _flag(value, "interactive", False)
+        self.capture = _flag(value, "capture", not self.interactive)
+        self.ranks = _ranks(value.get("ranks", 0 if self.interactive else "all"))
+
+
+def _flag(value: dict[str, Any], name: str, default: bool) -> bool:
+    flag = value.get(name, default)
+    if not isinstance(flag, int):
+        raise ShellError(
+            f"invalid shell pty option: pty.{name}: expected 0 or 1, got {flag!r}", component="pty"
+        )
+    return bool(flag)
+
+
+def _ranks(value: Any) -> Idset | None:
+    if value == "all":
+        return None
+    try:
+        if isinstance(value, (int, str)) and not isinstance(value, bool):
+            return Idset(str(value))
+    except FormatError as error:
+        raise ShellError(f"invalid shell pty option: pty.ranks: {error}", component="pty") from None
+    raise ShellError(
+        f"invalid shell pty option: pty.ranks: expected an idset, got {value!r}", component="pty"
+    )
+
+
+class Session:
+    """A terminal with the process in it."""
+
+    __slots__ = ("ctime", "name", "pty")
+
+    def __init__(self, name: str, pty: Pty) -> None:
+        self.name = name
+        self.pty = pty
+        self.ctime = time.time()
+
+
+class Terminus:
+    """The sessions of one shell, by number."""
+
+    def __init__(self, handle: ShellHandle, info: JobInfo, service: ShellService) -> None:
+        self._h = handle
+        self._rank = info.node.rank
+        self._service = service
+        self._name = f"{service.name}.terminus"
+        self._ctime = time.time()
+        self._kill_waits: list[Message] = []
+        self.sessions: dict[int, Session] = {}
+        #: Called when the last session is over.
+        self.on_empty: Callable[[], None] | None = None
+        methods: dict[str, Callable[[Message], Any]] = {
+            "list": self._list,
+            "kill": self._kill,
+            "kill-server": self._kill_server,
+            "disconnect": self._disconnect,
+        }
+        for name, method in methods.items():
+            service.methods[f"terminus.{name}"] = _own(method)
+
+    def open(self, info: JobInfo, log: ShellLog) -> dict[int, Pty]:
+        """The terminals that the ``pty`` option asks for, by task rank; adds to the ``shell.init`` event what
+        clients need to know. Raises ShellError."""
+        option = PtyOption(info.options.get("pty"))
+        ranks = [rank for rank in info.local_tasks if option.ranks is None or rank in option.ranks]
+        if option.interactive and info.rank == 0 and 0 not in ranks:
+            log.warn("adding pty to rank 0 for interactive support", "pty")
+            ranks.append(0)
+        for rank in ranks:
+            attachable = option.interactive and rank == 0
+            # Only the first task can be attached to, so the others' output is lost unless it is captured.
+            capture = option.capture or rank != 0
+            try:
+                pty = Pty(self._h, capture=capture, wait=attachable)
+            except OSError as error:
+                raise ShellError(f"task {rank}: no terminal: {error.strerror}", component="pty") from None
+            self._add(rank, Session(f"task{rank}", pty))
+        if option.interactive and 0 in ranks:
+            info.announcement["pty"] = "terminus.0"
+            if option.capture:
+                info.announcement["capture"] = 1
+        return {rank: session.pty for rank, session in self.sessions.items()}
+
+    def _add(self, number: int, session: Session) -> None:
+        self.sessions[number] = session
+        self._service.methods[f"terminus.{number}"] = _own(session.pty.request)
+        session.pty.on_complete = lambda: self._remove(number)
+
+    def _remove(self, number: int) -> None:
+        del self.sessions[number]
+        del self._service.methods[f"terminus.{number}"]
+        if self.sessions:
+            return
+        waits, self._kill_waits = self._kill_waits, []
+        for msg in waits:
+            self._h.respond(msg)
+        if self.on_empty is not None:
+            self.on_empty()
+
+    def signalled(self, signum: int) -> None:
+        """The job got a signal: after most of them it need not wait for clients."""
+        if signum in _ENDING:
+            for session in list(self.sessions.values()):
+                session.pty.release()
+
+    def close(self) -> None:
+        """The shell ends."""
+        for session in self.sessions.values():
+            session.pty.close()
+        self.sessions.clear()
+
+    # --- requests
+
+    def _list(self, _msg: Message) -> dict[str, Any]:
+        sessions = [
+            {
+                "id": number,
+                "name": session.name,
+                "clients": len(session.pty.clients),
+                "pid": session.pty.pid,
+                "exited": int(session.pty.status is not None),
+                "ctime": session.ctime,
+            }
+            for number, session in self.sessions.items()
+        ]
+        server = {"service": self._name, "rank": self._rank, "ctime": self._ctime}
+        return {"sessions": sessions, "server": server}
+
+    def _kill(self, msg: Message) -> Any:
+        number = field(msg.args, "id", int)
+        signum = int_field(msg.args, "signal", 1, signal.NSIG - 1)
+        wait = field(msg.args, "wait", (int, bool), 0)
+        session = self.sessions.get(number)
+        if session is None:
+            raise OSError(errno.ENOENT, f"no session {number}")
+        if wait:
+            session.pty.watch_exit(msg)
+        self._signal(session, signum)
+        return LATER if wait else None
+
+    def _kill_server(self, msg: Message) -> Any:
+        if not self.sessions:
+            return None
+        self._kill_waits.append(msg)
+        for session in list(self.sessions.values()):
+            self._signal(session, signal.SIGKILL)
+        return LATER
+
+    def _signal(self, session: Session, signum: int) -> None:
+        session.pty.kill(signum)
+        session.pty.release()
+
+    def _disconnect(self, msg: Message) -> Any:
+        for session in self.sessions.values():
+            session.pty.disconnected(msg.sender)
+        return LATER
+
+
+def _own(method: Callable[[Message], Any]) -> Callable[[Message], Any]:
+    """Only the job's user may type into its terminals, not even the owner of the instance."""
+
+    def checked(msg: Message) -> Any:
+        if msg.userid != os.getuid():
+            raise OSError(errno.EPERM, "only the job's user may use its terminals")
+        return method(msg)
+
+    return checked
