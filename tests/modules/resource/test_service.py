@@ -39,6 +39,7 @@ async def first(h, topic, count, payload=None):
     return rpc, stream, [await anext(stream) for _ in range(count)]
 
 
+@pytest.mark.rfc(44, "define", "define-after-R")
 async def test_discovery(kvs):
     async with Instance(modules=[kvs, "resource"]) as inst:
         h = await inst.connect()
@@ -111,6 +112,7 @@ async def test_bad_configuration_refuses_to_load(kvs, table, text):
         assert info.value.errno == errno.EINVAL
 
 
+@pytest.mark.rfc(28, "request", "first", "up-first", "up-down", "expiration")
 async def test_availability_of_four_nodes(kvs, groups):
     async with four_nodes(kvs, groups, exclude="node3") as inst:
         h = await inst.connect()
@@ -141,6 +143,7 @@ async def test_availability_of_four_nodes(kvs, groups):
         assert json.loads(kvs.data["resource.R"])["execution"]["expiration"] == 5000.0
 
 
+@pytest.mark.rfc(28, "shrink")
 async def test_discovered_ranks_that_go_away_shrink(kvs, groups):
     async with Instance(modules=[kvs, groups, "resource"]) as inst:
         h = await inst.connect()
@@ -151,6 +154,7 @@ async def test_discovered_ranks_that_go_away_shrink(kvs, groups):
         assert await anext(stream) == {"down": "0", "shrink": "0"}
 
 
+@pytest.mark.rfc(28, "disconnect")
 async def test_only_one_may_acquire(kvs, groups):
     async with four_nodes(kvs, groups) as inst:
         one, two = await inst.connect(), await inst.connect()
@@ -211,6 +215,7 @@ async def test_failed_commit_changes_nothing(kvs, groups):
 
 
 @pytest.mark.parametrize("clean", [True, False])
+@pytest.mark.rfc(44, "kept", "remap")
 async def test_drain_survives_restart_on_its_host(kvs, groups, clean):
     async with four_nodes(kvs, groups) as inst:
         h = await inst.connect()
@@ -235,6 +240,7 @@ async def test_excluded_ranks_are_undrained(kvs, groups):
         assert eventlog.decode(kvs.data["resource.eventlog"])[-1].name == "undrain"
 
 
+@pytest.mark.rfc(44, "journal-request", "journal-events", "sentinel", "journal-R", "cancel")
 async def test_journal(kvs, groups):
     async with four_nodes(kvs, groups) as inst:
         h = await inst.connect()

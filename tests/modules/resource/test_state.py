@@ -51,6 +51,7 @@ def test_targets():
 
 
 @pytest.mark.parametrize(("overwrite", "expected"), [(0, (5.0, "old")), (1, (5.0, "new")), (2, (9.0, "new"))])
+@pytest.mark.rfc(44, "overwrite")
 def test_overwrite(overwrite, expected):
     """RFC 44: 0 changes nothing, 1 the reason, 2 reason and time."""
     state = DrainState(HOSTS)
@@ -150,6 +151,7 @@ def event(timestamp, name="online"):
 
 
 @given(st.integers(1, 6), st.integers(0, 20))
+@pytest.mark.rfc(44, "truncate")
 def test_journal_is_bounded(limit, count):
     journal = Journal([event(n) for n in range(1, count + 1)], limit)
     kept = list(journal)

@@ -91,6 +91,7 @@ async def test_feasibility(world, spec):
         await fails(errno.EINVAL, w.h.rpc("feasibility.check", {}))
 
 
+@pytest.mark.rfc(28, "only-up", "no-exception", "shrink-precedence")
 async def test_resources_come_and_go(world, spec, make_r):
     async with world(R=make_r(2, 2), up="") as w:
         w.alloc(1, spec(nodes=2))
@@ -114,6 +115,7 @@ async def test_resources_come_and_go(world, spec, make_r):
         assert (await w.answer())["type"] == DENY
 
 
+@pytest.mark.rfc(28, "properties")
 async def test_property_add_makes_a_job_feasible(world, spec, make_r):
     async with world(R=make_r(2, 2), up="0-1") as w:
         constrained = spec(constraints={"properties": ["ssd"]})
@@ -197,6 +199,7 @@ async def test_expiration(world, spec):
         await fails(errno.EINVAL, w.h.rpc("sched.expiration", {"id": 1, "expiration": -1.0}))
 
 
+@pytest.mark.rfc(28, "error")
 async def test_no_more_news_of_resources_stops_scheduling(world, spec):
     async with world() as w:
         w.changes.put_nowait(None)

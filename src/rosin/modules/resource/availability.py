@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rosin.rfc.acquire import transition
 from rosin.rfc.idset import Idset
 
 _NONE = Idset()
@@ -76,13 +77,9 @@ class Acquisition:
         """Return the response that tells what changed since the last one, or None when nothing did."""
         state = self._state
         now = self._valid - state.down - state.exclude
-        came, went = now - self.up, self.up - now
+        gone = (state.lost & self._valid) - self._removed if state.shrinks else _NONE
+        change = transition(self.up, now, gone)
         self.up = now
-        message = {name: ids.encode() for name, ids in (("up", came), ("down", went)) if ids}
-        if state.shrinks:
-            gone = (state.lost & self._valid) - self._removed
-            if gone:
-                self._removed |= gone
-                self._valid -= gone
-                message["shrink"] = gone.encode()
-        return message or None
+        self._removed |= gone
+        self._valid -= gone
+        return change.encode() or None

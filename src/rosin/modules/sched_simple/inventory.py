@@ -65,14 +65,14 @@ class Inventory:
             self._known[key] = mask
         return mask
 
-    def change_properties(self, add: Mapping[str, str], remove: Mapping[str, str]) -> None:
-        """Give and take properties of nodes (RFC 28): name -> idset of ranks. Raises FormatError."""
+    def change_properties(self, add: Mapping[str, Idset], remove: Mapping[str, Idset]) -> None:
+        """Give and take properties of nodes (RFC 28): name -> ranks."""
         R = self._rset.encode()
         properties = {name: Idset(ranks) for name, ranks in self._rset.get_properties().items()}
         for name, ranks in add.items():
-            properties[name] = properties.get(name, Idset()) | (Idset(ranks) & self._rset.ranks())
+            properties[name] = properties.get(name, Idset()) | (ranks & self._rset.ranks())
         for name, ranks in remove.items():
-            properties[name] = properties.get(name, Idset()) - Idset(ranks)
+            properties[name] = properties.get(name, Idset()) - ranks
         R["execution"]["properties"] = {name: ranks.encode() for name, ranks in properties.items() if ranks}
         self._rset = ResourceSet.decode(R)
         self._groups.clear()

@@ -22,6 +22,7 @@ from rosin.modules.sched_simple.pool import InfeasibleError
 from rosin.modules.sched_simple.queue import PendingJob, Queue
 from rosin.modules.sched_simple.request import from_jobspec
 from rosin.rfc import fluid, treeobj
+from rosin.rfc.acquire import Change
 from rosin.rfc.idset import Idset
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field
@@ -105,20 +106,17 @@ class SchedSimple(BrokerModule):
         )
         self.resources.pool.mark_down(self.resources.pool.valid)
 
-    def _update(self, change: dict[str, Any]) -> None:
+    def _update(self, response: dict[str, Any]) -> None:
         """Apply a response of ``resource.acquire``: ``up`` before ``down``, ``shrink`` last."""
-        resources = self.resources
-        resources.pool.mark_up(resources.nodes(field(change, "up", str, "")))
-        resources.pool.mark_down(resources.nodes(field(change, "down", str, "")))
-        if "shrink" in change:
-            resources.pool.shrink(resources.nodes(field(change, "shrink", str)))
-        if "property-add" in change or "property-remove" in change:
-            resources.change_properties(
-                field(change, "property-add", dict, {}), field(change, "property-remove", dict, {})
-            )
-        expiration = field(change, "expiration", float, -1.0)
-        if expiration >= 0.0:
-            resources.expiration = expiration
+        resources, change = self.resources, Change.decode(response)
+        resources.pool.mark_up(resources.nodes(change.up))
+        resources.pool.mark_down(resources.nodes(change.down))
+        if change.shrink:
+            resources.pool.shrink(resources.nodes(change.shrink))
+        if change.add or change.remove:
+            resources.change_properties(change.add, change.remove)
+        if change.expiration is not None:
+            resources.expiration = change.expiration
         self.call_soon_once(self._schedule)
 
     # -- what is in use (RFC 27 hello) --
