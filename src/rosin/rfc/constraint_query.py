@@ -2,8 +2,8 @@
 """Constraint queries (RFC 35): ``-host:a (name:x or state:run)`` to an RFC 31 object.
 
 AND binds tighter than OR, also where white space stands for it; flux-core's parser reads ``a b|c d`` as
-``(a b|c) d`` there. ``and``, ``or`` and ``not``, or all in capitals as flux-core allows, are words only when
-nothing else is attached to them. Lists of one operator in another are flattened.
+``(a b|c) d`` there. ``and``, ``or`` and ``not`` are words only when nothing else is attached to them.
+Lists of one operator in another are flattened.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_DEPTH = 64
 
 _SPACE = " \t\r\n\f\v"
 _ENDS_WORD = _SPACE + "()|&\"'"
-_WORDS = {"and": "&", "or": "|", "not": "!", "AND": "&", "OR": "|", "NOT": "!"}
+_WORDS = {"and": "&", "or": "|", "not": "!"}
 
 
 def parse(
@@ -171,13 +171,15 @@ def _tokens(query: str) -> list[tuple[str, str, int]]:
             if character in "\"'":
                 if not text:
                     raise FormatError(f"query: empty term at column {start + 1}")
+                if text.endswith(":"):
+                    raise FormatError(f"query: missing argument to '{text}' at column {start + 1}")
             elif text in _WORDS:
                 tokens.append((_WORDS[text], text, start + 1))
                 continue
             elif text.endswith(":"):
                 while at < len(query) and query[at] in _SPACE:
                     at += 1
-                if at == len(query) or query[at] in "()|&":
+                if at == len(query) or query[at] in "()|&-":
                     raise FormatError(f"query: missing argument to '{text}' at column {start + 1}")
                 operand, at = _operand(query, at)
                 text += operand
