@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 19: FLUIDs."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,6 +47,8 @@ F58 = {
 EMOJI = {57: "🙊", 1234: "😁👌", 1888: "😆🐻", 4369: "😊🌀", 65535: "💁📚", 4294967295: "😳🏪🍖🍸"}
 
 
+@pytest.mark.rfc_vectors(19)
+@pytest.mark.rfc(19, "decimal", "f58", "hex", "dothex", "words", "emoji", "emoji-order", "decoding-order")
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_vectors(row):
     number = int(row[0])
@@ -55,20 +59,40 @@ def test_vectors(row):
     assert fluid.encode(number) == row[1]
 
 
-def test_more_f58_and_emoji():
-    assert {n: fluid.encode(n, "f58") for n in F58} == F58
-    assert {n: fluid.encode(n, "emoji") for n in EMOJI} == EMOJI
-    assert {fluid.parse(text): text for text in F58.values()} == F58
-    assert {fluid.parse(text): text for text in EMOJI.values()} == EMOJI
+@pytest.mark.rfc_vectors(19)
+@pytest.mark.rfc(19, "f58", "emoji")
+@pytest.mark.parametrize(
+    ("number", "form", "text"),
+    [(n, "f58", t) for n, t in F58.items()] + [(n, "emoji", t) for n, t in EMOJI.items()],
+)
+def test_more_f58_and_emoji(number, form, text):
+    assert fluid.encode(number, form) == text
+    assert fluid.parse(text) == number
 
 
+@pytest.mark.rfc(19, "emoji-selection", "emoji-order")
+def test_the_table_of_emoji():
+    from rosin.rfc.fluid_emoji import EMOJI as TABLE
+
+    assert len(TABLE) == len(set(TABLE)) == 576
+    assert {character.encode()[:2] for character in TABLE} == {b"\xf0\x9f"}
+    assert TABLE[:2] == "😃😄"
+
+
+@pytest.mark.rfc_vectors(19)
+@pytest.mark.rfc(19, "f58-ascii", "decoding-order")
+@pytest.mark.parametrize(
+    ("text", "number"), [("f111", 0), ("a.b.c.d", 2814797012533261), ("1.2.3.4", 281483566841860)]
+)
+def test_forms_that_are_not_written(text, number):
+    assert fluid.parse(text) == number
+
+
+@pytest.mark.rfc(19, "f58-ascii", "whitespace", "decoding-order")
 @pytest.mark.parametrize(
     ("text", "number"),
     [
-        ("f111", 0),
-        ("a.b.c.d", 2814797012533261),
         ("A.B.C.D", 2814797012533261),
-        ("1.2.3.4", 281483566841860),
         ("job.0000.0000.0000.0001", 1),
         ("  42\n", 42),
         (" ƒ2 ", 1),
@@ -82,11 +106,24 @@ def test_liberal_forms(text, number):
     assert fluid.parse(text) == number
 
 
+@pytest.mark.rfc_vectors(19)
+@pytest.mark.rfc(19, "decoding-order")
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "boo", "f", "-1", "f0", "fO", "fI", "fl", "0.0.0", "0.0.0.0.0", "0.0.0.g", ".0.0.0"),
+        *("a-b-c--d-e-f", "😀", "18446744073709551616"),
+    ],
+)
+def test_invalid_vectors(text):
+    with pytest.raises(FormatError, match="not a valid job id"):
+        fluid.parse(text)
+
+
 @pytest.mark.parametrize(
     "text",
     [
         *(
-            "",
             " ",
             "boo",
             "f",
@@ -120,12 +157,51 @@ def test_round_trip(number, form):
     assert fluid.parse(fluid.encode(number, form)) == number
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "it is empty"),
+        ("  f0", "'0' at column 4 is no base58 digit"),
+        ("ƒ", "no digits after 'ƒ'"),
+        ("f" + "1" * 13, "it has more than 12 digits"),
+        ("fjpXCZedGfVR", "it does not fit into 64 bits"),
+        ("12a4", "'a' at column 3 is no decimal digit"),
+        ("-1", "it is negative"),
+        ("0x", "no digits after '0x'"),
+        ("0xfg", "'g' at column 4 is no hex digit"),
+        ("0x" + "1" * 17, "it does not fit into 64 bits"),
+        ("0.0.0", "expected 4 groups of hex digits between periods, got 3"),
+        ("job.1.2.3.xx", "expected 1 to 4 hex digits at column 11, got 'xx'"),
+        ("a-b", "expected 6 words, got 2"),
+        ("academy-x-academy--academy-academy-academy", "unknown word 'x'"),
+        ("amen-amen-amen--amen-amen-amen", "it does not fit into 64 bits"),
+        ("😃x", "'x' at column 2 is no emoji digit"),
+        ("😄" * 8, "it does not fit into 64 bits"),
+        ("1" * 257, "it is longer than 256 characters"),
+    ],
+)
+def test_errors_tell_why(text, why):
+    with pytest.raises(FormatError) as caught:
+        fluid.parse(text)
+    assert str(caught.value).endswith(f" is not a valid job id: {why}")
+
+
+@pytest.mark.parametrize("unit", ["1", "f", "ƒ1", "0x", "a-", "1.", "😄", " ", "\n", "\ud800"])
+def test_hostile_text_takes_no_time(unit):
+    with pytest.raises(FormatError, match="not a valid job id") as caught:
+        fluid.parse(unit * ((1 << 20) // len(unit)))
+    assert len(str(caught.value)) < 500
+
+
 @given(st.text())
 def test_any_text_is_an_id_or_refused(text):
     try:
         assert 0 <= fluid.parse(text) < 2**64
     except FormatError as error:
-        assert "not a valid job id" in str(error)  # noqa: PT017
+        fault = str(error)
+    else:
+        return
+    assert "not a valid job id: " in fault
 
 
 @pytest.mark.parametrize("number", [-1, 2**64])
@@ -139,6 +215,7 @@ def test_encode_refuses_an_unknown_form():
         fluid.encode(1, "roman")
 
 
+@pytest.mark.rfc(19, "layout")
 def test_generator_lays_out_its_fields():
     gen = fluid.Generator(15451, 401210253, now_ms=1000)
     ids = [gen.next(1001) for _ in range(47)]
@@ -154,6 +231,7 @@ def test_generator_starts_at_its_timestamp_on_first_use():
     assert gen.timestamp(1_700_000_000_010) == 510
 
 
+@pytest.mark.rfc(19, "unique", "sequence")
 def test_generator_never_waits_nor_repeats():
     gen = fluid.Generator(1)
     ids = [gen.next(0) for _ in range(3000)]
@@ -162,12 +240,53 @@ def test_generator_never_waits_nor_repeats():
     assert ids[1024] == (1 << 24 | 1 << 10)
 
 
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=200), st.integers(0, 2**14 - 1))
-def test_ids_increase_whatever_the_clock_does(clock, genid):
-    gen = fluid.Generator(genid, 7)
-    ids = [gen.next(now) for now in clock]
-    assert ids == sorted(set(ids))
+# Steps of a clock in milliseconds: mostly a few on, at times far on or back, as when somebody sets it.
+STEPS = st.one_of(
+    st.integers(0, 2),
+    st.just(0),
+    st.integers(-(10**6), 10**6),
+    st.integers(-(10**12), 10**9),
+)
+
+
+@pytest.mark.rfc(19, "unique", "ordered", "layout")
+@given(
+    st.lists(st.tuples(STEPS, st.integers(1, 40)), min_size=1, max_size=60),
+    st.integers(0, 2**14 - 1),
+    st.none() | st.integers(0, 10**12),
+)
+def test_ids_increase_whatever_the_clock_does(steps, genid, start):
+    now = 1_700_000_000_000
+    gen = fluid.Generator(genid, 7, start and now - start)
+    ids = []
+    for step, count in steps:
+        now += step
+        shown = gen.timestamp(now)
+        for _ in range(count):
+            ids.append(gen.next(now))
+        assert gen.timestamp(now) >= max(shown, fluid.timestamp(ids[-1]))
+    assert all(a < b for a, b in itertools.pairwise(ids))
     assert {i >> 10 & 0x3FFF for i in ids} == {genid}
+    # An instance that starts again behind the largest of its ids repeats none.
+    again = fluid.Generator(genid, fluid.timestamp(ids[-1]) + 1)
+    assert again.next(now - 10**9) > ids[-1]
+
+
+@pytest.mark.rfc(19, "sequence")
+def test_a_generator_whose_clock_stands_still():
+    gen = fluid.Generator(3, 100, now_ms=0)
+    ids = [gen.next(0) for _ in range(5000)]
+    assert ids == sorted(set(ids))
+    assert fluid.timestamp(ids[-1]) == 100 + 4  # ahead of the clock, by as little as there is
+    assert gen.next(1) == ids[-1] + 1  # until the clock has caught up
+    assert gen.next(10) == 110 << 24 | 3 << 10
+
+
+@pytest.mark.rfc(19, "unique")
+def test_generators_at_the_same_time():
+    gens = [fluid.Generator(genid, 5, now_ms=0) for genid in (0, 1, 2, 16383)]
+    ids = [gen.next(n // 700) for n in range(20_000) for gen in gens]
+    assert len(set(ids)) == 80_000
 
 
 def test_generator_limits():

@@ -56,14 +56,19 @@ def encode(fluid: int, form: str = "f58") -> str:
 
 
 def parse(text: str) -> int:
-    """Return the FLUID that *text* writes in any form, blanks around it ignored. Raises FormatError."""
+    """Return the FLUID that *text* writes in any form, blanks around it ignored. FormatError tells why not.
+
+    A flux-core job id may also have a sign in decimal, and an F58 id that overflows there wraps around;
+    neither is taken here.
+    """
     s = text.strip()
     if 0 < len(s) <= _MAX_TEXT:
         value = _parse(s)
         if value is not None and value <= MAX_FLUID:
             return value
-    shown = text if len(text) <= 60 else text[:57] + "..."
-    raise FormatError(f"fluid: {shown!r} is not a valid job id")
+    from rosin.rfc.fluid_error import invalid
+
+    raise invalid(text, _B58, _MAX_TEXT)
 
 
 def _parse(s: str) -> int | None:
