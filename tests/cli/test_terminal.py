@@ -90,8 +90,9 @@ def test_job_control_of_a_shell_inside(terminal):
         screen.expect("up\r\n")
         screen.send("\x1a")
         screen.expect("Stopped")
-        screen.send("jobs; kill %1; exit 0\r")
-        screen.expect("Stopped")
+        screen.send("kill -KILL %1; wait; echo gone\r")
+        screen.expect("gone\r\n")
+        screen.send("exit 0\r")
         assert screen.wait() == 0
         assert "no job control" not in screen.seen
 
@@ -100,7 +101,7 @@ def test_detach_and_attach_again(run, terminal, rosin):
     with run(READY + "while read x; do echo got $x; test $x = end && exit; done", "-v") as screen:
         jobid = screen.expect("\r").split()[1]
         screen.expect("ready")
-        screen.send("\x1d")
+        screen.send("\x1c")
         screen.expect("[detached: Client requested detach]")
         assert screen.wait() == 0
     assert rosin("jobs", "-no", "{status}", jobid).out == "RUN\n"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rosin.handle.reactor import Timer
     from rosin.handle.rpc import RPC
 
-_DETACH_KEY = b"\x1d"  # Ctrl-]
+_DETACH_KEY = b"\x1c"  # Control-Backslash, as in flux-core
 _SHOW_CURSOR = b"\033[?25h"
 #: Seconds between two looks whether the job's terminal still exists, since a job shell may be killed.
 _KEEPALIVE = 1.0
@@ -41,8 +41,8 @@ def _window_size() -> dict[str, int]:
 class PtyClient:
     """Copies between this terminal and the job's.
 
-    ``ended(attached, status)`` is called once, when the job's terminal has gone or could not be had. Ctrl-]
-    detaches.
+    ``ended(attached, status)`` is called once, when the job's terminal has gone or could not be had. The
+    key Control-Backslash detaches.
     """
 
     def __init__(self, handle: Flux, topic: str, rank: int, ended: Callable[[bool, int], None]) -> None:
