@@ -334,19 +334,72 @@ class SecondMirror(Mirror):
     name = "second-mirror"
 
 
-async def test_a_module_that_others_follow_cannot_be_removed() -> None:
-    async with Instance([Echo, Mirror, SecondMirror]) as inst:
+def loaded(inst: Instance) -> list[str]:
+    return [name for name, module in inst.broker.modules.items() if not module.builtin]
+
+
+@pytest.mark.parametrize("topic", ["module.remove", "echo.shutdown"])
+async def test_a_module_takes_those_along_that_follow_it(topic: str) -> None:
+    async with Instance([Echo, Mirror]) as inst:
+        await inst.broker.load_class(SecondMirror, ["x"])
         h = await inst.connect()
-        text = "module echo is in use by second-mirror, mirror-of-echo: to be removed first, in this order"
-        for topic, payload in (("module.remove", {"name": "echo"}), ("echo.shutdown", None)):
-            with pytest.raises(OSError, match=text) as info:
-                await h.rpc(topic, payload)
-            assert info.value.errno == errno.EBUSY
-        assert await h.rpc("echo.plain", {}) is not None
-        for name in ("second-mirror", "mirror-of-echo", "echo"):
-            await h.rpc("module.remove", {"name": name})
-        listed = [module["name"] for module in (await h.rpc("module.list"))["mods"]]
-        assert "echo" not in listed
+        if topic == "module.remove":
+            await h.rpc(topic, {"name": "echo"})
+        else:
+            h.rpc(topic)
+            await h.rpc("module.list")
+        await inst.settle()
+        assert loaded(inst) == []
+        for name in ("echo", "second-mirror"):
+            with pytest.raises(OSError, match="No service matching") as info:
+                await h.rpc(f"{name}.ping", {})
+            assert info.value.errno == errno.ENOSYS
+        assert any("mirror-of-echo ends with echo, which it follows" in line for line in inst.logged())
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo", "mirror-of-echo", "second-mirror"]
+        assert inst.broker.modules["second-mirror"].args == ["x"]
+
+
+async def test_a_follower_that_was_removed_for_its_own_sake_does_not_come_back() -> None:
+    async with Instance([Echo, Mirror, SecondMirror]) as inst:
+        await inst.broker.remove("second-mirror")
+        await inst.broker.remove("echo")
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo", "mirror-of-echo"]
+
+
+class Third(Mirror):
+    """Follows two others, one of which follows the other."""
+
+    name = "third"
+    follows = ("echo", "mirror-of-echo")
+
+    async def start(self) -> None:
+        if self.args:
+            raise OSError(errno.EIO, "not today")
+
+
+async def test_a_follower_of_two_comes_back_with_the_second() -> None:
+    async with Instance([Echo, Mirror, Third]) as inst:
+        await inst.broker.remove("mirror-of-echo")
+        assert loaded(inst) == ["echo"]
+        await inst.broker.remove("echo")
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo"]
+        await inst.broker.load_class(Mirror)
+        assert loaded(inst) == ["echo", "mirror-of-echo", "third"]
+        await inst.broker.remove("echo")
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo", "mirror-of-echo", "third"]
+
+
+async def test_a_follower_that_fails_to_come_back_is_logged() -> None:
+    async with Instance([Echo, Third]) as inst:
+        inst.broker.modules["third"].args = ["fail"]
+        await inst.broker.remove("echo")
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo"]
+        assert any("third does not come back" in line and "not today" in line for line in inst.logged())
 
 
 @pytest.mark.parametrize("name", ["job-manager", "resource", "kvs"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rosin.constants import FLUX_CORE_VERSION, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_CORE_VERSION, FLUX_JOB_STATE_INACTIVE, FLUX_RPC_STREAMING
 from rosin.handle import Flux
 from rosin.job.events import event_wait
 from rosin.job.submission import submit
@@ -118,3 +118,16 @@ def test_a_client_can_be_the_scheduler() -> None:
         for id in jobs:
             assert event_wait(user, id, "alloc").context == {"annotations": {"sched": {"note": "mine"}}}
             event_wait(user, id, "clean")
+
+
+@pytest.mark.parametrize("name", ["kvs", "job-manager", "resource", "content"])
+def test_a_reloaded_service_still_ends_after_those_that_need_it(tmp_path: Path, name: str) -> None:
+    with RealInstance("-S", f"statedir={tmp_path}/state") as instance, Flux(instance.uri) as h:
+        h.rpc("module.remove", {"name": name}).get()
+        h.rpc("module.load", {"path": name, "args": []}).get()
+        id = submit(h, from_command(["true"], environment={"PATH": os.environ["PATH"]}))
+        h.rpc("job-manager.drain", {}).get()
+    assert instance.stderr == ""
+    with RealInstance("-S", f"statedir={tmp_path}/state") as instance, Flux(instance.uri) as h:
+        request = {"id": id, "attrs": ["state"]}
+        assert h.rpc("job-list.list-id", request).get()["job"]["state"] == FLUX_JOB_STATE_INACTIVE

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.attrs import Attributes
 from rosin.broker.clock import Clock
+from rosin.broker.followers import Followers
 from rosin.broker.loader import find
 from rosin.broker.logring import LogRing
 from rosin.broker.router import Router
@@ -54,6 +55,7 @@ class Broker:
         self.turn = Turn()
         self.router = Router(rank, size)
         self.ring = LogRing()
+        self.followers = Followers(self)
         self.modules: dict[str, BrokerModule] = {}
         self.event_seq = 0
         self.state: StateMachine | None = None
@@ -163,35 +165,28 @@ class Broker:
         except BaseException:
             self._unload(module)
             raise
+        self.followers.forget(name)
+        await self.followers.bring_back()
         return module
 
-    async def remove(self, name: str) -> None:
-        """Stop and unload a module.
+    async def remove(self, name: str, *, keep: bool = False) -> None:
+        """Stop and unload a module, after those that follow it; ``keep``: it comes back with what it follows.
 
-        Raises OSError: ENOENT not loaded, EINPROGRESS already stopping, EBUSY other modules follow it.
+        Raises OSError: ENOENT not loaded, EINPROGRESS already stopping.
         """
         module = self.modules.get(name)
         if module is None or module.builtin:
             raise OSError(errno.ENOENT, f"module {name} is not loaded")
         if module.stopping:
             raise OSError(errno.EINPROGRESS, f"module {name} is already being removed")
-        self.check_unused(name)
         module.stopping = True
+        if not keep:
+            self.followers.forget(name)
         try:
+            await self.followers.remove(name)
             await module._stop()
         finally:
             self._unload(module)
-
-    def followers(self, name: str) -> list[str]:
-        """The modules that follow the module *name*, the newest first."""
-        return [user.module_name for user in self.modules.values() if name in user.follows][::-1]
-
-    def check_unused(self, name: str) -> None:
-        """Raise OSError EBUSY when modules are loaded that follow the module *name*."""
-        users = self.followers(name)
-        if users:
-            text = f"module {name} is in use by {', '.join(users)}: to be removed first, in this order"
-            raise OSError(errno.EBUSY, text)
 
     def _unload(self, module: BrokerModule) -> None:
         self.remove_peer(module)

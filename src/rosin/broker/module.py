@@ -59,7 +59,7 @@ class BrokerModule(Peer):
     name: ClassVar[str] = ""
     #: Service names registered besides the module's own.
     services: ClassVar[tuple[str, ...]] = ()
-    #: Modules whose state this one mirrors: they cannot be removed before it.
+    #: Modules whose state this one mirrors: when one of them is removed, this one goes before it.
     follows: ClassVar[tuple[str, ...]] = ()
     #: Part of the broker itself: not in the module list, cannot be removed.
     builtin: ClassVar[bool] = False
@@ -386,7 +386,6 @@ class BrokerModule(Peer):
     @request_handler("shutdown")
     def _shutdown(self, _msg: Message) -> Any:
         if not self.builtin:
-            self.broker.check_unused(self.module_name)
             self.broker.create_task(self.broker.remove(self.module_name))
         return DEFERRED
 

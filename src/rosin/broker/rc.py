@@ -84,15 +84,19 @@ async def post_event(h: ModuleHandle, name: str, context: dict[str, object], tim
 
 
 async def rc3(broker: Broker, h: ModuleHandle) -> None:
-    """Note the clean end and remove the modules, the newest first, and none before those that follow it."""
+    """Note the clean end and remove the modules: first those that were added, the newest before the others.
+
+    The usual ones go in their order even if one of them was loaded again in the meantime.
+    """
     if "kvs" in broker.modules:
         try:
             await post_event(h, "finish", {"version": 1}, broker.clock.now())
         except OSError as exc:
             broker.log(3, "broker", f"rc3: admin.eventlog: {exc.strerror}")
     names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
+    names.sort(key=lambda name: -MODULES.index(name) if name in MODULES else -len(MODULES))
     while names:
-        name = next((name for name in names if not broker.followers(name)), names[0])
+        name = next((name for name in names if not broker.followers.of(name)), names[0])
         names.remove(name)
         try:
             await broker.remove(name)
