@@ -257,7 +257,7 @@ STEPS = st.one_of(
 )
 def test_ids_increase_whatever_the_clock_does(steps, genid, start):
     now = 1_700_000_000_000
-    gen = fluid.Generator(genid, 7, start and now - start)
+    gen = fluid.Generator(genid, 7, None if start is None else now - start)
     ids = []
     for step, count in steps:
         now += step

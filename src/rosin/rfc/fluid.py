@@ -143,7 +143,7 @@ def _parse_words(s: str) -> int | None:
         from rosin.rfc.fluid_words import WORDS
 
         _word_value.update((word, value) for value, word in enumerate(WORDS))
-    words = "".join([c if c.isalpha() else " " for c in s.lower()]).split()
+    words = "".join([c if c.isascii() and c.isalpha() else " " for c in s]).lower().split()
     if len(words) != 6:
         return None
     try:

@@ -69,7 +69,7 @@ def _dothex_fault(body: str, start: int) -> str:
 def _words_fault(body: str) -> str:
     from rosin.rfc.fluid_words import WORDS
 
-    words = "".join([c if c.isalpha() else " " for c in body.lower()]).split()
+    words = "".join([c if c.isascii() and c.isalpha() else " " for c in body]).lower().split()
     if body[0] == "-" and body[1:].isdecimal():
         return "it is negative"
     if len(words) != 6:
