@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.constants import (
@@ -14,32 +15,26 @@ from rosin.constants import (
     SUBPROCESS_REXEC_WAITABLE,
     SUBPROCESS_REXEC_WRITE_CREDIT,
 )
-from rosin.modules.rexec.process import Process
-from rosin.modules.rexec.retained import RetainedOutput
+from rosin.process.rexec.process import Process
+from rosin.process.rexec.retained import RetainedOutput
 from rosin.rfc import ioencode
 
 if TYPE_CHECKING:
-    import asyncio
-
-    from rosin.modules.rexec.command import Command
+    from rosin.process.rexec.command import Command
+    from rosin.process.rexec.host import Log, Loop
     from rosin.rfc.message import Message
 
 
-class Log(Protocol):
-    def info(self, text: str) -> None: ...
-    def error(self, text: str) -> None: ...
-
-
 class Server(Protocol):
-    """What a session needs of the module."""
+    """What a session needs of the server."""
 
     rank: int
-    loop: asyncio.AbstractEventLoop
+    loop: Loop
+    log: Log
+    collects: bool
+    respond: Callable[..., None]
+    respond_error: Callable[..., None]
 
-    @property
-    def log(self) -> Log: ...
-    def respond(self, msg: Message, payload: object = None) -> None: ...
-    def respond_error(self, msg: Message, errnum: int, text: str | None = None) -> None: ...
     def started(self, session: Session) -> None: ...
     def grant(self, session: Session) -> None: ...
     def finish(self, session: Session) -> None: ...
@@ -64,7 +59,7 @@ class Session:
         self.listener: Message | None = None if self.background else msg
         self.waiter: Message | None = None
         self.retained = RetainedOutput()
-        self.process = Process(command, server.loop, self)
+        self.process = Process(command, server.loop, self, collected=server.collects)
 
     def wanted_outputs(self) -> tuple[str, ...]:
         """The standard streams to read."""

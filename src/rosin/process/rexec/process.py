@@ -14,15 +14,15 @@ import signal
 import socket
 from typing import TYPE_CHECKING, Protocol
 
-from rosin.modules.rexec.credit import Credit
 from rosin.process.pump import CHUNK, Pump, Sink
+from rosin.process.rexec.credit import Credit
 from rosin.process.spawn import Child, output_pipe, spawn
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping
 
-    from rosin.modules.rexec.command import Command
+    from rosin.process.rexec.command import Command
+    from rosin.process.rexec.host import Loop
     from rosin.process.zygote import Spawned, Zygote
 
 STDIO_FALLTHROUGH = 1  # local_flags
@@ -49,9 +49,11 @@ class Observer(Protocol):
 
 
 class Process:
-    """``pid`` once started, ``status`` (wait status) once exited; ``closed`` at the very end."""
+    """``pid`` once started, ``status`` (wait status) once exited; ``closed`` at the very end.
 
-    def __init__(self, command: Command, loop: asyncio.AbstractEventLoop, observer: Observer) -> None:
+    A process that is ``collected`` is waited for by somebody else, who calls :meth:`reaped`."""
+
+    def __init__(self, command: Command, loop: Loop, observer: Observer, *, collected: bool = False) -> None:
         self.command = command
         self.pid = -1
         self.status: int | None = None
@@ -62,6 +64,7 @@ class Process:
         self.credits: dict[str, Credit] = {}
         self._loop = loop
         self._observer = observer
+        self._collected = collected
         self._child: Child | None = None
         self._spawned: Spawned | None = None
         self._guard: Zygote | None = None
@@ -194,7 +197,7 @@ class Process:
     def _started(self) -> None:
         self._observer.started(self)
         self._watch_outputs()
-        if self._child is not None:
+        if self._child is not None and not self._collected:
             if self._child.pidfd is not None:
                 self._loop.add_reader(self._child.pidfd, self._on_exit)
             else:
@@ -244,6 +247,12 @@ class Process:
         if self._child.pidfd is not None:
             self._loop.remove_reader(self._child.pidfd)
         self._exited(_wait_status(result.si_code, result.si_status))
+
+    def reaped(self, status: int) -> None:
+        """Somebody else has collected the process."""
+        assert self._child is not None
+        self._child.reaped(status)
+        self._exited(status)
 
     def _zygote_started(self, spawned: Spawned) -> None:
         assert spawned.pid is not None

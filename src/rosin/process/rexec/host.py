@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the subprocess server needs of the program that it is part of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.process.zygote import Zygote
+    from rosin.rfc.message import Message
+
+
+class Loop(Protocol):
+    """What is needed of an event loop; asyncio's has it."""
+
+    def add_reader(self, fd: int, callback: Callable[..., Any], /, *args: Any) -> None: ...
+    def remove_reader(self, fd: int, /) -> object: ...
+    def add_writer(self, fd: int, callback: Callable[..., Any], /, *args: Any) -> None: ...
+    def remove_writer(self, fd: int, /) -> object: ...
+    def call_later(self, delay: float, callback: Callable[..., Any], /, *args: Any) -> object: ...
+
+
+class Log(Protocol):
+    def info(self, text: str) -> None: ...
+    def error(self, text: str) -> None: ...
+
+
+class Host(Protocol):
+    """What the server is part of: ``rank`` and ``local_uri`` of the broker, a loop, a log, answers."""
+
+    rank: int
+    local_uri: str
+
+    @property
+    def loop(self) -> Loop: ...
+    @property
+    def log(self) -> Log: ...
+    @property
+    def zygote(self) -> Zygote | None: ...
+    @property
+    def collects(self) -> bool:
+        """Whether the host waits for children itself, and tells :meth:`Server.reaped` of each."""
+
+    def respond(self, msg: Message, payload: object = None) -> None: ...
+    def respond_error(self, msg: Message, errnum: int, text: str | None = None) -> None: ...
+    def call_soon_once(self, callback: Callable[[], Any]) -> None: ...
+    def pending_bytes(self, msg: Message) -> int:
+        """Bytes on their way to the sender of a request, as far as the next hop knows."""

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 42: the methods exec, write, kill, list, wait and attach, and the table of processes behind them.
+
+A streaming ``exec`` runs a process in the foreground: its client sees everything and takes it along when it
+goes. A plain one starts it in the background: its output goes to the host's log, and a client may attach to
+it or wait for it later. A client that does not read makes the process block on its pipe instead of filling
+memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import SUBPROCESS_REXEC_WAITABLE, SUBPROCESS_REXEC_WRITE_CREDIT
+from rosin.process.rexec.command import ZYGOTE_OPTION, Command
+from rosin.process.rexec.process import STDIO_FALLTHROUGH
+from rosin.process.rexec.session import Session
+from rosin.rfc import ioencode
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.process.rexec.host import Host
+    from rosin.rfc.message import Message
+
+#: Bytes that may wait for a client before its process is paused, and at which it goes on.
+HIGH_WATER = 4 << 20
+LOW_WATER = 1 << 20
+_LOOK_AGAIN = 0.01  # seconds between two looks at a slow client
+
+
+class Server:
+    """The table of processes. ``on_empty()`` is called when the last one is forgotten.
+
+    The methods named after requests take the request and the payload to act upon. They raise OSError and
+    FormatError, which are the answer. ``exec``, ``wait`` and ``attach`` answer by themselves else.
+    """
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.rank = host.rank
+        self.loop = host.loop
+        self.log = host.log
+        self.collects = host.collects
+        self.respond = host.respond
+        self.respond_error = host.respond_error
+        self.stopping = False
+        self.sessions: dict[Session, None] = {}  # in order of start
+        self.by_pid: dict[int, Session] = {}
+        self.by_label: dict[str, Session] = {}
+        self.by_request: dict[tuple[bytes, int], Session] = {}
+        self.clients: dict[bytes, dict[Session, None]] = {}
+        self.with_credit: dict[Session, None] = {}
+        self.slow: dict[Session, None] = {}  # paused until their clients have read
+        self.on_empty: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        """Start nothing any more, and forget what has ended."""
+        self.stopping = True
+        for session in [s for s in self.sessions if s.process.closed]:
+            self._remove(session)
+
+    def end(self, signum: int) -> None:
+        """Signal every process for the sake of its end."""
+        for session in list(self.sessions):
+            session.waitable = False
+            session.process.last_stand = True
+            session.process.resume()
+            session.process.signal(signum)
+            session.process.signal(signal.SIGCONT)
+
+    def reaped(self, pid: int, status: int) -> bool:
+        """A child of the host has ended; whether it was one of these."""
+        session = self.by_pid.get(pid)
+        if session is None or session.process.status is not None:
+            return False
+        session.process.reaped(status)
+        return True
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def exec(self, msg: Message, args: dict[str, Any]) -> None:
+        if self.stopping:
+            raise OSError(errno.ENOSYS, "subprocess server is shutting down")
+        flags = field(args, "flags", int)
+        local_flags = field(args, "local_flags", int, 0)
+        command = Command.decode(field(args, "cmd", dict))
+        self._check_mode(msg.streaming, flags, local_flags, command)
+        session = Session(self, msg, command, flags)
+        self._launch(session, local_flags)
+
+    def write(self, msg: Message, args: dict[str, Any]) -> None:
+        matchtag = field(args, "matchtag", int)
+        io = ioencode.decode_data(field(args, "io", dict))
+        session = self.by_request.get((msg.sender, matchtag))
+        if session is not None:  # data for a process that has just ended is no error
+            session.write(io.stream, io.data, io.eof)
+
+    def kill(self, _msg: Message, args: dict[str, Any]) -> None:
+        signum = field(args, "signum", int)
+        session = self._find(args, errno.ESRCH)
+        if not 0 <= signum < signal.NSIG:
+            raise OSError(errno.EINVAL, f"invalid signal number {signum}")
+        if not session.process.signal(signum):
+            raise OSError(errno.ESRCH, f"process {session.process.pid} has ended")
+
+    def list(self) -> dict[str, Any]:
+        return {"rank": self.rank, "procs": [session.describe() for session in self.sessions]}
+
+    def wait(self, msg: Message, args: dict[str, Any]) -> None:
+        session = self._find(args, errno.ESRCH)
+        if not (session.background and session.waitable):
+            raise OSError(errno.EINVAL, "process is not waitable")
+        if session.waiter is not None:
+            raise OSError(errno.EINVAL, "process is already being waited on")
+        if session.listener is not None:
+            raise OSError(errno.EBUSY, "subprocess has a client attached")
+        session.waiter = msg
+        self._join(msg.sender, session)
+        if session.process.closed:
+            self.finish(session)
+
+    def attach(self, msg: Message, args: dict[str, Any]) -> None:
+        flags = field(args, "flags", int)
+        if not msg.streaming:
+            raise OSError(errno.EPROTO, "attach request is missing STREAMING flag")
+        session = self._find(args, errno.ENOENT)
+        if not session.background:
+            raise OSError(errno.EBUSY, "subprocess is not in background mode")
+        if session.listener is not None:
+            raise OSError(errno.EBUSY, "subprocess already has a client attached")
+        if session.waiter is not None:
+            raise OSError(errno.EBUSY, "subprocess is being waited on")
+        self._join(msg.sender, session)
+        session.attach(msg, flags)
+
+    def disconnected(self, sender: bytes) -> None:
+        for session in self.clients.pop(sender, {}):
+            if session.waiter is not None and session.waiter.sender == sender:
+                session.waiter = None
+            if session.listener is not None and session.listener.sender == sender:
+                self._silence(session)
+                if not session.background:
+                    session.process.signal(signal.SIGKILL)
+                session.process.resume()
+
+    # -- the parts of exec ------------------------------------------------------------------------
+
+    def _check_mode(self, foreground: bool, flags: int, local_flags: int, command: Command) -> None:
+        if command.label is not None and command.label in self.by_label:
+            raise OSError(errno.EEXIST, "command label is not unique")
+        if foreground:
+            if flags & SUBPROCESS_REXEC_WAITABLE:
+                raise OSError(errno.EINVAL, "waitable flag only supported in background mode")
+            return
+        if flags & SUBPROCESS_REXEC_WRITE_CREDIT:
+            raise OSError(errno.EINVAL, "write-credit flag is not allowed in background mode")
+        if local_flags & STDIO_FALLTHROUGH:
+            raise OSError(errno.EINVAL, "stdio-fallthrough flag is not allowed in background mode")
+        if command.channels:
+            raise OSError(errno.EINVAL, "auxiliary channels are not allowed in background mode")
+
+    def _launch(self, session: Session, local_flags: int) -> None:
+        command = session.command
+        self.sessions[session] = None
+        if command.label is not None:
+            self.by_label[command.label] = session
+        if session.listener is not None:
+            self.by_request[session.listener.sender, session.listener.matchtag] = session
+            self._join(session.listener.sender, session)
+        target = command.opts.get(ZYGOTE_OPTION, "")
+        try:
+            session.process.start(
+                command.environment(os.environ, self.host.local_uri),
+                outputs=session.wanted_outputs(),
+                with_input=not session.background,
+                local_flags=local_flags,
+                zygote=self.host.zygote,
+                target=target,
+            )
+        except OSError as err:
+            self._remove(session)
+            where = f" in {command.cwd}" if err.filename == command.cwd and command.cwd else ""
+            reason = f"error launching process{where}: {os.strerror(err.errno or errno.EIO)}"
+            raise OSError(err.errno or errno.EIO, reason) from None
+        except BaseException:
+            self._remove(session)
+            raise
+
+    def _find(self, args: dict[str, Any], missing: int) -> Session:
+        pid = field(args, "pid", int)
+        label = field(args, "label", (str, type(None)), None)
+        if label is not None:
+            session = self.by_label.get(label)
+            what = f"label {label}"
+        else:
+            session = self.by_pid.get(pid)
+            what = f"pid {pid}"
+        if session is None:
+            raise OSError(missing, f"{what} does not belong to any subprocess")
+        return session
+
+    # -- the table --------------------------------------------------------------------------------
+
+    def _join(self, sender: bytes, session: Session) -> None:
+        self.clients.setdefault(sender, {})[session] = None
+
+    def _part(self, sender: bytes, session: Session) -> None:
+        held = self.clients.get(sender)
+        if held is not None:
+            held.pop(session, None)
+            if not held:
+                del self.clients[sender]
+
+    def _silence(self, session: Session) -> None:
+        """Forget the client that listens to a process."""
+        msg, session.listener = session.listener, None
+        if msg is not None:
+            self.by_request.pop((msg.sender, msg.matchtag), None)
+            self._part(msg.sender, session)
+
+    def started(self, session: Session) -> None:
+        """The process has its id."""
+        self.by_pid[session.process.pid] = session
+
+    def grant(self, session: Session) -> None:
+        """Announce credit at the end of this turn of the loop."""
+        self.with_credit[session] = None
+        self.host.call_soon_once(self._grant_all)
+
+    def _grant_all(self) -> None:
+        sessions, self.with_credit = self.with_credit, {}
+        for session in sessions:
+            session.send_credit()
+
+    def congested(self, session: Session) -> bool:
+        """Whether a client is too slow for its process, which is then resumed from here when it has read."""
+        if self._backlog(session) <= HIGH_WATER:
+            return False
+        if not self.slow:
+            self.loop.call_later(_LOOK_AGAIN, self._resume_slow)
+        self.slow[session] = None
+        return True
+
+    def _resume_slow(self) -> None:
+        for session in [s for s in self.slow if self._backlog(s) <= LOW_WATER]:
+            del self.slow[session]
+            session.process.resume()
+        if self.slow:
+            self.loop.call_later(_LOOK_AGAIN, self._resume_slow)
+
+    def _backlog(self, session: Session) -> int:
+        return 0 if session.listener is None else self.host.pending_bytes(session.listener)
+
+    def failed(self, session: Session) -> None:
+        """The process could not be started or broke the protocol; its client has been told."""
+        session.waitable = False
+        self._remove(session)
+
+    def finish(self, session: Session) -> None:
+        """The process is over: answer its waiter, and forget it unless somebody may still wait."""
+        if session.background and session.waitable and not self.stopping:
+            if session.waiter is None:
+                return
+            self.respond(session.waiter, session.wait_result())
+        self._remove(session)
+
+    def _remove(self, session: Session) -> None:
+        self.sessions.pop(session, None)
+        self.with_credit.pop(session, None)
+        self.slow.pop(session, None)
+        if self.by_pid.get(session.process.pid) is session:
+            del self.by_pid[session.process.pid]
+        label = session.command.label
+        if label is not None and self.by_label.get(label) is session:
+            del self.by_label[label]
+        self._silence(session)
+        if session.waiter is not None:
+            self._part(session.waiter.sender, session)
+            session.waiter = None
+        if not self.sessions and self.on_empty is not None:
+            self.on_empty()
