@@ -52,7 +52,8 @@ def explained(text: str) -> bool:
         or "\0" in text  # the end of the text there
         or re.match(r"\+|.*\.([-+ ]|0[xX])|[-+](?=.*\.)|\+|0x.*\.|0X", body)
         is not None  # a C number may have a sign, blanks, 0x
-        or (body[:1] in "ƒf" and len(body) >= 12)  # base58 wraps around there
+        or (body[:1] in "ƒf" and len(body) >= 12)  # base58 and emoji wrap around there
+        or (body[:1] >= "\U0001f000" and len(body) >= 7)
         or (body[:1] in "ƒf" and not body[1:].isascii())  # bytes that are no digits count there
     )
 

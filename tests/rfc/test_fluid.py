@@ -176,7 +176,8 @@ def test_round_trip(number, form):
         ("academy-x-academy--academy-academy-academy", "unknown word 'x'"),
         ("amen-amen-amen--amen-amen-amen", "it does not fit into 64 bits"),
         ("😃x", "'x' at column 2 is no emoji digit"),
-        ("😄" * 8, "it does not fit into 64 bits"),
+        ("🚹" * 7, "it does not fit into 64 bits"),
+        ("😃" * 8, "it has more than 7 digits"),
         ("1" * 257, "it is longer than 256 characters"),
     ],
 )

@@ -22,6 +22,7 @@ _B58_VALUE = {digit: value for value, digit in enumerate(_B58)}
 _B58_MAX_DIGITS = 12
 _NWORDS = 1626
 _NEMOJI = 576
+_EMOJI_MAX_DIGITS = 7
 _MAX_TEXT = 256  # longer than any form, so that hostile input costs nothing
 _HEX = "0123456789abcdefABCDEF"
 
@@ -168,6 +169,8 @@ def _encode_emoji(n: int) -> str:
 def _parse_emoji(s: str) -> int | None:
     from rosin.rfc.fluid_emoji import EMOJI
 
+    if len(s) > _EMOJI_MAX_DIGITS:
+        return None
     n = 0
     for digit in s:
         value = EMOJI.find(digit)

@@ -37,6 +37,8 @@ def _fault(text: str, start: int, base58: str) -> str:
     if "\U0001f000" <= body[0] <= "\U0001ffff":
         from rosin.rfc.fluid_emoji import EMOJI
 
+        if len(body) > 7:
+            return "it has more than 7 digits"
         return _digit_fault(text, start, EMOJI, "emoji digit") or "it does not fit into 64 bits"
     if body[:2] in ("0x", "0X"):
         if len(body) == 2:
