@@ -307,17 +307,17 @@ async def test_it_needs_job_manager():
 
 
 async def test_defaults_of_the_configuration():
-    config = {"policy": {"jobspec": {"defaults": {"system": {"duration": "1h", "bank": "x"}}}}}
+    config = {"policy": {"jobspec": {"defaults": {"system": {"duration": "1h"}}}}}
     async with instance(config=config) as inst:
         h = await inst.connect()
         await submit(h)
-        await submit(h, jobspec(duration=5.0, bank="y"))
+        await submit(h, jobspec(duration=5.0))
         systems = [
             job["jobspec"]["attributes"]["system"]
             for jobs in inst.broker.modules["job-manager"].batches
             for job in jobs
         ]
-        assert systems == [{"duration": 3600.0, "bank": "x"}, {"duration": 5.0, "bank": "y"}]
+        assert systems == [{"duration": 3600.0}, {"duration": 5.0}]
         with pytest.raises(OSError, match="duration"):
             await h.rpc(
                 "job-ingest.config-reload",
@@ -388,6 +388,7 @@ def test_a_validator_table_that_asks_for_more_is_refused(table, text):
     assert checks({"ingest": {"validator": {"args": ["--require-version=1"]}}}) == {"jobspec"}
 
 
+@pytest.mark.rfc(33, "defaults", "requires", "default-queue", "virtual-inherits")
 def test_queue_defaults_and_constraints():
     policy = Policy(
         {

@@ -431,6 +431,7 @@ async def test_memo_is_logged_unless_volatile(world, job):
         assert entry["annotations"] == {"user": {"a": 1, "b": 2}}
 
 
+@pytest.mark.rfc(33, "enable", "start", "status")
 async def test_queue_states(world, job):
     async with world.instance() as inst:
         h = await inst.connect()
@@ -656,6 +657,7 @@ QUEUES = {
 }
 
 
+@pytest.mark.rfc(33, "virtual-started", "virtual-name-kept", "unknown-queue", "start", "status", "blocked", "status-parent")
 async def test_named_queues(world, job, jobspec):
     async with world.instance(config=QUEUES) as inst:
         h = await inst.connect()

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from rosin.errors import FormatError
-from rosin.rfc import fsd
 from rosin.rfc.payload import field
+from rosin.rfc.queues import QueueConfig, constrained
 
 #: What may be added to a jobspec, by the names of flux-core's frobnicator plugins.
 ADDITIONS = ("defaults", "constraints")
@@ -24,27 +24,16 @@ class Policy:
 
     def __init__(self, config: dict[str, Any]) -> None:
         added = _frobnicator(config)
-        self._defaults = _defaults("policy", config.get("policy", {}))
-        self._queues: dict[str, dict[str, Any]] = {}
+        queues = QueueConfig(config)
+        self._defaults: dict[str, Any] = {}
+        self._queues: dict[str, dict[str, Any]] = {name: {} for name in queues.queues}
         self._requires: dict[str, list[str]] = {}
-        queues = field(config, "queues", dict, {})
-        for name in queues:
-            entry = field(queues, name, dict)
-            parent = field(queues, field(entry, "parent", str, ""), dict, {})
-            inherited = _defaults(f"queues.{name}.parent.policy", parent.get("policy", {}))
-            own = _defaults(f"queues.{name}.policy", entry.get("policy", {}))
-            self._queues[name] = {**inherited, **own}
-            requires = entry.get("requires") or parent.get("requires")
-            if requires:
-                self._requires[name] = requires
-        default = self._defaults.get("queue")
-        if default is not None and default not in queues:
-            raise FormatError(f"policy.jobspec.defaults.system.queue: '{default}' is not a configured queue")
-        if "defaults" not in added:
-            self._defaults = {}
-            self._queues = {name: {} for name in self._queues}
-        if "constraints" not in added:
-            self._requires = {}
+        if "defaults" in added:
+            self._defaults = queues.policy.defaults
+            self._queues = {name: queues.effective(name).defaults for name in queues.queues}
+        if "constraints" in added:
+            required = {name: queues.required(name) for name in queues.queues}
+            self._requires = {name: names for name, names in required.items() if names}
 
     def apply(self, jobspec: dict[str, Any]) -> dict[str, Any]:
         """*jobspec* with the defaults, itself when nothing was open."""
@@ -57,7 +46,7 @@ class Policy:
         added.update(self._queues.get(queue, {}))
         added = {key: value for key, value in added.items() if _open(system, key)}
         if queue in self._requires:
-            added["constraints"] = _constrained(system.get("constraints"), self._requires[queue])
+            added["constraints"] = constrained(system.get("constraints"), self._requires[queue])
         if not added:
             return jobspec
         return {**jobspec, "attributes": {**attributes, "system": {**system, **added}}}
@@ -83,29 +72,3 @@ def _frobnicator(config: dict[str, Any]) -> tuple[str, ...] | list[str]:
 
 def _open(system: dict[str, Any], key: str) -> bool:
     return key not in system or (key == "duration" and not system[key])
-
-
-def _constrained(constraints: Any, properties: list[str]) -> dict[str, Any]:
-    """*constraints* and, beside them, all of *properties*."""
-    required = {"properties": properties}
-    if not constraints:
-        return required
-    if set(constraints) == {"properties"}:
-        return {"properties": [*constraints["properties"], *properties]}
-    return {"and": [constraints, required]}
-
-
-def _defaults(place: str, policy: Any) -> dict[str, Any]:
-    """``jobspec.defaults.system`` of a policy table, its duration in seconds."""
-    try:
-        table = field(policy, "jobspec", dict, {})
-        system: dict[str, Any] = dict(field(field(table, "defaults", dict, {}), "system", dict, {}))
-        duration = field(system, "duration", (str, float, int, type(None)), None)
-        if duration is not None:
-            system["duration"] = fsd.parse(duration) if isinstance(duration, str) else float(duration)
-            if system["duration"] == float("inf"):
-                system["duration"] = 0.0
-        field(system, "queue", (str, type(None)), None)
-    except FormatError as error:
-        raise FormatError(f"{place}.jobspec.defaults: {error}") from None
-    return system

@@ -9,16 +9,13 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.errors import FormatError
 from rosin.modules.job_manager.job import system_attribute
 from rosin.rfc import fsd
-from rosin.rfc.payload import field
+from rosin.rfc.queue_policy import UNLIMITED
+from rosin.rfc.queues import QueueConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-_RESOURCES = ("nnodes", "ncores", "ngpus")
-_UNLIMITED = -1
+    pass
 
 
 class Limits:
@@ -32,14 +29,10 @@ class Limits:
 
     def configure(self, config: dict[str, Any]) -> None:
         """Take the limits of *config*. Raises FormatError, and changes nothing, when one is wrong."""
-        tables: dict[str | None, dict[Any, Any]] = {None: _limits("policy", config.get("policy", {}))}
-        queues = config.get("queues", {})
-        for name, entry in queues.items():
-            parent = entry.get("parent")
-            inherited: dict[str, Any] = {}
-            if parent is not None:
-                inherited = _limits(f"queues.{parent}.policy", queues.get(parent, {}).get("policy", {}))
-            tables[name] = {**inherited, **_limits(f"queues.{name}.policy", entry.get("policy", {}))}
+        queues = QueueConfig(config)
+        tables: dict[str | None, dict[Any, Any]] = {None: queues.policy.limits}
+        for name in queues.queues:
+            tables[name] = queues.effective(name).limits
         self._tables = tables
         self._any = any(tables.values())
 
@@ -51,13 +44,13 @@ class Limits:
         if not self._any:
             return
         queue = system_attribute(jobspec, "queue")
-        limits = {**self._tables[None], **self._tables.get(queue, {})}
+        limits = self._tables.get(queue, self._tables[None])
         suffix = f" for queue {queue}" if queue else ""
         counts = resource_counts(jobspec)
         for (kind, name), limit in limits.items():
             if kind == "duration":
                 _check_duration(duration, limit, suffix)
-            elif limit != _UNLIMITED:
+            elif limit != UNLIMITED:
                 value = counts[name]
                 if value > limit if kind == "max" else value < limit:
                     verb = "exceeds" if kind == "max" else "is under"
@@ -80,31 +73,6 @@ def _check_duration(duration: float, limit: float, suffix: str) -> None:
 
 def _refused(text: str) -> OSError:
     return OSError(errno.EINVAL, text)
-
-
-def _limits(place: str, policy: Any) -> dict[Any, Any]:
-    """{("max"|"min", resource): count, ("duration", ""): seconds} of a policy table."""
-    try:
-        return dict(_read(policy))
-    except FormatError as error:
-        raise FormatError(f"{place}.limits: {error}") from None
-
-
-def _read(policy: Any) -> Iterator[tuple[tuple[str, str], float]]:
-    table = field(policy, "limits", dict, {})
-    sizes = field(table, "job-size", dict, {})
-    for kind in ("max", "min"):
-        counts = field(sizes, kind, dict, {})
-        for name in _RESOURCES:
-            count = field(counts, name, int, _UNLIMITED)
-            if count < _UNLIMITED:
-                raise FormatError(f"job-size.{kind}.{name}: size must be -1 (unlimited), or >= 0")
-            if name in counts:
-                yield (kind, name), count
-    duration = field(table, "duration", (str, type(None)), None)
-    if duration is not None:
-        seconds = fsd.parse(duration)
-        yield ("duration", ""), 0.0 if seconds == float("inf") else seconds
 
 
 def resource_counts(jobspec: dict[str, Any]) -> dict[str, int]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
+from rosin.rfc.queues import QueueConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,11 +25,11 @@ class Queue:
     """One queue. ``sticky`` is the started state that a restart brings back."""
 
     __slots__ = (
+        "constraint",
         "disable_reason",
         "enabled",
         "name",
         "parent",
-        "requires",
         "started",
         "sticky",
         "stop_reason",
@@ -37,7 +38,8 @@ class Queue:
     def __init__(self, name: str | None) -> None:
         self.name = name
         self.parent: Queue | None = None
-        self.requires: list[str] | None = None
+        #: The properties that this queue's jobs require.
+        self.constraint: list[str] = []
         self.enabled = True
         # Named queues wait for an administrator, so that a system instance starts nothing by itself.
         self.started = self.sticky = name is None
@@ -48,11 +50,6 @@ class Queue:
     def running(self) -> bool:
         """Jobs of this queue may be scheduled."""
         return self.started and (self.parent is None or self.parent.started)
-
-    @property
-    def constraint(self) -> list[str] | None:
-        """The properties that this queue's jobs require."""
-        return self.parent.requires if self.parent is not None else self.requires
 
     def start(self, checkpoint: bool) -> None:
         self.started = True
@@ -114,18 +111,13 @@ class Queues:
 
     def configure(self, config: dict[str, Any]) -> None:
         """Take ``[queues]``; queues that stay keep their state. Raises FormatError, changing nothing."""
-        table = config.get("queues", {})
-        if not isinstance(table, dict):
-            raise FormatError("queues: must be a table")
-        parents = {name: _entry(name, entry) for name, entry in table.items()}
-        for name, parent in parents.items():
-            _check_parent(name, parent, parents)
+        conf = QueueConfig(config)
         queues: dict[str | None, Queue] = {}
-        for name, entry in table.items():
-            queue = queues[name] = self._queues.get(name) or Queue(name)
-            queue.requires = entry.get("requires")
-        for name, parent in parents.items():
-            queues[name].parent = queues[parent] if parent is not None else None
+        for name in conf.queues:
+            queues[name] = self._queues.get(name) or Queue(name)
+        for name, entry in conf.queues.items():
+            queues[name].constraint = conf.required(name)
+            queues[name].parent = queues[entry.parent] if entry.parent is not None else None
         self._queues = queues or {None: self._queues.get(None) or Queue(None)}
         manager_table = config.get("job-manager", {})
         self.stop_on_restart = bool(manager_table.get("stop-queues-on-restart", False))
@@ -201,29 +193,3 @@ class Queues:
             queue.stop_reason = entry.get("stop_reason")
             if queue.started and self.stop_on_restart:
                 queue.stop(_RESTARTED, checkpoint=False)
-
-
-def _entry(name: str, entry: Any) -> str | None:
-    """The parent of a queue's table, checked for its types."""
-    if not isinstance(entry, dict):
-        raise FormatError(f"queues.{name}: must be a table")
-    requires = entry.get("requires")
-    if requires is not None and not (
-        isinstance(requires, list) and all(isinstance(item, str) for item in requires)
-    ):
-        raise FormatError(f"queues.{name}.requires: must be an array of strings")
-    parent = entry.get("parent")
-    if parent is not None and not isinstance(parent, str):
-        raise FormatError(f"queue '{name}': 'parent' must be a string")
-    return parent
-
-
-def _check_parent(name: str, parent: str | None, parents: dict[str, str | None]) -> None:
-    if parent is None:
-        return
-    if parent == name:
-        raise FormatError(f"queue '{name}': parent queue is itself")
-    if parent not in parents:
-        raise FormatError(f"queue '{name}': parent queue '{parent}' is not configured")
-    if parents[parent] is not None:
-        raise FormatError(f"queue '{name}': parent queue '{parent}' is itself a virtual queue")
