@@ -19,7 +19,7 @@ from rosin.broker.builtins import BUILTINS
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.peer import new_uuid
 from rosin.broker.program import InitialProgram, describe
-from rosin.broker.services.attr import set_log_attribute
+from rosin.broker.services.attr import check_dump, set_log_attribute
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_CORE_VERSION, FLUX_USERID_UNKNOWN
@@ -128,6 +128,12 @@ class Instance:
             attrs.define(name, value, immutable=False)
         run = self._directory(given.pop("rundir", None), "rundir", given)
         self._directory(given.pop("statedir", None), "statedir", given, run)
+        for name in ("content.dump", "content.restore"):
+            try:
+                check_dump(name, given.get(name, ""))
+            except OSError as exc:
+                raise OSError(exc.errno, f"{name}: {exc.strerror}") from None
+        attrs.define("content.dump", given.pop("content.dump", ""), immutable=False)
         attrs.define("hostname", host)
         attrs.define("hostlist", host)
         attrs.define("security.owner", os.getuid())

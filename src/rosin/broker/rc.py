@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from rosin.broker.collect import collect
 from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND
 from rosin.errors import FormatError
 from rosin.rfc import eventlog, treeobj
@@ -93,6 +94,8 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
             await post_event(h, "finish", {"version": 1}, broker.clock.now())
         except OSError as exc:
             broker.log(3, "broker", f"rc3: admin.eventlog: {exc.strerror}")
+    if broker.attrs.value("content.dump") == "auto":
+        await _collect_garbage(broker, h)
     names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
     names.sort(key=lambda name: -MODULES.index(name) if name in MODULES else -len(MODULES))
     while names:
@@ -102,3 +105,13 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
             await broker.remove(name)
         except Exception as exc:
             broker.log(3, "broker", f"rc3: module {name}: {exc}")
+
+
+async def _collect_garbage(broker: Broker, h: ModuleHandle) -> None:
+    """What flux-core does by a dump that the next start restores is done here in place."""
+    try:
+        marked, deleted = await collect(h)
+    except (OSError, FormatError) as exc:
+        broker.log(3, "broker", f"rc3: garbage was not collected: {getattr(exc, 'strerror', None) or exc}")
+    else:
+        broker.log(6, "broker", f"rc3: collected garbage: {marked} blobs in use, {deleted} reclaimed")

@@ -32,6 +32,8 @@ class AttrService(BrokerModule):
         name, value = field(msg.args, "name", str), field(msg.args, "value", str)
         if name.startswith("log-"):
             set_log_attribute(self.broker.ring, name, value)
+        if name == "content.dump":
+            check_dump(name, value)
         self.broker.attrs.set(name, value, field(msg.args, "force", bool, False))
 
     @request_handler("rm")
@@ -41,6 +43,17 @@ class AttrService(BrokerModule):
     @request_handler("list", allow_guest=True)
     def list(self, _msg: Message) -> dict[str, Any]:
         return {"names": self.broker.attrs.names()}
+
+
+def check_dump(name: str, value: str) -> None:
+    """Refuse what ``content.dump`` and ``content.restore`` cannot mean here. Raises OSError EINVAL.
+
+    ``auto`` of the one asks for a collection of garbage at shutdown; of the other, which looks for the dump
+    that flux-core makes of it, it asks for nothing.
+    """
+    if value not in ("", "auto"):
+        what = "write" if name == "content.dump" else "read"
+        raise OSError(errno.EINVAL, f"this broker does not {what} dumps: use auto, or remove it")
 
 
 def set_log_attribute(ring: Any, name: str, value: str) -> None:
