@@ -25,6 +25,9 @@ MOVES = {
 }
 
 
+@pytest.mark.rfc(
+    21, "transitions", "exception-severity", "other-events", "one-start-one-end", "driven-by-events"
+)
 @pytest.mark.parametrize("state", [NEW, DEPEND, PRIORITY, SCHED, RUN, CLEANUP, INACTIVE])
 @pytest.mark.parametrize("event", [*states.EVENTS, "debug.alloc-request", "unheard-of"])
 def test_every_state_and_event(state, event):
@@ -49,6 +52,106 @@ def test_a_whole_life():
     ):
         state = states.next_state(state, event)
     assert state == INACTIVE
+
+
+@pytest.mark.rfc(21, "virtual-states")
+def test_virtual_states():
+    assert {name: bit for bit, (name, _) in states.STATES.items() if bit & (bit - 1)} == {
+        "PENDING": DEPEND | PRIORITY | SCHED,
+        "RUNNING": RUN | CLEANUP,
+        "ACTIVE": DEPEND | PRIORITY | SCHED | RUN | CLEANUP,
+    }
+
+
+# The examples of the text: name, context.
+EXAMPLES = [
+    ("submit", {"urgency": 16, "userid": 5588, "flags": 0, "version": 1}),
+    ("jobspec-update", {"attributes.system.duration": 3600}),
+    ("resource-update", {"expiration": 1692206240}),
+    ("validate", None),
+    ("invalidate", None),
+    ("set-flags", {"flags": ["debug"]}),
+    ("dependency-add", {"description": "begin-time=1552594348"}),
+    ("dependency-remove", {"description": "begin-time=1552594348"}),
+    ("depend", None),
+    ("priority", {"priority": 42}),
+    ("flux-restart", None),
+    ("urgency", {"urgency": 0, "userid": 5588}),
+    ("alloc", {"annotations": {"sched.resource_summary": "rank0/core[0-1]"}}),
+    ("prolog-start", {"description": "/usr/sbin/job-prolog.sh"}),
+    ("prolog-finish", {"description": "/usr/sbin/job-prolog.sh", "status": 0}),
+    ("epilog-start", {"description": "/usr/sbin/job-epilog.sh"}),
+    ("epilog-finish", {"description": "/usr/sbin/job-epilog.sh", "status": 0}),
+    ("free", None),
+    ("start", None),
+    ("release", {"ranks": "all", "final": True}),
+    ("finish", {"status": 0}),
+    ("clean", None),
+    ("exception", {"type": "oom", "severity": 0, "userid": 5588, "note": "out of memory on foo42"}),
+    ("exception", {"type": "exec", "severity": 0, "note": "task rank 1 failed", "wait_status": 11}),
+    ("memo", {"key": "value"}),
+    ("debug.free-request", None),
+]
+
+
+@pytest.mark.rfc_vectors(21)
+@pytest.mark.rfc(21, "contexts", "other-keys")
+@pytest.mark.parametrize(("name", "context"), EXAMPLES)
+def test_examples_of_the_text(name, context):
+    states.check_context(name, context)
+    states.check_context(name, {**(context or {}), "another": [1]})
+    required, _ = states.EVENTS.get(name, ({}, {}))
+    for key in required:
+        with pytest.raises(FormatError, match=f"event {name}: missing field '{key}'"):
+            states.check_context(name, {k: v for k, v in context.items() if k != key})
+        with pytest.raises(FormatError, match=f"event {name}: field '{key}': expected "):
+            states.check_context(name, {**context, key: {"no": 1}})
+
+
+def log(*names):
+    """Entries of events, each with the context of its example."""
+    contexts = dict(reversed(EXAMPLES))
+    return [{"timestamp": 1.0, "name": name, "context": contexts.get(name) or {}} for name in names]
+
+
+LIFE = ("submit", "validate", "depend", "priority", "alloc", "start", "finish", "release", "free", "clean")
+
+
+@pytest.mark.rfc(21, "replay", "submit-first", "transitions")
+def test_replay():
+    reached = [states.replay(log(*LIFE[:n])) for n in range(len(LIFE) + 1)]
+    moved = [NEW, NEW, DEPEND, PRIORITY, SCHED, RUN, RUN, CLEANUP, CLEANUP, CLEANUP, INACTIVE]
+    assert reached == moved
+    assert states.replay(log("submit", "validate", "exception", "clean")) == INACTIVE
+    minor = log("submit", "validate", "exception", "depend")
+    minor[2]["context"]["severity"] = 1
+    assert states.replay(minor) == PRIORITY
+    assert states.replay(log(*LIFE[:4], "urgency")) == PRIORITY
+
+
+@pytest.mark.rfc(21, "submit-first")
+@pytest.mark.parametrize(
+    ("entries", "error"),
+    [
+        (log("validate"), "event 1: expected submit as the first event"),
+        (log("submit", "validate", "submit"), "event 3: expected submit as the first event and no other"),
+        ([{"timestamp": 1.0, "name": "submit"}], "event 1: event submit: missing field 'userid'"),
+        (
+            [
+                *log("submit"),
+                {"timestamp": 1.0, "name": "exception", "context": {"type": "x", "severity": "0"}},
+            ],
+            "event 2: event exception: field 'severity': expected an integer, got '0'",
+        ),
+    ],
+)
+def test_logs_that_cannot_be_replayed(entries, error):
+    with pytest.raises(FormatError, match=f"job-eventlog: {error}"):
+        states.replay(entries)
+
+
+def test_a_long_log():
+    assert states.replay(log("submit", "validate", *["memo"] * 100_000)) == DEPEND
 
 
 def test_names():
@@ -87,6 +190,7 @@ def test_status():
     assert states.status_name(INACTIVE, 8, "S") == "TO"
 
 
+@pytest.mark.rfc(21, "finish-status")
 @pytest.mark.parametrize(
     ("status", "exception", "name"),
     [

@@ -40,9 +40,14 @@ _NAMES = {
 }
 
 
+def type_name(kind: type) -> str:
+    """Name a type that JSON yields for a text ("an object", "null")."""
+    return _NAMES.get(kind, kind.__name__)
+
+
 def json_type(value: object) -> str:
     """Name the JSON type of *value* for an error text ("an object", "null")."""
-    return _NAMES.get(type(value), type(value).__name__)
+    return type_name(type(value))
 
 
 def describe(value: object) -> str:
@@ -91,7 +96,7 @@ def field(obj: Any, name: str, types: Any, default: Any = REQUIRED) -> Any:
         types_wanted = (types,)
     if kind is int and float in types_wanted:
         return _to_float(value, name)
-    wanted = " or ".join(_NAMES.get(t, t.__name__) for t in types_wanted)
+    wanted = " or ".join(map(type_name, types_wanted))
     raise FormatError(f"payload: field '{name}': expected {wanted}, got {describe(value)}")
 
 
@@ -117,7 +122,7 @@ def list_field(obj: Any, name: str, types: type[T], default: Any = REQUIRED) -> 
         check: Callable[[Any], Any] = type
         for index, item in enumerate(value):
             if check(item) is not types:
-                wanted = _NAMES.get(types, types.__name__)
+                wanted = type_name(types)
                 raise FormatError(
                     f"payload: field '{name}[{index}]': expected {wanted}, got {describe(item)}"
                 )

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 21: job states and results, the events that move a job, and the status words of listings."""
+"""RFC 21: job states and results, the events that move a job, and the status words of listings.
+
+All of it is answered from :mod:`rosin.rfc.state_table`.
+"""
 
 from __future__ import annotations
 
@@ -10,125 +13,42 @@ from rosin.constants import (
     FLUX_JOB_RESULT_COMPLETED,
     FLUX_JOB_RESULT_FAILED,
     FLUX_JOB_RESULT_TIMEOUT,
-    FLUX_JOB_STATE_ACTIVE,
-    FLUX_JOB_STATE_CLEANUP,
-    FLUX_JOB_STATE_DEPEND,
     FLUX_JOB_STATE_INACTIVE,
     FLUX_JOB_STATE_NEW,
-    FLUX_JOB_STATE_PENDING,
-    FLUX_JOB_STATE_PRIORITY,
-    FLUX_JOB_STATE_RUN,
-    FLUX_JOB_STATE_RUNNING,
-    FLUX_JOB_STATE_SCHED,
 )
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
+from rosin.rfc.state_table import EVENT_ROWS, RESULT_ROWS, STATE_ROWS
 
 #: State bit: (name, abbreviation), the real states first and in order, then the virtual ones.
-STATES = {
-    FLUX_JOB_STATE_NEW: ("NEW", "N"),
-    FLUX_JOB_STATE_DEPEND: ("DEPEND", "D"),
-    FLUX_JOB_STATE_PRIORITY: ("PRIORITY", "P"),
-    FLUX_JOB_STATE_SCHED: ("SCHED", "S"),
-    FLUX_JOB_STATE_RUN: ("RUN", "R"),
-    FLUX_JOB_STATE_CLEANUP: ("CLEANUP", "C"),
-    FLUX_JOB_STATE_INACTIVE: ("INACTIVE", "I"),
-    FLUX_JOB_STATE_PENDING: ("PENDING", "PD"),
-    FLUX_JOB_STATE_RUNNING: ("RUNNING", "RU"),
-    FLUX_JOB_STATE_ACTIVE: ("ACTIVE", "A"),
-}
+STATES = {bit: (name, letter) for bit, name, letter, _, _ in STATE_ROWS}
 
 #: Result bit: (name, abbreviation).
-RESULTS = {
-    FLUX_JOB_RESULT_COMPLETED: ("COMPLETED", "CD"),
-    FLUX_JOB_RESULT_FAILED: ("FAILED", "F"),
-    FLUX_JOB_RESULT_CANCELED: ("CANCELED", "CA"),
-    FLUX_JOB_RESULT_TIMEOUT: ("TIMEOUT", "TO"),
-}
+RESULTS = {bit: (name, letter) for bit, name, letter, _, _, _ in RESULT_ROWS}
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     ContextTable = dict[str, tuple[dict[str, tuple[type, ...]], dict[str, tuple[type, ...]]]]
 
 _UNKNOWN = ("(unknown)", "?")
 
 #: Pictures of states and results for listings.
-STATE_EMOJI = {
-    FLUX_JOB_STATE_NEW: "\U0001f381",
-    FLUX_JOB_STATE_DEPEND: "\U0001f6d1",
-    FLUX_JOB_STATE_PRIORITY: "\U0001f6a6",
-    FLUX_JOB_STATE_SCHED: "\U0001f4c5",
-    FLUX_JOB_STATE_RUN: "\U0001f3c3",
-    FLUX_JOB_STATE_CLEANUP: "\U0001f5d1",
-    FLUX_JOB_STATE_INACTIVE: "\U0001f480",
-}
+STATE_EMOJI = {bit: picture for bit, _, _, picture, _ in STATE_ROWS if picture}
 #: Result bit: (picture, ASCII stand-in).
-RESULT_EMOJI = {
-    FLUX_JOB_RESULT_COMPLETED: ("\U0001f600", ":-)"),
-    FLUX_JOB_RESULT_FAILED: ("\U0001f4a9", ":'-("),
-    FLUX_JOB_RESULT_CANCELED: ("\U0001f4a5", "%-|"),
-    FLUX_JOB_RESULT_TIMEOUT: ("\u231b", "(-_-)"),
-}
+RESULT_EMOJI = {bit: (picture, plain) for bit, _, _, picture, plain, _ in RESULT_ROWS}
 
 #: The state machine: state -> {event name: next state}. Every other event leaves the state as it is; an
 #: ``exception`` moves a job only when its severity is 0, see :func:`next_state`.
 TRANSITIONS = {
-    FLUX_JOB_STATE_NEW: {"validate": FLUX_JOB_STATE_DEPEND},
-    FLUX_JOB_STATE_DEPEND: {
-        "depend": FLUX_JOB_STATE_PRIORITY,
-        "exception": FLUX_JOB_STATE_CLEANUP,
-    },
-    FLUX_JOB_STATE_PRIORITY: {
-        "priority": FLUX_JOB_STATE_SCHED,
-        "exception": FLUX_JOB_STATE_CLEANUP,
-    },
-    FLUX_JOB_STATE_SCHED: {
-        "alloc": FLUX_JOB_STATE_RUN,
-        "flux-restart": FLUX_JOB_STATE_PRIORITY,
-        "urgency": FLUX_JOB_STATE_PRIORITY,
-        "jobspec-update": FLUX_JOB_STATE_PRIORITY,
-        "exception": FLUX_JOB_STATE_CLEANUP,
-    },
-    FLUX_JOB_STATE_RUN: {
-        "finish": FLUX_JOB_STATE_CLEANUP,
-        "exception": FLUX_JOB_STATE_CLEANUP,
-    },
-    FLUX_JOB_STATE_CLEANUP: {"clean": FLUX_JOB_STATE_INACTIVE},
-    FLUX_JOB_STATE_INACTIVE: {},
+    bit: {name: moves[bit] for name, _, _, moves, _ in EVENT_ROWS if bit in moves}
+    for bit, _, _, picture, _ in STATE_ROWS
+    if picture
 }
-
-_int = (int,)
-_str = (str,)
-_number = (int, float)
-_userid = {"userid": _int}
 
 #: Event name -> (required context keys, optional ones), each with the JSON types of its value. Contexts may
 #: hold more keys than these; an event that is not listed has a free context.
-EVENTS: ContextTable = {
-    "submit": ({"userid": _int, "urgency": _int, "flags": _int}, {"version": _int}),
-    "validate": ({}, {}),
-    "invalidate": ({}, {}),
-    "jobspec-update": ({}, {}),
-    "resource-update": ({"expiration": _number}, {}),
-    "set-flags": ({"flags": (list,)}, {}),
-    "dependency-add": ({"description": _str}, {}),
-    "dependency-remove": ({"description": _str}, {}),
-    "depend": ({}, {}),
-    "priority": ({"priority": _int}, {}),
-    "urgency": ({"urgency": _int, **_userid}, {}),
-    "flux-restart": ({}, {}),
-    "alloc": ({}, {"annotations": (dict, type(None))}),
-    "prolog-start": ({"description": _str}, {}),
-    "prolog-finish": ({"description": _str, "status": _int}, {}),
-    "epilog-start": ({"description": _str}, {}),
-    "epilog-finish": ({"description": _str, "status": _int}, {}),
-    "start": ({}, {}),
-    "finish": ({"status": _int}, {}),
-    "release": ({"ranks": _str, "final": (bool,)}, {}),
-    "free": ({}, {}),
-    "clean": ({}, {}),
-    "exception": ({"type": _str, "severity": _int}, {"note": _str, **_userid, "wait_status": _int}),
-    "memo": ({}, {}),
-}
+EVENTS: ContextTable = {name: (required, optional) for name, required, optional, _, _ in EVENT_ROWS}
 
 
 def next_state(state: int, event: str, severity: int = 0) -> int:
@@ -149,6 +69,26 @@ def check_context(name: str, context: dict[str, Any] | None, events: ContextTabl
             field(obj, key, types, None)
     except FormatError as error:
         raise FormatError(f"event {name}: {str(error).removeprefix('payload: ')}") from None
+
+
+def replay(entries: Iterable[dict[str, Any]]) -> int:
+    """Return the state that a job is in after the events *entries* (dicts of RFC 18) of its eventlog.
+
+    NEW for none. FormatError names the event: the first is not ``submit``, or a context is not as it must be.
+    """
+    state = FLUX_JOB_STATE_NEW
+    for number, entry in enumerate(entries, 1):
+        name, context = entry["name"], entry.get("context")
+        if (name == "submit") != (number == 1):
+            raise FormatError(
+                f"job-eventlog: event {number}: expected submit as the first event and no other"
+            )
+        try:
+            check_context(name, context)
+        except FormatError as error:
+            raise FormatError(f"job-eventlog: event {number}: {error}") from None
+        state = next_state(state, name, context["severity"] if context and name == "exception" else 0)
+    return state
 
 
 def _style(names: tuple[str, str], style: str) -> str:
