@@ -17,8 +17,21 @@ import pytest
         (["-c", "foo[0-2]"], "3"),
         (["-n", "1-2", "foo[0-3]"], "foo[1-2]"),
         (["-n", "-1", "foo[0-3]"], "foo3"),
-        (["--nth", "-1-2", "foo[0-3]"], "foo[3,2]"),
-        (["-F", "foo[2,0]", "foo[0-3]"], "2,0"),
+        (["--nth", "-1-2", "foo[0-3]"], "foo[2-3]"),
+        (["-F", "foo[2,0]", "foo[0-3]"], "2 0"),
+        (["-L", "0", "foo[0-3]"], "foo[0-3]"),
+        (["-x", "foo[1-2]", "foo[0-3,1]"], "foo[0,3]"),
+        (["-x", "9", "foo[0-3]"], "foo[0-3]"),
+        (["-m", "foo[0-3,2]", "foo[2-5]"], "foo[0-2]"),
+        (["-m", "foo[2,0-3,2]", "foo[2,2,5]"], "foo[0-1,3,2]"),
+        (["-i", "foo[3,2,0-3]"], "foo[3,2,0-3]"),
+        (["-i", "foo[3,2,0-3]", "foo[2-5]"], "foo[2-3]"),
+        (["-X", "foo[0-3]", "foo[5,2-4]"], "foo[0-1,4-5]"),
+        (["-X", "a,b", "b,c", "c,a,b"], "b"),
+        (["-S", "-n", "0", "b2,b1"], "b1"),
+        (["-L", "2", "-n", "1", "b[1-9]"], "b2"),
+        (["-S", "b10,b9,b010,a"], "a,b[9-10,010]"),
+        (["-c", ""], "0"),
         (["-L", "2", "foo[0-3]"], "foo[0-1]"),
         (["-L", "-1", "foo[0-3]"], "foo3"),
         (["-x", "foo[1-2]", "foo[0-3]"], "foo[0,3]"),
@@ -49,6 +62,8 @@ def test_hostlist_quiet_tells_whether_there_are_hosts(command):
     [
         (["-n", "9", "foo[0-3]"], "Hostlist index out of range"),
         (["-F", "zoo[1-2]", "foo[0-3]"], "hosts 'zoo[1-2]' not found"),
+        (["-qF", "zoo1", "foo[0-3]"], "host 'zoo1' not found"),
+        (["-n", "x", "foo[0-3]"], "idset: unexpected 'x' at column 1"),
         (["foo["], "Invalid jobid or hostlist foo["),
     ],
 )
@@ -162,12 +177,55 @@ def test_R_properties(command, two_sets):
     )
 
 
-def test_R_verify(command):
-    small, large = (command("R", "encode", "-r0-1", f"-c{cores}", "-Ha,b").out for cores in ("0", "0-1"))
-    assert command("R", "verify", stdin=small + large).code == 0
-    result = command("R", "verify", stdin=large + small)
-    assert (result.code, result.err) == (1, "missing: rank[0-1]/core1\n")
-    assert "exactly 2 R objects" in command("R", "verify", stdin=small).err
+@pytest.mark.parametrize(
+    ("rank", "cores", "host", "code", "text"),
+    [
+        ("1", "0-3", "b", 0, ""),
+        ("1", "1-3", "b", 1, "rank 1 (b) missing resources: core0"),
+        ("1", "0-5", "b", 0, "rank 1 (b) has extra resources: core[4-5]"),
+        ("1", "0-3", "x", 1, "rank 1 got hostname 'x', expected 'b'"),
+        ("3", "0-3", "b", 1, "rank 3 not found in expected ranks"),
+        ("0-1", "0-3", "a,b", 1, "Verification supported on single rank only"),
+    ],
+)
+def test_R_verify(command, rank, cores, host, code, text):
+    expected = command("R", "encode", "-r0-1", "-c0-3", "-Ha,b").out
+    found = command("R", "encode", f"-r{rank}", f"-c{cores}", f"-H{host}").out
+    result = command("R", "verify", stdin=expected + found)
+    assert (result.code, result.err) == (code, f"rosin-R: {text}\n" if text else "")
+    assert "exactly 2 R objects" in command("R", "verify", stdin=expected).err
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["diff"], "diff requires at least 2 resource sets"),
+        (["intersect"], "intersect requires at least 2 resource sets"),
+        (["decode", "-i", "x"], "include='x': idset: unexpected 'x' at column 1"),
+        (["decode", "-x", "1-"], "exclude='1-': idset: expected a number at column 3"),
+        (["decode", "-p", "a!"], "Invalid property constraint: invalid character '!' in property \"a!\""),
+        (["encode", "-l", "-c1"], "do not specify --cores or --gpus with --local or --xml"),
+        (["encode", "-c", "x"], "cores='x': idset: unexpected 'x' at column 1"),
+        (["encode", "-p", "x:5"], "failed to assign properties: rank 5 not found in target resource list"),
+        (["rerank", "foo1"], "Too few hosts specified (expected 2)"),
+    ],
+)
+def test_R_errors(command, two_sets, argv, text):
+    result = command("R", *argv, stdin=two_sets.splitlines()[0])
+    assert result == (1, "", f"rosin-R: {text}\n")
+
+
+def test_R_encode_takes_cores_for_granted_only_without_gpus(command):
+    made = json.loads(command("R", "encode", "-g0-1", "-Ha").out)
+    assert made["execution"]["R_lite"] == [{"rank": "0", "children": {"gpu": "0-1"}}]
+    assert json.loads(command("R", "encode", "-r", "").out)["execution"]["R_lite"] == []
+    made = json.loads(command("R", "encode", "-Ha,b", "-px:0", "-px:1").out)
+    assert made["execution"]["properties"] == {"x": "1"}
+
+
+def test_R_decode_prints_all_that_is_asked_for(command, two_sets):
+    result = command("R", "decode", "-snr", "-c", "core", stdin=two_sets)
+    assert result.out == "rank[0-1]/core[0-1],gpu0 rank[2-3]/core[0-3]\nfoo[0-3]\n0-3\n12\n"
 
 
 def test_R_parse_config(command, tmp_path):
@@ -175,6 +233,24 @@ def test_R_parse_config(command, tmp_path):
     path.write_text('[[resource.config]]\nhosts = "foo[0-1]"\ncores = "0-3"\n')
     made = command("R", "parse-config", str(path)).out
     assert command("R", "decode", "-s", stdin=made).out == "rank[0-1]/core[0-3]\n"
+
+
+def test_R_parse_config_of_a_file_of_R(command, tmp_path):
+    (tmp_path / "R.json").write_text(command("R", "encode", "-Hz", "-c0-1").out)
+    (tmp_path / "sched.json").write_text('{"writer": "x:"}')
+    path = tmp_path / "r.toml"
+    path.write_text(f'[resource]\npath = "{tmp_path}/R.json"\nscheduling = "{tmp_path}/sched.json"\n')
+    made = json.loads(command("R", "parse-config", str(path)).out)
+    assert made["scheduling"] == {"writer": "x:"}
+    assert made["execution"]["nodelist"] == ["z"]
+    path.write_text("[resource]\n")
+    assert command("R", "parse-config", str(path)).err == (
+        "rosin-R: Config file error: resource.config or resource.path must be defined\n"
+    )
+    path.write_text('[[resource.config]]\nhosts = "a["\ncores = "0"\n')
+    assert command("R", "parse-config", str(path)).err == (
+        "rosin-R: Config file error: config[0]: hostlist: unbalanced '[' at column 2\n"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "foo", "[1", '{"version":2}'])

@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import reduce
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.subcommands import AdminParser, dispatch
+from rosin.errors import FormatError
+from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
@@ -21,7 +25,7 @@ def parser(prog: str) -> AdminParser:
     sub = result.command("encode", _encode, "make a resource set")
     add = sub.add_argument
     add("-r", "--ranks", metavar="IDSET", help="its ranks (default: one for each host, else 0)")
-    add("-c", "--cores", metavar="IDS", help="cores of each rank (default: 0)")
+    add("-c", "--cores", metavar="IDS", default="", help="cores of each rank (default: 0, if no GPUs)")
     add("-g", "--gpus", metavar="IDS", default="", help="GPUs of each rank (default: none)")
     add("-H", "--hosts", metavar="HOSTS", help="hosts of the ranks (default: this one)")
     add(
@@ -51,8 +55,8 @@ def parser(prog: str) -> AdminParser:
     sub = result.command("rerank", _rerank, "number ranks of the union by their host's place in a list")
     sub.add_argument("hosts", metavar="HOSTLIST", help="the hosts in order")
     sub = result.command("set-property", _set_property, "give properties to ranks")
-    sub.add_argument("property", metavar="NAME[:RANKS]", nargs="+", help="property of some or all ranks")
-    result.command("verify", _verify, "check that the second set has all that the first has, rank by rank")
+    sub.add_argument("property", metavar="NAME[:RANKS]", nargs="*", help="property of some or all ranks")
+    result.command("verify", _verify, "check that the one rank of the second set has what the first says")
     sub = result.command("parse-config", _parse_config, "read resource.config of configuration files")
     sub.add_argument("path", metavar="PATH", help="TOML file or directory")
     return result
@@ -70,13 +74,23 @@ def read_sets(text: str) -> list[ResourceSet]:
             return sets
         try:
             obj, at = decoder.raw_decode(text, at)
-        except ValueError as exc:
+        except (ValueError, RecursionError) as exc:
             raise ValueError(f"Failed to read an R object: {exc}") from None
-        sets.append(ResourceSet.decode(obj))
+        try:
+            sets.append(ResourceSet.decode(obj))
+        except FormatError as exc:
+            raise ValueError(f"Failed to decode R on stdin: object {len(sets) + 1}: {exc}") from None
 
 
 def _input() -> list[ResourceSet]:
     return read_sets(sys.stdin.read())
+
+
+def _inputs(command: str) -> list[ResourceSet]:
+    sets = _input()
+    if len(sets) < 2:
+        raise ValueError(f"{command} requires at least 2 resource sets")
+    return sets
 
 
 def _union() -> ResourceSet:
@@ -92,45 +106,52 @@ def _print(rset: ResourceSet) -> None:
 
 
 def _assign(rset: ResourceSet, properties: list[str]) -> None:
-    from rosin.errors import FormatError
-
-    for text in properties:
-        name, _, ranks = text.partition(":")
+    # Of two assignments to one name the last holds.
+    wanted = {name: ranks if colon else None for name, colon, ranks in (p.partition(":") for p in properties)}
+    for name, ranks in wanted.items():
         try:
-            rset.set_property(name, ranks or None)
+            rset.set_property(name, ranks)
         except FormatError as exc:
             raise ValueError(f"failed to assign properties: {exc}") from None
 
 
+def _ids(option: str, text: str) -> Idset:
+    try:
+        return Idset(text)
+    except FormatError as exc:
+        raise ValueError(f"{option}='{text}': {exc}") from None
+
+
 def _machine(args: argparse.Namespace) -> tuple[Any, Any]:
     """Cores and GPUs of each rank, as the options say."""
-    from rosin.rfc.idset import Idset
+    if (args.local or args.xml) and (args.cores or args.gpus):
+        raise ValueError("do not specify --cores or --gpus with --local or --xml")
+    if args.xml:
+        from rosin.modules.resource.hwloc import decode
 
+        text = sys.stdin.buffer.read() if args.xml == "-" else Path(args.xml).read_bytes()
+        rset = ResourceSet.decode(decode(text, 0))
+        return rset.cores(0), rset.gpus(0)
     if args.local:
         from rosin.modules.resource.inventory import from_topology
         from rosin.process.topology import discover
 
         rset = from_topology(discover(), 0)
         return rset.cores(0), rset.gpus(0)
-    if args.xml:
-        from rosin.modules.resource.hwloc import decode
-
-        with open(args.xml, "rb") as stream:
-            rset = ResourceSet.decode(decode(stream.read(), 0))
-        return rset.cores(0), rset.gpus(0)
-    return Idset(args.cores or "0"), Idset(args.gpus)
+    cores = args.cores if args.cores or args.gpus else "0"
+    return _ids("cores", cores), _ids("gpus", args.gpus)
 
 
 def _encode(args: argparse.Namespace) -> None:
     from rosin.rfc.hostlist import Hostlist
-    from rosin.rfc.idset import Idset
 
     cores, gpus = _machine(args)
-    hosts = Hostlist(args.hosts).expand() if args.hosts else []
-    ranks = Idset(args.ranks) if args.ranks else Idset.from_range(0, max(len(hosts), 1) - 1)
-    if not hosts:
-        import os
-
+    hosts = None if args.hosts is None else Hostlist(args.hosts).expand()
+    if args.ranks is not None:
+        ranks = _ids("ranks", args.ranks)
+    else:
+        ranks = Idset(range(1 if hosts is None else len(hosts)))
+    if hosts is None:
         hosts = [os.uname().nodename] * len(ranks)
     if len(hosts) != len(ranks):
         raise ValueError(f"hostname count in '{args.hosts}' does not match nranks ({len(ranks)})")
@@ -143,22 +164,28 @@ def _encode(args: argparse.Namespace) -> None:
 
 def _decode(args: argparse.Namespace) -> None:
     rset = _union()
-    if args.include:
-        rset = rset.copy_ranks(args.include)
-    if args.exclude:
-        rset.remove_ranks(args.exclude)
     if args.properties:
         from rosin.rfc.constraint import copy_constraint
 
-        rset = copy_constraint(rset, {"properties": args.properties.split(",")})
+        try:
+            rset = copy_constraint(rset, {"properties": args.properties.split(",")})
+        except FormatError as exc:
+            raise ValueError(f"Invalid property constraint: {exc}") from None
+    if args.include is not None:
+        rset = rset.copy_ranks(_ids("include", args.include))
+    if args.exclude is not None:
+        rset.remove_ranks(_ids("exclude", args.exclude))
+    lines = []
     if args.short:
-        print(rset.dumps())
-    elif args.nodelist:
-        print(rset.nodelist().encode())
-    elif args.ranks:
-        print(rset.ranks().encode())
-    elif args.count:
-        print(rset.count(args.count))
+        lines.append(rset.dumps())
+    if args.nodelist:
+        lines.append(rset.nodelist().encode())
+    if args.ranks:
+        lines.append(rset.ranks().encode())
+    if args.count:
+        lines.append(str(rset.count(args.count)))
+    if lines:
+        print("\n".join(lines))
     else:
         _print(rset)
 
@@ -171,11 +198,11 @@ def _append(_args: argparse.Namespace) -> None:
 
 
 def _diff(_args: argparse.Namespace) -> None:
-    _print(reduce(lambda one, other: one.diff(other), _input()))
+    _print(reduce(lambda one, other: one.diff(other), _inputs("diff")))
 
 
 def _intersect(_args: argparse.Namespace) -> None:
-    _print(reduce(lambda one, other: one.intersect(other), _input()))
+    _print(reduce(lambda one, other: one.intersect(other), _inputs("intersect")))
 
 
 def _remap(_args: argparse.Namespace) -> None:
@@ -197,22 +224,50 @@ def _verify(_args: argparse.Namespace) -> int:
     if len(sets) != 2:
         raise ValueError("verify requires exactly 2 R objects on stdin")
     expected, found = sets
-    # Ranks that only the first set has are not looked at.
-    missing = expected.copy_ranks(found.ranks()).diff(found)
-    if missing:
-        sys.stderr.write(f"missing: {missing.dumps()}\n")
-        return 1
-    return 0
+    if len(found) != 1:
+        raise ValueError("Verification supported on single rank only")
+    from rosin.modules.resource.verify import Verification
+
+    (rank,) = found
+    fault = Verification(True).check(expected, found, rank)
+    if fault is None:
+        return 0
+    sys.stderr.write(f"rosin-R: {fault}\n")
+    return 0 if " has extra resources: " in fault else 1
 
 
 def _parse_config(args: argparse.Namespace) -> None:
     from rosin.broker.configfile import load
-    from rosin.modules.resource.config import from_entries
+    from rosin.modules.resource.config import from_entries, load_file
 
-    entries = load(args.path).get("resource", {}).get("config")
-    if not isinstance(entries, list):
-        raise ValueError(f"{args.path}: no resource.config array")
-    _print(from_entries(entries))
+    table = load(args.path).get("resource", {})
+    if not isinstance(table, dict):
+        raise ValueError("Config file error: resource is not a table")
+    entries, path, scheduling = (table.get(key) for key in ("config", "path", "scheduling"))
+    if entries is None and path is None:
+        raise ValueError("Config file error: resource.config or resource.path must be defined")
+    try:
+        if entries is None:
+            rset = load_file(_text("path", path))
+        elif isinstance(entries, list):
+            rset = from_entries(entries)
+        else:
+            raise ValueError("resource.config is not an array")
+    except ValueError as exc:
+        raise ValueError(f"Config file error: {exc}") from None
+    if scheduling is not None:
+        name = _text("scheduling", scheduling)
+        try:
+            rset.scheduling = json.loads(Path(name).read_bytes())
+        except ValueError as exc:
+            raise ValueError(f"resource.scheduling: {name}: {exc}") from None
+    _print(rset)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"resource.{key} is not a string")
+    return value
 
 
 def main(argv: list[str], prog: str) -> int:

@@ -28,9 +28,10 @@ def parser(prog: str) -> AdminParser:
     """The options of the command."""
     result = AdminParser(prog, "Combine lists of hosts.", epilog=_EPILOG)
     add = result.add_argument
-    result.flag("-e", "--expand", text="print single names")
+    form = result.add_mutually_exclusive_group()
+    form.add_argument("-e", "--expand", action="store_true", help="print single names")
     add("-d", "--delimiter", metavar="S", default=" ", help="what separates names with --expand (a blank)")
-    result.flag("-c", "--count", text="print the number of hosts")
+    form.add_argument("-c", "--count", action="store_true", help="print the number of hosts")
     add(
         "-n", "--nth", metavar="[-]IDS", help="print the hosts at these positions; -IDS: counted from the end"
     )
@@ -118,72 +119,69 @@ def _append(words: Iterable[str]) -> Hostlist:
 
 
 def combine(lists: list[Hostlist], args: argparse.Namespace) -> Hostlist:
-    """One list: appended, or combined as sets in the order of first mention."""
-    if args.intersect or args.minus:
-        first = lists[0].copy() if lists else Hostlist()
-        for other in lists[1:]:
-            names = set(other)
-            keep = args.intersect
-            first = Hostlist.from_names([host for host in first if (host in names) == keep])
-        if args.intersect:
-            first.uniq()
-        return first
+    """One list: appended, or combined as sets; a single list stays as it is."""
+    result, *others = lists
+    if args.intersect:
+        return result.intersect(*others) if others else result
     if args.xor:
-        counts: dict[str, int] = {}
-        for part in lists:
-            for host in dict.fromkeys(part):
-                counts[host] = counts.get(host, 0) + 1
-        # Differences one after the other: a host stays that is in an odd number of sources.
-        return Hostlist.from_names([host for host, count in counts.items() if count % 2])
-    result = Hostlist()
-    for part in lists:
-        result.append(part)
+        return result.xor(*others) if others else result
+    for other in others:
+        if args.minus:
+            result.delete(other)  # of each host as many as the other list has
+        else:
+            result.append(other)
     return result
 
 
 def reduce(hosts: Hostlist, args: argparse.Namespace) -> Hostlist:
-    """Apply ``--exclude``, ``--union``, ``--sort``, ``--nth`` and ``--limit``. Raises ValueError."""
+    """Apply ``--exclude``, ``--sort``, ``--union``, ``--limit`` and ``--nth``. Raises ValueError."""
     if args.exclude:
         hosts = _without(hosts, args.exclude)
-    if args.union:
-        hosts.uniq()
     if args.sort:
         hosts.sort()
-    if args.nth:
+    if args.union:
+        hosts.uniq()
+    if args.limit:
+        hosts = hosts[: args.limit] if args.limit > 0 else hosts[args.limit :]
+    if args.nth is not None:
         hosts = _nth(hosts, args.nth)
-    if args.limit is not None:
-        hosts = hosts[: args.limit] if args.limit >= 0 else hosts[args.limit :]
     return hosts
 
 
 def _without(hosts: Hostlist, text: str) -> Hostlist:
+    """Leave out all occurrences of hosts; if there are none, the text may name positions."""
     from rosin.rfc.idset import Idset
 
+    left = hosts.minus(text)
+    if len(left) < len(hosts):
+        return left
     try:
         ids = Idset(text)
     except FormatError:
-        hosts.delete(text)
         return hosts
-    return Hostlist.from_names([host for at, host in enumerate(hosts) if at not in ids])
+    return hosts[[at for at in range(len(hosts)) if at not in ids]]  # type: ignore[no-any-return]
 
 
 def _nth(hosts: Hostlist, text: str) -> Hostlist:
     from rosin.rfc.idset import Idset
 
-    names = hosts.expand()
-    back = text.startswith("-")
+    # Counted from the end, the hosts still come in the order of the list.
+    positions = [-at for at in reversed(list(Idset(text[1:])))] if text[:1] == "-" else list(Idset(text))
     try:
-        return Hostlist.from_names([names[-at if back else at] for at in Idset(text[1:] if back else text)])
-    except IndexError:
-        raise ValueError("Hostlist index out of range") from None
+        return hosts[positions]  # type: ignore[no-any-return]
+    except IndexError as exc:
+        raise ValueError(str(exc)) from None
 
 
 def _find(hosts: Hostlist, text: str) -> str:
     wanted = Hostlist(text)
-    missing = Hostlist.from_names([host for host in wanted if host not in hosts])
+    positions = [hosts.find(host) for host in wanted]
+    missing = Hostlist.from_names(
+        [host for host, position in zip(wanted, positions, strict=True) if position < 0]
+    )
     if missing:
-        raise ValueError(f"hosts '{missing}' not found")
-    return ",".join(str(hosts.find(host)) for host in wanted)
+        raise ValueError(f"host{'s' if len(missing) > 1 else ''} '{missing}' not found")
+    return " ".join(map(str, positions))
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -195,15 +193,16 @@ def main(argv: list[str], prog: str) -> int:
         hosts = reduce(combine([sources.get(name) for name in names], args), args)
     finally:
         sources.close()
+    found = _find(hosts, args.find) if args.find else ""  # fails even when nothing is printed
     if args.quiet:
         return 0 if hosts else 1
-    if args.count:
+    if args.find:
+        print(found)
+    elif args.count:
         print(len(hosts))
-    elif args.find is not None:
-        print(_find(hosts, args.find))
     elif args.expand:
         if hosts:
-            print(args.delimiter.encode().decode("unicode_escape").join(hosts.expand()))
+            print(args.delimiter.replace("\\n", "\n").join(hosts.expand()))
     elif hosts:
         print(hosts.encode())
     return 0
