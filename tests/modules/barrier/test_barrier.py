@@ -77,3 +77,14 @@ async def test_a_client_that_goes_breaks_its_barrier() -> None:
         await second.close()
         with pytest.raises(ConnectionAbortedError, match="another client left"):
             await waiting
+
+
+async def test_the_end_of_the_service_is_the_end_of_its_barriers() -> None:
+    async with Instance(["barrier"]) as inst:
+        h = await inst.connect()
+        waiting = h.rpc("barrier.enter", {"name": "b", "nprocs": 2})
+        await h.rpc("barrier.ping", {})
+        await h.rpc("module.remove", {"name": "barrier"})
+        with pytest.raises(OSError, match="unloading") as info:
+            await waiting
+        assert info.value.errno == errno.ENOSYS

@@ -86,3 +86,13 @@ async def test_update_from_below() -> None:
         h.rpc("groups.update", {"update": update}, flags=FLUX_RPC_NORESPONSE)
         await inst.settle()
         assert await h.rpc("groups.get", {"name": "x"}) == {"members": "4,6-7"}
+
+
+async def test_the_end_of_the_service_ends_its_streams() -> None:
+    async with Instance(["groups"]) as inst:
+        h = await inst.connect()
+        stream = aiter(h.rpc("groups.get", {"name": "g"}, flags=FLUX_RPC_STREAMING))
+        assert await anext(stream) == {"members": ""}
+        await h.rpc("module.remove", {"name": "groups"})
+        with pytest.raises(StopAsyncIteration):
+            await anext(stream)

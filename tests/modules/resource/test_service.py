@@ -415,3 +415,12 @@ async def test_the_end_of_group_news_is_logged(kvs, groups):
             service.respond_error(msg, errno.EIO, "broken")
         await inst.settle()
         assert any("monitor: broker.online: broken" in line for line in inst.logged())
+
+
+@pytest.mark.parametrize("news", [3, "x"])
+async def test_news_of_a_group_that_make_no_sense_are_the_last(kvs, groups, news):
+    async with four_nodes(kvs, groups) as inst:
+        module(inst, "groups").set("broker.online", news)
+        await inst.settle()
+        (line,) = [line for line in inst.logged() if "monitor: broker.online: " in line]
+        assert "availability stays as it is until resource is reloaded" in line

@@ -16,6 +16,7 @@ async def fails(errnum, awaitable):
     return info.value.strerror
 
 
+@pytest.mark.rfc(27, "commit-first")
 async def test_success_after_r_is_stored(world, spec):
     async with world() as w:
         assert w.ready == {"mode": "unlimited"}
@@ -56,6 +57,7 @@ async def test_order_and_blocking(world, spec):
         assert w.answers.empty()  # 1 core left, job 2 wants 2
 
 
+@pytest.mark.rfc(27, "cancel")
 async def test_cancel(world, spec):
     async with world() as w:
         w.alloc(1, spec(slots=4))
@@ -68,6 +70,7 @@ async def test_cancel(world, spec):
         assert len(w.module.queue) == 1
 
 
+@pytest.mark.rfc(27, "deny")
 async def test_denials(world, spec):
     async with world() as w:
         w.alloc(1, spec(slots=5))
@@ -82,6 +85,7 @@ async def test_denials(world, spec):
         assert len(w.module.queue) == 0
 
 
+@pytest.mark.rfc(27, "feasibility")
 async def test_feasibility(world, spec):
     async with world(up="") as w:
         assert await w.h.rpc("feasibility.check", {"jobspec": spec(slots=4)}) is None
@@ -131,6 +135,7 @@ async def test_property_add_makes_a_job_feasible(world, spec, make_r):
         await fails(errno.EOVERFLOW, w.h.rpc("feasibility.check", {"jobspec": constrained}))
 
 
+@pytest.mark.rfc(27, "hello-allocated")
 async def test_hello_after_restart(world, spec, make_r):
     R = make_r(2, 2)
     jobs = [
@@ -145,6 +150,7 @@ async def test_hello_after_restart(world, spec, make_r):
         assert w.raised == [(2, "scheduler-restart")]
 
 
+@pytest.mark.rfc(27, "free")
 async def test_partial_free(world, spec, make_r):
     async with world(R=make_r(2, 2), up="0-1") as w:
         w.alloc(1, spec(nodes=2, slots=2))
@@ -190,6 +196,7 @@ async def test_cancel_while_r_is_written(world, spec):
         assert len(w.module.queue) == 0
 
 
+@pytest.mark.rfc(27, "expiration")
 async def test_expiration(world, spec):
     async with world() as w:
         w.alloc(1, spec(duration=10.0))
@@ -200,9 +207,10 @@ async def test_expiration(world, spec):
 
 
 @pytest.mark.rfc(28, "error")
-async def test_no_more_news_of_resources_stops_scheduling(world, spec):
+@pytest.mark.parametrize("news", [None, {"up": 3}, {"down": "x"}])
+async def test_no_more_news_of_resources_stops_scheduling(world, spec, news):
     async with world() as w:
-        w.changes.put_nowait(None)
+        w.changes.put_nowait(news)
         await w.inst.settle()
         w.alloc(1, spec())
         await w.inst.settle()

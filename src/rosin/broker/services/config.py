@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ class ConfigService(BrokerModule):
     async def start(self) -> None:
         self._watchers: dict[tuple[bytes, int], Message] = {}
         self._ignored: set[str] = set()
+        self._lock = asyncio.Lock()
         self._warn(check(self.broker.config))
 
     def _warn(self, ignored: list[str]) -> None:
@@ -63,22 +65,32 @@ class ConfigService(BrokerModule):
             ignored = check(config)
         except FormatError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
-        previous = self.broker.config
+        async with self._lock:  # one at a time: modules must not end up with different configurations
+            await self._offer(config)
+            self.broker.config = config
+        self._warn(ignored)
+        for msg in self._watchers.values():
+            self.respond(msg, config)
+
+    async def _offer(self, config: dict[str, Any]) -> None:
+        """Give *config* to all modules, or take it back from those that have it. Raises OSError EINVAL."""
         accepted: list[str] = []
         for name in list(self.broker.modules):
-            if name == self.name:
+            if name == self.name or name not in self.broker.modules:
                 continue
             try:
                 await self.h.rpc(f"{name}.config-reload", config)
             except OSError as exc:
-                for done in accepted:
-                    await self.h.rpc(f"{done}.config-reload", previous)
+                await self._take_back(accepted)
                 raise OSError(errno.EINVAL, f"error updating {name}: {exc.strerror}") from None
             accepted.append(name)
-        self.broker.config = config
-        self._warn(ignored)
-        for msg in self._watchers.values():
-            self.respond(msg, config)
+
+    async def _take_back(self, names: list[str]) -> None:
+        for name in names:
+            try:
+                await self.h.rpc(f"{name}.config-reload", self.broker.config)
+            except OSError as exc:
+                self.log.error(f"the configuration of before is not restored in {name}: {exc.strerror}")
 
     def disconnected(self, sender: bytes) -> None:
         for key in [key for key in self._watchers if key[0] == sender]:

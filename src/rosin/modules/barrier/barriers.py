@@ -54,6 +54,10 @@ class Barriers:
         self._clients.pop(client, None)
         return broken
 
+    def end_all(self) -> list[Any]:
+        """Break every barrier; returns the requests of those who wait."""
+        return [request for name in list(self._barriers) for request in self._end(name)]
+
     def _end(self, name: str) -> list[Any]:
         entered = self._barriers.pop(name).entered
         for client in entered:

@@ -27,6 +27,10 @@ class Barrier(BrokerModule):
     async def start(self) -> None:
         self.barriers = Barriers()
 
+    async def stop(self) -> None:
+        for request in self.barriers.end_all():
+            self.respond_error(request, errno.ENOSYS, "barrier is unloading")
+
     def stats(self) -> dict[str, Any]:
         return {"barriers": self.barriers.waiting()}
 

@@ -36,6 +36,11 @@ class Groups(BrokerModule):
         # What each client holds, so that its departure costs only that.
         self.clients: dict[bytes, tuple[set[str], dict[WatchKey, str]]] = {}
 
+    async def stop(self) -> None:
+        for watching in self.watchers.values():
+            for msg in watching.values():
+                self.respond_error(msg, errno.ENODATA)
+
     def stats(self) -> dict[str, Any]:
         return {"subtree": self.membership.encode()}
 

@@ -7,6 +7,7 @@ from errno import ENOSYS, EPROTO
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 
@@ -55,8 +56,8 @@ class Monitor:
             async for message in stream:
                 changed(Idset(field(message, "members", str)))
             text = "the stream ended"
-        except OSError as error:
-            text = error.strerror or str(error)
+        except (OSError, FormatError) as error:
+            text = getattr(error, "strerror", None) or str(error)
         self._module.log.critical(
             f"monitor: {group}: {text}; availability stays as it is until resource is reloaded"
         )

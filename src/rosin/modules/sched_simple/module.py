@@ -99,8 +99,8 @@ class SchedSimple(BrokerModule):
             async for change in stream:
                 self._update(change)
             text = "the stream ended"
-        except OSError as error:
-            text = error.strerror or str(error)
+        except (OSError, FormatError) as error:
+            text = getattr(error, "strerror", None) or str(error)
         self.log.error(
             f"no more news of resources: {text}; nothing is scheduled until the module is reloaded"
         )
