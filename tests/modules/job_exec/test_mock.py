@@ -29,6 +29,7 @@ async def names(h: Any, jobid: int = JOBID) -> list[str]:
     return [name for name, _ in await read_log(h, jobid)]
 
 
+@pytest.mark.rfc(32, "start", "finish", "final-release")
 async def test_normal_job(inst: Instance, manager: Any) -> None:
     h = await inst.connect()
     manager.run(system=mock(run_duration="10s", wait_status=768))
@@ -145,6 +146,7 @@ async def test_mock_exceptions(
     assert await names(h) == log
 
 
+@pytest.mark.rfc(32, "finish-override")
 async def test_wait_status_of_an_exec_exception_wins(inst: Instance, manager: Any) -> None:
     manager.run(system=mock(run_duration="10s"))
     await inst.settle()

@@ -16,6 +16,7 @@ def allocs(bench):
     return [payload["id"] for payload in bench.port.take("sched.alloc")]
 
 
+@pytest.mark.rfc(27, "alloc", "by-id")
 def test_alloc_request(bench, jobspec):
     bench.online()
     bench.submit(urgency=20)
@@ -44,6 +45,7 @@ def test_order_is_priority_then_age(bench):
     assert allocs(bench) == [2, 3, 5, 1]
 
 
+@pytest.mark.rfc(27, "limited")
 def test_limited_mode_overtakes(bench):
     bench.online("limited", 2)
     for _ in range(4):
@@ -60,6 +62,7 @@ def test_limited_mode_overtakes(bench):
     assert allocs(bench) == [6]
 
 
+@pytest.mark.rfc(27, "merge", "volatile", "annotate")
 def test_annotations_merge_and_end_with_the_request(bench):
     bench.online()
     bench.submit()
@@ -72,6 +75,7 @@ def test_annotations_merge_and_end_with_the_request(bench):
     assert "annotations" not in bench.names(1)
 
 
+@pytest.mark.rfc(27, "deny", "errnum-zero", "volatile")
 def test_deny_is_a_fatal_exception(bench):
     bench.online()
     bench.submit()
@@ -87,6 +91,7 @@ def test_deny_is_a_fatal_exception(bench):
     }
 
 
+@pytest.mark.rfc(27, "cancel")
 def test_cancel_of_a_pending_job(bench):
     bench.online()
     bench.submit()
@@ -99,6 +104,7 @@ def test_cancel_of_a_pending_job(bench):
     assert [payload["id"] for payload in bench.port.take("sched.free")] == [1]
 
 
+@pytest.mark.rfc(30, "held", "update")
 def test_a_hold_takes_the_request_back(bench):
     bench.online()
     bench.submit()
@@ -115,6 +121,7 @@ def test_a_hold_takes_the_request_back(bench):
     assert allocs(bench) == [1]
 
 
+@pytest.mark.rfc(27, "prioritize")
 def test_a_priority_event_reorders(bench):
     bench.online("limited", 1)
     bench.submit()
@@ -138,6 +145,7 @@ def test_a_malformed_response_ends_the_conversation(bench, payload):
     assert allocs(bench) == [1]
 
 
+@pytest.mark.rfc(27, "error-ends")
 def test_an_error_response_ends_the_conversation(bench):
     bench.online()
     bench.submit()
@@ -183,6 +191,7 @@ def test_cancel_before_the_start_was_sent(bench):
     assert bench.names(1)[5:] == ["exception", "free", "clean"]
 
 
+@pytest.mark.rfc(32, "release", "by-id")
 def test_partial_release(bench):
     bench.online()
     bench.submit()
@@ -199,6 +208,7 @@ def test_partial_release(bench):
     assert bench.names(1)[-3:] == ["release", "free", "clean"]
 
 
+@pytest.mark.rfc(32, "exception")
 def test_exec_exceptions(bench):
     bench.online()
     bench.submit()
@@ -240,6 +250,7 @@ def test_malformed_exec_responses_are_logged(bench, payload):
     assert bench.port.log.lines[-1][0] == "error"
 
 
+@pytest.mark.rfc(32, "replace", "reissue")
 def test_another_service_takes_over(bench):
     bench.online()
     bench.submit()
@@ -300,6 +311,7 @@ def finish(bench, id, how):
 
 
 @pytest.mark.parametrize(("scheme", "how", "runs"), DEPENDENCIES)
+@pytest.mark.rfc(26, "matching", "jobid", "after", "afterany", "afterok", "afternotok")
 def test_dependency_on_a_job_that_ends_later(bench, jobspec, scheme, how, runs):
     bench.online()
     bench.submit()
@@ -318,6 +330,7 @@ def test_dependency_on_a_job_that_ends_later(bench, jobspec, scheme, how, runs):
 
 
 @pytest.mark.parametrize(("scheme", "how", "runs"), DEPENDENCIES)
+@pytest.mark.rfc(26, "matching", "jobid", "after", "afterany", "afterok", "afternotok")
 def test_dependency_on_a_job_that_is_over(bench, jobspec, scheme, how, runs):
     bench.online()
     bench.submit()
@@ -362,6 +375,7 @@ def test_dependency_on_the_job_of_another_user(bench, jobspec):
         bench.submit(jobspec(dependencies=[{"scheme": "afterok", "value": "1"}]))
 
 
+@pytest.mark.rfc(26, "begin-time")
 def test_begin_time(bench, jobspec):
     when = bench.port.time + 200_000
     id = bench.submit(jobspec(dependencies=[{"scheme": "begin-time", "value": f"{when}"}]))

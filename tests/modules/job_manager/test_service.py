@@ -280,6 +280,7 @@ async def test_raiseall_and_killall(world, job):
         assert world.names(3)[-2:] == ["exception", "clean"]
 
 
+@pytest.mark.rfc(30, "guest")
 async def test_guests_act_on_their_own_jobs_only(world, job):
     async with world.instance(sched=False) as inst:
         owner, guest = await inst.connect(), await inst.connect(userid=4242)
@@ -567,6 +568,7 @@ async def test_update(world, job, jobspec):
             await h.rpc("job-manager.update", {"id": 1, "updates": {"tasks.x": 1}})
 
 
+@pytest.mark.rfc(27, "hello", "hello-jobs", "disconnect")
 async def test_scheduler_reload_keeps_allocations(world, job):
     async with world.instance(hold=True) as inst:
         h = await inst.connect()
@@ -592,6 +594,7 @@ async def test_scheduler_reload_keeps_allocations(world, job):
         assert sched.requests == [4]
 
 
+@pytest.mark.rfc(32, "reissue", "one-start")
 async def test_exec_reload_reattaches(world, job):
     async with world.instance(hold=True) as inst:
         h = await inst.connect()
@@ -657,7 +660,9 @@ QUEUES = {
 }
 
 
-@pytest.mark.rfc(33, "virtual-started", "virtual-name-kept", "unknown-queue", "start", "status", "blocked", "status-parent")
+@pytest.mark.rfc(
+    33, "virtual-started", "virtual-name-kept", "unknown-queue", "start", "status", "blocked", "status-parent"
+)
 async def test_named_queues(world, job, jobspec):
     async with world.instance(config=QUEUES) as inst:
         h = await inst.connect()

@@ -7,7 +7,6 @@ Requests and responses carry matchtag 0 and are matched by job id.
 
 from __future__ import annotations
 
-import errno
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from rosin.constants import FLUX_JOB_DEBUG, FLUX_JOB_PRIORITY_MIN, FLUX_JOB_STAT
 from rosin.errors import FormatError
 from rosin.modules.job_manager.job import redact_R
 from rosin.modules.job_manager.pending import PendingQueue
-from rosin.rfc.payload import field, int_field
+from rosin.rfc.alloc_protocol import ANNOTATE, DENY, SUCCESS, AllocResponse, partial_ok, ready_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
-
-SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
 
 
 class Alloc:
@@ -156,22 +153,19 @@ class Alloc:
             self.teardown(f"alloc response error: {error}")
 
     def _response(self, args: dict[str, Any]) -> None:
-        id = field(args, "id", int)
-        kind = int_field(args, "type", SUCCESS, CANCEL)
-        annotations = field(args, "annotations", (dict, type(None)), None)
-        job = self.sent.get(id)
-        if kind == SUCCESS:
-            self._success(id, job, field(args, "R", dict), annotations)
-        elif kind == ANNOTATE:
-            if annotations is None:
-                raise FormatError("sched.alloc: an annotate response without annotations")
+        answer = AllocResponse.decode(args)
+        job = self.sent.get(answer.id)
+        if answer.type == SUCCESS:
+            if answer.R is None:
+                raise FormatError("sched.alloc response: R is missing")
+            self._success(answer.id, job, answer.R, answer.annotations)
+        elif answer.type == ANNOTATE:
             if job is not None:
-                self.annotate(job, annotations)
-        elif job is not None and kind == DENY:
+                self.annotate(job, answer.annotations or {})
+        elif job is not None and answer.type == DENY:
             self._settle(job)
             self.clear_annotations(job)
-            note = field(args, "note", (str, type(None)), None)
-            self.manager.except_(job, "alloc", 0, note or "")
+            self.manager.except_(job, "alloc", 0, answer.note or "")
         elif job is not None:
             self._canceled(job)
 
@@ -218,8 +212,8 @@ class Alloc:
     def hello(self, msg: Message) -> Iterator[dict[str, Any]]:
         """The jobs that hold resources, or whose housekeeping does, for a scheduler that has just started."""
         args = msg.args if msg.has_payload else {}
-        partial_ok = field(args, "partial-ok", bool, False)
-        self.manager.port.log.debug(f"scheduler: hello{' +partial-ok' if partial_ok else ''}")
+        partial = partial_ok(args)
+        self.manager.port.log.debug(f"scheduler: hello{' +partial-ok' if partial else ''}")
         self._greeted, self._frees = msg.sender, []
         for job in self.manager.active.values():
             if job.has_resources:
@@ -229,21 +223,14 @@ class Alloc:
                     "userid": job.userid,
                     "t_submit": job.t_submit,
                 }
-        yield from self.manager.housekeeping.hello(partial_ok)
+        yield from self.manager.housekeeping.hello(partial)
 
     def ready(self, msg: Message) -> dict[str, Any]:
-        """The scheduler takes requests from now on. Raises OSError EPROTO on a bad mode or limit."""
-        mode = field(msg.args, "mode", str)
-        if mode == "limited":
-            limit = int_field(msg.args, "limit", 1, 2**31 - 1)
-        elif mode == "unlimited":
-            limit = 0
-        else:
-            raise OSError(errno.EPROTO, f"sched-ready: unknown mode '{mode}': use limited or unlimited")
-        self.limit = limit
+        """The scheduler takes requests from now on. Raises FormatError on a bad mode or limit."""
+        self.limit = ready_limit(msg.args)
         self.sender = msg.sender
         self.online = True
-        self.manager.port.log.debug(f"scheduler: ready {mode}")
+        self.manager.port.log.debug(f"scheduler: ready {'limited' if self.limit else 'unlimited'}")
         frees = self._frees if self._greeted == msg.sender else []
         self._greeted, self._frees = b"", []
         for free in frees:

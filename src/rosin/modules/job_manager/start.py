@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_JOB_DEBUG, FLUX_JOB_STATE_RUN
 from rosin.errors import FormatError
+from rosin.rfc.exec_protocol import StartResponse, service_name
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
@@ -88,9 +89,7 @@ class Start:
 
     def hello(self, msg: Message) -> str:
         """A service offers itself, and replaces the one before; returns the topic of its start requests."""
-        service = field(msg.args, "service", str)
-        if not service:
-            raise FormatError("exec-hello: the service name is empty")
+        service = service_name(msg.args)
         if self.service is not None:
             self.teardown("replaced by another service")
         self.service = service
@@ -129,16 +128,11 @@ class Start:
             self.teardown(f"start response error: {msg.text or os.strerror(msg.errnum)}")
             return
         try:
-            args = msg.args
-            job = self.manager.active.get(field(args, "id", int))
-            kind = field(args, "type", str)
-            data = field(args, "data", dict)
+            answer = StartResponse.decode(msg.args)
+            job = self.manager.active.get(answer.id)
             if job is None:
-                raise FormatError(f"{kind} of job {args['id']}, which is not active")
-            handler = self._responses.get(kind)
-            if handler is None:
-                raise FormatError(f"unknown type '{kind}'")
-            handler(job, data)
+                raise FormatError(f"{answer.type} of job {answer.id}, which is not active")
+            self._responses[answer.type](job, answer.data)
         except FormatError as error:
             self.manager.port.log.error(f"start: malformed response: {error}")
 
@@ -153,18 +147,17 @@ class Start:
             self.manager.post(job, "debug.exec-reattach-finish")
 
     def _released(self, job: Job, data: dict[str, Any]) -> None:
-        final = field(data, "final", bool)
-        ranks = field(data, "ranks", str)
+        final, ranks = data["final"], data["ranks"]
         if final:
             job.start_pending = False
         self.manager.post(job, "release", {"ranks": ranks, "final": final})
 
     def _excepted(self, job: Job, data: dict[str, Any]) -> None:
         context = {
-            "type": field(data, "type", str),
-            "severity": field(data, "severity", int),
+            "type": data["type"],
+            "severity": data["severity"],
             "userid": self.manager.owner,
-            "note": field(data, "note", (str, type(None)), None) or "",
+            "note": data.get("note") or "",
         }
         wait_status = field(data, "wait_status", (int, type(None)), None)
         if wait_status is not None:
@@ -172,4 +165,4 @@ class Start:
         self.manager.post(job, "exception", context)
 
     def _finished(self, job: Job, data: dict[str, Any]) -> None:
-        self.manager.post(job, "finish", {"status": field(data, "status", int)})
+        self.manager.post(job, "finish", {"status": data["status"]})
