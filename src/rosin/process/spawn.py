@@ -14,7 +14,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from rosin.process.platform import pidfd_open, set_pipe_size
+from rosin.process.platform import descendants, pidfd_open, set_pipe_size
 from rosin.process.pump import CHUNK
 
 
@@ -80,6 +80,19 @@ class Child:
                 os.kill(self.pid, signum)
             return True
         return False
+
+    def kill_rest(self, signum: int) -> bool:
+        """Signal what is left of the process group of a child that somebody else has collected.
+
+        Its id may be another's by now, so only descendants of this process are meant. Returns whether there
+        was any."""
+        found = False
+        for pid in descendants(os.getpid()) if self._group else ():
+            with contextlib.suppress(ProcessLookupError):
+                if os.getpgid(pid) == self.pid:
+                    os.kill(pid, signum)
+                    found = True
+        return found
 
 
 def spawn(

@@ -239,6 +239,9 @@ class Shell:
         if tasks.complete:  # a node may have no task at all
             self.head.shell_complete(self.info.rank)
         self._serve(self._tasks_over)
+        if self.services is not None and self._lost is None:
+            self.services.stop()
+            self._serve(self._services_over)
         code = tasks.exit_code()
         self.log.debug(f"exit {code}")
         self.output.close()
@@ -266,6 +269,9 @@ class Shell:
         if self._lost is not None:
             return True
         return self.head.released and (self.services is None or self.services.idle)
+
+    def _services_over(self) -> bool:
+        return self._lost is not None or self.services is None or self.services.stopped
 
     def _task_complete(self, task: Task) -> None:
         assert self.tasks is not None

@@ -14,7 +14,6 @@ import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from rosin.process.platform import descendants
 from rosin.process.pump import Pump, Sink
 from rosin.process.spawn import Child, output_pipe, spawn
 from rosin.shell.errors import ShellError
@@ -233,15 +232,7 @@ class Task:
             return False
         if self.child.status is None:
             return self.child.kill(signum)
-        sent = False
-        for pid in descendants(os.getpid()) if self._streaming else ():
-            try:
-                if os.getpgid(pid) == self.child.pid:
-                    os.kill(pid, signum)
-                    sent = True
-            except ProcessLookupError:
-                continue
-        return sent
+        return self._streaming and self.child.kill_rest(signum)
 
     def close(self) -> None:
         """Release what is still open."""

@@ -44,6 +44,8 @@ class Tasks:
         self.on_complete: Callable[[Task], None] | None = None
         self.on_output: Callable[[], None] | None = None
         self.on_pmi: Callable[[Task, str], None] | None = None
+        #: Called with the process id and wait status of every other child that has ended.
+        self.on_child: Callable[[int, int], object] | None = None
 
     @property
     def complete(self) -> bool:
@@ -173,7 +175,10 @@ class Tasks:
             if pid == 0:
                 return
             task = self._by_pid.pop(pid, None)
-            if task is not None and task.child is not None:
+            if task is None:
+                if self.on_child is not None:
+                    self.on_child(pid, status)
+            elif task.child is not None:
                 task.child.reaped(status)
                 if task.terminal is not None:
                     task.terminal.exited(status)

@@ -218,11 +218,14 @@ class Process:
         if self._child is not None:
             if signum in _STOP_SIGNALS and self.status is None:
                 self._check_stopped(0)
-            return self._child.kill(signum)
+            return self._kill_child(self._child, signum)
         if self._spawned is not None and self.pid < 0:
             self._early_signals.append(signum)
             return True
         return self._spawned is not None and self._spawned.kill(signum)
+
+    def _kill_child(self, child: Child, signum: int) -> bool:
+        return child.kill_rest(signum) if self._collected and self.status is not None else child.kill(signum)
 
     def _check_stopped(self, attempt: int) -> None:
         if attempt < len(_STOP_CHECKS) and self.status is None and self._child is not None:
@@ -294,7 +297,7 @@ class Process:
                 sink.fd = -1
         if self._child is not None:
             if self.last_stand:
-                self._child.kill(signal.SIGKILL)
+                self._kill_child(self._child, signal.SIGKILL)
             if self._guard is not None:
                 self._guard.unguard(self.pid)
             self._child.poll()

@@ -72,6 +72,16 @@ class Server:
             session.process.signal(signum)
             session.process.signal(signal.SIGCONT)
 
+    def abandon(self, text: str) -> None:
+        """The host cannot stay until the end of the processes: tell clients so, and do no more."""
+        self.stopping = True
+        self.on_empty = None
+        for session in self.sessions:
+            for msg in (session.listener, session.waiter):
+                if msg is not None:
+                    self.respond_error(msg, errno.ECANCELED, text)
+            session.listener = session.waiter = None
+
     def reaped(self, pid: int, status: int) -> bool:
         """A child of the host has ended; whether it was one of these."""
         session = self.by_pid.get(pid)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 42: the subprocess server of a job shell, methods ``rexec.*`` of its service (``rosin exec --jobid``).
+
+Its processes live where the tasks do (node, control group), with the environment that the client sends. They
+end with the job: SIGTERM when the last task is over, SIGKILL after ``rexec-shutdown-timeout``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from rosin.process.rexec import signed
+from rosin.process.rexec.server import Server
+from rosin.shell.errors import ShellError
+from rosin.shell.outcome import parse_duration
+from rosin.shell.service import LATER
+
+if TYPE_CHECKING:
+    from rosin.handle.reactor import Reactor, Timer
+    from rosin.process.zygote import Zygote
+    from rosin.rfc.message import Message
+    from rosin.shell.connection import ShellHandle
+    from rosin.shell.info import JobInfo
+    from rosin.shell.log import ShellLog
+    from rosin.shell.service import ShellService
+
+_SHUTDOWN_TIMEOUT = 60.0
+
+
+def shutdown_timeout(value: Any) -> float:
+    """``rexec-shutdown-timeout``: a duration in seconds. Raises ShellError."""
+    seconds = _SHUTDOWN_TIMEOUT if value is None else parse_duration(value)
+    if seconds is None:
+        raise ShellError(f"rexec-shutdown-timeout={value!r} is not a valid Flux Standard Duration")
+    return seconds
+
+
+class ReactorLoop:
+    """The reactor under the names that the subprocess server uses."""
+
+    def __init__(self, handle: ShellHandle) -> None:
+        self._h = handle
+        self._reactor: Reactor = handle.reactor
+
+    def add_reader(self, fd: int, callback: Callable[..., Any], /, *args: Any) -> None:
+        def ready(_events: int) -> None:
+            with self._h.corked():  # each line of output is a response: send them together
+                callback(*args)
+
+        self._reactor.add_fd(fd, ready)
+
+    def add_writer(self, fd: int, callback: Callable[..., Any], /, *args: Any) -> None:
+        self._reactor.add_fd(fd, lambda _events: callback(*args), select.POLLOUT)
+
+    def remove_reader(self, fd: int, /) -> None:
+        self._reactor.remove_fd(fd)
+
+    remove_writer = remove_reader  # a descriptor is watched for one of both
+
+    def call_later(self, delay: float, callback: Callable[..., Any], /, *args: Any) -> object:
+        return self._reactor.timer(delay, lambda: callback(*args))
+
+
+class RexecLog:
+    """What a background process writes goes to the job's log."""
+
+    def __init__(self, log: ShellLog) -> None:
+        self._log = log
+
+    def info(self, text: str) -> None:
+        self._log.notice(text, "rexec")
+
+    def error(self, text: str) -> None:
+        self._log.error(text, "rexec")
+
+
+class ShellRexec:
+    """The server with its requests. ``stop`` begins its end, ``on_empty`` is called when it has come."""
+
+    collects = True  # the shell waits for all of its children
+    zygote: Zygote | None = None
+
+    def __init__(self, handle: ShellHandle, info: JobInfo, log: ShellLog, service: ShellService) -> None:
+        """Raises ShellError for a bad option."""
+        self._h = handle
+        self._name = f"{service.name}.rexec"
+        self._timeout = shutdown_timeout(info.options.get("rexec-shutdown-timeout"))
+        self._signed = bool(info.options.get("rexec.sign-required")) or not _parent_is_trusted()
+        self._soon: dict[Callable[[], Any], None] = {}
+        self._timer: Timer | None = None
+        self.rank = info.node.rank
+        self.local_uri = handle.uri
+        self.loop = ReactorLoop(handle)
+        self.log = RexecLog(log)
+        self.respond = handle.respond
+        self.respond_error = handle.respond_error
+        self.server = Server(self)
+        requests = (self.server.exec, self.server.wait, self.server.attach)
+        for name, method in zip(("exec", "wait", "attach"), requests, strict=True):
+            service.methods[f"rexec.{name}"] = self._method(method, LATER)
+        service.methods["rexec.kill"] = self._method(self.server.kill, None)
+        service.methods["rexec.write"] = self._write
+        service.methods["rexec.list"] = self._list
+        service.methods["rexec.disconnect"] = self._disconnect
+
+    # --- requests
+
+    def _method(
+        self, method: Callable[[Message, dict[str, Any]], None], answer: object
+    ) -> Callable[[Message], Any]:
+        def call(msg: Message) -> Any:
+            method(msg, self._authorize(msg, msg.args))
+            return answer
+
+        return call
+
+    def _write(self, msg: Message) -> Any:
+        try:
+            self.server.write(msg, self._authorize(msg, msg.args))
+        except (OSError, ValueError) as error:
+            self.log.error(f"Error decoding {msg.topic} request: {error}")
+        return LATER  # there is no response
+
+    def _list(self, msg: Message) -> dict[str, Any]:
+        self._authorize(msg, msg.args if msg.has_payload else {})
+        return self.server.list()
+
+    def _disconnect(self, msg: Message) -> Any:
+        self.server.disconnected(msg.sender)
+        return LATER
+
+    def _authorize(self, msg: Message, args: dict[str, Any]) -> dict[str, Any]:
+        """The payload to act upon. In an instance of another user, who could put any name on a message, only
+        a signature counts. Raises OSError (EPERM)."""
+        if not self._signed and msg.userid != os.getuid():
+            raise OSError(errno.EPERM, "Access denied")
+        return signed.payload(args, msg.topic, msg.userid, os.getuid(), self._signed)
+
+    # --- what the server asks of its host
+
+    def call_soon_once(self, callback: Callable[[], Any]) -> None:
+        if not self._soon:
+            self._h.reactor.defer(self._run_soon)
+        self._soon[callback] = None
+
+    def _run_soon(self) -> None:
+        callbacks, self._soon = self._soon, {}
+        for callback in callbacks:
+            callback()
+
+    def pending_bytes(self, msg: Message) -> int:
+        """Nothing: sending blocks while the broker does not read."""
+        return 0
+
+    # --- the end
+
+    def stop(self, on_empty: Callable[[], None]) -> None:
+        """Start no more and end what runs."""
+        self.server.stop()
+        self.server.on_empty = on_empty
+        self.server.end(signal.SIGTERM)
+        if self.server.sessions:
+            self._timer = self._h.reactor.timer(self._timeout, lambda: self.server.end(signal.SIGKILL))
+
+    def close(self) -> None:
+        """The shell ends now, and its descendants with it: clients are told."""
+        self.server.abandon("the job shell has ended")
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _parent_is_trusted() -> bool:
+    """Whether the instance runs as this user: a guest's shell has a parent that it may not signal."""
+    parent = os.getppid()
+    if parent <= 0:
+        return False
+    try:
+        os.kill(parent, 0)
+    except OSError:
+        return False
+    return True
