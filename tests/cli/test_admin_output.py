@@ -236,6 +236,10 @@ class TestExec:
         with pytest.raises(ValueError, match=text):
             choose_ranks(Idset("0-3"), rank, exclude, False)
 
+    def test_positions_beyond_the_job(self):
+        with pytest.raises(ValueError, match="One or more invalid --ranks specified: 3"):
+            choose_ranks(Idset("4,7,9"), "3", None, True)
+
     def test_statuses(self):
         assert describe_status(3 << 8) == (3, "Exit 3")
         assert describe_status(15) == (143, "Terminated")
@@ -247,7 +251,7 @@ class TestExec:
     def test_command(self, monkeypatch):
         monkeypatch.setenv("FLUX_PROXY_REMOTE", "x")
         monkeypatch.delenv("DBUS_SESSION_BUS_ADDRESS", raising=False)
-        args = argparse.Namespace(command=["a"], setopt=["k=v"], dir="none", label="l")
+        args = argparse.Namespace(command=["a"], setopt=["k=v"], dir="none", label="l", bg=True)
         made = make_command(args, "7")
         assert made["opts"] == {"k": "v"}
         assert made["label"] == "l"

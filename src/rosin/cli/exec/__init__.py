@@ -62,7 +62,8 @@ def make_command(args: argparse.Namespace, owner: str) -> dict[str, Any]:
     env = {name: value for name, value in os.environ.items() if name != "FLUX_PROXY_REMOTE"}
     # For systemctl --user, on an instance that systemd has started.
     env.setdefault("DBUS_SESSION_BUS_ADDRESS", f"unix:path=/run/user/{owner}/bus")
-    opts = {}
+    # Labels are put on here, so that output need not come line by line, as flux-core's command wants it.
+    opts = {} if args.bg else {"ROSIN_CHUNKS": "1"}
     for pair in args.setopt:
         name, sep, value = pair.partition("=")
         if not sep:
@@ -86,17 +87,20 @@ def choose_ranks(candidates: Idset, rank: str, exclude: str | None, relative: bo
             ids = Idset(text)
         except FormatError as exc:
             raise ValueError(f"failed to decode idset '{text}': {exc}") from None
-        if not relative:
-            return ids
-        members = list(candidates)
-        return Idset(members[at] for at in ids if at < len(members))
+        return ids
 
-    ranks = candidates if rank == "all" else decode(rank)
-    foreign = ranks - candidates
-    if foreign:
-        raise ValueError(f"One or more invalid --ranks specified: {foreign}")
+    def members(ids: Idset) -> Idset:
+        listed = list(candidates)
+        return Idset(listed[at] for at in ids if at < len(listed)) if relative else ids
+
+    ranks = candidates
+    if rank != "all":
+        chosen = decode(rank)
+        if chosen - (Idset.from_range(0, len(candidates) - 1) if relative else candidates):
+            raise ValueError(f"One or more invalid --ranks specified: {rank}")
+        ranks = members(chosen)
     if exclude is not None:
-        ranks = ranks - decode(exclude)
+        ranks = ranks - members(decode(exclude))
     if not ranks:
         raise ValueError("No targets specified")
     return ranks

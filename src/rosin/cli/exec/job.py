@@ -18,7 +18,10 @@ def job_service(h: Flux, text: str) -> tuple[str, Idset]:
     from rosin.rfc.fluid import parse
     from rosin.rfc.idset import Idset
 
-    jobid = parse(text)
+    try:
+        jobid = parse(text)
+    except ValueError:
+        raise ValueError(f'error parsing jobid: "{text}"') from None
     try:
         job = h.rpc("job-list.list-id", {"id": jobid, "attrs": ["state", "ranks"]}).get()["job"]
     except OSError as exc:
