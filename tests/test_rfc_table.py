@@ -2,6 +2,7 @@
 """The descriptions in docs/rfc, and the page that is made of them."""
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from . import rfc_page
 from .rfc_page import KINDS, NUMBERS, ROOT, Covered, Rfc
 
 FIELDS = {"title", "kind", "kept_by", "note", "vectors", "clauses", "differs", "provided"}
-IDENTIFIER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+IDENTIFIER = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 #: The titles of the collection; 8 was taken out, and there never was a 17.
 TITLES = {
@@ -145,7 +146,8 @@ class Plugin:
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir", sys.argv[2], *sys.argv[2:]], [Plugin]))
 """
     command = [sys.executable, "-c", program, str(ROOT), str(folder), *options]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    env = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
 
 
