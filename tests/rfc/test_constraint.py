@@ -26,31 +26,45 @@ def inventory() -> ResourceSet:
 
 
 RSET = inventory()
-CASES: list[tuple[dict[str, Any], str]] = [
+EXAMPLES: list[tuple[dict[str, Any], str]] = [
+    ({"not": [{"properties": ["foo", "bar"]}]}, "0,2-5"),
+    ({"or": [{"properties": ["foo"]}, {"properties": ["bar"]}]}, "0-1,5"),
+    ({"or": []}, "0-5"),
+    ({"and": []}, "0-5"),
+    ({"not": []}, ""),
     ({}, "0-5"),
     ({"properties": ["ssd"]}, "0-2"),
-    ({"properties": ["ssd", "huge"]}, "2"),
     ({"properties": ["^slowgpu"]}, "0-3,5"),
     ({"not": [{"properties": ["slowgpu"]}]}, "0-3,5"),
-    ({"not": [{"properties": ["foo", "bar"]}]}, "0,2-5"),
     ({"or": [{"properties": ["ssd"]}, {"properties": ["huge"]}]}, "0-3"),
     ({"hostlist": ["host[0-1]"]}, "0-1,5"),
     ({"not": [{"hostlist": ["host[0-1]"]}]}, "2-4"),
     ({"and": [{"hostlist": ["host[0-1]"]}, {"properties": ["ssd"]}]}, "0-1"),
-    ({"hostlist": ["host1,nowhere", "host4"]}, "1,4"),
     ({"ranks": ["0"]}, "0"),
+]
+CASES: list[tuple[dict[str, Any], str]] = [
+    *EXAMPLES,
+    ({"properties": ["ssd", "huge"]}, "2"),
+    ({"hostlist": ["host1,nowhere", "host4"]}, "1,4"),
     ({"ranks": ["0-1", "4-90"]}, "0-1,4-5"),
     ({"properties": ["nothing"]}, ""),
     ({"properties": ["^nothing"]}, "0-5"),
-    ({"or": []}, "0-5"),
-    ({"and": []}, "0-5"),
-    ({"not": []}, ""),
     ({"properties": []}, "0-5"),
     ({"hostlist": []}, ""),
     ({"ranks": []}, ""),
     ({"not": [{"ranks": ["0-2"]}, {"properties": ["ssd"]}]}, "3-5"),
     ({"or": [{"and": [{"not": [{"or": [{"and": [{"ranks": ["0"]}]}]}]}, {"ranks": ["0-2"]}]}]}, "1-2"),
 ]
+
+
+ALL = ("object", "properties", "properties-not", "hostlist", "ranks", "not", "or", "and")
+
+
+@pytest.mark.rfc_vectors(31)
+@pytest.mark.rfc(31, *ALL, "empty-or-and", "empty-not", "empty")
+@pytest.mark.parametrize(("source", "ranks"), EXAMPLES)
+def test_examples_of_the_rfc(source: dict[str, Any], ranks: str) -> None:
+    assert constraint.compile(source).match_ranks(RSET) == Idset(ranks)
 
 
 @pytest.mark.parametrize(("source", "ranks"), CASES)

@@ -28,11 +28,17 @@ def no(term: dict[str, Any]) -> dict[str, Any]:
     return {"not": [term]}
 
 
+@pytest.mark.rfc_vectors(35)
+@pytest.mark.rfc(
+    35,
+    *("term", "default-operator", "and", "or", "not", "white-space", "quoting", "dash", "parentheses"),
+    *("precedence", "result"),
+)
 @pytest.mark.parametrize(
     ("query", "result"),
     [
         ("foo", {"name": ["foo"]}),
-        ("a b", both(A, B)),
+        ("foo bar", both({"name": ["foo"]}, {"name": ["bar"]})),
         ("foo bar state:started", both({"name": ["foo"]}, {"name": ["bar"]}, {"state": ["started"]})),
         ("a|b|c", either(A, B, C)),
         ("a|b&c", either(A, both(B, C))),
@@ -42,6 +48,25 @@ def no(term: dict[str, Any]) -> dict[str, Any]:
         ("a or time:11:00am", either(A, {"time": ["11:00am"]})),
         ("a or test:'a quoted string'", either(A, {"test": ["a quoted string"]})),
         ("a or name:'/foo|(bar)|baz.*/'", either(A, {"name": ["/foo|(bar)|baz.*/"]})),
+    ],
+)
+def test_examples(query: str, result: dict[str, Any]) -> None:
+    assert parse(query, NAME) == result
+
+
+@pytest.mark.rfc_vectors(35)
+@pytest.mark.rfc(35, "dash", "quoting", "parentheses")
+@pytest.mark.parametrize("query", ["a|", "a:' ", "(a", "(a))", "-(a|b)", "4g,host:foo", "foo and a:"])
+def test_what_flux_core_refuses(query: str) -> None:
+    with pytest.raises(FormatError, match=r"^query: .* at column \d+"):
+        parse(query, NAME)
+
+
+@pytest.mark.rfc(35, "and", "or", "not", "white-space", "quoting", "dash", "precedence")
+@pytest.mark.parametrize(
+    ("query", "result"),
+    [
+        ("a b", both(A, B)),
         ('a or "x y"', either(A, {"name": ["x y"]})),
         ("a||b&&c", either(A, both(B, C))),
         ("a and b or c", either(both(A, B), C)),
@@ -120,6 +145,7 @@ def test_errors(query: str, message: str) -> None:
     assert str(info.value).startswith(f"query: {message}")
 
 
+@pytest.mark.rfc(35, "default-operator")
 def test_a_bare_term_needs_a_default_operator() -> None:
     assert parse("a:b") == {"a": ["b"]}
     with pytest.raises(FormatError, match="missing operator in 'foo' at column 5"):

@@ -11,12 +11,61 @@ from rosin.errors import FormatError
 from rosin.rfc.count import MAX_COUNT, Count, parse, parse_string
 
 
+@pytest.mark.rfc_vectors(14)
+@pytest.mark.rfc(14, "count-object", "count-operator", "count-max")
 @pytest.mark.parametrize(
     ("value", "values"),
     [
         ({"min": 2, "max": 16, "operator": "^", "operand": 2}, [2, 4, 16]),
         ({"min": 2, "max": 16, "operator": "*", "operand": 2}, [2, 4, 8, 16]),
         ({"min": 1, "max": 3, "operator": "+", "operand": 2}, [1, 3]),
+    ],
+)
+def test_ranges_of_flux_core(value, values):
+    assert list(parse(value).values()) == values
+
+
+@pytest.mark.rfc_vectors(45)
+@pytest.mark.rfc(45, "maximum", "no-maximum", "operators", "omit-plus", "omit-one", "brackets")
+@pytest.mark.parametrize(
+    ("text", "obj"),
+    [
+        ("1-5:2:+", {"min": 1, "max": 5, "operator": "+", "operand": 2}),
+        ("1-5:2", {"min": 1, "max": 5, "operator": "+", "operand": 2}),
+        ("1-4:1:+", {"min": 1, "max": 4, "operator": "+", "operand": 1}),
+        ("1-4", {"min": 1, "max": 4, "operator": "+", "operand": 1}),
+        ("[1-4:2:*]", {"min": 1, "max": 4, "operator": "*", "operand": 2}),
+        ("[100+]", {"min": 100}),
+        ("3-3", 3),
+        ("2+", {"min": 2}),
+        ("2-5:3", {"min": 2, "max": 5, "operator": "+", "operand": 3}),
+        ("2-8:2:*", {"min": 2, "max": 8, "operator": "*", "operand": 2}),
+        ("25-133:17", {"min": 25, "max": 133, "operator": "+", "operand": 17}),
+    ],
+)
+def test_range_strings(text, obj):
+    assert parse(text).encode() == obj
+    assert parse(parse(text).encode()) == parse(text)
+
+
+@pytest.mark.rfc_vectors(45)
+@pytest.mark.rfc(45, "decimal", "operators", "characters")
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "[0]", "{}", "3-2:1:+", "2-8:01", "2-8:1;+", "2-8:1:*", "2-8:1:^", "2-8:1:/", "2-8:1:++"),
+        *("4.2", "x", "01,2", "3,2"),
+    ],
+)
+def test_range_strings_that_flux_core_refuses(text):
+    with pytest.raises(FormatError):
+        parse(text)
+
+
+@pytest.mark.rfc(14, "count-string", "count-integer")
+@pytest.mark.parametrize(
+    ("value", "values"),
+    [
         ({"min": 3, "max": 5}, [3, 4, 5]),
         ("4,9,16,25", [4, 9, 16, 25]),
         ("[2-3,7]", [2, 3, 7]),
@@ -59,28 +108,12 @@ def test_shortest_string(text, short):
     assert repr(count) == f"Count('{short}')"
 
 
+@pytest.mark.rfc(45, "decimal", "characters")
 @pytest.mark.parametrize(
     "text",
     [
         *(
-            "",
-            "[]",
-            "[0]",
-            "{}",
             "0",
-            "3-2:1:+",
-            "2-8:01",
-            "2-8:1;+",
-            "2-8:1:*",
-            "2-8:1:^",
-            "2-8:1:/",
-            "2-8:1:++",
-        ),
-        *(
-            "4.2",
-            "x",
-            "01,2",
-            "3,2",
             "1-8:2:^",
             "-1",
             "1-",
@@ -91,8 +124,10 @@ def test_shortest_string(text, short):
             "1-2+",
             "+2",
             "1_0-20",
+            "2-8:2:**",
+            "1 - 4",
         ),
-        *("99999999999", "1-99999999999", "1,99999999999"),
+        *("99999999999", "1-99999999999", "1,99999999999", "[1-4", "1-4]", "٣-٤", "00-2"),
     ],
 )
 def test_invalid_strings(text):
@@ -100,6 +135,7 @@ def test_invalid_strings(text):
         parse_string(text)
 
 
+@pytest.mark.rfc(14, "count-max", "count-operator", "count-power", "count-pair")
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -13,12 +13,48 @@ from rosin.errors import FormatError
 from rosin.rfc import dependency, fluid
 
 
+@pytest.mark.rfc_vectors(26)
+@pytest.mark.rfc(26, "uri")
 @pytest.mark.parametrize(
     ("uri", "keys"),
     [
         ("afterany:\u01922oLkTLb", {"scheme": "afterany", "value": "\u01922oLkTLb"}),
         ("string:foo?type=out", {"scheme": "string", "value": "foo", "type": "out"}),
         ("fluid:hungry-hippos-white-elephant", {"scheme": "fluid", "value": "hungry-hippos-white-elephant"}),
+    ],
+)
+def test_uris_of_the_rfc(uri: str, keys: dict[str, Any]) -> None:
+    assert dependency.parse_uri(uri) == keys
+
+
+def symbolic(kind: str, value: str, scope: str = "user", scheme: str = "string") -> dict[str, str]:
+    return {"type": kind, "scope": scope, "scheme": scheme, "value": value}
+
+
+@pytest.mark.rfc_vectors(26)
+@pytest.mark.rfc(26, "object", "array", "symbolic-keys", "type", "scope")
+@pytest.mark.parametrize(
+    "dependencies",
+    [
+        [symbolic("inout", "foo")],
+        [symbolic("in", "hungry-hippo-white-elephant", "global", "fluid")],
+        [symbolic("out", "A")],
+        [symbolic("in", "A"), symbolic("out", "B")],
+        [symbolic("in", "B")],
+    ],
+)
+def test_examples_of_the_rfc(dependencies: list[dict[str, str]]) -> None:
+    for one in dependencies:
+        dependency.check_keys(one)
+        for key in one:
+            with pytest.raises(FormatError):
+                dependency.check_keys({**one, key: "foo" if key in ("type", "scope") else None})
+
+
+@pytest.mark.rfc(26, "uri", "uri-delimiters")
+@pytest.mark.parametrize(
+    ("uri", "keys"),
+    [
         ("a:b?x=1&y=2;z=c", {"scheme": "a", "value": "b", "x": 1, "y": 2, "z": "c"}),
         ("a:b?x=1&x=2&x=-3", {"scheme": "a", "value": "b", "x": [1, 2, -3]}),
         ("a:b?x=1.5&y=-2e3&z=%2B4", {"scheme": "a", "value": "b", "x": 1.5, "y": -2000.0, "z": 4}),
@@ -45,6 +81,7 @@ def test_bad_uris(uri: str) -> None:
         dependency.parse_uri(uri)
 
 
+@pytest.mark.rfc(26, "object", "array", "jobid", "begin-time", "symbolic-keys")
 def test_valid_objects() -> None:
     f58 = fluid.encode(123456789, "f58")
     good = [
@@ -60,6 +97,7 @@ def test_valid_objects() -> None:
     assert dependency.begin_time(good[6]) == 1552593349.1
 
 
+@pytest.mark.rfc(26, "object", "jobid", "begin-time", "symbolic-keys", "type", "scope")
 @pytest.mark.parametrize(
     ("value", "message"),
     [

@@ -15,6 +15,7 @@ from rosin.rfc.jobspec import Jobspec, validate
 #: The examples and use cases that accompany RFC 14 and RFC 25.
 CASES = json.loads((Path(__file__).parent / "data" / "jobspecs.json").read_text())
 V1 = [name for name in CASES if name.startswith("25/")]
+CANONICAL = [name for name in CASES if name.startswith("14/")]
 TYPICAL = {
     "resources": [
         {
@@ -69,16 +70,35 @@ TASK = ("tasks", 0)
 SYSTEM = ("attributes", "system")
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_every_use_case_is_canonical(name):
+@pytest.mark.rfc_vectors(14)
+@pytest.mark.rfc(
+    14,
+    *("top-keys", "resources-list", "vertex-keys", "count-integer", "count-string", "count-object", "unit"),
+    *("with", "label", "slot", "tasks-list", "task-command", "task-slot", "task-count", "per-slot", "total"),
+    *(
+        "per-resource",
+        "task-attributes",
+        "attributes",
+        "duration",
+        "environment",
+        "dependencies",
+        "constraints",
+    ),
+)
+@pytest.mark.parametrize("name", CANONICAL)
+def test_use_cases_of_canonical_jobspec(name):
     validate(CASES[name], canonical=True)
 
 
+@pytest.mark.rfc_vectors(25)
+@pytest.mark.rfc(25, "top-keys", "one-resource", "types", "graphs", "one-task", "task-keys")
 @pytest.mark.parametrize("name", V1)
 def test_version_1_use_cases(name):
     validate(CASES[name])
+    validate(CASES[name], canonical=True)
 
 
+@pytest.mark.rfc(25, "numbers")
 @pytest.mark.parametrize(
     ("name", "numbers"),
     [
@@ -86,6 +106,8 @@ def test_version_1_use_cases(name):
         ("25/use_case_2.1", (4, 4, 4, 0, 5)),
         ("25/use_case_1.1", (4, 4, 4, 0, 4)),
         ("25/use_case_2.2", (0, 10, 20, 0, 10)),
+        ("25/use_case_2.3", (0, 10, 20, 10, 10)),
+        ("25/example1", (4, 4, 8, 0, 4)),
     ],
 )
 def test_counts_of_use_cases(name, numbers):
@@ -94,6 +116,7 @@ def test_counts_of_use_cases(name, numbers):
     assert view.duration == 3600.0
 
 
+@pytest.mark.rfc(14, "job-name")
 def test_view():
     view = Jobspec.decode(json.dumps(TYPICAL))
     assert (view.nnodes, view.slots_per_node, view.nslots) == (2, 3, 6)
@@ -127,6 +150,38 @@ def test_a_billion_tasks_are_only_a_number():
     assert view.ntasks == 2 * 10**9
 
 
+@pytest.mark.rfc(
+    25,
+    *("top-keys", "one-resource", "vertex-keys", "types", "count", "graphs", "core", "one-task", "task-keys"),
+    *("task-count", "system", "duration"),
+)
+@pytest.mark.rfc(
+    14,
+    *(
+        "top-keys",
+        "resources-list",
+        "vertex-keys",
+        "with",
+        "label",
+        "slot",
+        "exclusive",
+        "tasks-list",
+        "task-command",
+    ),
+    *(
+        "task-slot",
+        "per-slot",
+        "total",
+        "attributes",
+        "duration",
+        "environment",
+        "cwd",
+        "names",
+        "dependencies",
+    ),
+    *("constraints", "shell-options", "files"),
+)
+@pytest.mark.rfc(26, "object", "array")
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
@@ -212,6 +267,25 @@ def test_a_billion_tasks_are_only_a_number():
         ),
         ((*SYSTEM, "duration"), 10**400, "attributes.system.duration: expected a number of seconds >= 0"),
         ((*SYSTEM, "cwd"), 1, "attributes.system.cwd: expected a string, got 1"),
+        (
+            (*SYSTEM, "preemptible-after"),
+            -1,
+            "attributes.system.preemptible-after: expected a number of seconds",
+        ),
+        ((*SYSTEM, "bank"), 1, "attributes.system.bank: expected a string, got 1"),
+        ((*SYSTEM, "project"), 1, "attributes.system.project: expected a string, got 1"),
+        (
+            (*SYSTEM, "constraints"),
+            {"x": []},
+            "attributes.system.constraints: unknown constraint operator: x",
+        ),
+        (
+            (*SYSTEM, "dependencies"),
+            [{"scheme": "string", "value": "a", "type": "in"}],
+            "attributes.system.dependencies[0]: dependency string:a: scope must be one of user, global",
+        ),
+        ((*NODE, "label"), "task", "resources[0].with[0].label: the label 'task' is used twice"),
+        ((*NODE, "unit"), 1, "resources[0].unit: expected a string, got 1"),
         ((*SYSTEM, "queue"), None, "attributes.system.queue: expected a string, got null"),
         ((*SYSTEM, "environment"), {"A": 1}, "attributes.system.environment.'A': expected a string, or null"),
         ((*SYSTEM, "job"), {"name": 1}, "attributes.system.job.name: expected a string, got 1"),
@@ -238,6 +312,7 @@ def test_refusals_name_the_place(path, value, text):
     assert "\n" not in str(info.value)
 
 
+@pytest.mark.rfc(14, "system-unknown")
 @pytest.mark.parametrize(
     ("path", "value"),
     [
@@ -254,9 +329,23 @@ def test_liberties_that_flux_core_takes(path, value):
     validate(changed(path, value))
 
 
+@pytest.mark.rfc(
+    14,
+    *("count-integer", "count-string", "count-pair", "unit", "id", "slot", "task-count", "per-resource"),
+    *("task-attributes", "distribution", "preemptible-after", "job-name"),
+)
 @pytest.mark.parametrize(
     ("path", "value", "text"),
     [
+        ((*SLOT, "id"), 1, "resources[0].with[0].id: expected a string, got 1"),
+        ((*SLOT, "unit"), 1, "resources[0].with[0].unit: expected a string, got 1"),
+        ((*SLOT, "count"), 0, "resources[0].with[0].count: expected an integer >= 1, got 0"),
+        (
+            (*SYSTEM, "preemptible-after"),
+            "x",
+            "attributes.system.preemptible-after: expected a number of seconds",
+        ),
+        ((*SYSTEM, "job"), {"name": 1}, "attributes.system.job.name: expected a string, got 1"),
         (
             (*SLOT, "count"),
             {"min": 3, "operand": 2},

@@ -222,3 +222,9 @@ def test_what_is_made_is_valid_and_large_enough(tasks, cores, gpus, nodes, exclu
     assert view.nslots >= tasks
     assert (view.nnodes, view.cores_per_slot, view.gpus_per_slot) == (nodes or 0, cores, gpus)
     assert view.exclusive is exclusive
+
+
+@pytest.mark.rfc(26, "no-key")
+def test_no_dependencies_no_key():
+    assert "dependencies" not in from_command(["true"])["attributes"]["system"]
+    assert "dependencies" not in from_batch_command("#!/bin/sh\n", "name")["attributes"]["system"]

@@ -176,6 +176,7 @@ def test_version_1_comes_back(text: str) -> None:
     assert low == jobspec(text, 1)
 
 
+@pytest.mark.rfc(14, "exclusive-default")
 @pytest.mark.parametrize(
     ("text", "lowered"),
     [

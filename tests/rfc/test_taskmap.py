@@ -38,6 +38,8 @@ VECTORS = [
 ]
 
 
+@pytest.mark.rfc_vectors(34)
+@pytest.mark.rfc(34, "array", "unknown", "block", "order", "wrapped", "raw", "pmi")
 @pytest.mark.parametrize(("raw", "blocks"), VECTORS)
 def test_vectors(raw: str, blocks: str) -> None:
     decoded = TaskMap.decode(blocks)
@@ -48,6 +50,34 @@ def test_vectors(raw: str, blocks: str) -> None:
     assert decoded.wrap() == wrapped
     for source in (raw, blocks.encode(), json.dumps(wrapped), wrapped, decoded.encode_pmi()):
         assert TaskMap.decode(source).encode() == json.loads(blocks)
+
+
+FOUR, MIXED, MANY = [4] * 4, [2] * 4 + [4] * 2, [256] * 4096
+
+
+@pytest.mark.rfc_vectors(34)
+@pytest.mark.rfc(34, "regular", "pmi", "order")
+@pytest.mark.parametrize(
+    ("counts", "stride", "blocks", "pmi"),
+    [
+        (FOUR, 0, "[[0,4,4,1]]", "(vector,(0,4,4))"),
+        (FOUR, 1, "[[0,4,1,4]]", "(vector,(0,4,1),(0,4,1),(0,4,1),(0,4,1))"),
+        (FOUR, 2, "[[0,4,2,2]]", "(vector,(0,4,2),(0,4,2))"),
+        (MIXED, 0, "[[0,4,2,1],[4,2,4,1]]", "(vector,(0,4,2),(4,2,4))"),
+        (MIXED, 1, "[[0,6,1,2],[4,2,1,2]]", "(vector,(0,6,1),(0,6,1),(4,2,1),(4,2,1))"),
+        (MIXED, 2, "[[0,6,2,1],[4,2,2,1]]", "(vector,(0,6,2),(4,2,2))"),
+        (MANY, 0, "[[0,4096,256,1]]", "(vector,(0,4096,256))"),
+        (MANY, 1, "[[0,4096,1,256]]", f"(vector{',(0,4096,1)' * 256})"),
+        (MANY, 2, "[[0,4096,2,128]]", f"(vector{',(0,4096,2)' * 128})"),
+    ],
+    ids=range(9),
+)
+def test_regular_distributions(counts: list[int], stride: int, blocks: str, pmi: str) -> None:
+    made = taskmap.cyclic(counts, stride) if stride else taskmap.block(counts)
+    assert made.encode() == json.loads(blocks)
+    assert made.encode_pmi() == pmi
+    assert TaskMap.decode(pmi) == TaskMap.decode(blocks) == made
+    assert [made.ntasks(node) for node in range(len(counts))] == counts
 
 
 @pytest.mark.parametrize(
@@ -135,6 +165,7 @@ def test_manual() -> None:
         taskmap.manual("0-3", default)
 
 
+@pytest.mark.rfc(34, "questions", "raw")
 def test_questions() -> None:
     tm = TaskMap.decode("[[0,6,1,2],[4,2,1,2]]")
     assert (tm.total_ntasks(), tm.nnodes()) == (16, 6)
@@ -192,6 +223,7 @@ def test_schemes_keep_the_counts(counts: list[int], stride: int) -> None:
     assert [tm.nodeid(t) for t in range(sum(counts))] == dealt
 
 
+@pytest.mark.rfc(34, "array", "block", "wrapped")
 @pytest.mark.parametrize(
     ("source", "message"),
     [

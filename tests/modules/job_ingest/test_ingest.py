@@ -180,6 +180,8 @@ def vertex(**fields):
         ({"spec": jobspec(["no"])}, errno.EINVAL, "^.Errno 22. no$"),
     ],
 )
+@pytest.mark.rfc(14, "malformed")
+@pytest.mark.rfc(30, "range")
 async def test_refusals(kwargs, errnum, text):
     async with instance(Feasibility, config=ASK) as inst:
         h = await inst.connect()
@@ -201,6 +203,7 @@ async def test_refusals(kwargs, errnum, text):
         ({}, errno.EPERM, "only instance owner can use sign-type=none"),
     ],
 )
+@pytest.mark.rfc(30, "guest")
 async def test_guests(kwargs, errnum, text):
     async with instance() as inst:
         h = await inst.connect(userid=4242)
@@ -306,6 +309,7 @@ async def test_it_needs_job_manager():
             await inst.load("job-ingest")
 
 
+@pytest.mark.rfc(14, "duration-zero")
 async def test_defaults_of_the_configuration():
     config = {"policy": {"jobspec": {"defaults": {"system": {"duration": "1h"}}}}}
     async with instance(config=config) as inst:

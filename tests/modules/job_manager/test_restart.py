@@ -121,6 +121,7 @@ async def test_a_stop_without_checkpoint_is_not_restored(world):
         assert (await h.rpc("job-manager.queue-status", {}))["start"] is True
 
 
+@pytest.mark.rfc(26, "restart", "begin-time")
 async def test_dependencies_come_back(world, job, jobspec):
     def after(scheme, value):
         return jobspec(dependencies=[{"scheme": scheme, "value": value}])
