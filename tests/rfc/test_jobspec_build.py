@@ -226,5 +226,5 @@ def test_what_is_made_is_valid_and_large_enough(tasks, cores, gpus, nodes, exclu
 
 @pytest.mark.rfc(26, "no-key")
 def test_no_dependencies_no_key():
-    assert "dependencies" not in from_command(["true"])["attributes"]["system"]
-    assert "dependencies" not in from_batch_command("#!/bin/sh\n", "name")["attributes"]["system"]
+    assert "dependencies" not in build.from_command(["true"])["attributes"]["system"]
+    assert "dependencies" not in build.from_batch_command("#!/bin/sh\n", "name")["attributes"]["system"]
