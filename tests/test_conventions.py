@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rosin.cli.main import COMMANDS
+
 ROOT = Path(__file__).parents[1]
 SPDX = "SPDX-License-Identifier: LGPL-3.0-or-later"
 FOLDERS = ("src", "tests", "docs", "benchmarks", "examples", "dropin")
@@ -54,3 +56,12 @@ def test_format_is_checked_and_differs_from_blacks_in_width_only():
     assert "ruff format --check ." in (ROOT / "Makefile").read_text()
     assert "format" not in PROJECT["tool"]["ruff"]
     assert PROJECT["tool"]["ruff"]["line-length"] == 110
+
+
+@pytest.mark.rfc(1, "contracts-documented")
+def test_commands_and_formats_have_pages():
+    reference = ROOT / "docs" / "reference"
+    assert [name for name in COMMANDS if not (reference / f"{name}.md").exists()] == []
+    # tests/test_rfc_library.py compares its modules with those of rosin.rfc.
+    assert (reference / "rest.md").exists()
+    assert (reference / "rfc-library.md").exists()
