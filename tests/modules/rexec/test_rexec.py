@@ -544,3 +544,13 @@ async def test_what_hides_in_the_group_does_not_survive_either() -> None:
         await inst.broker.remove("rexec")
         assert await process.finish() == signal.SIGTERM
         await gone(pid)
+
+
+async def test_the_end_of_the_module_answers_those_who_wait() -> None:
+    async with Instance(["rexec"], clock="real") as inst:
+        h = await inst.connect()
+        pid = (await h.rpc("rexec.exec", {"cmd": command("sleep", "1000"), "flags": WAITABLE}))["pid"]
+        waiting = h.rpc("rexec.wait", {"pid": pid})
+        await h.rpc("rexec.ping", {})
+        await h.rpc("module.remove", {"name": "rexec"})
+        assert (await waiting)["status"] == signal.SIGTERM

@@ -48,6 +48,7 @@ class Rexec(BrokerModule):
                     await asyncio.wait_for(self._empty.wait(), SHUTDOWN_TIMEOUT)
         for session in self.server.sessions:
             self.log.error(f"process {session.process.pid} survived SIGKILL")
+        self.server.abandon("the process has survived SIGKILL")
 
     # -- requests ---------------------------------------------------------------------------------
 

@@ -272,10 +272,10 @@ class Server:
 
     def finish(self, session: Session) -> None:
         """The process is over: answer its waiter, and forget it unless somebody may still wait."""
-        if session.background and session.waitable and not self.stopping:
-            if session.waiter is None:
-                return
+        if session.waiter is not None:
             self.respond(session.waiter, session.wait_result())
+        elif session.background and session.waitable and not self.stopping:
+            return
         self._remove(session)
 
     def _remove(self, session: Session) -> None:
