@@ -29,6 +29,11 @@ class Guard:
         return list(self._victims.values())
 
     @property
+    def pids(self) -> list[int]:
+        """The victims that live."""
+        return list(self._victims)
+
+    @property
     def busy(self) -> bool:
         """There are victims that live."""
         return bool(self._victims)

@@ -25,6 +25,7 @@ import contextlib
 import errno
 import gc
 import importlib
+import math
 import os
 import select
 import signal
@@ -47,6 +48,9 @@ MAX_FREE = 16
 MAX_PASSED = 1 << 16
 #: Seconds between SIGTERM and SIGKILL for what has to go.
 GRACE = 2.0
+#: How often SIGKILL is sent, a grace apart, before this process ends all the same: what sleeps in the kernel
+#: or belongs to another user may never go.
+KILLS = 5
 
 
 class Child:
@@ -77,6 +81,7 @@ class Server:
         self._guard = Guard()
         self._guard_due = 0.0  # when SIGKILL follows for what is guarded
         self._closing = False
+        self._give_up = math.inf  # when to end although something is left
         self._pid = os.getpid()
         self._wake_r, self._wake_w = os.pipe()
         self._poller = select.poll()
@@ -109,6 +114,10 @@ class Server:
             self._kill_overdue()
 
     def _nothing_left(self) -> bool:
+        if time.monotonic() >= self._give_up:
+            left = " ".join(map(str, [*self._strays, *self._guard.pids]))
+            print(f"rosin-zygote: not ended by SIGKILL: {left}", file=sys.stderr)
+            return True
         return not (self._children or self._strays or self._guard.busy or self._sweep())
 
     def _timeout(self) -> int | None:
@@ -285,6 +294,7 @@ class Server:
         """The master is gone: SIGTERM to all below at once, SIGKILL after the grace."""
         self._sock.close()
         deadline = time.monotonic() + self._grace
+        self._give_up = deadline + KILLS * self._grace
         self._end_guarded(signal.SIGTERM)
         for pid in platform.descendants(os.getpid()):
             _signal(pid, signal.SIGTERM, group=False)
