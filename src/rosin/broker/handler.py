@@ -13,6 +13,14 @@ if TYPE_CHECKING:
 
     from rosin.rfc.message import Message
 
+
+class _Deferred:
+    __slots__ = ()
+
+
+#: Returned by a handler that will answer later with respond() or respond_error().
+DEFERRED: Any = _Deferred()
+
 #: Kinds of request handlers: ``def``, ``async def``, and asynchronous generators.
 PLAIN, TASK, STREAM = range(3)
 

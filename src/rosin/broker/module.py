@@ -7,7 +7,8 @@ A service is a subclass of :class:`BrokerModule` whose methods carry :func:`requ
 streaming RPC (RFC 6) that ends in ENODATA and is cancelled by the sender's disconnect or cancel request.
 OSError becomes an error response, FormatError EPROTO, anything else is logged and answered EIO.
 
-Roles, unknown topics, disconnect, cancel, ping, stats, rusage, debug and shutdown live here once.
+Roles, unknown topics, disconnect and cancel live here once, ping, stats and the like in
+:mod:`rosin.broker.standard`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import os
 import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rosin.broker import standard
+from rosin.broker.handler import DEFERRED as DEFERRED
 from rosin.broker.handler import PLAIN, TASK, Method
 from rosin.broker.handler import event_handler as event_handler
 from rosin.broker.handler import request_handler as request_handler
 from rosin.broker.modulelog import ModuleLog
-from rosin.broker.peer import Peer
+from rosin.broker.standard import StandardMethods
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_STREAMING,
@@ -42,19 +43,12 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class _Deferred:
-    __slots__ = ()
-
-
-#: Returned by a handler that will answer later with respond() or respond_error().
-DEFERRED: Any = _Deferred()
-
 # RFC 5 module states
 INIT, RUNNING, FINALIZING, EXITED = range(4)
 
 
-class BrokerModule(Peer):
-    """Base class of every service; see the module's text."""
+class BrokerModule(StandardMethods):
+    """Base class of every service; see the module's text. What a service overrides is also in its base."""
 
     name: ClassVar[str] = ""
     #: Service names registered besides the module's own.
@@ -117,13 +111,6 @@ class BrokerModule(Peer):
 
     def disconnected(self, sender: bytes) -> None:
         """A client went away: drop what waits for it (streams of generators end by themselves)."""
-
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        """Take a new configuration. Raise OSError or FormatError to refuse it."""
-
-    def stats(self) -> dict[str, Any] | None:
-        """The answer to ``stats-get``; None for the message counts alone."""
-        return None
 
     # -- what a service uses ----------------------------------------------------------------------
 
@@ -338,55 +325,6 @@ class BrokerModule(Peer):
             if key[0] == sender:
                 task.cancel()
         self.disconnected(sender)
-        return DEFERRED
-
-    # -- methods that every module has --------------------------------------------------------------
-
-    @request_handler("ping", allow_guest=True)
-    def _ping(self, msg: Message) -> dict[str, Any]:
-        hops = [hop[:8].decode(errors="replace") for hop in msg.route or []]
-        hops += [self.uuid[:8].decode()]
-        return {
-            **msg.args,
-            "route": "!".join(hops),
-            "userid": msg.userid,
-            "rolemask": msg.rolemask,
-            "rank": self.broker.rank,
-        }
-
-    def _message_counts(self) -> dict[str, Any]:
-        names = ("request", "response", "event", "control")
-        return {way: dict(zip(names, counts, strict=True)) for way, counts in self.counts.items()}
-
-    @request_handler("stats-get", allow_guest=True)
-    def _stats_get(self, _msg: Message) -> dict[str, Any]:
-        stats = self.stats()
-        return self._message_counts() if stats is None else stats
-
-    @request_handler("stats-clear")
-    def _stats_clear(self, _msg: Message) -> None:
-        for counts in self.counts.values():
-            counts[:] = [0, 0, 0, 0]
-
-    @request_handler("config-reload")
-    def _config_reload(self, msg: Message) -> None:
-        config = msg.args
-        self.reconfigure(config)
-        self.config = config
-
-    @request_handler("debug")
-    def _debug(self, msg: Message) -> dict[str, int]:
-        self.debug_flags = standard.debug_flags(self.debug_flags, msg.args)
-        return {"flags": self.debug_flags}
-
-    @request_handler("rusage", allow_guest=True)
-    def _rusage(self, msg: Message) -> dict[str, Any]:
-        return standard.rusage(field(msg.args, "who", str, "self") if msg.has_payload else "self")
-
-    @request_handler("shutdown")
-    def _shutdown(self, _msg: Message) -> Any:
-        if not self.builtin:
-            self.broker.create_task(self.broker.remove(self.module_name))
         return DEFERRED
 
     # -- life cycle, driven by the broker -----------------------------------------------------------

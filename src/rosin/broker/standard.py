@@ -1,16 +1,91 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Methods that every module has (RFC 5): what ``debug`` and ``rusage`` answer."""
+"""Methods that every module has (RFC 5): ping, stats, config-reload, debug, rusage, shutdown."""
 
 from __future__ import annotations
 
 import errno
 import resource
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from rosin.broker.handler import DEFERRED, request_handler
+from rosin.broker.peer import Peer
 from rosin.rfc.payload import field
 
+if TYPE_CHECKING:
+    from rosin.broker.broker import Broker
+    from rosin.rfc.message import Message
 
-def debug_flags(current: int, args: dict[str, Any]) -> int:
+
+class StandardMethods(Peer):
+    """What :class:`~rosin.broker.module.BrokerModule` answers for every service."""
+
+    builtin: ClassVar[bool]
+    broker: Broker
+    module_name: str
+    config: dict[str, Any]
+    debug_flags: int
+    counts: dict[str, list[int]]
+
+    # -- what a service overrides -----------------------------------------------------------------
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Take a new configuration. Raise OSError or FormatError to refuse it."""
+
+    def stats(self) -> dict[str, Any] | None:
+        """The answer to ``stats-get``; None for the message counts alone."""
+        return None
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    @request_handler("ping", allow_guest=True)
+    def _ping(self, msg: Message) -> dict[str, Any]:
+        hops = [hop[:8].decode(errors="replace") for hop in msg.route or []]
+        hops += [self.uuid[:8].decode()]
+        return {
+            **msg.args,
+            "route": "!".join(hops),
+            "userid": msg.userid,
+            "rolemask": msg.rolemask,
+            "rank": self.broker.rank,
+        }
+
+    def _message_counts(self) -> dict[str, Any]:
+        names = ("request", "response", "event", "control")
+        return {way: dict(zip(names, counts, strict=True)) for way, counts in self.counts.items()}
+
+    @request_handler("stats-get", allow_guest=True)
+    def _stats_get(self, _msg: Message) -> dict[str, Any]:
+        stats = self.stats()
+        return self._message_counts() if stats is None else stats
+
+    @request_handler("stats-clear")
+    def _stats_clear(self, _msg: Message) -> None:
+        for counts in self.counts.values():
+            counts[:] = [0, 0, 0, 0]
+
+    @request_handler("config-reload")
+    def _config_reload(self, msg: Message) -> None:
+        config = msg.args
+        self.reconfigure(config)
+        self.config = config
+
+    @request_handler("debug")
+    def _debug(self, msg: Message) -> dict[str, int]:
+        self.debug_flags = _debug_flags(self.debug_flags, msg.args)
+        return {"flags": self.debug_flags}
+
+    @request_handler("rusage", allow_guest=True)
+    def _rusage(self, msg: Message) -> dict[str, Any]:
+        return _rusage(field(msg.args, "who", str, "self") if msg.has_payload else "self")
+
+    @request_handler("shutdown")
+    def _shutdown(self, _msg: Message) -> Any:
+        if not self.builtin:
+            self.broker.create_task(self.broker.remove(self.module_name))
+        return DEFERRED
+
+
+def _debug_flags(current: int, args: dict[str, Any]) -> int:
     """The debug flags after a request ``{op, flags}``. Raises OSError EPROTO, FormatError."""
     op, flags = field(args, "op", str), field(args, "flags", int)
     if op == "setbit":
@@ -22,7 +97,7 @@ def debug_flags(current: int, args: dict[str, Any]) -> int:
     raise OSError(errno.EPROTO, f"debug: unknown op '{op}', expected setbit, clrbit, set or clr")
 
 
-def rusage(who: str) -> dict[str, Any]:
+def _rusage(who: str) -> dict[str, Any]:
     """The resource usage of this process ("self"), its children or the thread. Raises OSError EPROTO."""
     targets = {
         "self": resource.RUSAGE_SELF,
