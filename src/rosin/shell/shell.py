@@ -22,7 +22,7 @@ from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
-from rosin.shell import environment, jobtmp, rlimit
+from rosin.shell import environment, foreign, jobtmp, rlimit
 from rosin.shell.errors import ShellError, complain, fatal_error
 from rosin.shell.expiration import ExpirationSignal, parse_option
 from rosin.shell.guestlog import GuestLog
@@ -174,6 +174,7 @@ class Shell:
                     "Going to /tmp instead"
                 )
                 os.chdir("/tmp")
+        foreign.check(info.options, self.log)
         tmpdir = info.spec.environment.get("TMPDIR")
         if tmpdir and not jobtmp.ensure_directory(tmpdir):
             self.log.warn(f"Unable to create TMPDIR={tmpdir}, resetting TMPDIR=/tmp")

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Options of flux-core's job shell that this one does not have.
+
+A job that would not do what was asked does not run; what only adds information is left out with a warning.
+Names that flux-core does not know either mean nothing, as there: plugins may have their own.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from rosin.shell.errors import ShellError
+
+if TYPE_CHECKING:
+    from rosin.shell.log import ShellLog
+    from rosin.shell.options import Options
+
+_RC_FILES = ("initrc", "userrc")
+_REFUSED = {
+    "stage-in": "copy the files from the job's command",
+    "coprocess": "start the program from the job's command",
+}
+_ENOUGH = 1 << 16  # bytes of an rc file that are looked at
+_LEFT_OUT = ("sysmon", "hwloc", "oom")
+
+
+def check(options: Options, log: ShellLog) -> None:
+    """Raises ShellError for the first option that cannot be followed. Called in the job's directory."""
+    for name in _RC_FILES:
+        if options.get(name) is not None:
+            _check_rc_file(name, options.get(name))
+    for name, remedy in _REFUSED.items():
+        if options.get(name) is not None:
+            raise ShellError(f"shell option {name} is not supported: {remedy}")
+    for name in _LEFT_OUT:
+        if options.get(name) is not None:
+            log.warn(f"ignoring shell option {name}, which is not supported")
+
+
+def _check_rc_file(name: str, path: Any) -> None:
+    """An rc file is a Lua program. One that holds no statement (such as /dev/null) asks for nothing."""
+    if not isinstance(path, str):
+        raise ShellError(f"shell option {name}: expected the path of a file, got {path!r}")
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as stream:
+            lines = stream.read(_ENOUGH).split(b"\n")
+    except OSError as error:
+        raise ShellError(f"loading rc file {path}: {error.strerror}") from None
+    if any(line.strip() and not line.lstrip().startswith(b"--") for line in lines):
+        raise ShellError(f"shell option {name}={path}: this job shell runs no Lua; leave the option out")
