@@ -52,6 +52,7 @@ class JobInfo:
             self.resources.distribute_per_resource(*self.spec.per_resource)
         else:
             self.resources.distribute(self.spec.task_count, self.spec.cores_per_slot)
+        self.resources.check_tasks()
 
     def _map_tasks(self) -> TaskMap:
         counts = [node.ntasks for node in self.resources.nodes]

@@ -72,6 +72,8 @@ class ShellJobspec:
             self.slot_count = resources.nslots
         else:
             self.slot_count = slots * (self.node_count if has_node else 1)
+        if self.slot_count <= 0:
+            raise FormatError(f"jobspec: slot count {self.slot_count} is not positive")
         self.cores_per_slot = resources.ncores // self.slot_count
         self.gpus_per_slot = resources.ngpus // self.slot_count
 

@@ -13,6 +13,9 @@ from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 
+#: Tasks that a shell starts at most. More than a node can run, and yet few enough to be refused in time.
+MAX_TASKS = 1 << 15
+
 
 class Node:
     """One node of R: ``rank`` of its broker, ``cores`` and ``gpus`` (logical ids), ``ntasks``."""
@@ -88,6 +91,7 @@ class Resources:
         largest_first = sorted(self.nodes, key=lambda node: -len(node.cores))
         for node in self.nodes:
             node.ntasks = 0
+        _check_tasks(ntasks, len(self.nodes))
         left = ntasks
         while left:
             turn = deque((node, len(node.cores)) for node in largest_first)
@@ -97,6 +101,10 @@ class Resources:
                     node.ntasks += 1
                     left -= 1
                     turn.append((node, free - cores_per_task))
+
+    def check_tasks(self) -> None:
+        """Raises FormatError when a node has more tasks than a shell starts."""
+        _check_tasks(max(node.ntasks for node in self.nodes), 1)
 
     def distribute_per_resource(self, kind: str, count: int) -> None:
         """Set each node's ``ntasks`` to ``count`` times its nodes (one) or its cores."""
@@ -109,6 +117,12 @@ class Resources:
         for node in self.nodes:
             node.cores = _at_most(node.cores, node.ntasks * cores_per_task)
             node.gpus = _at_most(node.gpus, node.ntasks * gpus_per_task)
+
+
+def _check_tasks(ntasks: int, nnodes: int) -> None:
+    if ntasks > MAX_TASKS * nnodes:
+        where = "a node" if nnodes == 1 else f"{nnodes} nodes"
+        raise FormatError(f"{ntasks} tasks on {where}: a job shell starts {MAX_TASKS} at most")
 
 
 def _at_most(ids: Idset, count: int) -> Idset:
