@@ -248,3 +248,9 @@ def test_pmi_abort_ends_the_job(run, broker):
 def test_pmi_off(run, broker):
     assert run(["sh", "-c", "echo ${PMI_FD-unset}"], options={"pmi": "off"}) == 0
     assert broker.output() == b"unset\n"
+
+
+def test_a_full_disk_is_said_once(run, broker):
+    options = {"output": {"stdout": {"path": "/dev/full"}, "stderr": {"type": "kvs"}}}
+    assert run(["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.01; done"], options=options) == 0
+    assert broker.messages() == ["write stdout task 0: No space left on device"]

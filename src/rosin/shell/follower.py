@@ -10,6 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_NORESPONSE
+from rosin.errors import FormatError
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
@@ -31,7 +33,7 @@ class LeaderLink:
         self._asked = False
         #: Called with True when the tasks' output must wait, with False when it may go on.
         self.on_pause: Callable[[bool], None] | None = None
-        self.on_error: Callable[[OSError], None] | None = None
+        self.on_error: Callable[[OSError | FormatError], None] | None = None
 
     def notify(self, method: str, payload: dict[str, Any]) -> None:
         """Send a request that has no response."""
@@ -51,8 +53,8 @@ class LeaderLink:
     def _granted(self, rpc: Future) -> None:
         self._asked = False
         try:
-            self._credits += int(rpc.get()["credits"])
-        except OSError as error:
+            self._credits += field(rpc.get(), "credits", int)
+        except (OSError, FormatError) as error:
             if self.on_error is not None:
                 self.on_error(error)
             return

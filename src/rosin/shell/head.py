@@ -231,7 +231,7 @@ class Follower(Head):
         self.output: Output | None = None
         self._link = LeaderLink(handle, service.name, info.resources.nodes[0].rank, info.rank)
         self._link.on_pause = self._pause
-        self._link.on_error = lambda error: log.error(f"output is stopped: {error.strerror}")
+        self._link.on_error = lambda error: log.error(f"output is stopped: {error}")
         self._service = service
         self._exited = False
         self.released = True

@@ -52,7 +52,7 @@ def remove_tree(path: str) -> None:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
             import shutil
 
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(path, ignore_errors=True)  # what stays goes with the broker's run directory
 
 
 def write_script(batch: Any, tmpdir: str, shell_rank: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rosin.rfc import ioencode
 from rosin.rfc.idset import Idset
-from rosin.shell.errors import ShellError
+from rosin.shell.errors import ShellError, complain
 from rosin.shell.log import ShellLog, format_line
 from rosin.shell.options import Options, encode_size
 
@@ -144,6 +144,8 @@ class Output:
         self.conf = {"stdout": stdout, "stderr": StreamConf(options, "stderr", log, stdout)}
         self._files: dict[str, OutputFile] = {}
         self._targets: dict[tuple[str, str], OutputFile] = {}
+        self._shared: dict[str, OutputFile] = {}  # for other shells' tasks, which are the leader's to write
+        self._failed: set[str] = set()  # streams with a lost write
 
     def header(self) -> None:
         """Begin the log (leader only)."""
@@ -159,6 +161,7 @@ class Output:
             if path not in self._files:
                 self._files[path] = OutputFile(path, self._mode == "append", conf.label)
             self._targets[stream, str(rank)] = self._files[path]
+            self._shared.setdefault(stream, self._files[path])
 
     def redirects(self, render: Callable[[str], str]) -> None:
         """Record in the log that streams went to files (leader only)."""
@@ -171,14 +174,20 @@ class Output:
         """Take a chunk of a local task."""
         target = self._targets.get((stream, rank))
         if target is not None:
-            try:
-                target.write(rank, data)
-            except OSError as error:
-                self._log.error(f"write {stream} task {rank}: {error.strerror}", "output")
+            self._write_file(target, stream, rank, data)
             return
         for piece in self._pieces(stream, data):
             if self._limit is None or self._limit.admits(stream, len(piece)):
                 self._emit("data", ioencode.encode_data(stream, rank, piece))
+
+    def _write_file(self, target: OutputFile, stream: str, rank: str, data: bytes) -> None:
+        """Write to a file; what fails is said once per stream, since a full disk fails every time."""
+        try:
+            target.write(rank, data)
+        except OSError as error:
+            if stream not in self._failed:
+                self._failed.add(stream)
+                self._log.error(f"write {stream} task {rank}: {error.strerror}", "output")
 
     def _pieces(self, stream: str, data: bytes) -> list[bytes]:
         """One entry per line where clients may want to put a label before each, which flux-core's do per
@@ -201,13 +210,13 @@ class Output:
     def remote(self, name: str, context: dict[str, Any]) -> None:
         """Take an entry of another shell (leader only). Raises FormatError for bad data."""
         stream = str(context.get("stream", "stderr")) if name == "data" else "stderr"
-        shared = next((file for (kind, _), file in self._targets.items() if kind == stream), None)
+        shared = self._shared.get(stream)
         if name == "log":
             self.log_event(context)
         elif shared is not None:
             chunk = ioencode.decode_data(context)
             if chunk.data:
-                shared.write(chunk.rank, chunk.data)
+                self._write_file(shared, stream, chunk.rank, chunk.data)
         elif self._limit is None or name != "data":
             self._emit(name, context)
         else:
@@ -217,11 +226,14 @@ class Output:
 
     def log_event(self, context: dict[str, Any]) -> None:
         """Where the shell's own messages go: the log, or the stderr file."""
-        for (stream, _), target in self._targets.items():
-            if stream == "stderr":
-                target.write_raw(format_line(context).encode())
-                return
-        self._emit("log", context)
+        target = self._shared.get("stderr")
+        if target is None:
+            self._emit("log", context)
+            return
+        try:
+            target.write_raw(format_line(context).encode())
+        except OSError as error:
+            complain(f"{context['message']} (not in the job's stderr file: {error.strerror})")
 
     def close(self) -> None:
         """Close the files."""

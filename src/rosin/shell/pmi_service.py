@@ -34,6 +34,7 @@ class PmiService:
         self._startup = startup
         self._exchange = exchange
         self._tasks = tasks
+        self._by_rank: dict[int, Task] = {}
         self._server: PmiServer | None = None
         self._aborted = False
 
@@ -79,7 +80,8 @@ class PmiService:
             self._log.warn(self._server.warnings.pop(), "pmi-simple")
 
     def _send(self, replies: Replies) -> None:
-        by_rank = {task.rank: task for task in self._tasks}
+        if len(self._by_rank) != len(self._tasks):
+            self._by_rank = {task.rank: task for task in self._tasks}
         for rank, text in replies:
             self._log.trace(f"{rank}: S: {text.rstrip()}", "pmi-simple")
-            by_rank[rank].send_pmi(text)
+            self._by_rank[rank].send_pmi(text)

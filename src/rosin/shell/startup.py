@@ -65,9 +65,10 @@ class Startup:
         if name in self._attrs:
             try:
                 self._known[name] = str(self._attrs.pop(name).get()["value"])
-            except OSError as error:
-                if isinstance(error, ConnectionError):
-                    raise
+            except ConnectionError:
+                raise
+            except OSError:
+                pass  # a broker need not have it: the caller has a default
         return self._known.get(name, default)
 
     def rank(self) -> int:
