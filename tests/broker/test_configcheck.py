@@ -24,6 +24,8 @@ REFUSED = [
     ('[policy.limits]\ntime = "1h"', "policy.limits.time: unknown key"),
     ("[queues.a]\nrequire = []", "queues.a.require: unknown key"),
     ("[queues.a.policy.limit]", "queues.a.policy.limit: unknown key"),
+    ("policy = 3", "policy: must be a table"),
+    ("queues.a.hosts = 3", "queues.a.hosts: must be a string"),
 ]
 
 
@@ -45,7 +47,7 @@ def test_what_only_tunes_is_named():
     ingest.batch-count = 1
     job-manager.journal-size-limit = 1
     kvs.checkpoint-period = "1m"
-    policy.access.allow-user = ["a"]
+    policy.scheduler.backfill = 1
     resource.no-update-watch = true
     sdexec.mapper = "x"
     systemd.enable = false
@@ -57,7 +59,7 @@ def test_what_only_tunes_is_named():
         "exec.sdexec-properties",
         "ingest.batch-count",
         "job-manager.journal-size-limit",
-        "policy.access",
+        "policy.scheduler",
         "resource.no-update-watch",
         "sdexec.mapper",
         "systemd.sdbus-debug",
@@ -74,12 +76,13 @@ def test_what_has_an_effect_or_belongs_to_others_is_not():
     job-manager.plugins = [{remove = "all"}]
     policy.jobspec.defaults.system.duration = "1h"
     policy.limits.job-size.min.nnodes = 1
+    policy.access.allow-user = ["a"]
     queues.a = {requires = ["b"], policy = {limits = {duration = "1h"}}}
     sched-fluxion-qmanager.x = 1
     """)
     assert check(config) == []
     assert check({}) == []
-    for name in ("access", "policy", "queues", "job-manager", "systemd", "exec"):
+    for name in ("access", "job-manager", "systemd", "exec"):
         assert check({name: 3}) == []  # its service says that it is no table
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from rosin.errors import FormatError
+from rosin.rfc.queues import QueueConfig
 
 #: Table -> the keys that have an effect (None: its service refuses the others itself).
 _EFFECTIVE: dict[str, frozenset[str] | None] = {
@@ -56,20 +57,7 @@ _EFFECTIVE: dict[str, frozenset[str] | None] = {
     "tbon": frozenset(),
 }
 #: Keys within tables whose other keys are checked by a service.
-_WITHOUT_EFFECT = ("policy.access", "policy.scheduler", "resource.no-update-watch")
-
-#: A policy table (RFC 33): what is not here is refused, as flux-core does; None stands for any value.
-_POLICY: dict[str, Any] = {
-    "jobspec": {"defaults": {"system": None}},
-    "limits": {
-        "job-size": {"max": dict.fromkeys(("nnodes", "ncores", "ngpus")), "min": None},
-        "duration": None,
-    },
-    "access": {"allow-user": None, "allow-group": None},
-    "scheduler": None,
-}
-_POLICY["limits"]["job-size"]["min"] = _POLICY["limits"]["job-size"]["max"]
-_QUEUE: dict[str, Any] = {"requires": None, "parent": None, "policy": _POLICY}
+_WITHOUT_EFFECT = ("policy.scheduler", "resource.no-update-watch")
 
 
 def check(config: dict[str, Any]) -> list[str]:
@@ -105,11 +93,7 @@ def _refuse(config: dict[str, Any]) -> None:
         raise FormatError("systemd.enable: this broker does not use systemd; remove it or set it to false")
     if _value(config, "exec.service") == "sdexec":
         raise FormatError("exec.service: there is no sdexec service here; remove it, or use rexec")
-    _known("policy", config.get("policy"), _POLICY)
-    queues = config.get("queues")
-    if isinstance(queues, dict):
-        for name, entry in queues.items():
-            _known(f"queues.{name}", entry, _QUEUE)
+    QueueConfig(config)
 
 
 def _refuse_plugins(entries: Any) -> None:
@@ -126,14 +110,3 @@ def _refuse_plugins(entries: Any) -> None:
         remove = entry.get("remove")
         if remove != "all":
             raise FormatError(f"job-manager.plugins[{number}]: remove: there is no plugin {remove}")
-
-
-def _known(place: str, table: Any, known: dict[str, Any]) -> None:
-    """Refuse keys that are not known, at any depth."""
-    if not isinstance(table, dict):
-        return  # nothing, or for its service to complain about
-    for key, value in table.items():
-        if key not in known:
-            raise FormatError(f"{place}.{key}: unknown key (known: {', '.join(known)})")
-        if known[key] is not None:
-            _known(f"{place}.{key}", value, known[key])

@@ -107,7 +107,8 @@ def sub_table(table: dict[str, Any], key: str, place: str, known: Iterable[str])
         raise FormatError(f"{place}: must be a table, got {describe(inner)}")
     for name in inner:
         if name not in known:
-            raise FormatError(f"{place}: unknown key {describe(name)}: expected {', '.join(known)}")
+            shown = name if len(name) <= 40 and name.isprintable() else describe(name)
+            raise FormatError(f"{place}.{shown}: unknown key (known: {', '.join(known)})")
     return inner
 
 

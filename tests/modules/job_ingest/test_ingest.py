@@ -3,7 +3,9 @@
 
 import asyncio
 import errno
+import grp
 import os
+import pwd
 from typing import ClassVar
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from rosin import _json
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.errors import FormatError
+from rosin.modules.job_ingest.access import names
 from rosin.modules.job_ingest.policy import Policy
 from rosin.modules.job_ingest.request import without_environment
 from rosin.modules.job_ingest.validator import checks
@@ -392,7 +395,40 @@ def test_a_validator_table_that_asks_for_more_is_refused(table, text):
     assert checks({"ingest": {"validator": {"args": ["--require-version=1"]}}}) == {"jobspec"}
 
 
-@pytest.mark.rfc(33, "defaults", "requires", "default-queue", "virtual-inherits")
+@pytest.mark.rfc(33, "access")
+async def test_access_to_queues():
+    me = pwd.getpwuid(os.getuid()).pw_name
+    group = grp.getgrgid(os.getgid()).gr_name
+    config = {
+        "policy": {"jobspec": {"defaults": {"system": {"queue": "mine"}}}, "access": {"allow-user": []}},
+        "queues": {
+            "mine": {"policy": {"access": {"allow-user": [me]}}},
+            "ours": {"policy": {"access": {"allow-group": ["no such group", group]}}},
+            "virtual": {"parent": "ours"},
+            "closed": {},
+        },
+    }
+    async with instance(config=config) as inst:
+        h = await inst.connect()
+        await submit(h)
+        for queue in ("mine", "ours", "virtual"):
+            await submit(h, jobspec(queue=queue))
+        with pytest.raises(PermissionError, match=f"user {me} may not submit jobs to queue closed"):
+            await submit(h, jobspec(queue="closed"))
+        await h.rpc("job-ingest.config-reload", {"policy": {"access": {"allow-user": ["nobody else"]}}})
+        with pytest.raises(PermissionError, match=f"user {me} may not submit jobs to this instance"):
+            await submit(h)
+        await h.rpc("job-ingest.config-reload", {})
+        await submit(h)
+
+
+def test_names_of_users():
+    assert names(os.getuid())[0] == pwd.getpwuid(os.getuid()).pw_name
+    assert grp.getgrgid(pwd.getpwuid(os.getuid()).pw_gid).gr_name in names(os.getuid())[1]
+    assert names(2**31 - 7) == ("", frozenset())
+
+
+@pytest.mark.rfc(33, "defaults", "requires", "default-queue", "virtual-inherits", "virtual-name-kept")
 def test_queue_defaults_and_constraints():
     policy = Policy(
         {
@@ -411,6 +447,7 @@ def test_queue_defaults_and_constraints():
     assert system() == {"duration": 7200.0, "queue": "batch", "constraints": {"properties": ["b"]}}
     assert system(queue="debug") == {"duration": 300.0, "queue": "debug"}
     assert system(queue="small")["constraints"] == {"properties": ["b"]}
+    assert system(queue="small")["queue"] == "small"
     assert system(constraints={"or": [{"ranks": ["0"]}]})["constraints"] == {
         "and": [{"or": [{"ranks": ["0"]}]}, {"properties": ["b"]}]
     }

@@ -155,6 +155,49 @@ def test_an_error_response_ends_the_conversation(bench):
     assert len(bench.manager.alloc.queue) == 1
 
 
+@pytest.mark.rfc(27, "one-in-flight")
+@pytest.mark.rfc(32, "one-in-flight")
+def test_one_request_of_each_kind_is_under_way(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    job = bench.job(1)
+    for _ in range(2):
+        bench.manager.alloc.enqueue(job)
+        bench.settle()
+    assert len(bench.port.take("sched.alloc")) == 1
+    bench.alloc(1)
+    bench.settle()
+    for _ in range(2):
+        bench.manager.start.request(job)
+        bench.settle()
+    assert len(bench.port.take("job-exec.start")) == 1
+    assert not bench.port.take("sched.free")
+    bench.exec(1, "finish", status=0)
+    bench.exec(1, "release", ranks="0", final=True)
+    bench.settle()
+    assert len(bench.port.take("sched.free")) == 1
+
+
+@pytest.mark.rfc(32, "error-ends")
+def test_an_error_response_to_start_ends_the_service(bench):
+    bench.online()
+    for _ in range(2):
+        bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.settle()
+    assert len(bench.port.take("job-exec.start")) == 1
+    bench.manager.start.response(bench.response("job-exec.start", None, errnum=38))
+    assert bench.manager.start.service is None
+    bench.alloc(2)
+    bench.settle()
+    assert not bench.port.take("job-exec.start")
+    bench.manager.start.hello(bench.request(payload={"service": "job-exec"}, sender=b"again"))
+    bench.settle()
+    assert [request["reattach"] for request in bench.port.take("job-exec.start")] == [True, False]
+
+
 def test_start_waits_for_the_allocation_to_be_stored(bench):
     bench.online()
     bench.submit()

@@ -660,9 +660,7 @@ QUEUES = {
 }
 
 
-@pytest.mark.rfc(
-    33, "virtual-started", "virtual-name-kept", "unknown-queue", "start", "status", "blocked", "status-parent"
-)
+@pytest.mark.rfc(33, "virtual-started", "unknown-queue", "start", "status", "blocked", "status-parent")
 async def test_named_queues(world, job, jobspec):
     async with world.instance(config=QUEUES) as inst:
         h = await inst.connect()

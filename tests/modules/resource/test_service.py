@@ -7,6 +7,7 @@ import json
 import pytest
 
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
 from rosin.rfc import eventlog
 from rosin.testing import Instance
 
@@ -152,6 +153,29 @@ async def test_discovered_ranks_that_go_away_shrink(kvs, groups):
         assert await anext(stream) == {"up": "0"}
         module(inst, "groups").set("broker.online", "")
         assert await anext(stream) == {"down": "0", "shrink": "0"}
+
+
+@pytest.mark.rfc(33, "hosts", "hosts-unknown")
+async def test_nodes_of_queues(kvs, groups):
+    queues = {"batch": {"hosts": "node[1-2]"}, "all": {"hosts": "all"}, "small": {"parent": "batch"}}
+    config = {"resource": FOUR, "queues": queues}
+    attrs = {"size": "4", "hostlist": "node[0-3]"}
+    async with Instance(modules=[kvs, groups, "resource"], config=config, attrs=attrs) as inst:
+        h = await inst.connect()
+        _, _, (start,) = await first(h, "resource.acquire", 1)
+        properties = {"+all": "0-3", "+batch": "1-2", "fast": "0-3"}
+        assert start["resources"]["execution"]["properties"] == properties
+    queues["batch"]["hosts"] = "node4"
+    async with Instance(modules=[kvs, groups], config=config, attrs=attrs) as inst:
+        with pytest.raises(FormatError, match=r"queues.batch.hosts: host 'node4' not found"):
+            await inst.load("resource")
+
+
+async def test_nodes_leave_a_queue(kvs):
+    for queues, properties in (({"q": {"hosts": "all"}}, {"+q": "0"}), ({}, None)):
+        async with Instance(modules=[kvs, "resource"], config={"queues": queues}) as inst:
+            answer = await (await inst.connect()).rpc("resource.get")
+            assert answer["R"]["execution"].get("properties") == properties
 
 
 @pytest.mark.rfc(28, "disconnect")

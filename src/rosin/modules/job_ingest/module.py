@@ -100,6 +100,7 @@ class JobIngest(BrokerModule):
                 check_constraints(submission.jobspec, self._hosts)
             elif not isinstance(submission.jobspec, dict):
                 raise OSError(errno.EINVAL, "jobspec: expected an object")
+            self._policy.check_access(submission.jobspec, submission.userid)
         except OSError:
             self._counts["errors"] += 1
             raise

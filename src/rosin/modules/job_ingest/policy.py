@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from rosin.errors import FormatError
+from rosin.modules.job_ingest.access import Access
 from rosin.rfc.payload import field
 from rosin.rfc.queues import QueueConfig, constrained
 
@@ -20,11 +21,13 @@ ADDITIONS = ("defaults", "constraints")
 class Policy:
     """The defaults of a configuration. Raises FormatError when they are wrong."""
 
-    __slots__ = ("_defaults", "_queues", "_requires")
+    __slots__ = ("_access", "_default", "_defaults", "_queues", "_requires")
 
     def __init__(self, config: dict[str, Any]) -> None:
         added = _frobnicator(config)
         queues = QueueConfig(config)
+        self._access = Access(queues)
+        self._default = queues.default
         self._defaults: dict[str, Any] = {}
         self._queues: dict[str, dict[str, Any]] = {name: {} for name in queues.queues}
         self._requires: dict[str, list[str]] = {}
@@ -34,6 +37,12 @@ class Policy:
         if "constraints" in added:
             required = {name: queues.required(name) for name in queues.queues}
             self._requires = {name: names for name, names in required.items() if names}
+
+    def check_access(self, jobspec: dict[str, Any], userid: int) -> None:
+        """Raise OSError EACCES unless the user may submit to the queue of the job."""
+        system = (jobspec.get("attributes") or {}).get("system") or {}
+        queue = system.get("queue", self._default)
+        self._access.check(queue if isinstance(queue, str) else None, userid)
 
     def apply(self, jobspec: dict[str, Any]) -> dict[str, Any]:
         """*jobspec* with the defaults, itself when nothing was open."""

@@ -28,6 +28,7 @@ from rosin.process.topology import discover
 from rosin.rfc import eventlog, treeobj
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
+from rosin.rfc.queues import QueueConfig
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     Event = dict[str, Any]
 
 R_KEY, CHECKPOINT_KEY = "resource.R", "checkpoint.resource"
+
+#: Of these resources no one but this service gives properties that are local to the instance.
+_OWN_METHODS = ("dynamic-discovery", "kvs", "job-info")
 
 
 class Resource(BrokerModule):
@@ -96,7 +100,13 @@ class Resource(BrokerModule):
                 await self._expire(expiration)
 
     def _use(self, rset: ResourceSet, method: str) -> None:
-        """Make ``rset`` the inventory; called before its ``resource-define`` event is posted."""
+        """Make ``rset`` the inventory; called before its ``resource-define`` event is posted.
+
+        Raises FormatError when a queue has hosts that are not in it.
+        """
+        if method in _OWN_METHODS:
+            rset.drop_local_properties()  # of queues that an earlier run had
+        QueueConfig(self.config).apply_memberships(rset)
         self.rset, self.method = rset, method
         self.R = rset.encode()
         self.sched_state: SchedStatus | None = None
