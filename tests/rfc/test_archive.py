@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rosin.archive.create import chunks
 from rosin.errors import FormatError
 from rosin.rfc import archive
 from rosin.rfc.archive import JSON_NULL, Entry
@@ -190,6 +191,7 @@ INVALID = [
     ([{**REGULAR, "encoding": "utf-8", "size": 1}], "a: data: expected a string, got null"),
     ([{**REGULAR, "data": "\ud800", "encoding": "utf-8", "size": 1}], "a: data: not utf-8 text"),
     ([{**REGULAR, "data": "a", "encoding": "base64", "size": 1}], "a: data: not base64 text"),
+    ([{**REGULAR, "data": "AAAA=", "encoding": "base64", "size": 9}], "a: data: not base64 text"),
     ([{**REGULAR, "data": "é", "encoding": "utf-8", "size": 1}], "a: size: 1 is less than the 2 bytes"),
     ([{**REGULAR, "data": "", "encoding": "blobvec", "size": 1}], "a: data: expected an array of regions"),
     ([{**REGULAR, "data": [], "encoding": "blobvec"}], "a: size: a file of blobs needs one"),
@@ -253,7 +255,7 @@ def test_sparse_files(gaps, chunksize, tail):
     for gap, size in gaps:
         extents.append((at + gap, size))
         at += gap + size
-    pieces = archive.chunks(extents, chunksize)
+    pieces = chunks(extents, chunksize)
     covered = [byte for offset, size in pieces for byte in range(offset, offset + size)]
     assert covered == [byte for offset, size in extents for byte in range(offset, offset + size)]
     assert all(0 < size <= chunksize for _, size in pieces)
@@ -264,7 +266,7 @@ def test_sparse_files(gaps, chunksize, tail):
 
 def test_a_chunk_has_a_size():
     with pytest.raises(FormatError, match="above 0"):
-        archive.chunks([], 0)
+        chunks([], 0)
 
 
 @given(

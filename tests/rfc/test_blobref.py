@@ -9,13 +9,21 @@ from rosin.errors import FormatError
 from rosin.rfc import blobref
 
 
-def test_vectors():
-    assert blobref.blobref(b"foo\n") == "sha1-f1d2d2f924e986ac86fdf7b36c94bcdf32beec15"
-    assert blobref.blobref(b"") == "sha1-da39a3ee5e6b4b0d3255bfef95601890afd80709"
-    assert (
-        blobref.blobref(b'{"data":{},"type":"dir","ver":1}', "sha256")
-        == "sha256-61b85efa2a76db9377692c700b4e1edfc480bf224e0e9764b76f8082159d0ca0"
-    )
+@pytest.mark.rfc_vectors(10)
+@pytest.mark.rfc(10, "blobref", "zero")
+@pytest.mark.parametrize(
+    ("data", "ref"),
+    [
+        (b"foo\n", "sha1-f1d2d2f924e986ac86fdf7b36c94bcdf32beec15"),
+        (b"", "sha1-da39a3ee5e6b4b0d3255bfef95601890afd80709"),
+        (
+            b'{"data":{},"type":"dir","ver":1}',
+            "sha256-61b85efa2a76db9377692c700b4e1edfc480bf224e0e9764b76f8082159d0ca0",
+        ),
+    ],
+)
+def test_vectors(data, ref):
+    assert blobref.blobref(data, ref.partition("-")[0]) == ref
 
 
 @given(st.binary(), st.sampled_from(["sha1", "sha256"]))
@@ -27,6 +35,7 @@ def test_round_trip(data, algo):
     assert blobref.is_valid(ref)
 
 
+@pytest.mark.rfc(10, "blobref")
 @pytest.mark.parametrize(
     "ref",
     [
@@ -41,6 +50,8 @@ def test_round_trip(data, algo):
         "sha1-da39a3ee5e6b4b0d3255bfef9560 890afd80709",
         "sha256-da39a3ee5e6b4b0d3255bfef95601890afd80709",
         "md5-d41d8cd98f00b204e9800998ecf8427e",
+        "-" * (1 << 20),
+        "sha1-" + "a" * (1 << 20),
         None,
         7,
     ],

@@ -23,10 +23,52 @@ contexts = st.none() | st.dictionaries(st.text(), json_values, max_size=3)
 entries = st.builds(eventlog.entry, st.text(), contexts, timestamps)
 
 
+@pytest.mark.rfc(18, "one-line", "timestamp", "name", "context")
 def test_layout():
     line = eventlog.encode("submit", {"userid": 0, "urgency": 16}, 1552593348.088391)
     assert line == '{"timestamp":1552593348.088391,"name":"submit","context":{"userid":0,"urgency":16}}\n'
     assert eventlog.encode("clean", timestamp=1) == '{"timestamp":1.0,"name":"clean"}\n'
+
+
+# The example of the text; one line of it has a key without quotes.
+EXAMPLE = [
+    (1552593348.073045, "submit", {"urgency": 16, "userid": 5588, "flags": 0}),
+    (1552593547.411336, "urgency", {"urgency": 0, "userid": 5588}),
+    (1552593348.088391, "alloc", {"note": "rank0/core[0-1]"}),
+    (1552593348.093541, "free", None),
+    (1552593348.089787, "start", None),
+    (1552593348.092830, "release", {"ranks": "all", "final": True}),
+    (1552593348.090927, "finish", {"status": 0}),
+    (1552593348.104432, "clean", None),
+]
+
+
+@pytest.mark.rfc_vectors(18)
+@pytest.mark.rfc(18, "one-line", "timestamp", "name", "context")
+@pytest.mark.parametrize(("timestamp", "name", "context"), EXAMPLE)
+def test_example_of_the_text(timestamp, name, context):
+    line = eventlog.encode(name, context, timestamp)
+    assert eventlog.decode_line(line) == Event(timestamp, name, context)
+    assert repr(timestamp) in line
+
+
+@pytest.mark.rfc(18, "append")
+@given(st.lists(st.lists(entries, max_size=3), max_size=4))
+def test_a_log_is_whatever_was_appended(appends):
+    log = "".join(map(eventlog.encode_entries, appends))
+    assert eventlog.decode_entries(log) == [entry for part in appends for entry in part]
+
+
+def test_hostile_logs_take_no_time():
+    for text in ("[" * 100_000 + "\n", '{"timestamp":' * 80_000 + "\n", "\n" * (1 << 20), "x" * (1 << 20)):
+        for log in (text, text.encode()):
+            with pytest.raises(FormatError, match="eventlog: line 1: ") as caught:
+                eventlog.decode(log)
+            assert len(str(caught.value)) < 300
+    line = '{"timestamp":1.5,"name":"a"}\n'
+    assert len(eventlog.decode(line * 40_000)) == 40_000
+    with pytest.raises(FormatError, match="eventlog: line 40001: not valid JSON"):
+        eventlog.decode(line * 40_000 + "{\n")
 
 
 def test_decode_log_that_is_not_in_order():
@@ -65,12 +107,14 @@ def test_event_gives_back_its_entry():
     assert repr(Event(1.5, "x")) == "Event(1.5, 'x', {})"
 
 
+@pytest.mark.rfc(18, "timestamp")
 @pytest.mark.parametrize("timestamp", [0, -1.0, float("nan"), float("inf")])
 def test_a_time_stamp_is_required(timestamp):
     with pytest.raises(FormatError, match="expected a timestamp above 0"):
         eventlog.encode("x", None, timestamp)
 
 
+@pytest.mark.rfc(18, "one-line", "timestamp", "name", "context", "whole-events")
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -23,6 +23,7 @@ def log(*names):
     return [eventlog.entry(name, contexts.get(name), 1.0) for name in names]
 
 
+@pytest.mark.rfc(50, "init-first", "complete", "done-last", "shell-events", "shell-exit", "contexts")
 def test_live_log_and_each_of_its_prefixes():
     entries = eventlog.decode_entries(LIVE)
     for end in range(len(entries) + 1):
@@ -34,6 +35,37 @@ def test_live_log_and_each_of_its_prefixes():
     ]
 
 
+# The examples of the text.
+EXAMPLES = [
+    ("init", {}),
+    ("reattach", {}),
+    ("starting", {}),
+    ("recoverable", {}),
+    ("complete", {"status": 0}),
+    ("log", {"component": "flux-shell", "stream": "stderr", "rank": "3", "data": "example error message"}),
+    ("shell-exit", {"rank": 42, "wait_status": 0, "active_ranks": "43-45"}),
+    ("done", {}),
+]
+
+
+@pytest.mark.rfc_vectors(50)
+@pytest.mark.rfc(50, "contexts", "starting", "log")
+@pytest.mark.parametrize(("name", "context"), EXAMPLES)
+def test_examples_of_the_text(name, context):
+    states.check_context(name, context, exec_eventlog.EVENTS)
+    before = [entry for entry in log("init", "starting") if entry["name"] != name]
+    if name not in ("init", "starting"):
+        exec_eventlog.validate([*before, eventlog.entry(name, context, 1.0)])
+    for key in exec_eventlog.EVENTS[name][0]:
+        with pytest.raises(FormatError, match=f"missing field '{key}'"):
+            states.check_context(name, {k: v for k, v in context.items() if k != key}, exec_eventlog.EVENTS)
+
+
+def test_a_long_log():
+    exec_eventlog.validate(log("init", "starting", *["shell.log"] * 100_000, "complete", "done"))
+
+
+@pytest.mark.rfc(50, "shell-exit")
 def test_entries():
     assert exec_eventlog.complete(768, 2.0) == {
         "timestamp": 2.0,
@@ -44,6 +76,7 @@ def test_entries():
     assert exec_eventlog.shell_exit(0, 9, 2.0, "1-3")["context"]["active_ranks"] == "1-3"
 
 
+@pytest.mark.rfc(50, "reattach", "recoverable")
 def test_recovery():
     exec_eventlog.validate(log("init", "starting", "recoverable", "reattach", "reattach", "complete", "done"))
     assert exec_eventlog.is_recoverable(log("init", "starting", "recoverable"))
@@ -51,6 +84,7 @@ def test_recovery():
     assert not exec_eventlog.is_recoverable(log("init", "starting", "recoverable", "done"))
 
 
+@pytest.mark.rfc(50, "init-first", "recoverable", "done-last", "shell-exit")
 @pytest.mark.parametrize(
     ("entries", "text"),
     [

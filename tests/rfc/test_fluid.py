@@ -263,8 +263,7 @@ def test_ids_increase_whatever_the_clock_does(steps, genid, start):
     for step, count in steps:
         now += step
         shown = gen.timestamp(now)
-        for _ in range(count):
-            ids.append(gen.next(now))
+        ids += [gen.next(now) for _ in range(count)]
         assert gen.timestamp(now) >= max(shown, fluid.timestamp(ids[-1]))
     assert all(a < b for a, b in itertools.pairwise(ids))
     assert {i >> 10 & 0x3FFF for i in ids} == {genid}

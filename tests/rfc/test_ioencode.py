@@ -21,10 +21,13 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.rfc(24, "encodings", "rank")
 def test_text_is_sent_as_text() -> None:
     assert ioencode.encode_data("stdout", 3, b"meep\n") == {"stream": "stdout", "rank": "3", "data": "meep\n"}
 
 
+@pytest.mark.rfc_vectors(24)
+@pytest.mark.rfc(24, "default-encoding", "eof", "rank")
 def test_the_rfc_example() -> None:
     event = {"stream": "stdout", "rank": "31", "data": "bWVlcAo=", "eof": "true"}
     data = ioencode.decode_data(event, {"stdout": "base64", "stderr": "UTF-8"})
@@ -32,6 +35,7 @@ def test_the_rfc_example() -> None:
     assert data.ranks() == Idset("31")
 
 
+@pytest.mark.rfc(24, "encodings", "event-encoding")
 def test_all_byte_values() -> None:
     every = bytes(range(256))
     event = ioencode.encode_data("stdout", "0-3", every, eof=True)
@@ -55,6 +59,7 @@ def test_text_split_anywhere(text: str, draw: st.DataObject) -> None:
     assert b"".join(ioencode.decode_data(e).data for e in events) == raw
 
 
+@pytest.mark.rfc(24, "eof", "data-or-eof", "rank")
 def test_eof_alone() -> None:
     event = ioencode.encode_data("stdin", "all", None, eof=True)
     assert event == {"stream": "stdin", "rank": "all", "eof": True}
@@ -64,6 +69,7 @@ def test_eof_alone() -> None:
         ioencode.encode_data("stdin", "all", b"")
 
 
+@pytest.mark.rfc(24, "repeat")
 def test_repeat() -> None:
     event = {"stream": "stdout", "rank": "0-1", "data": "x\n", "repeat": 3}
     assert ioencode.decode_data(event).data == b"x\nx\nx\n"
@@ -73,6 +79,7 @@ def test_repeat() -> None:
     assert ioencode.decode_data({**event, "data": ""}).data == b""
 
 
+@pytest.mark.rfc(24, "rank", "eof", "data-or-eof", "repeat", "event-encoding")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -87,6 +94,7 @@ def test_repeat() -> None:
         ({"encoding": ["base64"]}, "unknown encoding"),
         ({"encoding": "base64", "data": "?"}, "not base64"),
         ({"encoding": "base64", "data": "YQ"}, "not base64"),
+        ({"encoding": "base64", "data": "AAAA="}, "not base64"),
         ({"encoding": "base64", "data": "\u00e9"}, "not base64"),
         ({"data": "\ud800"}, "not UTF-8"),
     ],
@@ -107,6 +115,8 @@ def test_any_object_is_data_or_a_format_error(value: Any) -> None:
     assert isinstance(value, dict)
 
 
+@pytest.mark.rfc_vectors(24)
+@pytest.mark.rfc(24, "header")
 def test_header() -> None:
     context = ioencode.header({"stdout": 2, "stderr": 2})
     assert context == {
@@ -127,6 +137,8 @@ def test_header() -> None:
             ioencode.decode_header(bad)
 
 
+@pytest.mark.rfc_vectors(24)
+@pytest.mark.rfc(24, "redirect", "log")
 def test_redirect_and_log() -> None:
     assert ioencode.redirect("stdout", "0-3", "job.out") == {
         "stream": "stdout",
@@ -139,3 +151,11 @@ def test_redirect_and_log() -> None:
         ioencode.log(8, "x")
     with pytest.raises(TypeError, match="unknown field color"):
         ioencode.log(1, "x", color="red")
+
+
+def test_hostile_data_takes_no_time() -> None:
+    for data in ("A" * (1 << 20) + "=", "=" * (1 << 20), "\x00" * (1 << 20)):
+        with pytest.raises(FormatError, match="data is not base64"):
+            ioencode.decode_data({"stream": "stdout", "rank": "0", "data": data, "encoding": "base64"})
+    text = "é" * (1 << 19)
+    assert ioencode.decode_data({"stream": "stdout", "rank": "0", "data": text}).data == text.encode()

@@ -11,6 +11,7 @@ from rosin.rfc import jobpath
 JOB = 6731191091817518
 
 
+@pytest.mark.rfc(16, "directory", "eventlog", "guest")
 def test_vectors():
     assert jobpath.job_key(JOB) == "job.0017.e9fb.8df1.6c2e"
     assert jobpath.job_key(JOB, "eventlog") == "job.0017.e9fb.8df1.6c2e.eventlog"
@@ -24,6 +25,7 @@ def test_round_trip(jobid, key):
     assert jobpath.parse_key(jobpath.job_key(jobid, key)) == (jobid, key)
 
 
+@pytest.mark.rfc(16, "directory")
 @pytest.mark.parametrize(
     "key",
     [
@@ -41,6 +43,8 @@ def test_round_trip(jobid, key):
             "job.0017.e9fb.8df1.6c2e.",
             " ob.0017.e9fb.8df1.6c2e",
             "6731191091817518",
+            "job." * 300_000,
+            "x" * (1 << 20),
         ),
     ],
 )

@@ -54,6 +54,10 @@ GOLDEN = {
 }
 
 
+@pytest.mark.rfc_vectors(3)
+@pytest.mark.rfc(
+    3, "parts-order", "header", "network-order", "message-types", "framing", "short-part", "header-last"
+)
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_bytes(name: str) -> None:
     msg, text = GOLDEN[name]
@@ -65,6 +69,8 @@ def test_golden_bytes(name: str) -> None:
     assert again.route == msg.route
 
 
+@pytest.mark.rfc_vectors(3)
+@pytest.mark.rfc(3, "short-part", "long-part")
 def test_part_of_255_bytes_uses_the_long_form() -> None:
     body = encode(Message.request("a.b", b"x" * 255, flags=0x04))
     assert len(body) == 0x11E
@@ -73,6 +79,7 @@ def test_part_of_255_bytes_uses_the_long_form() -> None:
     assert decode(encode(Message.request("a.b", b"x" * 254))).payload == b"x" * 254
 
 
+@pytest.mark.rfc(3, "payload-any")
 def test_empty_payload_differs_from_none() -> None:
     assert decode(encode(Message.request("a.b", b""))).payload == b""
     assert decode(encode(Message.request("a.b"))).payload is None
@@ -97,6 +104,7 @@ messages = st.builds(
 )
 
 
+@pytest.mark.rfc(3, "part-boundaries", "header", "payload-any", "route-stack")
 @given(messages)
 def test_round_trip(msg: Message) -> None:
     again = decode(encode(msg))
@@ -123,6 +131,7 @@ def test_stream_may_be_split_anywhere(msgs: list[Message], data: st.DataObject) 
     assert [encode(msg) for msg in got] == [encode(msg) for msg in msgs]
 
 
+@pytest.mark.rfc(3, "framing", "header")
 @pytest.mark.parametrize(
     ("data", "cause"),
     [
@@ -136,6 +145,7 @@ def test_broken_stream(data: bytes, cause: str) -> None:
         FrameReader().feed(data)
 
 
+@pytest.mark.rfc(3, "json-object", "json-nul", "string-nul")
 def test_payload_forms() -> None:
     assert Message.request("a.b", {"x": 1}).payload == b'{"x":1}\0'
     assert Message.request("a.b", '{"x": 1}').args == {"x": 1}
@@ -144,3 +154,55 @@ def test_payload_forms() -> None:
     for bad in (None, "[1]", "nonsense", b"\xff"):
         with pytest.raises(FormatError, match=r"a\.b"):
             _ = Message.request("a.b", bad).args
+
+
+HEADER = bytes.fromhex("148e010108ffffffff00000000ffffffff00000001")
+
+
+@pytest.mark.rfc(3, "header", "parts-order", "route-stack", "control-parts", "request-topic")
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", "the last part is not a 20-byte header"),
+        (HEADER[1:], "the last part is not a 20-byte header"),
+        (HEADER.replace(b"\x8e", b"\x8f"), "header magic is 0x8f, expected 0x8e"),
+        (HEADER.replace(b"\x8e\1", b"\x8e\2"), "protocol version 2 is not supported"),
+        (HEADER.replace(b"\x8e\1\1", b"\x8e\1\3"), "unknown message type 3"),
+        (HEADER, "route delimiter is missing"),
+        (b"\0" + HEADER, "topic is missing"),
+        (b"\0\1a" + HEADER, "1 parts where the flags announce 0"),
+        (b"\0\2\xff\xff" + HEADER.replace(b"\1\1\x08", b"\1\1\x09"), "topic is not UTF-8"),
+        (b"\0\1\0" + HEADER.replace(b"\1\1\x08", b"\1\1\x09"), "topic is empty"),
+        (b"\0\x09a" + HEADER, "part of 9 bytes runs past the end"),
+        (b"\0\xff\0\0" + HEADER, "part size is cut off"),
+        (b"\xff\xff\xff\xff\xff" + HEADER, "part of 4294967295 bytes runs past the end"),
+    ],
+)
+def test_broken_messages(data: bytes, error: str) -> None:
+    with pytest.raises(FormatError, match=f"message: {error}"):
+        decode(data)
+
+
+def test_hostile_messages_take_no_time() -> None:
+    many = b"\1x" * 500_000 + b"\0" + HEADER
+    with pytest.raises(FormatError, match="topic is missing"):
+        decode(many)
+    with pytest.raises(FormatError, match="route delimiter is missing"):
+        decode(b"\1x" * 500_000 + HEADER)
+    deep = decode(encode(Message.request("a.b", "[" * 100_000)))
+    with pytest.raises(FormatError, match=r"a\.b: payload is not JSON"):
+        _ = deep.args
+    nested = Message.request("a.b", '{"a":' * 200_000)
+    with pytest.raises(FormatError, match=r"a\.b: payload is not JSON"):
+        _ = nested.data
+
+
+@pytest.mark.rfc(3, "response-copies", "route-stack")
+def test_a_response_goes_back_the_way_of_its_request() -> None:
+    request = Message.request("a.b", matchtag=7, flags=0x40)
+    request.route = [b"client", b"hop"]
+    response = decode(encode(request.response({"x": 1})))
+    assert (response.topic, response.matchtag, response.route) == ("a.b", 7, [b"client", b"hop"])
+    assert response.streaming
+    assert response.sender == b"client"
+    assert encode(response).startswith(b"\3hop\6client\0")  # the newest hop comes first

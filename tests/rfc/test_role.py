@@ -4,11 +4,13 @@
 import pytest
 
 from rosin.rfc import role
+from rosin.rfc.message import Message
 
 OWNER, USER, LOCAL, ADMIN = 1, 2, 4, 8
 UNKNOWN = 0xFFFFFFFF
 
 
+@pytest.mark.rfc(12, "guests-refused", "peer-owner", "root-owner")
 def test_peers():
     assert role.peer_roles(1000, 1000) == (1000, OWNER)
     assert role.peer_roles(5500, 1000) is None
@@ -18,6 +20,7 @@ def test_peers():
     assert role.peer_roles(0, 1000, allow_root_owner=True) == (1000, OWNER)
 
 
+@pytest.mark.rfc(12, "owner-unset", "owner-set", "guest-overwritten", "local-added", "more-roles")
 @pytest.mark.parametrize(
     ("message", "peer", "credential"),
     [
@@ -34,12 +37,14 @@ def test_assignment(message, peer, credential):
     assert role.assign(*message, peer) == credential
 
 
+@pytest.mark.rfc(12, "local-cleared")
 def test_the_local_role_ends_at_the_overlay():
     userid, mask = role.assign(UNKNOWN, 0, (5500, USER))
     assert (userid, role.from_overlay(mask)) == (5500, USER)
     assert role.from_overlay(OWNER | LOCAL) == OWNER
 
 
+@pytest.mark.rfc(12, "allow-mask", "owner-always", "roles")
 def test_services_let_the_owner_in_always():
     assert role.allowed(OWNER)
     assert role.allowed(OWNER, USER)
@@ -50,6 +55,7 @@ def test_services_let_the_owner_in_always():
     assert not role.allowed(0, 0xFFFFFFFF)
 
 
+@pytest.mark.rfc(12, "further-checks")
 def test_authorization_by_user():
     assert role.authorized(1000, OWNER, 5500)
     assert role.authorized(5500, USER, 5500)
@@ -58,6 +64,7 @@ def test_authorization_by_user():
     assert not role.authorized(UNKNOWN, USER, UNKNOWN)
 
 
+@pytest.mark.rfc(12, "valid", "roles")
 def test_validity():
     assert role.is_valid(0, OWNER)
     assert role.is_valid(5500, USER | LOCAL)
@@ -65,6 +72,7 @@ def test_validity():
     assert not role.is_valid(5500, LOCAL)
 
 
+@pytest.mark.rfc(12, "private-event")
 def test_private_events():
     assert role.may_receive(True, 5500, (5500, USER))
     assert role.may_receive(True, 5500, (1000, OWNER))
@@ -76,3 +84,10 @@ def test_names():
     assert role.role_names(OWNER | LOCAL) == "owner,local"
     assert role.role_names(0) == "none"
     assert role.role_names(USER | 0x10) == "user,0x10"
+
+
+@pytest.mark.rfc(12, "new-message")
+def test_a_new_message_has_no_credential():
+    msg = Message.request("a.b")
+    assert (msg.userid, msg.rolemask) == (UNKNOWN, 0)
+    assert not role.is_valid(msg.userid, msg.rolemask)

@@ -58,6 +58,7 @@ HEADER = VECTOR.split(".")[0]
         "dmVyc2lvbgBpMQB1c2VyaWQAaTEwMDAA.Zm9vCg==.none",  # no mechanism
         sign.header(1000, "munge") + ".Zm9vCg==.",
         sign.header(1000, "munge") + ".Zm9vCg==.MUNGE\0",
+        f"{HEADER}.AAAA=.none",
         "." * (1 << 20),
         "A" * (1 << 20) + ".." + "none",
         VECTOR.replace(".", "." + "Zm9v" * (1 << 18)) + ".",

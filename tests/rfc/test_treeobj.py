@@ -26,15 +26,30 @@ json_values = st.recursive(
 )
 
 
-def test_canonical_encoding_hashes_to_the_known_references():
-    empty = treeobj.encode(treeobj.dirobj())
-    assert empty == b'{"data":{},"type":"dir","ver":1}'
-    assert blobref.blobref(empty) == "sha1-c0a9faf907dda6216fd73bf81d0b3b21a1a8cb91"
-    one = treeobj.encode(treeobj.dirobj({"a": treeobj.val(b"422\n")}))
-    assert one == b'{"data":{"a":{"data":"NDIyCg==","type":"val","ver":1}},"type":"dir","ver":1}'
-    assert blobref.blobref(one) == "sha1-c3395e2f04624b57921eefa38ae69fc8f4d9b42f"
+@pytest.mark.rfc_vectors(11)
+@pytest.mark.rfc(11, "objects", "dir", "val")
+@pytest.mark.parametrize(
+    ("obj", "text", "ref"),
+    [
+        (
+            treeobj.dirobj(),
+            b'{"data":{},"type":"dir","ver":1}',
+            "sha1-c0a9faf907dda6216fd73bf81d0b3b21a1a8cb91",
+        ),
+        (
+            treeobj.dirobj({"a": treeobj.val(b"422\n")}),
+            b'{"data":{"a":{"data":"NDIyCg==","type":"val","ver":1}},"type":"dir","ver":1}',
+            "sha1-c3395e2f04624b57921eefa38ae69fc8f4d9b42f",
+        ),
+    ],
+)
+def test_canonical_encoding_hashes_to_the_known_references(obj, text, ref):
+    assert treeobj.encode(obj) == text
+    assert treeobj.decode(text) == obj
+    assert blobref.blobref(text) == ref
 
 
+@pytest.mark.rfc(11, "objects", "valref", "dirref", "symlink", "rolled-up")
 @given(trees)
 def test_round_trip(tree):
     treeobj.validate(tree)
@@ -60,6 +75,7 @@ def test_val_data_refuses_other_objects():
             treeobj.val_data(obj)
 
 
+@pytest.mark.rfc(11, "objects", "valref", "dirref", "symlink", "val", "dir")
 @pytest.mark.parametrize(
     ("obj", "text"),
     [
@@ -100,8 +116,9 @@ def test_depth_is_no_danger():
     for _ in range(100_000):
         tree = treeobj.dirobj({"d": tree})
     treeobj.validate(tree)
-    with pytest.raises(FormatError):
-        treeobj.decode(b'{"data":' * 200_000)
+    for hostile in (b'{"data":' * 200_000, b"[" * 100_000, b"[" * (1 << 20), b'"' * (1 << 20)):
+        with pytest.raises(FormatError, match="treeobj: "):
+            treeobj.decode(hostile)
 
 
 @given(json_values)

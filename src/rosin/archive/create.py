@@ -6,8 +6,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
+from rosin.errors import FormatError
 from rosin.rfc import archive
 from rosin.rfc.archive import Entry
 
@@ -36,6 +37,17 @@ def create(
         for below in _walk(directory, archive.clean_path(path)):
             found[below] = _entry(os.path.join(directory, below), below, store, chunksize, small_file)
     return list(found.values())
+
+
+def chunks(extents: Iterable[tuple[int, int]], chunksize: int) -> list[tuple[int, int]]:
+    """Cut the (offset, size) extents of a file that hold data into pieces of at most *chunksize* bytes."""
+    if chunksize < 1:
+        raise FormatError(f"archive: expected a chunk size above 0, got {chunksize}")
+    return [
+        (at, min(chunksize, start + size - at))
+        for start, size in extents
+        for at in range(start, start + size, chunksize)
+    ]
 
 
 def _walk(directory: str, path: str) -> Iterator[str]:
@@ -77,7 +89,7 @@ def _entry(
             return archive.file(path, _read(fd, 0, info.st_size, full), permissions, **_times(info))
         regions = [
             (offset, size, store(_read(fd, offset, size, full)))
-            for offset, size in archive.chunks(extents, chunksize)
+            for offset, size in chunks(extents, chunksize)
         ]
         return archive.blobvec(path, info.st_size, regions, permissions, **_times(info))
     finally:

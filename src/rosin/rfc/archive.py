@@ -30,10 +30,9 @@ BASE64 = "base64"
 BLOBVEC = "blobvec"
 ENCODINGS = (UTF8, BASE64, BLOBVEC)
 
-#: Largest size of a file, in bytes; also the end of the farthest region.
+#: Largest size of a file in bytes.
 MAX_SIZE = (1 << 63) - 1
 _MAX_PATH = 4095
-_MODE_BITS = 0o7777
 
 
 class Entry:
@@ -83,7 +82,7 @@ class Entry:
     @property
     def permissions(self) -> int:
         """The permission bits of the mode."""
-        return self.mode & _MODE_BITS
+        return self.mode & 0o7777
 
     def regions(self) -> list[Region]:
         """Return (offset, size, blobref) of a file whose content is in the content store, in order."""
@@ -196,17 +195,6 @@ def blobvec(
     return _checked(
         Entry(path, mode, data or None, BLOBVEC if data else None, size, mtime=mtime, ctime=ctime)
     )
-
-
-def chunks(extents: Iterable[tuple[int, int]], chunksize: int) -> list[tuple[int, int]]:
-    """Cut the (offset, size) extents of a file that hold data into pieces of at most *chunksize* bytes."""
-    if chunksize < 1:
-        raise FormatError(f"archive: expected a chunk size above 0, got {chunksize}")
-    return [
-        (at, min(chunksize, start + size - at))
-        for start, size in extents
-        for at in range(start, start + size, chunksize)
-    ]
 
 
 def encode(entries: Iterable[Entry]) -> list[dict[str, Any]]:
@@ -343,6 +331,8 @@ def _file_fault(entry: Entry) -> str | None:
     try:
         length = len(data.encode() if encoding == UTF8 else a2b_base64(data, strict_mode=True))
     except (Base64Error, ValueError):
+        length = -1
+    if length < 0 or (encoding == BASE64 and len(data) % 4):  # binascii overlooks some padding
         return f"data: not {encoding} text"
     if entry.size is not None and entry.size < length:
         return f"size: {entry.size} is less than the {length} bytes of the data"
