@@ -161,6 +161,30 @@ def test_any_text_is_a_constraint_or_a_format_error(query: str) -> None:
     assert len(result) == 1
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "(" * 1_000_000,
+        "a " * 500_000 + ")",
+        "-" * 1_000_000,
+        "a:" * 500_000,
+        "'" * 1_000_001,
+        "'a'" * 300_000 + "'",
+        "not " * 250_000,
+        "(a b|c)&" * 120_000 + "d",
+        "x" * 1_000_000 + ",:",
+        ("((((" * 10 + "a b" + "))))" * 10 + " ") * 10_000,
+        " " * 1_000_000,
+    ],
+    ids=range(11),
+)
+def test_a_megabyte_takes_linear_time(query: str) -> None:
+    try:
+        parse(query, NAME, combine={"name"})
+    except FormatError as error:
+        assert len(str(error)) < 300  # noqa: PT017
+
+
 def test_long_queries_finish() -> None:
     assert len(parse("a " * 100_000, NAME)["and"]) == 100_000
     assert len(parse("|".join(["a&b"] * 50_000), NAME)["or"]) == 50_000

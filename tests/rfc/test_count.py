@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rosin.errors import FormatError
 from rosin.rfc.count import MAX_COUNT, Count, parse, parse_string
+from rosin.rfc.idset import Idset
 
 
 @pytest.mark.rfc_vectors(14)
@@ -197,3 +198,31 @@ def test_any_text_is_a_count_or_refused(text):
         return
     assert count.min >= 1
     assert count.min in count
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",".join(map(str, range(1, 150_000, 1))),
+        ",".join(map(str, range(1, 300_000, 2))),
+        "1" * 1_000_000,
+        "1-2:" * 250_000,
+        "[" * 1_000_000,
+        "1," * 500_000,
+    ],
+    ids=range(6),
+)
+def test_a_megabyte_takes_linear_time(text):
+    try:
+        assert parse_string(text).largest(10**9) in (149_999, 299_999)
+    except FormatError as error:
+        assert len(str(error)) < 200  # noqa: PT017
+
+
+def test_idsets_stay_as_short_as_their_text():
+    for number in range(20_000):
+        count = parse_string(f"{number + 1},100000000-134217726")
+        assert (count.largest(10**8 - 1), count.largest(10**9)) == (number + 1, 134217726)
+    assert parse_string("1,3-4").ids == Idset("1,3-4")
+    assert Count(1, 4, ids=Idset("1,3-4")) == parse_string("[1,3,4]")
+    assert parse_string("1-4,5").ids is None

@@ -135,3 +135,32 @@ def test_any_text_is_a_dependency_or_a_format_error(uri: str) -> None:
         return
     assert isinstance(parsed["scheme"], str)
     assert isinstance(parsed["value"], str)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "a:b?" + "k=1&" * 250_000,
+        "a:b?" + "&".join(f"k{number}=1" for number in range(100_000)),
+        "a:b?" + ";" * 1_000_000,
+        "a:b?x=" + "%41" * 300_000,
+        "a:b?x=" + "1" * 1_000_000,
+        "a" * 1_000_000,
+        "a:" + "b" * 1_000_000,
+        "a:b?" + "x" * 1_000_000,
+        "a:b?x=" + "%" * 1_000_000,
+    ],
+    ids=range(9),
+)
+def test_a_megabyte_takes_linear_time(uri: str) -> None:
+    try:
+        dependency.check_keys(dependency.parse_uri(uri))
+    except FormatError as error:
+        assert len(str(error)) < 300  # noqa: PT017
+
+
+@pytest.mark.parametrize("scheme", ["afterok", "begin-time", "string"])
+def test_a_long_value_is_not_repeated(scheme: str) -> None:
+    with pytest.raises(FormatError) as info:
+        dependency.validate({"scheme": scheme, "value": "x" * 1_000_000})
+    assert len(str(info.value)) < 300

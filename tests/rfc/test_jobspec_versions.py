@@ -169,6 +169,49 @@ def test_a_small_text_with_an_enormous_tree() -> None:
     assert len(found) <= 100
 
 
+def hostile(name: str) -> dict[str, Any]:
+    """A jobspec of about a megabyte."""
+    spec = jobspec("slot{task}/core")
+    slot, task = spec["resources"][0], spec["tasks"][0]
+    if name == "slots":
+        spec["resources"] = [{**slot, "label": f"task{number}"} for number in range(12_000)]
+    elif name == "tasks":
+        spec["resources"] = [{**slot, "label": f"task{number}"} for number in range(5_000)]
+        spec["tasks"] = [task] * 10_000
+    elif name == "counts":
+        spec["resources"] += [{"type": "a", "count": "1,3-100000000"}] * 20_000
+    elif name == "digits":
+        spec["resources"][0]["count"] = ",".join(map(str, range(1, 150_000)))
+    elif name == "label":
+        spec["resources"][0]["label"] = "x" * 1_000_000
+    elif name == "types":
+        slot["with"] = [{"type": f"t{number}", "count": 1} for number in range(25_000)]
+        spec["tasks"] = [{**task, "count": {"per_resource": {"type": "x" * 1000, "count": 1}}}] * 1000
+    elif name == "constraints":
+        spec["attributes"]["system"]["constraints"] = {"and": [{"x": []}] * 80_000}
+    elif name == "dependencies":
+        spec["attributes"]["system"]["dependencies"] = [{"scheme": "a", "value": "b"}] * 30_000 + [1]
+    elif name == "keys":
+        slot.update({f"k{number}": 1 for number in range(80_000)})
+    else:
+        for _ in range(40_000):
+            spec["attributes"]["user"] = {"a": spec["attributes"].get("user", {})}
+    return spec
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["slots", "tasks", "counts", "digits", "label", "types", "constraints", "dependencies", "keys", "user"],
+)
+def test_a_megabyte_takes_linear_time(name: str) -> None:
+    spec = hostile(name)
+    for version in (None, 1):
+        assert sum(map(len, problems(spec, version))) < 100_000
+    inner = spec["attributes"].pop("user", {})
+    while inner:  # take it apart: the interpreter would recurse
+        inner = inner.pop("a")
+
+
 @pytest.mark.parametrize("text", V1_SHAPES)
 def test_version_1_comes_back(text: str) -> None:
     low = lower(jobspec(text))

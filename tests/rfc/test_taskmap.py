@@ -268,3 +268,33 @@ def test_any_text_is_a_map_or_a_format_error(text: str | bytes) -> None:
     except FormatError:
         return
     assert TaskMap.decode(tm.encode()) == tm
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        json.dumps([[number, 1, 1, 1] for number in range(0, 100_000, 2)]),
+        json.dumps([[number % 7, 3, 1, 2] for number in range(60_000)]),
+        "[" + "[0,1,1,1]," * 100_000,
+        "[0-1]" + "," * 1_000_000,
+        "(vector" + ",(0,2,1)" * 120_000 + ")",
+        "(vector" + ",(1,2,1),(0,2,1)" * 60_000 + ")",
+        "(vector,(" + "0" * 1_000_000 + ",1,1))",
+        ";".join(map(str, range(150_000))),
+        ";".join(map(str, reversed(range(150_000)))),
+        ",".join(map(str, range(0, 300_000, 2))) + ";" + ",".join(map(str, range(1, 300_000, 2))),
+        ";" * 1_000_000,
+        "0;" * 500_000,
+        "[[0,1,1," + "9" * 4000 + "]]",
+    ],
+    ids=range(13),
+)
+def test_a_megabyte_takes_linear_time(source: str) -> None:
+    try:
+        tm = TaskMap.decode(source)
+    except FormatError as error:
+        assert len(str(error)) < 300  # noqa: PT017
+        return
+    assert TaskMap.decode(tm.encode_raw()) == tm
+    assert TaskMap.decode(tm.encode_pmi()) == tm
+    assert tm.nodeid(tm.total_ntasks() - 1) is not None or tm.unknown

@@ -222,7 +222,7 @@ def _compile(constraint: Any, depth: int) -> _Term:
         raise FormatError(f"constraint nested deeper than {MAX_DEPTH} levels")
     ((operator, values),) = constraint.items()
     if operator not in OPERATORS:
-        raise FormatError(f"unknown constraint operator: {operator}")
+        raise FormatError(f"unknown constraint operator: {operator[:80]}")
     if not isinstance(values, list):
         raise FormatError(f"{operator} operator value must be an array")
     if operator == "properties":
@@ -248,7 +248,7 @@ def _property(value: Any) -> str:
         raise FormatError("empty property specified")
     for character in name:
         if character in ILLEGAL_IN_PROPERTY:
-            raise FormatError(f"invalid character '{character}' in property \"{value}\"")
+            raise FormatError(f"invalid character '{character}' in property \"{value[:80]}\"")
     return value
 
 

@@ -110,19 +110,19 @@ class _Parser:
 
     def term(self, text: str, column: int) -> dict[str, Any]:
         operator, colon, operand = text.partition(":")
+        shown = text[:40]
         if not colon:
             if None not in self.operators:
-                raise FormatError(f"query: missing operator in '{text}' at column {column}")
+                raise FormatError(f"query: missing operator in '{shown}' at column {column}")
             operator, operand = self.operators[None], text
         else:
             operator = self.operators.get(operator, operator)
         if not operator or operator in ("and", "or", "not"):
-            raise FormatError(f"query: invalid operator '{operator}:' at column {column}")
+            raise FormatError(f"query: invalid operator '{operator[:40]}:' at column {column}")
         for character in operator:
             if not (character.isalnum() or character in "_.+@-"):
-                raise FormatError(
-                    f"query: invalid character '{character}' in operator '{operator}:' at column {column}"
-                )
+                where = f"operator '{operator[:40]}:' at column {column}"
+                raise FormatError(f"query: invalid character '{character}' in {where}")
         separator = self.split.get(operator)
         return {operator: operand.split(separator) if separator else [operand]}
 
@@ -172,7 +172,7 @@ def _tokens(query: str) -> list[tuple[str, str, int]]:
                 if not text:
                     raise FormatError(f"query: empty term at column {start + 1}")
                 if text.endswith(":"):
-                    raise FormatError(f"query: missing argument to '{text}' at column {start + 1}")
+                    raise FormatError(f"query: missing argument to '{text[-40:]}' at column {start + 1}")
             elif text in _WORDS:
                 tokens.append((_WORDS[text], text, start + 1))
                 continue
@@ -180,7 +180,7 @@ def _tokens(query: str) -> list[tuple[str, str, int]]:
                 while at < len(query) and query[at] in _SPACE:
                     at += 1
                 if at == len(query) or query[at] in "()|&-":
-                    raise FormatError(f"query: missing argument to '{text}' at column {start + 1}")
+                    raise FormatError(f"query: missing argument to '{text[-40:]}' at column {start + 1}")
                 operand, at = _operand(query, at)
                 text += operand
             tokens.append(("term", text, start + 1))

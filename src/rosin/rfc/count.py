@@ -2,15 +2,17 @@
 """RFC 14 resource counts and RFC 45 range strings: how many of a resource a job accepts.
 
 A count is an integer, an object ``{min, max, operator, operand}``, an idset string (``"4,9,16"``), or a range
-string (``"2-8:2:*"``, ``"3+"``). Nothing here expands a count: 1 to 10^9 costs as much as 1.
+string (``"2-8:2:*"``, ``"3+"``). Nothing here expands a count: 1 to 10^9 costs as much as 1, and an idset as
+much as its text.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.rfc.idset import Idset
+from rosin.rfc.idset import Idset, decode_ranges, mask_of_ranges
 from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
@@ -26,11 +28,12 @@ _OPERATORS = ("+", "*", "^")
 class Count:
     """The acceptable counts of a resource, in increasing order.
 
-    ``min`` is the smallest and ``max`` the largest (None: no limit). ``ids`` is the set of a count that was
-    written as an idset with holes, else None, and ``operator`` and ``operand`` lead from each to the next.
+    ``min`` is the smallest and ``max`` the largest (None: no limit); ``operator`` and ``operand`` lead from
+    each to the next. ``ranges`` are those of a count that was written as an idset with holes, ascending and
+    apart from each other, else None; ``ids`` is that idset.
     """
 
-    __slots__ = ("ids", "max", "min", "operand", "operator")
+    __slots__ = ("max", "min", "operand", "operator", "ranges")
 
     def __init__(
         self,
@@ -44,12 +47,18 @@ class Count:
         self.max = maximum
         self.operator = operator
         self.operand = operand
-        self.ids = ids
+        self.ranges = None if ids is None else tuple(ids.ranges())
+
+    @property
+    def ids(self) -> Idset | None:
+        """The set of a count that was written as an idset with holes, else None."""
+        return None if self.ranges is None else Idset.from_mask(mask_of_ranges(self.ranges))
 
     def values(self) -> Iterator[int]:
         """Iterate over the acceptable counts, up to :data:`MAX_COUNT` where there is no ``max``."""
-        if self.ids is not None:
-            yield from self.ids
+        if self.ranges is not None:
+            for low, high in self.ranges:
+                yield from range(low, high + 1)
             return
         value: int | None = self.min
         limit = MAX_COUNT if self.max is None else self.max
@@ -74,8 +83,9 @@ class Count:
         limit = available if self.max is None else min(available, self.max)
         if limit < self.min:
             return None
-        if self.ids is not None:
-            return Idset.from_mask(self.ids.mask & ((1 << (limit + 1)) - 1)).last()
+        if self.ranges is not None:
+            _, high = self.ranges[bisect_right(self.ranges, limit, key=_low) - 1]
+            return min(high, limit)
         if self.operator == "+":
             return limit - (limit - self.min) % self.operand
         best = self.min  # what follows is a multiple or a power, so that it takes few steps
@@ -85,8 +95,8 @@ class Count:
 
     def encode(self) -> int | str | dict[str, Any]:
         """Return the count as a jobspec holds it: an integer, an object, or a string where ids have holes."""
-        if self.ids is not None:
-            return self.ids.encode()
+        if self.ranges is not None:
+            return str(self)
         if self.max == self.min:
             return self.min
         obj: dict[str, Any] = {"min": self.min}
@@ -106,15 +116,15 @@ class Count:
         return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
 
     def __hash__(self) -> int:
-        return hash((self.min, self.max, self.operator, self.operand, self.ids))
+        return hash((self.min, self.max, self.operator, self.operand, self.ranges))
 
     def __repr__(self) -> str:
         return f"Count({str(self)!r})"
 
     def __str__(self) -> str:
         """Write the count as an integer, an idset or the shortest range string."""
-        if self.ids is not None:
-            return self.ids.encode()
+        if self.ranges is not None:
+            return ",".join([str(low) if low == high else f"{low}-{high}" for low, high in self.ranges])
         if self.max == self.min:
             return str(self.min)
         text = f"{self.min}+" if self.max is None else f"{self.min}-{self.max}"
@@ -152,13 +162,14 @@ def parse_string(text: str) -> Count:
     body = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if "," in body:
         try:
-            ids = Idset(body)
+            ranges = _apart(decode_ranges(body))
         except FormatError:
             raise FormatError(f"expected an idset or a range such as 2-8:2, got {describe(text)}") from None
-        low, high = ids.first(), ids.last()
-        if not low or high is None:
+        if ranges[0][0] == 0:
             raise FormatError(f"a count cannot be 0, got {describe(text)}")
-        return Count(low, high, ids=ids if len(ids) != high - low + 1 else None)
+        count = Count(ranges[0][0], ranges[-1][1])
+        count.ranges = ranges if len(ranges) > 1 else None
+        return count
     span, *rest = body.split(":")
     if len(rest) > 2:
         raise FormatError(f"expected MIN-MAX:OPERAND:OPERATOR, got {describe(text)}")
@@ -171,6 +182,21 @@ def parse_string(text: str) -> Count:
         raise FormatError(f"only a range has an operand, got {describe(text)}")
     top = None if unbounded else numbers[1] if dash else numbers[0]
     return _checked(numbers[0], top, rest[1] if len(rest) == 2 else "+", numbers[-1] if rest else 1)
+
+
+def _low(span: tuple[int, int]) -> int:
+    return span[0]
+
+
+def _apart(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Join ascending ranges that touch each other."""
+    joined: list[tuple[int, int]] = []
+    for low, high in ranges:
+        if joined and low == joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], high)
+        else:
+            joined.append((low, high))
+    return tuple(joined)
 
 
 def _digits(text: str, whole: str) -> int:

@@ -36,7 +36,7 @@ def parse_uri(uri: str) -> dict[str, Any]:
     scheme, colon, rest = uri.partition(":")
     scheme = scheme.lower()
     if not colon or not scheme or not scheme[0].isalpha() or any(c not in _SCHEME for c in scheme):
-        raise FormatError(f'Invalid dependency URI "{uri}": expected scheme:value')
+        raise FormatError(f'Invalid dependency URI "{uri[:80]}": expected scheme:value')
     value, _, query = rest.partition("?")
     dependency: dict[str, Any] = {"scheme": scheme, "value": value}
     for item in query.replace(";", "&").split("&"):
@@ -44,10 +44,10 @@ def parse_uri(uri: str) -> dict[str, Any]:
             continue
         key, equals, text = item.partition("=")
         if not key or not equals:
-            raise FormatError(f'Invalid dependency URI "{uri}": expected key=value, not "{item}"')
+            raise FormatError(f'Invalid dependency URI "{uri[:80]}": expected key=value, not "{item[:80]}"')
         key = _unquote(key)
         if key in ("scheme", "value"):
-            raise FormatError(f'Invalid dependency URI "{uri}": key "{key}" is reserved')
+            raise FormatError(f'Invalid dependency URI "{uri[:80]}": key "{key[:80]}" is reserved')
         new = _number(_unquote(text))
         if key not in dependency:
             dependency[key] = new
@@ -89,7 +89,9 @@ def check_keys(dependency: Any) -> None:
     if scheme in SYMBOLIC_SCHEMES:
         for key, allowed in (("type", TYPES), ("scope", SCOPES)):
             if dependency.get(key) not in allowed:
-                raise FormatError(f"dependency {scheme}:{value}: {key} must be one of {', '.join(allowed)}")
+                raise FormatError(
+                    f"dependency {scheme[:40]}:{value[:80]}: {key} must be one of {', '.join(allowed)}"
+                )
 
 
 def validate_array(dependencies: Any) -> None:
@@ -109,7 +111,7 @@ def jobid(dependency: dict[str, Any]) -> int:
         return fluid.parse(dependency["value"])
     except FormatError:
         scheme, value = dependency["scheme"], dependency["value"]
-        raise FormatError(f"dependency {scheme}:{value}: '{value}' is not a jobid") from None
+        raise FormatError(f"dependency {scheme[:40]}:{value[:80]}: '{value[:80]}' is not a jobid") from None
 
 
 def begin_time(dependency: dict[str, Any]) -> float:
@@ -120,7 +122,7 @@ def begin_time(dependency: dict[str, Any]) -> float:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < 1e300:
-        raise FormatError(f"dependency begin-time:{value}: '{value}' is not a time in seconds")
+        raise FormatError(f"dependency begin-time:{value[:80]}: '{value[:80]}' is not a time in seconds")
     return seconds
 
 

@@ -117,7 +117,7 @@ def _plain(vertex: dict[str, Any]) -> dict[str, Any]:
     if "id" in vertex:
         raise Fault("version 1 has no ids of resources", "id")
     count = counts.parse(vertex["count"], 0)
-    if count.max != count.min or count.ids is not None:
+    if count.max != count.min or count.ranges is not None:
         raise Fault(f"version 1 has fixed counts only, not {count}", "count")
     rest: dict[str, Any] = {key: vertex[key] for key in ("unit", "label") if key in vertex}
     return {"type": vertex["type"], "count": count.min, **rest}
@@ -129,7 +129,7 @@ def _shared(vertex: dict[str, Any]) -> None:
 
 
 def _no_type(vertex: dict[str, Any], where: str) -> Fault:
-    return Fault(f"version 1 has no {vertex['type']} {where}", "type")
+    return Fault(f"version 1 has no {vertex['type'][:40]} {where}", "type")
 
 
 def _task(task: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ Where flux-core is more liberal than the text of RFC 25 its rule holds: a gpu co
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
@@ -23,7 +24,7 @@ from rosin.rfc.jobspec_place import Fault, at, each, expected, known_keys, missi
 from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 #: The version of the canonical language, in which RFC 14 is all that holds.
 CANONICAL = 9999
@@ -31,6 +32,7 @@ CANONICAL = 9999
 VERSIONS = (1, 2, CANONICAL)
 
 _MAX_COUNT = counts.MAX_COUNT
+_SHOWN = 8
 _TOP_KEYS = ("resources", "tasks", "attributes", "version")
 _V1_VERTEX_KEYS = frozenset(("type", "count", "unit", "exclusive", "with", "label"))
 _TASK_KEYS = frozenset(("command", "slot", "count", "attributes", "distribution"))
@@ -216,7 +218,7 @@ def _task(task: Any, labels: dict[str, set[str] | None] | None, rules: int) -> N
     if labels is not None:
         types = labels.get(slot)
         if types is None:
-            known = ", ".join(sorted(label for label, inside in labels.items() if inside is not None))
+            known = _few(label for label, inside in labels.items() if inside is not None)
             raise Fault(f"no slot is labelled {describe(slot)} (labels: {known})", "slot")
     if "count" not in task:
         raise Fault("missing key 'count'")
@@ -226,6 +228,13 @@ def _task(task: Any, labels: dict[str, set[str] | None] | None, rules: int) -> N
         raise at("count", fault) from None
     if rules != 1:
         _task_extras(task)
+
+
+def _few(names: Iterable[str]) -> str:
+    """Some of the *names*, for an error text."""
+    first = list(islice(names, _SHOWN + 1))
+    shown = ", ".join(sorted(name if len(name) <= 40 else f"{name[:37]}..." for name in first[:_SHOWN]))
+    return f"{shown}, ..." if len(first) > _SHOWN else shown
 
 
 def _task_count(value: Any, types: set[str] | None, rules: int) -> None:
@@ -251,7 +260,7 @@ def _per_resource(value: Any, types: set[str] | None) -> Any:
     if type(kind) is not str:
         raise missing_or("type", value, "a string")
     if types is not None and kind not in types:
-        raise Fault(f"no {kind} is in the task's slot (types: {', '.join(sorted(types))})", "type")
+        raise Fault(f"no {describe(kind)[1:-1]} is in the task's slot (types: {_few(types)})", "type")
     return value.get("count")
 
 
