@@ -14,6 +14,8 @@ from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
+from rosin.rfc.resource_events import UPDATE_ALL
+from rosin.rfc.resource_replay import Drained
 
 if TYPE_CHECKING:
     from rosin.modules.resource.hosts import HostMap
@@ -27,17 +29,17 @@ class DrainState:
 
     def __init__(self, hosts: HostMap) -> None:
         self._hosts = hosts
-        self._drained: dict[int, tuple[float, str | None]] = {}
+        self._drained = Drained()
 
     @property
     def ranks(self) -> Idset:
         """All drained ranks."""
-        return Idset(list(self._drained))
+        return self._drained.ranks()
 
     def move(self, hosts: HostMap) -> None:
         """Use another map of ranks to hosts; ranks beyond it are not drained any more."""
         self._hosts = hosts
-        self._drained = {rank: held for rank, held in self._drained.items() if rank < len(hosts)}
+        self._drained.undrain(rank for rank in self.ranks if rank >= len(hosts))
 
     # -- requests --
 
@@ -65,7 +67,8 @@ class DrainState:
             raise OSError(EEXIST if known else EINVAL, f"{_named(known | excluded)} {' or '.join(causes)}")
 
     def _reason(self, rank: int) -> str | None:
-        return self._drained.get(rank, (0.0, None))[1]
+        held = self._drained.get(rank)
+        return held[1] if held else None
 
     def undrain(self, ranks: Idset, mode: str | None, reason: str | None) -> dict[str, Any]:
         """Return the context of the ``undrain`` event that a request asks for.
@@ -73,7 +76,7 @@ class DrainState:
         Raises OSError: EEXIST when without a mode some are not drained, EINVAL on an unknown mode.
         """
         if mode is None:
-            other = Idset([rank for rank in ranks if rank not in self._drained])
+            other = ranks - self.ranks
             if other:
                 raise OSError(EEXIST, f"{_named(other)} not drained")
         elif mode not in MODES:
@@ -95,25 +98,17 @@ class DrainState:
             return
         ranks = self._hosts.remap(field(context, "idset", str), field(context, "nodelist", str))
         if name == "undrain":
-            for rank in ranks:
-                self._drained.pop(rank, None)
+            self._drained.undrain(ranks)
             return
         reason = field(context, "reason", (str, type(None)), None)
-        overwrite = field(context, "overwrite", int, 1)
-        for rank in ranks:
-            held = self._drained.get(rank)
-            if held is None or overwrite == 2:
-                self._drained[rank] = (timestamp, reason)
-            elif overwrite or held[1] is None:
-                self._drained[rank] = (held[0], reason)
+        self._drained.drain(ranks, timestamp, reason, field(context, "overwrite", int, 1))
 
     # -- views --
 
     def info(self) -> dict[str, dict[str, Any]]:
         """Return ``{idset: {timestamp, reason}}``, as ``resource.status`` shows it; no reason is ``""``."""
         groups: dict[tuple[float, str], list[int]] = {}
-        for rank in sorted(self._drained):
-            timestamp, reason = self._drained[rank]
+        for rank, (timestamp, reason) in self._drained.items():
             groups.setdefault((float(round(timestamp)), reason or ""), []).append(rank)
         return {
             Idset(ranks).encode(): {"timestamp": timestamp, "reason": reason}
@@ -136,8 +131,8 @@ class DrainState:
         for ids, entry in field(checkpoint, "drain_state", dict).items():
             timestamp = field(entry, "timestamp", float)
             reason = field(entry, "reason", str) or None
-            for rank in self._hosts.remap(ids, field(entry, "nodelist", str)):
-                self._drained[rank] = (timestamp, reason)
+            ranks = self._hosts.remap(ids, field(entry, "nodelist", str))
+            self._drained.drain(ranks, timestamp, reason, UPDATE_ALL)
         return field(checkpoint, "timestamp", float)
 
     def replay(self, events: list[dict[str, Any]], since: float) -> None:
