@@ -36,10 +36,10 @@ def run(terminal):
 
 
 def test_the_task_has_the_terminal(run):
-    script = (
-        "tty; stty size; for fd in 0 1 2; do test -t $fd && echo is $fd; done; echo $FLUX_TERMINUS_SESSION"
-    )
+    script = "read x; tty; stty size; for fd in 0 1 2; do test -t $fd && echo is $fd; done; "
+    script += "echo $FLUX_TERMINUS_SESSION"
     with run(script, rows=40, columns=120) as screen:
+        screen.send("\r")
         screen.expect("/dev/pts/")
         screen.expect("\r\n40 120\r\nis 0\r\nis 1\r\nis 2\r\n0\r\n")
         assert screen.wait() == 0

@@ -29,6 +29,6 @@ def decode(message: Any) -> bytes:
     if encoding != "base64":
         raise FormatError(f"pty data: unknown encoding {encoding!r}")
     try:
-        return a2b_base64(data)
+        return a2b_base64(data, strict_mode=True)
     except (Error, ValueError):
         raise FormatError("pty data: invalid base64") from None

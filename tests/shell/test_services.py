@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a shell serves beside its tasks: the process table, terminals and their protocol."""
+
+import errno
+import os
+import signal
+import socket
+
+import pytest
+
+from rosin.constants import FLUX_RPC_STREAMING
+from rosin.handle import Flux
+from rosin.job import ptydata
+from rosin.job.proctable import decode, encode
+from rosin.rfc.message import Message
+from rosin.shell.info import JobInfo
+from rosin.shell.log import ShellLog
+from rosin.shell.proctable import Proctable
+from rosin.shell.service import ShellService
+
+NAME = f"{os.getuid()}-shell-f1"
+
+
+# --- the process table of several shells
+
+
+class FakeRPC:
+    def then(self, callback, *args, timeout):
+        assert timeout > 0
+        self.callback = lambda: callback(self, *args)
+
+    def answer(self, value):
+        self.value = value
+        self.callback()
+
+    def get(self):
+        if isinstance(self.value, OSError):
+            raise self.value
+        return self.value
+
+
+class FakeHandle:
+    def __init__(self):
+        self.asked = []
+        self.responses = []
+
+    def on_request(self, glob, callback):
+        self.request = callback
+
+    def rpc(self, topic, payload, nodeid):
+        self.asked.append((topic, nodeid, FakeRPC()))
+        return self.asked[-1][2]
+
+    def respond(self, msg, payload=None):
+        self.responses.append(payload)
+
+    def respond_error(self, msg, errnum, text=None):
+        self.responses.append(errnum)
+
+
+class FakeTask:
+    def __init__(self, rank, pid):
+        self.rank = rank
+        self.argv = ["prog"]
+        self.child = self
+        self.pid = pid
+
+
+@pytest.fixture
+def leader():
+    slot = {"type": "slot", "count": 4, "label": "task", "with": [{"type": "core", "count": 1}]}
+    spec = {
+        "version": 1,
+        "resources": [slot],
+        "tasks": [{"command": ["prog"], "slot": "task", "count": {"per_slot": 1}}],
+        "attributes": {"system": {"shell": {"options": {"taskmap": {"scheme": "cyclic"}}}}},
+    }
+    lite = [{"rank": "0-1", "children": {"core": "0-1"}}]
+    info = JobInfo(1, spec, {"version": 1, "execution": {"R_lite": lite, "nslots": 4}}, 0)
+    handle = FakeHandle()
+    service = ShellService(handle, NAME)
+    table = Proctable(handle, info, ShellLog(), [FakeTask(0, 10), FakeTask(2, 11)], service)
+    table.handle = handle
+    return table
+
+
+def ask(table):
+    msg = Message.request(f"{NAME}.proctable", None, matchtag=1)
+    msg.rolemask, msg.userid, msg.route = 1, os.getuid(), [b"client"]
+    table.handle.request(msg)
+
+
+def test_the_leader_asks_the_other_shells(leader):
+    over = []
+    leader.on_idle = lambda: over.append(True)
+    ask(leader)
+    assert leader.busy
+    ((topic, rank, rpc),) = leader.handle.asked
+    assert (topic, rank) == (f"{NAME}.proctable", 1)
+    rpc.answer(encode([(1, "other", "prog", 20, 1), (3, "other", "prog", 21, 1)]))
+    host = socket.gethostname()
+    (table,) = leader.handle.responses
+    assert decode(table) == [
+        (0, host, "prog", 10, 0),
+        (2, host, "prog", 11, 0),
+        (1, "other", "prog", 20, 1),
+        (3, "other", "prog", 21, 1),
+    ]
+    assert (leader.busy, over) == (False, [True])
+
+
+@pytest.mark.parametrize("answer", [OSError(errno.ETIMEDOUT, "late"), {"ids": "x"}])
+def test_a_shell_that_does_not_answer(leader, answer, capsys):
+    ask(leader)
+    leader.handle.asked[0][2].answer(answer)
+    assert leader.handle.responses == [errno.ECANCELED]
+    assert not leader.busy
+
+
+def test_the_shell_ends_before_the_others_answer(leader):
+    ask(leader)
+    leader.close()
+    leader.handle.asked[0][2].answer(encode([]))
+    assert leader.handle.responses == [errno.ECANCELED]
+
+
+def test_tasks_that_have_not_been_started(leader):
+    leader._tasks.pop()
+    ask(leader)
+    assert leader.handle.responses == [errno.EAGAIN]
+
+
+def test_the_table_of_one_shell(start, broker):
+    job = start(["sh", "-c", "read x"], ntasks=2)
+    broker.wait(lambda: "shell.start" in broker.names("exec.eventlog"))
+    rows = decode(broker.request("proctable", None).data)
+    assert [(rank, host, program, place) for rank, host, program, _, place in rows] == [
+        (0, socket.gethostname(), "sh", 0),
+        (1, socket.gethostname(), "sh", 0),
+    ]
+    for _, _, _, pid, _ in rows:
+        os.kill(pid, signal.SIGKILL)
+    assert job.wait() == 137
+
+
+# --- terminals
+
+
+def test_bytes_in_messages():
+    assert ptydata.encode(b"abc") == {"type": "data", "data": "abc"}
+    for data in (b"a\0", b"\xff", "é".encode()[:1]):
+        assert ptydata.encode(data)["encoding"] == "base64"
+        assert ptydata.decode(ptydata.encode(data)) == data
+    for message in ({}, {"data": 1}, {"data": "x", "encoding": "hex"}, {"data": "!", "encoding": "base64"}):
+        with pytest.raises(ValueError, match=r"."):
+            ptydata.decode(message)
+
+
+@pytest.fixture
+def session(real_instance):
+    """(handle, service, job) of an interactive job; ``cat`` in it echoes."""
+    from rosin.job import cancel, event_wait, submit
+    from rosin.job.spec_v1 import JobspecV1
+
+    with Flux(real_instance.uri) as h:
+        jobspec = JobspecV1.from_command(["sh", "-c", "stty -echo; echo ready; cat"])
+        jobspec.setattr_shell_option("pty", {"interactive": 1})
+        jobspec.environment = dict(os.environ)
+        jobid = submit(h, jobspec)
+        event_wait(h, jobid, "shell.start", eventlog="guest.exec.eventlog")
+        context = event_wait(h, jobid, "shell.init", eventlog="guest.exec.eventlog").context
+        assert context["pty"] == "terminus.0"
+        yield h, context["service"]
+        try:
+            cancel(h, jobid)
+        except OSError:
+            assert event_wait(h, jobid, "clean")
+
+
+SIZE = {"rows": 10, "cols": 20}
+
+
+def attach(h, service, **fields):
+    request = {"type": "attach", "mode": "rw", "winsize": SIZE, **fields}
+    return h.rpc(f"{service}.terminus.0", request, flags=FLUX_RPC_STREAMING)
+
+
+def read(stream, text):
+    seen = b""
+    while text not in seen:
+        message = stream.get()
+        stream.reset()
+        if message["type"] == "data":
+            seen += ptydata.decode(message)
+    return seen
+
+
+@pytest.mark.system
+def test_two_clients_see_and_type(session, real_instance):
+    h, service = session
+    first = attach(h, service)
+    read(first, b"ready")
+    with Flux(real_instance.uri) as other:
+        second = attach(other, service, mode="ro")
+        assert second.get() == {"type": "attach"}
+        second.reset()
+        topic = f"{service}.terminus.0"
+        assert other.rpc(topic, {"type": "data", "data": "no\n"}).get() is None  # it may only look
+        assert h.rpc(topic, {"type": "data", "data": "both\n"}).get() is None
+        assert read(first, b"both") == read(second, b"both")
+        assert h.rpc(f"{service}.terminus.list").get()["sessions"][0]["clients"] == 2
+    while h.rpc(f"{service}.terminus.list").get()["sessions"][0]["clients"] == 2:
+        pass
+    h.rpc(topic, {"type": "data", "data": "\4"}).get()
+    while (message := first.get())["type"] != "exit":
+        first.reset()
+    assert message == {"type": "exit", "message": "session exiting", "status": 0}
+
+
+@pytest.mark.system
+def test_what_a_terminal_refuses(session):
+    h, service = session
+    topic = f"{service}.terminus.0"
+
+    def refused(request, errnum, flags=0):
+        with pytest.raises(OSError, match=r".") as raised:
+            h.rpc(topic, request, flags=flags).get()
+        assert raised.value.errno == errnum
+
+    refused({"type": "data", "data": ""}, errno.ENOENT)
+    refused({"type": "attach", "mode": "rw", "winsize": SIZE}, errno.EPROTO)
+    refused({"type": "attach", "mode": "xx", "winsize": SIZE}, errno.EPROTO, FLUX_RPC_STREAMING)
+    refused({"type": "attach", "mode": "rw"}, errno.EPROTO, FLUX_RPC_STREAMING)
+    for size in ({"rows": 0, "cols": 1}, {"rows": 1, "cols": 1 << 16}, {"rows": -1, "cols": 1}):
+        refused({"type": "attach", "mode": "rw", "winsize": size}, errno.EINVAL, FLUX_RPC_STREAMING)
+    refused({}, errno.EPROTO)
+    stream = attach(h, service)
+    assert stream.get() == {"type": "attach"}
+    refused({"type": "attach", "mode": "rw", "winsize": SIZE}, errno.EEXIST, FLUX_RPC_STREAMING)
+    refused({"type": "resize"}, errno.EPROTO)
+    refused({"type": "resize", "winsize": {"rows": 0, "cols": 0}}, errno.EINVAL)
+    refused({"type": "data"}, errno.EPROTO)
+    refused({"type": "dance"}, errno.ENOSYS)
+    assert h.rpc(topic, {"type": "detach"}).get() is None
+
+
+@pytest.mark.system
+def test_a_program_that_does_not_read(session):
+    h, service = session
+    topic = f"{service}.terminus.0"
+    stream = attach(h, service)
+    read(stream, b"ready")
+    pid = h.rpc(f"{service}.terminus.list").get()["sessions"][0]["pid"]
+    os.killpg(pid, signal.SIGSTOP)
+    data = {"type": "data", "data": "x" * 1000 + "\n"}
+    waiting = [h.rpc(topic, data) for _ in range(1100)]
+    with pytest.raises(OSError, match="does not read its terminal"):
+        waiting[-1].get()
+    os.killpg(pid, signal.SIGCONT)
+    waiting[1000].get()  # what was taken is passed on
+
+
+@pytest.mark.system
+def test_sessions_are_listed_and_killed(session):
+    h, service = session
+    (entry,) = h.rpc(f"{service}.terminus.list").get()["sessions"]
+    assert (entry["id"], entry["name"], entry["clients"], entry["exited"]) == (0, "task0", 0, 0)
+    with pytest.raises(OSError, match="no session 7"):
+        h.rpc(f"{service}.terminus.kill", {"id": 7, "signal": 9}).get()
+    request = {"id": 0, "signal": signal.SIGKILL, "wait": 1}
+    ended = h.rpc(f"{service}.terminus.kill", request, flags=FLUX_RPC_STREAMING).get()
+    assert (ended["type"], ended["status"]) == ("exit", signal.SIGKILL)
+
+
+def test_terminals_are_the_users_own(start, broker):
+    job = start(["sh", "-c", "read x"], options={"pty": {"interactive": 1}})
+    broker.wait(lambda: "shell.start" in broker.names("exec.eventlog"))
+    owner = {"userid": os.getuid() + 1, "rolemask": 1}
+    for tag, method in enumerate(("terminus.list", "terminus.0", "rexec.list"), 2):
+        assert broker.request(method, {"type": "attach"}, matchtag=tag, **owner).errnum == errno.EPERM
+    os.kill(job.pid, signal.SIGTERM)
+    assert job.wait() == 143
+
+
+def test_nothing_of_a_terminal_stays_for_the_next_job(run, broker):
+    plain = ["sh", "-c", "tty; stty size; ls /proc/self/fd; env | grep TERMINUS; true"]
+
+    def output(command, **kwargs):
+        broker._text.clear()
+        assert run(command, **kwargs) == 0
+        return broker.output()
+
+    before = output(plain)
+    assert before.startswith(b"not a tty\n")
+    assert output(["tty"], options={"pty": 1}).startswith(b"/dev/pts/")
+    assert output(plain) == before
