@@ -248,6 +248,8 @@ def test_rediscovered_resources_end_when_the_enclosing_job_does():
     assert not ResourceConfig({}, []).rediscover
 
 
+@pytest.mark.rfc(40, "opaque")
+@pytest.mark.rfc(49, "renumbered")
 def test_resources_of_the_enclosing_job():
     job = ResourceSet()
     job.add_rank(3, "n0", 0b1100, 0b10)
@@ -263,7 +265,13 @@ def test_resources_of_the_enclosing_job():
     bound = inherited(job, 0b11)  # to the job's cores, which it numbers from 0
     assert (bound.dumps(), bound.host(0), bound.expiration) == ("rank0/core[0-1],gpu1", "n0", 5.0)
     assert bound.get_properties() == {"fast": "0"}
+    assert bound.scheduling is None
     assert inherited(job, 0b1111).dumps() == "rank0/core[2-3],gpu1"  # not bound
+    job.scheduling = {"writer": "mine", "x": 1}
+    assert inherited(job, 0b11).scheduling == {"writer": "mine", "x": 1}
+    job.scheduling = {"writer": "TreePool", "children": [{"ranks": "2-3", "topo": {"cores": "0-3"}}]}
+    assert inherited(job, 0b11).scheduling["children"] == [{"ranks": "0", "topo": {"cores": "0-3"}}]
+    job.scheduling = None
     assert inherited(job, 0b11, "alias").host(0) == "alias"
     job.add_rank(4, "n1", 0b1)
     assert inherited(job, 0b1, "n1").dumps() == "rank0/core0"

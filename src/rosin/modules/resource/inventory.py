@@ -12,6 +12,7 @@ from rosin.modules.resource import hwloc
 from rosin.modules.resource.config import load_file
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
+from rosin.rfc.scheduling import of_instance
 
 if TYPE_CHECKING:
     from rosin.modules.resource.verify import Verification
@@ -74,6 +75,7 @@ def inherited(job: ResourceSet, local: ResourceSet, rank: int) -> ResourceSet | 
     for name in part.get_properties():
         rset.set_property(name)
     rset.starttime, rset.expiration = part.starttime, part.expiration
+    rset.scheduling = of_instance(part.scheduling, part)
     return rset
 
 
