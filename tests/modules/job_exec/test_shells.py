@@ -47,7 +47,7 @@ async def ended(inst: Instance, manager: Any) -> None:
     await manager.until("release")
     await inst.settle()
     assert inst.broker.modules["job-exec"].runs == {}
-    assert inst.broker.modules["rexec"].sessions == {}
+    assert inst.broker.modules["rexec"].server.sessions == {}
 
 
 async def test_normal(inst: Instance, manager: Any, tmp_path: Path) -> None:
@@ -188,10 +188,10 @@ async def test_critical_ranks(inst: Instance, manager: Any, tmp_path: Path) -> N
 async def test_shells_go_with_the_module(inst: Instance, manager: Any, tmp_path: Path) -> None:
     manager.run(system=shell(tmp_path, "exec sleep 1000"))
     await manager.until("start")
-    (pid,) = inst.broker.modules["rexec"].by_pid
+    (pid,) = inst.broker.modules["rexec"].server.by_pid
     await inst.broker.remove("job-exec")
     async with asyncio.timeout(20):
-        while inst.broker.modules["rexec"].sessions:
+        while inst.broker.modules["rexec"].server.sessions:
             await asyncio.sleep(0.002)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -237,7 +237,7 @@ async def test_a_shell_that_ends_before_it_listens(inst: Instance, manager: Any,
     async with asyncio.timeout(20):
         while not [name for name, _ in await read_log(h, running=True) if name == "log"]:
             await asyncio.sleep(0.002)
-    (pid,) = inst.broker.modules["rexec"].by_pid
+    (pid,) = inst.broker.modules["rexec"].server.by_pid
     os.kill(pid, signal.SIGUSR1)
     await ended(inst, manager)
     assert manager.types() == ["start", "finish", "release"]
