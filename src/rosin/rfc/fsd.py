@@ -13,6 +13,7 @@ from rosin.errors import FormatError
 from rosin.rfc.payload import describe
 
 _SUFFIXES = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_INFINITY = float("inf")
 _INFINITE = ("inf", "infinity")
 _BLANK = " \t\n\v\f\r"
 _DECIMAL = "0123456789"
@@ -31,7 +32,7 @@ def parse(text: str) -> float:
     if factor is not None and number[:1] in tuple("0123456789.") and not number.strip(_NUMBER):
         try:
             seconds = float(number) / 1000 if factor < 1 else float(number) * factor
-            if seconds < float("inf"):
+            if seconds < _INFINITY:
                 return seconds
         except ValueError:
             pass  # told below
@@ -40,16 +41,20 @@ def parse(text: str) -> float:
 
 def encode(seconds: float) -> str:
     """Write *seconds*, 0 to infinity, with six significant digits in its natural unit. Raises FormatError."""
-    if not seconds >= 0:
-        raise FormatError(f"fsd: {seconds!r} is not a duration: expected a number of seconds >= 0")
-    if seconds == float("inf"):
+    if seconds < 60:
+        if seconds >= 0.1 or seconds == 0:
+            return f"{seconds:.6g}s"
+        if seconds > 0:
+            return f"{seconds * 1000:.6g}ms"
+    elif seconds < 3600:
+        return f"{seconds / 60:.6g}m"
+    elif seconds < 86400:
+        return f"{seconds / 3600:.6g}h"
+    elif seconds < _INFINITY:
+        return f"{seconds / 86400:.6g}d"
+    elif seconds == _INFINITY:
         return "infinity"
-    if seconds and seconds < 0.1:
-        return f"{seconds * 1000:.6g}ms"
-    for limit, factor, suffix in ((60, 1, "s"), (3600, 60, "m"), (86400, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / factor:.6g}{suffix}"
-    return f"{seconds / 86400:.6g}d"
+    raise FormatError(f"fsd: {seconds!r} is not a duration: expected a number of seconds >= 0")
 
 
 def _parse_any(text: str) -> float:
@@ -60,7 +65,7 @@ def _parse_any(text: str) -> float:
     if text[start:].lower() in _INFINITE:
         if negative:
             raise _invalid(text, "it is negative")
-        return float("inf")
+        return _INFINITY
     number, end = _number(text, start)
     if number is None:
         raise _invalid(text, f"expected a number at column {start + 1}")
@@ -70,7 +75,7 @@ def _parse_any(text: str) -> float:
     if negative and number:
         raise _invalid(text, "it is negative")
     seconds = number / 1000 if suffix == "ms" else number * _SUFFIXES[suffix or "s"]
-    if seconds == float("inf"):
+    if seconds == _INFINITY:
         raise _invalid(text, "it is too large")
     return seconds
 
@@ -84,7 +89,7 @@ def _number(text: str, at: int) -> tuple[float | None, int]:
             try:
                 return float.fromhex(text[at:end]), end
             except OverflowError:
-                return float("inf"), end
+                return _INFINITY, end
     end = _mantissa(text, at, _DECIMAL)
     if end == at:
         return None, at

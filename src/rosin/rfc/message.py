@@ -35,11 +35,18 @@ from rosin.errors import FormatError
 PROTO_MAGIC = 0x8E
 PROTO_VERSION = 1
 PROTO_SIZE = 20
-_HEADER = Struct(">BBBBIIII")
+_HEADER = Struct(">BBBBBIIII")  # with the byte of its size in front
 _LONG = Struct(">I")
+_BYTE = [bytes((size,)) for size in range(255)]
 _TYPES = (FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_RESPONSE, FLUX_MSGTYPE_EVENT, FLUX_MSGTYPE_CONTROL)
 # Flags that follow from the parts a message has; all others are carried in ``Message.flags``.
 _PART_FLAGS = FLUX_MSGFLAG_TOPIC | FLUX_MSGFLAG_PAYLOAD | FLUX_MSGFLAG_ROUTE
+_WANTED = {
+    0: 0,
+    FLUX_MSGFLAG_TOPIC: 1,
+    FLUX_MSGFLAG_PAYLOAD: 1,
+    FLUX_MSGFLAG_TOPIC | FLUX_MSGFLAG_PAYLOAD: 2,
+}
 
 
 class _Unset:
@@ -247,11 +254,6 @@ class Message:
         return f"<Message {name} {self.topic} aux1={self.aux1} matchtag={self.matchtag}>"
 
 
-def _part(data: bytes) -> bytes:
-    size = len(data)
-    return bytes((size,)) + data if size < 255 else b"\xff" + _LONG.pack(size) + data
-
-
 def encode(msg: Message) -> bytes:
     """Encode a message for a UNIX stream socket, without the transport's own header."""
     return b"".join(encode_parts(msg))
@@ -263,22 +265,33 @@ def encode_parts(msg: Message) -> list[bytes]:
     parts: list[bytes] = []
     if msg.route is not None:
         flags |= FLUX_MSGFLAG_ROUTE
-        if msg.route:
-            parts += [_part(hop) for hop in reversed(msg.route)]
+        for hop in reversed(msg.route):
+            size = len(hop)
+            parts += (_BYTE[size] if size < 255 else b"\xff" + _LONG.pack(size), hop)
         parts.append(b"\0")
     if msg.topic:
         flags |= FLUX_MSGFLAG_TOPIC
-        parts.append(_part(msg.topic.encode()))
-    payload = msg.payload
+        topic = msg.topic.encode()
+        size = len(topic)
+        parts += (_BYTE[size] if size < 255 else b"\xff" + _LONG.pack(size), topic)
+    payload = msg._payload
+    if payload is None and msg._obj is not _UNSET:
+        payload = msg.payload
     if payload is not None:
         flags |= FLUX_MSGFLAG_PAYLOAD
         size = len(payload)
-        parts.append(bytes((size,)) if size < 255 else b"\xff" + _LONG.pack(size))
-        parts.append(payload)
-    parts.append(b"\x14")
+        parts += (_BYTE[size] if size < 255 else b"\xff" + _LONG.pack(size), payload)
     parts.append(
         _HEADER.pack(
-            PROTO_MAGIC, PROTO_VERSION, msg.type, flags, msg.userid, msg.rolemask, msg.aux1, msg.matchtag
+            PROTO_SIZE,
+            PROTO_MAGIC,
+            PROTO_VERSION,
+            msg.type,
+            flags,
+            msg.userid,
+            msg.rolemask,
+            msg.aux1,
+            msg.matchtag,
         )
     )
     return parts
@@ -296,25 +309,20 @@ def _split(buf: bytes, end: int) -> list[bytes]:
                 raise FormatError("message: part size is cut off")
             size = _LONG.unpack_from(buf, pos)[0]
             pos += 4
-        if pos + size > end:
+        stop = pos + size
+        if stop > end:
             raise FormatError(f"message: part of {size} bytes runs past the end")
-        parts.append(buf[pos : pos + size])
-        pos += size
+        parts.append(buf[pos:stop])
+        pos = stop
     return parts
 
 
-def _header(buf: bytes) -> tuple[int, int, int, int, int, int]:
-    end = len(buf) - PROTO_SIZE - 1
-    if end < 0 or buf[end] != PROTO_SIZE:
-        raise FormatError("message: the last part is not a 20-byte header")
-    magic, version, type_, flags, userid, rolemask, aux1, aux2 = _HEADER.unpack_from(buf, end + 1)
+def _header_fault(magic: int, version: int, type_: int) -> FormatError:
     if magic != PROTO_MAGIC:
-        raise FormatError(f"message: header magic is {magic:#04x}, expected {PROTO_MAGIC:#04x}")
+        return FormatError(f"message: header magic is {magic:#04x}, expected {PROTO_MAGIC:#04x}")
     if version != PROTO_VERSION:
-        raise FormatError(f"message: protocol version {version} is not supported")
-    if type_ not in _TYPES:
-        raise FormatError(f"message: unknown message type {type_}")
-    return type_, flags, userid, rolemask, aux1, aux2
+        return FormatError(f"message: protocol version {version} is not supported")
+    return FormatError(f"message: unknown message type {type_}")
 
 
 def decode(buf: bytes) -> Message:
@@ -323,8 +331,13 @@ def decode(buf: bytes) -> Message:
     Raises FormatError for a bad header (magic, version, type), a part that runs past the end, or parts that
     do not fit the flags.
     """
-    type_, flags, userid, rolemask, aux1, aux2 = _header(buf)
-    parts = _split(buf, len(buf) - PROTO_SIZE - 1)
+    end = len(buf) - PROTO_SIZE - 1
+    if end < 0 or buf[end] != PROTO_SIZE:
+        raise FormatError("message: the last part is not a 20-byte header")
+    _, magic, version, type_, flags, userid, rolemask, aux1, aux2 = _HEADER.unpack_from(buf, end)
+    if magic != PROTO_MAGIC or version != PROTO_VERSION or type_ not in _TYPES:
+        raise _header_fault(magic, version, type_)
+    parts = _split(buf, end)
     msg = Message.__new__(Message)
     msg.type = type_
     msg.flags = flags & ~_PART_FLAGS
@@ -343,15 +356,15 @@ def decode(buf: bytes) -> Message:
             raise FormatError("message: route delimiter is missing") from None
         msg.route = parts[:delimiter][::-1]
         del parts[: delimiter + 1]
-    wanted = bool(flags & FLUX_MSGFLAG_TOPIC) + bool(flags & FLUX_MSGFLAG_PAYLOAD)
+    wanted = _WANTED[flags & (FLUX_MSGFLAG_TOPIC | FLUX_MSGFLAG_PAYLOAD)]
     if len(parts) != wanted:
         raise FormatError(f"message: {len(parts)} parts where the flags announce {wanted}")
     if flags & FLUX_MSGFLAG_TOPIC:
         try:
-            msg.topic = parts[0].decode().rstrip("\0")
+            msg.topic = topic = parts[0].decode().rstrip("\0")
         except UnicodeDecodeError:
             raise FormatError("message: topic is not UTF-8") from None
-        if not msg.topic:
+        if not topic:
             raise FormatError("message: topic is empty")
     elif type_ != FLUX_MSGTYPE_CONTROL:
         raise FormatError("message: topic is missing")
