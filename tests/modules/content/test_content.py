@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_USER
 from rosin.modules.content.cache import BlobCache
 from rosin.rfc import blobref
@@ -166,3 +167,35 @@ async def test_a_damaged_blob_is_not_delivered():
         db = inst.broker.modules["content-sqlite"].db
         db._db.execute("UPDATE objects SET object = ? WHERE hash = ?", (b"bad", digest))
         assert await fails(h.rpc("content.load", digest)) == errno.EIO
+
+
+class Silent(BrokerModule):
+    """A backing store that does not answer."""
+
+    name = "content-backing"
+
+    @request_handler("commit")
+    def commit(self, msg):
+        return DEFERRED
+
+    @request_handler("load")
+    def load(self, msg):
+        return DEFERRED
+
+
+async def test_the_end_of_the_service_answers_those_who_wait():
+    async with Instance(["content", Silent]) as inst:
+        h = await inst.connect()
+        await h.rpc("content.register-backing", {"name": "silent"})
+        waiting = [
+            h.rpc("content.store", b"one"),
+            h.rpc("content.load", blobref.digest(b"two", "sha1")),
+            h.rpc("content.load", blobref.digest(b"two", "sha1")),
+            h.rpc("content.flush"),
+        ]
+        await h.rpc("content.ping", {})
+        await inst.settle()
+        waiting.append(h.rpc("content.store", b"at the last moment"))
+        await h.rpc("module.remove", {"name": "content"})
+        for rpc in waiting:
+            assert await fails(rpc) in (errno.ENOSYS, errno.ECANCELED)

@@ -22,6 +22,8 @@ from rosin.rfc import blobref
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from rosin.rfc.message import Message
 
 #: Numbers that may be given as load arguments, with flux-core's names where it has them.
@@ -57,6 +59,21 @@ class Content(BrokerModule):
         if "content.hash" not in self.attrs:
             await self.h.rpc("attr.set", {"name": "content.hash", "value": self.hash, "force": True})
 
+    async def stop(self) -> None:
+        """Answer those whose blobs are on their way."""
+        reading, self._reading = self._reading, {}
+        stores, self._stores = self._stores, []
+        self._unloading(*[msg for msgs in reading.values() for msg in msgs], *[msg for msg, _ in stores])
+
+    def _unloading(self, *msgs: Message) -> None:
+        for msg in msgs:
+            self.respond_error(msg, errno.ENOSYS, "content is unloading")
+
+    def _serve(self, coro: Coroutine[Any, Any, None], *msgs: Message) -> None:
+        """Run what answers *msgs*; they are answered too if it is cancelled."""
+        task = self.create_task(coro)
+        task.add_done_callback(lambda done: self._unloading(*msgs) if done.cancelled() else None)
+
     # -- blobs -------------------------------------------------------------------------------------
 
     @request_handler("load")
@@ -76,16 +93,16 @@ class Content(BrokerModule):
             else:
                 waiting.append(msg)
         else:
-            self.create_task(self._answer_load(msg, digest))
+            self._serve(self._answer_load(msg, digest), msg)
         return DEFERRED
 
     def _read(self, rpc: Any, digest: bytes) -> None:
-        waiting = self._reading.pop(digest)
+        waiting = self._reading.pop(digest, [])
         try:
             blob = rpc.get_raw()
         except OSError:
             for msg in waiting:
-                self.create_task(self._answer_load(msg, digest))
+                self._serve(self._answer_load(msg, digest), msg)
             return
         try:
             self._check(digest, blob)
@@ -154,7 +171,7 @@ class Content(BrokerModule):
         if self.h.rank > 0:
             if digest in self.cache:
                 return digest
-            self.create_task(self._store_upstream(msg, digest, blob))
+            self._serve(self._store_upstream(msg, digest, blob), msg)
             return DEFERRED
         self._stores.append((msg, digest))
         self.cache.add_dirty(digest, blob)
@@ -172,7 +189,7 @@ class Content(BrokerModule):
 
     def _flush_stores(self) -> None:
         stores, self._stores = self._stores, []
-        self.create_task(self._store_all(stores))
+        self._serve(self._store_all(stores), *[msg for msg, _ in stores])
 
     async def _store_all(self, stores: list[tuple[Message, bytes]]) -> None:
         wanted = {digest: blob for _, digest in stores if (blob := self.cache.get(digest)) is not None}
