@@ -25,6 +25,7 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.rfc.jobspec import validate
+from rosin.rfc.jobspec_rules import validate_version
 
 COUNT = 10_000
 
@@ -143,3 +144,99 @@ def test_spoiled_jobspecs(ask, rng):
     print(f"{len(rows)} jobspecs: {taken} accepted by both, {stricter} refused by Rosin alone")
     assert 100 < taken < len(rows) - 100
     assert [row for row in rows if row[1] is None and row[2] is not None][:5] == []
+
+
+ANY_VERSION = VALIDATE.replace(", 1)", ")")
+TYPES = ["node", "socket", "core", "gpu", "memory", "slot"]
+COUNTS = [1, 4, "7", "3-30", "2+", "1-9:2", "2-8:2:*", "2+:3:^", "4,9,16", "[1,3-5]", {"min": 2}]
+COUNTS += [{"min": 2, "max": 8}, {"min": 2, "operator": "^", "operand": 2}]
+COUNTS += [{"min": 1, "max": 9, "operator": "*", "operand": 3}]
+WRONG = [
+    0,
+    -1,
+    "0",
+    "3-1",
+    "x",
+    "",
+    "1:2",
+    "2-8:1:*",
+    "1-4:2:^",
+    "1.5",
+    {},
+    {"min": 0},
+    {"max": 3},
+    {"min": 4, "max": 2},
+]
+WRONG += [
+    {"min": 1, "operator": "^", "operand": 2},
+    {"min": 2, "operator": "-", "operand": 2},
+    {"min": 2, "step": 1},
+]
+WRONG += [{"min": 2, "operand": 2}, {"min": 2, "operator": "+"}, True, 1.5, None, []]
+
+
+def vertex(rng, labels, depth=0, inside=False):
+    kind = rng.choice(TYPES[:5] if inside else TYPES)
+    result = {"type": kind, "count": rng.choice(COUNTS)}
+    for key, values in {"unit": ["GB"], "exclusive": [True, False], "id": ["0-3"]}.items():
+        if rng.random() < 0.15:
+            result[key] = rng.choice(values)
+    if kind == "slot":
+        result["label"] = f"l{len(labels)}"
+        labels.append(result["label"])
+    if kind == "slot" or (depth < 3 and rng.random() < 0.5):
+        below = range(rng.randint(1, 2))
+        result["with"] = [vertex(rng, labels, depth + 1, inside or kind == "slot") for _ in below]
+    return result
+
+
+def canonical(rng, version):
+    """A jobspec as RFC 14 has it."""
+    labels = []
+    resources = [vertex(rng, labels) for _ in range(rng.randint(1, 3))]
+    if not labels:
+        resources.append({"type": "slot", "count": 1, "label": "l0", "with": [{"type": "core", "count": 1}]})
+        labels.append("l0")
+    tasks = [
+        {
+            "command": ["a"],
+            "slot": rng.choice(labels),
+            "count": {rng.choice(["per_slot", "total"]): rng.randint(1, 9)},
+        }
+        for _ in range(rng.randint(1, 3))
+    ]
+    return {
+        "version": version,
+        "resources": resources,
+        "tasks": tasks,
+        "attributes": {"system": {"duration": rng.choice([0, 60])}},
+    }
+
+
+def any_version(spec):
+    try:
+        validate_version(spec)
+    except FormatError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("version", [2, 9999])
+def test_canonical_jobspecs(ask, rng, version):
+    specs = [canonical(rng, version) for _ in range(COUNT // 2)]
+    assert [spec for spec in specs if any_version(spec) is not None][:3] == []
+    rows = zip(specs, ask(ANY_VERSION, specs), strict=True)
+    assert [row for row in rows if row[1] is not None][:3] == []
+
+
+def test_wrong_counts(ask, rng):
+    """RFC 45 and the objects of RFC 14: what flux-core refuses is refused here."""
+    specs = [canonical(rng, 2) for _ in range(COUNT)]
+    for spec in specs:
+        place = spec["resources"]
+        while "with" in place[0] and rng.random() < 0.5:
+            place = place[0]["with"]
+        place[0]["count"] = rng.choice(WRONG)
+    rows = list(zip(specs, map(any_version, specs), ask(ANY_VERSION, specs), strict=True))
+    print(sum(theirs is None for _, _, theirs in rows), "refused by Rosin alone")
+    assert [row for row in rows if row[1] is None and row[2] is not None][:3] == []
