@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.broker import Broker
 from rosin.broker.builtins import BUILTINS
-from rosin.broker.clock import Clock, VirtualClock
 from rosin.broker.client import Client
+from rosin.broker.clock import Clock, VirtualClock
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
