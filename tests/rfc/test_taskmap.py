@@ -147,13 +147,19 @@ def test_hostfile() -> None:
     assert taskmap.hostfile("\nn[1-2]\r\n\n", nodes, 2).encode_raw() == ";0;1"
     with pytest.raises(FormatError, match=r"^hostfile: line 2: host x not found in job nodelist"):
         taskmap.hostfile("n0\nx", nodes, 1)
-    with pytest.raises(FormatError, match=r"^hostfile: line 1: hostlist: .* at column 2"):
+    with pytest.raises(FormatError, match=r"^hostfile: entry 1: hostlist: .* at column 2"):
         taskmap.hostfile(["n["], nodes, 1)
     many = Hostlist(f"a{number}x,b{number}y" for number in range(50_000))
     back = taskmap.hostfile("\n".join(reversed(many.expand())), many, 100_000)
     assert (back.nodeid(0), back.nodeid(99_999)) == (99_999, 0)
     with pytest.raises(FormatError, match="hostfile: no hosts"):
         taskmap.hostfile("\n", nodes, 1)
+
+
+def test_a_hostfile_that_says_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(taskmap, "MAX_TASKS", 1000)
+    with pytest.raises(FormatError, match="hostfile: line 11: more than 1000 hosts"):
+        taskmap.hostfile("n[0-99]\n" * 30, Hostlist("n[0-99]"), 1)
 
 
 def test_manual() -> None:

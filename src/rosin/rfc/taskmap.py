@@ -229,21 +229,24 @@ def cyclic(counts: Sequence[int], stride: int = 1) -> TaskMap:
 def hostfile(hosts: str | Iterable[str], nodelist: Hostlist, ntasks: int) -> TaskMap:
     """Give one task to each of ``hosts`` in turn, again from the first until all are placed.
 
-    ``hosts`` is the text of the file (hostlists, one or more a line). Raises FormatError when it is empty
-    or names a host that is not in the job's ``nodelist``, with the line of text and columns of lists.
+    ``hosts`` is the text of the file (hostlists, one or more a line), or hostlists. Raises FormatError with
+    the line when it is empty, too long, or names a host that is not in the job's ``nodelist``.
     """
     index: dict[str, int] = {}
     for node, host in enumerate(nodelist):
         index.setdefault(host, node)
     nodes: list[int] = []
-    for number, line in enumerate(hosts.split("\n") if isinstance(hosts, str) else hosts, 1):
+    what, lines = ("line", hosts.split("\n")) if isinstance(hosts, str) else ("entry", hosts)
+    for number, line in enumerate(lines, 1):
         try:
             for host in Hostlist(line):
                 if host not in index:
                     raise FormatError(f"host {host} not found in job nodelist")
                 nodes.append(index[host])
+            if len(nodes) > MAX_TASKS:
+                raise FormatError(f"more than {MAX_TASKS} hosts")
         except FormatError as error:
-            raise FormatError(f"hostfile: line {number}: {error}") from None
+            raise FormatError(f"hostfile: {what} {number}: {error}") from None
     if not nodes:
         raise FormatError("hostfile: no hosts")
     new = TaskMap()
