@@ -78,12 +78,13 @@ class Services:
 
     def close(self) -> None:
         """The shell ends: no client is left waiting."""
-        if self._proctable is not None:
-            self._proctable.close()
-        if self._terminus is not None:
-            self._terminus.close()
-        if self._rexec is not None:
-            self._rexec.close()
+        for part in (self._proctable, self._terminus, self._rexec):
+            if part is None:
+                continue
+            try:
+                part.close()
+            except OSError as error:  # the broker has gone, and the clients with it
+                self._log.debug(f"clients were not told of the end: {error.strerror}")
 
     def _ended(self) -> None:
         if self.on_idle is not None and self.idle:

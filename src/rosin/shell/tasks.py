@@ -96,6 +96,8 @@ class Tasks:
             self._by_pid[task.child.pid] = task
             if terminal is not None:
                 self._connect(task, terminal)
+        if self.on_child is not None:  # a client's command may have ended before there was a handler
+            self._reactor.defer(lambda: self._reap(signal.SIGCHLD))
 
     def _connect(self, task: Task, terminal: Pty) -> None:
         """The task's output is what comes out of its terminal, if that is captured: it has only stdout."""

@@ -24,6 +24,7 @@ from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from rosin.process.rexec.host import Host
+    from rosin.process.rexec.process import Process
     from rosin.rfc.message import Message
 
 #: Bytes that may wait for a client before its process is paused, and at which it goes on.
@@ -55,6 +56,7 @@ class Server:
         self.clients: dict[bytes, dict[Session, None]] = {}
         self.with_credit: dict[Session, None] = {}
         self.slow: dict[Session, None] = {}  # paused until their clients have read
+        self._children: dict[int, Process] = {}  # those that the host collects
         self.on_empty: Callable[[], None] | None = None
 
     def stop(self) -> None:
@@ -84,11 +86,10 @@ class Server:
 
     def reaped(self, pid: int, status: int) -> bool:
         """A child of the host has ended; whether it was one of these."""
-        session = self.by_pid.get(pid)
-        if session is None or session.process.status is not None:
-            return False
-        session.process.reaped(status)
-        return True
+        process = self._children.pop(pid, None)
+        if process is not None:
+            process.reaped(status)
+        return process is not None
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -235,6 +236,8 @@ class Server:
     def started(self, session: Session) -> None:
         """The process has its id."""
         self.by_pid[session.process.pid] = session
+        if self.collects:
+            self._children[session.process.pid] = session.process
 
     def grant(self, session: Session) -> None:
         """Announce credit at the end of this turn of the loop."""
