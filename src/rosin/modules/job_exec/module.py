@@ -384,7 +384,7 @@ class JobExec(BrokerModule):
             job.namespace_failed(err.errno or errno.EIO)
             self._do_all(run)
             return
-        history = await recovery.read_history(self.h, job.id)
+        history = await recovery.read_history(self.h, job.id, self.log.warning)
         if job.finalizing:  # by an exception in the meantime
             self.h.rpc("kvs.namespace-remove", {"namespace": job.namespace}, flags=FLUX_RPC_NORESPONSE)
             return

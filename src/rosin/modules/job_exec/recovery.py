@@ -12,6 +12,8 @@ from rosin.rfc import eventlog, treeobj
 from rosin.rfc.jobpath import guest_namespace, job_key
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rosin.handle.handle import Handle
 
 
@@ -34,17 +36,20 @@ async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str) 
         pass
 
 
-async def read_history(h: Handle, jobid: int) -> History:
-    """What the job's two event logs say; a log that is lost says nothing."""
-    events = await _read(h, guest_namespace(jobid), "exec.eventlog")
-    log = await _read(h, guest.PRIMARY, job_key(jobid, "eventlog"))
+async def read_history(h: Handle, jobid: int, warn: Callable[[str], None]) -> History:
+    """What the job's two event logs say; a log that cannot be read says nothing but a warning."""
+    events = await _read(h, guest_namespace(jobid), "exec.eventlog", warn)
+    log = await _read(h, guest.PRIMARY, job_key(jobid, "eventlog"), warn)
     starts = [event.timestamp for event in log if event.name == "start"]
     return History([event.name for event in events], starts[0] if starts else None)
 
 
-async def _read(h: Handle, namespace: str, key: str) -> list[eventlog.Event]:
+async def _read(h: Handle, namespace: str, key: str, warn: Callable[[str], None]) -> list[eventlog.Event]:
     try:
         reply = await h.rpc("kvs.lookup", guest.lookup(namespace, key))
         return eventlog.decode(treeobj.val_data(reply["val"]))
-    except (OSError, FormatError):
+    except FileNotFoundError:
+        return []  # the job had not got that far
+    except (OSError, FormatError) as error:
+        warn(f"cannot read {key} in namespace {namespace}: {error}")
         return []
