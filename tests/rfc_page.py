@@ -65,7 +65,9 @@ def load(number: int) -> Rfc:
         return Rfc(number, tomllib.loads(path(number).read_text(encoding="utf-8")))
     except KeyError as exc:
         raise ValueError(f"docs/rfc/{number:02d}.toml: {exc.args[0]!r} is missing") from None
-    except (OSError, tomllib.TOMLDecodeError) as exc:
+    except FileNotFoundError:
+        raise ValueError(f"docs/rfc/{number:02d}.toml is missing") from None
+    except tomllib.TOMLDecodeError as exc:
         raise ValueError(f"docs/rfc/{number:02d}.toml: {exc}") from None
 
 
