@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""``rosin jobspec``: versions, every fault on a line, conversions, summaries."""
+"""``rosin jobspec``: versions, faults, conversions, summaries; ``rosin job taskmap`` without an instance."""
 
 from __future__ import annotations
 
@@ -164,3 +164,35 @@ def test_directives(command):
     result = command("jobspec", "directives", stdin="# flux: x\n")
     assert result.code == 1
     assert result.err.startswith("rosin-jobspec: directives: line 1: unknown directive 'x'")
+
+
+@pytest.mark.parametrize(
+    ("option", "result"),
+    [
+        ("--taskids=1", (0, "2-3\n", "")),
+        ("--ntasks=1", (0, "2\n", "")),
+        ("--nodeid=3", (0, "1\n", "")),
+        ("--to=raw", (0, "0-1;2-3\n", "")),
+        ("--to=pmi", (0, "(vector,(0,2,2))\n", "")),
+        ("--to=multiline", (0, "0: 0\n1: 0\n2: 1\n3: 1\n", "")),
+        ("--taskids=2", (1, "", "rosin-job: No taskids for node 2: No such file or directory\n")),
+        (
+            "--ntasks=2",
+            (1, "", "rosin-job: failed to get task count for node 2: No such file or directory\n"),
+        ),
+        ("--nodeid=4", (1, "", "rosin-job: failed to get nodeid for task 4: No such file or directory\n")),
+        ("--hostname=0", (1, "", "rosin-job: taskmap: can't use --hostname without a jobid\n")),
+        ("--to=hosts", (1, "", "rosin-job: taskmap: can't use --to=hosts without a jobid\n")),
+        ("--to=x", (1, "", "rosin-job: invalid value --to=x\n")),
+    ],
+)
+def test_taskmap(command, option: str, result: tuple[int, str, str]):
+    assert command("job", "taskmap", option, "[[0,2,2,1]]") == result
+
+
+def test_taskmap_of_text(command):
+    assert command("job", "taskmap", "vector,(0,2,2)").out == "[[0,2,2,1]]\n"
+    assert command("job", "taskmap", "--to=multiline", "[]").out == ""
+    assert command("job", "taskmap", "0;0").err == (
+        "rosin-job: error decoding taskmap: duplicate taskid specified: 0 (node 1)\n"
+    )

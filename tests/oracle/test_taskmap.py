@@ -124,6 +124,32 @@ def test_spoiled_maps(ask, rng):
     assert [row for row in rows if row not in stricter and row[1] != row[2]][:5] == []
 
 
+@pytest.mark.parametrize("text", ["[]", "[[0,2,2,1]]", "0;x", "(vector)"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        *(
+            "--taskids=9",
+            "--ntasks=9",
+            "--nodeid=9",
+            "--hostname=0",
+            "--to=hosts",
+            "--to=foo",
+            "--to=multiline",
+        ),
+        *("--to=raw", "--to=pmi", "--taskids=1"),
+    ],
+)
+def test_failures_of_the_command(flux, option, text):
+    """The same output and exit code where there is no answer."""
+    argv = ["job", "taskmap", option, text]
+    theirs = subprocess.run([flux, *argv], capture_output=True, text=True, timeout=30, check=False)
+    own = [sys.executable, "-m", "rosin", *argv]
+    ours = subprocess.run(own, capture_output=True, text=True, timeout=30, check=False)
+    assert (ours.returncode, ours.stdout) == (theirs.returncode, theirs.stdout)
+    assert bool(ours.stderr) == bool(theirs.stderr)
+
+
 @pytest.mark.parametrize(
     "options",
     [["--to=raw"], ["--to=pmi"], ["--to=multiline"], ["--taskids=1"], ["--ntasks=1"], ["--nodeid=2"]],

@@ -61,9 +61,15 @@ def _hosts(jobid: int | None, prog: str, option: str) -> Hostlist:
 def _one(taskmap: TaskMap, jobid: int | None, args: Namespace, prog: str) -> str:
     """The answer to a question about one node or task."""
     if args.taskids is not None:
-        return taskmap.taskids(args.taskids).encode()
+        taskids = taskmap.taskids(args.taskids)
+        if not taskids:
+            die(prog, f"No taskids for node {args.taskids}: No such file or directory")
+        return taskids.encode()
     if args.ntasks is not None:
-        return str(taskmap.ntasks(args.ntasks))
+        ntasks = taskmap.ntasks(args.ntasks)
+        if not ntasks:
+            die(prog, f"failed to get task count for node {args.ntasks}: No such file or directory")
+        return str(ntasks)
     task = args.nodeid if args.nodeid is not None else args.hostname
     node = taskmap.nodeid(task)
     if node is None:
@@ -104,7 +110,9 @@ def main(argv: list[str], prog: str) -> int:
     if (args.taskids, args.ntasks, args.nodeid, args.hostname) != (None,) * 4:
         print(_one(taskmap, jobid, args, prog))
     elif args.to is not None:
-        print(_converted(taskmap, jobid, args.to, prog))
+        text = _converted(taskmap, jobid, args.to, prog)
+        if text or args.to in ("raw", "pmi"):
+            print(text)
     else:
         print(_json.dumps(taskmap.encode()).decode())
     return 0
