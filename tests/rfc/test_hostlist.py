@@ -22,6 +22,9 @@ NAMES = st.lists(
 )
 
 
+@pytest.mark.rfc(29, "ordered", "comma-list", "expression", "empty", "idlist-ordered", "idlist-commas")
+@pytest.mark.rfc(29, "idlist-ranges", "repeats", "brackets")
+@pytest.mark.rfc_vectors(29)
 @pytest.mark.parametrize(
     ("text", "hosts"),
     [
@@ -56,12 +59,15 @@ def test_decode(text: str, hosts: str) -> None:
     assert [hl.nth(i) for i in range(len(names))] == names
 
 
+@pytest.mark.rfc(29, "leading-zeros")
+@pytest.mark.rfc_vectors(29)
 def test_leading_zeros_of_the_first_id_apply_to_its_group_in_the_rfc() -> None:
     hl = Hostlist.decode("[005,4,11-13]", inherit_width=True)
     assert list(hl) == ["005", "004", "011", "012", "013"]
     assert list(Hostlist.decode("a[1,02]", inherit_width=True)) == ["a1", "a02"]
 
 
+@pytest.mark.rfc_vectors(29)
 @pytest.mark.parametrize(
     ("text", "encoded"),
     [
@@ -92,6 +98,8 @@ def test_encode(text: str, encoded: str) -> None:
     assert Hostlist(encoded) == hl
 
 
+@pytest.mark.rfc(29, "printable", "expression", "idlist-ordered", "brackets")
+@pytest.mark.rfc_vectors(29)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -249,3 +257,121 @@ def test_large_lists_finish() -> None:
     assert evens.index(text) == list(range(100_000))
     assert evens.delete(text) == 100_000
     assert len(Hostlist("a," * 300_000)) == 300_000
+
+
+@given(NAMES, NAMES, NAMES)
+def test_set_laws(a: list[str], b: list[str], c: list[str]) -> None:
+    x, y, z = Hostlist(a), Hostlist(b), Hostlist(c)
+    before = x.encode()
+    for made, names in (
+        (x.union(y), set(a) | set(b)),
+        (x.intersect(y), set(a) & set(b)),
+        (x.xor(y), set(a) ^ set(b)),
+        (x.xor(y, z), set(a) ^ set(b) ^ set(c)),
+        (x.union(y, z), set(a) | set(b) | set(c)),
+    ):
+        assert set(made) == names
+        unique = Hostlist(sorted(names))
+        unique.uniq()
+        assert made == unique
+        assert len(made) == len(names)
+    assert list(x.minus(y)) == [name for name in a if name not in set(b)]
+    assert x.minus(y.union(z)) == x.minus(y, z)  # De Morgan
+    assert set(x.minus(y.intersect(z))) == set(x.minus(y)) | set(x.minus(z))
+    assert x.encode() == before
+
+
+@given(NAMES, NAMES)
+def test_delete_is_one_for_one(a: list[str], b: list[str]) -> None:
+    kept = list(a)
+    for name in b:
+        if name in kept:
+            kept.remove(name)
+    hl = Hostlist(a)
+    assert hl.delete(b) == len(a) - len(kept)
+    assert list(hl) == kept
+    assert hl == Hostlist.from_names(kept)
+
+
+@given(NAMES)
+def test_long_lists_are_searched_through_an_index(names: list[str]) -> None:
+    # Pairs of other names keep the entries apart, so that there are more than are scanned.
+    filler = ",".join(f"f{i}x,g{i}" for i in range(0, 200, 2))
+    hl = Hostlist(f"{filler},{Hostlist(names).encode()},{Hostlist(names).encode()},a[5-20],a[1-9,007-012]")
+    expanded = hl.expand()
+    wanted = [*names, "f0x", "g198", "a7", "a007", "a010", "a10", "a012", "nope", "g1", "a99", ""]
+    for host in wanted:
+        assert hl.find(host) == (expanded.index(host) if host in expanded else -1)
+    assert hl.index(names) == [expanded.index(name) for name in names]
+    with pytest.raises(FileNotFoundError, match="host 'nope' not found"):
+        hl.index("a7,nope")
+
+
+@given(NAMES, st.integers(0, 40), st.integers(0, 40))
+def test_parts_equal_lists_of_their_names(names: list[str], start: int, stop: int) -> None:
+    hl = Hostlist(names)
+    assert hl[start:stop] == Hostlist.from_names(names[start:stop])
+
+
+@pytest.mark.parametrize("form", ["n{}", "n{:07d}", "{}", "n{}-ib"])
+def test_a_hundred_thousand_names(form: str) -> None:
+    names = [form.format(i) for i in range(0, 300_000, 3)]
+    hl = Hostlist(",".join(names))
+    assert hl.expand() == names
+    assert Hostlist(hl.encode()) == hl
+    run = [form.format(i) for i in range(5, 100_000)]
+    assert Hostlist(",".join(run)).expand() == run
+    assert len(hl.union(run)) == len({*names, *run})
+    assert len(hl.intersect(run)) == len({*names} & {*run})
+    reverse = Hostlist(",".join(reversed(names)))
+    reverse.sort()
+    assert sorted(reverse) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "fails"),
+    [
+        ("," * 1_000_000, False),
+        ("[" * 1_000_000, True),
+        ("a[" * 500_000, True),
+        ("]" * 1_000_000, True),
+        ("a[1]" * 250_000, True),
+        ("a[" + "1," * 500_000, True),
+        ("a[" + "1," * 500_000 + "]", True),
+        ("a[" + "1-" * 500_000 + "]", True),
+        ("a" * 1_000_000, True),
+        ("1" * 1_000_000, True),
+        ("a[" + "9" * 1_000_000 + "]", True),
+        ("a[" + ",".join(["1" * 4000] * 250) + "]", True),
+        ("a[0]," * 200_000, False),
+        ("a[0-1048575]," * 77_000, True),
+        ("a[0-1048575]x," * 77_000, True),
+        ("a9999999[0-1048575]," * 50_000, True),
+        ("a[0-99]x," * 1_300, False),
+        ("a1,b2," * 160_000, False),
+        ("a" + "0" * 200 + ",", False),
+        ("\u0661," * 300_000, True),
+        ("a b\tc\n" * 160_000, False),
+    ],
+    ids=range(21),
+)
+def test_a_megabyte_of_anything_ends_soon(text: str, fails: bool) -> None:
+    if fails:
+        with pytest.raises(FormatError, match=r"^hostlist: .*column \d+"):
+            Hostlist(text)
+    else:
+        hl = Hostlist(text)
+        hl.sort()
+        hl.uniq()
+        assert Hostlist(hl.encode()) == hl
+
+
+def test_overlapping_ranges_are_sorted_and_searched_soon() -> None:
+    text = ",".join(f"a[{i}-{i + 40}]" for i in range(10_000))
+    hl = Hostlist(text)
+    assert [hl.find(f"a{i}") for i in (0, 39, 40, 9_999)] == [0, 39, 40, 9_959 * 41 + 40]
+    assert hl.union().encode() == "a[0-10039]"
+    assert len(hl.minus("a[100-10039]")) == sum(min(41, 100 - i) for i in range(100))
+    hl.sort()
+    assert len(hl) == 10_000 * 41
+    assert hl[0:3].encode() == "a[0-1,1]"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
+from rosin.rfc.rset_format import validate
 
 EXAMPLE: dict[str, Any] = {
     "version": 1,
@@ -66,6 +67,8 @@ def triples(rset: ResourceSet) -> set[tuple[int, str, int]]:
     return cores | {(r, "gpu", g) for r in rset for g in rset.gpus(r)}
 
 
+@pytest.mark.rfc(20, "version", "execution", "r-lite", "rank-idset", "children", "nslots", "times")
+@pytest.mark.rfc_vectors(20)
 def test_the_example() -> None:
     rset = ResourceSet.decode(json.dumps(EXAMPLE))
     assert rset.encode() == EXAMPLE
@@ -74,6 +77,8 @@ def test_the_example() -> None:
     assert rset.dumps() == "rank[19-22]/core[0-47],gpu[0-7]"
 
 
+@pytest.mark.rfc(20, "nodelist-order", "r-lite-order", "nodelist")
+@pytest.mark.rfc_vectors(20)
 def test_hosts_follow_the_sorted_ranks() -> None:
     rset = ResourceSet.decode(
         {
@@ -96,6 +101,7 @@ def test_hosts_follow_the_sorted_ranks() -> None:
         rset.host_ranks(["z"])
 
 
+@pytest.mark.rfc(20, "property-local", "properties", "scheduling")
 def test_views() -> None:
     rset = ResourceSet.decode(MIXED)
     assert rset.encode() == MIXED
@@ -111,19 +117,107 @@ def test_views() -> None:
     assert rset.get_properties() == {"a": "0-1"}
 
 
+@pytest.mark.rfc(20, "property-names")
+@pytest.mark.rfc_vectors(20)
+@pytest.mark.parametrize("character", "!&'\"^`|()")
+def test_characters_that_properties_must_not_have(character: str) -> None:
+    rset = ResourceSet.decode(MIXED)
+    with pytest.raises(FormatError, match="invalid character"):
+        rset.set_property(f"a{character}b")
+    assert rset == ResourceSet.decode(MIXED)
+
+
+@pytest.mark.rfc(20, "property-at", "properties")
+@pytest.mark.rfc_vectors(20)
 def test_properties() -> None:
     rset = ResourceSet.decode(MIXED)
     rset.set_property("amd@gpu", "1")
     rset.set_property("all")
     assert rset.get_properties()["all"] == "0-2"
     assert rset.property_ranks("amd@gpu") == Idset("1")
+    assert rset.rank_properties(1) == ["a", "all", "amd@gpu"]
+    rset.remove_property("all", "0-1,9")
+    assert rset.get_properties()["all"] == "2"
+    rset.remove_property("all")
+    rset.remove_property("nope", "1")
+    assert (rset.rank_properties(2), rset.rank_properties(9)) == (["+q"], [])
+    with pytest.raises(FormatError, match="rank 4 not found in target"):
+        rset.set_property("x", "2,4")
     with pytest.raises(FormatError, match="ranks 3-4 not found in target resource list"):
         rset.set_property("x", "1-4")
-    for character in "!&'\"^`|()":
-        with pytest.raises(FormatError, match="invalid character"):
-            rset.set_property(f"a{character}b")
     with pytest.raises(FormatError, match="empty"):
         rset.set_property("")
+
+
+VALID: dict[str, Any] = {**EXAMPLE, "scheduling": {"writer": "fluxion:v1", "graph": {}}}
+
+
+@pytest.mark.rfc(20, "writer", "scheduling", "nodelist", "core-gpu-idsets", "rank-idset")
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("execution.nodelist", None, "execution.nodelist is not an array"),
+        ("execution.R_lite.0.rank", "", r"execution.R_lite\[0\].rank is empty|nodelist has 4 hosts for 0"),
+        ("execution.R_lite.0.children", {}, r"R_lite\[0\].children.core is missing"),
+        ("execution.R_lite.0.children.core", "", r"R_lite\[0\].children.core is empty"),
+        ("execution.R_lite.0.children.gpu", "[]", r"R_lite\[0\].children.gpu is empty"),
+        ("scheduling", [1], "scheduling is not an object"),
+        ("scheduling.writer", 3, "scheduling.writer is not a URI"),
+        ("scheduling.writer", "fluxion", "scheduling.writer is not a URI"),
+        ("scheduling.writer", "1x:y", "scheduling.writer is not a URI"),
+        ("execution.nslots", 0, "nslots is not a positive integer"),
+    ],
+)
+def test_validation_by_the_letter(path: str, value: Any, message: str) -> None:
+    validate(VALID)
+    validate(json.dumps(EXAMPLE))
+    source = copy.deepcopy(VALID)
+    *parents, last = path.split(".")
+    place: Any = source
+    for key in parents:
+        place = place[int(key) if key.isdigit() else key]
+    place[last] = value
+    with pytest.raises(FormatError, match=f"^R: .*({message})"):
+        validate(source)
+
+
+def test_resources_of_one_rank_may_come_in_parts() -> None:
+    parts = [
+        {"rank": "0-2", "children": {"core": "0-1"}},
+        {"rank": "1", "children": {"core": "2", "gpu": "0"}},
+    ]
+    rset = ResourceSet.decode({"version": 1, "execution": {"R_lite": parts}})
+    assert rset.dumps() == "rank[0,2]/core[0-1] rank1/core[0-2],gpu0"
+
+
+@pytest.mark.rfc(20, "scheduling")
+def test_scheduling_rides_along() -> None:
+    mixed, other = ResourceSet.decode(MIXED), make("0-1", "1-2", "n[0-1]")
+    for made in (mixed.copy(), mixed.diff(other), mixed.intersect(other), mixed.copy_ranks("1")):
+        assert made.scheduling == {"x": 1}
+        assert (made.starttime, made.expiration) == (1.0, 5.0)
+    assert other.union(mixed).scheduling == {"x": 1}
+    assert mixed.rerank("n[2,1,0]").scheduling == mixed.remap().scheduling == {"x": 1}
+    assert mixed.copy_ranks("9").scheduling is mixed.intersect(make("7", "0", "x")).scheduling is None
+
+
+def test_copies_by_host() -> None:
+    mixed = ResourceSet.decode(MIXED)
+    assert mixed.copy_hosts("n[2,0]").dumps() == "rank0/core[0-3],gpu0 rank2/core[0-1]"
+    assert mixed.copy_hosts(["n1", "zoo"], ignore_nomatch=True).nodelist().encode() == "n1"
+    with pytest.raises(FileNotFoundError, match="host 'zoo' not found"):
+        mixed.copy_hosts("zoo")
+
+
+def test_ranks_of_different_hosts_have_nothing_in_common() -> None:
+    assert len(make("0-1", "0", "a,b").intersect(make("0-1", "0", "a,c"))) == 1
+    assert len(make("0-1", "0", "a,b").intersect(make("0-1", "0"))) == 2
+
+
+def test_remap_leaves_gpus_alone() -> None:
+    rset = make("3", "2-3", "a", "1,3")
+    assert rset.remap().dumps() == "rank0/core[0-1],gpu[1,3]"
+    assert rset.remap(gpus=True).dumps() == "rank0/core[0-1],gpu[0-1]"
 
 
 def test_answers_of_flux_core() -> None:
@@ -227,11 +321,23 @@ def test_what_flux_core_leaves_out() -> None:
     )
 
 
+@pytest.mark.rfc(
+    20, "version", "execution", "r-lite", "rank-idset", "children", "core-gpu-idsets", "nodelist"
+)
+@pytest.mark.rfc(20, "nslots", "properties", "property-names", "times", "expiration-after")
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
         ("version", 2, "version is not 1"),
         ("version", None, "version is missing"),
+        ("version", 1.0, "version is not 1"),
+        ("version", True, "version is not 1"),
+        ("execution.nodelist", [], "nodelist has 0 hosts for 3 ranks"),
+        (
+            "execution.R_lite",
+            [{"rank": "0-2", "children": {"core": "0-1"}}, {"rank": "1", "children": {"core": "1-2"}}],
+            r"R_lite\[1\].rank: rank 1 has a resource twice",
+        ),
         ("execution", [], "execution is not an object"),
         ("execution.R_lite", None, "execution.R_lite is not an array"),
         ("execution.R_lite", [1], r"execution.R_lite\[0\] is not an object"),
@@ -239,7 +345,11 @@ def test_what_flux_core_leaves_out() -> None:
         ("execution.R_lite", [{"children": {}}], r"R_lite\[0\].rank is missing"),
         ("execution.R_lite", [{"rank": 0, "children": {}}], r"R_lite\[0\].rank is not a string"),
         ("execution.R_lite", [{"rank": "x", "children": {}}], r"R_lite\[0\].rank: idset: unexpected 'x'"),
-        ("execution.R_lite", [{"rank": "0", "children": {"core": "1-"}}], "children.core: idset: expected a number"),
+        (
+            "execution.R_lite",
+            [{"rank": "0", "children": {"core": "1-"}}],
+            "children.core: idset: expected a number",
+        ),
         ("execution.R_lite", [{"rank": "0", "children": {"gpu": 3}}], "children.gpu is not a string"),
         ("execution.R_lite", [{"rank": "0", "children": {"core": "99999"}}], "above the limit of 16383"),
         ("execution.R_lite", [{"rank": "0-9999999", "children": {}}], "more than 1048576 ranks"),
@@ -282,3 +392,57 @@ def test_large_sets_finish() -> None:
     assert rset.remap().dumps() == "rank[0-29999]/core0"
     assert rset.rerank(rset.nodelist()).ranks() == Idset("0-29999")
     assert rset.diff(rset).nnodes == 0
+
+
+@given(rsets(), rsets(), rsets())
+def test_laws(a: ResourceSet, b: ResourceSet, c: ResourceSet) -> None:
+    assert triples(a.diff(b.union(c))) == triples(a.diff(b).intersect(a.diff(c)))  # De Morgan
+    assert triples(a.diff(b.intersect(c))) == triples(a.diff(b).union(a.diff(c)))
+    assert triples(a.intersect(b.union(c))) == triples(a.intersect(b).union(a.intersect(c)))
+    assert a.diff(b).intersect(b).nnodes == 0
+
+
+def test_a_hundred_thousand_ranks_in_many_groups() -> None:
+    entries = [
+        {"rank": Idset(range(k, 100_000, 64)).encode(), "children": {"core": f"0-{k + 1}"}} for k in range(64)
+    ]
+    properties = {f"p{k}": f"{k}-99999" for k in range(100)}
+    execution = {"R_lite": entries, "nodelist": ["n[0-99999]"], "properties": properties}
+    rset = ResourceSet.decode({"version": 1, "execution": execution})
+    assert rset.encode()["execution"]["R_lite"] == entries
+    assert rset.get_properties() == dict(sorted(properties.items()))
+    assert rset.diff(rset.copy_ranks("0-49999")).ranks() == Idset("50000-99999")
+    assert rset.union(rset) == rset.intersect(rset) == rset
+
+
+def entry(rank: str, **children: str) -> dict[str, Any]:
+    return {"rank": rank, "children": children}
+
+
+@pytest.mark.parametrize(
+    "execution",
+    [
+        {"R_lite": [entry("0-500000")] * 20_000},
+        {"R_lite": [entry(str(r), core=str(134_217_727 - r)) for r in range(20_000)]},
+        {
+            "R_lite": [entry("134217727", core="0")],
+            "properties": {f"p{i}": "134217727" for i in range(9_000)},
+        },
+        {"R_lite": [entry("0", core="0")], "properties": {f"p{i}": "134217727" for i in range(9_000)}},
+        {"R_lite": [entry("0", core="," * 1_000_000)]},
+        {"R_lite": [entry("0", core="0")], "nodelist": ["[" * 1_000_000]},
+        {"R_lite": [entry("0", core="0")], "nodelist": ["a[0-1048575]"] * 50_000},
+        {"R_lite": [[]] * 300_000},
+        {"R_lite": [entry("0", core="0")], "properties": {"(" * 1_000_000: "0"}},
+    ],
+    ids=range(9),
+)
+def test_a_megabyte_of_hostile_R_fails_soon(execution: dict[str, Any]) -> None:
+    with pytest.raises(FormatError, match=r"^R: execution\."):
+        ResourceSet.decode({"version": 1, "execution": execution})
+
+
+@pytest.mark.parametrize("text", ["[" * 1_000_000, '{"a":' * 200_000, "1" * 1_000_000, '"' + "x" * 1_000_000])
+def test_a_megabyte_of_nonsense_fails_soon(text: str) -> None:
+    with pytest.raises(FormatError, match=r"^R: "):
+        ResourceSet.decode(text)

@@ -88,11 +88,16 @@ def members(mask: int) -> Iterator[int]:
     return chain.from_iterable(_long_members(mask))
 
 
-def _long_members(mask: int) -> Iterator[Iterator[int]]:
+def _long_members(mask: int) -> Iterator[Iterable[int]]:
     for base, chunk in _parts(mask):
-        if chunk:
-            selectors = bin(chunk)[:1:-1].encode().translate(_SELECTORS)
-            yield compress(range(base, base + _CHUNK_BITS), selectors)
+        if not chunk:
+            continue
+        bits = bin(chunk)[:1:-1]
+        if chunk.bit_count() * _SPARSE > _CHUNK_BITS:
+            yield compress(range(base, base + _CHUNK_BITS), bits.encode().translate(_SELECTORS))
+        else:
+            at = base - 1
+            yield [at := at + len(gap) + 1 for gap in bits[:-1].split("1")]
 
 
 @lru_cache(maxsize=512)
