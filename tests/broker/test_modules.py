@@ -174,6 +174,17 @@ async def test_messages_are_counted_until_cleared() -> None:
         assert (counts["rx"]["request"], counts["tx"]["response"]) == (1, 1)
 
 
+@pytest.mark.rfc(5, "stats-clear-event")
+async def test_an_event_clears_the_counts_everywhere() -> None:
+    async with gated() as inst:
+        h = await inst.connect()
+        await h.rpc("gate.ping", {"seq": 0})
+        await h.publish("gate.stats-clear")
+        await inst.settle()
+        counts = await h.rpc("gate.stats-get")
+        assert (counts["rx"]["request"], counts["tx"]["response"]) == (1, 0)
+
+
 @pytest.mark.rfc(5, "stats-override")
 async def test_a_module_has_its_own_statistics(greeter: str) -> None:
     async with Instance() as inst:

@@ -100,6 +100,8 @@ class BrokerModule(StandardMethods):
                 entry = (func._flux_event, getattr(self, attribute))
                 if entry not in self._event_handlers:
                     self._event_handlers.append(entry)
+        clear = f"{self.module_name}.stats-clear"  # a request on one broker, an event for all (RFC 5)
+        self._event_handlers.append((clear, self._methods[clear].func))
 
     # -- what a service overrides -----------------------------------------------------------------
 
