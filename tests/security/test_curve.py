@@ -209,3 +209,42 @@ def test_without_the_package():
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "pip install 'rosin[security]'" in told.stdout
+
+
+# Made by flux-security's own code: a certificate, the authority that signed it, a signature of b"hello".
+THEIRS = """\
+[metadata]
+    algorithm = "ed25519"
+    uuid = "my uuid"
+    userid = 1000
+    x = 1.250000
+    xtime = 2023-08-18T14:59:45Z
+    b = false
+
+[curve]
+    public-key = "eZBFpfD0nS5FZf4/A3ezRkDXBA3rwDRPt9RT2IcydNA="
+    signature = "xFAZ6nh6GjtfO2vxxcH5Us01tjOtpbj2PaStt0yI077Nd8gP80XjDtfwLazn3qKxxThyaO/I1Sp7bvLa1tmeBQ=="
+"""
+THEIR_AUTHORITY = """\
+[metadata]
+    algorithm = "ed25519"
+    uuid = "ca-uuid"
+    ca-capability = true
+
+[curve]
+    public-key = "WndjOnYnDTNmP+O7wzHoTZo90XxIzT1lPGbRg1t7N94="
+    signature = "Tuy81EqK9qM0Rza2RisxBIgLQFnePqAv3aIVRhbDZj0i0I59A+F5RcpepdUi8RJTC7bPAW9jQbFpm2Nf94i4Dg=="
+"""
+THEIR_SIGNATURE = "ST7YHIHWQSc1eG6AzwWgDqoL1L0aG30gsREr/4M9iy7ZWvEAnW/0AXt7Vt6ntf/uT1u3bHULOqgtBoPKD0cVCQ=="
+
+
+def test_a_certificate_of_flux_security():
+    certificate, authority = sigcert.read_public(THEIRS), sigcert.read_public(THEIR_AUTHORITY)
+    assert sigcert.write_public(certificate) == THEIRS
+    assert sigcert.write_public(authority) == THEIR_AUTHORITY
+    assert curve.issued_by(authority, certificate)
+    assert curve.issued_by(authority, authority)
+    assert not curve.issued_by(certificate, certificate)
+    assert curve.verify(certificate, THEIR_SIGNATURE, b"hello")
+    certificate.meta["userid"] = 0
+    assert not curve.issued_by(authority, certificate)
