@@ -57,13 +57,12 @@ class Graph:
     Methods that take a vertex raise KeyError when there is none of that name.
     """
 
-    __slots__ = ("_below", "_edges", "_pools")
+    __slots__ = ("_edges", "_links", "_pools")
 
     def __init__(self) -> None:
         self._pools: dict[str, Pool] = {}
         self._edges: list[Edge] = []
-        # subsystem -> vertex -> (vertices below, vertices above); dicts stand for ordered sets
-        self._below: dict[str, dict[str, tuple[dict[str, None], dict[str, None]]]] = {}
+        self._links: dict[str, _Links] = {}  # by subsystem
 
     # -- building -----------------------------------------------------------------------------------------
 
@@ -98,11 +97,13 @@ class Graph:
                 raise FormatError(f"graph: an edge leads to {describe(vertex)}, which is no vertex")
         edge = Edge(source, target, subsystem, relationship, both)
         self._edges.append(edge)
-        links = self._below.setdefault(subsystem, {})
-        above, below = (target, source) if relationship == IN else (source, target)
-        for high, low in ((above, below), (below, above)) if both else ((above, below),):
-            links.setdefault(high, ({}, {}))[0][low] = None
-            links.setdefault(low, ({}, {}))[1][high] = None
+        links = self._links.get(subsystem)
+        if links is None:
+            links = self._links[subsystem] = _Links()
+        high, low = (target, source) if relationship == IN else (source, target)
+        links.add(high, low)
+        if both:
+            links.add(low, high)
         return edge
 
     def subset(self, vertices: Iterable[str]) -> Graph:
@@ -136,59 +137,54 @@ class Graph:
 
     def subsystems(self) -> list[str]:
         """Return the names of the subsystems in the order in which they appeared."""
-        return list(self._below)
+        return list(self._links)
 
     def members(self, subsystem: str = CONTAINMENT) -> list[str]:
         """Return the vertices that the edges of a subsystem connect."""
-        links = self._below.get(subsystem, {})
-        return [vertex for vertex in self._pools if vertex in links]
+        links = self._links.get(subsystem, _NO_LINKS)
+        return [vertex for vertex in self._pools if vertex in links.below or vertex in links.above]
 
     def children(self, vertex: str, subsystem: str = CONTAINMENT) -> list[str]:
         """Return the vertices right below a vertex, in the order of their edges."""
-        return list(self._links(vertex, subsystem)[0])
+        self._pools[vertex]  # KeyError: no such vertex
+        return list(self._links.get(subsystem, _NO_LINKS).below.get(vertex, ()))
 
     def parents(self, vertex: str, subsystem: str = CONTAINMENT) -> list[str]:
         """Return the vertices right above a vertex; at most one in a composite."""
-        return list(self._links(vertex, subsystem)[1])
-
-    def _links(self, vertex: str, subsystem: str) -> tuple[dict[str, None], dict[str, None]]:
-        links = self._below.get(subsystem, {}).get(vertex)
-        if links is None:
-            self._pools[vertex]  # KeyError: no such vertex
-            return {}, {}
-        return links
+        self._pools[vertex]  # KeyError: no such vertex
+        return self._links.get(subsystem, _NO_LINKS).parents(vertex)
 
     def roots(self, subsystem: str = CONTAINMENT) -> list[str]:
         """Return the vertices of a subsystem that nothing is above of.
 
         In ``containment`` a vertex without edges is a root too.
         """
-        links = self._below.get(subsystem, {})
+        links = self._links.get(subsystem, _NO_LINKS)
         alone = subsystem == CONTAINMENT
-        return [v for v in self._pools if (not links[v][1] if v in links else alone)]
+        return [v for v in self._pools if v not in links.above and (alone or v in links.below)]
 
     def check_composite(self, subsystem: str = CONTAINMENT) -> None:
         """Raise FormatError unless every vertex has at most one parent and none is inside of itself."""
-        links = self._below.get(subsystem, {})
-        for vertex, (_, above) in links.items():
-            if len(above) > 1:
+        links = self._links.get(subsystem, _NO_LINKS)
+        for vertex, above in links.above.items():
+            if type(above) is dict:
                 first, second, *_ = map(describe, above)
                 text = f"{describe(vertex)} has two parents, {first} and {second}"
                 raise FormatError(f"graph: {describe(subsystem)}: {text}")
         # With one parent each, what no root leads to is on or below a cycle.
-        waiting = [vertex for vertex, (_, above) in links.items() if not above]
+        waiting = [vertex for vertex in links.below if vertex not in links.above]
         reached = set(waiting)
         while waiting:
-            for child in links[waiting.pop()][0]:
-                reached.add(child)
-                waiting.append(child)
-        if len(reached) < len(links):
-            vertex = next(v for v in links if v not in reached)
-            seen = set()
-            while vertex not in seen:
-                seen.add(vertex)
-                vertex = next(iter(links[vertex][1]))
-            raise FormatError(f"graph: {describe(subsystem)}: {describe(vertex)} is inside of itself")
+            below = links.below.get(waiting.pop(), ())
+            reached.update(below)
+            waiting.extend(below)
+        lost = next((vertex for vertex in links.above if vertex not in reached), None)
+        if lost is not None:
+            seen: set[str] = set()
+            while lost not in seen:
+                seen.add(lost)
+                (lost,) = links.parents(lost)
+            raise FormatError(f"graph: {describe(subsystem)}: {describe(lost)} is inside of itself")
 
     def path(self, vertex: str, subsystem: str = CONTAINMENT) -> str:
         """Return ``/cluster0/node3/core1``: the names from the root of a composite to a vertex.
@@ -203,7 +199,7 @@ class Graph:
             length += len(names[-1]) + 1
             if length > MAX_PATH:
                 raise FormatError(f"graph: the path of {describe(vertex)} is too long or never ends")
-            above = self._links(here, subsystem)[1]
+            above = self.parents(here, subsystem)
             if len(above) > 1:
                 raise FormatError(f"graph: {describe(here)} has two parents: there is no one path to it")
             here = next(iter(above), None)
@@ -219,7 +215,7 @@ class Graph:
             found = next((vertex for vertex in choices if self._pools[vertex].name == name), None)
             if found is None:
                 return None
-            choices = self._links(found, subsystem)[0]
+            choices = self.children(found, subsystem)
         return found
 
     def __contains__(self, vertex: object) -> bool:
@@ -240,3 +236,35 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<Graph of {len(self._pools)} vertices, {len(self._edges)} edges>"
+
+
+class _Links:
+    """Who is below and above of whom in a subsystem. Dicts stand for ordered sets.
+
+    Most vertices have one above and none below, and take no dict for it.
+    """
+
+    __slots__ = ("above", "below")
+
+    def __init__(self) -> None:
+        self.below: dict[str, dict[str, None]] = {}
+        self.above: dict[str, str | dict[str, None]] = {}
+
+    def add(self, high: str, low: str) -> None:
+        below = self.below.get(high)
+        if below is None:
+            self.below[high] = {low: None}
+        else:
+            below[low] = None
+        above = self.above.setdefault(low, high)
+        if type(above) is dict:
+            above[high] = None
+        elif above != high:
+            self.above[low] = dict.fromkeys((str(above), high))
+
+    def parents(self, vertex: str) -> list[str]:
+        above = self.above.get(vertex, ())
+        return [above] if isinstance(above, str) else list(above)
+
+
+_NO_LINKS = _Links()

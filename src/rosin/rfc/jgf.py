@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REQUIRED = ("type", "uuid", "basename", "name", "id", "properties", "size", "unit")
 
 _MAX_INT = (1 << 63) - 1
-# The checked types of keys that are no part of RFC 4 but that Fluxion reads.
+# The types of keys that are no part of RFC 4 but that Fluxion reads.
 _KNOWN_DATA: dict[str, type] = {
     "uniq_id": int,
     "rank": int,
@@ -38,6 +38,13 @@ _KNOWN_DATA: dict[str, type] = {
     "ephemeral": dict,
     "agfilter": dict,
 }
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("type", "basename", "name", "unit", "uuid", "state"), str),
+    **dict.fromkeys(("id", "size"), int),
+    "tags": dict,
+    **_KNOWN_DATA,
+}
+_NULLABLE = frozenset(("basename", "name", "unit", "uuid", "state", "id", "tags"))
 
 
 def decode(source: str | bytes | dict[str, Any], *, strict: bool = False) -> Graph:
@@ -54,9 +61,9 @@ def decode(source: str | bytes | dict[str, Any], *, strict: bool = False) -> Gra
     body = _get(source, "", "graph", dict)
     graph = Graph()
     for at, node in enumerate(_get(body, "graph.", "nodes", list)):
-        _add_node(graph, node, f"graph.nodes[{at}]", strict)
+        _add_node(graph, node, at, strict)
     for at, edge in enumerate(_get(body, "graph.", "edges", list)):
-        _add_edge(graph, edge, f"graph.edges[{at}]", strict)
+        _add_edge(graph, edge, at, strict)
     try:
         graph.check_composite()
     except FormatError as error:
@@ -79,67 +86,65 @@ def _get(obj: Any, place: str, key: str, kind: type, default: Any = _MISSING) ->
     raise FormatError(f"jgf: {place}{key}: expected {_WANTED[kind]}, got {describe(value)}")
 
 
-def _add_node(graph: Graph, node: Any, place: str, strict: bool) -> None:
-    vertex = _get(node, f"{place}.", "id", str)
-    metadata = _get(node, f"{place}.", "metadata", dict)
-    inside = f"{place}.metadata."
-    if strict:
-        for key in REQUIRED:
-            if key not in metadata:
-                raise FormatError(f"jgf: {inside}{key} is missing")
+def _add_node(graph: Graph, node: Any, at: int, strict: bool) -> None:
+    if type(node) is not dict:
+        raise FormatError(f"jgf: graph.nodes[{at}]: expected an object, got {describe(node)}")
     try:
-        graph.add(_pool(metadata, inside, vertex), vertex)
+        vertex = _get(node, "", "id", str)
+        metadata = _get(node, "", "metadata", dict)
+        if strict:
+            for key in REQUIRED:
+                if key not in metadata:
+                    raise FormatError(f"jgf: metadata.{key} is missing")
+        graph.add(_pool(metadata, vertex), vertex)
     except FormatError as error:
-        text = str(error)
-        if text.startswith("jgf: "):
-            raise
-        raise FormatError(f"jgf: {place}: {text.partition(': ')[2]}") from None
+        scope, _, text = str(error).partition(": ")
+        raise FormatError(f"jgf: graph.nodes[{at}]{'.' if scope == 'jgf' else ': '}{text}") from None
 
 
-def _pool(metadata: dict[str, Any], inside: str, vertex: str) -> Pool:
-    kind = _get(metadata, inside, "type", str)
-    data = {key: value for key, value in metadata.items() if key not in _POOL_KEYS}
-    for key in data.keys() & _KNOWN_DATA.keys():
-        _get(data, inside, key, _KNOWN_DATA[key])
+def _pool(metadata: dict[str, Any], vertex: str) -> Pool:
+    got: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    for key, value in metadata.items():
+        kind = _TYPES.get(key)
+        if kind is None:
+            if key != "properties":
+                data[key] = value
+        elif type(value) is kind:
+            (data if key in _KNOWN_DATA else got)[key] = value
+        elif value is not None or key not in _NULLABLE:
+            raise FormatError(f"jgf: metadata.{key}: expected {_WANTED[kind]}, got {describe(value)}")
+    if "type" not in got:
+        raise FormatError("jgf: metadata.type is missing")
+    if not 1 <= got.get("size", 1) <= _MAX_INT:
+        raise FormatError(f"jgf: metadata.size: expected an integer from 1 up, got {describe(got['size'])}")
     if "paths" in data:
-        _strings(data["paths"], f"{inside}paths")
-    name = _get(metadata, inside, "name", str, None)
+        _strings(data["paths"], "metadata.paths")
+    properties = metadata.get("properties")
     return Pool(
-        kind,
-        _id(metadata, data, inside, vertex, kind, name),
-        basename=_get(metadata, inside, "basename", str, None),
-        name=name,
-        size=_integer(metadata, inside, "size", 1, 1),
-        unit=_get(metadata, inside, "unit", str, None) or "",
-        uuid=_get(metadata, inside, "uuid", str, None) or "",
-        properties=_properties(metadata.get("properties"), f"{inside}properties"),
-        state=_get(metadata, inside, "state", str, None),
-        tags=_strings(_get(metadata, inside, "tags", dict, {}), f"{inside}tags", or_null=True),
+        got["type"],
+        _id(metadata, got, data, vertex),
+        basename=got.get("basename"),
+        name=got.get("name"),
+        size=got.get("size", 1),
+        unit=got.get("unit", ""),
+        uuid=got.get("uuid", ""),
+        properties=_properties(properties, "metadata.properties") if properties is not None else (),
+        state=got.get("state"),
+        tags=_strings(got["tags"], "metadata.tags", or_null=True) if "tags" in got else None,
         data=data,
     )
 
 
-_POOL_KEYS = frozenset((*REQUIRED, "state", "tags"))
-
-
-def _integer(obj: dict[str, Any], inside: str, key: str, low: int, default: int) -> int:
-    value: int = _get(obj, inside, key, int, default)
-    if not low <= value <= _MAX_INT:
-        raise FormatError(f"jgf: {inside}{key}: expected an integer from {low} up, got {describe(value)}")
-    return value
-
-
-def _id(
-    metadata: dict[str, Any], data: dict[str, Any], inside: str, vertex: str, kind: str, name: str | None
-) -> int | None:
+def _id(metadata: dict[str, Any], got: dict[str, Any], data: dict[str, Any], vertex: str) -> int | None:
     """The number of a resource: the given one, or what Fluxion's reader concludes."""
-    if metadata.get("id") is not None:
-        number = _integer(metadata, inside, "id", -1, -1)
-        return None if number < 0 else number
     if "id" in metadata:
-        return None
-    if kind == "node" and name is not None:
-        digits = name[len(name.rstrip("0123456789")) :]
+        number: int = got.get("id", -1)
+        if not -1 <= number <= _MAX_INT:
+            raise FormatError(f"jgf: metadata.id: expected an integer from -1 up, got {describe(number)}")
+        return None if number < 0 else number
+    if got["type"] == "node" and "name" in got:
+        digits = got["name"][len(got["name"].rstrip("0123456789")) :]
         if digits and len(digits) < 19:
             return int(digits)
     if "uniq_id" in data:
@@ -168,7 +173,13 @@ def _strings(value: Any, place: str, or_null: bool = False) -> dict[str, Any]:
     return value
 
 
-def _add_edge(graph: Graph, edge: Any, place: str, strict: bool) -> None:
+def _add_edge(graph: Graph, edge: Any, at: int, strict: bool) -> None:
+    if type(edge) is dict and len(edge) == 2 and not strict:  # all that Fluxion writes of containment
+        source, target = edge.get("source"), edge.get("target")
+        if type(source) is str and type(target) is str and source in graph and target in graph:
+            graph.connect(source, target)
+            return
+    place = f"graph.edges[{at}]"
     source = _get(edge, f"{place}.", "source", str)
     target = _get(edge, f"{place}.", "target", str)
     both = _get(edge, f"{place}.", "directed", bool, True) is False
