@@ -212,6 +212,17 @@ GONE: Any = object()
         ((*EDGE, "source"), GONE, r"graph.edges\[0\].source is missing"),
         ((*EDGE, "target"), "7", r"graph.edges\[0\]: an edge leads to '7', which is no vertex"),
         ((*EDGE, "target"), "0", r"'containment': '0' is inside of itself"),
+        (
+            (*EDGE,),
+            {"source": [], "target": "1"},
+            r"graph.edges\[0\].source: expected a string, got an array",
+        ),
+        (
+            (*EDGE,),
+            {"source": "0", "target": {}},
+            r"graph.edges\[0\].target: expected a string, got an object",
+        ),
+        ((*EDGE,), {"source": "0", "target": "x"}, r"graph.edges\[0\]: an edge leads to 'x'"),
         ((*EDGE, "directed"), 1, r"graph.edges\[0\].directed: expected true or false"),
         ((*EDGE, "metadata"), 1, r"graph.edges\[0\].metadata: expected an object"),
         ((*EDGE, "metadata", "subsystem"), 1, r"edges\[0\].metadata.subsystem: expected a string"),
