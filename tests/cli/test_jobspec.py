@@ -196,3 +196,24 @@ def test_taskmap_of_text(command):
     assert command("job", "taskmap", "0;0").err == (
         "rosin-job: error decoding taskmap: duplicate taskid specified: 0 (node 1)\n"
     )
+
+
+def test_a_lowered_jobspec_runs(rosin):
+    slot = {
+        "type": "slot",
+        "count": "1",
+        "label": "a",
+        "with": [{"type": "core", "count": {"min": 1, "max": 1}}],
+    }
+    spec = {
+        "version": 9999,
+        "resources": [slot],
+        "tasks": [{"command": ["true"], "slot": "a", "count": {"per_slot": 1}}],
+        "attributes": {},
+    }
+    code, _, err = rosin("job", "submit", stdin=json.dumps(spec))
+    assert code == 1
+    assert "jobspec: version: expected 1, got 9999 ('rosin jobspec lower' turns what version 1 can say" in err
+    lowered = rosin("jobspec", "lower", stdin=json.dumps(spec))[1]
+    jobid = rosin("job", "submit", stdin=lowered)[1].strip()
+    assert rosin("job", "status", jobid)[0] == 0

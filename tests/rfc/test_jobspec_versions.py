@@ -330,3 +330,50 @@ def test_totals_agree_with_the_view(nodes: int, slots: int, cores: int, gpus: in
     assert totals.types.get("gpu", (0, 0)) == (view.ngpus, view.ngpus)
     assert totals.slots == {"task": (view.nslots, view.nslots)}
     assert totals.tasks == (view.ntasks, view.ntasks)
+
+
+JUNK = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["2+", "1-4", "slot"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Any:
+    if path:
+        yield path
+    pairs = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for step, child in pairs:
+        yield from places(child, (*path, step))
+
+
+@given(st.sampled_from([*CASES, None]), st.data(), JUNK, st.sampled_from([2, CANONICAL]))
+def test_any_jobspec_has_totals_and_a_version_1_or_is_refused(
+    name: str | None, data: st.DataObject, junk: Any, version: int
+) -> None:
+    spec = junk if name is None else {**copy.deepcopy(CASES[name]), "version": version}
+    if name is not None:
+        *steps, last = data.draw(st.sampled_from(list(places(spec))))
+        node = spec
+        for step in steps:
+            node = node[step]
+        node[last] = junk
+    found = problems(spec)
+    assert all(text.startswith("jobspec: ") and "\n" not in text for text in found)
+    if not found:
+        assert Totals(spec).tasks[0] > 0
+    try:
+        low = lower(spec)
+    except FormatError as error:
+        assert str(error).startswith("jobspec: ")  # noqa: PT017
+        return
+    assert not found
+    validate(low)
+    view, totals = Jobspec(low), Totals(low)
+    assert totals.tasks == (view.ntasks, view.ntasks)
+    assert totals.types["core"] == (view.ncores, view.ncores)
