@@ -200,3 +200,17 @@ def test_a_bad_timeout(rosin):
     code, _, err = rosin("run", "-o", "rexec-shutdown-timeout=abc", "true")
     assert code == 1
     assert "rexec-shutdown-timeout='abc' is not a valid Flux Standard Duration" in err
+
+
+def test_a_killed_shell_ends_the_command(run, job, real_instance):
+    jobid = job()
+    shell = int(run("-j", jobid, "sh", "-c", "echo $PPID").stdout)
+    command = [sys.executable, "-m", "rosin", "exec", "-j", jobid, "sh", "-c", "echo ready; exec sleep 1000"]
+    env = {**os.environ, "FLUX_URI": real_instance.uri}
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        os.kill(shell, signal.SIGKILL)
+        assert process.communicate(timeout=60)[1] == "rosin-exec: Error: rank 0: sh: the job has ended\n"
+    assert process.returncode == 1

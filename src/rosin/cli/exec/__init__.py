@@ -113,10 +113,11 @@ def _exec(args: argparse.Namespace) -> int:
     with connect() as h:
         owner = h.attr_get("security.owner")
         service, candidates = "rexec", Idset.from_range(0, int(h.attr_get("size")) - 1)
+        jobid = None
         if args.jobid:
             from rosin.cli.exec.job import job_service
 
-            service, candidates = job_service(h, args.jobid)
+            service, candidates, jobid = job_service(h, args.jobid)
         ranks = choose_ranks(candidates, args.rank, args.exclude, bool(args.jobid))
         service = args.service or service
         if args.with_imp:
@@ -126,7 +127,7 @@ def _exec(args: argparse.Namespace) -> int:
             return _background(h, args, service, ranks, command)
         from rosin.cli.exec.run import Runner
 
-        return Runner(h, args, service, ranks, command).run()
+        return Runner(h, args, service, ranks, command, jobid).run()
 
 
 def _imp(h: Flux) -> str:

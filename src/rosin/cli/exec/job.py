@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rosin.rfc.idset import Idset
 
 
-def job_service(h: Flux, text: str) -> tuple[str, Idset]:
-    """The service and the ranks of a running job. Raises ValueError."""
+def job_service(h: Flux, text: str) -> tuple[str, Idset, int]:
+    """The service, the ranks and the id of a running job. Raises ValueError."""
     from rosin.rfc.fluid import parse
     from rosin.rfc.idset import Idset
 
@@ -30,7 +30,7 @@ def job_service(h: Flux, text: str) -> tuple[str, Idset]:
         raise
     if job["state"] != 16:
         raise ValueError(f"job {text} is not currently running")
-    return f"{_shell(h, jobid, text)}.rexec", Idset(job["ranks"])
+    return f"{_shell(h, jobid, text)}.rexec", Idset(job["ranks"]), jobid
 
 
 def _shell(h: Flux, jobid: int, text: str) -> str:

@@ -46,7 +46,7 @@ def describe_status(status: int) -> tuple[int, str]:
 class Remote:
     """A process on one rank."""
 
-    __slots__ = ("credit", "done", "partial", "pid", "rank", "rpc")
+    __slots__ = ("closed", "credit", "done", "partial", "pid", "rank", "rpc")
 
     def __init__(self, rank: int, rpc: RPC) -> None:
         self.rank = rank
@@ -54,6 +54,7 @@ class Remote:
         self.pid = -1
         self.credit = 0
         self.done = False
+        self.closed = False
         self.partial: dict[str, bytes] = {}
 
     def __str__(self) -> str:
@@ -64,13 +65,21 @@ class Runner:
     """Runs a command on ranks and waits for all of them."""
 
     def __init__(
-        self, h: Flux, args: argparse.Namespace, service: str, ranks: Idset, command: dict[str, Any]
+        self,
+        h: Flux,
+        args: argparse.Namespace,
+        service: str,
+        ranks: Idset,
+        command: dict[str, Any],
+        jobid: int | None = None,
     ) -> None:
+        """``jobid`` is the job whose shells are the service, if they are."""
         self.h = h
         self.args = args
         self.service = service
         self.ranks = ranks
         self.command = command
+        self.jobid = jobid
         self.flow = args.stdin_flow != "off" and (args.stdin_flow == "on" or service != "sdexec")
         self.remotes: list[Remote] = []
         self.exit_code = 0
@@ -97,6 +106,7 @@ class Runner:
             self.remotes.append(remote)
             remote.rpc.then(self._answered, remote)
         self._note("Sent all requests")
+        self._watch_job()
         self._open_input()
         watchers = [
             self.h.signal_watcher_create(num, self._signal) for num in (signal.SIGINT, signal.SIGTERM)
@@ -147,6 +157,32 @@ class Runner:
         io = encode_data("stdin", 0, data or None, eof)
         request = {"matchtag": remote.rpc.matchtag, "io": io}
         self.h.rpc(f"{self.service}.write", request, remote.rank, FLUX_RPC_NORESPONSE)
+
+    # -- the job ----------------------------------------------------------------------------------
+
+    def _watch_job(self) -> None:
+        """A shell that was killed does not answer: the end of the job is its processes' end."""
+        if self.jobid is not None:
+            request = {"id": self.jobid, "path": "eventlog", "flags": 0}
+            rpc = self.h.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING)
+            rpc.then(self._job_event)
+
+    def _job_event(self, rpc: Future) -> None:
+        from rosin.rfc.eventlog import decode_entry
+
+        try:
+            over = decode_entry(rpc.get()["event"])["name"] == "clean"
+        except OSError as exc:
+            if exc.errno != errno.ENODATA:
+                self._note(f"the end of the job will not be seen: {exc.strerror}")
+            return
+        if not over:
+            rpc.reset()
+            return
+        for remote in self.remotes:
+            self._ended(
+                remote, OSError(errno.ENODATA if remote.done else errno.ECANCELED, "the job has ended")
+            )
 
     # -- responses --------------------------------------------------------------------------------
 
@@ -200,7 +236,10 @@ class Runner:
             self._input.resume()
 
     def _ended(self, remote: Remote, exc: OSError) -> None:
-        """The last response of a rank has come."""
+        """The last response of a rank has come, or none will."""
+        if remote.closed:
+            return
+        remote.closed = True
         if exc.errno != errno.ENODATA:
             sys.stdout.flush()
             sys.stderr.write(
