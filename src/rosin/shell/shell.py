@@ -9,6 +9,7 @@ before each of the two events (``job-exec.shell-barrier``).
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -357,7 +358,9 @@ class Shell:
     def _last_words(self, text: str, wait_status: int | None) -> None:
         commit = self.guest.flush()
         if commit is not None:
-            commit.wait_for(_LAST_WORDS)  # readers see the reason before the exception ends the job
+            # Readers see the reason before the exception ends the job, unless that takes too long.
+            with contextlib.suppress(TimeoutError):
+                commit.wait_for(_LAST_WORDS)
         if text:
             request: dict[str, Any] = {"id": self.jobid, "type": "exec", "severity": 0, "note": text}
             if wait_status is not None:

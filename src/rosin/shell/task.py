@@ -187,7 +187,7 @@ class Task:
             data = self._pmi.recv(65536)
         except BlockingIOError:
             return
-        except OSError:
+        except OSError:  # reset by a task that died: it has nothing more to say
             data = b""
         if not data:
             self.close_pmi()
