@@ -101,7 +101,7 @@ def test_disorder(entries, text):
 
 
 def test_contexts_are_checked():
-    with pytest.raises(FormatError, match="event complete: missing field 'status'"):
+    with pytest.raises(FormatError, match="exec-eventlog: event 2: event complete: missing field 'status'"):
         exec_eventlog.validate([*log("init"), eventlog.entry("complete", None, 1.0)])
     with pytest.raises(FormatError, match="event exception: field 'severity': expected an integer, got '0'"):
         states.check_context("exception", {"type": "cancel", "severity": "0"})

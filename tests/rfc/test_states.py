@@ -108,6 +108,24 @@ def test_examples_of_the_text(name, context):
             states.check_context(name, {**context, key: {"no": 1}})
 
 
+@pytest.mark.rfc(21, "contexts")
+@pytest.mark.parametrize(
+    ("name", "context", "key", "high"),
+    [
+        ("submit", {"userid": 1, "flags": 0}, "urgency", 31),
+        ("urgency", {"userid": 1}, "urgency", 31),
+        ("priority", {}, "priority", 4294967295),
+        ("exception", {"type": "x"}, "severity", 7),
+    ],
+)
+def test_integers_that_the_text_limits(name, context, key, high):
+    for value in (0, high):
+        states.check_context(name, {**context, key: value})
+    for value in (-1, high + 1):
+        with pytest.raises(FormatError, match=f"event {name}: field '{key}': expected 0 to {high}"):
+            states.check_context(name, {**context, key: value})
+
+
 def log(*names):
     """Entries of events, each with the context of its example."""
     contexts = dict(reversed(EXAMPLES))

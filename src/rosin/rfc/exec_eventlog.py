@@ -69,7 +69,10 @@ def validate(entries: Iterable[dict[str, Any]]) -> None:
         fault = _order_fault(name, seen)
         if fault:
             raise FormatError(f"exec-eventlog: event {number}: {describe(name)} {fault}")
-        check_context(name, entry.get("context"), EVENTS)
+        try:
+            check_context(name, entry.get("context"), EVENTS)
+        except FormatError as error:
+            raise FormatError(f"exec-eventlog: event {number}: {error}") from None
         seen.add(name)
 
 

@@ -17,7 +17,7 @@ from rosin.constants import (
     FLUX_JOB_STATE_NEW,
 )
 from rosin.errors import FormatError
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, int_field
 from rosin.rfc.state_table import EVENT_ROWS, RESULT_ROWS, STATE_ROWS
 
 #: State bit: (name, abbreviation), the real states first and in order, then the virtual ones.
@@ -51,6 +51,10 @@ TRANSITIONS = {
 EVENTS: ContextTable = {name: (required, optional) for name, required, optional, _, _ in EVENT_ROWS}
 
 
+#: Integers that the text limits, from 0 on.
+_HIGHEST = {"urgency": 31, "severity": 7, "priority": 0xFFFFFFFF}
+
+
 def next_state(state: int, event: str, severity: int = 0) -> int:
     """Return the state after *event* (with *severity*, for an exception) in *state*. Unlisted: no change."""
     if severity and event == "exception":
@@ -67,6 +71,9 @@ def check_context(name: str, context: dict[str, Any] | None, events: ContextTabl
             field(obj, key, types)
         for key, types in optional.items():
             field(obj, key, types, None)
+        for key, high in _HIGHEST.items():
+            if key in required:
+                int_field(obj, key, 0, high)
     except FormatError as error:
         raise FormatError(f"event {name}: {str(error).removeprefix('payload: ')}") from None
 
