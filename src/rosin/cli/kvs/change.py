@@ -58,6 +58,9 @@ def _commit_options(sub: AdminParser) -> None:
 
 
 def _commit(txn: KVSTxn, args: argparse.Namespace, flags: int = 0) -> None:
+    # A broker of flux-core stores these under no name, where nobody finds them.
+    if any(not op["key"] for op in txn.ops):
+        raise ValueError("a key must not be empty")
     with about("flux_kvs_commit"):
         root: dict[str, Any] = txn.commit_async(flags).get()
     if args.treeobj_root:
@@ -165,14 +168,14 @@ def _transfer(h: Flux, args: argparse.Namespace) -> None:
 
 
 def _copy(args: argparse.Namespace) -> None:
-    with connect() as h, about(f"flux_kvs_copy: {args.source}"):
+    with connect() as h, about("flux_kvs_copy"), about(args.source):
         _transfer(h, args)
 
 
 def _move(args: argparse.Namespace) -> None:
     from rosin.kvs.txn import KVSTxn
 
-    with connect() as h, about(f"flux_kvs_move: {args.source}"):
+    with connect() as h, about("flux_kvs_move"), about(args.source):
         _transfer(h, args)
         txn = KVSTxn(h, namespace=args.src_namespace)
         txn.unlink(args.source)

@@ -141,7 +141,7 @@ class _Lister:
                     values.append((key, self._class_of(key)))
             except OSError as exc:
                 sys.stdout.flush()
-                sys.stderr.write(f"{key}: {reason(exc)}\n")
+                sys.stderr.write(f"{key}: {reason(exc).removeprefix(f'{key}: ')}\n")
                 failed = True
         self._print(values)
         for key in directories:
