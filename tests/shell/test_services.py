@@ -272,6 +272,27 @@ def test_sessions_are_listed_and_killed(session):
     assert (ended["type"], ended["status"]) == ("exit", signal.SIGKILL)
 
 
+@pytest.mark.system
+def test_a_terminal_beside_the_tasks(session):
+    h, service = session
+    request = {"name": "extra", "cmd": ["sh", "-c", "test -t 0 && echo $FLUX_TERMINUS_SESSION; exit 3"]}
+    made = h.rpc(f"{service}.terminus.new", request).get()
+    assert made == {"name": "extra", "pty_service": f"{service}.terminus.1", "id": 1}
+    stream = h.rpc(made["pty_service"], {"type": "attach", "mode": "ro"}, flags=FLUX_RPC_STREAMING)
+    read(stream, b"1\r\n")
+    while (message := stream.get())["type"] != "exit":
+        stream.reset()
+    assert message["status"] == 3 << 8
+    with pytest.raises(OSError, match="failed to run /no/such: No such file") as raised:
+        h.rpc(f"{service}.terminus.new", {"cmd": ["/no/such"]}).get()
+    assert raised.value.errno == errno.ENOENT
+    with pytest.raises(OSError, match="failed to run sh: ") as raised:
+        h.rpc(f"{service}.terminus.new", {"cmd": ["sh"], "environ": {"A": 1}}).get()
+    assert raised.value.errno == errno.EPROTO
+    assert [entry["id"] for entry in h.rpc(f"{service}.terminus.list").get()["sessions"]] == [0]
+    assert h.rpc(f"{service}.terminus.kill-server").get() is None
+
+
 def test_terminals_are_the_users_own(start, broker):
     job = start(["sh", "-c", "read x"], options={"pty": {"interactive": 1}})
     broker.wait(lambda: "shell.start" in broker.names("exec.eventlog"))

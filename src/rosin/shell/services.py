@@ -90,6 +90,13 @@ class Services:
         if self.on_idle is not None and self.idle:
             self.on_idle()
 
+    def _child_ended(self, pid: int, status: int) -> None:
+        """A child that is no task: a client's, or an orphan of whatever ran here."""
+        if self._terminus is not None and self._terminus.reaped(pid, status):
+            return
+        if self._rexec is not None:
+            self._rexec.server.reaped(pid, status)
+
     def _load_proctable(self) -> None:
         from rosin.shell.proctable import Proctable
 
@@ -101,7 +108,7 @@ class Services:
 
         if self._rexec is None:
             self._rexec = ShellRexec(self._h, self._info, self._log, self._service)
-            self._tasks.on_child = self._rexec.server.reaped
+            self._tasks.on_child = self._child_ended
 
     def _load_terminus(self) -> Terminus:
         from rosin.shell.terminus import Terminus
@@ -109,4 +116,5 @@ class Services:
         if self._terminus is None:
             self._terminus = Terminus(self._h, self._info, self._service)
             self._terminus.on_empty = self._ended
+            self._tasks.on_child = self._child_ended
         return self._terminus

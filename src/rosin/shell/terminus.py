@@ -15,8 +15,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
+from rosin.process.spawn import Child, spawn
 from rosin.rfc.idset import Idset
-from rosin.rfc.payload import field, int_field
+from rosin.rfc.payload import field, int_field, list_field
 from rosin.shell.errors import ShellError
 from rosin.shell.pty import Pty
 from rosin.shell.service import LATER
@@ -93,10 +94,12 @@ class Terminus:
         self._ctime = time.time()
         self._kill_waits: list[Message] = []
         self.sessions: dict[int, Session] = {}
+        self._children: dict[int, tuple[Child, Pty]] = {}  # processes that are no tasks
         #: Called when the last session is over.
         self.on_empty: Callable[[], None] | None = None
         methods: dict[str, Callable[[Message], Any]] = {
             "list": self._list,
+            "new": self._new,
             "kill": self._kill,
             "kill-server": self._kill_server,
             "disconnect": self._disconnect,
@@ -171,6 +174,38 @@ class Terminus:
         ]
         server = {"service": self._name, "rank": self._rank, "ctime": self._ctime}
         return {"sessions": sessions, "server": server}
+
+    def _new(self, msg: Message) -> dict[str, Any]:
+        """Run a command (the user's shell, if none is named) in a terminal of its own, beside the tasks."""
+        argv = list_field(msg.args, "cmd", str, []) or [os.environ.get("SHELL", "bash")]
+        env = dict(field(msg.args, "environ", dict, None) or os.environ)
+        cwd = field(msg.args, "cwd", str, None)
+        name = field(msg.args, "name", str, "") or argv[0]
+        number = next(n for n in range(len(self.sessions) + 1) if n not in self.sessions)
+        env["FLUX_TERMINUS_SESSION"] = str(number)
+        pty = Pty(self._h, capture=False, wait=True)
+        try:
+            end = pty.follower
+            child = spawn(argv, env=env, cwd=cwd, stdin=end, stdout=end, stderr=end, terminal=True)
+        except (OSError, TypeError, ValueError) as error:
+            pty.close()
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise OSError(
+                getattr(error, "errno", None) or errno.EPROTO, f"failed to run {argv[0]}: {reason}"
+            ) from None
+        self._children[child.pid] = child, pty
+        pty.started(child.pid)
+        self._add(number, Session(name, pty))
+        return {"name": name, "pty_service": f"{self._name}.{number}", "id": number}
+
+    def reaped(self, pid: int, status: int) -> bool:
+        """A child of the shell has ended; whether it was in one of these terminals, without being a task."""
+        child, pty = self._children.pop(pid, (None, None))
+        if child is None or pty is None:
+            return False
+        child.reaped(status)
+        pty.exited(status)
+        return True
 
     def _kill(self, msg: Message) -> Any:
         number = field(msg.args, "id", int)
