@@ -425,6 +425,24 @@ def test_round_trip_of_lines(words, value):
     assert pmi.parse(pmi.encode(words)) == words
 
 
+@given(
+    st.lists(
+        st.sampled_from(
+            ["cmd=get", "key=a=b", "value=x y", "value=", "msg=a value=b", " ", "\t", "x", "=", "a="]
+        )
+    )
+)
+def test_both_ways_to_parse_agree(parts):
+    line = " ".join(parts)
+    try:
+        expected = pmi._parse_any(line)
+    except FormatError:
+        with pytest.raises(FormatError, match="expected key=value at column"):
+            pmi.parse(line)
+    else:
+        assert pmi.parse(line) == expected
+
+
 @given(st.text())
 def test_any_line(text):
     try:

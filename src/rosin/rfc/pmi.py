@@ -74,6 +74,23 @@ def parse(line: str) -> dict[str, str]:
         raise FormatError(f"pmi: a line of {len(line)} characters is longer than {MAX_LINE}")
     if "\n" in text or "\0" in text:
         raise FormatError("pmi: a message takes exactly one line")
+    head, found, value = text.partition(" value=")
+    if "\t" in text or "msg=" in head or head.startswith("value="):
+        return _parse_any(text)
+    words: dict[str, str] = {}
+    for part in head.split(" "):
+        name, equals, rest = part.partition("=")
+        if name and equals:
+            words.setdefault(name, rest)
+        elif part:
+            return _parse_any(text)  # which tells the column
+    if found:
+        words["value"] = value
+    return words
+
+
+def _parse_any(text: str) -> dict[str, str]:
+    """Parse a line tuple by tuple."""
     words: dict[str, str] = {}
     at, end = 0, len(text)
     while True:
@@ -85,16 +102,11 @@ def parse(line: str) -> dict[str, str]:
         name = text[at:equals]
         if equals <= at or " " in name or "\t" in name:
             raise FormatError(f"pmi: expected key=value at column {at + 1} of {describe(text)}")
-        stop = end if name in _TO_THE_END else _next_blank(text, equals)
+        stop = end if name in _TO_THE_END else equals
+        while stop < end and text[stop] not in _BLANK:
+            stop += 1
         words.setdefault(name, text[equals + 1 : stop])
         at = stop
-
-
-def _next_blank(text: str, at: int) -> int:
-    # Two calls of find() would be quadratic in a line that has only one of the two.
-    while at < len(text) and text[at] not in _BLANK:
-        at += 1
-    return at
 
 
 def encode(words: dict[str, str | int]) -> str:
