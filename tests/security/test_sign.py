@@ -4,7 +4,6 @@
 import os
 import shutil
 import socket
-import stat
 import subprocess
 import threading
 import time
@@ -226,9 +225,9 @@ def real_munged(tmp_path_factory):
         pytest.skip("munged is not installed")
     # The daemon wants a socket directory that all may enter.
     directory = tmp_path_factory.mktemp("munge")
-    for path in (directory, *directory.parents):
-        if path.owner() == directory.owner() and stat.S_IMODE(path.stat().st_mode) == 0o700:
-            path.chmod(0o711)
+    base = tmp_path_factory.getbasetemp()
+    for path in (directory, base, base.parent):  # all three are pytest's own
+        path.chmod(0o711)
     (directory / "key").write_bytes(os.urandom(128))
     (directory / "key").chmod(0o600)
     names = ("key-file", "socket", "log-file", "pid-file", "seed-file")
