@@ -4,8 +4,8 @@
 Sets of a million members and R of 100,000 ranks, in this process, against those that can be imported of
 flux-core's Python bindings (``--flux``: C libraries, except for R), ClusterShell and python-hostlist. Shown
 are the best of a few rounds in milliseconds; the factor is to the fastest rival. A rival that has no such
-operation, or does not finish a round within ``--patience`` seconds, has no number. No library is told to
-forget what it keeps for later calls.
+operation, or does not finish a round within ten times ``--patience`` seconds, has no number. No library is
+told to forget what it keeps for later calls.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -187,6 +188,10 @@ _HOPELESS = {
 }
 
 
+def _give_up(_number: int, _frame: Any) -> None:
+    raise TimeoutError
+
+
 def measure(library: Library, row: str, patience: float) -> float | None:
     """Best milliseconds of a few rounds, or None."""
     kind, prepare, run = ROWS[row]
@@ -194,6 +199,8 @@ def measure(library: Library, row: str, patience: float) -> float | None:
     if make is None or (library.name, row) in _HOPELESS:
         return None
     best = None
+    signal.signal(signal.SIGALRM, _give_up)
+    signal.setitimer(signal.ITIMER_REAL, 10 * patience)
     try:
         given = prepare(make)
         for _ in range(ROUNDS):
@@ -205,6 +212,10 @@ def measure(library: Library, row: str, patience: float) -> float | None:
                 break
     except (NotImplementedError, TypeError, ValueError, AttributeError):
         return None
+    except TimeoutError:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return best * 1000 if best is not None else None
 
 

@@ -107,7 +107,7 @@ def test_binding(ask: Ask, rng: random.Random) -> None:
 def test_commands(flux: str, rng: random.Random) -> None:
     rosin = str(Path(sys.executable).with_name("rosin"))
     inputs = []
-    for _ in range(150):
+    for _ in range(80):
         one, other = random_R(rng), random_R(rng)
         ranks = Idset(rng.sample(range(12), 4)).encode()
         hosts = [f"n{rank}" for rank in ResourceSet.decode(one).ranks()]
