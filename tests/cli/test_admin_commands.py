@@ -192,6 +192,12 @@ class TestOverlay:
         assert rosin("overlay", "status", "-H", "0").out == f"<<0 {host}>>: full\n"
         assert re.fullmatch(r"0 .*: full for \S+ \(\d+\.\d{3} ms\)\n", rosin("overlay", "status", "-vv").out)
         assert rosin("overlay", "status", "-w", "full").code == 0
+        assert rosin("overlay", "status", "-w", "full", "-t", "0").code == 0
+        assert rosin("overlay", "status", "-w", "lost", "-t", "0.1s") == (
+            1,
+            "",
+            "rosin-overlay: overlay.health: Connection timed out\n",
+        )
         assert rosin("overlay", "status", "-w", "foo").err == "rosin-overlay: invalid --wait state\n"
 
     def test_lookup(self, rosin):

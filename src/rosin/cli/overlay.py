@@ -269,20 +269,26 @@ class Tree:
 
 def _await_state(h: Flux, args: argparse.Namespace) -> None:
     from rosin.constants import FLUX_RPC_STREAMING
+    from rosin.rfc.fsd import parse
 
     if args.wait not in _STATES:
         raise ValueError("invalid --wait state")
+    timeout = parse(args.timeout)
+    end = time.monotonic() + timeout
     rpc = h.rpc("overlay.health", nodeid=args.rank, flags=FLUX_RPC_STREAMING)
-    for answer in rpc:
-        if answer["status"] == args.wait:
-            rpc.cancel("overlay.health-cancel")
-            return
+    while True:
+        rpc.wait_for(max(end - time.monotonic(), 0.0) if timeout else -1.0)
+        if rpc.get()["status"] == args.wait:
+            break
+        rpc.reset()
+    rpc.cancel("overlay.health-cancel")
 
 
 def _status(args: argparse.Namespace) -> None:
     with connect() as h:
         if args.wait:
-            _await_state(h, args)
+            with about("overlay.health"):
+                _await_state(h, args)
         tree = Tree(h, args)
         with about("overlay.health"):
             if args.summary:
