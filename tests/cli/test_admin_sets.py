@@ -81,6 +81,9 @@ def test_hostlist_errors(command, argv, text):
         (["-X", "0-3", "2-5"], "0-1,4-5"),
         (["-c", "0-9"], "10"),
         (["-e", "-d", ",", "0-2"], "0,1,2"),
+        (["-c", "0-4294967294", "4294967295"], "4294967296"),
+        (["-m", "0-4294967294", "5"], "0-4,6-4294967294"),
+        (["-e", ""], ""),
     ],
 )
 def test_idset(command, argv, out):
@@ -90,6 +93,10 @@ def test_idset(command, argv, out):
 def test_idset_reads_its_input(command):
     assert command("idset", stdin="1 2\n4-5").out == "1-2,4-5\n"
     assert command("idset", "-q", stdin="").code == 1
+
+
+def test_idset_expands_in_portions(command):
+    assert command("idset", "-e", "0-99999").out.split() == [str(i) for i in range(100_000)]
 
 
 def test_idset_error(command):

@@ -98,8 +98,16 @@ def test_encode(text: str, encoded: str) -> None:
     assert Hostlist(encoded) == hl
 
 
-@pytest.mark.rfc(29, "printable", "expression", "idlist-ordered", "brackets")
 @pytest.mark.rfc_vectors(29)
+@pytest.mark.parametrize(
+    "text", ["[]", "foo[]", "foo[", "foo[1,3", "foo[[1,3]", "foo]", "foo[x-y]", "foo[0-1,2--5]"]
+)
+def test_texts_that_flux_core_refuses(text: str) -> None:
+    with pytest.raises(FormatError, match=r"^hostlist: "):
+        Hostlist(text)
+
+
+@pytest.mark.rfc(29, "printable", "expression", "idlist-ordered", "brackets")
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import sys
 from functools import reduce
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rosin.cli.subcommands import AdminParser, dispatch
 from rosin.rfc.idset import Idset
+from rosin.rfc.idset_text import MAX_LIMIT
 
 if TYPE_CHECKING:
     import argparse
@@ -34,7 +36,8 @@ def parser(prog: str) -> AdminParser:
 
 
 def _idset(args: argparse.Namespace) -> int:
-    sets = [Idset(word) for word in args.sets or sys.stdin.read().split()] or [Idset()]
+    words = args.sets or sys.stdin.read().split()
+    sets = [Idset.decode(word, limit=MAX_LIMIT) for word in words] or [Idset()]
     if args.intersect:
         ids = reduce(lambda one, other: one & other, sets)
     elif args.minus:
@@ -48,10 +51,20 @@ def _idset(args: argparse.Namespace) -> int:
     if args.count:
         print(len(ids))
     elif args.expand:
-        print(args.delimiter.join(map(str, ids)))
+        _expand(ids, args.delimiter)
     else:
         print(ids.encode(brackets=args.brackets))
     return 0
+
+
+def _expand(ids: Idset, delimiter: str) -> None:
+    """Print ids in portions: there may be more of them than fit in memory."""
+    numbers = map(str, ids)
+    before = ""
+    while portion := list(islice(numbers, 65536)):
+        sys.stdout.write(before + delimiter.join(portion))
+        before = delimiter
+    print()
 
 
 def main(argv: list[str], prog: str) -> int:
