@@ -268,19 +268,21 @@ class FakeSched(BrokerModule):
     mode: ClassVar[dict] = {"mode": "unlimited"}
 
     async def start(self):
-        self.held, self.freed, self.requests = [], [], []
+        self.held, self.freed, self.requests, self.tags = [], [], [], set()
         self.hello = [job async for job in self.h.rpc("job-manager.sched-hello", {}, flags=2)]
         self.ready = await self.h.rpc("job-manager.sched-ready", self.mode)
 
     @request_handler("sched.alloc", prefix=False)
     def alloc(self, msg):
         self.requests.append(msg.args["id"])
+        self.tags.add(msg.matchtag)
         note = {"sched": {"resource_summary": "rank0/core[0-1]"}}
         return {"id": msg.args["id"], "type": 0, "R": R, "annotations": note}
 
     @request_handler("sched.free", prefix=False)
     def free(self, msg):
         self.freed.append(msg.args)
+        self.tags.add(msg.matchtag)
 
     @request_handler("sched.cancel", prefix=False)
     def cancel(self, msg):
@@ -302,7 +304,7 @@ class FakeExec(BrokerModule):
     hold = False
 
     async def start(self):
-        self.running, self.expirations = {}, []
+        self.running, self.expirations, self.tags = {}, [], set()
         await self.h.rpc("job-manager.exec-hello", {"service": "job-exec"})
 
     @request_handler("start")
@@ -310,6 +312,7 @@ class FakeExec(BrokerModule):
         from rosin.broker.module import DEFERRED
 
         self.running[msg.args["id"]] = msg
+        self.tags.add(msg.matchtag)
         self.say(msg, "start")
         if not self.hold:
             self.end(msg.args["id"])

@@ -16,7 +16,7 @@ def allocs(bench):
     return [payload["id"] for payload in bench.port.take("sched.alloc")]
 
 
-@pytest.mark.rfc(27, "alloc", "by-id")
+@pytest.mark.rfc(27, "alloc")
 def test_alloc_request(bench, jobspec):
     bench.online()
     bench.submit(urgency=20)
@@ -234,7 +234,7 @@ def test_cancel_before_the_start_was_sent(bench):
     assert bench.names(1)[5:] == ["exception", "free", "clean"]
 
 
-@pytest.mark.rfc(32, "release", "by-id")
+@pytest.mark.rfc(32, "release")
 def test_partial_release(bench):
     bench.online()
     bench.submit()

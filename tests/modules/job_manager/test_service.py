@@ -31,6 +31,8 @@ async def drained(h):
     await h.rpc("job-manager.drain", {})
 
 
+@pytest.mark.rfc(27, "by-id")
+@pytest.mark.rfc(32, "by-id")
 async def test_a_job_from_submit_to_clean(world, job):
     async with world.instance() as inst:
         h = await inst.connect()
@@ -48,6 +50,8 @@ async def test_a_job_from_submit_to_clean(world, job):
         assert log["alloc"]["context"] == {"annotations": {"sched": {"resource_summary": "rank0/core[0-1]"}}}
         assert "context" not in log["start"]
         assert log["release"]["context"] == {"ranks": "all", "final": True}
+        modules = inst.broker.modules
+        assert modules["sched-fake"].tags == modules["job-exec"].tags == {0}  # ids tell what belongs together
         assert [(freed["id"], freed["final"]) for freed in inst.broker.modules["sched-fake"].freed] == [
             (1, True)
         ]
