@@ -13,6 +13,7 @@ import os
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from rosin import _base64
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_PRIVATE,
@@ -225,9 +226,7 @@ class Handle:
         request: dict[str, object] = {"topic": topic, "flags": FLUX_MSGFLAG_PRIVATE if private else 0}
         raw = Message.event(topic, payload).payload
         if raw is not None:
-            from binascii import b2a_base64
-
-            request["payload"] = b2a_base64(raw, newline=False).decode()
+            request["payload"] = _base64.encode(raw)
         return self.rpc("event.publish", request)
 
     # -- attributes and log -----------------------------------------------------------------------

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from binascii import Error, a2b_base64, b2a_base64
 from typing import Any
 
+from rosin import _base64
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
 
@@ -17,7 +17,7 @@ def encode(data: bytes) -> dict[str, str]:
             return {"type": "data", "data": data.decode()}
         except UnicodeDecodeError:  # also where a character is cut by the end of a read
             pass
-    return {"type": "data", "data": b2a_base64(data, newline=False).decode(), "encoding": "base64"}
+    return {"type": "data", "data": _base64.encode(data), "encoding": "base64"}
 
 
 def decode(message: Any) -> bytes:
@@ -29,6 +29,6 @@ def decode(message: Any) -> bytes:
     if encoding != "base64":
         raise FormatError(f"pty data: unknown encoding {encoding!r}")
     try:
-        return a2b_base64(data, strict_mode=True)
-    except (Error, ValueError):
+        return _base64.decode(data)
+    except ValueError:
         raise FormatError("pty data: invalid base64") from None

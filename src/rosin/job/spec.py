@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from rosin import _json
+from rosin import _base64, _json
 from rosin.errors import FormatError
 from rosin.rfc import jobspec as rfc14
 from rosin.rfc import jobspec_build as build
@@ -293,9 +293,7 @@ class Jobspec:
         try:
             text = content.decode()
         except UnicodeDecodeError:
-            from binascii import b2a_base64
-
-            encoding, text = "base64", b2a_base64(content, newline=False).decode()
+            encoding, text = "base64", _base64.encode(content)
         build.add_file(self.jobspec, path, text, 0, encoding)
         entry = self.jobspec["attributes"]["system"]["files"][path]
         entry.update(mode=status.st_mode, size=status.st_size)

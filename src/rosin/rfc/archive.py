@@ -9,11 +9,9 @@ symbolic link of the same archive. :mod:`rosin.archive` reads and writes the fil
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
 from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 
-from rosin import _json
+from rosin import _base64, _json
 from rosin.errors import FormatError
 from rosin.rfc import blobref
 from rosin.rfc.payload import describe
@@ -97,7 +95,7 @@ class Entry:
         if self.encoding == UTF8:
             return self.data.encode()  # type: ignore[no-any-return]
         if self.encoding == BASE64:
-            return a2b_base64(self.data, strict_mode=True)
+            return _base64.decode(self.data)
         if self.data is None:
             return b""
         return _json.dumps(None if self.data is JSON_NULL else self.data)
@@ -162,7 +160,7 @@ def file(
         except UnicodeDecodeError:
             pass
         if data is None or "\0" in data:
-            data, encoding = b2a_base64(content, newline=False).decode("ascii"), BASE64
+            data, encoding = _base64.encode(content), BASE64
     return _checked(
         Entry(path, S_IFREG | permissions, data, encoding, len(content), mtime=mtime, ctime=ctime)
     )
@@ -329,10 +327,8 @@ def _file_fault(entry: Entry) -> str | None:
     if type(data) is not str:
         return f"data: expected a string, got {describe(data)}"
     try:
-        length = len(data.encode() if encoding == UTF8 else a2b_base64(data, strict_mode=True))
-    except (Base64Error, ValueError):
-        length = -1
-    if length < 0 or (encoding == BASE64 and len(data) % 4):  # binascii overlooks some padding
+        length = len(data.encode() if encoding == UTF8 else _base64.decode(data))
+    except ValueError:
         return f"data: not {encoding} text"
     if entry.size is not None and entry.size < length:
         return f"size: {entry.size} is less than the {length} bytes of the data"

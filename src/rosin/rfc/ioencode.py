@@ -153,8 +153,6 @@ def _decode(text: Any, encoding: Any) -> bytes:
         raise FormatError("data event: data is not a string")
     try:
         if encoding == BASE64:
-            if len(text) % 4:  # binascii overlooks padding behind whole groups
-                raise ValueError("its length is no multiple of 4")
             return _base64.decode(text)
         if encoding == UTF8:
             return text.encode()

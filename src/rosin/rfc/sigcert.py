@@ -8,9 +8,7 @@ signed envelope as RFC 38 pairs. This module is the formats; :mod:`rosin.securit
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
-
+from rosin import _base64
 from rosin.errors import FormatError
 from rosin.rfc import kvenc
 from rosin.rfc.kvenc import Timestamp
@@ -66,14 +64,16 @@ class Certificate:
 
     def signed_bytes(self) -> bytes:
         """Return the bytes that the issuer signs: key and metadata. (The underscore is flux-security's.)"""
-        return kvenc.encode({"curve.public_key": _base64(self.public), **_prefixed("meta.", self.meta)})
+        return kvenc.encode(
+            {"curve.public_key": _base64.encode(self.public), **_prefixed("meta.", self.meta)}
+        )
 
     def pairs(self) -> dict[str, Value]:
         """Return the public part as RFC 38 pairs."""
         pairs = _prefixed("meta.", self.meta)
-        pairs["curve.public-key"] = _base64(self.public)
+        pairs["curve.public-key"] = _base64.encode(self.public)
         if self.signature is not None:
-            pairs["curve.signature"] = _base64(self.signature)
+            pairs["curve.signature"] = _base64.encode(self.signature)
         return pairs
 
     def __repr__(self) -> str:
@@ -140,9 +140,9 @@ def write_public(certificate: Certificate) -> str:
         if not key or not all(c.isascii() and (c.isalnum() or c in "-_") for c in key):
             raise FormatError(f"sigcert: metadata: invalid key {describe(key)}")
         lines.append(f"    {key} = {_toml(value)}")
-    lines += ["", "[curve]", f'    public-key = "{_base64(certificate.public)}"']
+    lines += ["", "[curve]", f'    public-key = "{_base64.encode(certificate.public)}"']
     if certificate.signature is not None:
-        lines.append(f'    signature = "{_base64(certificate.signature)}"')
+        lines.append(f'    signature = "{_base64.encode(certificate.signature)}"')
     return "\n".join(lines) + "\n"
 
 
@@ -159,7 +159,7 @@ def write_secret(certificate: Certificate) -> str:
     """Return the text of the file ``NAME``, which only its owner may read. FormatError: no secret key."""
     if certificate.secret is None:
         raise FormatError("sigcert: the certificate has no secret key")
-    return f'[curve]\n    secret-key = "{_base64(certificate.secret)}"\n'
+    return f'[curve]\n    secret-key = "{_base64.encode(certificate.secret)}"\n'
 
 
 def read_secret(text: str) -> bytes:
@@ -204,8 +204,8 @@ def _table(tables: dict[str, Any], name: str) -> dict[str, Any]:
 def _key(table: Mapping[str, Any], name: str, size: int) -> bytes:
     text = table.get(name)
     try:
-        data = a2b_base64(text, strict_mode=True) if type(text) is str else b""
-    except (Base64Error, ValueError):
+        data = _base64.decode(text) if type(text) is str else b""
+    except ValueError:
         data = b""
     if len(data) != size:
         raise FormatError(f"sigcert: {name}: expected the base64 of {size} bytes")
@@ -214,7 +214,3 @@ def _key(table: Mapping[str, Any], name: str, size: int) -> bytes:
 
 def _prefixed(prefix: str, pairs: Mapping[str, Value]) -> dict[str, Value]:
     return {prefix + key: value for key, value in pairs.items()}
-
-
-def _base64(data: bytes) -> str:
-    return b2a_base64(data, newline=False).decode("ascii")

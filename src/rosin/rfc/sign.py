@@ -10,9 +10,7 @@ pure part is here; :mod:`rosin.security` signs and verifies with daemon and keys
 
 from __future__ import annotations
 
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
-
+from rosin import _base64
 from rosin.errors import FormatError
 from rosin.rfc import kvenc
 from rosin.rfc.payload import describe
@@ -57,24 +55,20 @@ class Envelope:
         self.userid = userid
 
 
-def _base64(data: bytes) -> str:
-    return b2a_base64(data, newline=False).decode("ascii")
-
-
 def header(userid: int, mechanism: str = "none", more: Mapping[str, kvenc.Value] | None = None) -> str:
     """Return the encoded header, its keys in flux-core's order, then *more*, those of the mechanism.
 
     FormatError: an invalid *userid*, or a value that RFC 38 cannot hold."""
     if not 0 <= userid <= _MAX_USERID:
         raise FormatError(f"sign: {userid} is not a valid user id")
-    return _base64(
+    return _base64.encode(
         kvenc.encode({"version": VERSION, "mechanism": mechanism, "userid": userid, **(more or {})})
     )
 
 
 def signed_text(encoded_header: str, payload: bytes | str) -> str:
     """Return ``HEADER.PAYLOAD``, the text that a mechanism signs; a str *payload* becomes UTF-8."""
-    return f"{encoded_header}.{_base64(payload.encode() if isinstance(payload, str) else payload)}"
+    return f"{encoded_header}.{_base64.encode(payload.encode() if isinstance(payload, str) else payload)}"
 
 
 def join(text: str, signature: str) -> str:
@@ -159,8 +153,6 @@ def munge_fault(envelope: Envelope, reply: Reply, now: int, max_ttl: int) -> str
 
 def _unbase64(text: str, what: str) -> bytes:
     try:
-        if len(text) % 4 == 0:  # binascii overlooks padding behind whole groups
-            return a2b_base64(text, strict_mode=True)
-    except (Base64Error, ValueError):
-        pass  # told below
-    raise FormatError(f"sign: {what}: not base64 text")
+        return _base64.decode(text)
+    except ValueError:
+        raise FormatError(f"sign: {what}: not base64 text") from None

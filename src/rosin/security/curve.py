@@ -10,11 +10,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from binascii import Error as Base64Error
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from rosin import _base64
 from rosin.errors import FormatError
 from rosin.rfc import sigcert
 from rosin.rfc.kvenc import Timestamp
@@ -43,14 +42,14 @@ def generate() -> Certificate:
 
 def sign(certificate: Certificate, data: bytes) -> str:
     """Return the base64 signature of *data* by the secret key of *certificate*. FormatError: it has none."""
-    return b2a_base64(_sign(certificate, data), newline=False).decode("ascii")
+    return _base64.encode(_sign(certificate, data))
 
 
 def verify(certificate: Certificate, signature: str, data: bytes) -> bool:
     """Tell whether *signature* (base64) is that of *data* by the owner of *certificate*."""
     try:
-        return _verify(certificate, a2b_base64(signature, strict_mode=True), data)
-    except (Base64Error, ValueError):
+        return _verify(certificate, _base64.decode(signature), data)
+    except ValueError:
         return False
 
 

@@ -6,10 +6,10 @@ The clients of the local connector ask the connector, which answers by itself.
 
 from __future__ import annotations
 
-import binascii
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin import _base64
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import FLUX_MSGFLAG_PRIVATE
 from rosin.rfc.message import Message
@@ -23,7 +23,7 @@ def event_from_request(msg: Message) -> Message:
     """The event that an ``event.publish`` request describes, with the requester's credentials."""
     text = field(msg.args, "payload", str, None)
     try:
-        payload = None if text is None else binascii.a2b_base64(text, strict_mode=True)
+        payload = None if text is None else _base64.decode(text)
     except ValueError:
         raise OSError(errno.EPROTO, "event.publish: payload is not base64") from None
     topic = field(msg.args, "topic", str)
