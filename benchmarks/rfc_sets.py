@@ -163,7 +163,7 @@ ROWS: dict[str, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     "hostlist-decode": ("hostlist", lambda make: make, lambda make: make(NAMES)),
     "hostlist-encode": ("hostlist", lambda make: make(NAMES), _encode),
     "hostlist-decode-range": ("hostlist", lambda make: make, lambda make: make(ALL)),
-    "hostlist-expand": ("hostlist", lambda make: make(ALL), list),
+    "hostlist-expand": ("hostlist", lambda make: make, lambda make: list(make(ALL))),
     "hostlist-union": _pair("hostlist", ALL, UPPER, "union"),
     "hostlist-intersect": _pair("hostlist", ALL, UPPER, "intersect"),
     "hostlist-minus": _pair("hostlist", ALL, UPPER, "minus"),
