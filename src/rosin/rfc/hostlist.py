@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_HOSTS", "MAX_NAME", "MAX_RANGE", "MAX_SUFFIXED", "Hostlist"]
 
 _LOW, _HIGH = itemgetter(1), itemgetter(2)
-_SHORT = 64
+_PORTION = 4096  # names that are made at a time
 _SCAN_LIMIT = 64  # more entries than this are searched through an index, if searched twice
 
 
@@ -355,13 +355,11 @@ def _names(entry: Entry) -> Iterable[str]:
     prefix, low, high, width = entry
     if low == high:
         return (prefix if low < 0 else f"{prefix}{low:0{width}d}" if width else f"{prefix}{low}",)
-    if high - low < _SHORT:
-        if width:
-            return [f"{prefix}{number:0{width}d}" for number in range(low, high + 1)]
-        return [f"{prefix}{number}" for number in range(low, high + 1)]
+    if high - low >= _PORTION:
+        parts = range(low, high + 1, _PORTION)
+        return chain.from_iterable(
+            _names((prefix, part, min(part + _PORTION - 1, high), width)) for part in parts
+        )
     if width:
-        if len(str(low)) == len(str(high)):  # the same zeros for all
-            zeros = prefix + "0" * (width - len(str(low)))
-            return map(zeros.__add__, map(str, range(low, high + 1)))
         return [f"{prefix}{number:0{width}d}" for number in range(low, high + 1)]
-    return map(prefix.__add__, map(str, range(low, high + 1)))
+    return [f"{prefix}{number}" for number in range(low, high + 1)]
