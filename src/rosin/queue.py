@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rosin.rfc import fsd
+from rosin.rfc.queues import asked_of_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -60,10 +61,9 @@ class QueueResources:
     """The resources of a queue: attributes ``all up down allocated free`` of the resource list."""
 
     def __init__(self, name: str, resources: Any, config: dict[str, Any], parent: str = "") -> None:
-        requires = None
-        for entry in _entries(name, parent, config)[:-1]:
-            requires = entry.get("requires") if requires is None else requires
-        self._list = resources if requires is None else resources.copy_constraint({"properties": requires})
+        queues = config.get("queues") or {}
+        asked = asked_of_nodes(queues, name) if name in queues else []
+        self._list = resources.copy_constraint({"properties": asked}) if asked else resources
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.queue_policy import UNLIMITED, Policy
-from rosin.rfc.queues import QueueConfig, constrained, is_started
+from rosin.rfc.queues import QueueConfig, asked_of_nodes, constrained, is_started
 from rosin.rfc.rset import ResourceSet
 
 FULL = """
@@ -337,3 +337,16 @@ def test_many_queues():
     config = QueueConfig({"queues": tables})
     assert len(config.family("root")) == 20_001
     assert config.effective("q7").limits == {}
+
+
+def test_what_a_queue_asks_of_its_nodes():
+    queues = {
+        "batch": {"requires": ["a", "b"]},
+        "debug": {"hosts": "n[0-1]"},
+        "small": {"parent": "debug"},
+        "any": {},
+    }
+    asked = {name: asked_of_nodes(queues, name) for name in queues}
+    assert asked == {"batch": ["a", "b"], "debug": ["+debug"], "small": ["+debug"], "any": []}
+    with pytest.raises(FormatError, match="queue 'x': parent queue 'y' is not configured"):
+        asked_of_nodes({"x": {"parent": "y"}}, "x")

@@ -112,6 +112,17 @@ class QueueEntry:
         return ranks
 
 
+def asked_of_nodes(queues: dict[str, Any], name: str) -> list[str]:
+    """Return the properties of a queue's nodes, from the ``queues`` table of a broker, which has checked it.
+
+    Raises FormatError when the parent of a virtual queue is missing.
+    """
+    owner = queues[name].get("parent", name)
+    if owner not in queues:
+        raise FormatError(f"queue '{name}': parent queue '{owner}' is not configured")
+    return [f"+{owner}"] if "hosts" in queues[owner] else list(queues[owner].get("requires", ()))
+
+
 class QueueConfig:
     """The queues of a configuration.
 

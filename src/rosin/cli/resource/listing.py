@@ -11,7 +11,6 @@ from rosin.cli.base import connect
 from rosin.cli.resource.options import (
     add_format,
     add_selection,
-    effective_entry,
     named_formats,
     narrow,
     state_list,
@@ -126,11 +125,12 @@ class QueueNames:
 
     def of(self, properties: set[str]) -> str:
         """The queues that may use resources with these properties."""
+        from rosin.rfc.queues import asked_of_nodes
+
         return ",".join(
             name
             for name in self.queues
-            if name in self._shown
-            and properties.issuperset(effective_entry(self.queues, name).get("requires", ()))
+            if name in self._shown and properties.issuperset(asked_of_nodes(self.queues, name))
         )
 
     def for_nothing(self) -> list[str]:

@@ -91,28 +91,17 @@ def state_list(text: str, valid: Collection[str]) -> list[str]:
     return states
 
 
-def effective_entry(queues: dict[str, Any], name: str) -> dict[str, Any]:
-    """The configuration that decides what a queue may use: its own, or that of its parent (RFC 33)."""
-    entry: dict[str, Any] = queues[name]
-    parent = entry.get("parent")
-    if parent is None:
-        return entry
-    if parent not in queues:
-        raise ValueError(f"queue '{name}': parent queue '{parent}' is not configured")
-    result: dict[str, Any] = queues[parent]
-    return result
-
-
 def queue_ranks(rset: ResourceSet, config: dict[str, Any], names: list[str]) -> Idset:
     """The ranks of ``rset`` that any of the queues may use. Raises ValueError for an unknown queue."""
     from rosin.rfc.idset import Idset
+    from rosin.rfc.queues import asked_of_nodes
 
     queues = config.get("queues") or {}
     ranks = Idset()
     for name in names:
         if name not in queues:
             raise ValueError(f"--queue: {name}: no such queue")
-        ranks |= having(rset, effective_entry(queues, name).get("requires", ()))
+        ranks |= having(rset, asked_of_nodes(queues, name))
     return ranks
 
 
