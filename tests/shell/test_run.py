@@ -212,7 +212,7 @@ def test_tasks_are_bound_to_their_core(run, broker):
 def test_files_and_the_batch_script_are_written(run, broker, tmp_path):
     files = {
         "data/x.txt": {"mode": 0o100640, "encoding": "utf-8", "data": "hello\n"},
-        "j": {"data": {"a": 1}},
+        "j": {"mode": 0o100600, "data": {"a": 1}},
     }
     fake = tmp_path / "bin"
     fake.mkdir()
@@ -382,3 +382,23 @@ def test_the_broker_is_lost_while_the_exception_is_raised(start, broker):
     assert job.wait() == 127
     assert "Traceback" not in job.errors
     assert "Lost connection" in job.errors
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("../x", "leads out of the archive"),
+        ("/etc/x", "is an absolute path"),
+        ("link/x", "attributes.system.files: archive: link/x is below link, which is a symbolic link"),
+    ],
+)
+def test_no_file_leads_out_of_the_jobs_directory(run, broker, tmp_path, path, fault):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    files = {
+        "link": {"mode": 0o120777, "data": str(outside)},
+        path: {"mode": 0o100600, "encoding": "utf-8", "data": "x"},
+    }
+    assert run(["true"], files=files) == 1
+    assert fault in broker.exceptions[0]["note"]
+    assert list(outside.iterdir()) == []

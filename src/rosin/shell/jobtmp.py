@@ -6,12 +6,10 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
-from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 
-from rosin import _json
+from rosin.errors import FormatError
 from rosin.shell.errors import ShellError
 
 
@@ -86,57 +84,15 @@ def batch_command(argv: list[str], batch: dict[str, Any], rank: int, script: str
 
 
 def extract_files(files: Any, tmpdir: str, load: Callable[[str], bytes]) -> None:
-    """Write ``attributes.system.files`` below ``tmpdir``: an object of file references by path, or a list of
-    them. ``load`` fetches a blob. Raises ShellError."""
-    if isinstance(files, dict):
-        entries = list(files.items())
-    elif isinstance(files, list):
-        entries = [(entry.get("path"), entry) for entry in files if isinstance(entry, dict)]
-    else:
-        raise ShellError("attributes.system.files must be an object or an array")
-    for path, entry in entries:
-        if not isinstance(path, str) or not isinstance(entry, dict):
-            raise ShellError(f"attributes.system.files: {path!r} is no file reference")
-        if os.path.isabs(path) or ".." in path.split("/"):
-            raise ShellError(f"attributes.system.files: {path!r} leads out of the job's directory")
-        try:
-            _extract(os.path.join(tmpdir, path), entry, load)
-        except (OSError, ValueError) as error:
-            raise ShellError(f"attributes.system.files: {path}: {error}") from None
+    """Write ``attributes.system.files``, an archive, below ``tmpdir``. ``load`` fetches a blob.
 
+    Raises ShellError."""
+    from rosin.archive.extract import extract  # most jobs have no files
+    from rosin.rfc import archive
 
-def _extract(path: str, entry: dict[str, Any], load: Callable[[str], bytes]) -> None:
-    mode = entry.get("mode", stat.S_IFREG | 0o600)
-    data = _contents(entry, load)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    if stat.S_ISDIR(mode):
-        os.makedirs(path, exist_ok=True)
-    elif stat.S_ISLNK(mode):
-        os.symlink(data, path.encode())
-        return
-    elif stat.S_ISREG(mode):
-        with open(path, "wb") as stream:
-            stream.write(data)
-    else:
-        raise ValueError(f"mode {mode:o} is no file, directory or symbolic link")
-    os.chmod(path, stat.S_IMODE(mode))
-    if isinstance(entry.get("mtime"), (int, float)):
-        os.utime(path, (entry["mtime"], entry["mtime"]))
-
-
-def _contents(entry: dict[str, Any], load: Callable[[str], bytes]) -> bytes:
-    data, encoding = entry.get("data"), entry.get("encoding")
-    if encoding == "base64" and isinstance(data, str):
-        return b64decode(data, validate=True)
-    if encoding == "utf-8" and isinstance(data, str):
-        return data.encode()
-    if encoding == "blobvec" and isinstance(data, list):
-        contents = bytearray(int(entry.get("size", 0)))
-        for offset, size, blobref in data:
-            contents[offset : offset + size] = load(blobref)
-        return bytes(contents)
-    if encoding is not None:
-        raise ValueError(f"encoding {encoding!r} with data of type {type(data).__name__}")
-    if data is None:
-        return b""
-    return data.encode() if isinstance(data, str) else _json.dumps(data)
+    try:
+        extract(archive.decode(files), tmpdir, load)
+    except FormatError as error:
+        raise ShellError(f"attributes.system.files: {error}") from None
+    except OSError as error:
+        raise ShellError(f"attributes.system.files: {error.filename}: {error.strerror}") from None
