@@ -35,7 +35,7 @@ run: $(STAMP) ## start an instance with the REST API and web page (HOST, PORT)
 	@$(BIN)/rosin start $(BIN)/rosin serve --host $(HOST) --port $(PORT)
 
 test: $(STAMP) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser
-	$(BIN)/python -m pytest -q $(if $(UI),,-m 'not ui')
+	$(BIN)/python -m pytest -q --rfc-table-check $(if $(UI),,-m 'not ui')
 
 check: $(STAMP) ## check format, lint, types and layers
 	$(BIN)/ruff format --check .
@@ -48,6 +48,7 @@ bench: $(STAMP) ## measure; FLUX=/path/to/flux compares with a flux-core in the 
 
 docs: $(STAMP) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m pytest -q -m 'rfc or rfc_vectors' --rfc-table=docs/reference/rfcs.md
 
 # The UI tests drive the system's Chromium. It is the only thing installed outside .venv.
 browser:
