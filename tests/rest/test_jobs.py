@@ -62,7 +62,7 @@ async def test_every_parameter_reaches_the_jobspec(api, tmp_path):
         workdir=str(tmp_path),
         environment={"X": "y"},
         name="all",
-        option_flags="verbose=1,output.limit=10M",
+        option_flags="verbose=1,output.limit=10M,x.nan=NaN,x.y=[1],flag",
         urgency=0,
     )
     spec = (await api.get(f"/jobs/{jobid}/jobspec")).json()
@@ -71,10 +71,18 @@ async def test_every_parameter_reaches_the_jobspec(api, tmp_path):
     assert spec["resources"][0]["with"][0]["count"] == 2
     assert spec["tasks"][0]["command"] == ["sh", "-c", "pwd; echo $X"]
     assert (system["duration"], system["cwd"], system["job"]["name"]) == (300.0, str(tmp_path), "all")
-    assert system["shell"]["options"]["verbose"] == "1"
+    assert system["shell"]["options"]["verbose"] == 1
+    assert system["shell"]["options"]["x"] == {"nan": "NaN", "y": [1]}
+    assert system["shell"]["options"]["flag"] == 1
     assert system["shell"]["options"]["output"]["limit"] == "10M"
     assert (await api.job(jobid))["urgency"] == 0
     await api.post(f"/jobs/{jobid}/cancel")
+
+
+async def test_numbers_in_option_flags_are_numbers_to_the_job_shell(api):
+    jobid = await api.submit("true", option_flags="verbose=1,exit-timeout=none")
+    await api.ended(jobid)
+    assert (await api.job(jobid))["returncode"] == 0
 
 
 async def test_environment_is_the_users_and_not_the_servers(api, monkeypatch):

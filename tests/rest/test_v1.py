@@ -140,5 +140,6 @@ async def test_server_wide_option_flags(make):
     body = await submit(client, option_flags="verbose=2")
     spec = (await client.get(f"/jobs/{body['id']}/jobspec")).json()
     options = spec["attributes"]["system"]["shell"]["options"]
-    assert (options["verbose"], options["output"]["limit"]) == ("2", "5M")
+    assert (options["verbose"], options["output"]["limit"]) == (2, "5M")
     await client.ended(body["id_str"])
+    assert (await client.job(body["id_str"]))["returncode"] == 0

@@ -7,12 +7,14 @@ environment.
 
 from __future__ import annotations
 
+import math
 import os
 import pwd
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc import jobspec as rfc14
 from rosin.rfc import jobspec_build as build
@@ -53,12 +55,15 @@ def words(command: str | list[str], shell: bool = False) -> list[str]:
 
 
 def options(flags: str | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Shell options of ``key=value,key`` text or an object. Raises FormatError."""
+    """Shell options of ``key=value,key`` text or an object. Raises FormatError.
+
+    A value in text is JSON if it can be, as for ``rosin submit -o``: the job shell takes no ``"1"`` for 1.
+    """
     if not flags:
         return {}
     if isinstance(flags, str):
         pairs = [item.partition("=") for item in flags.split(",") if item.strip()]
-        found: dict[str, Any] = {key.strip(): value if eq else 1 for key, eq, value in pairs}
+        found: dict[str, Any] = {key.strip(): _value(value) if eq else 1 for key, eq, value in pairs}
     else:
         found = dict(flags)
     for key in found:
@@ -67,6 +72,14 @@ def options(flags: str | Mapping[str, Any] | None) -> dict[str, Any]:
         if not key or any(not step for step in key.split(".")):
             raise FormatError(f"option_flags: '{key}' is not the name of an option")
     return found
+
+
+def _value(text: str) -> Any:
+    try:
+        value = _json.loads(text)
+    except ValueError:
+        return text
+    return text if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def server_options(text: str) -> dict[str, Any]:
