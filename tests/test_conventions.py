@@ -46,6 +46,14 @@ def test_contributing_tells_the_rules():
     assert not re.search(r"copyright assignment|contributor licen[cs]e agreement|\bCLA\b", text)
 
 
+@pytest.mark.rfc(47, "stated")
+def test_contributors_are_told_of_the_code_of_conduct():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    conduct = text.partition("## Conduct\n")[2].partition("\n## ")[0]
+    assert "(RFC 47)" in conduct
+    assert "Turn to the maintainers" in conduct
+
+
 @pytest.mark.rfc(1, "versions")
 def test_version_is_semantic():
     assert re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?", PROJECT["project"]["version"])
