@@ -232,13 +232,28 @@ async def test_arguments(world, args, ready):
 
 
 @pytest.mark.parametrize(
-    "arg", ["queue-depth=0", "queue-depth=x", "mode=limited", "mode=unlimited=3", "alloc-mode=any", "depth=1"]
+    "arg",
+    [
+        "queue-depth=0",
+        "queue-depth=x",
+        "mode=limited",
+        "mode=unlimited=3",
+        "alloc-mode=any",
+        "depth=1",
+        "log-level=loud",
+    ],
 )
 async def test_bad_arguments(world, arg):
     with pytest.raises(OSError, match=r"sched-simple: .*expected") as info:
         async with world(args=[arg]):
             pass
     assert info.value.errno == errno.EINVAL
+
+
+@pytest.mark.parametrize(("level", "heard"), [("info", True), ("DEBUG", True), ("err", False)])
+async def test_log_level(world, level, heard):
+    async with world(args=[f"log-level={level}"]) as w:
+        assert any("ready: queue-depth" in line for line in w.inst.logged()) is heard
 
 
 async def test_configuration_table(world):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.modulelog import ModuleLog
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.modules.sched_simple import options
@@ -54,6 +55,7 @@ class SchedSimple(BrokerModule):
     async def start(self) -> None:
         """Acquire resources, learn what is in use, announce readiness."""
         self.options = options.parse(self.args, self.config.get("sched-simple", {}))
+        self._limit_log()
         self.queue = Queue()
         self.writing: dict[int, PendingJob] = {}  # allocated, R not yet in the KVS
         self.withdrawn: set[int] = set()  # of those, no longer wanted
@@ -68,6 +70,13 @@ class SchedSimple(BrokerModule):
         depth = "unlimited" if self.options.depth is None else self.options.depth
         summary = self.resources.summary(self.resources.all())
         self.log.info(f"ready: queue-depth={depth} {summary}, {field(answer, 'count', int, 0)} jobs waiting")
+
+    def _limit_log(self) -> None:
+        """Drop what is less severe than the option log-level."""
+        write, level = self.log, self.options.log_level
+        self.log = ModuleLog(
+            lambda severity, _, text: write(severity, text) if severity <= level else None, ""
+        )
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Check the table; it takes effect when the module is loaded again."""

@@ -7,9 +7,10 @@ from errno import EINVAL
 from typing import Any
 
 from rosin.modules.sched_simple.pool import ALLOC_MODES
+from rosin.rfc.syslog import SEVERITIES
 
 _MAX_DEPTH = 2147483647
-_NAMES = ("mode", "queue-depth", "alloc-mode")
+_NAMES = ("mode", "queue-depth", "alloc-mode", "log-level")
 
 
 class Options:
@@ -19,13 +20,15 @@ class Options:
         depth: how many jobs the job manager may have waiting here at a time; None is all of them. All of
             them is the default: what fits is then allocated and written down in one commit.
         alloc_mode: in which order nodes are tried, a key of ``pool.ALLOC_MODES``.
+        log_level: the highest syslog severity that is logged.
     """
 
-    __slots__ = ("alloc_mode", "depth")
+    __slots__ = ("alloc_mode", "depth", "log_level")
 
     def __init__(self) -> None:
         self.depth: int | None = None
         self.alloc_mode = "worst-fit"
+        self.log_level = SEVERITIES.index("info")
 
     def ready(self) -> dict[str, Any]:
         """Return the body of ``job-manager.sched-ready`` (RFC 27)."""
@@ -59,6 +62,10 @@ def _set(options: Options, name: str, value: str, where: str) -> None:
         if value not in ALLOC_MODES:
             raise OSError(EINVAL, f"sched-simple: {where}: expected one of {', '.join(ALLOC_MODES)}")
         options.alloc_mode = value
+    elif name == "log-level":
+        if value.lower() not in SEVERITIES:
+            raise OSError(EINVAL, f"sched-simple: {where}: expected one of {', '.join(SEVERITIES)}")
+        options.log_level = SEVERITIES.index(value.lower())
     else:
         raise OSError(EINVAL, f"sched-simple: unknown option {where}: expected one of {', '.join(_NAMES)}")
 
