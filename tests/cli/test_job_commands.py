@@ -205,6 +205,7 @@ def test_jobs(rosin, submit):
     assert rosin("cancel", jobid)[0] == 0
     assert "\033[37m" in rosin("jobs", "-a", "-n", "--color=always", "--name=listed")[1]
     assert rosin("jobs", "123") == (1, "", "JobID 123 unknown\n")
+    assert rosin("jobs", "--filter=") == (1, "", "rosin-jobs: ERROR: Invalid filter specified: it is empty\n")
 
 
 def test_a_cut_listing_says_so(rosin, submit):

@@ -107,6 +107,8 @@ class Query:
         self.instances = any(field.startswith("instance.") for field in fields)
         self.attrs = sorted(attrs)
         self.since = since_time(prog, args.since) if args.since else 0.0
+        if args.filter == []:
+            raise ValueError("Invalid filter specified: it is empty")
         filters = list(args.filter or ())
         every = args.a or (bool(args.since) and not filters)
         if args.a and filters:
