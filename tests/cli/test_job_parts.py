@@ -120,11 +120,11 @@ def test_notes_behind_job_ids():
 
 
 def test_states_and_signals(capsys):
-    assert control.state_mask("p", "run,depend") == 16 | 2
+    assert control.active_states("p", "run,depend") == 16 | 2
     assert control.signal_number("p", "kill", "USR1") == 10
     for call in (
-        lambda: control.state_mask("p", "foo"),
-        lambda: control.state_mask("p", "inactive"),
+        lambda: control.active_states("p", "foo"),
+        lambda: control.active_states("p", "inactive"),
         lambda: control.signal_number("p", "kill", "FOO"),
     ):
         with pytest.raises(SystemExit):

@@ -22,6 +22,19 @@ def parse_jobid(prog: str, text: str) -> int:
         die(prog, f'error parsing jobid: "{text}"')
 
 
+def state_mask(prog: str, text: str) -> int:
+    """The mask of comma-separated state names, the argument of ``--states``."""
+    from rosin.rfc.states import parse_state
+
+    mask = 0
+    for name in text.split(","):
+        try:
+            mask |= parse_state(name)
+        except ValueError:
+            die(prog, f"error parsing --states: {name} is unknown")
+    return mask
+
+
 def words(args: Iterable[str]) -> Iterator[str]:
     """The arguments, or without any the words of standard input."""
     found = False

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rosin.cli.base import connect, die
-from rosin.cli.job.common import username_to_id
+from rosin.cli.job.common import state_mask, username_to_id
 from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_STATE_ACTIVE, FLUX_JOB_STATE_INACTIVE
 
@@ -109,16 +109,9 @@ def cancel(argv: list[str], prog: str) -> int:
     return main(argv, f"{prog.partition('-')[0]}-cancel")
 
 
-def state_mask(prog: str, text: str) -> int:
-    """The mask of comma-separated state names."""
-    from rosin.rfc.states import parse_state
-
-    mask = 0
-    for name in text.split(","):
-        try:
-            mask |= parse_state(name)
-        except ValueError:
-            die(prog, f"error parsing --states: {name} is unknown")
+def active_states(prog: str, text: str) -> int:
+    """The mask of comma-separated state names, none of which may be INACTIVE."""
+    mask = state_mask(prog, text)
     if mask & FLUX_JOB_STATE_INACTIVE:
         die(prog, "Exceptions cannot be raised on inactive jobs")
     return mask
@@ -149,7 +142,7 @@ def raiseall(argv: list[str], prog: str) -> int:
     add("type", metavar="TYPE")
     add("note", metavar="NOTE", nargs="*")
     args = options.parse_args(argv)
-    states = state_mask(prog, args.states) if args.states else FLUX_JOB_STATE_ACTIVE
+    states = active_states(prog, args.states) if args.states else FLUX_JOB_STATE_ACTIVE
     userid = username_to_id(prog, args.user) if args.user else os.getuid()
     with connect() as handle:
         future = raiseall_async(

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect, die
-from rosin.cli.job.common import parse_jobid, username_to_id
+from rosin.cli.job.common import parse_jobid, state_mask, username_to_id
 from rosin.cli.subcommands import AdminParser
 from rosin.constants import (
     FLUX_JOB_STATE_ACTIVE,
@@ -42,18 +42,6 @@ def _query(request: dict[str, Any]) -> int:
     return 0
 
 
-def _states(prog: str, text: str) -> int:
-    from rosin.rfc.states import parse_state
-
-    mask = 0
-    for name in text.split(","):
-        try:
-            mask |= parse_state(name)
-        except ValueError:
-            die(prog, f"error parsing --states: {name} is unknown")
-    return mask
-
-
 def list_jobs(argv: list[str], prog: str) -> int:
     """``rosin job list``."""
     options = AdminParser(f"{prog} list", "Print jobs as lines of JSON.")
@@ -69,7 +57,7 @@ def list_jobs(argv: list[str], prog: str) -> int:
     if args.all or args.all_user:
         states = FLUX_JOB_STATE_ACTIVE | FLUX_JOB_STATE_INACTIVE
     elif args.states:
-        states = _states(prog, args.states)
+        states = state_mask(prog, args.states)
     userid = os.getuid()
     if args.all:
         userid = FLUX_USERID_UNKNOWN
