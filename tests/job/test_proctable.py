@@ -86,4 +86,4 @@ def test_a_few_bytes_do_not_become_a_great_list():
     with pytest.raises(FormatError, match="more than"):
         proctable.decode_numbers([[0, 0, 1 << 30]])
     with pytest.raises(FormatError, match="more than"):
-        proctable.decode_strings([["a", [[0, 1 << 23]]]] * 3)
+        proctable.decode_strings(["b", ["a", [[0, proctable.MAX_ENTRIES - 1]]]])

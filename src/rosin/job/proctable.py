@@ -85,8 +85,10 @@ def _runs(numbers: Any) -> list[tuple[int, int]]:
     return runs
 
 
-def decode_numbers(runs: list[Any]) -> list[int]:
-    """The numbers that a list of runs stands for; see :func:`encode_numbers`. Raises FormatError."""
+def decode_numbers(runs: list[Any], before: int = 0) -> list[int]:
+    """The numbers that a list of runs stands for; see :func:`encode_numbers`.
+
+    Raises FormatError, also when they and the *before* that a table has already are more than MAX_ENTRIES."""
     result: list[int] = []
     last = 0
     for run in runs:
@@ -96,7 +98,7 @@ def decode_numbers(runs: list[Any]) -> list[int]:
         delta, count, repeat = (*words, 0)[:3]
         if repeat < 0:
             raise FormatError(f"proctable: {run!r} is no run of numbers")
-        if len(result) + (abs(count) + 1) * (repeat + 1) > MAX_ENTRIES:
+        if before + len(result) + (abs(count) + 1) * (repeat + 1) > MAX_ENTRIES:
             raise FormatError(f"proctable: more than {MAX_ENTRIES} entries")
         for _ in range(repeat + 1):
             first = last + delta
@@ -151,8 +153,6 @@ def decode_strings(groups: list[Any]) -> list[str]:
         if not isinstance(group, list) or len(group) != 2 or not isinstance(group[0], str):
             raise FormatError(f"proctable: {group!r} is no group of strings")
         prefix, runs = group
-        numbers = decode_numbers(runs if isinstance(runs, list) else [runs])
+        numbers = decode_numbers(runs if isinstance(runs, list) else [runs], len(result))
         result += [prefix if number < 0 else f"{prefix}{number}" for number in numbers]
-        if len(result) > MAX_ENTRIES:
-            raise FormatError(f"proctable: more than {MAX_ENTRIES} entries")
     return result
