@@ -7,15 +7,12 @@ They are checked here, not at ingest, because they hold for updates of a job as 
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rosin.modules.job_manager.job import system_attribute
 from rosin.rfc import fsd
 from rosin.rfc.queue_policy import UNLIMITED
 from rosin.rfc.queues import QueueConfig
-
-if TYPE_CHECKING:
-    pass
 
 
 class Limits:
