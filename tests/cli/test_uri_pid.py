@@ -30,8 +30,12 @@ def test_of_a_broker_that_is_a_job_of_another(command, real_instance, tmp_path):
 
 def test_of_other_processes(command):
     def uri_of(env):
-        process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, env=env)
+        process = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env)
         try:
+            # While a program is on its way to its first instruction, its environment reads as empty.
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            assert process.stdout.read(1)
             return command("uri", f"pid:{process.pid}")
         finally:
             process.communicate()
