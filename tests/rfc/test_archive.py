@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosin.archive.create import chunks
+from rosin.archive.extents import chunks
 from rosin.errors import FormatError
 from rosin.rfc import archive
 from rosin.rfc.archive import JSON_NULL, Entry

@@ -6,9 +6,9 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
-from rosin.errors import FormatError
+from rosin.archive.extents import chunks, extents, read
 from rosin.rfc import archive
 from rosin.rfc.archive import Entry
 
@@ -37,17 +37,6 @@ def create(
         for below in _walk(directory, archive.clean_path(path)):
             found[below] = _entry(os.path.join(directory, below), below, store, chunksize, small_file)
     return list(found.values())
-
-
-def chunks(extents: Iterable[tuple[int, int]], chunksize: int) -> list[tuple[int, int]]:
-    """Cut the (offset, size) extents of a file that hold data into pieces of at most *chunksize* bytes."""
-    if chunksize < 1:
-        raise FormatError(f"archive: expected a chunk size above 0, got {chunksize}")
-    return [
-        (at, min(chunksize, start + size - at))
-        for start, size in extents
-        for at in range(start, start + size, chunksize)
-    ]
 
 
 def _walk(directory: str, path: str) -> Iterator[str]:
@@ -82,14 +71,13 @@ def _entry(
             return archive.directory(path, permissions, **_times(info))
         if not stat.S_ISREG(info.st_mode):
             raise _unsupported(full)
-        extents = _extents(fd, info.st_size)
-        if not extents:
+        parts = extents(fd, info.st_size)
+        if not parts:
             return archive.blobvec(path, info.st_size, [], permissions, **_times(info))
         if store is None or info.st_size <= small_file:
             return archive.file(path, _read(fd, 0, info.st_size, full), permissions, **_times(info))
         regions = [
-            (offset, size, store(_read(fd, offset, size, full)))
-            for offset, size in chunks(extents, chunksize)
+            (offset, size, store(_read(fd, offset, size, full))) for offset, size in chunks(parts, chunksize)
         ]
         return archive.blobvec(path, info.st_size, regions, permissions, **_times(info))
     finally:
@@ -104,29 +92,8 @@ def _unsupported(full: str) -> OSError:
     return OSError(errno.ENOTSUP, "is no file, directory or symbolic link", full)
 
 
-def _extents(fd: int, size: int) -> list[tuple[int, int]]:
-    """(offset, size) of the parts of a file that are no holes."""
-    extents = []
-    end = 0
-    while end < size:
-        try:
-            start = os.lseek(fd, end, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # nothing but a hole until the end
-                break
-            raise
-        end = min(os.lseek(fd, start, os.SEEK_HOLE), size)
-        extents.append((start, end - start))
-    return extents
-
-
 def _read(fd: int, offset: int, size: int, full: str) -> bytes:
-    parts = []
-    while size:
-        data = os.pread(fd, size, offset)
-        if not data:
-            raise OSError(errno.EIO, "became shorter while it was read", full)
-        parts.append(data)
-        offset += len(data)
-        size -= len(data)
-    return b"".join(parts)
+    data = read(fd, offset, size)
+    if len(data) < size:
+        raise OSError(errno.EIO, "became shorter while it was read", full)
+    return data

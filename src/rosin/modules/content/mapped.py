@@ -13,6 +13,8 @@ import os
 import stat
 from typing import Any
 
+from rosin.archive.extents import chunks, extents
+from rosin.archive.extents import read as read_part
 from rosin.rfc import blobref
 
 CHANGED = "mapped file content has changed"
@@ -36,11 +38,12 @@ class MappedFile:
         fd = _open(path)
         try:
             info = os.fstat(fd)
+            parts = extents(fd, info.st_size) if stat.S_ISREG(info.st_mode) else []
             pieces = {}
-            for offset, size in _pieces(fd, info.st_size, chunksize) if stat.S_ISREG(info.st_mode) else ():
+            for offset, size in chunks(parts, chunksize) if chunksize else parts:
                 if size > limit:
                     raise OSError(errno.EFBIG, f"{path}: piece of {size} bytes, the limit is {limit}")
-                data = _pread(fd, offset, size)
+                data = read_part(fd, offset, size)
                 if len(data) < size:
                     raise OSError(errno.EINVAL, f"{path}: became shorter while it was read")
                 pieces[blobref.digest(data, algo)] = (offset, size)
@@ -56,7 +59,7 @@ class MappedFile:
         try:
             fd = _open(self.path)
             try:
-                data = _pread(fd, offset, size)
+                data = read_part(fd, offset, size)
             finally:
                 os.close(fd)
         except OSError as error:
@@ -117,30 +120,3 @@ def _open(path: str) -> int:
         if error.errno == errno.ELOOP:
             raise OSError(errno.EINVAL, f"{path}: not suitable for mapping") from None
         raise OSError(error.errno, f"{path}: {error.strerror}") from None
-
-
-def _pieces(fd: int, size: int, chunksize: int) -> list[tuple[int, int]]:
-    """(offset, size) of the pieces of a file's data; holes are left out."""
-    pieces = []
-    end = 0
-    while end < size:
-        try:
-            start = os.lseek(fd, end, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # nothing but a hole until the end
-                break
-            raise
-        end = min(os.lseek(fd, start, os.SEEK_HOLE), size)
-        step = chunksize or end - start
-        pieces += [(offset, min(step, end - offset)) for offset in range(start, end, step)]
-    return pieces
-
-
-def _pread(fd: int, offset: int, size: int) -> bytes:
-    """Up to *size* bytes, fewer at the end of the file."""
-    parts = []
-    while size and (data := os.pread(fd, size, offset)):
-        parts.append(data)
-        offset += len(data)
-        size -= len(data)
-    return b"".join(parts)
