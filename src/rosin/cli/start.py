@@ -8,6 +8,19 @@ import gc
 import os
 import sys
 
+_WITH_VALUE = (
+    "-S",
+    "--setattr",
+    "-c",
+    "--config-path",
+    "--conf",
+    "-o",
+    "--broker-opts",
+    "-s",
+    "--test-size",
+    "--test-rundir",
+)
+
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """The command's options, a subset of flux-core's for one broker."""
@@ -48,6 +61,17 @@ def parser(prog: str) -> argparse.ArgumentParser:
     add("--test-rundir", metavar="PATH", help="directory of the socket; kept")
     add("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="initial program and its arguments")
     return result
+
+
+def _arguments(options: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
+    """Parse *argv*. The target is part of ``--recovery=TARGET``: a word after ``--recovery`` is COMMAND."""
+    rest, words = list(argv), []
+    while rest and rest[0].startswith("-") and rest[0] != "--":
+        word = rest.pop(0)
+        words.append("--recovery=" if word in ("-r", "--recovery") else word)
+        if word in _WITH_VALUE and rest:
+            words.append(rest.pop(0))
+    return options.parse_args(words + rest)
 
 
 def _attributes(pairs: list[str]) -> dict[str, str]:
@@ -92,7 +116,7 @@ def _assignment(text: str) -> dict[str, object]:
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     options = parser(prog)
-    args = options.parse_args(argv)
+    args = _arguments(options, argv)
     if args.broker_opts:
         import shlex
 
