@@ -61,6 +61,12 @@ def test_a_command_that_does_not_exist(rosin):
 
 def test_failures_to_submit(rosin):
     assert rosin("run", "--urgency=99", "true") == (1, "", "rosin-run: ERROR: urgency range is [0:31]\n")
+    assert rosin("submit", "--cc=x", "true") == (
+        1,
+        "",
+        "rosin-submit: ERROR: --cc=x: idset: unexpected 'x' at column 1\n",
+    )
+    assert rosin("submit", "--bcc=3-1", "true")[2].startswith("rosin-submit: ERROR: --bcc=3-1: idset: ")
     code, out, err = rosin("submit", "--cc=1-2", "-q", "foo", "true")
     assert (code, out) == (1, "")
     assert [line[:6] for line in err.splitlines()] == ["cc=1: ", "cc=2: "]

@@ -34,7 +34,10 @@ def copies(args: Namespace) -> list[int] | None:
         return None
     from rosin.rfc.idset import Idset
 
-    return list(Idset(text))
+    try:
+        return list(Idset(text))
+    except ValueError as exc:
+        raise ValueError(f"--{'cc' if args.cc else 'bcc'}={text}: {exc}") from None
 
 
 class Submission:
