@@ -3,6 +3,7 @@
 
 import errno
 import os
+import select
 import signal
 import socket
 
@@ -12,11 +13,14 @@ from rosin.constants import FLUX_RPC_STREAMING
 from rosin.handle import Flux
 from rosin.job import ptydata
 from rosin.job.proctable import decode, encode
+from rosin.process.spawn import spawn
 from rosin.rfc.message import Message
 from rosin.shell.info import JobInfo
 from rosin.shell.log import ShellLog
 from rosin.shell.proctable import Proctable
+from rosin.shell.pty import Pty
 from rosin.shell.service import ShellService
+from rosin.shell.terminus import Session, Terminus
 
 NAME = f"{os.getuid()}-shell-f1"
 
@@ -39,7 +43,17 @@ class FakeRPC:
         return self.value
 
 
+class FakeReactor:
+    def add_fd(self, fd, callback):
+        pass
+
+    def remove_fd(self, fd):
+        pass
+
+
 class FakeHandle:
+    reactor = FakeReactor()
+
     def __init__(self):
         self.asked = []
         self.responses = []
@@ -67,7 +81,7 @@ class FakeTask:
 
 
 @pytest.fixture
-def leader():
+def info():
     slot = {"type": "slot", "count": 4, "label": "task", "with": [{"type": "core", "count": 1}]}
     spec = {
         "version": 1,
@@ -76,7 +90,11 @@ def leader():
         "attributes": {"system": {"shell": {"options": {"taskmap": {"scheme": "cyclic"}}}}},
     }
     lite = [{"rank": "0-1", "children": {"core": "0-1"}}]
-    info = JobInfo(1, spec, {"version": 1, "execution": {"R_lite": lite, "nslots": 4}}, 0)
+    return JobInfo(1, spec, {"version": 1, "execution": {"R_lite": lite, "nslots": 4}}, 0)
+
+
+@pytest.fixture
+def leader(info):
     handle = FakeHandle()
     service = ShellService(handle, NAME)
     table = Proctable(handle, info, ShellLog(), [FakeTask(0, 10), FakeTask(2, 11)], service)
@@ -84,10 +102,14 @@ def leader():
     return table
 
 
-def ask(table):
-    msg = Message.request(f"{NAME}.proctable", None, matchtag=1)
+def request(method):
+    msg = Message.request(f"{NAME}.{method}", None, matchtag=1)
     msg.rolemask, msg.userid, msg.route = 1, os.getuid(), [b"client"]
-    table.handle.request(msg)
+    return msg
+
+
+def ask(table):
+    table.handle.request(request("proctable"))
 
 
 def test_the_leader_asks_the_other_shells(leader):
@@ -154,6 +176,33 @@ def test_bytes_in_messages():
     for message in ({}, {"data": 1}, {"data": "x", "encoding": "hex"}, {"data": "!", "encoding": "base64"}):
         with pytest.raises(ValueError, match=r"."):
             ptydata.decode(message)
+
+
+def test_a_program_that_has_let_go_of_its_terminal_gets_signals():
+    pty = Pty(FakeHandle(), capture=True, wait=False)
+    end = pty.follower
+    command = ["sh", "-c", "trap '' HUP; exec sleep 1000 < /dev/null > /dev/null 2>&1"]
+    child = spawn(command, env=dict(os.environ), stdin=end, stdout=end, stderr=end, terminal=True)
+    try:
+        pty.started(child.pid)
+        while not pty.closed:
+            select.select([pty.leader], [], [])
+            pty._readable(0)
+        pty.kill(signal.SIGTERM)
+        assert select.select([child.pidfd], [], [], 30)[0]
+    finally:
+        child.kill(signal.SIGKILL)
+        child.wait()
+
+
+def test_who_waits_for_the_end_of_all_terminals_is_told_when_the_shell_ends(info):
+    handle = FakeHandle()
+    terminus = Terminus(handle, info, ShellService(handle, NAME))
+    terminus._add(0, Session("one", Pty(handle, capture=False, wait=True)))
+    handle.request(request("terminus.kill-server"))
+    assert handle.responses == []
+    terminus.close()
+    assert handle.responses == [None]
 
 
 @pytest.fixture

@@ -102,13 +102,15 @@ class Pty:
         self._check()
 
     def kill(self, signum: int) -> None:
-        """Signal the terminal's foreground process group, and the process if that is another."""
-        with contextlib.suppress(OSError):  # there may be none
-            group = os.tcgetpgrp(self.leader)
+        """Signal the terminal's foreground process group, and the process's own if that is another."""
+        groups = {self.pid} if self.status is None else set()
+        if not self.closed:
+            with contextlib.suppress(OSError):  # there may be none
+                groups.add(os.tcgetpgrp(self.leader))
+        for group in groups:
             if group > 1:
-                os.killpg(group, signum)
-            if group != self.pid and self.status is None and self.pid > 0:
-                os.killpg(self.pid, signum)
+                with contextlib.suppress(OSError):  # it has just ended
+                    os.killpg(group, signum)
 
     def pause(self, paused: bool) -> None:
         """Stop or go on reading what is captured."""

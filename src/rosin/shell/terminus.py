@@ -140,11 +140,15 @@ class Terminus:
         del self._service.methods[f"terminus.{number}"]
         if self.sessions:
             return
+        self._answer_kills()
+        if self.on_empty is not None:
+            self.on_empty()
+
+    def _answer_kills(self) -> None:
+        """Tell who asked for the end of all sessions."""
         waits, self._kill_waits = self._kill_waits, []
         for msg in waits:
             self._h.respond(msg)
-        if self.on_empty is not None:
-            self.on_empty()
 
     def signalled(self, signum: int) -> None:
         """The job got a signal: after most of them it need not wait for clients."""
@@ -157,6 +161,7 @@ class Terminus:
         for session in self.sessions.values():
             session.pty.close()
         self.sessions.clear()
+        self._answer_kills()
 
     # --- requests
 
