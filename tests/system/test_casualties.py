@@ -140,14 +140,18 @@ def test_what_was_run_on_a_broker_ends_with_it(instance: RealInstance, h: Flux) 
 
 
 def test_the_initial_program_ends_with_its_broker(tmp_path: Path) -> None:
-    """Also one that ignores SIGTERM and waits for something else than its standard input."""
+    """Also one that ignores SIGTERM and waits for something else than its standard input.
+
+    When the broker has answered it, it has left it in the zygote's care.
+    """
     ready = tmp_path / "ready"
     os.mkfifo(ready)
     mark = f"{MARK}={tmp_path}"
-    script = f"trap '' TERM HUP; sleep 1000 & echo >{ready}; while :; do wait; done"
+    ask = f"{sys.executable} -m rosin getattr rank"
+    script = f"trap '' TERM HUP; sleep 1000 & {ask} >{ready}; while :; do wait; done"
     command = [sys.executable, "-m", "rosin", "start", "sh", "-c", script]
     broker = subprocess.Popen(command, env={**os.environ, MARK: str(tmp_path)})
-    ready.read_text()
+    assert ready.read_text() == "0\n"
     broker.kill()
     broker.wait()
     assert not wait_until_gone(mark)
