@@ -12,10 +12,11 @@ import contextlib
 import os
 import signal
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from rosin.process.pump import CHUNK, Pump, Sink
-from rosin.process.rexec.credit import Credit
+from rosin.process.pump import CHUNK, Pump
+from rosin.process.rexec.inputs import Inputs
 from rosin.process.spawn import Child, output_pipe, spawn
 
 if TYPE_CHECKING:
@@ -60,8 +61,7 @@ class Process:
         self.closed = False
         self.last_stand = False  # whether what is left in the process group is killed at the end
         self.outputs: dict[str, Pump] = {}
-        self.inputs: dict[str, Sink] = {}
-        self.credits: dict[str, Credit] = {}
+        self.inputs = Inputs(loop, lambda: observer.credit(self))
         self._loop = loop
         self._observer = observer
         self._collected = collected
@@ -156,7 +156,7 @@ class Process:
             reader, writer = os.pipe()
             self._theirs.append(reader)
             fds[0] = reader
-            self._input("stdin", writer)
+            self.inputs.add("stdin", writer, self.command.bufsize("stdin"))
         else:
             fds[0] = self._devnull()
         for number, stream in ((1, "stdout"), (2, "stderr")):
@@ -179,16 +179,12 @@ class Process:
         chunk = LINES_CHUNK if self.command.line_by_line(stream) else CHUNK
         self.outputs[stream] = Pump(fd, line=self.command.line_buffered(stream), chunk=chunk)
 
-    def _input(self, stream: str, fd: int) -> None:
-        self.inputs[stream] = Sink(fd)
-        self.credits[stream] = Credit(self.command.bufsize(stream))
-
     def _channel(self, name: str, env: dict[str, str]) -> int:
         """An auxiliary channel: a socket pair whose far end's number is in the environment."""
         ours, theirs = socket.socketpair()
         fd = ours.detach()
         self._output(name, fd)
-        self._input(name, os.dup(fd))
+        self.inputs.add(name, os.dup(fd), self.command.bufsize(name), partial(self._end_channel, name))
         far = theirs.detach()
         self._theirs.append(far)
         env[name] = str(far)
@@ -272,8 +268,7 @@ class Process:
 
     def _exited(self, status: int) -> None:
         self.status = status
-        for stream in self.inputs:
-            self.close_input(stream)
+        self.inputs.close_all()
         self._observer.exited(self)
         self._check_closed()
 
@@ -290,11 +285,7 @@ class Process:
             if pump.fd >= 0:
                 self._loop.remove_reader(pump.fd)
                 pump.close()
-        for sink in self.inputs.values():
-            if sink.fd >= 0:
-                self._loop.remove_writer(sink.fd)
-                os.close(sink.fd)
-                sink.fd = -1
+        self.inputs.release()
         if self._child is not None:
             if self.last_stand:
                 self._kill_child(self._child, signal.SIGKILL)
@@ -348,45 +339,16 @@ class Process:
     # -- input ------------------------------------------------------------------------------------
 
     def write(self, stream: str, data: bytes) -> None:
-        """Queue input. Raises OSError (ENOSPC) if the client sent more than it had credit for.
+        """Queue input, which a process that has exited gets no more; see :meth:`Inputs.write`."""
+        if self.status is None:
+            self.inputs.write(stream, data)
 
-        Unknown streams and input after the end are dropped (RFC 42).
-        """
-        sink = self.inputs.get(stream)
-        if sink is None or sink.closed or self.status is not None:
-            return
-        self.credits[stream].received(len(data))
-        sink.write(data)
-        self._account(stream)
-
-    def close_input(self, stream: str) -> None:
-        """End an input stream once everything queued is written."""
-        sink = self.inputs.get(stream)
-        if sink is not None and not sink.closed:
-            fd = sink.fd
-            sink.close()
-            self._check_input(stream, fd)
-
-    def _check_input(self, stream: str, fd: int) -> None:
-        sink = self.inputs[stream]
-        if sink.closed or not sink.wants_write:
-            self._loop.remove_writer(fd)
-        if sink.closed and stream in self.outputs and self.outputs[stream].fd >= 0:
-            # A channel is one socket for both directions; only its writing side ends here.
-            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.outputs[stream].fd)) as sock:
+    def _end_channel(self, stream: str) -> None:
+        """A channel is one socket for both directions; only its writing side ends here."""
+        fd = self.outputs[stream].fd
+        if fd >= 0:
+            with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as sock:
                 sock.shutdown(socket.SHUT_WR)
-
-    def _on_writable(self, stream: str, fd: int) -> None:
-        self.inputs[stream].on_writable()
-        self._check_input(stream, fd)
-        self._account(stream)
-
-    def _account(self, stream: str) -> None:
-        sink = self.inputs[stream]
-        if sink.wants_write:
-            self._loop.add_writer(sink.fd, self._on_writable, stream, sink.fd)
-        self.credits[stream].drained(sink.pending)
-        self._observer.credit(self)
 
 
 def _target_argv(cmdline: list[str]) -> list[str]:

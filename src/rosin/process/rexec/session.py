@@ -116,13 +116,13 @@ class Session:
             self.server.failed(self)
             return
         if eof:
-            self.process.close_input(stream)
+            self.process.inputs.close(stream)
 
     def send_credit(self) -> None:
         """Announce what the process has taken in."""
         if self.listener is None or not self.flags & SUBPROCESS_REXEC_WRITE_CREDIT:
             return
-        granted = {stream: credit.grant() for stream, credit in self.process.credits.items()}
+        granted = {stream: credit.grant() for stream, credit in self.process.inputs.credits.items()}
         channels = {stream: count for stream, count in granted.items() if count}
         if channels:
             self._send({"type": "add-credit", "channels": channels})
