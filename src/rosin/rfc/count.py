@@ -12,11 +12,12 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.rfc.idset import Idset, decode_ranges, mask_of_ranges
 from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rosin.rfc.idset import Idset
 
 #: Largest number in a count. (flux-core reads counts into a C int.)
 MAX_COUNT = 2**31 - 1
@@ -52,7 +53,11 @@ class Count:
     @property
     def ids(self) -> Idset | None:
         """The set of a count that was written as an idset with holes, else None."""
-        return None if self.ranges is None else Idset.from_mask(mask_of_ranges(self.ranges))
+        if self.ranges is None:
+            return None
+        from rosin.rfc.idset import Idset, mask_of_ranges
+
+        return Idset.from_mask(mask_of_ranges(self.ranges))
 
     def values(self) -> Iterator[int]:
         """Iterate over the acceptable counts, up to :data:`MAX_COUNT` where there is no ``max``."""
@@ -161,6 +166,8 @@ def parse_string(text: str) -> Count:
     """Decode an idset or a range string, in brackets or not. Raises FormatError."""
     body = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if "," in body:
+        from rosin.rfc.idset_text import decode_ranges  # few counts need it, and every command would pay
+
         try:
             ranges = _apart(decode_ranges(body))
         except FormatError:
