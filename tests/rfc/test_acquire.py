@@ -122,7 +122,7 @@ def test_round_trip(change):
         ({"shink": "6"}, "^acquire: expected one or more of up"),
         ({"up": 1}, "^acquire: up: expected an idset, got 1"),
         ({"up": "x"}, "^acquire: up: idset: unexpected 'x' at column 1"),
-        ({"down": "0-1048576"}, "^acquire: down: rank 1048576 is above the limit"),
+        ({"down": "0-1048576"}, "^acquire: down: idset: id at column 3 is above the limit"),
         ({"property-add": []}, "^acquire: property-add: expected an object, got an array"),
         ({"property-add": {"a b&": "1"}}, "^acquire: property-add: invalid character '&'"),
         ({"property-remove": {"a": 1}}, "^acquire: property-remove.a: expected an idset, got 1"),

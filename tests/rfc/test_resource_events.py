@@ -136,7 +136,7 @@ def test_the_journal_adds_up():
         (event("undrain", idset="0", nodelist="a", overwrite=-1), "undrain: overwrite: expected 0, 1 or 2"),
         (event("online"), "online: missing field 'idset'"),
         (event("offline", idset=1), "offline: field 'idset': expected a string"),
-        (event("torpid", idset="0-1048576"), "torpid: idset: rank 1048576 is above the limit"),
+        (event("torpid", idset="0-1048576"), "torpid: idset: idset: id at column 3 is above the limit"),
         ({"timestamp": 1.0, "name": "lively"}, "lively: missing field 'idset'"),
         (event("truncate"), "truncate: expected no context"),
     ],

@@ -8,7 +8,7 @@ The first response tells the resources and which ranks are up; each one after th
 from __future__ import annotations
 
 from rosin.errors import FormatError
-from rosin.rfc.idset import Idset, decode_ranges
+from rosin.rfc.idset import Idset
 from rosin.rfc.payload import describe
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.rset_format import MAX_RANKS, check_property
@@ -191,10 +191,7 @@ def _ranks(value: Any, key: str) -> Idset:
     if type(value) is not str:
         raise FormatError(f"acquire: {key}: expected an idset, got {describe(value)}")
     try:
-        ranges = decode_ranges(value)
-        if ranges and ranges[-1][1] >= MAX_RANKS:
-            raise FormatError(f"rank {ranges[-1][1]} is above the limit of {MAX_RANKS - 1}")
-        return Idset(value)
+        return Idset.decode(value, limit=MAX_RANKS)
     except FormatError as error:
         raise FormatError(f"acquire: {key}: {error}") from None
 

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 from rosin.errors import FormatError
 from rosin.rfc import eventlog
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset, decode_ranges
+from rosin.rfc.idset import Idset
 from rosin.rfc.payload import describe, field
 from rosin.rfc.rset_format import MAX_RANKS
 from rosin.rfc.states import check_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+    from typing import TypeVar
 
     from rosin.rfc.states import ContextTable
+
+    T = TypeVar("T")
 
 #: Keys of the log and of the inventory in the KVS.
 KEY, R_KEY = "resource.eventlog", "resource.R"
@@ -79,9 +82,9 @@ def validate(obj: Any) -> dict[str, Any]:
 def _check_values(name: str, context: dict[str, Any]) -> None:
     for key in _IDSETS:
         if key in EVENTS[name][0]:
-            _checked(key, Idset, context[key])
+            _checked(key, _ranks, context[key])
     if "nodelist" in EVENTS[name][0]:
-        hosts = _checked("nodelist", Hostlist, context["nodelist"])
+        hosts: Hostlist = _checked("nodelist", Hostlist, context["nodelist"])
         ranks = Idset(context["idset" if "idset" in context else "ranks"])
         if name == "restart" and len(hosts) != len(ranks):
             raise FormatError(f"nodelist: {len(hosts)} hosts for {len(ranks)} ranks")
@@ -94,13 +97,13 @@ def _check_values(name: str, context: dict[str, Any]) -> None:
         raise FormatError(f"overwrite: expected 0, 1 or 2, got {describe(context['overwrite'])}")
 
 
-def _checked(key: str, kind: Any, text: str) -> Any:
+def _ranks(text: str) -> Idset:
+    return Idset.decode(text, limit=MAX_RANKS)
+
+
+def _checked(key: str, decode: Callable[[str], T], text: str) -> T:
     try:
-        if kind is Idset:
-            ranges = decode_ranges(text)
-            if ranges and ranges[-1][1] >= MAX_RANKS:
-                raise FormatError(f"rank {ranges[-1][1]} is above the limit of {MAX_RANKS - 1}")
-        return kind(text)
+        return decode(text)
     except FormatError as error:
         raise FormatError(f"{key}: {error}") from None
 

@@ -199,11 +199,9 @@ class _Reader:
             raise FormatError(f"{place}: {describe(extra)} has no place here: expected ranks and topo")
         text = _typed(entry["ranks"], str, f"{place}.ranks")
         try:
-            ranges = decode_ranges(text)
+            ranges = decode_ranges(text, MAX_RANKS)
         except FormatError as error:
             raise FormatError(f"{place}.ranks: {error}") from None
-        if ranges and ranges[-1][1] >= MAX_RANKS:
-            raise FormatError(f"{place}.ranks: rank {ranges[-1][1]} is above the limit of {MAX_RANKS - 1}")
         domain = self.domain(entry["topo"], f"{place}.topo", 0)
         for low, high in ranges:
             for rank in range(low, high + 1):
@@ -237,10 +235,7 @@ class _Reader:
         text = _typed(value, str, place)
         if text not in self.known:
             try:
-                ranges = decode_ranges(text)
-                if ranges and ranges[-1][1] >= MAX_CHILDREN:
-                    raise FormatError(f"id {ranges[-1][1]} is above the limit of {MAX_CHILDREN - 1}")
-                self.known[text] = Idset(text)
+                self.known[text] = Idset.decode(text, limit=MAX_CHILDREN)
             except FormatError as error:
                 raise FormatError(f"{place}: {error}") from None
         return self.known[text]
