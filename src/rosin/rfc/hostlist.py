@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Ordered lists of host names as text (RFC 29): ``node[0-3,7]-ib,login1``.
 
-A :class:`Hostlist` keeps runs such as ``node[0-1048575]`` as one entry and expands a name only when it is
+A :class:`Hostlist` keeps runs such as ``node[0-1048575]`` as one run and expands a name only when it is
 asked for. Order and repetition mean something: nothing is sorted or made unique unless asked.
 
 Where flux-core and the RFC differ:
@@ -21,20 +21,12 @@ Where flux-core and the RFC differ:
 from __future__ import annotations
 
 from itertools import accumulate, chain
-from operator import itemgetter
+from operator import sub
 
 from rosin.errors import FormatError
-from rosin.rfc.hostlist_text import (
-    MAX_HOSTS,
-    MAX_NAME,
-    MAX_RANGE,
-    MAX_SUFFIXED,
-    add_names,
-    encode,
-    parse,
-    push,
-    split,
-)
+from rosin.rfc.hostlist_encode import encode
+from rosin.rfc.hostlist_runs import Runs, split
+from rosin.rfc.hostlist_text import MAX_HOSTS, MAX_NAME, MAX_RANGE, MAX_SUFFIXED, add_names, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,14 +35,12 @@ if TYPE_CHECKING:
 
     from rosin.rfc.hostlist_index import Index
     from rosin.rfc.hostlist_sets import Files
-    from rosin.rfc.hostlist_text import Entry
 
 
 __all__ = ["MAX_HOSTS", "MAX_NAME", "MAX_RANGE", "MAX_SUFFIXED", "Hostlist"]
 
-_LOW, _HIGH = itemgetter(1), itemgetter(2)
 _PORTION = 4096  # names that are made at a time
-_SCAN_LIMIT = 64  # more entries than this are searched through an index, if searched twice
+_SCAN_LIMIT = 64  # more runs than this are searched through an index, if searched twice
 
 
 class Hostlist:
@@ -59,24 +49,24 @@ class Hostlist:
     ``Hostlist("node[0-3]")``, or any iterable of hostlist texts. FormatError names the column of a fault.
     """
 
-    __slots__ = ("_count", "_entries", "_index", "_searched", "_starts")
+    __slots__ = ("_count", "_index", "_more", "_runs", "_searched")
 
     def __init__(self, hosts: str | Iterable[str] | Hostlist = "") -> None:
-        self._entries: list[Entry] = []  # rosin.rfc.hostlist_text
+        self._runs = Runs()
         self._count = 0
-        self._starts: list[int] | None = None
+        self._more: list[int] | None = None  # hosts before each run, above one for each
         self._index: Index | None = None
         self._searched = False
         if isinstance(hosts, str):
             if hosts:
-                parse(self._entries, hosts, False)
+                parse(self._runs, hosts, False)
                 self._recount()
         elif isinstance(hosts, Hostlist):
-            self._entries, self._count = hosts._entries.copy(), hosts._count
+            self._runs, self._count = hosts._runs.part(0, len(hosts._runs)), hosts._count
         else:
             for text in hosts:
-                parse(self._entries, text, False)
-                if len(self._entries) > MAX_HOSTS:
+                parse(self._runs, text, False)
+                if len(self._runs) > MAX_HOSTS:
                     break
             self._recount()
 
@@ -84,7 +74,7 @@ class Hostlist:
     def decode(text: str, *, inherit_width: bool = False) -> Hostlist:
         """Decode RFC 29 text; ``inherit_width``: the first id's leading zeros apply to its whole group."""
         new = Hostlist()
-        parse(new._entries, text, inherit_width)
+        parse(new._runs, text, inherit_width)
         new._recount()
         return new
 
@@ -92,13 +82,13 @@ class Hostlist:
     def from_names(names: Iterable[str]) -> Hostlist:
         """Make a list of plain names, which are not parsed: brackets and commas are not expected."""
         new = Hostlist()
-        add_names(new._entries, names)
+        add_names(new._runs, names)
         new._recount()
         return new
 
     def encode(self) -> str:
         """Return RFC 29 text with adjacent hosts of one prefix joined in brackets."""
-        return encode(self._entries)
+        return encode(self._runs)
 
     def append(self, *hosts: str | Iterable[str] | Hostlist) -> int:
         """Append hosts; returns how many. On FormatError the list is unchanged."""
@@ -107,10 +97,7 @@ class Hostlist:
         if self._count + added > MAX_HOSTS:
             raise FormatError(f"hostlist: more than {MAX_HOSTS} hosts")
         for other in others:
-            entries = other._entries.copy() if other is self else other._entries
-            if entries:
-                push(self._entries, *entries[0])
-                self._entries += entries[1:]
+            self._runs.append(other._runs)
         self._changed(self._count + added)
         return added
 
@@ -119,26 +106,41 @@ class Hostlist:
     def find(self, host: str) -> int:
         """Return the position of the first ``host``, or -1. ``foo1`` and ``foo01`` are two hosts."""
         if self._index is None:
-            if len(self._entries) <= _SCAN_LIMIT or not self._searched:
+            if len(self._runs) <= _SCAN_LIMIT or not self._searched:
                 self._searched = True
                 return self._scan(host)
             from rosin.rfc.hostlist_index import Index
 
-            self._index = Index(self._entries)
+            self._index = Index(self._runs)
         return self._index.find(host)
 
     def _scan(self, host: str) -> int:
         prefix, number, length = split(host)
+        digits = len(str(number))
+        if self._count == len(self._runs):
+            return self._scan_names(prefix, number, length)
         start = 0
-        for name, low, high, width in self._entries:
-            if (
-                low <= number <= high
-                and name == prefix
-                and (low < 0 or max(width, len(str(number))) == length)
-            ):
+        for name, low, high, width in self._runs:
+            if low <= number <= high and name == prefix and max(width, digits) == length:
                 return start + number - low
             start += high - low + 1
         return -1
+
+    def _scan_names(self, prefix: str, number: int, length: int) -> int:
+        """Find a host among runs of one host each."""
+        runs, at = self._runs, -1
+        column: list[Any] = runs.lows
+        wanted: Any = number
+        if number < 0:
+            column, wanted = runs.prefixes, prefix
+        digits = len(str(number))
+        try:
+            while True:
+                at = column.index(wanted, at + 1)
+                if runs.prefixes[at] == prefix and max(runs.widths[at], digits) == length:
+                    return at
+        except ValueError:
+            return -1
 
     def index(self, hosts: str | Iterable[str] | Hostlist, ignore_nomatch: bool = False) -> list[int]:
         """Return the position of each of ``hosts``; FileNotFoundError if one is missing and not ignored."""
@@ -155,19 +157,25 @@ class Hostlist:
         at = position + self._count if position < 0 else position
         if not 0 <= at < self._count:
             raise IndexError("Hostlist index out of range")
-        slot, start = self._slot(at) if len(self._entries) > 1 else (0, 0)
-        prefix, low, _, width = self._entries[slot]
+        slot, start = self._slot(at)
+        runs = self._runs
+        prefix, low, width = runs.prefixes[slot], runs.lows[slot], runs.widths[slot]
         return prefix if low < 0 else f"{prefix}{low + at - start:0{width}d}"
 
     def _slot(self, at: int) -> tuple[int, int]:
-        """Return which entry holds a position, and the position of its first host."""
-        if self._starts is None:
-            sizes = [high - low + 1 for _, low, high, _ in self._entries]
-            self._starts = list(accumulate(sizes, initial=0))
+        """Return which run holds a position, and the position of its first host."""
+        runs = self._runs
+        if self._count == len(runs):
+            return at, at
+        if len(runs) == 1:
+            return 0, 0
+        if self._more is None:
+            self._more = list(accumulate(map(sub, runs.highs, runs.lows), initial=0))
         from bisect import bisect_right
 
-        slot = bisect_right(self._starts, at) - 1
-        return slot, self._starts[slot]
+        more = self._more
+        slot = bisect_right(range(len(runs)), at, key=lambda slot: slot + more[slot]) - 1
+        return slot, slot + more[slot]
 
     def __getitem__(self, key: int | slice | Iterable[int]) -> Any:
         """Return the host at an integer, or a Hostlist for a slice or several positions."""
@@ -185,17 +193,13 @@ class Hostlist:
         if start < stop:
             first, first_start = self._slot(start)
             last, last_start = self._slot(stop - 1)
-            entries = self._entries[first : last + 1]
-            prefix, low, high, width = entries[-1]
-            if low >= 0:
-                entries[-1] = (prefix, low, low + stop - 1 - last_start, width)
-            prefix, low, high, width = entries[0]
-            if low >= 0:
-                low += start - first_start
-                entries[0] = (prefix, low, high if len(entries) > 1 else entries[0][2], width)
-                if len(str(low)) >= width:  # the canonical form of what is left of 08-12
-                    entries[0] = (prefix, low, entries[0][2], 0)
-            new._entries = entries
+            runs = new._runs = self._runs.part(first, last + 1)
+            if runs.lows[-1] >= 0:
+                runs.highs[-1] = runs.lows[-1] + stop - 1 - last_start
+            if runs.lows[0] >= 0:
+                runs.lows[0] += start - first_start
+                if len(str(runs.lows[0])) >= runs.widths[0]:  # the canonical form of what is left of 08-12
+                    runs.widths[0] = 0
             new._changed(stop - start)
         return new
 
@@ -210,7 +214,7 @@ class Hostlist:
             if mine.arrange(True) or theirs.arrange(True):
                 self._delete_names(gone)
             else:
-                self._replace(_without(self._entries, theirs))
+                self._replace(_without(self._runs, theirs))
         return before - self._count
 
     def _delete_names(self, gone: Hostlist) -> None:
@@ -225,19 +229,19 @@ class Hostlist:
                 wanted[name] = left - 1
             else:
                 kept.append(name)
-        entries: list[Entry] = []
-        add_names(entries, kept)
-        self._replace(entries)
+        runs = Runs()
+        add_names(runs, kept)
+        self._replace(runs)
 
     def sort(self) -> None:
         """Sort by prefix, then by the length of the number, then by the number."""
         files = self._files()
         files.arrange(False)
-        self._replace(files.entries())
+        self._replace(files.runs())
 
     def uniq(self) -> None:
         """Sort, and keep one of each host."""
-        self._replace(self._unique().entries())
+        self._replace(self._unique().runs())
 
     # -- set algebra --------------------------------------------------------------------------------
 
@@ -261,7 +265,7 @@ class Hostlist:
         new = self.copy()
         for other in others:
             gone = Hostlist(other)._unique()
-            new._replace(_without(new._entries, gone))
+            new._replace(_without(new._runs, gone))
         return new
 
     def _combined(self, others: Iterable[str | Iterable[str] | Hostlist], least: int, most: int) -> Hostlist:
@@ -271,13 +275,13 @@ class Hostlist:
         for other in others:
             files = combine(files, Hostlist(other)._unique(), least, most)
         new = Hostlist()
-        new._replace(files.entries())
+        new._replace(files.runs())
         return new
 
     def _files(self) -> Files:
         from rosin.rfc.hostlist_sets import Files
 
-        return Files(self._entries)
+        return Files(self._runs)
 
     def _unique(self) -> Files:
         files = self._files()
@@ -299,9 +303,12 @@ class Hostlist:
         return list(self)
 
     def __iter__(self) -> Iterator[str]:
-        if len(self._entries) == 1:
-            return iter(_names(self._entries[0]))
-        return chain.from_iterable(map(_names, self._entries))
+        runs = self._runs
+        if len(runs) == 1:
+            return iter(_names(runs.prefixes[0], runs.lows[0], runs.highs[0], runs.widths[0]))
+        if self._count > len(runs) or any(runs.widths):
+            return chain.from_iterable(map(_names, runs.prefixes, runs.lows, runs.highs, runs.widths))
+        return map("{}{}".format, runs.prefixes, runs.lows)
 
     def __contains__(self, host: object) -> bool:
         return isinstance(host, str) and self.find(host) >= 0
@@ -313,8 +320,7 @@ class Hostlist:
         return self._count > 0
 
     def __eq__(self, other: object) -> bool:
-        # Adjacent hosts always share an entry, so equal lists have equal entries.
-        return self._entries == other._entries if isinstance(other, Hostlist) else NotImplemented
+        return self._runs == other._runs if isinstance(other, Hostlist) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -325,40 +331,35 @@ class Hostlist:
         return f"Hostlist({self.encode()!r})"
 
     def _recount(self) -> None:
-        """Count the hosts after entries were added."""
-        entries = self._entries
-        if len(entries) == 1:
-            self._changed(entries[0][2] - entries[0][1] + 1)
-            return
-        count = len(entries) + sum(map(_HIGH, entries)) - sum(map(_LOW, entries))
+        """Count the hosts after runs were added."""
+        count = self._runs.count()
         if count > MAX_HOSTS:
             raise FormatError(f"hostlist: more than {MAX_HOSTS} hosts")
         self._changed(count)
 
-    def _replace(self, entries: list[Entry]) -> None:
-        self._entries = entries
+    def _replace(self, runs: Runs) -> None:
+        self._runs = runs
         self._recount()
 
     def _changed(self, count: int) -> None:
         self._count = count
-        self._starts = self._index = None
+        self._more = self._index = None
         self._searched = False
 
 
-def _without(entries: list[Entry], gone: Files) -> list[Entry]:
+def _without(runs: Runs, gone: Files) -> Runs:
     from rosin.rfc.hostlist_sets import without
 
-    return without(entries, gone)
+    return without(runs, gone)
 
 
-def _names(entry: Entry) -> Iterable[str]:
-    prefix, low, high, width = entry
+def _names(prefix: str, low: int, high: int, width: int) -> Iterable[str]:
     if low == high:
         return (prefix if low < 0 else f"{prefix}{low:0{width}d}" if width else f"{prefix}{low}",)
     if high - low >= _PORTION:
         parts = range(low, high + 1, _PORTION)
         return chain.from_iterable(
-            _names((prefix, part, min(part + _PORTION - 1, high), width)) for part in parts
+            _names(prefix, part, min(part + _PORTION - 1, high), width) for part in parts
         )
     if width:
         return [f"{prefix}{number:0{width}d}" for number in range(low, high + 1)]

@@ -7,24 +7,22 @@ from bisect import bisect_right
 from heapq import heappop, heappush
 from itertools import pairwise
 
-from rosin.rfc.hostlist_text import split
+from rosin.rfc.hostlist_runs import split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rosin.rfc.hostlist_text import Entry
+    from rosin.rfc.hostlist_runs import Runs
 
     # Low ends, high ends and what to add to a number to get its position.
     Segments = tuple[list[int], list[int], list[int]]
 
 
 class Index:
-    """Looks up positions in ``entries``, which must not change."""
+    """Looks up positions in ``runs``, which must not change."""
 
     __slots__ = ("_names", "_segments", "_singles")
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, runs: Runs) -> None:
         self._names: dict[str, int] = {}
         self._singles: dict[tuple[str, int], dict[int, int]] = {}
         self._segments: dict[tuple[str, int], Segments] = {}
@@ -32,7 +30,7 @@ class Index:
         start = 0
         key = ("", -1)
         singles: dict[int, int] = {}
-        for prefix, low, high, width in entries:
+        for prefix, low, high, width in runs:
             if low < 0:
                 self._names.setdefault(prefix, start)
             elif low == high:

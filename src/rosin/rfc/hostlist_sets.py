@@ -9,16 +9,14 @@ ascending ranges that do not overlap are merged and compared as sorted lists of 
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from operator import lt
 
-from rosin.rfc.hostlist_text import extend, push
+from rosin.rfc.hostlist_runs import NAME, Runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from rosin.rfc.hostlist_text import Entry
+    from collections.abc import Sequence
 
     #: Names without a number and how often they come; low and high ends of ranges by prefix and width.
     Ends = tuple[list[int], list[int]]
@@ -35,12 +33,17 @@ class Files:
 
     __slots__ = ("names", "ranges")
 
-    def __init__(self, entries: Iterable[Entry] = ()) -> None:
+    def __init__(self, runs: Runs | None = None) -> None:
         self.names: dict[str, int] = {}
         self.ranges: dict[str, dict[int, Ends]] = {}
         last_prefix, last_width = None, -1
         ends: Ends = ([], [])
-        for prefix, low, high, width in entries:
+        if runs is None:
+            return
+        if runs.alike() and not any(runs.widths):
+            self.ranges[runs.prefixes[0]] = {0: (runs.lows, runs.highs)}
+            return
+        for prefix, low, high, width in runs:
             if low < 0:
                 self.names[prefix] = self.names.get(prefix, 0) + 1
                 continue
@@ -75,11 +78,12 @@ class Files:
                 repeated = repeated or again
         return repeated
 
-    def entries(self) -> list[Entry]:
+    def runs(self) -> Runs:
         """The hosts of arranged files, sorted by prefix, by digits of the number and by the number."""
-        out: list[Entry] = []
+        out = Runs()
         for prefix in sorted(self.names.keys() | self.ranges.keys()):
-            out.extend(repeat((prefix, -1, -1, 0), self.names.get(prefix, 0)))
+            again = self.names.get(prefix, 0)
+            out.extend([prefix] * again, [-1] * again, [-1] * again, bytes((NAME,)) * again)
             files = self.ranges.get(prefix)
             if files:
                 _by_length(out, prefix, files)
@@ -110,18 +114,17 @@ def combine(one: Files, other: Files, least: int, most: int) -> Files:
     return result
 
 
-def without(entries: Iterable[Entry], gone: Files) -> list[Entry]:
+def without(runs: Runs, gone: Files) -> Runs:
     """Return the hosts in their order without any that is in the arranged, unique ``gone``."""
-    out: list[Entry] = []
-    for entry in entries:
-        prefix, low, high, width = entry
+    out = Runs()
+    for prefix, low, high, width in runs:
         if low < 0:
             if prefix not in gone.names:
-                out.append(entry)
+                out.push(prefix, low, high, width)
             continue
         files = gone.ranges.get(prefix)
         if files is None:
-            push(out, prefix, low, high, width)
+            out.push(prefix, low, high, width)
         elif width and high >= 10 ** (width - 1):
             border = 10 ** (width - 1)
             _cut(out, prefix, low, border - 1, width, files.get(width))
@@ -131,18 +134,18 @@ def without(entries: Iterable[Entry], gone: Files) -> list[Entry]:
     return out
 
 
-def _cut(out: list[Entry], prefix: str, low: int, high: int, width: int, gone: Ends | None) -> None:
+def _cut(out: Runs, prefix: str, low: int, high: int, width: int, gone: Ends | None) -> None:
     """Append ``low-high`` without the ranges ``gone``."""
     if gone is not None:
         lows, highs = gone
         at = bisect_left(highs, low)
         while at < len(lows) and lows[at] <= high:
             if low < lows[at]:
-                push(out, prefix, low, lows[at] - 1, width)
+                out.push(prefix, low, lows[at] - 1, width)
             low = highs[at] + 1
             at += 1
     if low <= high:
-        push(out, prefix, low, high, width)
+        out.push(prefix, low, high, width)
 
 
 def _arranged(ends: Ends, unique: bool) -> tuple[Ends, bool]:
@@ -200,7 +203,7 @@ def _combined(one: Ends, other: Ends, least: int, most: int) -> Ends:
     return starts, stops
 
 
-def _by_length(out: list[Entry], prefix: str, files: dict[int, Ends]) -> None:
+def _by_length(out: Runs, prefix: str, files: dict[int, Ends]) -> None:
     """Append the files of one prefix: numbers of fewer digits first, then those with leading zeros."""
     lows, highs = files.get(0, ([], []))
     done = 0
@@ -209,15 +212,14 @@ def _by_length(out: list[Entry], prefix: str, files: dict[int, Ends]) -> None:
             continue
         border = 10 ** (width - 1)
         at = bisect_left(lows, border, done)
-        extend(out, prefix, lows[done:at], highs[done:at], 0)
+        out.extend_alike(prefix, lows[done:at], highs[done:at], 0)
         done = at
         if at and highs[at - 1] >= border:
             # One range of ordinary numbers goes over the border: 8-12 comes apart around 01-09.
             push_high = highs[at - 1]
-            name, low, _, before = out[-1]
-            out[-1] = (name, low, border - 1, before)
-            extend(out, prefix, *files[width], width)
+            out.highs[-1] = border - 1
+            out.extend_alike(prefix, *files[width], width)
             lows, highs, done = [border, *lows[at:]], [push_high, *highs[at:]], 0
         else:
-            extend(out, prefix, *files[width], width)
-    extend(out, prefix, lows[done:], highs[done:], 0)
+            out.extend_alike(prefix, *files[width], width)
+    out.extend_alike(prefix, lows[done:], highs[done:], 0)
