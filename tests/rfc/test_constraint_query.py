@@ -44,6 +44,9 @@ def no(term: dict[str, Any]) -> dict[str, Any]:
         ("a|b&c", either(A, both(B, C))),
         ("(a|b)&c", both(either(A, B), C)),
         ("(a|-b)&c", both(either(A, no(B)), C)),
+        ("name:a", A),
+        ("foo:'this is args'", {"foo": ["this is args"]}),
+        ("-op:operand", no({"op": ["operand"]})),
         ("a&(b|c)", both(A, either(B, C))),
         ("a or time:11:00am", either(A, {"time": ["11:00am"]})),
         ("a or test:'a quoted string'", either(A, {"test": ["a quoted string"]})),
@@ -145,6 +148,7 @@ def test_errors(query: str, message: str) -> None:
     assert str(info.value).startswith(f"query: {message}")
 
 
+@pytest.mark.rfc_vectors(35)
 @pytest.mark.rfc(35, "default-operator")
 def test_a_bare_term_needs_a_default_operator() -> None:
     assert parse("a:b") == {"a": ["b"]}

@@ -51,6 +51,18 @@ def test_examples_of_the_rfc(dependencies: list[dict[str, str]]) -> None:
                 dependency.check_keys({**one, key: "foo" if key in ("type", "scope") else None})
 
 
+@pytest.mark.rfc_vectors(26)
+@pytest.mark.rfc(26, "object")
+def test_a_simple_scheme_needs_neither_type_nor_scope() -> None:
+    dependency.validate({"scheme": "afterok", "value": "ƒuZZybuNNy"})
+
+
+@pytest.mark.rfc(26, "jobid")
+def test_the_id_of_an_example_is_none() -> None:
+    with pytest.raises(FormatError, match="'hungry-hippo-white-elephant' is not a jobid"):
+        dependency.validate(symbolic("in", "hungry-hippo-white-elephant", "global", "fluid"))
+
+
 @pytest.mark.rfc(26, "uri", "uri-delimiters")
 @pytest.mark.parametrize(
     ("uri", "keys"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 19: FLUIDs."""
 
+import hashlib
 import itertools
 
 import pytest
@@ -70,6 +71,11 @@ def test_more_f58_and_emoji(number, form, text):
     assert fluid.parse(text) == number
 
 
+#: SHA-256 of the table that accompanies the RFC, as one text.
+DIGEST = "eee04299536d3f17f268cf1629514ec7e29c1e775a9d2ad6f6c53127486b1b2c"
+
+
+@pytest.mark.rfc_vectors(19)
 @pytest.mark.rfc(19, "emoji-selection", "emoji-order")
 def test_the_table_of_emoji():
     from rosin.rfc.fluid_emoji import EMOJI as TABLE
@@ -77,6 +83,23 @@ def test_the_table_of_emoji():
     assert len(TABLE) == len(set(TABLE)) == 576
     assert {character.encode()[:2] for character in TABLE} == {b"\xf0\x9f"}
     assert TABLE[:2] == "😃😄"
+    assert hashlib.sha256(TABLE.encode()).hexdigest() == DIGEST
+
+
+@pytest.mark.rfc_vectors(19)
+@pytest.mark.rfc(19, "layout")
+def test_the_parts_of_an_id():
+    number = 6731191091817518
+    assert fluid.timestamp(number) == number >> 24 == 401210253
+    assert (number >> 10 & 0x3FFF, number & 0x3FF) == (15451, 46)
+    assert fluid.Generator(15451, 401210253).next(401210253) == number - 46
+
+
+@pytest.mark.rfc_vectors(19)
+@pytest.mark.parametrize("text", ["hungry-hippo-white-elephant", "hungry-hippos-white-elephant"])
+def test_words_of_other_texts_are_no_id(text):
+    with pytest.raises(FormatError):
+        fluid.parse(text)
 
 
 @pytest.mark.rfc_vectors(19)

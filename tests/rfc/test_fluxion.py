@@ -293,10 +293,10 @@ def test_other_forms_that_are_read():
 @pytest.mark.parametrize(
     ("scheduling", "writer"),
     [
-        ({}, ("fluxion", "jgf")),
-        ({"writer": "fluxion"}, ("fluxion", "jgf")),
+        pytest.param({}, ("fluxion", "jgf"), marks=pytest.mark.rfc_vectors(40)),
+        pytest.param({"writer": "fluxion"}, ("fluxion", "jgf"), marks=pytest.mark.rfc_vectors(40)),
         ({"writer": "fluxion:"}, ("fluxion", "jgf")),
-        ({"writer": "fluxion:jgf"}, ("fluxion", "jgf")),
+        pytest.param({"writer": "fluxion:jgf"}, ("fluxion", "jgf"), marks=pytest.mark.rfc_vectors(40)),
         ({"writer": "fluxion:jgf_shorthand"}, ("fluxion", "jgf_shorthand")),
         ({"writer": "TreePool"}, ("TreePool", "")),
         ({"writer": "x:y:z"}, ("x", "y:z")),

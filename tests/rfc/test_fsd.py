@@ -59,6 +59,7 @@ def test_written_as_flux_core_does(seconds):
 @pytest.mark.parametrize(
     ("text", "seconds"),
     [
+        pytest.param("0x1p3", 8, marks=pytest.mark.rfc_vectors(23)),
         ("+5", 5),
         ("1e3", 1000),
         (".5s", 0.5),
@@ -82,7 +83,13 @@ def test_whatever_strtod_takes(text, seconds):
 
 @pytest.mark.rfc_vectors(23)
 @pytest.mark.rfc(23, "form", "range", "suffix", "infinity")
-@pytest.mark.parametrize("text", ["-1.", "1.0f", "1.0sec", "NaNs", "infinites", "infd", "5M", "5 m", "5min"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("-1.", "1.0f", "1.0sec", "NaNs", "infinites", "infd", "5M", "5 m", "5min"),
+        *("", "s", "1_0", "nan"),
+    ],
+)
 def test_invalid_vectors(text):
     with pytest.raises(FormatError, match="is not a duration"):
         fsd.parse(text)
@@ -93,24 +100,11 @@ def test_invalid_vectors(text):
     "text",
     [
         *(
-            "",
-            "s",
             "ms",
-            "-1.",
             "-1",
-            "1.0f",
-            "1.0sec",
-            "NaNs",
-            "nan",
-            "infinites",
-            "infd",
             "infs",
-            "5M",
-            "5 m",
         ),
         *(
-            "5min",
-            "1_0",
             "0x",
             "0xg",
             "+ 5",

@@ -116,6 +116,21 @@ def test_any_object_is_data_or_a_format_error(value: Any) -> None:
 
 
 @pytest.mark.rfc_vectors(24)
+@pytest.mark.rfc(24, "header", "default-encoding")
+def test_the_header_of_the_text() -> None:
+    encoding = {"stdout": "base64", "stderr": "UTF-8"}
+    context = {"version": 1, "encoding": encoding, "count": {"stdout": 2, "stderr": 2}, "options": {}}
+    assert ioencode.decode_header(context) == encoding
+    assert ioencode.header({"stdout": 2, "stderr": 2}, "base64")["encoding"]["stdout"] == "base64"
+
+
+@pytest.mark.rfc_vectors(24)
+@pytest.mark.rfc(24, "redirect")
+def test_the_redirection_of_the_text_with_the_rank_that_it_lacks() -> None:
+    context = {"stream": "stdout", "rank": "0", "path": "job.output"}
+    assert ioencode.redirect("stdout", 0, "job.output") == context
+
+
 @pytest.mark.rfc(24, "header")
 def test_header() -> None:
     context = ioencode.header({"stdout": 2, "stderr": 2})
@@ -137,7 +152,6 @@ def test_header() -> None:
             ioencode.decode_header(bad)
 
 
-@pytest.mark.rfc_vectors(24)
 @pytest.mark.rfc(24, "redirect", "log")
 def test_redirect_and_log() -> None:
     assert ioencode.redirect("stdout", "0-3", "job.out") == {

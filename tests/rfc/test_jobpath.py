@@ -12,12 +12,18 @@ JOB = 6731191091817518
 
 
 @pytest.mark.rfc(16, "directory", "eventlog", "guest")
-def test_vectors():
-    assert jobpath.job_key(JOB) == "job.0017.e9fb.8df1.6c2e"
+@pytest.mark.rfc_vectors(16)
+def test_the_eventlog_of_a_job():
     assert jobpath.job_key(JOB, "eventlog") == "job.0017.e9fb.8df1.6c2e.eventlog"
+    assert jobpath.job_key(JOB) == "job.0017.e9fb.8df1.6c2e"
+
+
+@pytest.mark.rfc(16, "guest")
+@pytest.mark.rfc_vectors(16)
+def test_the_namespace_of_a_job():
+    assert jobpath.guest_namespace(JOB) == "job-6731191091817518"
     assert jobpath.guest_key(JOB) == "job.0017.e9fb.8df1.6c2e.guest"
     assert jobpath.guest_key(JOB, "exec.eventlog") == "job.0017.e9fb.8df1.6c2e.guest.exec.eventlog"
-    assert jobpath.guest_namespace(JOB) == "job-6731191091817518"
 
 
 @given(st.integers(0, 2**64 - 1), st.text())

@@ -90,6 +90,104 @@ def test_use_cases_of_canonical_jobspec(name):
     validate(CASES[name], canonical=True)
 
 
+ROOT = ("resources", 0)
+
+
+def altered(name, path, value):
+    """Return a use case with one place changed."""
+    obj = copy.deepcopy(CASES[name])
+    *steps, last = path
+    node = obj
+    for step in steps:
+        node = node[step]
+    if value is DELETED:
+        del node[last]
+    else:
+        node[last] = value
+    return obj
+
+
+@pytest.mark.rfc_vectors(14)
+@pytest.mark.rfc(14, "count-string", "count-object", "count-max", "count-operator")
+@pytest.mark.parametrize(
+    "count", ["3", "3-30", {"min": 3, "max": 30}, {"min": 3, "operator": "+", "operand": 2}]
+)
+def test_counts_that_the_published_schema_refuses(count):
+    validate(altered("14/use_case_1.1", (*ROOT, "count"), count), canonical=True)
+
+
+@pytest.mark.rfc_vectors(14)
+@pytest.mark.rfc(
+    14, "with", "tasks-list", "attributes", "task-slot", "count-max", "count-power", "count-pair"
+)
+@pytest.mark.rfc(14, "top-keys", "count-string")
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ((*ROOT, "with"), [], "resources[0].with: expected a non-empty array"),
+        (("tasks",), [], "tasks: expected a non-empty array"),
+        (("attributes",), None, "attributes: expected an object, got null"),
+        (("tasks", 0, "slot"), "none", "tasks[0].slot: no slot is labelled 'none'"),
+        ((*ROOT, "count"), {"min": 3, "max": 2}, "resources[0].count: max 2 is below min 3"),
+        (
+            (*ROOT, "count"),
+            {"min": 1, "max": 4, "operator": "^", "operand": 2},
+            "resources[0].count: min: expected an integer >= 2 for operator ^",
+        ),
+        (("more",), 1, "unknown key 'more'"),
+        ((*ROOT, "count"), "3,2", "resources[0].count: expected an idset or a range"),
+        ((*ROOT, "count"), "1,1", "resources[0].count: expected an idset or a range"),
+        ((*ROOT, "count"), "", "resources[0].count: expected an integer >= 1, an idset or a range"),
+        ((*ROOT, "count"), {"min": 3, "operand": 2}, "resources[0].count: operator and operand need each"),
+    ],
+)
+def test_what_the_text_forbids_and_the_published_schema_lets_through(path, value, text):
+    with pytest.raises(FormatError) as info:
+        validate(altered("14/use_case_1.1", path, value), canonical=True)
+    assert text in str(info.value)
+
+
+def vertex(kind, *inside, **more):
+    return {"type": kind, "count": 1, **({"with": list(inside)} if inside else {}), **more}
+
+
+CORES, GPUS = vertex("core"), vertex("gpu")
+GRAPHS = {
+    "slot>core": vertex("slot", CORES, label="task"),
+    "node>slot>core": vertex("node", vertex("slot", CORES, label="task")),
+    "slot>(core,gpu)": vertex("slot", CORES, GPUS, label="task"),
+    "node>slot>(core,gpu)": vertex("node", vertex("slot", CORES, GPUS, label="task")),
+    "node, exclusive": vertex("node", vertex("slot", CORES, label="task"), exclusive=True),
+}
+
+
+@pytest.mark.rfc_vectors(25)
+@pytest.mark.rfc(25, "graphs", "one-resource", "vertex-keys")
+@pytest.mark.parametrize("name", GRAPHS)
+def test_the_graphs_of_version_1(name):
+    validate({**TYPICAL, "resources": [GRAPHS[name]]})
+
+
+@pytest.mark.rfc_vectors(25)
+@pytest.mark.rfc(25, "graphs", "one-task", "task-keys", "duration")
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        (("attributes", "system", "duration"), DELETED, "attributes.system: missing key 'duration'"),
+        (("attributes",), None, "attributes: expected an object, got null"),
+        (("tasks",), [], "tasks: expected a non-empty array"),
+        (("tasks", 0, "command"), "app", "tasks[0].command: expected a non-empty array of strings"),
+        ((*ROOT, "with"), [GPUS], "resources[0].with: expected a core in the slot"),
+        ((*ROOT, "with"), [CORES, CORES], "resources[0].with[1].type: a second core in the slot"),
+        (("tasks", 0, "slot"), "none", "tasks[0].slot: no slot is labelled 'none'"),
+    ],
+)
+def test_what_the_published_schema_of_version_1_lets_through(path, value, text):
+    with pytest.raises(FormatError) as info:
+        validate(altered("25/use_case_2.3", path, value))
+    assert str(info.value).startswith(f"jobspec: {text}")
+
+
 @pytest.mark.rfc_vectors(25)
 @pytest.mark.rfc(25, "top-keys", "one-resource", "types", "graphs", "one-task", "task-keys")
 @pytest.mark.parametrize("name", V1)

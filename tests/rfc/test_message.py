@@ -71,12 +71,52 @@ def test_golden_bytes(name: str) -> None:
 
 @pytest.mark.rfc_vectors(3)
 @pytest.mark.rfc(3, "short-part", "long-part")
-def test_part_of_255_bytes_uses_the_long_form() -> None:
-    body = encode(Message.request("a.b", b"x" * 255, flags=0x04))
-    assert len(body) == 0x11E
-    assert b"\xff\x00\x00\x00\xff" + b"x" * 255 in body
-    assert decode(body).payload == b"x" * 255
-    assert decode(encode(Message.request("a.b", b"x" * 254))).payload == b"x" * 254
+@pytest.mark.parametrize(
+    ("size", "prefix", "total"), [(254, b"\xfe", 0x119), (255, b"\xff\x00\x00\x00\xff", 0x11E)]
+)
+def test_part_of_255_bytes_uses_the_long_form(size: int, prefix: bytes, total: int) -> None:
+    body = encode(Message.request("a.b", b"x" * size, flags=0x04))
+    assert len(body) == total
+    assert body[5 : 5 + len(prefix) + 1] == prefix + b"x"
+    assert decode(body).payload == b"x" * size
+
+
+#: The parts of the messages in the figures: the topic ends in a NUL there. The last part is the header.
+FIGURES = {
+    "request": (
+        [b"", b"attr.get\0", b'{"name":"rank"}\0'],
+        "8e01010bffffffff00000001ffffffff00000001",
+        GOLDEN["request"][0],
+    ),
+    "response": (
+        [b"", b"attr.get\0", b'{"value":"0","flags":1}\0'],
+        "8e01020bffffffff000000010000000000000001",
+        GOLDEN["response"][0],
+    ),
+}
+
+
+@pytest.mark.rfc_vectors(3)
+@pytest.mark.rfc(3, "parts-order", "header", "header-last", "network-order", "message-types")
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_of_the_text(name: str) -> None:
+    parts, header, wanted = FIGURES[name]
+    body = b"".join(bytes([len(part)]) + part for part in [*parts, wire(header)])
+    msg = decode(body)
+    assert (msg.topic, msg.payload, msg.route) == (wanted.topic, wanted.payload, [])
+    assert encode(msg) == encode(wanted)
+    assert encode(msg).endswith(wire("14" + header))
+
+
+@pytest.mark.rfc_vectors(3)
+@pytest.mark.rfc(3, "framing")
+def test_the_framed_figure_is_refused_for_its_magic_and_its_length() -> None:
+    body = b"\x00\x09attr.get\0\x10" + b'{"name":"rank"}\0\x14' + wire(FIGURES["request"][1])
+    assert encode(decode(body)) == encode(GOLDEN["request"][0])
+    literal = wire("ffee0012") + wire("00000039") + body
+    assert len(literal) == 0x39
+    with pytest.raises(FormatError, match="bad magic"):
+        FrameReader().feed(literal)
 
 
 @pytest.mark.rfc(3, "payload-any")

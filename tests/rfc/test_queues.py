@@ -185,7 +185,8 @@ def test_constraints(own, expected):
             "blocked": "parent",
             "parent": "batch",
             "stop_reason": "parent queue 'batch' is stopped",
-        }
+        },
+        {"enable": True, "start": True},
     ],
 )
 def test_a_blocked_queue_is_started(status):
@@ -193,6 +194,37 @@ def test_a_blocked_queue_is_started(status):
     assert is_started({"enable": True, "start": True})
     assert not is_started({"enable": True, "start": False})
     assert is_started({"enable": True, "start": False, "blocked": "something new"})
+
+
+@pytest.mark.rfc(33, "hosts-or-requires", "parent", "virtual-must-not", "hosts-unknown")
+@pytest.mark.rfc_vectors(33)
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("queues.a = {hosts = 'n0', requires = ['x']}", "queues.a: requires and hosts cannot both be set"),
+        (
+            "queues = {a = {}, b = {parent = 'a'}, c = {parent = 'b'}}",
+            "queues.c.parent: parent queue 'b' is itself a virtual queue",
+        ),
+        (
+            "queues = {a = {}, b = {parent = 'a', requires = ['x']}}",
+            "queues.b.requires: a virtual queue has that of its parent",
+        ),
+        ("queues.a.hosts = 'n[0-1],unknown'", "queues.a.hosts: host 'unknown' not found"),
+    ],
+)
+def test_configurations_to_refuse(text, fault):
+    with pytest.raises(FormatError, match=fault):
+        QueueConfig(tomllib.loads(text)).apply_memberships(resources())
+
+
+@pytest.mark.rfc(33, "default-of-many")
+@pytest.mark.rfc_vectors(33)
+def test_several_queues_need_no_default_but_a_job_must_name_its_queue():
+    config = QueueConfig({"queues": {"a": {}, "b": {}}})
+    assert config.assigned({"queue": "b"}) == "b"
+    with pytest.raises(FormatError, match="a job must name a queue"):
+        config.assigned({})
 
 
 FAULTS: list[tuple[str, str]] = [

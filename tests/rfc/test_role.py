@@ -44,6 +44,20 @@ def test_the_local_role_ends_at_the_overlay():
     assert role.from_overlay(OWNER | LOCAL) == OWNER
 
 
+@pytest.mark.rfc_vectors(12)
+@pytest.mark.rfc(12, "new-message", "local-added", "guest-overwritten", "local-cleared", "allow-mask")
+def test_the_path_of_a_request_of_a_guest():
+    msg = Message.request("kvs.ping")
+    peer = role.peer_roles(5500, 1000, allow_guest=True)
+    assert peer is not None
+    at_rank_0 = role.assign(msg.userid, msg.rolemask, peer)
+    assert at_rank_0 == (5500, USER | LOCAL)
+    at_rank_1 = role.assign(at_rank_0[0], role.from_overlay(at_rank_0[1]), (1000, OWNER))
+    assert at_rank_1 == (5500, USER)
+    assert role.allowed(at_rank_1[1], USER)
+    assert not role.allowed(at_rank_1[1])
+
+
 @pytest.mark.rfc(12, "allow-mask", "owner-always", "roles")
 def test_services_let_the_owner_in_always():
     assert role.allowed(OWNER)

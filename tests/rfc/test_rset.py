@@ -102,6 +102,7 @@ def test_hosts_follow_the_sorted_ranks() -> None:
 
 
 @pytest.mark.rfc(20, "property-local", "properties", "scheduling")
+@pytest.mark.rfc_vectors(20)
 def test_views() -> None:
     rset = ResourceSet.decode(MIXED)
     assert rset.encode() == MIXED

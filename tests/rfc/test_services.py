@@ -102,6 +102,34 @@ async def test_requests_reach_a_service_by_its_name() -> None:
         assert answer.errnum == errno.EHOSTUNREACH
 
 
+@pytest.mark.rfc(6, "one-request", "success", "failure", "stream-end", "stream-flag-set")
+@pytest.mark.rfc_vectors(6)
+@pytest.mark.parametrize(
+    ("topic", "payload", "flags", "wanted"),
+    [
+        ("attr.get", {"name": "size"}, 0, [(0, 0, b'{"value":"1","flags":1}\0')]),
+        ("attr.get", {"name": "badkey"}, 0, [(errno.ENOENT, 0, None)]),
+        (
+            "log.dmesg",
+            {"follow": False, "nobacklog": False},
+            0x40,
+            [(0, 0x40, b"test message"), (errno.ENODATA, 0x40, None)],
+        ),
+    ],
+    ids=["getattr", "error", "dmesg"],
+)
+async def test_figures_of_the_text(topic: str, payload: Any, flags: int, wanted: list[Any]) -> None:
+    async with Instance() as inst:
+        h = await inst.connect()
+        await h.rpc("log.clear")
+        inst.broker.log(5, "test", "test message")
+        answers = await raw_request(h, Message.request(topic, payload, flags=flags, matchtag=1))
+        assert [(answer.topic, answer.matchtag) for answer in answers] == [(topic, 1)] * len(wanted)
+        assert [(answer.errnum, answer.flags & 0x40) for answer in answers] == [row[:2] for row in wanted]
+        for answer, (_, _, body) in zip(answers, wanted, strict=True):
+            assert body is None or body in (answer.payload or b"")
+
+
 @pytest.mark.rfc(6, "failure", "error-text", "noresponse")
 @pytest.mark.rfc(3, "noresponse", "string-nul", "errnum")
 async def test_failures() -> None:

@@ -63,6 +63,12 @@ def test_use_cases_of_the_rfc(case: str, text: str) -> None:
 
 
 @pytest.mark.rfc_vectors(46)
+@pytest.mark.rfc(46, "json-values", "booleans")
+def test_values_and_short_forms() -> None:
+    assert items('core{unit:"G B",note:null,+flag}') == {"unit": "G B", "note": None, "flag": True}
+
+
+@pytest.mark.rfc_vectors(46)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -71,6 +77,7 @@ def test_use_cases_of_the_rfc(case: str, text: str) -> None:
         ("slot=2{bla}}", "expected '/' and what is in the slot, got '}' at column 12"),
         ("node/[slot=10{read-db}/[core;memory=4{unit:GB}];slot{db}/[blah", "unclosed '[' at column 58"),
         ("slot=4/node]", "expected the end, got ']' at column 12"),
+        ("slot=4", "expected '/' and what is in the slot, got the end at column 7"),
     ],
 )
 def test_invalid_shapes(text: str, message: str) -> None:
@@ -87,7 +94,6 @@ def test_invalid_shapes(text: str, message: str) -> None:
         ("[]", "expected a resource type, got ']' at column 2"),
         ("[a;]", "expected a resource type, got ']' at column 4"),
         ("a;b", "expected the end, got ';' at column 2"),
-        ("slot=4", "expected '/' and what is in the slot, got the end at column 7"),
         ("[slot/a;slot/b]", "a slot without a label, of several slots, at column 2"),
         ("[slot{a}/a;slot{}/b]", "a slot without a label, of several slots, at column 12"),
         ("a=", "expected a count, got the end at column 3"),

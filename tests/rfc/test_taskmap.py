@@ -80,6 +80,35 @@ def test_regular_distributions(counts: list[int], stride: int, blocks: str, pmi:
     assert [made.ntasks(node) for node in range(len(counts))] == counts
 
 
+@pytest.mark.rfc_vectors(34)
+@pytest.mark.rfc(34, "pmi", "order")
+@pytest.mark.parametrize(
+    "pmi",
+    [
+        "(vector,(0,4,4))",
+        "(vector,(0,4,1),(0,4,1),(0,4,1),(0,4,1))",
+        "(vector,(0,4,2),(0,4,2))",
+        "(vector,(0,4,2),(4,2,4))",
+        "(vector,(0,6,1),(0,6,1),(4,2,1),(4,2,1))",
+        "(vector,(0,6,2),(4,2,2))",
+        "(vector,(0,4096,256))",
+        f"(vector{',(0,4096,1)' * 256})",
+        f"(vector{',(0,4096,2)' * 128})",
+    ],
+    ids=range(9),
+)
+def test_maps_of_pmi_in_the_text(pmi: str) -> None:
+    decoded = TaskMap.decode(pmi)
+    assert decoded.encode_pmi() == pmi
+    assert [decoded.ntasks(node) for node in range(decoded.nnodes())] in (FOUR, MIXED, MANY)
+
+
+@pytest.mark.rfc_vectors(34)
+@pytest.mark.rfc(34, "wrapped")
+def test_the_wrapped_map_of_the_text() -> None:
+    assert TaskMap.decode('{"version":1, "map":[[0,4096,256,1]]}') == taskmap.block(MANY)
+
+
 @pytest.mark.parametrize(
     ("pmi", "blocks"),
     [
@@ -104,6 +133,8 @@ def test_pmi(pmi: str, blocks: list[list[int]]) -> None:
     assert TaskMap.decode(pmi.replace(",", " , ")).encode() == blocks
 
 
+@pytest.mark.rfc_vectors(34)
+@pytest.mark.rfc(34, "pmi", "regular")
 def test_a_large_cyclic_map_is_long_only_in_pmi() -> None:
     large = taskmap.cyclic([256] * 4096)
     assert large.encode() == [[0, 4096, 1, 256]]

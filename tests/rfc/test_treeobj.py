@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 11: KVS tree objects."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +49,59 @@ def test_canonical_encoding_hashes_to_the_known_references(obj, text, ref):
     assert treeobj.encode(obj) == text
     assert treeobj.decode(text) == obj
     assert blobref.blobref(text) == ref
+
+
+OTHER = "sha1-" + "b" * 40
+#: The examples of the text, with whole blobrefs.
+EXAMPLES = {
+    "valref": {"ver": 1, "type": "valref", "data": [REF, OTHER]},
+    "val": {"ver": 1, "type": "val", "data": "NDIyCg=="},
+    "dirref": {"ver": 1, "type": "dirref", "data": [REF]},
+    "dir": {
+        "ver": 1,
+        "type": "dir",
+        "data": {
+            "a": {"ver": 1, "type": "dirref", "data": [REF]},
+            "b": {"ver": 1, "type": "val", "data": "NDIyCg=="},
+            "c": {"ver": 1, "type": "valref", "data": [REF, OTHER]},
+            "d": {"ver": 1, "type": "dir", "data": {}},
+        },
+    },
+    "symlink": {"ver": 1, "type": "symlink", "data": {"target": "a.a"}},
+    "symlink elsewhere": {"ver": 1, "type": "symlink", "data": {"namespace": "a", "target": "b.b"}},
+}
+MADE = {
+    "valref": treeobj.valref([REF, OTHER]),
+    "val": treeobj.val(b"422\n"),
+    "dirref": treeobj.dirref(REF),
+    "dir": treeobj.dirobj(
+        {
+            "a": treeobj.dirref(REF),
+            "b": treeobj.val(b"422\n"),
+            "c": treeobj.valref([REF, OTHER]),
+            "d": treeobj.dirobj(),
+        }
+    ),
+    "symlink": treeobj.symlink("a.a"),
+    "symlink elsewhere": treeobj.symlink("b.b", "a"),
+}
+
+
+@pytest.mark.rfc_vectors(11)
+@pytest.mark.rfc(11, "objects", "val", "valref", "dir", "dirref", "symlink", "rolled-up")
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_examples_of_the_text(name):
+    assert MADE[name] == EXAMPLES[name]
+    assert treeobj.decode(json.dumps(EXAMPLES[name])) == EXAMPLES[name]
+    assert treeobj.decode(treeobj.encode(EXAMPLES[name])) == EXAMPLES[name]
+
+
+@pytest.mark.rfc_vectors(11)
+def test_the_example_that_is_reserved():
+    bucket = [EXAMPLES["dirref"], None, None, None, None, None, EXAMPLES["dirref"], EXAMPLES["dirref"]]
+    hdir = {"ver": 1, "type": "hdir", "data": {"size": 8, "func": "city32", "bucket": bucket}}
+    with pytest.raises(FormatError, match="unknown type 'hdir'"):
+        treeobj.validate(hdir)
 
 
 @pytest.mark.rfc(11, "objects", "valref", "dirref", "symlink", "rolled-up")
