@@ -37,8 +37,12 @@ def test_an_rc_file_counts_from_the_directory_of_the_job(run, broker, tmp_path):
 
 
 def test_files_that_never_end_or_never_begin(tmp_path):
-    os.mkfifo(tmp_path / "fifo")
-    check(Options({"initrc": os.devnull, "userrc": str(tmp_path / "fifo")}), Log())
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    check(Options({"initrc": os.devnull, "userrc": str(fifo)}), Log())
+    writer = os.open(fifo, os.O_RDWR)  # who has not written yet
+    check(Options({"userrc": str(fifo)}), Log())
+    os.close(writer)
     with pytest.raises(ShellError, match="runs no Lua"):
         check(Options({"initrc": "/dev/zero"}), Log())
     with pytest.raises(ShellError, match="expected the path of a file, got 3"):

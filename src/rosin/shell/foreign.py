@@ -45,7 +45,7 @@ def _check_rc_file(name: str, path: Any) -> None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(fd, "rb") as stream:
-            lines = stream.read(_ENOUGH).split(b"\n")
+            lines = (stream.read(_ENOUGH) or b"").split(b"\n")  # None: a FIFO with nothing in it
     except OSError as error:
         raise ShellError(f"loading rc file {path}: {error.strerror}") from None
     if any(line.strip() and not line.lstrip().startswith(b"--") for line in lines):
