@@ -98,7 +98,11 @@ class InitialProgram:
 
 
 async def wait(child: Child, before_reaping: Callable[[], None] | None = None) -> None:
-    """Wait for a child on the running loop: through its pidfd, else in a thread."""
+    """Wait for a child on the running loop: through its pidfd, else in a thread.
+
+    ``before_reaping()`` is called while the child's id cannot be another's yet. Without pidfds it is not
+    called, but then there is no guard either that would need it.
+    """
     loop = asyncio.get_running_loop()
     if child.pidfd is None:
         await loop.run_in_executor(None, child.wait)
