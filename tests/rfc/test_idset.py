@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
@@ -222,13 +222,17 @@ def test_laws(a: set[int], b: set[int], c: set[int]) -> None:
     assert len(x | y) + len(x & y) == len(x) + len(y)
 
 
+# A plain set just below MAX_ID takes 16 MB, so those come by example only.
 WIDE = st.sets(
-    st.integers(0, 40) | st.integers(MAX_ID - 3, MAX_ID + 3) | st.integers(0, 2**63 - 2), max_size=30
+    st.integers(0, 40) | st.integers(MAX_ID, MAX_ID + 6) | st.integers(MAX_ID, 2**63 - 2), max_size=30
 )
 
 
 @settings(deadline=None, max_examples=60)
 @given(WIDE, WIDE, st.integers(0, 2**63 - 2) | st.integers(0, 40))
+@example({MAX_ID - 1}, {MAX_ID}, MAX_ID - 1)
+@example({3, MAX_ID - 1, MAX_ID, 2**40}, {MAX_ID, 2**40}, MAX_ID - 2)
+@example({MAX_ID - 3, MAX_ID - 2, MAX_ID - 1, MAX_ID}, {MAX_ID - 2, MAX_ID, MAX_ID + 1}, MAX_ID)
 def test_wide_sets_are_sets(a: set[int], b: set[int], number: int) -> None:
     x, y = of_ids(a), of_ids(b)
     assert isinstance(x, WideIdset) == (max(a, default=0) >= MAX_ID)
