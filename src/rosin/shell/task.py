@@ -7,11 +7,12 @@ with the streams open keeps it incomplete, as in a shell pipeline.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rosin.process.pump import Pump, Sink
@@ -61,41 +62,33 @@ class Task:
     ) -> None:
         """Run the command. ``line`` says per stream whether to hold back unfinished lines; ``stdin_path`` is
         the file to read instead of the job's input; a ``terminal`` stands for all three streams. Raises
-        ShellError with exit code 126 or 127 when the program cannot be run."""
+        OSError, which :func:`start_error` explains, when the program cannot be run."""
         self.terminal = terminal
         feeder: int | None = None
-        if terminal is not None:
-            source = os.dup(terminal.follower)
-        elif stdin_path is None:
-            source, feeder = os.pipe()
-        else:
-            source = os.open(stdin_path, os.O_RDONLY | os.O_CLOEXEC)
-        pipes = {} if terminal else {name: output_pipe(large=large_pipes) for name in line}
-        ours, theirs = socket.socketpair() if pmi else (None, None)
-        if theirs is not None:
-            self.env["PMI_FD"] = str(theirs.fileno())
-        bound = os.sched_getaffinity(0) if cpus else None
-        try:
-            if cpus:
-                os.sched_setaffinity(0, cpus)  # inherited by the task, then taken back
+        ours = theirs = None
+        pipes: dict[str, tuple[int, int]] = {}
+        with contextlib.ExitStack() as given, contextlib.ExitStack() as kept:  # descriptors to be closed
+            if terminal is not None:
+                source = os.dup(terminal.follower)
+            elif stdin_path is None:
+                source, feeder = os.pipe()
+                kept.callback(os.close, feeder)
+            else:
+                source = os.open(stdin_path, os.O_RDONLY | os.O_CLOEXEC)
+            given.callback(os.close, source)
+            for name in line if terminal is None else ():
+                pipes[name] = reader, writer = output_pipe(large=large_pipes)
+                kept.callback(os.close, reader)
+                given.callback(os.close, writer)
+            if pmi:
+                ours, theirs = socket.socketpair()
+                kept.enter_context(ours)
+                given.enter_context(theirs)
+                self.env["PMI_FD"] = str(theirs.fileno())
             out, err = (source, source) if terminal else (pipes["stdout"][1], pipes["stderr"][1])
-            self.child = self._spawn(source, out, err, theirs, group, stop)
-        except OSError:
-            for reader, _ in pipes.values():
-                os.close(reader)
-            if feeder is not None:
-                os.close(feeder)
-            if ours is not None:
-                ours.close()
-            raise
-        finally:
-            if bound:
-                os.sched_setaffinity(0, bound)
-            os.close(source)
-            for _, writer in pipes.values():
-                os.close(writer)
-            if theirs is not None:
-                theirs.close()
+            with _bound_to(cpus):
+                self.child = self._spawn(source, out, err, theirs, group, stop)
+            kept.pop_all()  # it runs: the ends of this process stay open
         self.stdin = None if feeder is None else Sink(feeder)
         for name, (reader, _) in pipes.items():
             self._pumps[name] = Pump(reader, line=line[name])
@@ -241,6 +234,20 @@ class Task:
             self._reactor.remove_fd(self.stdin.fd)
             os.close(self.stdin.fd)
         self.stdin = None
+
+
+@contextlib.contextmanager
+def _bound_to(cpus: frozenset[int] | None) -> Iterator[None]:
+    """What is started meanwhile inherits these CPUs."""
+    if not cpus:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def start_error(task: Task, host: str, error: OSError) -> ShellError:
