@@ -13,7 +13,18 @@ from stat import S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 
 from rosin import _base64, _json
 from rosin.errors import FormatError
-from rosin.rfc import blobref
+from rosin.rfc.archive_rules import (
+    BASE64,
+    BLOBVEC,
+    ENCODINGS,
+    MAX_SIZE,
+    UTF8,
+    check,
+    check_name,
+    checked_set,
+    clean_path,
+    shown,
+)
 from rosin.rfc.payload import describe
 
 TYPE_CHECKING = False
@@ -23,14 +34,25 @@ if TYPE_CHECKING:
 
     Region = tuple[int, int, str]
 
-UTF8 = "utf-8"
-BASE64 = "base64"
-BLOBVEC = "blobvec"
-ENCODINGS = (UTF8, BASE64, BLOBVEC)
-
-#: Largest size of a file in bytes.
-MAX_SIZE = (1 << 63) - 1
-_MAX_PATH = 4095
+__all__ = [
+    "BASE64",
+    "BLOBVEC",
+    "ENCODINGS",
+    "JSON_NULL",
+    "MAX_SIZE",
+    "UTF8",
+    "Entry",
+    "blobvec",
+    "clean_path",
+    "decode",
+    "decode_text",
+    "directory",
+    "encode",
+    "encode_dict",
+    "file",
+    "json_file",
+    "symlink",
+]
 
 
 class Entry:
@@ -67,14 +89,17 @@ class Entry:
 
     @property
     def is_file(self) -> bool:
+        """It is a regular file."""
         return S_IFMT(self.mode) == S_IFREG
 
     @property
     def is_directory(self) -> bool:
+        """It is a directory."""
         return S_IFMT(self.mode) == S_IFDIR
 
     @property
     def is_symlink(self) -> bool:
+        """It is a symbolic link."""
         return S_IFMT(self.mode) == S_IFLNK
 
     @property
@@ -91,7 +116,7 @@ class Entry:
 
         FormatError: the content is elsewhere (``blobvec``), or this is no file."""
         if not self.is_file or self.encoding == BLOBVEC:
-            raise FormatError(f"archive: {_shown(self.path)}: the content is not in the archive")
+            raise FormatError(f"archive: {shown(self.path)}: the content is not in the archive")
         if self.encoding == UTF8:
             return self.data.encode()  # type: ignore[no-any-return]
         if self.encoding == BASE64:
@@ -197,12 +222,12 @@ def blobvec(
 
 def encode(entries: Iterable[Entry]) -> list[dict[str, Any]]:
     """Return the archive as an array. FormatError: what :func:`decode` would refuse."""
-    return [entry.encode() for entry in _checked_set(list(entries))]
+    return [entry.encode() for entry in checked_set(list(entries))]
 
 
 def encode_dict(entries: Iterable[Entry]) -> dict[str, dict[str, Any]]:
     """Return the archive as an object by path, as jobspecs hold it. FormatError as for :func:`encode`."""
-    return {entry.path: entry.encode(with_path=False) for entry in _checked_set(list(entries))}
+    return {entry.path: entry.encode(with_path=False) for entry in checked_set(list(entries))}
 
 
 # -- decoding -------------------------------------------------------------------------------------
@@ -215,11 +240,9 @@ def decode(archive: Any) -> list[Entry]:
     (``./a``), are dropped from paths; an entry for the directory itself (``.``) is left out.
     """
     if type(archive) is list:
-        return _checked_set(
-            [entry for i, obj in enumerate(archive) if (entry := _entry(f"[{i}]", obj, None))]
-        )
+        return checked_set([entry for i, obj in enumerate(archive) if (entry := _entry(f"[{i}]", obj, None))])
     if type(archive) is dict:
-        return _checked_set([entry for path, obj in archive.items() if (entry := _entry(path, obj, path))])
+        return checked_set([entry for path, obj in archive.items() if (entry := _entry(path, obj, path))])
     raise FormatError(f"archive: expected an array or an object, got {describe(archive)}")
 
 
@@ -232,46 +255,31 @@ def decode_text(text: str | bytes) -> list[Entry]:
     return decode(archive)
 
 
-def clean_path(path: str) -> str:
-    """Return *path* without ``.`` and empty components; "" is the directory of the archive itself.
-
-    FormatError: it is absolute, has a ``..`` or a NUL, or is too long: it could lead anywhere.
-    """
-    if path.startswith("/"):
-        raise FormatError(f"archive: {describe(path)} is an absolute path")
-    if "\0" in path or len(path) > _MAX_PATH:
-        raise FormatError(f"archive: {describe(path)} is not a path")
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if ".." in parts:
-        raise FormatError(f"archive: {describe(path)} leads out of the archive: it has '..'")
-    return "/".join(parts)
-
-
 def _entry(where: str, obj: Any, path: str | None) -> Entry | None:
     if type(obj) is not dict:
-        raise FormatError(f"archive: {_shown(where)}: expected an object, got {describe(obj)}")
+        raise FormatError(f"archive: {shown(where)}: expected an object, got {describe(obj)}")
     if path is None:
         path = obj.get("path")
         if type(path) is not str or not path:
             raise FormatError(f"archive: {where}.path: expected a path, got {describe(path)}")
     elif "path" in obj:
-        raise FormatError(f"archive: {_shown(where)}: there is a path inside of an object by path")
+        raise FormatError(f"archive: {shown(where)}: there is a path inside of an object by path")
     clean = clean_path(path)
-    shown = _shown(path)
+    name = shown(path)
     mode = obj.get("mode")
     if type(mode) is not int or not 0 <= mode <= 0xFFFFFFFF:
-        raise FormatError(f"archive: {shown}: mode: expected a file mode, got {describe(mode)}")
+        raise FormatError(f"archive: {name}: mode: expected a file mode, got {describe(mode)}")
     for key in ("mtime", "ctime", "size"):
         value = obj.get(key)
         if value is not None and (type(value) is not int or not -MAX_SIZE <= value <= MAX_SIZE):
-            raise FormatError(f"archive: {shown}: {key}: expected an integer, got {describe(value)}")
+            raise FormatError(f"archive: {name}: {key}: expected an integer, got {describe(value)}")
     data = obj.get("data")
     if data is None and "data" in obj:
         data = JSON_NULL
     new = Entry(clean, mode, data, obj.get("encoding"), obj.get("size"), obj.get("mtime"), obj.get("ctime"))
-    _check(new, path)
+    check(new, path)
     if clean or not new.is_directory:
-        _check_name(clean, path)
+        check_name(clean, path)
         return new
     return None
 
@@ -279,114 +287,6 @@ def _entry(where: str, obj: Any, path: str | None) -> Entry | None:
 def _checked(entry: Entry) -> Entry:
     if clean_path(entry.path) != entry.path:
         raise FormatError(f"archive: {describe(entry.path)} has '.' or empty components")
-    _check_name(entry.path, entry.path)
-    _check(entry, entry.path)
+    check_name(entry.path, entry.path)
+    check(entry, entry.path)
     return entry
-
-
-def _check_name(clean: str, path: str) -> None:
-    if not clean:
-        raise FormatError(f"archive: {describe(path)} names no file")
-    if not _is_text(clean):
-        raise FormatError(f"archive: {describe(path)} is not valid Unicode text")
-
-
-def _check(entry: Entry, path: str) -> None:
-    if entry.is_file:
-        fault = _file_fault(entry)
-    elif entry.is_directory:
-        fault = _extra(entry, "a directory", ("size", "encoding", "data"))
-    elif entry.is_symlink:
-        fault = _extra(entry, "a symbolic link", ("size", "encoding"))
-        target = entry.data
-        if not fault and (type(target) is not str or not target or "\0" in target or not _is_text(target)):
-            fault = f"data: expected the target of a symbolic link, got {describe(target)}"
-    else:
-        fault = f"mode: {entry.mode:#o} is no file, directory or symbolic link"
-    if fault:
-        raise FormatError(f"archive: {_shown(path)}: {fault}")
-
-
-def _extra(entry: Entry, what: str, keys: tuple[str, ...]) -> str | None:
-    present = [key for key in keys if getattr(entry, key) is not None]
-    return f"{present[0]}: {what} has none" if present else None
-
-
-def _file_fault(entry: Entry) -> str | None:
-    data, encoding = entry.data, entry.encoding
-    if entry.size is not None and entry.size < 0:
-        return f"size: expected an integer of 0 or more, got {entry.size}"
-    if encoding is None:
-        if data is None:
-            return None if entry.size is not None else "size: a file without data needs one"
-        return _extra(entry, "JSON content", ("size",))
-    if encoding not in ENCODINGS:
-        return f"encoding: expected {', '.join(ENCODINGS)}, got {describe(encoding)}"
-    if encoding == BLOBVEC:
-        return _blobvec_fault(entry)
-    if type(data) is not str:
-        return f"data: expected a string, got {describe(data)}"
-    try:
-        length = len(data.encode() if encoding == UTF8 else _base64.decode(data))
-    except ValueError:
-        return f"data: not {encoding} text"
-    if entry.size is not None and entry.size < length:
-        return f"size: {entry.size} is less than the {length} bytes of the data"
-    return None
-
-
-def _blobvec_fault(entry: Entry) -> str | None:
-    if type(entry.data) is not list:
-        return f"data: expected an array of regions, got {describe(entry.data)}"
-    if entry.size is None:
-        return "size: a file of blobs needs one"
-    end = 0
-    for number, region in enumerate(entry.data):
-        if type(region) is not list or len(region) != 3:
-            return f"data[{number}]: expected [offset, size, blobref], got {describe(region)}"
-        offset, size, ref = region
-        if type(offset) is not int or type(size) is not int or size < 1:
-            return f"data[{number}]: expected an offset and a size"
-        if offset < end:
-            return f"data[{number}]: begins at {offset}, before the end of the region before"
-        end = offset + size
-        if end > entry.size:
-            return f"data[{number}]: ends at {end}, beyond the size {entry.size}"
-        if not blobref.is_valid(ref):
-            return f"data[{number}]: invalid blobref {describe(ref)}"
-    return None
-
-
-def _shown(path: str) -> str:
-    """A path for an error text of one line."""
-    return path if len(path) <= 80 and path.isprintable() else describe(path)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _checked_set(entries: list[Entry]) -> list[Entry]:
-    """Check that no path is there twice and that nothing is below what is no directory."""
-    paths = {entry.path for entry in entries}
-    if len(paths) < len(entries):
-        seen: set[str] = set()
-        for entry in entries:
-            if entry.path in seen:
-                raise FormatError(f"archive: {_shown(entry.path)} is there twice")
-            seen.add(entry.path)
-    # In this order what is below an entry follows it at once.
-    ordered = sorted([(entry.path.replace("/", "\0"), entry) for entry in entries], key=lambda pair: pair[0])
-    above: Entry | None = None
-    prefix = ""
-    for key, entry in ordered:
-        if above is not None and key.startswith(prefix):
-            what = "a symbolic link" if above.is_symlink else "a file"
-            raise FormatError(f"archive: {_shown(entry.path)} is below {_shown(above.path)}, which is {what}")
-        if not entry.is_directory:
-            above, prefix = entry, key + "\0"
-    return entries

@@ -23,6 +23,8 @@ class Loop(Protocol):
 
 
 class Log(Protocol):
+    """Where the output of background processes goes, and what is wrong."""
+
     def info(self, text: str) -> None: ...
     def error(self, text: str) -> None: ...
 
