@@ -28,8 +28,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     Keys = dict[str, tuple[type, ...]]
 
-#: (bit, name, abbreviation, picture, meaning), the real states first and in order, then the virtual ones, which
-#: have no picture.
+#: (bit, name, abbreviation, picture, meaning), the real states first and in order, then the virtual ones,
+#: which have no picture.
 STATE_ROWS: tuple[tuple[int, str, str, str, str], ...] = (
     (FLUX_JOB_STATE_NEW, "NEW", "N", "\U0001f381", "submitted, not yet validated"),
     (FLUX_JOB_STATE_DEPEND, "DEPEND", "D", "\U0001f6d1", "waits for its dependencies"),
