@@ -116,12 +116,13 @@ class Hostlist:
 
     def _scan(self, host: str) -> int:
         prefix, number, length = split(host)
-        digits = len(str(number))
-        if self._count == len(self._runs):
+        runs = self._runs
+        if self._count == len(runs) > _SCAN_LIMIT:
             return self._scan_names(prefix, number, length)
         start = 0
-        for name, low, high, width in self._runs:
-            if low <= number <= high and name == prefix and max(width, digits) == length:
+        for at, low in enumerate(runs.lows):
+            high = runs.highs[at]
+            if low <= number <= high and runs.prefixes[at] == prefix and runs.has_length(at, number, length):
                 return start + number - low
             start += high - low + 1
         return -1
@@ -133,11 +134,10 @@ class Hostlist:
         wanted: Any = number
         if number < 0:
             column, wanted = runs.prefixes, prefix
-        digits = len(str(number))
         try:
             while True:
                 at = column.index(wanted, at + 1)
-                if runs.prefixes[at] == prefix and max(runs.widths[at], digits) == length:
+                if runs.prefixes[at] == prefix and runs.has_length(at, number, length):
                     return at
         except ValueError:
             return -1

@@ -47,20 +47,21 @@ def encode(runs: Runs) -> str:
     """Return RFC 29 text."""
     prefixes, lows, highs, widths = runs.prefixes, runs.lows, runs.highs, runs.widths
     count = len(lows)
+    if count == 1 and not widths[0]:
+        return f"{prefixes[0]}{lows[0]}" if lows == highs else f"{prefixes[0]}[{lows[0]}-{highs[0]}]"
     single = lows == highs
-    if not any(widths) and count and runs.alike():
-        if single:
-            numbers = ("%d," * count)[:-1] % tuple(lows)
-            return f"{prefixes[0]}[{numbers}]" if count > 1 else f"{prefixes[0]}{numbers}"
-        if count == 1:
-            return f"{prefixes[0]}[{lows[0]}-{highs[0]}]"
+    if single and count and not any(widths) and runs.alike():
+        return f"{prefixes[0]}[{('%d,' * count)[:-1] % tuple(lows)}]"
     if widths.count(NAME) == count:
         return ",".join(prefixes)
     first = _first(runs)
     ranges = bytes(count) if single else bytes(map(ne, lows, highs))
-    kinds = sum(
-        int.from_bytes(column) * bit
-        for column, bit in ((first, _FIRST), (first[1:] + b"\1", _LAST), (ranges, _RANGE), (widths, _WIDTH))
+    last = first[1:] + b"\1"
+    kinds = (
+        int.from_bytes(first) * _FIRST
+        + int.from_bytes(last) * _LAST
+        + int.from_bytes(ranges) * _RANGE
+        + int.from_bytes(widths) * _WIDTH
     )
     text = "".join(map(_FORMATS.__getitem__, kinds.to_bytes(count)))
     flags = bytearray(3 * count)

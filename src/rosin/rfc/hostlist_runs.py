@@ -52,8 +52,9 @@ class Runs:
     def push_name(self, name: str) -> None:
         """Append one plain name, which is not parsed."""
         prefix, number, length = split(name)
-        padded = length if name[len(prefix) :][:1] == "0" and length > 1 else 0
-        self.push(prefix, number, number, NAME if number < 0 else padded)
+        if number >= 0:
+            length = length if length > 1 and name[-length] == "0" else 0
+        self.push(prefix, number, number, length)
 
     def append(self, other: Runs) -> None:
         """Append the runs of another object."""
@@ -85,6 +86,11 @@ class Runs:
         new.widths = self.widths[start:stop]
         return new
 
+    def has_length(self, at: int, number: int, length: int) -> bool:
+        """Return whether run ``at`` writes a number with ``length`` digits (``NAME``: none)."""
+        width = self.widths[at]
+        return width == length or (width < length == len(str(number)))
+
     def alike(self) -> bool:
         """Return whether there are runs and all have one prefix."""
         return bool(self.prefixes) and self.prefixes.count(self.prefixes[0]) == len(self.prefixes)
@@ -103,12 +109,13 @@ class Runs:
     def _join(self) -> None:
         """Join the runs that continue one another."""
         lows, widths = self.lows, self.widths
+        heads = bytes(len(lows)) if self.alike() else changes(self.prefixes)
+        if 0 not in heads:
+            return
         gaps = list(map(sub, islice(lows, 1, None), self.highs))
         if 1 not in gaps:
             return
-        heads = b"\1" + bytes(map(ne, gaps, repeat(1)))
-        if not self.alike():
-            heads = either(heads, changes(self.prefixes))
+        heads = either(heads, b"\1" + bytes(map(ne, gaps, repeat(1))))
         if any(widths):
             apart = bytearray(heads)
             for at in compress(range(len(lows)), changes(widths)):
@@ -143,7 +150,9 @@ def split(name: str) -> tuple[str, int, int]:
     """Return the prefix, the number at the end and its length in digits; (name, -1, NAME) without one."""
     prefix = name.rstrip(DIGITS)
     length = len(name) - len(prefix)
-    return (prefix, int(name[len(prefix) :]), length) if 0 < length <= MAX_DIGITS else (name, -1, NAME)
+    if 0 < length <= MAX_DIGITS:
+        return prefix, int(name[-length:]), length
+    return name, -1, NAME
 
 
 def changes(column: Sequence[object]) -> bytes:

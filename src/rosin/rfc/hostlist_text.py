@@ -47,21 +47,20 @@ def add_names(runs: Runs, names: Iterable[str]) -> None:
             runs.push_name(name)
         return
     prefixes = list(map(str.rstrip, names, repeat(DIGITS)))
+    if prefixes == names:
+        none = [-1] * len(names)
+        runs.extend(names, none, none, bytes((NAME,)) * len(names))
+        return
     numbers = list(map(str.removeprefix, names, prefixes))
-    lengths = list(map(len, numbers))
-    if min(lengths) > 0 and max(lengths) <= MAX_DIGITS:
-        lows = list(map(int, numbers))
-        widths = bytes(_padding(number) for number in numbers)
-    else:
-        numbered = [0 < length <= MAX_DIGITS for length in lengths]
-        lows = [int(number) if is_id else -1 for number, is_id in zip(numbers, numbered, strict=True)]
-        widths = bytes(
-            _padding(number) if is_id else NAME for number, is_id in zip(numbers, numbered, strict=True)
+    ids = _read_ids(",".join(numbers).encode())
+    if ids is None:  # not every name ends in a number
+        lows = [int(number) if 0 < len(number) <= MAX_DIGITS else -1 for number in numbers]
+        prefixes = [p if low >= 0 else name for p, low, name in zip(prefixes, lows, names, strict=True)]
+        padded = bytes(
+            _padding(number) if low >= 0 else NAME for number, low in zip(numbers, lows, strict=True)
         )
-        prefixes = [
-            prefix if is_id else name for prefix, name, is_id in zip(prefixes, names, numbered, strict=True)
-        ]
-    runs.extend(_shared(prefixes), lows, lows, widths)
+        ids = lows, padded
+    runs.extend(_shared(prefixes), ids[0], ids[0], ids[1])
 
 
 def parse(runs: Runs, text: str, inherit_width: bool) -> None:
