@@ -16,10 +16,12 @@ Sets of hosts and ranks stay as short as they were written, whatever they stand 
 from __future__ import annotations
 
 from bisect import bisect_right
+from operator import itemgetter
 
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges, mask_of_ranges
+from rosin.rfc.idset_text import merge_ranges
 from rosin.rfc.rset_format import ILLEGAL_IN_PROPERTY
 
 TYPE_CHECKING = False
@@ -160,10 +162,10 @@ class _Ranks(_Term):
         ranges: list[tuple[int, int]] = []
         for value in values:
             ranges += _parsed("idset", value, decode_ranges)
-        self._ranges = _merged(ranges)
+        self._ranges = merge_ranges(ranges)
 
     def match(self, rank: int, host: str, properties: Container[str]) -> bool:
-        at = bisect_right(self._ranges, rank, key=_low) - 1
+        at = bisect_right(self._ranges, rank, key=itemgetter(0)) - 1
         return at >= 0 and rank <= self._ranges[at][1]
 
     def ranks(self, view: _View) -> int:
@@ -250,21 +252,6 @@ def _property(value: Any) -> str:
         if character in ILLEGAL_IN_PROPERTY:
             raise FormatError(f"invalid character '{character}' in property \"{value[:80]}\"")
     return value
-
-
-def _low(span: tuple[int, int]) -> int:
-    return span[0]
-
-
-def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sort ranges and join those that overlap."""
-    merged: list[tuple[int, int]] = []
-    for low, high in sorted(ranges):
-        if merged and low <= merged[-1][1] + 1:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-        else:
-            merged.append((low, high))
-    return merged
 
 
 def _parsed(what: str, value: Any, parse: Callable[[str], Any]) -> Any:

@@ -9,6 +9,7 @@ much as its text.
 from __future__ import annotations
 
 from bisect import bisect_right
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
@@ -89,7 +90,7 @@ class Count:
         if limit < self.min:
             return None
         if self.ranges is not None:
-            _, high = self.ranges[bisect_right(self.ranges, limit, key=_low) - 1]
+            _, high = self.ranges[bisect_right(self.ranges, limit, key=itemgetter(0)) - 1]
             return min(high, limit)
         if self.operator == "+":
             return limit - (limit - self.min) % self.operand
@@ -166,10 +167,11 @@ def parse_string(text: str) -> Count:
     """Decode an idset or a range string, in brackets or not. Raises FormatError."""
     body = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if "," in body:
-        from rosin.rfc.idset_text import decode_ranges  # few counts need it, and every command would pay
+        # Few counts need it, and every command would pay for it.
+        from rosin.rfc.idset_text import decode_ranges, merge_ranges
 
         try:
-            ranges = _apart(decode_ranges(body))
+            ranges = tuple(merge_ranges(decode_ranges(body)))
         except FormatError:
             raise FormatError(f"expected an idset or a range such as 2-8:2, got {describe(text)}") from None
         if ranges[0][0] == 0:
@@ -189,21 +191,6 @@ def parse_string(text: str) -> Count:
         raise FormatError(f"only a range has an operand, got {describe(text)}")
     top = None if unbounded else numbers[1] if dash else numbers[0]
     return _checked(numbers[0], top, rest[1] if len(rest) == 2 else "+", numbers[-1] if rest else 1)
-
-
-def _low(span: tuple[int, int]) -> int:
-    return span[0]
-
-
-def _apart(ranges: list[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    """Join ascending ranges that touch each other."""
-    joined: list[tuple[int, int]] = []
-    for low, high in ranges:
-        if joined and low == joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], high)
-        else:
-            joined.append((low, high))
-    return tuple(joined)
 
 
 def _digits(text: str, whole: str) -> int:

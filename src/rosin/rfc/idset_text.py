@@ -55,6 +55,17 @@ def decode_ends(text: str, limit: int = MAX_ID) -> tuple[Sequence[int], Sequence
     return [low for low, _ in pairs], [high for _, high in pairs]
 
 
+def merge_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return ranges in order, those that overlap or touch each other as one."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(ranges):
+        if merged and low <= merged[-1][1] + 1:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    return merged
+
+
 def encode_ranges(lows: Sequence[int], highs: Sequence[int]) -> str:
     """Write ascending ranges that are not adjacent, as :func:`decode_ends` returns them."""
     if lows is highs:
