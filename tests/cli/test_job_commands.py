@@ -147,11 +147,30 @@ def test_interrupt_and_stop_detach(real_instance, rosin):
 def test_attach_to_a_job_that_has_ended(rosin, submit):
     jobid = submit("--wait", "sh", "-c", "echo out; echo err >&2")
     assert rosin("job", "attach", jobid) == (0, "out\n", "err\n")
+    assert rosin("job", "attach", "--tail=1", jobid) == (0, "", "err\n")
     code, _, err = rosin("job", "attach", "-EX", jobid)
     names = [line.split()[1] for line in err.splitlines() if "s: " in line]
     assert code == 0
     assert {"job.submit", "job.finish", "job.clean", "exec.shell.init", "exec.done"} <= set(names)
     assert rosin("job", "attach", "123")[::2] == (1, "rosin-job: Failed to attach to 123: No such job\n")
+
+
+def test_a_command_without_a_name(rosin):
+    code, _, err = rosin("run", "")
+    assert code == 127
+    assert "start failed: : No such file or directory" in err
+
+
+def test_an_owner_in_the_guise_of_a_guest(real_instance, rosin, monkeypatch):
+    monkeypatch.setitem(real_instance.env, "FLUX_HANDLE_ROLEMASK", "0x2")
+    monkeypatch.setitem(real_instance.env, "FLUX_HANDLE_USERID", "65534")
+    assert rosin("getattr", "rank") == (0, "0\n", "")
+    assert rosin("setattr", "a", "b") == (1, "", "rosin-setattr: a: Request requires owner credentials\n")
+    assert rosin("submit", "true")[2].startswith("[Errno 1] signer=")
+    monkeypatch.setitem(real_instance.env, "FLUX_HANDLE_ROLEMASK", "guest")
+    code, _, err = rosin("getattr", "rank")
+    assert code == 1
+    assert "FLUX_HANDLE_ROLEMASK=guest must be numbers" in err
 
 
 def test_submit_and_wait(rosin):

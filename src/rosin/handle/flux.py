@@ -11,6 +11,7 @@ import time
 from _thread import get_ident
 from typing import TYPE_CHECKING, Any
 
+from rosin.constants import FLUX_ROLE_NONE, FLUX_USERID_UNKNOWN
 from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame
 from rosin.handle.future import error
@@ -64,6 +65,21 @@ def connect(path: str) -> socket.socket:
     return sock
 
 
+def _guise() -> tuple[int, int] | None:
+    """Whom an instance owner speaks for, to test what others may do (FLUX_HANDLE_USERID and _ROLEMASK)."""
+    userid, rolemask = (os.environ.get(f"FLUX_HANDLE_{name}") for name in ("USERID", "ROLEMASK"))
+    if userid is None and rolemask is None:
+        return None
+    try:
+        return (
+            FLUX_USERID_UNKNOWN if userid is None else int(userid) & 0xFFFFFFFF,
+            FLUX_ROLE_NONE if rolemask is None else int(rolemask, 0) & 0xFFFFFFFF,
+        )
+    except ValueError:
+        text = f"FLUX_HANDLE_USERID={userid or ''} and FLUX_HANDLE_ROLEMASK={rolemask or ''} must be numbers"
+        raise OSError(errno.EINVAL, text) from None
+
+
 class Flux(Handle):
     """A connection for programs without an event loop.
 
@@ -86,6 +102,7 @@ class Flux(Handle):
         self._reader = FrameReader()
         self._read_size = _READ_SIZE
         self._trace = "FLUX_HANDLE_TRACE" in os.environ
+        self._guise = _guise()
         self._sock: socket.socket | None = connect(path)
         self.reactor.busy = self._busy
         self.reactor.add_fd(self._sock.fileno(), self._readable, passive=True)
@@ -137,6 +154,8 @@ class Flux(Handle):
         assert self._sock is not None
         self._enter()
         try:
+            if self._guise is not None:
+                msg.userid, msg.rolemask = self._guise
             if self._trace:
                 self._print("-->", msg)
             self._sock.sendall(frame(msg))

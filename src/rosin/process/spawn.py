@@ -9,6 +9,7 @@ that a child needs is prepared by its parent. A child is watched through a pidfd
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -115,6 +116,8 @@ def spawn(
     that costs a fork of this process, which must have one thread only. Raises OSError as exec reports it
     (ENOENT, EACCES, ...), also for a ``cwd`` that cannot be entered.
     """
+    if not argv[0]:  # a search in PATH would find directories
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "")
     popen = subprocess.Popen(
         list(argv),
         env=None if env is None else dict(env),

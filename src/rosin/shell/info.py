@@ -75,7 +75,7 @@ class JobInfo:
                 return taskmap.manual(value, block)
             if scheme == "hostfile":
                 with open(value, encoding="utf-8") as stream:
-                    hosts = stream.read().split()
+                    hosts = stream.read()
                 nodelist = Hostlist.from_names(node.hostname for node in self.resources.nodes)
                 return taskmap.hostfile(hosts, nodelist, block.total_ntasks())
         except (FormatError, OSError) as error:

@@ -80,7 +80,7 @@ class Attach:
         """Take all events of a log that are here."""
         try:
             while rpc.is_ready() and self._watches.get(path) is rpc:
-                payload = rpc.get()
+                payload = rpc.get() or {}  # empty where what was there at the beginning ends
                 rpc.reset()
                 handler(_json.loads(payload["event"]) if "event" in payload else {"name": ""})
         except OSError as exc:
