@@ -60,7 +60,10 @@ def test_input_of_any_size(run, job):
 
 
 def test_labels(run, job):
-    assert run("-l", "-j", job(), "printf", "a\\nb").stdout == "0: a\n0: b"
+    jobid = job()
+    assert run("-l", "-j", jobid, "printf", "a\\nb").stdout == "0: a\n0: b"
+    done = run("-l", "-j", jobid, "sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; echo; echo y")
+    assert done.stdout == f"0: {'x' * 300_000}\n0: y\n"
 
 
 def test_where_it_runs(run, job, tmp_path, real_instance):

@@ -258,7 +258,8 @@ def test_output_is_logged_by_line(bench):
     def write(name, data, eof=False):
         stream.each({"type": "output", "io": ioencode.encode_data(name, "1", data, eof=eof)})
 
-    write("stdout", b"one\ntw")
+    write("stdout", b"one\nt")
+    write("stdout", b"w")
     write("stderr", b"bad\n")
     write("stdout", b"o\n\xffthree")
     write("stdout", None, eof=True)

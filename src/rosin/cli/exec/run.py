@@ -55,7 +55,7 @@ class Remote:
         self.credit = 0
         self.done = False
         self.closed = False
-        self.partial: dict[str, bytes] = {}
+        self.partial: dict[str, list[bytes]] = {}  # stream -> the parts of a line that has begun
 
     def __str__(self) -> str:
         return str(self.rank)
@@ -218,12 +218,14 @@ class Runner:
             out.write(chunk.data)
         else:
             # A label belongs to whole lines; what follows the last newline waits for the rest.
-            text = remote.partial.pop(chunk.stream, b"") + chunk.data
-            end = len(text) if chunk.eof else text.rfind(b"\n") + 1
-            if end < len(text):
-                remote.partial[chunk.stream] = text[end:]
-            label = f"{remote.rank}: ".encode()
-            out.write(b"".join(label + line for line in text[:end].splitlines(keepends=True)))
+            parts = remote.partial.setdefault(chunk.stream, [])
+            end = len(chunk.data) if chunk.eof else chunk.data.rfind(b"\n") + 1
+            if end or chunk.eof:
+                lines = b"".join([*parts, chunk.data[:end]]).splitlines(keepends=True)
+                parts.clear()
+                label = f"{remote.rank}: ".encode()
+                out.write(b"".join(label + line for line in lines))
+            parts.append(chunk.data[end:])
         out.flush()
 
     def _finished(self, remote: Remote, status: int) -> None:

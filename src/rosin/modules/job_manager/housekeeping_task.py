@@ -44,7 +44,7 @@ class Task:
         self.status: int | None = None
         self._over = False
         self._early = 0  # a signal that came before the process had its id
-        self._lines: dict[str, bytes] = {}  # stream -> a line that has begun
+        self._lines: dict[str, list[bytes]] = {}  # stream -> the parts of a line that has begun
 
     def start(self, request: dict[str, Any]) -> None:
         """Send the exec request."""
@@ -86,13 +86,17 @@ class Task:
             self.status = field(answer, "status", int)
 
     def _write(self, stream: str, data: bytes, eof: bool) -> None:
-        *lines, rest = (self._lines.pop(stream, b"") + data).split(b"\n")
-        if rest and eof:
-            lines.append(rest)
-        elif rest:
-            self._lines[stream] = rest
-        for line in lines:
-            self.owner.output(self, stream, line.decode(errors="replace"))
+        first, *others = data.split(b"\n")
+        parts = self._lines.setdefault(stream, [])
+        parts.append(first)
+        for text in others:
+            self.owner.output(self, stream, b"".join(parts).decode(errors="replace"))
+            parts[:] = [text]
+        if eof:
+            del self._lines[stream]
+            rest = b"".join(parts)
+            if rest:
+                self.owner.output(self, stream, rest.decode(errors="replace"))
 
     def _ended(self, error: OSError | FormatError) -> None:
         self._over = True
