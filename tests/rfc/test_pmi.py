@@ -186,6 +186,8 @@ def test_the_parser_is_lenient(line):
         ("cmd=init pmi_version=1 pmi_subversion=99999999999", "expected an integer"),
         ("cmd=get\ncmd=get", "exactly one line"),
         ("x=" + "y" * 70000, "longer than 65536"),
+        ("cmd=put kvsname=\ud800 key=a value=x", "no text at column 17"),
+        ("cmd=put kvsname=a key=a value=\udcff", "no text at column 31"),
     ],
 )
 def test_broken_lines(line, error):

@@ -164,7 +164,8 @@ VALID: dict[str, Any] = {**EXAMPLE, "scheduling": {"writer": "fluxion:v1", "grap
         ("execution.R_lite.0.children.gpu", "[]", r"R_lite\[0\].children.gpu is empty"),
         ("scheduling", [1], "scheduling is not an object"),
         ("scheduling.writer", 3, "scheduling.writer is not a URI"),
-        ("scheduling.writer", "fluxion", "scheduling.writer is not a URI"),
+        ("scheduling.writer", "", "scheduling.writer is not a URI"),
+        ("scheduling.writer", "tree pool", "scheduling.writer is not a URI"),
         ("scheduling.writer", "1x:y", "scheduling.writer is not a URI"),
         ("execution.nslots", 0, "nslots is not a positive integer"),
     ],
@@ -447,3 +448,9 @@ def test_a_megabyte_of_hostile_R_fails_soon(execution: dict[str, Any]) -> None:
 def test_a_megabyte_of_nonsense_fails_soon(text: str) -> None:
     with pytest.raises(FormatError, match=r"^R: "):
         ResourceSet.decode(text)
+
+
+@pytest.mark.rfc(20, "writer", "scheduling")
+@pytest.mark.parametrize("writer", ["fluxion:jgf", "fluxion", "TreePool", "sched://host/x", "a+b-c.d:"])
+def test_a_writer_may_be_a_scheme_alone_as_in_other_texts(writer: str) -> None:
+    validate({**EXAMPLE, "scheduling": {"writer": writer}})

@@ -74,6 +74,8 @@ def parse(line: str) -> dict[str, str]:
         raise FormatError(f"pmi: a line of {len(line)} characters is longer than {MAX_LINE}")
     if "\n" in text or "\0" in text:
         raise FormatError("pmi: a message takes exactly one line")
+    if not text.isascii():
+        _check_text(text)
     head, found, value = text.partition(" value=")
     if "\t" in text or "msg=" in head or head.startswith("value="):
         return _parse_any(text)
@@ -87,6 +89,13 @@ def parse(line: str) -> dict[str, str]:
     if found:
         words["value"] = value
     return words
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise FormatError(f"pmi: no text at column {error.start + 1}") from None
 
 
 def _parse_any(text: str) -> dict[str, str]:

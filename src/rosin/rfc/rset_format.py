@@ -97,7 +97,7 @@ def validate(source: Any) -> None:
     """Check R by the letter of the RFC. Raises FormatError that names the place.
 
     Beyond what :func:`parse` checks: there is a host for each rank, each rank has a core, no set is empty,
-    and ``scheduling`` is an object whose ``writer``, if any, is a URI.
+    and ``scheduling`` is an object whose ``writer``, if any, is a URI or a scheme alone.
     """
     if isinstance(source, (str, bytes)):
         try:
@@ -119,16 +119,16 @@ def validate(source: Any) -> None:
     scheduling = source.get("scheduling", {})
     if not isinstance(scheduling, dict):
         raise FormatError("R: scheduling is not an object")
-    writer = scheduling.get("writer", "fluxion:")
-    if not isinstance(writer, str) or not _is_uri(writer):
+    writer = scheduling.get("writer", "fluxion")
+    if not isinstance(writer, str) or not _has_scheme(writer):
         raise FormatError("R: scheduling.writer is not a URI")
 
 
-def _is_uri(text: str) -> bool:
-    """Tell whether a text begins with a scheme (RFC 3986), as in ``fluxion:`` or ``sched://x``."""
+def _has_scheme(text: str) -> bool:
+    """Tell whether a text begins with a scheme (RFC 3986): ``sched://x``, or alone, as RFC 49's TreePool."""
     scheme = text.partition(":")[0]
     plain = scheme.replace("+", "").replace("-", "").replace(".", "")
-    return ":" in text and scheme[:1].isalpha() and scheme.isascii() and plain.isalnum()
+    return scheme[:1].isalpha() and scheme.isascii() and plain.isalnum()
 
 
 def _decode_properties(new: Fields, properties: dict[str, Any]) -> None:
