@@ -107,6 +107,9 @@ async def test_checkpoints_are_limited_and_newest_first(tmp_path):
         for sequence in range(6):
             await h.rpc("content.checkpoint-put", {"value": {"version": 1, "sequence": sequence}})
         value = (await h.rpc("content.checkpoint-get"))["value"]
+        stats = await h.rpc("content-sqlite.stats-get")
+        assert [checkpoint["value"] for checkpoint in stats["checkpoints"]] == value
+        assert stats["checkpoints"][0]["id"] > stats["checkpoints"][-1]["id"] > 0
         assert [checkpoint["sequence"] for checkpoint in value] == [5, 4, 3]
 
 

@@ -183,12 +183,12 @@ class Database:
         if isinstance(sequence, int):
             run("DELETE FROM journal WHERE sequence <= ?", (sequence,))
 
-    def checkpoints(self) -> list[Any]:
-        """All checkpoints, the newest first."""
+    def checkpoints(self) -> list[dict[str, Any]]:
+        """All checkpoints with their numbers, ``{"id", "value"}``, the newest first."""
         with self._errors("read"):
-            rows = self._db.execute("SELECT value FROM checkpt_v2 ORDER BY id DESC").fetchall()
+            rows = self._db.execute("SELECT id, value FROM checkpt_v2 ORDER BY id DESC").fetchall()
         try:
-            return [_json.loads(row[0]) for row in rows]
+            return [{"id": id, "value": _json.loads(value)} for id, value in rows]
         except ValueError as error:
             raise OSError(errno.EIO, f"content-sqlite: {self.path}: unreadable checkpoint: {error}") from None
 

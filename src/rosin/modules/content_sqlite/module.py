@@ -163,7 +163,7 @@ class ContentSqlite(BrokerModule):
         checkpoints = self.db.checkpoints()
         if not checkpoints:
             raise OSError(errno.ENOENT, "no checkpoint")
-        return {"value": checkpoints}
+        return {"value": [checkpoint["value"] for checkpoint in checkpoints]}
 
     @request_handler("content-backing.checkpoint-put", prefix=False)
     def checkpoint_put(self, msg: Message) -> None:
@@ -224,4 +224,5 @@ class ContentSqlite(BrokerModule):
             "store_time": self.store_time.report(),
             "config": {"journal_mode": self.db.journal_mode, "synchronous": self.db.synchronous},
             "gc": {},
+            "checkpoints": self.db.checkpoints(),
         }
