@@ -3,16 +3,18 @@
 
 import pytest
 
-from rosin.shell.pmi import PmiAbort, PmiError, PmiServer, parse
+from rosin.errors import FormatError
+from rosin.rfc.pmi import parse
+from rosin.rfc.pmi_server import Abort, Server
 
 
 @pytest.fixture
 def server():
-    return PmiServer("kvs", size=2, local_size=2, keys={"PMI_process_mapping": "(vector,(0,1,2))"})
+    return Server("kvs", size=2, local_size=2, keys={"PMI_process_mapping": "(vector,(0,1,2))"})
 
 
 def test_the_example_session():
-    server = PmiServer("kvs", 1, 1, {"PMI_process_mapping": "(vector,(0,1,1))"})
+    server = Server("kvs", 1, 1, {"PMI_process_mapping": "(vector,(0,1,1))"})
     session = [
         (
             "cmd=init pmi_version=1 pmi_subversion=1",
@@ -80,7 +82,7 @@ def test_spawn_is_refused_at_its_end(server):
 
 
 def test_abort(server):
-    with pytest.raises(PmiAbort, match="going down") as caught:
+    with pytest.raises(Abort, match="going down") as caught:
         server.request(0, "cmd=abort exitcode=7 error_msg=going down")
     assert caught.value.code == 7
 
@@ -90,7 +92,7 @@ def test_abort(server):
     ["", "nonsense", "cmd=get kvsname=kvs", "cmd=dance", "cmd=put kvsname=a", "cmd=init pmi_version=x"],
 )
 def test_broken_lines(server, line):
-    with pytest.raises(PmiError):
+    with pytest.raises(FormatError):
         server.request(0, line)
 
 

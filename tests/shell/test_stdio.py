@@ -245,6 +245,12 @@ def test_pmi_abort_ends_the_job(run, broker):
     assert broker.exceptions[0]["note"] == "PMI_Abort: aborted"
 
 
+def test_a_pmi_line_without_end(run, broker):
+    program = "import os; os.write(int(os.environ['PMI_FD']), b'a' * 100_000); os.read(0, 1)"
+    assert run([sys.executable, "-c", program]) == 1
+    assert broker.exceptions[0]["note"] == "PMI-1 wire protocol error: pmi: a line is longer than 65536 bytes"
+
+
 def test_pmi_off(run, broker):
     assert run(["sh", "-c", "echo ${PMI_FD-unset}"], options={"pmi": "off"}) == 0
     assert broker.output() == b"unset\n"

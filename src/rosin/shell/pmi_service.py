@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 13: the PMI server of a shell, between the protocol and the tasks' sockets.
 
+Spawning and publishing are refused, as flux-core's shell refuses them.
+
 The key-value space is seeded with what programs and Flux instances look for: ``PMI_process_mapping``,
 ``flux.taskmap``, ``flux.instance-level``, ``flux.tbon-interface-hint``.
 """
@@ -11,14 +13,18 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rosin import _json
+from rosin.errors import FormatError
+from rosin.rfc.pmi import VALUE_MAX
+from rosin.rfc.pmi_server import Abort, Server
 from rosin.shell.errors import ShellError
-from rosin.shell.pmi import VALUE_MAX, PmiAbort, PmiError, PmiServer, Replies
 
 if TYPE_CHECKING:
     from rosin.shell.info import JobInfo
     from rosin.shell.log import ShellLog
     from rosin.shell.startup import Startup
     from rosin.shell.task import Task
+
+    Replies = list[tuple[int, str]]
 
 Exchange = Callable[[dict[str, str], Callable[[dict[str, str]], None]], None]
 
@@ -35,10 +41,10 @@ class PmiService:
         self._exchange = exchange
         self._tasks = tasks
         self._by_rank: dict[int, Task] = {}
-        self._server: PmiServer | None = None
+        self._server: Server | None = None
         self._aborted = False
 
-    def _start(self) -> PmiServer:
+    def _start(self) -> Server:
         """Most programs never speak PMI, so the server is made for the first that does."""
         info = self._info
         keys: dict[str, str] = {}
@@ -54,7 +60,7 @@ class PmiService:
         if len(keys.get("PMI_process_mapping", "")) >= VALUE_MAX and info.rank == 0:
             self._log.warn("PMI_process_mapping overflows PMI max value.", "pmi-simple")
         short = {key: value for key, value in keys.items() if len(value) < VALUE_MAX}
-        server = PmiServer(info.f58, info.ntasks, len(info.local_tasks), short)
+        server = Server(info.f58, info.ntasks, len(info.local_tasks), short)
         if info.size > 1:
             server.exchange = lambda pending: self._exchange(dict(pending), self._exchanged)
         return server
@@ -70,10 +76,10 @@ class PmiService:
         self._log.trace(f"{task.rank}: C: {line}", "pmi-simple")
         try:
             self._send(self._server.request(task.rank, line))
-        except PmiAbort as abort:
+        except Abort as abort:
             self._aborted = True
             raise ShellError(f"PMI_Abort: {abort}", abort.code) from None
-        except PmiError as error:
+        except FormatError as error:
             if not self._aborted:
                 raise ShellError(f"PMI-1 wire protocol error: {error}") from None
         while self._server.warnings:

@@ -15,8 +15,10 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from rosin.errors import FormatError
 from rosin.process.pump import Pump, Sink
 from rosin.process.spawn import Child, output_pipe, spawn
+from rosin.rfc.pmi import Lines
 from rosin.shell.errors import ShellError
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Task:
         self._pumps: dict[str, Pump] = {}
         self.terminal: Pty | None = None
         self._pmi: socket.socket | None = None
-        self._pmi_buffer = b""
+        self._pmi_lines = Lines()
         self._paused = False
         self.on_output: Callable[[Task, str, bytes, bool], None] | None = None
         self.on_pmi: Callable[[Task, str], None] | None = None
@@ -185,10 +187,13 @@ class Task:
         if not data:
             self.close_pmi()
             return
-        *lines, self._pmi_buffer = (self._pmi_buffer + data).split(b"\n")
+        try:
+            lines = self._pmi_lines.feed(data)
+        except FormatError as error:
+            raise ShellError(f"PMI-1 wire protocol error: {error}") from None
         for text in lines:
             if self.on_pmi is not None:
-                self.on_pmi(self, text.decode(errors="replace"))
+                self.on_pmi(self, text)
 
     def send_pmi(self, text: str) -> None:
         """Answer the task; what it no longer reads is dropped."""
