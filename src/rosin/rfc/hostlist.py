@@ -52,17 +52,19 @@ class Hostlist:
     __slots__ = ("_count", "_index", "_more", "_runs", "_searched")
 
     def __init__(self, hosts: str | Iterable[str] | Hostlist = "") -> None:
-        self._runs = Runs()
-        self._count = 0
         self._more: list[int] | None = None  # hosts before each run, above one for each
         self._index: Index | None = None
         self._searched = False
+        self._count: int = 0
+        self._runs: Runs
+        if isinstance(hosts, Hostlist):
+            self._runs, self._count = hosts._runs.part(0, len(hosts._runs)), hosts._count
+            return
+        self._runs = Runs()
         if isinstance(hosts, str):
             if hosts:
                 parse(self._runs, hosts, False)
                 self._recount()
-        elif isinstance(hosts, Hostlist):
-            self._runs, self._count = hosts._runs.part(0, len(hosts._runs)), hosts._count
         else:
             for text in hosts:
                 parse(self._runs, text, False)
@@ -106,7 +108,7 @@ class Hostlist:
     def find(self, host: str) -> int:
         """Return the position of the first ``host``, or -1. ``foo1`` and ``foo01`` are two hosts."""
         if self._index is None:
-            if len(self._runs) <= _SCAN_LIMIT or not self._searched:
+            if len(self._runs.lows) <= _SCAN_LIMIT or not self._searched:
                 self._searched = True
                 return self._scan(host)
             from rosin.rfc.hostlist_index import Index
@@ -117,7 +119,7 @@ class Hostlist:
     def _scan(self, host: str) -> int:
         prefix, number, length = split(host)
         runs = self._runs
-        if self._count == len(runs) > _SCAN_LIMIT:
+        if self._count == len(runs.lows) > _SCAN_LIMIT:
             return self._scan_names(prefix, number, length)
         start = 0
         for at, low in enumerate(runs.lows):
@@ -165,9 +167,9 @@ class Hostlist:
     def _slot(self, at: int) -> tuple[int, int]:
         """Return which run holds a position, and the position of its first host."""
         runs = self._runs
-        if self._count == len(runs):
+        if self._count == len(runs.lows):
             return at, at
-        if len(runs) == 1:
+        if len(runs.lows) == 1:
             return 0, 0
         if self._more is None:
             self._more = list(accumulate(map(sub, runs.highs, runs.lows), initial=0))
@@ -304,11 +306,11 @@ class Hostlist:
 
     def __iter__(self) -> Iterator[str]:
         runs = self._runs
-        if len(runs) == 1:
+        if len(runs.lows) == 1:
             return iter(_names(runs.prefixes[0], runs.lows[0], runs.highs[0], runs.widths[0]))
-        if self._count > len(runs) or any(runs.widths):
+        if self._count > len(runs.lows) or any(runs.widths):
             return chain.from_iterable(map(_names, runs.prefixes, runs.lows, runs.highs, runs.widths))
-        return map("{}{}".format, runs.prefixes, runs.lows)
+        return chain.from_iterable(_separate_names(runs))
 
     def __contains__(self, host: object) -> bool:
         return isinstance(host, str) and self.find(host) >= 0
@@ -351,6 +353,13 @@ def _without(runs: Runs, gone: Files) -> Runs:
     from rosin.rfc.hostlist_sets import without
 
     return without(runs, gone)
+
+
+def _separate_names(runs: Runs) -> Iterator[list[str]]:
+    """Yield the names of runs of one host each, without leading zeros."""
+    for at in range(0, len(runs), _PORTION):
+        columns = runs.prefixes[at : at + _PORTION], runs.lows[at : at + _PORTION]
+        yield [f"{prefix}{number}" for prefix, number in zip(*columns, strict=True)]
 
 
 def _names(prefix: str, low: int, high: int, width: int) -> Iterable[str]:

@@ -13,6 +13,8 @@ from rosin.rfc.hostlist_runs import NAME, changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rosin.rfc.hostlist_runs import Runs
 
 # What is told of a run by the bits of one byte; its width stands above them.
@@ -64,11 +66,17 @@ def encode(runs: Runs) -> str:
         + int.from_bytes(widths) * _WIDTH
     )
     text = "".join(map(_FORMATS.__getitem__, kinds.to_bytes(count)))
-    flags = bytearray(3 * count)
-    flags[0::3], flags[1::3], flags[2::3] = first, widths.translate(_NUMBERED), ranges
-    columns: list[str | int] = [0] * (3 * count)
-    columns[0::3], columns[1::3], columns[2::3] = prefixes, lows, highs
-    return (text % tuple(compress(columns, flags)))[:-1]
+    columns: list[tuple[list[Any], bytes | bytearray]] = [
+        (prefixes, first),
+        (lows, widths.translate(_NUMBERED)),
+    ]
+    if not single:
+        columns.append((highs, ranges))
+    step = len(columns)
+    values, chosen = [None] * (step * count), bytearray(step * count)
+    for at, (column, flags) in enumerate(columns):
+        values[at::step], chosen[at::step] = column, flags
+    return (text % tuple(compress(values, chosen)))[:-1]
 
 
 def _first(runs: Runs) -> bytes:

@@ -21,6 +21,8 @@ MAX_DIGITS = 18
 #: The width of a name without a number.
 NAME = 31
 
+_FEW = 8  # so few runs are appended one by one
+
 
 class Runs:
     """Runs of hosts in order. Runs that continue one another are joined: equal lists have equal columns.
@@ -68,6 +70,10 @@ class Runs:
 
     def extend(self, prefixes: list[str], lows: list[int], highs: list[int], widths: bytes) -> None:
         """Append columns of runs that may continue one another."""
+        if len(lows) <= _FEW:
+            for run in zip(prefixes, lows, highs, widths, strict=True):
+                self.push(*run)
+            return
         new = Runs()
         new.prefixes, new.lows, new.highs, new.widths = prefixes, lows, highs, bytearray(widths)
         new._join()

@@ -9,10 +9,10 @@ ascending ranges that do not overlap are merged and compared as sorted lists of 
 from __future__ import annotations
 
 from bisect import bisect_left
-from itertools import chain, islice
+from itertools import chain, compress, islice, repeat
 from operator import lt
 
-from rosin.rfc.hostlist_runs import NAME, Runs
+from rosin.rfc.hostlist_runs import MAX_DIGITS, NAME, Runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     #: Names without a number and how often they come; low and high ends of ranges by prefix and width.
     Ends = tuple[list[int], list[int]]
+
+
+_BEYOND = 10**MAX_DIGITS  # above any number
 
 
 class Files:
@@ -117,6 +120,11 @@ def combine(one: Files, other: Files, least: int, most: int) -> Files:
 def without(runs: Runs, gone: Files) -> Runs:
     """Return the hosts in their order without any that is in the arranged, unique ``gone``."""
     out = Runs()
+    if runs.lows == runs.highs and runs.alike() and not any(runs.widths):
+        prefix = runs.prefixes[0]
+        kept = _left(runs.lows, gone.ranges.get(prefix, {}).get(0))
+        out.extend_alike(prefix, kept, kept, 0)
+        return out
     for prefix, low, high, width in runs:
         if low < 0:
             if prefix not in gone.names:
@@ -132,6 +140,15 @@ def without(runs: Runs, gone: Files) -> Runs:
         else:
             _cut(out, prefix, low, high, width, files.get(width))
     return out
+
+
+def _left(numbers: list[int], gone: Ends | None) -> list[int]:
+    """Return the numbers that are in none of the ranges ``gone``."""
+    if gone is None:
+        return numbers
+    lows, highs = [*gone[0], _BEYOND], gone[1]
+    next_lows = map(lows.__getitem__, map(bisect_left, repeat(highs), numbers))
+    return list(compress(numbers, map(lt, numbers, next_lows)))
 
 
 def _cut(out: Runs, prefix: str, low: int, high: int, width: int, gone: Ends | None) -> None:

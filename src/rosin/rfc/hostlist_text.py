@@ -203,7 +203,7 @@ def _parse_ids(text: str, start: int, end: int, inherit_width: bool) -> Ids:
         width = max(width, inherited)
         lows.append(low)
         highs.append(high)
-        widths.append(width if len(str(low)) < width else 0)
+        widths.append(width if width > 1 and low < 10 ** (width - 1) else 0)
         column += len(item) + 1
     return lows, highs, bytes(widths)
 
