@@ -257,7 +257,9 @@ async def test_services_decide_by_role() -> None:
 
 
 @pytest.mark.rfc(
-    10, "retain", "uninterpreted", "digest", "store", "load", "unknown", "visible", "dropcache", "zero"
+    10,
+    *("retain", "uninterpreted", "digest", "store", "load", "unknown", "visible", "dropcache", "zero"),
+    *("validate", "flush"),
 )
 async def test_content_is_kept_by_its_digest() -> None:
     async with Instance(["content", "content-sqlite"]) as inst:
@@ -271,6 +273,7 @@ async def test_content_is_kept_by_its_digest() -> None:
         assert await fails(h.rpc("content-backing.validate", bytes(20))) == errno.ENOENT
         await h.rpc("content.flush")
         assert (await h.rpc("content.stats-get"))["dirty"] == 0
+        assert await h.rpc("content-backing.validate", blobref.digest(b"foo\n")).raw() == b""
 
 
 @pytest.mark.rfc(10, "hash", "hash-attribute")
@@ -344,7 +347,7 @@ async def test_the_kvs_is_a_tree_of_blobs() -> None:
 @pytest.mark.rfc(16, "directory", "ingest", "eventlog", "scheduler", "guest", "guest-final", "exec")
 @pytest.mark.rfc(24, "keys", "eventlog", "header-first")
 @pytest.mark.rfc(50, "key", "init-first", "starting", "complete", "done-last", "shell-events", "no-state")
-@pytest.mark.rfc(21, "submit-first", "replay")
+@pytest.mark.rfc(21, "submit-first", "replay", "no-context", "stable")
 def test_what_a_job_leaves_in_the_kvs(real_instance: Any) -> None:
     from rosin.rfc import eventlog, exec_eventlog, fluid, ioencode, jobpath, sign, states
 
@@ -362,6 +365,8 @@ def test_what_a_job_leaves_in_the_kvs(real_instance: Any) -> None:
     log = eventlog.decode_entries(get("eventlog"))
     assert states.replay(log) == 64
     assert [log[0]["name"], log[-1]["name"]] == ["submit", "clean"]
+    bare = [entry["name"] for entry in log if not entry.get("context")]
+    assert bare == ["validate", "depend", "start", "free", "clean"]
     assert json.loads(get("R"))["version"] == 1
     execution = eventlog.decode_entries(get("guest.exec.eventlog"))
     exec_eventlog.validate(execution)

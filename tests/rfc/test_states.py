@@ -208,7 +208,7 @@ def test_status():
     assert states.status_name(INACTIVE, 8, "S") == "TO"
 
 
-@pytest.mark.rfc(21, "finish-status")
+@pytest.mark.rfc(21, "result")
 @pytest.mark.parametrize(
     ("status", "exception", "name"),
     [

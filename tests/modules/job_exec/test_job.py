@@ -159,6 +159,15 @@ def test_max_kill_timeout_replaces_the_count() -> None:
     assert m.job.finalizing
 
 
+@pytest.mark.rfc(21, "finish-status")
+def test_the_largest_wait_status_is_that_of_the_job() -> None:
+    m = Machine("0-2").begin().start()
+    for rank, status in ((2, 256), (1, 768), (0, 0)):
+        m.shells.shell_exited(rank, status)
+    assert m.responses()[-1] == ("finish", {"status": 768})
+
+
+@pytest.mark.rfc(21, "finish-override")
 def test_a_second_exception_sends_the_signal_again_and_is_not_the_cause() -> None:
     m = Machine(term_signal="SIGUSR2").begin().start()
     m.job.exception("exec", 0, wait_status=11)

@@ -146,6 +146,7 @@ async def test_mock_exceptions(
     assert await names(h) == log
 
 
+@pytest.mark.rfc(21, "finish-override")
 @pytest.mark.rfc(32, "finish-override")
 async def test_wait_status_of_an_exec_exception_wins(inst: Instance, manager: Any) -> None:
     manager.run(system=mock(run_duration="10s"))

@@ -161,6 +161,7 @@ def test_order_is_priority_then_newest_start_then_newest_end():
     assert [obj["id"] for obj in listing(store, [], states=FLUX_JOB_STATE_INACTIVE, max_entries=1)] == [20]
 
 
+@pytest.mark.rfc(21, "invalidate")
 def test_new_job_is_not_listed_and_an_invalid_one_is_forgotten():
     store = ready_store()
     store.process(submit(7))

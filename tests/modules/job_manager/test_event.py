@@ -169,6 +169,7 @@ def test_unversioned_submit_needs_no_validate():
     assert job.state == DEPEND
 
 
+@pytest.mark.rfc(21, "root-cause")
 def test_first_fatal_exception_is_the_root_cause():
     job = in_state(RUN)
     apply(job, entry("exception", {"type": "exec", "severity": 2, "note": ""}))
@@ -179,6 +180,7 @@ def test_first_fatal_exception_is_the_root_cause():
     assert job.result() == 8
 
 
+@pytest.mark.rfc(21, "prolog")
 def test_open_prolog_blocks_the_start():
     job = in_state(SCHED)
     apply(job, entry("prolog-start", {"description": "p"}))
@@ -186,6 +188,7 @@ def test_open_prolog_blocks_the_start():
     assert apply(job, entry("prolog-finish", {"description": "p", "status": 0})) == ("start",)
 
 
+@pytest.mark.rfc(21, "epilog")
 def test_open_epilog_blocks_freeing():
     job = in_state(RUN)
     job.start_pending = True
@@ -222,6 +225,7 @@ def test_scheduler_restart_takes_the_resources():
     assert actions == ("clean",)
 
 
+@pytest.mark.rfc(21, "memo")
 def test_memo_merges_and_null_deletes():
     job = in_state(SCHED)
     apply(job, entry("memo", {"a": {"b": 1, "c": 2}, "d": 3}))
@@ -231,6 +235,7 @@ def test_memo_merges_and_null_deletes():
     assert job.annotations is None
 
 
+@pytest.mark.rfc(21, "jobspec-update", "resource-update")
 def test_updates_do_not_change_shared_objects():
     job = in_state(RUN)
     before, copy = job.jobspec, {"attributes": {"system": {"duration": 10.0}}}
@@ -244,6 +249,7 @@ def test_updates_do_not_change_shared_objects():
     assert job.R == {"execution": {"expiration": 50.0, "R_lite": []}}
 
 
+@pytest.mark.rfc(21, "contexts", "dependency-match")
 @pytest.mark.parametrize(
     ("name", "context"),
     [

@@ -104,6 +104,19 @@ def test_cancel_of_a_pending_job(bench):
     assert [payload["id"] for payload in bench.port.take("sched.free")] == [1]
 
 
+@pytest.mark.rfc(33, "stop-cancels")
+def test_a_stop_takes_the_requests_back(bench):
+    bench.online()
+    for _ in range(2):
+        bench.submit()
+    bench.settle()
+    assert allocs(bench) == [1, 2]
+    bench.manager.queues.request_start({"start": False, "reason": "later", "all": False})
+    bench.manager.requeue_all()
+    assert bench.port.take("sched.cancel") == [{"id": 1}, {"id": 2}]
+    assert allocs(bench) == []
+
+
 @pytest.mark.rfc(30, "held", "update")
 def test_a_hold_takes_the_request_back(bench):
     bench.online()
