@@ -11,14 +11,13 @@ from rosin.rfc import jobpath
 JOB = 6731191091817518
 
 
-@pytest.mark.rfc(16, "directory", "eventlog", "guest")
+@pytest.mark.rfc(16, "directory")
 @pytest.mark.rfc_vectors(16)
 def test_the_eventlog_of_a_job():
     assert jobpath.job_key(JOB, "eventlog") == "job.0017.e9fb.8df1.6c2e.eventlog"
     assert jobpath.job_key(JOB) == "job.0017.e9fb.8df1.6c2e"
 
 
-@pytest.mark.rfc(16, "guest")
 @pytest.mark.rfc_vectors(16)
 def test_the_namespace_of_a_job():
     assert jobpath.guest_namespace(JOB) == "job-6731191091817518"

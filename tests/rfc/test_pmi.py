@@ -513,7 +513,7 @@ MAPPINGS = [
 
 
 @pytest.mark.rfc_vectors(13)
-@pytest.mark.rfc(13, "process-mapping", "mapping-format")
+@pytest.mark.rfc(13, "mapping-format")
 @pytest.mark.parametrize(("text", "blocks"), MAPPINGS)
 def test_mappings(text, blocks):
     assert pmi.decode_mapping(text) == blocks

@@ -344,7 +344,7 @@ async def test_the_kvs_is_a_tree_of_blobs() -> None:
 # -- a job in the KVS -----------------------------------------------------------------------------
 
 
-@pytest.mark.rfc(16, "directory", "ingest", "eventlog", "scheduler", "guest", "guest-final", "exec")
+@pytest.mark.rfc(16, "directory", "ingest", "eventlog", "scheduler", "guest-final", "exec")
 @pytest.mark.rfc(24, "keys", "eventlog", "header-first")
 @pytest.mark.rfc(50, "key", "init-first", "starting", "complete", "done-last", "shell-events", "no-state")
 @pytest.mark.rfc(21, "submit-first", "replay", "no-context", "stable")

@@ -226,6 +226,7 @@ print(ask("cmd=finalize"))
 """
 
 
+@pytest.mark.rfc(13, "environment", "process-mapping", "kvs-put-get", "visible-after-barrier")
 def test_pmi(run, broker):
     assert run([sys.executable, "-c", PMI], ntasks=2) == 0
     assert broker.output(rank=0).decode().splitlines() == [

@@ -28,6 +28,7 @@ def manager(inst: Instance) -> Any:
     return inst.broker.modules["job-manager"]
 
 
+@pytest.mark.rfc(16, "guest", "guest-final", "exec")
 async def test_log_moves_from_the_namespace_to_the_job(inst: Instance, manager: Any) -> None:
     h = await inst.connect()
     manager.run(system=mock(run_duration="1h"))
