@@ -69,7 +69,7 @@ class Job:
 
     @staticmethod
     def decode_hello(obj: Any) -> Job:
-        """Read a response to ``job-manager.sched-hello``."""
+        """Read a response to ``job-manager.sched-hello``. Raises FormatError."""
 
         def read(obj: Any) -> Job:
             return Job(
@@ -80,7 +80,7 @@ class Job:
 
     @staticmethod
     def decode_alloc(obj: Any) -> Job:
-        """Read ``sched.alloc``."""
+        """Read ``sched.alloc``. Raises FormatError."""
 
         def read(obj: Any) -> Job:
             t_submit = _time(obj, "t_submit") if "t_submit" in obj else 0.0
@@ -152,7 +152,7 @@ class AllocResponse:
 
     @staticmethod
     def decode(obj: Any) -> AllocResponse:
-        """Read a response; of what its type does not have nothing is read."""
+        """Read a response; of what its type does not have nothing is read. Raises FormatError."""
         return payload_of("sched.alloc response", obj, AllocResponse._read)
 
     @staticmethod
@@ -189,7 +189,7 @@ class Free:
 
     @staticmethod
     def decode(obj: Any) -> Free:
-        """Read the request; R is an object and is not looked into."""
+        """Read the request; R is an object and is not looked into. Raises FormatError."""
         return payload_of(
             "sched.free",
             obj,
@@ -202,21 +202,30 @@ class Free:
 
 
 def partial_ok(obj: Any) -> bool:
-    """Read ``job-manager.sched-hello``: the scheduler understands ``free`` (None: no payload)."""
+    """Read ``job-manager.sched-hello``: the scheduler understands ``free`` (None: no payload).
+
+    Raises FormatError.
+    """
     return payload_of(
         "sched-hello", {} if obj is None else obj, lambda obj: field(obj, "partial-ok", bool, False)
     )
 
 
 def ready(limit: int = 0) -> dict[str, Any]:
-    """Return the request ``job-manager.sched-ready``; ``limit`` allocations at a time, 0 = any number."""
+    """Return the request ``job-manager.sched-ready``; ``limit`` allocations at a time, 0 = any number.
+
+    Raises FormatError.
+    """
     if not 0 <= limit <= MAX_LIMIT:
         raise FormatError(f"sched-ready: limit: expected 0 to {MAX_LIMIT}, got {limit}")
     return {"mode": "limited", "limit": limit} if limit else {"mode": "unlimited"}
 
 
 def ready_limit(obj: Any) -> int:
-    """Read ``job-manager.sched-ready``; return how many allocations at a time, 0 = any number."""
+    """Read ``job-manager.sched-ready``; return how many allocations at a time, 0 = any number.
+
+    Raises FormatError.
+    """
 
     def read(obj: Any) -> int:
         mode = field(obj, "mode", str)
@@ -231,7 +240,7 @@ def ready_limit(obj: Any) -> int:
 
 
 def queue_depth(obj: Any) -> int:
-    """Read the response to ``job-manager.sched-ready``: how many jobs wait."""
+    """Read the response to ``job-manager.sched-ready``: how many jobs wait. Raises FormatError."""
 
     def read(obj: Any) -> int:
         count: int = int_field(obj, "count", 0, MAX_ID)
@@ -241,12 +250,12 @@ def queue_depth(obj: Any) -> int:
 
 
 def canceled(obj: Any) -> int:
-    """Read ``sched.cancel``: the job whose request is taken back."""
+    """Read ``sched.cancel``: the job whose request is taken back. Raises FormatError."""
     return payload_of("sched.cancel", obj, _id)
 
 
 def priorities(obj: Any) -> list[tuple[int, int]]:
-    """Read ``sched.prioritize``: ``(id, priority)`` of each job."""
+    """Read ``sched.prioritize``: ``(id, priority)`` of each job. Raises FormatError."""
 
     def read(obj: Any) -> list[tuple[int, int]]:
         pairs = []
@@ -265,11 +274,11 @@ def priorities(obj: Any) -> list[tuple[int, int]]:
 def expiration(obj: Any) -> tuple[int, float]:
     """Read ``sched.expiration``: the job and when it is to end, seconds since the epoch.
 
-    The RFC has an integer, flux-core sends a float.
+    The RFC has an integer, flux-core sends a float. Raises FormatError.
     """
     return payload_of("sched.expiration", obj, lambda obj: (_id(obj), _time(obj, "expiration")))
 
 
 def feasibility(obj: Any) -> dict[str, Any]:
-    """Read ``feasibility.check``: the jobspec."""
+    """Read ``feasibility.check``: the jobspec. Raises FormatError."""
     return payload_of("feasibility.check", obj, lambda obj: field(obj, "jobspec", dict))

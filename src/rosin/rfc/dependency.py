@@ -59,7 +59,10 @@ def parse_uri(uri: str) -> dict[str, Any]:
 
 
 def parse_uris(uris: Iterable[str]) -> list[dict[str, Any]]:
-    """Turn several URIs to what ``attributes.system.dependencies`` holds; leave the key out when empty."""
+    """Turn several URIs to what ``attributes.system.dependencies`` holds; leave the key out when empty.
+
+    Raises FormatError.
+    """
     return [parse_uri(uri) for uri in uris]
 
 

@@ -30,7 +30,7 @@ def hello(service: str) -> dict[str, Any]:
 
 
 def service_name(obj: Any) -> str:
-    """Read ``job-manager.exec-hello``."""
+    """Read ``job-manager.exec-hello``. Raises FormatError."""
 
     def read(obj: Any) -> str:
         name = field(obj, "service", str)
@@ -63,7 +63,7 @@ class StartRequest:
 
     @staticmethod
     def decode(obj: Any) -> StartRequest:
-        """Read the request."""
+        """Read the request. Raises FormatError."""
         return payload_of(
             "start",
             obj,
@@ -99,7 +99,7 @@ class StartResponse:
 
     @staticmethod
     def decode(obj: Any) -> StartResponse:
-        """Read a response."""
+        """Read a response. Raises FormatError."""
 
         def read(obj: Any) -> StartResponse:
             kind = field(obj, "type", str)

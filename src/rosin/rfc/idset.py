@@ -109,7 +109,7 @@ class Idset:
 
     @staticmethod
     def from_range(low: int, high: int) -> Idset:
-        """Make the set of every id from ``low`` to ``high``, both included."""
+        """Make the set of every id from ``low`` to ``high``, both included. Raises FormatError."""
         if not 0 <= low <= high < MAX_ID:
             raise FormatError(f"idset: invalid range {low}-{high}")
         return Idset.from_mask(((1 << (high - low + 1)) - 1) << low)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Sets of ids as one integer with a bit for each member, and back.
+"""RFC 22: sets of ids as one integer with a bit for each member, and back.
 
 Integers of a few words are made and read with shifts. Large ones are made from, and read as, text of
 zeros and ones, which Python converts in linear time and searches at the speed of C.
@@ -115,7 +115,7 @@ def encode_small(mask: int) -> str:
 
 @lru_cache(maxsize=512)
 def decode_small(text: str) -> int:
-    """Return the mask of a text of few characters (its ids are small too); remembered."""
+    """Return the mask of a text of few characters (its ids are small too); remembered. Raises FormatError."""
     return mask_of_ranges(decode_ranges(text))
 
 

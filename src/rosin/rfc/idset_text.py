@@ -46,7 +46,10 @@ def _remembered(text: str) -> tuple[tuple[int, int], ...]:
 
 
 def decode_ends(text: str, limit: int = MAX_ID) -> tuple[Sequence[int], Sequence[int]]:
-    """Decode to the low and the high ends of the ranges; both are one object when there are only ids."""
+    """Decode to the low and the high ends of the ranges; both are one object when there are only ids.
+
+    Raises FormatError.
+    """
     if len(text) >= _LONG:
         ends = _read_long(text, limit)
         if ends is not None:

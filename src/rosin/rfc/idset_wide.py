@@ -140,7 +140,7 @@ class WideIdset(Idset):
 
 
 def of_ids(ids: Iterable[int]) -> Idset:
-    """Make a set of any ids from 0 to 2^63 - 2, in any order."""
+    """Make a set of any ids from 0 to 2^63 - 2, in any order. Raises FormatError."""
     numbers = sorted(set(ids))
     for number in numbers:
         if not isinstance(number, int) or not 0 <= number < MAX_LIMIT:

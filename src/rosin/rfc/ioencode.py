@@ -115,7 +115,7 @@ def log(level: int, message: str, **where: str | int | None) -> dict[str, Any]:
     """Return the context of a log event.
 
     ``level`` is 0 to 7 (RFC 5424). ``where`` may give rank, program, file, line and component; what is None
-    is left out.
+    is left out. Raises FormatError on another level, TypeError on another field.
     """
     if not 0 <= level <= 7:
         raise FormatError(f"log event: level {level} is not from 0 to 7")
@@ -126,7 +126,7 @@ def log(level: int, message: str, **where: str | int | None) -> dict[str, Any]:
 
 
 def decode_header(context: Any) -> dict[str, str]:
-    """Check a header event's context and return its default encoding of each stream."""
+    """Check a header event's context and return its default encoding of each stream. Raises FormatError."""
     if not isinstance(context, dict) or context.get("version") != 1:
         raise FormatError("header event: version is not 1")
     encodings = context.get("encoding")

@@ -21,7 +21,10 @@ _KEYS = frozenset(("system", "user"))
 
 
 def check_attributes(attributes: Any, required: bool) -> None:
-    """Check ``attributes``. *required*: ``system`` and its ``duration`` have to be there (RFC 25)."""
+    """Check ``attributes``. *required*: ``system`` and its ``duration`` have to be there (RFC 25).
+
+    Raises FormatError.
+    """
     known_keys(attributes, _KEYS)
     if required and "system" not in attributes:
         raise Fault("missing key 'system'")
@@ -67,7 +70,7 @@ def _object(value: Any) -> None:
 
 
 def check_environment(value: Any) -> None:
-    """Check an object of variables and their values."""
+    """Check an object of variables and their values. Raises FormatError."""
     _object(value)
     for name, text in value.items():
         if type(text) is not str and text is not None:

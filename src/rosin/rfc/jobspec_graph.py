@@ -21,7 +21,10 @@ _POSITIVE_TYPES = frozenset(("node", "slot", "core"))
 
 
 def check_fields(vertex: Any, known: frozenset[str]) -> str:
-    """Check the keys that every vertex has, apart from its count and its children. Returns its type."""
+    """Check the keys that every vertex has, apart from its count and its children. Returns its type.
+
+    Raises FormatError.
+    """
     known_keys(vertex, known)
     kind = vertex.get("type")
     if type(kind) is not str or not kind:
@@ -38,7 +41,7 @@ def check_fields(vertex: Any, known: frozenset[str]) -> str:
 
 
 def check_label(vertex: dict[str, Any], labels: dict[str, set[str] | None]) -> str:
-    """Check a slot's label, which no other vertex may have."""
+    """Check a slot's label, which no other vertex may have. Raises FormatError."""
     label = vertex.get("label")
     if not label:
         raise missing_or("label", vertex, "a name for the slot")

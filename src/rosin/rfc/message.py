@@ -146,6 +146,7 @@ class Message:
 
     @property
     def nodeid(self) -> int:
+        """The rank that a request is for, FLUX_NODEID_ANY for anyone."""
         return self.aux1
 
     @nodeid.setter
@@ -154,6 +155,7 @@ class Message:
 
     @property
     def errnum(self) -> int:
+        """The error number of a response, 0 for success."""
         return self.aux1
 
     @errnum.setter
@@ -162,6 +164,7 @@ class Message:
 
     @property
     def seq(self) -> int:
+        """The number of an event."""
         return self.aux1
 
     @seq.setter
@@ -170,14 +173,17 @@ class Message:
 
     @property
     def streaming(self) -> bool:
+        """The flag of calls with several responses is set."""
         return bool(self.flags & FLUX_MSGFLAG_STREAMING)
 
     @property
     def noresponse(self) -> bool:
+        """The flag of requests that are not to be answered is set."""
         return bool(self.flags & FLUX_MSGFLAG_NORESPONSE)
 
     @property
     def private(self) -> bool:
+        """The flag of events for their sender and the owner is set."""
         return bool(self.flags & FLUX_MSGFLAG_PRIVATE)
 
     @property
@@ -212,6 +218,7 @@ class Message:
 
     @property
     def has_payload(self) -> bool:
+        """There is a payload, perhaps an empty one."""
         return self._payload is not None or self._obj is not _UNSET
 
     @property

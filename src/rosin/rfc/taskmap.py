@@ -206,7 +206,7 @@ def block(counts: Iterable[int]) -> TaskMap:
 
 
 def cyclic(counts: Sequence[int], stride: int = 1) -> TaskMap:
-    """Deal ``stride`` tasks at a time to the nodes in turn, until each has its count."""
+    """Deal ``stride`` tasks at a time to the nodes in turn, until each has its count. Raises FormatError."""
     if stride < 1:
         raise FormatError(f"cyclic: invalid stride {stride}")
     new = TaskMap()
@@ -256,7 +256,10 @@ def hostfile(hosts: str | Iterable[str], nodelist: Hostlist, ntasks: int) -> Tas
 
 
 def manual(source: str | list[Any] | dict[str, Any], default: TaskMap) -> TaskMap:
-    """Read a user's own map, which must have the tasks and nodes of the ``default`` one."""
+    """Read a user's own map, which must have the tasks and nodes of the ``default`` one.
+
+    Raises FormatError.
+    """
     new = TaskMap.decode(source)
     default.check(new)
     return new
