@@ -106,3 +106,12 @@ def test_a_long_prefix_in_a_long_text() -> None:
         ValueError, match=f"name at column {MAX_NAME + 2} is longer than {MAX_NAME} characters"
     ):
         Hostlist(f"{good}100,{good}1002")
+
+
+@pytest.mark.parametrize("digits", ["6", "10", "00"])
+@pytest.mark.parametrize("width", [0, 1, 2, 3])
+@pytest.mark.parametrize(("low", "high"), [(0, 0), (0, 1), (0, 12), (8, 12), (99, 101)])
+def test_ids_after_digits(digits: str, width: int, low: int, high: int) -> None:
+    hosts = Hostlist(f"n{digits}[{low:0{width}d}-{high}]")
+    assert list(hosts) == [f"n{digits}{number:0{width}d}" for number in range(low, high + 1)]
+    assert hosts._runs == one_by_one(list(hosts))

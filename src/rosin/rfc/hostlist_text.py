@@ -283,7 +283,7 @@ def _add_ids(runs: Runs, prefix: str, ids: Ids, suffix: str, column: int) -> Non
 def _add_after_digits(runs: Runs, head: str, digits: str, low: int, high: int, width: int) -> None:
     """Append ``foo1[8-12]``: the ids that are written with one digit are foo18-foo19, and so on."""
     for size in range(_length(low, width), _length(high, width) + 1):
-        first = max(low, 10 ** (size - 1) if size > width else 0)
+        first = max(low, 10 ** (size - 1) if size > max(width, 1) else 0)
         last = min(high, 10**size - 1)
         base = int(digits) * 10**size
         padded = len(digits) + size if digits[0] == "0" else 0
