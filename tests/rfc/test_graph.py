@@ -399,3 +399,21 @@ def test_many_vertices(shape):
         graph.connect(str(MANY - 1), "0")
         with pytest.raises(FormatError, match="is inside of itself"):
             graph.check_composite()
+
+
+@pytest.mark.rfc_vectors(4)
+@pytest.mark.rfc(4, "pool-size", "base-data")
+@pytest.mark.parametrize("sizes", [[32], [16, 16]], ids=["one pool", "one on each socket"])
+def test_memory_of_the_text_at_two_grains(sizes: list[int]) -> None:
+    graph = named("Node1")
+    for number, size in enumerate(sizes):
+        where = "Node1"
+        if len(sizes) > 1:
+            where = f"Socket{number}"
+            graph.add(Pool("socket", id=number), where)
+            graph.connect("Node1", where)
+        graph.add(Pool("memory", id=number, size=size, unit="GB"), f"memory{number}")
+        graph.connect(where, f"memory{number}")
+    assert totals(graph, "Node1")["memory"] == 32
+    again = jgf.decode(jgf.encode(graph))
+    assert totals(again, "Node1") == totals(graph, "Node1")
