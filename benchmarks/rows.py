@@ -229,7 +229,7 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "event-log lines": (watch_lines, True, 1, 3),
     "mock jobs": (mock_jobs, True, 3, 3),
     "real jobs": (real_jobs, True, 3, 3),
-    "output": (output, True, 50, 2),
+    "output": (output, True, 50, 3),
     "jobs -a, 10,000 jobs": (jobs_all, False, 5, 1),
     "memory, 10,000 jobs": (memory, False, 4, 1),
 }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _APPEND = 32
 #: Commits under way at a time, and the bytes that make another one worth while.
 PIPELINE = 3
-LARGE = 256 << 10
+LARGE = 1 << 20
 #: How long an entry nobody waits for may stay to travel with the next one that matters (seconds).
 LAZY = 0.01
 
