@@ -6,26 +6,18 @@ Submodules are imported when they are first used, so ``flux.job`` works after ``
 
 from __future__ import annotations
 
-import threading
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from flux.core.handle import Flux as _Flux
+import flux.core.handle
 
-_local = threading.local()
-
-__all__ = ["Flux"]
+__all__ = ["Flux", "constants", "core", "kvs", "rpc"]
 
 
-def Flux(*args: Any, **kwargs: Any) -> _Flux:
-    """Connect to a broker. Without arguments, a thread gets the same handle until it is closed."""
-    if args or kwargs:
-        return _Flux(*args, **kwargs)
-    handle: _Flux | None = getattr(_local, "handle", None)
-    if handle is None or handle.closed:
-        handle = _local.handle = _Flux()
-    return handle
+def Flux(*args: Any, **kwargs: Any) -> flux.core.handle.Flux:
+    """Connect to a broker. Each call opens a connection, which ends with the handle."""
+    return flux.core.handle.Flux(*args, **kwargs)
 
 
 def __getattr__(name: str) -> Any:

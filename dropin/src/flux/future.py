@@ -2,5 +2,6 @@
 """flux.future."""
 
 from rosin.handle.future import Future, WaitAllFuture
+from rosin.handle.future_ext import FutureExt
 
-__all__ = ["Future", "WaitAllFuture"]
+__all__ = ["Future", "FutureExt", "WaitAllFuture"]

@@ -8,61 +8,33 @@ import os
 import socket
 import sys
 import time
-from _thread import get_ident
+from _weakref import ref
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_ROLE_NONE, FLUX_USERID_UNKNOWN
+from rosin.constants import (
+    FLUX_MSGTYPE_ANY,
+    FLUX_MSGTYPE_EVENT,
+    FLUX_O_NONBLOCK,
+    FLUX_O_TRACE,
+    FLUX_ROLE_NONE,
+    FLUX_USERID_UNKNOWN,
+)
 from rosin.errors import FormatError
-from rosin.handle.framing import FrameReader, frame
+from rosin.handle.checks import check_text
+from rosin.handle.framing import frame
 from rosin.handle.future import error
-from rosin.handle.handle import Handle
-from rosin.handle.reactor import Reactor
-from rosin.handle.uri import default_uri, local_path, not_found
+from rosin.handle.handle import BACKLOG, MessageHandler
+from rosin.handle.reactive import ReactorHandle
+from rosin.handle.stream import ConnectionLost, Stream, connect
+from rosin.handle.uri import default_uri, local_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rosin.handle.future import Future
     from rosin.rfc.message import Message
 
-#: Bytes to read at once: few at first, as memory for many costs more than a small message, then as it comes.
-_READ_SIZE = 1 << 14
-_MAX_READ_SIZE = 1 << 18
 
-
-def connect(path: str) -> socket.socket:
-    """Connect to a broker's socket and read its answer byte (RFC 3, UNIX socket transport).
-
-    A refused connection is tried again with a growing pause, as the socket may exist just before the broker
-    listens (``FLUX_LOCAL_CONNECTOR_RETRY_COUNT``, 5 by default). Raises OSError with one line that names the
-    socket and the cause.
-    """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    retries = int(os.environ.get("FLUX_LOCAL_CONNECTOR_RETRY_COUNT", "5"))
-    pause = 0.016
-    try:
-        while True:
-            try:
-                sock.connect(path)
-                break
-            except ConnectionRefusedError:
-                if retries <= 0:
-                    raise
-            retries -= 1
-            time.sleep(pause)
-            pause = min(pause * 2, 2.0)
-        answer = sock.recv(1)
-    except FileNotFoundError:
-        sock.close()
-        raise OSError(errno.ENOENT, not_found(path)) from None
-    except OSError as exc:
-        sock.close()
-        raise OSError(exc.errno, f"Unable to connect to Flux: {path}: {exc.strerror}") from None
-    if answer != b"\0":
-        sock.close()
-        errnum = answer[0] if answer else errno.ECONNRESET
-        raise OSError(errnum, f"Unable to connect to Flux: {path}: {os.strerror(errnum)}")
-    return sock
+def _ignore(_msg: Message) -> None:
+    """A callback that is never called."""
 
 
 def _guise() -> tuple[int, int] | None:
@@ -80,32 +52,86 @@ def _guise() -> tuple[int, int] | None:
         raise OSError(errno.EINVAL, text) from None
 
 
-class Flux(Handle):
+#: The flags that flux_open(3) takes.
+_OPEN_FLAGS = 0x7F
+#: The handles that hold a connection, for a child process to disown.
+_open: dict[int, ref[Flux]] = {}
+
+
+def _disown() -> None:
+    """After a fork: the connections belong to the parent alone."""
+    handles = [handle() for handle in _open.values()]
+    _open.clear()
+    for handle in handles:
+        if handle is not None:
+            handle._forked()
+
+
+os.register_at_fork(after_in_child=_disown)
+
+
+def _ancestor(path: str) -> str:
+    """The URI of the root instance (``/``), or of the one as many levels up as ``path`` has ``..``."""
+    uri = default_uri()
+    levels = -1 if path.startswith("/") else path.count("..")
+    while levels:
+        with Flux(uri) as handle:
+            try:
+                uri = handle.attr_get("parent-uri")
+            except FileNotFoundError:
+                break
+        levels -= 1
+    return uri
+
+
+class Flux(ReactorHandle):
     """A connection for programs without an event loop.
 
-    ``uri`` is ``local://PATH`` (default: :func:`~rosin.handle.uri.default_uri`). One thread uses a handle
-    at a time; a call from a second thread while the first is inside one raises RuntimeError. Threads that
-    work at the same time open a handle each.
+    ``url`` is ``local://PATH`` (default: :func:`~rosin.handle.uri.default_uri`), ``/`` for the root
+    instance, or ``..`` and ``../..`` for the enclosing ones. ``flags``: FLUX_O_TRACE prints messages. One
+    thread uses a handle at a time; a call from a second thread while the first is inside one raises
+    RuntimeError. Threads that work at the same time open a handle each. A process made by a fork opens its
+    own, too: in it the handles of its parent fail with ECONNRESET. A handle that nobody refers to any more
+    is closed.
     """
 
-    def __init__(self, uri: str | bytes | None = None, flags: int = 0) -> None:
+    def __init__(self, url: str | bytes | None = None, flags: int = 0) -> None:
+        self._stream: Stream | None = None
         super().__init__()
-        text = uri.decode() if isinstance(uri, bytes) else uri
-        self.uri = text or default_uri()
+        self.uri = check_text(url, "URI") if url is not None else ""
+        if flags & ~_OPEN_FLAGS:
+            raise OSError(errno.EINVAL, f"Unable to connect to Flux: invalid flags {flags:#x} specified")
+        self.uri = self.uri or default_uri()
+        if not self.uri.strip("./"):
+            self.uri = _ancestor(self.uri)
         try:
             path = local_path(self.uri)
         except ValueError as exc:
             raise OSError(errno.EINVAL, f"Unable to connect to Flux: {exc}") from None
-        self.reactor = Reactor()
-        self._owner: int | None = None
-        self._depth = 0
-        self._reader = FrameReader()
-        self._read_size = _READ_SIZE
-        self._trace = "FLUX_HANDLE_TRACE" in os.environ
+        self._trace = bool(flags & FLUX_O_TRACE) or "FLUX_HANDLE_TRACE" in os.environ
         self._guise = _guise()
-        self._sock: socket.socket | None = connect(path)
-        self.reactor.busy = self._busy
-        self.reactor.add_fd(self._sock.fileno(), self._readable, passive=True)
+        self._config: Any = None
+        self._stream = Stream(connect(path))
+        me = ref(self)  # the reactor must not keep alive a handle that nobody uses
+
+        def busy() -> bool:
+            handle = me()
+            return handle is not None and handle._busy()
+
+        def readable(_revents: int) -> None:
+            handle = me()
+            if handle is not None:
+                handle._read(socket.MSG_DONTWAIT)
+
+        self.reactor.busy = busy
+        self.reactor.add_fd(self._stream.fileno(), readable, passive=True)
+        _open[id(self)] = me
+
+    def __del__(self) -> None:
+        stream = self._stream
+        if stream is not None:
+            _open.pop(id(self), None)
+            stream.close()
 
     def __enter__(self) -> Flux:
         return self
@@ -115,85 +141,77 @@ class Flux(Handle):
 
     def close(self) -> None:
         """Close the connection; pending RPCs fail with ECONNRESET."""
-        if self._sock is not None:
-            self.reactor.remove_fd(self._sock.fileno())
-            self._sock.close()
-            self._sock = None
+        self._drop()
+        if self._lost is None:
             self._fail(error(errno.ECONNRESET, "Flux handle is closed"))
         self.reactor.close()
 
+    def _drop(self) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            _open.pop(id(self), None)
+            self.reactor.remove_fd(stream.fileno())
+            stream.close()
+
+    def _forked(self) -> None:
+        self._drop()
+        self._owner, self._depth = None, 0  # a thread that was inside a call is not in this process
+        self._fail(
+            error(errno.ECONNRESET, "Flux handle was opened before a fork; open one in the new process")
+        )
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection was closed or lost."""
+        return self._stream is None
+
     def fileno(self) -> int:
         """The socket, for programs with their own loop."""
-        if self._sock is None:
+        if self._stream is None:
             raise error(errno.EBADF, "Flux handle is closed")
-        return self._sock.fileno()
+        return self._stream.fileno()
 
     @property
     def userid(self) -> int:
         """User on whose behalf requests are sent."""
         return os.getuid()
 
-    # -- one thread at a time ---------------------------------------------------------------------
-
-    def _enter(self) -> None:
-        me = get_ident()
-        if self._owner is not None and self._owner != me:
-            raise RuntimeError("Flux handle is in use by another thread; open one handle per thread")
-        self._owner = me
-        self._depth += 1
-
-    def _exit(self) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._owner = None
-
     # -- I/O --------------------------------------------------------------------------------------
 
     def _send(self, msg: Message) -> None:
         self._check()
-        assert self._sock is not None
         self._enter()
         try:
             if self._guise is not None:
                 msg.userid, msg.rolemask = self._guise
+            data = frame(msg)
             if self._trace:
                 self._print("-->", msg)
-            self._sock.sendall(frame(msg))
-        except OSError as exc:
-            self._disconnected(exc.errno or errno.ECONNRESET)
+            assert self._stream is not None
+            self._stream.send(data)
+        except ConnectionLost as exc:
+            self._disconnected(exc.errnum)
             self._check()
         finally:
             self._exit()
 
     def _disconnected(self, errnum: int) -> None:
-        if self._sock is not None:
-            self.reactor.remove_fd(self._sock.fileno())
+        self._drop()
         if errnum in (errno.EPIPE, 0):
             errnum = errno.ECONNRESET
         self._fail(error(errnum, f"Lost connection to the broker at {self.uri}"))
 
-    def _readable(self, _revents: int = 0) -> None:
-        self._read(socket.MSG_DONTWAIT)
-
     def _read(self, flags: int) -> None:
-        """Take what has come; without flags, wait for it."""
-        assert self._sock is not None
+        """Take what has come; without MSG_DONTWAIT, wait for it."""
+        if self._stream is None:
+            return
         try:
-            data = self._sock.recv(self._read_size, flags)
-        except BlockingIOError:
+            messages = self._stream.receive(flags)
+        except ConnectionLost as exc:
+            self._disconnected(exc.errnum)
             return
-        except OSError as exc:
-            self._disconnected(exc.errno or errno.ECONNRESET)
-            return
-        if not data:
-            self._disconnected(errno.ECONNRESET)
-            return
-        if len(data) == self._read_size < _MAX_READ_SIZE:
-            self._read_size *= 4
-        try:
-            messages = self._reader.feed(data)
         except FormatError as exc:
-            self.reactor.remove_fd(self._sock.fileno())
+            self._drop()
             self._fail(error(errno.EPROTO, f"broker at {self.uri}: {exc}"))
             return
         for msg in messages:
@@ -219,7 +237,7 @@ class Flux(Handle):
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
         if poll.poll(timeout * 1000):
-            self._readable()
+            self._read(socket.MSG_DONTWAIT)
 
     def _wait(self, future: Future, timeout: float) -> None:
         self._enter()
@@ -234,97 +252,89 @@ class Flux(Handle):
         finally:
             self._exit()
 
-    def recv(self, timeout: float = -1.0) -> Message:
-        """The next message that no handler or RPC has claimed (an event, a request)."""
+    def _run_until(self, future: Future, timeout: float) -> None:
+        stop: int | None = None
         self._enter()
         try:
             deadline = time.monotonic() + timeout
-            while not self._inbox:
+            while not future.is_ready():
                 self._check()
                 left = -1.0 if timeout < 0 else deadline - time.monotonic()
                 if timeout >= 0 and left <= 0:
                     raise error(errno.ETIMEDOUT)
-                self._poll(left)
-            return self._inbox.popleft()
+                if not self._rpcs and not self.reactor.active():
+                    raise error(errno.EDEADLK, "nothing is left that could fulfill this future")
+                asked = self.reactor.run_once(left, forever=True)
+                stop = stop if asked is None else asked
         finally:
             self._exit()
+            if stop is not None and self._depth:  # meant for the reactor_run() that this call is in
+                self.reactor.stop(stop)
 
-    def event_recv(self, topic: str | None = None, timeout: float = -1.0) -> Message:
-        """The next subscribed event, of one topic if given; other events meanwhile are dropped."""
-        while True:
-            msg = self.recv(timeout)
-            if msg.type == 4 and (topic is None or msg.topic == topic):
-                return msg
+    def recv(
+        self,
+        type_mask: int = FLUX_MSGTYPE_ANY,
+        match_tag: int = 0,
+        topic_glob: str | bytes | None = None,
+        flags: int = 0,
+        timeout: float = -1.0,
+    ) -> Any:
+        """The next message that matches and that no handler or RPC has claimed (an event, a request).
 
-    # -- reactor ----------------------------------------------------------------------------------
-
-    def _busy(self) -> bool:
-        return bool(self._handlers or self._events or any(rpc._callback for rpc in self._rpcs.values()))
-
-    def _defer(self, callback: Callable[[], None]) -> None:
-        self.reactor.defer(callback)
-
-    def _timer(self, after: float, callback: Callable[[], None]) -> Any:
-        return self.reactor.timer(after, callback)
-
-    def get_reactor(self) -> Reactor:
-        """The reactor that :meth:`reactor_run` runs."""
-        return self.reactor
-
-    def reactor_run(self, reactor: Reactor | None = None, flags: int = 0) -> int:
-        """Run callbacks until :meth:`reactor_stop`, or until nothing is left to wait for.
-
-        Exceptions of callbacks pass through. Raises OSError when the broker is lost.
+        Others stay where they are. ``topic_glob``: a shell pattern. ``flags``: FLUX_O_NONBLOCK raises
+        BlockingIOError instead of waiting. Raises TimeoutError after ``timeout`` seconds (< 0: never).
         """
+        glob = "*" if topic_glob is None else check_text(topic_glob, "topic_glob")
+        wanted = MessageHandler(self, _ignore, type_mask, glob, match_tag)
         self._enter()
         try:
-            result = (reactor or self.reactor).run()
+            deadline = time.monotonic() + timeout
+            seen = 0
+            while True:
+                for position, msg in enumerate(self._inbox):
+                    if position >= seen and wanted.matches(msg):
+                        del self._inbox[position]
+                        return msg
+                seen = len(self._inbox) if len(self._inbox) < BACKLOG else 0
+                self._check()
+                if flags & FLUX_O_NONBLOCK:
+                    self._read(socket.MSG_DONTWAIT)
+                    if len(self._inbox) == seen:
+                        self._check()
+                        raise error(errno.EAGAIN)
+                    continue
+                left = -1.0 if timeout < 0 else deadline - time.monotonic()
+                if timeout >= 0 and left <= 0:
+                    raise error(errno.ETIMEDOUT)
+                self._poll(left)
         finally:
             self._exit()
-        if result < 0:
-            raise error(errno.EIO, "reactor stopped with an error")
-        return result
 
-    def reactor_stop(self, reactor: Reactor | None = None) -> None:
-        """Make :meth:`reactor_run` return."""
-        (reactor or self.reactor).stop(0)
+    def event_recv(self, topic: str | bytes | None = None, timeout: float = -1.0) -> Any:
+        """The next subscribed event, of the topics that match a shell pattern if one is given."""
+        return self.recv(FLUX_MSGTYPE_EVENT, topic_glob=topic, timeout=timeout)
 
-    def reactor_stop_error(self, reactor: Reactor | None = None) -> None:
-        """Make :meth:`reactor_run` raise OSError."""
-        (reactor or self.reactor).stop(-1)
+    def conf_get(self, key: str | None = None, default: Any = None, update: bool = False) -> Any:
+        """The broker's configuration, or what is under ``key`` (``tbon.topo``); ``default`` if there is
+        nothing.
 
-    def timer_watcher_create(
-        self, after: float, callback: Callable[..., Any], repeat: float = 0.0, args: Any = None
-    ) -> Any:
-        """A (stopped) timer that calls ``callback(handle, watcher, revents, args)``."""
-        from rosin.handle.watchers import TimerWatcher
+        It is asked for once and kept; ``update`` asks again. Blocks.
+        """
+        if update or self._config is None:
+            self._config = self.rpc("config.get").get()
+        value = self._config
+        for part in () if key is None else check_text(key, "key").split("."):
+            if not isinstance(value, dict) or part not in value:
+                return default
+            value = value[part]
+        return value
 
-        return TimerWatcher(self, after, callback, repeat, args)
-
-    def fd_watcher_create(
-        self, fd_int: int, callback: Callable[..., Any], events: int | None = None, args: Any = None
-    ) -> Any:
-        """A (stopped) descriptor watcher that calls ``callback(handle, watcher, fd, revents, args)``."""
-        from rosin.handle.watchers import FDWatcher
-
-        return FDWatcher(self, fd_int, callback, events, args)
-
-    def signal_watcher_create(self, signum: int, callback: Callable[..., Any], args: Any = None) -> Any:
-        """A (stopped) signal watcher that calls ``callback(handle, watcher, signum, args)``."""
-        from rosin.handle.watchers import SignalWatcher
-
-        return SignalWatcher(self, signum, callback, args)
-
-    def msg_watcher_create(
-        self,
-        callback: Callable[..., Any],
-        type_mask: int = 15,
-        topic_glob: str = "*",
-        args: Any = None,
-        match_tag: int = 0,
-        rolemask: int | None = None,
-    ) -> Any:
-        """A (stopped) message watcher that calls ``callback(handle, watcher, message, args)``."""
-        from rosin.handle.watchers import MessageWatcher
-
-        return MessageWatcher(self, callback, type_mask, topic_glob, match_tag, rolemask, args)
+    def attr_remove(self, attr: str) -> None:
+        """Remove a broker attribute; one that does not exist is no error. Blocks."""
+        if not isinstance(attr, str):
+            raise ValueError("Attribute name must be a string")
+        self._attrs.pop(attr, None)
+        try:
+            self.rpc("attr.rm", {"name": attr}).get()
+        except FileNotFoundError:
+            return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+    from typing import Self
 
     from rosin.handle.handle import Handle
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 def error(errnum: int, text: str | None = None) -> OSError:
     """The exception of a failed RPC: OSError (or its subclass for the errno) with the response's text."""
     return OSError(errnum, text or os.strerror(errnum))
+
+
+def _stopped() -> None:
+    """The callback of a future that calls back no more."""
 
 
 class Future:
@@ -45,9 +50,9 @@ class Future:
         self._results.append(result)
         self._wake()
 
-    def fulfill_error(self, errnum: int, text: str | None = None) -> None:
+    def fulfill_error(self, errnum: int = errno.ENOENT, errstr: str | None = None) -> None:
         """Add a failure; it is the last thing a future receives."""
-        self._results.append(error(errnum, text))
+        self._results.append(error(errnum, errstr))
         self._wake()
 
     def _wake(self) -> None:
@@ -90,10 +95,14 @@ class Future:
         """Whether a result is there, so that :meth:`get` does not block."""
         return bool(self._results)
 
-    def wait_for(self, timeout: float = -1.0) -> None:
-        """Block until a result is there. Raises TimeoutError after ``timeout`` seconds (< 0: never)."""
+    def wait_for(self, timeout: float = -1.0) -> Self:
+        """Block until a result is there, and return self.
+
+        Raises TimeoutError after ``timeout`` seconds (< 0: never).
+        """
         if not self._results:
             self.handle._wait(self, timeout)
+        return self
 
     def get(self) -> Any:
         """The current result, waited for if necessary. Raises OSError if the future failed."""
@@ -122,18 +131,71 @@ class Future:
         if self._results and self._callback is not None:
             self._schedule()
 
-    def then(self, callback: Callable[..., Any], *args: Any, timeout: float = -1.0, **kwargs: Any) -> Future:
-        """Call ``callback(self, *args, **kwargs)`` from the reactor for every result.
+    def then(self, callback: Callable[..., Any], *args: Any, timeout: float = -1.0, **kwargs: Any) -> Self:
+        """Call ``callback(self, *args, **kwargs)`` from the reactor for every result; returns self.
 
         A stream's callback calls :meth:`reset` when it is done with a result. With ``timeout`` (seconds) the
-        future fails with ETIMEDOUT unless its first result comes in time.
+        future fails with ETIMEDOUT unless its first result comes in time. Raises ValueError without a
+        callback and FileExistsError (EEXIST) if there is one already.
         """
+        if callback is None:
+            raise ValueError("Callback cannot be None")
+        if self._callback is not None and (self._scheduled or not self._results):
+            raise error(errno.EEXIST, "then callback already exists for this future")
         self._callback = lambda: callback(self, *args, **kwargs)
         if self._results:
             self._schedule()
         elif timeout >= 0:
             self._timer = self.handle._timer(timeout, self._time_out)
         return self
+
+    def stop(self) -> None:
+        """Call back no more, whatever still comes."""
+        self._callback = _stopped
+
+    @property
+    def stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self._callback is _stopped
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits for a callback, so that a reactor must go on."""
+        if self._callback is None or self._callback is _stopped:
+            return False
+        return not (self._results and isinstance(self._results[0], BaseException))
+
+    def abandon(self) -> None:
+        """Nobody wants this future any more: it calls back no more, and fails with ECANCELED if it has no
+        result.
+        """
+        self.stop()
+        if not self._results:
+            self.fulfill_error(errno.ECANCELED)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.abandon()
+
+    def get_flux(self) -> Any:
+        """The handle."""
+        return self.handle
+
+    def set_flux(self, flux_handle: Handle) -> None:
+        """Bind to another handle."""
+        self.handle = flux_handle
+
+    def get_reactor(self) -> Any:
+        """The reactor that calls back."""
+        return self.handle.reactor  # type: ignore[attr-defined]
+
+    def incref(self) -> None:
+        """Nothing: Python counts references itself."""
+
+    def decref(self) -> None:
+        """Nothing, see :meth:`incref`."""
 
     def _time_out(self) -> None:
         self._timer = None
@@ -187,19 +249,22 @@ class WaitAllFuture(Future):
 
     __slots__ = ("_missing", "children")
 
-    def __init__(self, handle: Handle, children: Iterable[Future] = ()) -> None:
-        super().__init__(handle)
+    def __init__(self, children: Iterable[Future] | None = None, handle: Handle | None = None) -> None:
+        """``handle``: that of the first child by default."""
+        found = list(children or ())
+        super().__init__(found[0].handle if handle is None and found else handle)  # type: ignore[arg-type]
         self.children: list[Future] = []
         self._missing = 0
-        for child in children:
+        for child in found:
             self.push(child)
-        if not self.children:
-            self.fulfill([])
+        if not found:
+            self.fulfill(self.children)
 
-    def push(self, child: Future) -> None:
-        """Add a future to wait for."""
-        if not self.children:
-            self._results.clear()
+    def push(self, child: Future, name: str | None = None) -> None:
+        """Add a future to wait for; ``name`` is for whoever reads the program."""
+        if self.handle is None:
+            self.handle = child.handle
+        self._results.clear()
         self.children.append(child)
         self._missing += 1
         child.listen(self._child_ready)

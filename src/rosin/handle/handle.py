@@ -28,6 +28,14 @@ from rosin.constants import (
     FLUX_RPC_NORESPONSE,
     FLUX_RPC_STREAMING,
 )
+from rosin.handle.checks import (
+    InvalidArguments,
+    check_event_topic,
+    check_nodeid,
+    check_rpc_flags,
+    check_text,
+    check_topic,
+)
 from rosin.handle.future import Future, error
 from rosin.handle.rpc import RPC
 from rosin.rfc.message import Message
@@ -40,6 +48,8 @@ if TYPE_CHECKING:
 #: Messages nobody has asked for are kept for recv() up to this number; beyond it the oldest is dropped.
 BACKLOG = 65536
 _ATTR_IMMUTABLE = 1
+_RPC_FLAGS = FLUX_RPC_STREAMING | FLUX_RPC_NORESPONSE
+_MAX_NODEID = 0xFFFFFFFF
 
 
 class MessageHandler:
@@ -101,6 +111,10 @@ class Handle:
         """Block until the future has a result."""
         raise NotImplementedError
 
+    def _run_until(self, future: Future, timeout: float) -> None:
+        """Like :meth:`_wait`, and run callbacks meanwhile."""
+        raise NotImplementedError
+
     def _waiter(self) -> Any:
         """An asyncio future to await."""
         raise NotImplementedError
@@ -136,7 +150,18 @@ class Handle:
 
         ``payload`` and ``flags`` are those of :meth:`rpc`.
         """
-        nodeid, msgflags = rpc.nodeid, 0
+        topic, nodeid, msgflags = rpc.topic, rpc.nodeid, 0
+        if topic.__class__ is not str or nodeid.__class__ is not int or flags.__class__ is not int:
+            rpc.topic = topic = check_topic(topic)
+            rpc.nodeid = nodeid = check_nodeid(nodeid)
+            flags = check_rpc_flags(flags)
+        if flags & ~_RPC_FLAGS or not 0 <= nodeid <= _MAX_NODEID or "\0" in topic:
+            check_topic(topic)
+            check_nodeid(nodeid)
+            check_rpc_flags(flags)
+        if not topic:  # a broker would end the connection
+            rpc.fulfill_error(errno.ENOSYS, "No service matching '' is registered")
+            return rpc
         if nodeid == FLUX_NODEID_UPSTREAM:
             nodeid, msgflags = self.rank, FLUX_MSGFLAG_UPSTREAM
             rpc.nodeid = nodeid
@@ -162,7 +187,8 @@ class Handle:
 
         RFC 27 and RFC 32 match their responses by job id and use this form.
         """
-        self._send(Message.request(topic, payload, nodeid, flags))
+        topic = check_event_topic(topic)
+        self._send(Message.request(topic, payload, check_nodeid(nodeid), flags))
 
     def on_response(self, topic: str, callback: Handler) -> None:
         """Receive the responses with matchtag 0 and this topic, errors included."""
@@ -175,11 +201,11 @@ class Handle:
 
     def service_register(self, name: str) -> RPC:
         """Receive the requests for ``NAME.*`` (``service.add``)."""
-        return self.rpc("service.add", {"service": name})
+        return self.rpc("service.add", {"service": check_text(name, "service name")})
 
     def service_unregister(self, name: str) -> RPC:
         """Undo :meth:`service_register`."""
-        return self.rpc("service.remove", {"service": name})
+        return self.rpc("service.remove", {"service": check_text(name, "service name")})
 
     def on_request(self, topic_glob: str, callback: Handler) -> MessageHandler:
         """Call back for the requests whose topic matches; returns the (started) handler."""
@@ -193,25 +219,25 @@ class Handle:
         handler.start()
         return handler
 
-    def respond(self, request: Message, payload: object = None) -> None:
+    def respond(self, message: Message, payload: object = None) -> None:
         """Answer a request; nothing is sent for a no-response one."""
-        if not request.flags & FLUX_MSGFLAG_NORESPONSE:
-            self._send(request.response(payload))
+        if not message.flags & FLUX_MSGFLAG_NORESPONSE:
+            self._send(message.response(payload))
 
-    def respond_error(self, request: Message, errnum: int, text: str | None = None) -> None:
+    def respond_error(self, message: Message, errnum: int, text: str | None = None) -> None:
         """Answer a request with an errno and an optional short text (RFC 6)."""
-        if not request.flags & FLUX_MSGFLAG_NORESPONSE:
-            self._send(request.response(text.encode() + b"\0" if text else None, errnum))
+        if not message.flags & FLUX_MSGFLAG_NORESPONSE:
+            self._send(message.response(text.encode() + b"\0" if text else None, errnum))
 
     # -- events -----------------------------------------------------------------------------------
 
     def event_subscribe(self, topic: str) -> RPC:
         """Receive the events whose topic begins with ``topic`` ("" means all)."""
-        return self.rpc("event.subscribe", {"topic": topic})
+        return self.rpc("event.subscribe", {"topic": check_topic(topic)})
 
     def event_unsubscribe(self, topic: str) -> RPC:
         """Undo one :meth:`event_subscribe`."""
-        return self.rpc("event.unsubscribe", {"topic": topic})
+        return self.rpc("event.unsubscribe", {"topic": check_topic(topic)})
 
     def on_event(self, prefix: str, callback: Handler) -> None:
         """Call back for subscribed events whose topic begins with ``prefix``."""
@@ -219,10 +245,12 @@ class Handle:
 
     def event_send(self, topic: str, payload: object = None, private: bool = False) -> None:
         """Publish an event without confirmation."""
+        topic = check_event_topic(topic)
         self._send(Message.event(topic, payload, FLUX_MSGFLAG_PRIVATE if private else 0))
 
     def publish(self, topic: str, payload: object = None, private: bool = False) -> RPC:
         """Publish an event; the RPC returns ``{"seq": N}`` once it has been numbered (``event.publish``)."""
+        topic = check_event_topic(topic)
         request: dict[str, object] = {"topic": topic, "flags": FLUX_MSGFLAG_PRIVATE if private else 0}
         raw = Message.event(topic, payload).payload
         if raw is not None:
@@ -231,20 +259,25 @@ class Handle:
 
     # -- attributes and log -----------------------------------------------------------------------
 
-    def attr_get(self, name: str) -> str:
+    def attr_get(self, attr_name: str) -> str:
         """A broker attribute; blocks unless it is cached. Raises FileNotFoundError if there is none."""
-        value = self._attrs.get(name)
+        value = self._attrs.get(attr_name)
         if value is None:
-            response = self.rpc("attr.get", {"name": name}).get()
+            attr_name = check_text(attr_name, "attribute name")
+            response = self.rpc("attr.get", {"name": attr_name}).get()
             value = str(response["value"])
             if response["flags"] & _ATTR_IMMUTABLE:
-                self._attrs[name] = value
+                self._attrs[attr_name] = value
         return value
 
-    def attr_set(self, name: str, value: str) -> None:
-        """Set a broker attribute; blocks."""
-        self._attrs.pop(name, None)
-        self.rpc("attr.set", {"name": name, "value": value}).get()
+    def attr_set(self, attr: str, value: str) -> None:
+        """Set a broker attribute; blocks. Raises ValueError if name or value are not str."""
+        if not isinstance(attr, str):
+            raise ValueError("Attribute name must be a string")
+        if not isinstance(value, str):
+            raise ValueError("Attribute value must be a string")
+        self._attrs.pop(attr, None)
+        self.rpc("attr.set", {"name": attr, "value": value}).get()
 
     @property
     def rank(self) -> int:
@@ -255,10 +288,13 @@ class Handle:
         """The same under upstream's name."""
         return self.rank
 
-    def log(self, level: int, text: str, appname: str | None = None) -> None:
+    def log(self, level: int, fstring: str | bytes, appname: str | None = None) -> None:
         """Append a line to the broker's log; ``level`` is a syslog severity, 0 to 7."""
         from rosin.rfc.syslog import encode
 
+        if not isinstance(level, int) or not isinstance(fstring, (str, bytes)):
+            raise InvalidArguments("log takes a severity (0 to 7) and text")
+        text = fstring.decode(errors="replace") if isinstance(fstring, bytes) else fstring
         line = encode(level, text, appname=appname or "rosin", procid=os.getpid(), hostname=str(self.rank))
         self._send(Message.request("log.append", line, flags=FLUX_MSGFLAG_NORESPONSE))
 

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 class Timer:
     """A pending call; created by :meth:`Reactor.timer`."""
 
-    __slots__ = ("callback", "repeat", "when")
+    __slots__ = ("callback", "passive", "repeat", "when")
 
-    def __init__(self, when: float, repeat: float, callback: Callable[[], Any]) -> None:
+    def __init__(self, when: float, repeat: float, callback: Callable[[], Any], passive: bool) -> None:
         self.when = when
         self.repeat = repeat
+        self.passive = passive
         self.callback: Callable[[], Any] | None = callback
 
     def __lt__(self, other: Timer) -> bool:
@@ -41,8 +42,10 @@ class Reactor:
         self._poll = select.poll()
         self._fds: dict[int, Callable[[int], Any]] = {}
         self._timers: list[Timer] = []
-        self._signals: dict[int, tuple[Callable[[int], Any], Any]] = {}
+        self._signals: dict[int, tuple[bool, Any]] = {}
         self._wakeup: tuple[int, int] | None = None
+        self._wakeup_before = -1
+        self._phases: dict[str, dict[Callable[[], Any], bool]] = {}
         self._deferred: deque[Callable[[], Any]] = deque()
         self._stop: int | None = None
         #: Says whether something outside (pending RPCs, message handlers) still needs the reactor.
@@ -68,22 +71,38 @@ class Reactor:
             self._poll.unregister(fd)
             self._passive.discard(fd)
 
-    def timer(self, after: float, callback: Callable[[], Any], repeat: float = 0.0) -> Timer:
+    def timer(
+        self, after: float, callback: Callable[[], Any], repeat: float = 0.0, passive: bool = False
+    ) -> Timer:
         """Call back after some seconds, then every ``repeat`` seconds if that is positive."""
-        timer = Timer(time.monotonic() + max(0.0, after), repeat, callback)
+        timer = Timer(time.monotonic() + max(0.0, after), repeat, callback, passive)
         heapq.heappush(self._timers, timer)
         return timer
 
-    def add_signal(self, signum: int, callback: Callable[[int], Any]) -> None:
+    def add_phase(self, phase: str, callback: Callable[[], Any], passive: bool = False) -> None:
+        """Call back in each turn: ``prepare`` before it waits, ``check`` after that; with ``idle`` it does
+        not wait.
+        """
+        self._phases.setdefault(phase, {})[callback] = passive
+
+    def remove_phase(self, phase: str, callback: Callable[[], Any]) -> None:
+        """Undo :meth:`add_phase`."""
+        callbacks = self._phases.get(phase, {})
+        callbacks.pop(callback, None)
+        if not callbacks:
+            self._phases.pop(phase, None)
+
+    def add_signal(self, signum: int, callback: Callable[[int], Any], passive: bool = False) -> None:
         """Call ``callback(signum)`` from the reactor when the signal arrives (main thread only)."""
         import signal
 
         if self._wakeup is None:
             self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-            signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+            self._wakeup_before = signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
             self.add_fd(self._wakeup[0], self._drain_wakeup, passive=True)
         previous = signal.signal(signum, lambda num, _frame: self.defer(lambda: callback(num)))
-        self._signals[signum] = (callback, previous)
+        before = self._signals.get(signum)
+        self._signals[signum] = (passive, previous if before is None else before[1])
 
     def remove_signal(self, signum: int) -> None:
         """Restore what handled the signal before."""
@@ -92,34 +111,43 @@ class Reactor:
         entry = self._signals.pop(signum, None)
         if entry is not None:
             signal.signal(signum, entry[1] if entry[1] is not None else signal.SIG_DFL)
+        if not self._signals:
+            self._release_wakeup()
 
     def _drain_wakeup(self, _revents: int) -> None:
         if self._wakeup is not None:
             os.read(self._wakeup[0], 4096)
 
+    def _release_wakeup(self) -> None:
+        if self._wakeup is None:
+            return
+        import signal
+
+        current = signal.set_wakeup_fd(self._wakeup_before, warn_on_full_buffer=False)
+        if current not in (self._wakeup[1], -1):  # another reactor's, which began later
+            signal.set_wakeup_fd(current, warn_on_full_buffer=False)
+        self.remove_fd(self._wakeup[0])
+        for fd in self._wakeup:
+            os.close(fd)
+        self._wakeup = None
+
     def close(self) -> None:
         """Release the signal handlers and the wake-up pipe."""
         for signum in list(self._signals):
             self.remove_signal(signum)
-        if self._wakeup is not None:
-            import signal
-
-            signal.set_wakeup_fd(-1)
-            self.remove_fd(self._wakeup[0])
-            for fd in self._wakeup:
-                os.close(fd)
-            self._wakeup = None
 
     def stop(self, result: int = 0) -> None:
         """Make :meth:`run` return ``result`` after the current callback."""
         self._stop = result
 
-    def _active(self) -> bool:
+    def active(self) -> bool:
+        """Whether something is left that may call back."""
         return bool(
             self._deferred
-            or self._signals
+            or any(not passive for passive, _ in self._signals.values())
+            or any(not passive for phase in self._phases.values() for passive in phase.values())
             or len(self._fds) > len(self._passive)
-            or any(timer.callback is not None for timer in self._timers)
+            or any(timer.callback is not None and not timer.passive for timer in self._timers)
             or self.busy()
         )
 
@@ -128,12 +156,25 @@ class Reactor:
         self._stop = None
         while self._stop is None:
             self.turn(-1.0)
-            if self._stop is None and not self._active():
+            if self._stop is None and not self.active():
                 return 0
         return self._stop
 
-    def turn(self, timeout: float) -> None:
-        """Deferred calls, expired timers, then ready descriptors (waits ``timeout`` s; < 0: as needed)."""
+    def run_once(self, timeout: float, forever: bool = False) -> int | None:
+        """One :meth:`turn`; returns what :meth:`stop` was given, None if it was not called."""
+        self._stop = None
+        self.turn(timeout, forever)
+        return self._stop
+
+    def _call_phase(self, phase: str) -> None:
+        for callback in list(self._phases.get(phase, ())):
+            callback()
+
+    def turn(self, timeout: float, forever: bool = False) -> None:
+        """Deferred calls, expired timers, then ready descriptors (waits ``timeout`` s; < 0: as needed).
+
+        ``forever``: wait for passive descriptors, too.
+        """
         for _ in range(len(self._deferred)):
             self._deferred.popleft()()
             if self._stop is not None:
@@ -141,14 +182,22 @@ class Reactor:
         self._expire()
         if self._stop is not None:
             return
-        if self._deferred:
+        if self._phases:
+            self._call_phase("prepare")
+            self._call_phase("idle")
+        if self._deferred or "idle" in self._phases:
             timeout = 0.0
         elif self._timers:
             until = max(0.0, self._timers[0].when - time.monotonic())
             timeout = until if timeout < 0 else min(timeout, until)
-        elif timeout < 0 and not self._active():
+        elif timeout < 0 and not forever and not self.active():
             return
-        for fd, revents in self._poll.poll(None if timeout < 0 else timeout * 1000):
+        ready = self._poll.poll(None if timeout < 0 else timeout * 1000)
+        if self._phases:
+            self._call_phase("check")
+            if self._stop is not None:
+                return
+        for fd, revents in ready:
             callback = self._fds.get(fd)
             if callback is not None:
                 callback(revents)

@@ -98,5 +98,4 @@ class RPC(Future):
     def abandon(self) -> None:
         """Forget this RPC: responses still to come are dropped and nobody is told."""
         self.handle._forget(self)
-        if not self._results:
-            self.fulfill_error(errno.ECANCELED)
+        super().abandon()

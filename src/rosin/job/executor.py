@@ -12,6 +12,7 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from rosin.constants import FLUX_POLLIN
 from rosin.handle.flux import Flux
 from rosin.job.events import MAIN_EVENTS, EventLogEvent, JobEventWatchFuture, JobException, event_watch_async
 from rosin.job.jobid import JobID
@@ -188,7 +189,7 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         fault: BaseException = RuntimeError("executor thread ended")
         try:
-            self.handle.fd_watcher_create(self._wake_read, self._woken).start()
+            self.handle.fd_watcher_create(self._wake_read, self._woken, FLUX_POLLIN).start()
             self.handle.reactor_run()
         except Exception as exc:
             fault = exc

@@ -176,8 +176,8 @@ def get_job(flux_handle: Handle, jobid: int | str) -> dict[str, Any] | None:
 class JobListIdsFuture(WaitAllFuture):
     """The answers to several :func:`job_list_id`. ``errors`` has a line for each that failed."""
 
-    def __init__(self, handle: Handle, children: Iterable[Future] = ()) -> None:
-        super().__init__(handle, children)
+    def __init__(self, children: Iterable[Future] | None = None, handle: Handle | None = None) -> None:
+        super().__init__(children, handle)
         self.errors: list[str] = []
 
     def get_jobs(self) -> list[dict[str, Any]]:
@@ -271,7 +271,7 @@ class JobList:
         """Send the query; ``.get_jobs()`` of the result is the list."""
         if self.ids:
             calls = [job_list_id(self.handle, jobid, self.attrs) for jobid in self.ids]
-            return JobListIdsFuture(self.handle, calls)
+            return JobListIdsFuture(calls, self.handle)
         return job_list(
             self.handle,
             self.max_entries,

@@ -98,8 +98,8 @@ def job_kvs_lookup(
 class JobKVSLookupFuture(WaitAllFuture):
     """The answers to several :func:`job_info_lookup`. ``errors`` has a line for each that failed."""
 
-    def __init__(self, handle: Handle, children: Iterable[Future] = ()) -> None:
-        super().__init__(handle, children)
+    def __init__(self, children: Iterable[Future] | None = None, handle: Handle | None = None) -> None:
+        super().__init__(children, handle)
         self.errors: list[str] = []
 
     def results(self) -> list[dict[str, Any]]:
@@ -153,7 +153,7 @@ class JobKVSLookup:
         flags = 0 if self.base else FLUX_JOB_INFO_LOOKUP_CURRENT
         keys = _wanted(self.keys, self.original)
         calls = [job_info_lookup(self.handle, jobid, keys, flags) for jobid in self.ids]
-        return JobKVSLookupFuture(self.handle, calls)
+        return JobKVSLookupFuture(calls, self.handle)
 
     def data(self) -> list[dict[str, Any]]:
         """Send the requests and wait for the answers."""

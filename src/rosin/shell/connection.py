@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rosin.handle.flux import Flux
 from rosin.handle.framing import frame
+from rosin.handle.stream import ConnectionLost
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
@@ -50,11 +51,11 @@ class ShellHandle(Flux):
 
     def _release(self) -> None:
         held, self._held = self._held or [], None
-        if held and self._sock is not None:
+        if held and self._stream is not None:
             try:
-                self._sock.sendall(b"".join(held))
-            except OSError as exc:
-                self._disconnected(exc.errno or 0)
+                self._stream.send(b"".join(held))
+            except ConnectionLost as exc:
+                self._disconnected(exc.errnum)
 
 
 class _Cork:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rosin.constants import FLUX_POLLIN
+
 if TYPE_CHECKING:
     from rosin.cli.exec.run import Remote, Runner
 
@@ -17,7 +19,7 @@ class Input:
 
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
-        self._watcher = runner.h.fd_watcher_create(0, self._readable)
+        self._watcher = runner.h.fd_watcher_create(0, self._readable, FLUX_POLLIN)
         self._watching = False
         self._ended = False
 
