@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# `make help` lists the targets. Everything is installed into .venv, except the browser of the UI tests.
+# `make help` lists the targets. Everything is installed into .venv, except the browser of the UI tests. What runs
+# Rosin comes first, and alone for `make run`; what develops it comes on top.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+RUNNING := $(VENV)/.running
+DEVELOPING := $(VENV)/.developing
 HOST ?= 127.0.0.1
 PORT ?= 5000
 UI ?= 1
@@ -15,17 +17,21 @@ UI ?= 1
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
 
-$(STAMP): pyproject.toml dropin/pyproject.toml
+$(RUNNING): pyproject.toml dropin/pyproject.toml
 	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || { echo 'Rosin needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python3.11' >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev]' -e dropin
+	$(BIN)/python -m pip install --quiet -e . -e dropin
 	@touch $@
 
-setup: $(STAMP) ## create .venv with Rosin, its drop-in and the development tools
+$(DEVELOPING): $(RUNNING)
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
 
-run: $(STAMP) ## start an instance with the REST API and web page (HOST, PORT)
+setup: $(DEVELOPING) ## create .venv with Rosin, its drop-in and the development tools
+
+run: $(RUNNING) ## start an instance with the REST API and web page (HOST, PORT)
 	@echo 'Starting an instance on this machine; Ctrl-C stops it. In another terminal:'
 	@echo
 	@echo '    export PATH="$(CURDIR)/$(BIN):$$PATH"'
@@ -34,19 +40,19 @@ run: $(STAMP) ## start an instance with the REST API and web page (HOST, PORT)
 	@echo
 	@$(BIN)/rosin start $(BIN)/rosin serve --host $(HOST) --port $(PORT)
 
-test: $(STAMP) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser
+test: $(DEVELOPING) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser
 	$(BIN)/python -m pytest -q --rfc-table-check $(if $(UI),,-m 'not ui')
 
-check: $(STAMP) ## check format, lint, types and layers
+check: $(DEVELOPING) ## check format, lint, types and layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(STAMP) ## measure; FLUX=/path/to/flux compares with a flux-core in the same run
+bench: $(DEVELOPING) ## measure; FLUX=/path/to/flux compares with a flux-core in the same run
 	$(BIN)/python -m benchmarks $(if $(FLUX),--flux $(FLUX))
 
-docs: $(STAMP) ## write the generated pages of docs/
+docs: $(DEVELOPING) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m pytest -q -m 'rfc or rfc_vectors' --rfc-table=docs/reference/rfcs.md
 

@@ -9,7 +9,7 @@ import pytest
 from rosin import _json
 from rosin.testing.process import RealInstance
 
-from . import rfc_table
+from . import rfc_table, timeouts
 
 # Unbuffered output, which a developer's machine may have set, hides what happens when it is flushed.
 os.environ.pop("PYTHONUNBUFFERED", None)
@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(rfc_table.RfcTable(config), "rfc-table")
+    config.pluginmanager.register(timeouts, "timeouts")
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A test that hangs ends and tells where it stood."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+HANGING = {
+    "task": (
+        """
+        import asyncio
+
+        async def stuck_in_here():
+            await asyncio.Event().wait()
+
+        async def test_hangs():
+            await asyncio.gather(stuck_in_here(), asyncio.sleep(3600))
+        """,
+        ["Timeout (>", "stuck_in_here", "await asyncio.Event().wait()"],
+    ),
+    "thread": (
+        """
+        import threading
+
+        def stuck_in_here():
+            threading.Event().wait()
+
+        def test_hangs():
+            thread = threading.Thread(target=stuck_in_here, daemon=True)
+            thread.start()
+            thread.join()
+        """,
+        ["Timeout (>", "in stuck_in_here", "thread.join()"],
+    ),
+}
+
+
+@pytest.mark.parametrize("where", HANGING)
+def test_stacks_are_shown(tmp_path, where):
+    source, wanted = HANGING[where]
+    (tmp_path / "test_one.py").write_text(textwrap.dedent(source))
+    options = ["-q", "-p", "tests.timeouts", "-o", "asyncio_mode=auto", "--timeout=1", "-p", "no:cacheprovider"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "-c", "/dev/null", "--rootdir", str(tmp_path), str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    text = run.stdout + run.stderr
+    assert [part for part in wanted if part not in text] == []

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a test that hangs leaves behind: the stacks of its threads come from pytest-timeout, those of its tasks from here.
+
+A test ends after `timeout` seconds (pyproject.toml). Where its code does not let the exception through (a callback of
+a loop swallows it), faulthandler ends the whole run a minute later.
+"""
+
+import asyncio
+import io
+import signal
+import sys
+from collections.abc import Generator
+from types import FrameType
+
+import pytest
+
+
+def task_stacks() -> str:
+    """The stack of each unfinished task of every loop in this process."""
+    text = io.StringIO()
+    for task in list(_every_task()):
+        if not task.done():
+            print(f"\n~~~ task {task.get_name()}: {task.get_coro()!r}", file=text)
+            task.print_stack(file=text)
+    return text.getvalue()
+
+
+def _every_task() -> "list[asyncio.Task[object]]":
+    # all_tasks() knows the tasks of one loop; nobody here knows the loop.
+    tasks = asyncio.tasks
+    known = getattr(tasks, "_scheduled_tasks", None) or getattr(tasks, "_all_tasks", ())
+    return list(known)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: object) -> Generator[None, object, object]:
+    result = yield
+    fail = signal.getsignal(signal.SIGALRM)
+
+    def handler(signum: int, frame: FrameType | None) -> None:
+        capture = item.config.pluginmanager.getplugin("capturemanager")
+        if capture is not None:
+            capture.suspend_global_capture(item)
+        sys.stderr.write(task_stacks())
+        sys.stderr.flush()
+        if callable(fail):
+            fail(signum, frame)
+
+    if callable(fail):
+        signal.signal(signal.SIGALRM, handler)
+    return result
