@@ -16,7 +16,7 @@ def main() -> None:
             for code in (0, 1, 2, 3)
         }
         for future in as_completed(futures):
-            print(f"{future.jobid().f58}: asked for {futures[future]}, returned {future.result()}")
+            print(f"{future.jobid().f58}: asked for {futures[future]}, returned {future.result()}")  # type: ignore[attr-defined, index]
 
 
 if __name__ == "__main__":

@@ -43,9 +43,9 @@ HANGING = {
 def test_stacks_are_shown(tmp_path, where):
     source, wanted = HANGING[where]
     (tmp_path / "test_one.py").write_text(textwrap.dedent(source))
-    options = ["-q", "-p", "tests.timeouts", "-o", "asyncio_mode=auto", "--timeout=1", "-p", "no:cacheprovider"]
+    options = "-q -p tests.timeouts -p no:cacheprovider -o asyncio_mode=auto --timeout=1 -c /dev/null"
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "-c", "/dev/null", "--rootdir", str(tmp_path), str(tmp_path)],
+        [sys.executable, "-m", "pytest", *options.split(), f"--rootdir={tmp_path}", str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What a test that hangs leaves behind: the stacks of its threads come from pytest-timeout, those of its tasks from here.
+"""What a test that hangs leaves behind: pytest-timeout shows the stacks of its threads, this those of its tasks.
 
-A test ends after `timeout` seconds (pyproject.toml). Where its code does not let the exception through (a callback of
-a loop swallows it), faulthandler ends the whole run a minute later.
+A test ends after `timeout` seconds (pyproject.toml). Where its code does not let the exception through (a
+callback of a loop swallows it), faulthandler ends the whole run a minute later.
 """
 
 import asyncio

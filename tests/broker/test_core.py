@@ -290,7 +290,7 @@ class Second(Echo):
     """One that has been asked before Echo refuses."""
 
     name = "aardvark"
-    services = ()
+    services = ()  # type: ignore[assignment]
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         self.gone.append(b"%d" % len(config))
@@ -412,7 +412,7 @@ class Third(Mirror):
     """Follows two others, one of which follows the other."""
 
     name = "third"
-    follows = ("echo", "mirror-of-echo")
+    follows = ("echo", "mirror-of-echo")  # type: ignore[assignment]
 
     async def start(self) -> None:
         if self.args:

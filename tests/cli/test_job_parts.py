@@ -233,7 +233,7 @@ def test_rows_of_queues():
     row = Row(QueueInfo("a", config, Resources(), True, False, True, blocked="parent"), True)
     assert (row.queuem, row.submission, row.scheduling) == ("a*", "enabled", "stopped (parent)")
     assert (row.enabled.ascii, row.started.ascii) == ("y", "p")
-    assert (row.limits.range.nnodes, row.limits.range.effective.ncores) == ("0-2", "0-16")
+    assert (row.limits.range.nnodes, row.limits.range.effective.ncores) == ("0-2", "0-16")  # type: ignore[attr-defined]
     assert row.color_started == "\033[01;33m"
     plain = Row(QueueInfo("", {}, Resources(), False, False, True), False)
     assert (plain.color_enabled, plain.queuem, plain.enabled.ascii) == ("", "", "n")

@@ -131,7 +131,7 @@ def test_show(command, tmp_path: Path):
 
 
 def test_lower(command):
-    fixed = {**V2, "resources": [{**V2["resources"][0], "count": 2}]}
+    fixed = {**V2, "resources": [{**V2["resources"][0], "count": 2}]}  # type: ignore[index]
     result = command("jobspec", "lower", stdin=json.dumps(fixed))
     low = json.loads(result.out)
     assert (low["version"], low["resources"][0]["type"], low["resources"][0]["count"]) == (1, "node", 2)

@@ -23,7 +23,7 @@ def commands(*argv):
 
 def test_methods_of_an_input():
     text = Input("/dir/file.tar.gz", compile_methods(["up=x.upper()"]))
-    assert "{0}|{0.%}|{0./}|{0.//}|{0./%}|{0.up}".format(text) == (
+    assert "{0}|{0.%}|{0./}|{0.//}|{0./%}|{0.up}".format(text) == (  # type: ignore[str-format]
         "/dir/file.tar.gz|/dir/file.tar|file.tar.gz|/dir|file.tar|/DIR/FILE.TAR.GZ"
     )
     assert f"{text:>18}" == "  /dir/file.tar.gz"

@@ -164,7 +164,7 @@ def test_listings(served, h):
     assert [info.id.orig for info in by_id.jobs()] == ["16"]
     assert by_id.errors == ["JobID 404 unknown"]
     assert job.get_job(h, 404) is None
-    assert job.get_job(h, 16)["name"] == "x"
+    assert job.get_job(h, 16)["name"] == "x"  # type: ignore[index]
     for bad in ({"filters": ["nope"]}, {"filters": ["R"]}, {"user": "no such user"}):
         with pytest.raises(ValueError):
             job.JobList(h, **bad)
@@ -173,7 +173,7 @@ def test_listings(served, h):
 def test_lookups(h):
     jobid = job.submit(h, spec("exit", "0"))
     assert job.job_kvs_lookup(h, jobid, ["jobspec", "R"]) == {"id": jobid, "jobspec": {"version": 1}, "R": {}}
-    assert job.job_kvs_lookup(h, jobid, decode=False)["jobspec"] == '{"version":1}'
+    assert job.job_kvs_lookup(h, jobid, decode=False)["jobspec"] == '{"version":1}'  # type: ignore[index]
     assert job.job_kvs_lookup(h, jobid, original=True) == {"id": jobid, "jobspec": {"env": 1}}
     assert set(job.job_kvs_lookup(h, jobid, ["J", "jobspec"], original=True)) == {"id", "J", "jobspec"}
     assert job.job_kvs_lookup(h, 5) is None

@@ -54,7 +54,7 @@ def test_properties():
     spec.unbuffered = False
     assert spec.getattr("shell.options.output.stdout") == {"type": "file", "path": "x{{id}}"}
     assert spec.getattr("shell.options.input") == {"stdin": {"type": "file", "path": "i"}}
-    spec.cpus_per_task = 5  # programs leave notes on it
+    spec.cpus_per_task = 5  # type: ignore[attr-defined]  # programs leave notes on it
     for value, seconds in (("2m", 120.0), (5, 5.0), (datetime.timedelta(seconds=3), 3.0), (0, 0.0)):
         spec.duration = value
         assert spec.duration == seconds

@@ -19,7 +19,7 @@ MODULES = ["content", "content-sqlite", "kvs", "kvs-watch", "rosin.broker.connec
 async def blocking():
     """Run a function with a blocking handle in a thread of its own."""
     async with Instance(modules=MODULES) as inst:
-        inst.broker.modules["connector-local"].listen()
+        inst.broker.modules["connector-local"].listen()  # type: ignore[attr-defined]
 
         async def run(function):
             def body():

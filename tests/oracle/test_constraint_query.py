@@ -89,7 +89,7 @@ def test_text(ask, rng, alphabet):
     """Any text: the same constraint, or both refuse it."""
     queries = ["".join(rng.choices(alphabet, k=rng.randint(1, 12))) for _ in range(COUNT // 2)]
     rows = zip(queries, answers(mine, queries, FormatError), ask(THEIRS, queries), strict=True)
-    rows = [(text, ours, flat(theirs)) for text, ours, theirs in rows]
+    rows = [(text, ours, flat(theirs)) for text, ours, theirs in rows]  # type: ignore[assignment]
     taken = sum(isinstance(ours, dict) for _, ours, _ in rows)
     apart = [row for row in rows if row[1] != row[2] and not nameless(row[2]) and not odd(row[0])]
     apart = [row for row in apart if "|" not in row[0] or not loose(row[0])]

@@ -25,7 +25,7 @@ async def served(real_instance) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a server on a socket, in this loop."""
     app = create_app(Settings(uri=real_instance.uri))
     server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1), app)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
     with tcp_socket("127.0.0.1", 0) as sock:
         sock.listen(100)
         task = asyncio.create_task(server.serve([sock]))

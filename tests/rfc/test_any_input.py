@@ -69,7 +69,7 @@ def changed(value: Any, path: tuple[Any, ...], change: str, new: Any) -> Any:
 def changed_json(samples: list[Any]) -> st.SearchStrategy[Any]:
     spots = [(sample, path) for sample in samples for path in places(sample)]
     return st.builds(
-        lambda spot, change, new: changed(*spot, change, new),
+        lambda spot, change, new: changed(*spot, change, new),  # type: ignore[call-arg]
         st.sampled_from(spots),
         st.sampled_from(["replace", "replace", "replace", "delete", "add"]),
         values,

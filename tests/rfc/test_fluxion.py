@@ -531,7 +531,7 @@ def test_a_megabyte():
     assert len(fluxion.expand(graph, graph)) == 20_000
     with pytest.raises(FormatError, match="too long"):
         jgf.encode(graph, "fluxion")
-    chain["graph"]["edges"].append({"source": "19999", "target": "0"})
+    chain["graph"]["edges"].append({"source": "19999", "target": "0"})  # type: ignore[attr-defined]
     with pytest.raises(FormatError, match="inside of itself"):
         jgf.decode(json.dumps(chain))
     star = {

@@ -53,7 +53,7 @@ def changed(path, value):
     *steps, last = path
     node = obj
     for step in steps:
-        node = node[step]
+        node = node[step]  # type: ignore[assignment]
     if value is DELETED:
         del node[last]
     else:
@@ -239,7 +239,7 @@ def test_per_resource():
     options["per-resource"] = {"type": "core"}
     assert view.task_count(2, 12) == 12
     for bad in ({}, 3, {"type": "socket"}, {"type": "node", "count": 0}):
-        options["per-resource"] = bad
+        options["per-resource"] = bad  # type: ignore[assignment]
         assert view.per_resource is None
 
 
@@ -320,10 +320,10 @@ def test_a_billion_tasks_are_only_a_number():
         (("resources",), [], "resources: expected a non-empty array"),
         (
             ("resources",),
-            TYPICAL["resources"] * 2,
+            TYPICAL["resources"] * 2,  # type: ignore[operator]
             "resources[1].with[0].label: the label 'task' is used twice",
         ),
-        (("tasks",), TYPICAL["tasks"] * 2, "tasks: expected one element in version 1, got 2"),
+        (("tasks",), TYPICAL["tasks"] * 2, "tasks: expected one element in version 1, got 2"),  # type: ignore[operator]
         (("tasks",), None, "tasks: expected a non-empty array, got null"),
         ((*TASK, "command"), "ls", "tasks[0].command: expected a non-empty array of strings, got 'ls'"),
         ((*TASK, "command"), [], "tasks[0].command: expected a non-empty array of strings, got an array"),

@@ -34,7 +34,7 @@ def test_peers():
     ],
 )
 def test_assignment(message, peer, credential):
-    assert role.assign(*message, peer) == credential
+    assert role.assign(*message, peer) == credential  # type: ignore[call-arg]
 
 
 @pytest.mark.rfc(12, "local-cleared")

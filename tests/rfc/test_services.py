@@ -183,7 +183,7 @@ async def test_a_stream_is_cancelled_by_who_asked_for_it() -> None:
         assert not rpc.is_ready()
         rpc.cancel()
         assert [answer async for answer in rpc] == []
-        assert inst.broker.modules["echo"].ended == 1
+        assert inst.broker.modules["echo"].ended == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.rfc(6, "disconnect", "sender")

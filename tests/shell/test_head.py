@@ -27,7 +27,7 @@ class FakeRPC:
 
     def answer(self, value):
         self.value = value
-        self.callback()
+        self.callback()  # type: ignore[misc]
 
     def get(self):
         if isinstance(self.value, OSError):

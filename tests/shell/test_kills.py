@@ -49,7 +49,7 @@ class Fixture:
     def __init__(self) -> None:
         self.h = FakeHandle()
         self.sent: list[int] = []
-        self.kills = KillEvents(self.h, 7, ShellLog(), self.sent.append)  # type: ignore[arg-type]
+        self.kills = KillEvents(self.h, 7, ShellLog(), self.sent.append)
         self.kills.subscribe()
         self.kills.catch_up(3)
 

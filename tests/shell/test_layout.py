@@ -202,8 +202,8 @@ def test_every_task_gets_cores_and_every_core_a_task(ncores, ntasks):
 
 def test_cores_are_looked_up():
     table = [frozenset((0, 4)), frozenset((1, 5))]
-    assert cpus_of(Idset("1"), table) == {1, 5}
-    assert cpus_of(Idset("0-1"), table) == {0, 1, 4, 5}
+    assert cpus_of(Idset("1"), table) == {1, 5}  # type: ignore[comparison-overlap]
+    assert cpus_of(Idset("0-1"), table) == {0, 1, 4, 5}  # type: ignore[comparison-overlap]
     assert cpus_of(Idset("2"), table) is None
 
 

@@ -97,8 +97,8 @@ def info():
 def leader(info):
     handle = FakeHandle()
     service = ShellService(handle, NAME)
-    table = Proctable(handle, info, ShellLog(), [FakeTask(0, 10), FakeTask(2, 11)], service)
-    table.handle = handle
+    table = Proctable(handle, info, ShellLog(), [FakeTask(0, 10), FakeTask(2, 11)], service)  # type: ignore[list-item]
+    table.handle = handle  # type: ignore[attr-defined]
     return table
 
 
@@ -189,7 +189,7 @@ def test_a_program_that_has_let_go_of_its_terminal_gets_signals():
             select.select([pty.leader], [], [])
             pty._readable(0)
         pty.kill(signal.SIGTERM)
-        assert select.select([child.pidfd], [], [], 30)[0]
+        assert select.select([child.pidfd], [], [], 30)[0]  # type: ignore[type-var]
     finally:
         child.kill(signal.SIGKILL)
         child.wait()

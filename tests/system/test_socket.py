@@ -131,7 +131,7 @@ def test_a_second_thread_is_refused_while_the_first_waits(real_instance: RealIns
         assert entered.wait(30)
         with pytest.raises(RuntimeError, match="open one handle per thread"):
             h.rpc("attr.get", {"name": "rank"})
-        h._sock.shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]
+        h._sock.shutdown(socket.SHUT_RDWR)
         thread.join(30)
         assert not thread.is_alive()
 

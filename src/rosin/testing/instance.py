@@ -110,10 +110,19 @@ class Instance:
         self._config = config
         self._zygote = zygote
         self._clients: list[MemoryFlux] = []
-        self._directory = tempfile.TemporaryDirectory(prefix="rosin-test-")
+        self._directory: tempfile.TemporaryDirectory[str]
         self.broker: Broker
 
     async def __aenter__(self) -> Instance:
+        self._directory = tempfile.TemporaryDirectory(prefix="rosin-test-")
+        try:
+            await self._start()
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def _start(self) -> None:
         self.broker = Broker(config=self._config, clock=self.clock, zygote=self._zygote)
         self.broker.ring.stderr_level = -1
         directory = self._directory.name
@@ -141,11 +150,13 @@ class Instance:
         self.broker.state.state = "run"
         for module in self._modules:
             await self.load(module)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._end()
+
+    async def _end(self) -> None:
         for client in self._clients:
             await client.close()
         await self.broker.close()

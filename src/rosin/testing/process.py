@@ -43,6 +43,8 @@ class RealInstance:
     ) -> None:
         if self.process.poll() is None:
             self.stop()
+        else:  # it was killed, or has ended by itself
+            self._collect()
 
     def start(self) -> None:
         """Start and wait until the initial program runs. Raises RuntimeError with the broker's last words."""
@@ -65,7 +67,9 @@ class RealInstance:
             raise RuntimeError(f"the instance did not start: {self.stderr}")
 
     def _collect(self) -> None:
-        """Close the pipes and keep what was printed."""
+        """Close the pipes and keep what was printed; once."""
+        if self._stderr.closed:
+            return
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
                 pipe.close()

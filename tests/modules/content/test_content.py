@@ -164,7 +164,7 @@ async def test_a_damaged_blob_is_not_delivered():
         h = await inst.connect()
         digest = await h.rpc("content.store", b"good").raw()
         await h.rpc("content.dropcache")
-        db = inst.broker.modules["content-sqlite"].db
+        db = inst.broker.modules["content-sqlite"].db  # type: ignore[attr-defined]
         db._db.execute("UPDATE objects SET object = ? WHERE hash = ?", (b"bad", digest))
         assert await fails(h.rpc("content.load", digest)) == errno.EIO
 

@@ -102,7 +102,7 @@ async def test_what_cannot_be_mapped(path, tmp_path):
             ({"tag": 3}, errno.EPROTO, "payload: field 'tag': expected a string, got 3"),
         ]
         for change, errnum, text in cases:
-            assert await fails(h.rpc("content.mmap-add", {**request, **change})) == (errnum, text)
+            assert await fails(h.rpc("content.mmap-add", {**request, **change})) == (errnum, text)  # type: ignore[dict-item]
         guest = await inst.connect(userid=4242)
         assert (await fails(guest.rpc("content.mmap-add", request)))[0] == errno.EPERM
         assert (await h.rpc("content.stats-get"))["mmap"] == {"tags": {}, "blobs": 0}

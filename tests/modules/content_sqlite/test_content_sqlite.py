@@ -213,7 +213,7 @@ async def test_a_damaged_database_is_found_at_load(tmp_path):
         with pytest.raises(OSError) as info:
             await inst.load("content-sqlite")
         assert info.value.errno == errno.EIO
-        assert str(path) in info.value.strerror
+        assert str(path) in info.value.strerror  # type: ignore[operator]
 
 
 async def test_a_directory_that_does_not_exist(tmp_path):

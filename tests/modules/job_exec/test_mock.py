@@ -44,7 +44,7 @@ async def test_normal_job(inst: Instance, manager: Any) -> None:
     assert [name for name, _ in log] == NORMAL
     assert log[3] == ("complete", {"status": 768})
     assert await namespaces(h) == []
-    assert inst.broker.modules["job-exec"].runs == {}
+    assert inst.broker.modules["job-exec"].runs == {}  # type: ignore[attr-defined]
 
 
 async def test_without_a_duration_it_ends_at_once(inst: Instance, manager: Any) -> None:
@@ -253,7 +253,7 @@ async def test_a_namespace_in_the_way(inst: Instance, manager: Any) -> None:
         "kvs.namespace-create",
         {
             "namespace": f"job-{JOBID}",
-            "rootref": inst.broker.modules["job-exec"].empty_root,
+            "rootref": inst.broker.modules["job-exec"].empty_root,  # type: ignore[attr-defined]
             "owner": os.getuid(),
             "flags": 0,
         },
@@ -276,7 +276,7 @@ async def test_many_jobs_share_commits(inst: Instance, manager: Any, kvs: Any) -
     assert await names(h, 77) == NORMAL
     assert kvs.commits.count("primary") < 10
     assert len(kvs.commits) < 210
-    assert inst.broker.modules["job-exec"].runs == {}
+    assert inst.broker.modules["job-exec"].runs == {}  # type: ignore[attr-defined]
     assert await namespaces(h) == []
 
 
@@ -326,7 +326,7 @@ async def test_a_full_content_store_does_not_keep_resources(inst: Instance, mana
     await inst.advance(1.0)
     assert manager.types() == ["start", "finish", "release"]
     assert any("No space left" in line for line in inst.logged())
-    assert inst.broker.modules["job-exec"].runs == {}
+    assert inst.broker.modules["job-exec"].runs == {}  # type: ignore[attr-defined]
 
 
 async def test_stats(inst: Instance, manager: Any) -> None:

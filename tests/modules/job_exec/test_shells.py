@@ -46,8 +46,8 @@ def shell(tmp_path: Path, text: str) -> dict[str, Any]:
 async def ended(inst: Instance, manager: Any) -> None:
     await manager.until("release")
     await inst.settle()
-    assert inst.broker.modules["job-exec"].runs == {}
-    assert inst.broker.modules["rexec"].server.sessions == {}
+    assert inst.broker.modules["job-exec"].runs == {}  # type: ignore[attr-defined]
+    assert inst.broker.modules["rexec"].server.sessions == {}  # type: ignore[attr-defined]
 
 
 async def test_normal(inst: Instance, manager: Any, tmp_path: Path) -> None:
@@ -188,10 +188,10 @@ async def test_critical_ranks(inst: Instance, manager: Any, tmp_path: Path) -> N
 async def test_shells_go_with_the_module(inst: Instance, manager: Any, tmp_path: Path) -> None:
     manager.run(system=shell(tmp_path, "exec sleep 1000"))
     await manager.until("start")
-    (pid,) = inst.broker.modules["rexec"].server.by_pid
+    (pid,) = inst.broker.modules["rexec"].server.by_pid  # type: ignore[attr-defined]
     await inst.broker.remove("job-exec")
     async with asyncio.timeout(20):
-        while inst.broker.modules["rexec"].server.sessions:
+        while inst.broker.modules["rexec"].server.sessions:  # type: ignore[attr-defined]
             await asyncio.sleep(0.002)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -237,7 +237,7 @@ async def test_a_shell_that_ends_before_it_listens(inst: Instance, manager: Any,
     async with asyncio.timeout(20):
         while not [name for name, _ in await read_log(h, running=True) if name == "log"]:
             await asyncio.sleep(0.002)
-    (pid,) = inst.broker.modules["rexec"].server.by_pid
+    (pid,) = inst.broker.modules["rexec"].server.by_pid  # type: ignore[attr-defined]
     os.kill(pid, signal.SIGUSR1)
     await ended(inst, manager)
     assert manager.types() == ["start", "finish", "release"]

@@ -55,7 +55,7 @@ def test_a_shared_chunk_is_decoded_once():
 
 
 def test_names_and_bad_text():
-    assert named(b'{"timestamp":1,"name":"clean"}\n', b"clean")["name"] == "clean"
+    assert named(b'{"timestamp":1,"name":"clean"}\n', b"clean")["name"] == "clean"  # type: ignore[index]
     assert named(b'{"timestamp":1,"name":"memo","context":{"x":"clean"}}', b"clean") is None
     assert named(b"clean", b"clean") is None
     assert named(b'["clean"]', b"clean") is None

@@ -160,7 +160,7 @@ async def test_lookup_errors(job):
     await fails(
         job_info_lookup(job.h, ID, ["R"], 99), errno.EPROTO, "lookup request rejected with invalid flag"
     )
-    await fails(job_info_lookup(job.h, ID, [5]), errno.EPROTO)
+    await fails(job_info_lookup(job.h, ID, [5]), errno.EPROTO)  # type: ignore[list-item]
     await fails(job.h.rpc("job-info.lookup", {"id": "x", "keys": [], "flags": 0}), errno.EPROTO)
     await fails(job_info_lookup(job.h, ID, ["."]), errno.EISDIR)
     await job.commit(job.op(job.key("junk"), b"\xff\xfe"), job.op(job.key("empty"), b""))

@@ -77,7 +77,7 @@ def test_bad_ranks_and_deep_nesting():
         compile_constraint({"ranks": ["x"]}, CONTEXT)
     deep = {"states": ["run"]}
     for _ in range(100):
-        deep = {"not": [deep]}
+        deep = {"not": [deep]}  # type: ignore[list-item]
     with pytest.raises(FormatError, match="nested"):
         compile_constraint(deep, CONTEXT)
 

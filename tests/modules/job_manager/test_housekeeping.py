@@ -139,7 +139,7 @@ def test_the_job_is_over_while_its_resources_are_not_free(bench):
     assert id in bench.manager.inactive
     assert freed(bench) == []
     allocated = bench.manager.drain.resource_status()["allocated"]
-    assert allocated["execution"]["R_lite"] == R4["execution"]["R_lite"]
+    assert allocated["execution"]["R_lite"] == R4["execution"]["R_lite"]  # type: ignore[index]
     assert running(bench) == {
         fluid.encode(id, "f58"): {"t_start": bench.port.time, "pending": "0-3", "allocated": "0-3"}
     }

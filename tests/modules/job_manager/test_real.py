@@ -62,9 +62,9 @@ async def test_jobs_outlive_the_broker(world, jobspec, tmp_path):
         rpcs = [h.rpc("job-ingest.submit", request(jobspec(), flags=0)) for _ in range(300)]
         ids = [(await rpc)["id"] for rpc in rpcs]
         exec = inst.broker.modules["job-exec"]
-        while not exec.running:
+        while not exec.running:  # type: ignore[attr-defined]
             await inst.settle()
-        started = list(exec.running)
+        started = list(exec.running)  # type: ignore[attr-defined]
         before = {id: await names(h, id) for id in ids}
     async with Instance([*STORAGE, "job-manager", "job-ingest"], attrs=attrs, clock="real") as inst:
         h = await inst.connect()

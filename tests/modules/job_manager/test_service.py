@@ -646,7 +646,7 @@ async def test_jobs_end_with_the_instance(world, job, jobspec):
         await inst.settle()
         manager = inst.broker.modules["job-manager"].manager
         for id in (2, 3):  # what a scheduler that knows of the end gives
-            manager.active[id].R = {**R, "execution": {**R["execution"], "expiration": 1e9}}
+            manager.active[id].R = {**R, "execution": {**R["execution"], "expiration": 1e9}}  # type: ignore[dict-item]
         watch.values.put_nowait(inst.clock.now() + 200)
         await inst.settle()
         assert world.names(2)[-1] == "start"

@@ -369,16 +369,16 @@ async def test_without_a_lasting_directory_commits_do_not_wait_for_the_disk():
     async with Instance(modules=["content", FullDisk, "kvs"]) as inst:
         h = await inst.connect()
         disk = inst.broker.modules["full-disk"]
-        disk.full = True
+        disk.full = True  # type: ignore[attr-defined]
         await put(h, "a", b"1")
         await put(h, "b", b"2" * 10_000)
         await inst.advance(5.0)  # the checkpoint fails
         assert any("cannot write a checkpoint" in line for line in inst.logged())
-        assert disk.stored == 0
+        assert disk.stored == 0  # type: ignore[attr-defined]
         assert await get(h, "b") == b"2" * 10_000
-        disk.full = False
+        disk.full = False  # type: ignore[attr-defined]
         await inst.advance(30.0)
-        assert disk.stored > 0
+        assert disk.stored > 0  # type: ignore[attr-defined]
         assert await get(h, "a") == b"1"
 
 
@@ -388,7 +388,7 @@ async def test_nothing_is_acknowledged_that_was_not_stored():
         h = await inst.connect()
         disk = inst.broker.modules["full-disk"]
         before = await put(h, "a", b"1")
-        disk.full = True
+        disk.full = True  # type: ignore[attr-defined]
         rpc = put(h, "a", b"2")
         assert await fails(rpc) == errno.ENOSPC
         assert await get(h, "a") == b"1"
@@ -396,7 +396,7 @@ async def test_nothing_is_acknowledged_that_was_not_stored():
         assert await fails(h.rpc("content.load", blobref.digest(b"blob"))) == errno.ENOENT
         await inst.advance(10.0)  # a checkpoint fails as well, and is tried again
         assert await get(h, "a") == b"1"
-        disk.full = False
+        disk.full = False  # type: ignore[attr-defined]
         assert (await put(h, "a", b"3"))["rootseq"] == before["rootseq"] + 1
         assert await get(h, "a") == b"3"
 

@@ -85,7 +85,7 @@ async def test_configured_resources_are_compared_with_the_machine(kvs):
         h = await inst.connect()
         (entry,) = (await h.rpc("resource.status"))["drain"].values()
         assert entry["reason"].startswith("rank 0 (testhost) missing resources: core[")
-    config["resource"]["noverify"] = True
+    config["resource"]["noverify"] = True  # type: ignore[assignment]
     kvs.data.clear()
     async with Instance(modules=[kvs, "resource"], config=config) as inst:
         h = await inst.connect()

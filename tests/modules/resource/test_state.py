@@ -195,7 +195,7 @@ def test_verification(config, actual, text):
 
 
 def test_verification_of_a_rank_that_r_lacks():
-    assert "not found" in Verification(None).check(ResourceSet(), machine(), 0)
+    assert "not found" in Verification(None).check(ResourceSet(), machine(), 0)  # type: ignore[operator]
 
 
 def test_choice():

@@ -62,7 +62,7 @@ async def test_run(inst: Instance, tmp_path: Path) -> None:
     output = [a["io"].get("data") for a in answers if a["type"] == "output"]
     assert "['zygote_program', 'a'] y\n" in output
     assert {"type": "finished", "status": 7 << 8} in answers
-    assert inst.broker.modules["rexec"].server.sessions == {}
+    assert inst.broker.modules["rexec"].server.sessions == {}  # type: ignore[attr-defined]
 
 
 async def test_kill(inst: Instance, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_disconnect(inst: Instance, tmp_path: Path) -> None:
     pid = (await stream)["pid"]
     await h.close()
     async with asyncio.timeout(20):
-        while inst.broker.modules["rexec"].server.sessions:
+        while inst.broker.modules["rexec"].server.sessions:  # type: ignore[attr-defined]
             await asyncio.sleep(0.002)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -100,7 +100,7 @@ async def test_failure_to_start(inst: Instance, tmp_path: Path) -> None:
         outcomes.append(err.errno)
     assert outcomes
     assert outcomes[-1] != {"type": "finished", "status": 0}
-    assert inst.broker.modules["rexec"].server.sessions == {}
+    assert inst.broker.modules["rexec"].server.sessions == {}  # type: ignore[attr-defined]
 
 
 async def test_cold_start_when_the_zygote_is_gone(inst: Instance, tmp_path: Path) -> None:

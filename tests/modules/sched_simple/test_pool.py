@@ -186,9 +186,9 @@ def test_ranks_need_not_begin_at_zero():
     inventory.pool.mark_up(inventory.nodes("3,7"))
     allocation = inventory.pool.alloc(1, ResourceRequest(Count(2, 2), Count(1, 1), 2), 8.0)
     R = inventory.encode(allocation, 5.0)
-    assert R["execution"]["R_lite"] == [{"rank": "3,7", "children": {"core": "4-5"}}]
-    assert R["execution"]["nodelist"] == ["a,b"]
-    assert (R["execution"]["starttime"], R["execution"]["expiration"]) == (5.0, 8.0)
+    assert R["execution"]["R_lite"] == [{"rank": "3,7", "children": {"core": "4-5"}}]  # type: ignore[index]
+    assert R["execution"]["nodelist"] == ["a,b"]  # type: ignore[index]
+    assert (R["execution"]["starttime"], R["execution"]["expiration"]) == (5.0, 8.0)  # type: ignore[index]
     assert R["scheduling"] == {"writer": "x:"}
 
 
