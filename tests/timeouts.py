@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What a test that hangs leaves behind: pytest-timeout shows the stacks of its threads, this those of its tasks.
+"""What a test that hangs leaves behind: pytest-timeout shows its threads' stacks, this its tasks' stacks.
 
 A test ends after `timeout` seconds (pyproject.toml). Where its code does not let the exception through (a
 callback of a loop swallows it), faulthandler ends the whole run a minute later.

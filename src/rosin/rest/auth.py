@@ -66,13 +66,13 @@ class Authenticator:
     def check(self, header: str | None, address: str) -> str | None:
         """The user of an Authorization header; None if there is none or it is wrong.
 
-        Raises Problem 429 for an address that has failed too often.
+        Raises Problem 429 for a wrong one from an address that has failed too often. Right credentials
+        come in whatever others have tried: nobody can lock the owner out.
         """
         if not self.settings.protected:
             return self.settings.user
         if not header:
             return None
-        self.refuse_locked(address)
         scheme, _, value = header[:_MAX_HEADER].partition(" ")
         value = value.strip()
         if scheme.lower() == "basic":
@@ -87,15 +87,16 @@ class Authenticator:
                 return None  # it was good once: no attempt to guess
             except jwt.InvalidTokenError:
                 pass
-        self.failures.add(address)
+        self.failed(address)
         return None
 
-    def refuse_locked(self, address: str) -> None:
-        """Raises Problem 429 for an address that has failed too often."""
+    def failed(self, address: str) -> None:
+        """Count wrong credentials. Raises Problem 429 for an address that has failed too often."""
         seconds = self.failures.locked(address)
         if seconds:
             text = f"too many failed logins from this address; try again in {seconds} seconds"
             raise Problem(429, text, {"Retry-After": str(seconds)})
+        self.failures.add(address)
 
     def password(self, user: str, password: str) -> bool:
         """Whether these are the owner's name and token; both are always compared, in constant time."""

@@ -7,6 +7,7 @@ Everything is closed unless it is listed here as open.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 #: Paths that need no credentials: the front page, the probes, and those that take credentials themselves.
 OPEN = frozenset({"/", "/health", "/ready", "/v1/token", "/v1/login/access-token"})
+
+#: A Host header: an address in brackets, or a name or address, and perhaps a port (RFC 3986, 3.2).
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+))(?::[0-9]{1,5})?")
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -62,6 +66,7 @@ class Gate:
             await send(message)
 
         try:
+            self._check_framing(headers)
             self._check_host(headers)
             self._check_peer(scope)
             self._check_origin(scope, headers)
@@ -72,9 +77,17 @@ class Gate:
             return
         await self.app(scope, body, send_with_headers)
 
+    def _check_framing(self, headers: Headers) -> None:
+        """Against smuggling: two lengths, of which a proxy may believe the other one (RFC 9112, 6.1)."""
+        if "transfer-encoding" in headers and "content-length" in headers:
+            text = "a request has Content-Length or Transfer-Encoding, not both"
+            raise Problem(400, text, {"Connection": "close"})
+
     def _check_host(self, headers: Headers) -> None:
         """Against DNS rebinding: a name that leads here but is not ours."""
-        if self.settings.hosts and _hostname(headers.get("host", "")) not in self.settings.hosts:
+        host = _HOST.fullmatch(headers.get("host", ""))
+        name = (host[1] or host[2]).lower() if host else None
+        if self.settings.hosts and name not in self.settings.hosts:
             raise Problem(421, "this server does not answer to that host name (see rosin serve --allow-host)")
 
     def _check_peer(self, scope: Scope) -> None:
@@ -85,7 +98,7 @@ class Gate:
             uid = peer_uid(tuple(client)[:2], tuple(server)[:2]) if client and server else -1
         except OSError:
             uid = -1  # the client is gone, or it is not on this machine
-        if uid not in (0, os.getuid()):
+        if uid != os.getuid():
             raise Problem(403, "this server has no credentials set and answers to its own user only")
 
     def _check_origin(self, scope: Scope, headers: Headers) -> None:
@@ -138,13 +151,6 @@ class _Body:
 def too_large(limit: int) -> Problem:
     """The body is larger than *limit* bytes."""
     return Problem(413, f"the request is larger than {limit} bytes", {"Connection": "close"})
-
-
-def _hostname(host: str) -> str:
-    """The name in a Host header, without port and brackets."""
-    if host.startswith("["):
-        return host[1:].partition("]")[0].lower()
-    return host.partition(":")[0].lower()
 
 
 def refusal(path: str, problem: Problem) -> ASGIApp:

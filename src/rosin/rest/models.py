@@ -46,7 +46,6 @@ class Ready(Answer):
     """The server can reach its instance."""
 
     status: str
-    jobs: int
 
 
 class About(Answer):

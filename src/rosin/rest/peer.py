@@ -21,6 +21,8 @@ _TCP = 6
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI")
 _NO_COOKIE = b"\xff" * 8
+_TCP_ESTABLISHED = 1
+_STATE_AT = _HEADER.size + 1
 #: Offset of idiag_uid in inet_diag_msg: 4 bytes, the socket id (48), expires, rqueue, wqueue.
 _UID_AT = _HEADER.size + 4 + 48 + 12
 
@@ -30,7 +32,10 @@ def _packed(address: str, family: int) -> bytes:
 
 
 def peer_uid(peer: tuple[str, int], own: tuple[str, int]) -> int:
-    """The user who owns the socket *peer* that is connected to *own*. Raises OSError."""
+    """The user who owns the socket *peer* that is connected to *own*. Raises OSError.
+
+    Only an established connection has an owner: the kernel says 0 for one that its process has closed.
+    """
     if not sys.platform.startswith("linux"):
         raise OSError(errno.ENOSYS, "the owner of a TCP connection is known on Linux only")
     family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
@@ -48,6 +53,8 @@ def peer_uid(peer: tuple[str, int], own: tuple[str, int]) -> int:
     if kind == _NLMSG_ERROR:
         (code,) = struct.unpack_from("=i", answer, _HEADER.size)
         raise OSError(-code, f"{peer[0]}:{peer[1]}: {os.strerror(-code)}")
+    if answer[_STATE_AT] != _TCP_ESTABLISHED:
+        raise OSError(errno.ENOTCONN, f"{peer[0]}:{peer[1]}: the connection is not established")
     return int(struct.unpack_from("=I", answer, _UID_AT)[0])
 
 

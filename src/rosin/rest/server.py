@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from rosin.handle.aio import AsyncFlux
 from rosin.rest.app import create_app
+from rosin.rest.connection import connections
 from rosin.rest.settings import Settings
 
 _GRACE = 5
@@ -114,7 +115,9 @@ def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: 
         app = create_app(settings)
         config = uvicorn.Config(
             app,
-            log_level="warning",
+            http=connections(),
+            proxy_headers=False,  # a client writes them; who it is, its connection tells
+            log_level="error",  # a bad request is its client's business
             lifespan="off",  # done below, also when the end is forced
             access_log=False,  # its lines hold query strings, and so commands
             timeout_graceful_shutdown=_GRACE,

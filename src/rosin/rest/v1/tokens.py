@@ -29,10 +29,9 @@ def _auth(request: Request) -> tuple[Authenticator, str]:
 async def token(request: Request) -> Response:
     """A bearer token for a request signed with the shared secret key (FLUX_SECRET_KEY)."""
     auth, address = _auth(request)
-    auth.refuse_locked(address)
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not auth.exchange(value.strip()):
-        auth.failures.add(address)
+        auth.failed(address)
         return answer({"Message": "Denied"}, 400)
     return answer({"access_token": auth.issue(), "token_type": "Bearer"})
 
@@ -45,8 +44,7 @@ async def login(
 ) -> Response:
     """A bearer token for a name and a password (OAuth2 password flow)."""
     auth, address = _auth(request)
-    auth.refuse_locked(address)
     if not auth.password(username, password):
-        auth.failures.add(address)
+        auth.failed(address)
         return answer({"detail": "Incorrect email or password"}, 400)
     return answer({"access_token": auth.issue(), "token_type": "Bearer"})
