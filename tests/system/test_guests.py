@@ -15,7 +15,7 @@ import pytest
 from rosin import _json
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.handle import Flux
-from rosin.handle.flux import connect
+from rosin.handle.stream import connect
 from rosin.job.submission import submit
 from rosin.rfc import sign
 from rosin.rfc.jobspec_build import from_command

@@ -12,7 +12,7 @@ import threading
 import pytest
 
 from rosin.handle import Flux
-from rosin.handle.flux import connect
+from rosin.handle.stream import connect
 from rosin.handle.framing import frame
 from rosin.rfc.message import Message
 from rosin.testing.process import RealInstance
@@ -131,7 +131,7 @@ def test_a_second_thread_is_refused_while_the_first_waits(real_instance: RealIns
         assert entered.wait(30)
         with pytest.raises(RuntimeError, match="open one handle per thread"):
             h.rpc("attr.get", {"name": "rank"})
-        h._sock.shutdown(socket.SHUT_RDWR)
+        h._stream._socket.shutdown(socket.SHUT_RDWR)
         thread.join(30)
         assert not thread.is_alive()
 

@@ -25,7 +25,7 @@ def signature(obj):
         return "(?)"
     words = []
     for par in parameters:
-        word = {par.VAR_POSITIONAL: "*", par.VAR_KEYWORD: "**"}.get(par.kind, "") + par.name
+        word = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}.get(par.kind.name, "") + par.name
         if par.default is not par.empty:
             plain = par.default is None or isinstance(par.default, (int, float, str, bool))
             word += f"={par.default!r}" if plain else "=..."

@@ -139,12 +139,6 @@ class Flux(ReactorHandle):
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        # Programs for flux-core drop their handles and never close them; so do commands, which end.
-        sock = getattr(self, "_sock", None)
-        if sock is not None:
-            sock.close()
-
     def close(self) -> None:
         """Close the connection; pending RPCs fail with ECONNRESET."""
         self._drop()
