@@ -48,15 +48,15 @@ async def test_a_broker_that_does_not_want_us(
 
 
 async def test_a_socket_that_never_answers(tmp_path: Path) -> None:
-    accepted = asyncio.Event()
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
 
-    async def client(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        accepted.set()
+    def client(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.put_nowait(writer)
 
     async with await asyncio.start_unix_server(client, tmp_path / "s"):
         with pytest.raises(TimeoutError, match="does not answer"):
             await AsyncFlux.connect(f"local://{tmp_path}/s", timeout=0.05)
-        assert accepted.is_set()
+        (await accepted.get()).close()
 
 
 async def test_no_socket(tmp_path: Path) -> None:

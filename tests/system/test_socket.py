@@ -12,8 +12,8 @@ import threading
 import pytest
 
 from rosin.handle import Flux
-from rosin.handle.stream import connect
 from rosin.handle.framing import frame
+from rosin.handle.stream import connect
 from rosin.rfc.message import Message
 from rosin.testing.process import RealInstance
 
