@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Fixtures that several areas share."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +16,12 @@ from . import rfc_table, timeouts
 
 # Unbuffered output, which a developer's machine may have set, hides what happens when it is flushed.
 os.environ.pop("PYTHONUNBUFFERED", None)
+
+# Neither may tests meet instances of the machine, nor its user those of tests.
+for _name in [name for name in os.environ if name.startswith("FLUX_")]:
+    del os.environ[_name]
+os.environ["ROSIN_REGISTRY"] = _REGISTRY = tempfile.mkdtemp(prefix="rosin-test-registry-")
+atexit.register(shutil.rmtree, _REGISTRY, True)
 
 _CODEC = {name: getattr(_json, name) for name in ("dumps", "dumps_sorted", "loads")}
 

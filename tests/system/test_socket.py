@@ -83,7 +83,7 @@ def test_missing_socket_is_one_line_with_the_remedy() -> None:
     assert result.returncode == 1
     assert result.stderr == (
         "rosin-getattr: Unable to connect to Flux: broker socket /nonexistent/local was not found; "
-        "start an instance with 'rosin start', or name one with FLUX_URI\n"
+        "the instance that FLUX_URI names has ended: name another one, or unset FLUX_URI\n"
     )
 
 

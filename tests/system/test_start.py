@@ -57,7 +57,6 @@ def fails(result: subprocess.CompletedProcess[str], text: str, code: int = 1) ->
         (["--conf", "exec.job-shell=5"], "exec.job-shell: expected a string"),
         (["-S", "statedir=/proc/rosin"], "cannot create /proc/rosin"),
         (["-S", "statedir={dir}/bad.toml"], "bad.toml is not a directory"),
-        (["-S", "rundir={dir}/" + 100 * "x"], "is too long for a UNIX socket; use a shorter rundir"),
         (["-S", "local-uri=tcp://localhost"], "'tcp://localhost' is not local:// with an absolute path"),
         (["-S", "local-uri=local:///nonexistent/local"], "cannot listen on /nonexistent/local: No such file"),
         (["-S", "rank=5"], "attribute rank cannot be set"),

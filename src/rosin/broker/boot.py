@@ -19,6 +19,7 @@ from rosin.broker.builtins import BUILTINS
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.peer import new_uuid
 from rosin.broker.program import InitialProgram, describe
+from rosin.broker.registration import Registration
 from rosin.broker.services.attr import check_dump, set_log_attribute
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
@@ -187,11 +188,12 @@ class Instance:
     async def run(self) -> int:
         """The whole life; returns the exit code of the initial program."""
         self.broker.state = StateMachine(self.broker.clock.now())
-        link = rundir.UserLink(self.broker.attrs.value("local-uri").removeprefix("local://"))
+        registration = Registration(self._record())
         try:
             await self._load_builtins()
-            if "parent-uri" not in self.broker.attrs.names():
-                link.place()
+            fault = registration.place()
+            if fault:
+                self.broker.log(4, "broker", fault)
             if await self._rc1():
                 await self._rc2()
                 await rc.cleanup(self.broker, self._service.h)
@@ -206,8 +208,18 @@ class Instance:
             _ignore_signals()
             await self.broker.close()
         finally:
-            link.remove()
+            registration.remove()
         return self.exit_code
+
+    def _record(self) -> dict[str, Any]:
+        attrs = self.broker.attrs
+        return {
+            "uri": attrs.value("local-uri"),
+            "started": float(attrs.value("broker.starttime")),
+            "size": self.broker.size,
+            "program": " ".join(self.options.command) or "interactive shell",
+            "nested": "parent-uri" in attrs.names(),
+        }
 
     def clean_up(self) -> None:
         """Remove the temporary directories and let go of the others."""

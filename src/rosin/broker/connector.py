@@ -29,6 +29,7 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame
+from rosin.process.directory import socket_path
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
@@ -230,17 +231,14 @@ class ConnectorLocal(BrokerModule):
         path = uri.removeprefix("local://")
         if path == uri or not os.path.isabs(path):
             raise OSError(errno.EINVAL, f"local-uri: '{uri}' is not local:// with an absolute path")
-        if len(os.fsencode(path)) > 107:
-            raise OSError(
-                errno.ENAMETOOLONG, f"socket path {path} is too long for a UNIX socket; use a shorter rundir"
-            )
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.setblocking(False)
         try:
             with contextlib.suppress(FileNotFoundError):
                 if stat.S_ISSOCK(os.stat(path).st_mode):  # of a broker that was killed
                     os.unlink(path)
-            listener.bind(path)
+            with socket_path(path) as name:
+                listener.bind(name)
             os.chmod(path, 0o777)
             listener.listen(1024)
         except OSError as exc:

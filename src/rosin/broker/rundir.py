@@ -10,8 +10,6 @@ import shutil
 import stat
 import tempfile
 
-from rosin.handle.uri import user_directory
-
 
 def make_private(path: str) -> bool:
     """Make sure that a directory exists and is the user's own; True if it was created here (mode 0700).
@@ -65,28 +63,3 @@ def make_temporary() -> str:
 def remove(path: str) -> None:
     """Remove a directory tree; what cannot be removed is left, as it no longer matters."""
     shutil.rmtree(path, ignore_errors=True)
-
-
-class UserLink:
-    """The link by which the user's other terminals find this instance (see ``rosin.handle.uri``)."""
-
-    def __init__(self, target: str) -> None:
-        self.directory = user_directory()
-        self.path = os.path.join(self.directory, str(os.getpid()))
-        self.target = target
-
-    def place(self) -> None:
-        """Make the link. Failing to is not an error: FLUX_URI works without it."""
-        try:
-            make_private(self.directory)
-            self.remove()
-            os.symlink(self.target, self.path)
-        except OSError:
-            return
-
-    def remove(self) -> None:
-        """Remove the link if there is one."""
-        try:
-            os.unlink(self.path)
-        except OSError:
-            return

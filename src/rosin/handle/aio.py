@@ -13,6 +13,7 @@ from rosin.handle.framing import FrameReader, frame
 from rosin.handle.future import error
 from rosin.handle.handle import Handle
 from rosin.handle.uri import default_uri, local_path, not_found
+from rosin.process.directory import socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +65,8 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         except ValueError as exc:
             raise OSError(errno.EINVAL, f"Unable to connect to Flux: {exc}") from None
         try:
-            _, handle = await loop.create_unix_connection(lambda: cls(loop, uri), path)
+            with socket_path(path) as name:
+                _, handle = await loop.create_unix_connection(lambda: cls(loop, uri), name)
         except FileNotFoundError:
             raise OSError(errno.ENOENT, not_found(path)) from None
         except OSError as exc:

@@ -39,7 +39,7 @@ def connect(path: str) -> socket.socket:
     try:
         while True:
             try:
-                sock.connect(path)
+                _connect(sock, path)
                 break
             except ConnectionRefusedError:
                 if retries <= 0:
@@ -64,6 +64,19 @@ def connect(path: str) -> socket.socket:
         errnum = answer[0] if answer else errno.ECONNRESET
         raise OSError(errnum, f"Unable to connect to Flux: {path}: {os.strerror(errnum)}")
     return sock
+
+
+def _connect(sock: socket.socket, path: str) -> None:
+    try:
+        sock.connect(path)
+    except OSError as exc:
+        if exc.errno is not None:
+            raise
+        # Python's own refusal of a path that does not fit into sun_path.
+        from rosin.process.directory import socket_path
+
+        with socket_path(path) as name:
+            sock.connect(name)
 
 
 class ConnectionLost(Exception):

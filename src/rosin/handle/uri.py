@@ -1,59 +1,54 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Which broker to talk to: ``FLUX_URI`` and the places a broker's socket is found without it."""
+"""Which instance a program talks to: the one rule for commands, handles, the REST server and the drop-in.
+
+1. ``FLUX_URI``. Empty is as if it were not set; one that cannot be used is an error that names it.
+2. The instance around this process: the nearest of its ancestors that is a broker.
+3. The system instance, if there is one: ``/run/flux/local``.
+4. The user's only running instance.
+
+With none, or with several, it is an error that says how to start one, or lists them and how to choose.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 
 #: The socket of a system instance, where flux-core looks without FLUX_URI.
 SYSTEM_SOCKET = "/run/flux/local"
 
 
-def user_directory() -> str:
-    """Where each instance of the user leaves a link to its socket, named by the broker's process id."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return os.path.join(runtime, "rosin") if runtime else f"/tmp/rosin-{os.getuid()}"
-
-
-def user_socket() -> str | None:
-    """The link of the user's newest running instance, None if none runs."""
-    directory = user_directory()
-    try:
-        # A directory of someone else could lead to their broker.
-        if os.lstat(directory).st_uid != os.getuid():
-            return None
-        links = sorted(os.scandir(directory), key=lambda entry: -entry.stat(follow_symlinks=False).st_ctime)
-    except OSError:
-        return None
-    for link in links:
-        if link.name.isdigit() and os.path.exists(link.path) and _runs(int(link.name)):
-            return link.path
-    return None
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
-
-
 def default_uri() -> str:
-    """``FLUX_URI``, else the system instance, else the user's newest instance."""
+    """The URI by the rule above. Raises OSError: EINVAL a bad FLUX_URI, ENOENT none, ENOTUNIQ several."""
     uri = os.environ.get("FLUX_URI")
     if uri:
+        try:
+            local_path(uri)
+        except ValueError as exc:
+            raise OSError(errno.EINVAL, f"Unable to connect to Flux: FLUX_URI: {exc}") from None
         return uri
-    path = None if os.path.exists(SYSTEM_SOCKET) else user_socket()
-    return "local://" + (path or SYSTEM_SOCKET)
+    from rosin.handle import registry
+
+    running = registry.running()
+    around = registry.enclosing(running)
+    if around is not None:
+        return around.uri
+    if os.path.exists(SYSTEM_SOCKET):
+        return f"local://{SYSTEM_SOCKET}"
+    tops = [instance for instance in running if not instance.nested]
+    if len(tops) == 1:
+        return tops[0].uri
+    if tops:
+        raise OSError(errno.ENOTUNIQ, f"Unable to connect to Flux: {registry.choice(tops)}")
+    raise OSError(errno.ENOENT, not_found(SYSTEM_SOCKET))
 
 
 def not_found(path: str) -> str:
     """What to say when there is no socket; it begins as flux-core's text does, which programs look for."""
-    return (
-        f"Unable to connect to Flux: broker socket {path} was not found; "
-        "start an instance with 'rosin start', or name one with FLUX_URI"
-    )
+    text = f"Unable to connect to Flux: broker socket {path} was not found; "
+    if os.environ.get("FLUX_URI") == f"local://{path}":
+        return text + "the instance that FLUX_URI names has ended: name another one, or unset FLUX_URI"
+    return text + "start an instance with 'rosin start', or name one with FLUX_URI"
 
 
 def local_path(uri: str) -> str:
@@ -63,4 +58,6 @@ def local_path(uri: str) -> str:
         raise ValueError(f"'{uri}' is not a URI; expected local://PATH")
     if scheme != "local":
         raise ValueError(f"'{scheme}' is not a connector of this version; expected local://PATH")
+    if not path or "\0" in path:
+        raise ValueError(f"'{uri}' names no socket; expected local://PATH")
     return path

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rosin.errors import FormatError
+from rosin.process.directory import open_private
 from rosin.shell.errors import ShellError
 
 
@@ -22,13 +23,11 @@ def make_tmpdir(rundir: str | None, tmpdir: str | None, shell_rank: int, f58: st
     for parent in filter(None, (rundir, tmpdir or "/tmp")):
         path = os.path.join(parent, name)
         try:
-            os.mkdir(path, 0o700)
-            return path
-        except FileExistsError:
+            os.close(open_private(path))
             return path
         except OSError as error:
             failure = error
-    raise ShellError(f"error creating FLUX_JOB_TMPDIR: {failure}")
+    raise ShellError(f"error creating FLUX_JOB_TMPDIR: {failure and failure.strerror}")
 
 
 def ensure_directory(path: str) -> bool:
