@@ -62,7 +62,7 @@ class FakeHandle:
         self.timers.append((after, callback, FakeTimer()))
         return self.timers[-1][2]
 
-    def on_request(self, glob, callback):
+    def on_request(self, glob, callback, *, allow_guest=False):
         self.request = callback
 
     def respond(self, msg, payload=None):

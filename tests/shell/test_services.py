@@ -58,7 +58,7 @@ class FakeHandle:
         self.asked = []
         self.responses = []
 
-    def on_request(self, glob, callback):
+    def on_request(self, glob, callback, *, allow_guest=False):
         self.request = callback
 
     def rpc(self, topic, payload, nodeid):

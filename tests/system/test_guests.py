@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from rosin import _json
-from rosin.constants import FLUX_RPC_STREAMING
+from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING
 from rosin.handle import Flux
 from rosin.handle.stream import connect
 from rosin.job.submission import submit
-from rosin.rfc import sign
+from rosin.rfc import fluid, sign
 from rosin.rfc.jobspec_build import from_command
 from rosin.testing.process import RealInstance
 
@@ -169,6 +169,27 @@ def test_events_of_guests_do_not_steer_services(instance: RealInstance) -> None:
         h.rpc("job-manager.drain").get()
         log = h.rpc("job-info.lookup", {"id": id, "keys": ["eventlog"], "flags": 0}).get()["eventlog"]
     assert '"name":"finish","context":{"status":0}' in log
+
+
+def test_a_guest_kills_no_job_by_an_event(instance: RealInstance) -> None:
+    with Flux(instance.uri) as h:
+        job = from_command(
+            ["sh", "-c", "echo up; read line; exit 5"], environment={"PATH": os.environ["PATH"]}
+        )
+        id = int(submit(h, job, waitable=True))
+        output = h.rpc(
+            "job-info.eventlog-watch",
+            {"id": id, "path": "guest.output", "flags": FLUX_JOB_EVENT_WATCH_WAITCREATE},
+            flags=FLUX_RPC_STREAMING,
+        )
+        next(text for text in (msg.text for msg in output.messages()) if "up" in text)
+        as_guest(publish, instance.uri, f"shell-{id}.kill", {"signum": 9})
+        service = f"{os.getuid()}-shell-{fluid.encode(id, 'f58plain')}"
+        with pytest.raises(PermissionError):
+            as_guest(rpc, instance.uri, f"{service}.stdin", {"eof": True, "stream": "stdin", "rank": "all"})
+        h.rpc(f"{service}.stdin", {"eof": True, "stream": "stdin", "rank": "all"}).get()
+        status = h.rpc("job-manager.wait", {"id": id}).get()
+    assert "exit code 5" in status["errstr"]  # it has ended by itself
 
 
 def test_jobs_of_others_are_out_of_reach(instance: RealInstance) -> None:

@@ -35,14 +35,22 @@ def request_handler(topic: str, *, prefix: bool = True, allow_guest: bool = Fals
     return mark
 
 
-def event_handler(topic: str) -> Callable[[Any], Any]:
-    """Mark a method as the handler of the events whose topic begins with ``topic``; it is subscribed."""
+def event_handler(topic: str, *, allow_guest: bool = False) -> Callable[[Any], Any]:
+    """Mark a method as the handler of the events whose topic begins with ``topic``; it is subscribed.
+
+    Anybody may publish anything: events of guests are dropped unless ``allow_guest``.
+    """
 
     def mark(func: Any) -> Any:
-        func._flux_event = topic
+        func._flux_event = (topic, allow_guest)
         return func
 
     return mark
+
+
+def allowance(allow_guest: bool) -> int:
+    """The roles that :func:`rosin.rfc.role.allowed` is to let in besides the owner."""
+    return FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER
 
 
 class Method:
@@ -52,7 +60,7 @@ class Method:
 
     def __init__(self, func: Callable[[Message], Any], allow_guest: bool) -> None:
         self.func = func
-        self.allow = FLUX_ROLE_OWNER | (FLUX_ROLE_USER if allow_guest else 0)
+        self.allow = allowance(allow_guest)
         if inspect.isasyncgenfunction(func):
             self.kind = STREAM
         else:

@@ -20,7 +20,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.broker.handler import DEFERRED as DEFERRED
-from rosin.broker.handler import PLAIN, TASK, Method
+from rosin.broker.handler import PLAIN, TASK, Method, allowance
 from rosin.broker.handler import event_handler as event_handler
 from rosin.broker.handler import request_handler as request_handler
 from rosin.broker.modulelog import ModuleLog
@@ -33,6 +33,7 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
+from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -85,7 +86,7 @@ class BrokerModule(StandardMethods):
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams: dict[tuple[bytes, int], asyncio.Task[Any]] = {}
         self._methods: dict[str, Method] = {}
-        self._event_handlers: list[tuple[str, Callable[[Message], Any]]] = []
+        self._event_handlers: list[tuple[str, Callable[[Message], Any], int]] = []
         self._collect()
 
     def _collect(self) -> None:
@@ -97,11 +98,12 @@ class BrokerModule(StandardMethods):
                 topic = f"{self.module_name}.{topic}" if prefix else topic
                 self._methods.setdefault(topic, Method(getattr(self, attribute), allow_guest))
             if hasattr(func, "_flux_event"):
-                entry = (func._flux_event, getattr(self, attribute))
+                topic, allow_guest = func._flux_event
+                entry = (topic, getattr(self, attribute), allowance(allow_guest))
                 if entry not in self._event_handlers:
                     self._event_handlers.append(entry)
         clear = f"{self.module_name}.stats-clear"  # a request on one broker, an event for all (RFC 5)
-        self._event_handlers.append((clear, self._methods[clear].func))
+        self._event_handlers.append((clear, self._methods[clear].func, FLUX_ROLE_OWNER))
 
     # -- what a service overrides -----------------------------------------------------------------
 
@@ -233,12 +235,12 @@ class BrokerModule(StandardMethods):
 
     def _event(self, msg: Message) -> None:
         self.counts["rx"][2] += 1
-        if not msg.rolemask & FLUX_ROLE_OWNER:
-            return  # anybody may publish, but services act on what the instance itself says
-        for prefix, func in self._event_handlers:
-            if msg.topic.startswith(prefix):
+        for prefix, func, allow in self._event_handlers:
+            if msg.topic.startswith(prefix) and allowed(msg.rolemask, allow):
                 try:
                     func(msg)
+                except FormatError as exc:
+                    self.log.error(f"{msg.topic}: {exc}")
                 except Exception:
                     self.log.error(f"{msg.topic}: {traceback.format_exc()}")
         self.h._receive_event(msg)
@@ -251,7 +253,7 @@ class BrokerModule(StandardMethods):
                 return
             self.respond_error(msg, errno.ENOSYS, f"Unknown service method '{msg.topic}'")
             return
-        if not msg.rolemask & method.allow:
+        if not allowed(msg.rolemask, method.allow):
             self.respond_error(msg, errno.EPERM, "Request requires owner credentials")
             return
         if method.kind == PLAIN:
@@ -332,7 +334,7 @@ class BrokerModule(StandardMethods):
     # -- life cycle, driven by the broker -----------------------------------------------------------
 
     async def _start(self) -> None:
-        for prefix, _ in self._event_handlers:
+        for prefix, _, _ in self._event_handlers:
             self.subscriptions.add(prefix)
         await self.start()
         self.status = RUNNING

@@ -17,6 +17,7 @@ from rosin.constants import (
 )
 from rosin.handle.aio import LoopHandle
 from rosin.rfc.message import Message
+from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,8 +75,8 @@ class ModuleHandle(LoopHandle):
             self._broker.publish(msg)
 
     def _receive_event(self, msg: Message) -> None:
-        for prefix, callback in self._events:
-            if msg.topic.startswith(prefix):
+        for prefix, callback, allow in self._events:
+            if msg.topic.startswith(prefix) and allowed(msg.rolemask, allow):
                 self._module._guard(partial(callback, msg))
 
     def _call(self, callback: Callable[[Message], Any], msg: Message) -> None:

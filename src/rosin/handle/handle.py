@@ -25,6 +25,8 @@ from rosin.constants import (
     FLUX_MSGTYPE_RESPONSE,
     FLUX_NODEID_ANY,
     FLUX_NODEID_UPSTREAM,
+    FLUX_ROLE_OWNER,
+    FLUX_ROLE_USER,
     FLUX_RPC_NORESPONSE,
     FLUX_RPC_STREAMING,
 )
@@ -39,6 +41,7 @@ from rosin.handle.checks import (
 from rosin.handle.future import Future, error
 from rosin.handle.rpc import RPC
 from rosin.rfc.message import Message
+from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,21 +53,34 @@ BACKLOG = 65536
 _ATTR_IMMUTABLE = 1
 _RPC_FLAGS = FLUX_RPC_STREAMING | FLUX_RPC_NORESPONSE
 _MAX_NODEID = 0xFFFFFFFF
+#: What makes a handler do something on behalf of its sender.
+_ASKING = (FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_EVENT)
 
 
 class MessageHandler:
-    """A callback for the messages that match a type mask, a topic glob and a matchtag."""
+    """A callback for the messages that match a type mask, a topic glob and a matchtag.
 
-    __slots__ = ("_handle", "callback", "exact", "matchtag", "topic_glob", "type_mask")
+    Requests and events of senders without one of the roles in ``rolemask`` do not reach it (RFC 12): the
+    former are refused with EPERM, the latter are dropped. The owner is always let in.
+    """
+
+    __slots__ = ("_handle", "callback", "exact", "matchtag", "rolemask", "topic_glob", "type_mask")
 
     def __init__(
-        self, handle: Handle, callback: Handler, type_mask: int, topic_glob: str, matchtag: int
+        self,
+        handle: Handle,
+        callback: Handler,
+        type_mask: int,
+        topic_glob: str,
+        matchtag: int,
+        rolemask: int = FLUX_ROLE_OWNER,
     ) -> None:
         self._handle = handle
         self.callback = callback
         self.type_mask = type_mask
         self.topic_glob = topic_glob
         self.matchtag = matchtag
+        self.rolemask = rolemask
         self.exact = not any(char in topic_glob for char in "*?[")
 
     def matches(self, msg: Message) -> bool:
@@ -96,7 +112,7 @@ class Handle:
         self._next_tag = 0
         self._rpcs: dict[int, RPC] = {}
         self._handlers: list[MessageHandler] = []
-        self._events: list[tuple[str, Handler]] = []
+        self._events: list[tuple[str, Handler, int]] = []
         self._responses: dict[str, Handler] = {}
         self._inbox: deque[Message] = deque(maxlen=BACKLOG)
         self._attrs: dict[str, str] = {}
@@ -207,15 +223,28 @@ class Handle:
         """Undo :meth:`service_register`."""
         return self.rpc("service.remove", {"service": check_text(name, "service name")})
 
-    def on_request(self, topic_glob: str, callback: Handler) -> MessageHandler:
-        """Call back for the requests whose topic matches; returns the (started) handler."""
-        return self.on_message(callback, FLUX_MSGTYPE_REQUEST, topic_glob)
+    def on_request(self, topic_glob: str, callback: Handler, *, allow_guest: bool = False) -> MessageHandler:
+        """Call back for the requests whose topic matches; returns the (started) handler.
+
+        Other users than the instance owner are refused with EPERM unless ``allow_guest``.
+        """
+        return self.on_message(callback, FLUX_MSGTYPE_REQUEST, topic_glob, allow_guest=allow_guest)
 
     def on_message(
-        self, callback: Handler, type_mask: int = FLUX_MSGTYPE_ANY, topic_glob: str = "*", matchtag: int = 0
+        self,
+        callback: Handler,
+        type_mask: int = FLUX_MSGTYPE_ANY,
+        topic_glob: str = "*",
+        matchtag: int = 0,
+        *,
+        allow_guest: bool = False,
     ) -> MessageHandler:
-        """Call back for the messages that match; returns the (started) handler."""
-        handler = MessageHandler(self, callback, type_mask, topic_glob, matchtag)
+        """Call back for the messages that match; returns the (started) handler.
+
+        Requests and events of guests do not reach it unless ``allow_guest``.
+        """
+        allow = FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER
+        handler = MessageHandler(self, callback, type_mask, topic_glob, matchtag, allow)
         handler.start()
         return handler
 
@@ -239,9 +268,13 @@ class Handle:
         """Undo one :meth:`event_subscribe`."""
         return self.rpc("event.unsubscribe", {"topic": check_topic(topic)})
 
-    def on_event(self, prefix: str, callback: Handler) -> None:
-        """Call back for subscribed events whose topic begins with ``prefix``."""
-        self._events.append((prefix, callback))
+    def on_event(self, prefix: str, callback: Handler, *, allow_guest: bool = False) -> None:
+        """Call back for subscribed events whose topic begins with ``prefix``.
+
+        Any user may publish any topic: events of others than the instance owner are dropped unless
+        ``allow_guest``, and who allows them looks at their ``userid``.
+        """
+        self._events.append((prefix, callback, FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER))
 
     def event_send(self, topic: str, payload: object = None, private: bool = False) -> None:
         """Publish an event without confirmation."""
@@ -309,9 +342,10 @@ class Handle:
                     self._rpcs.pop(msg.matchtag, None)
                 return
         if msg.type == FLUX_MSGTYPE_EVENT and self._events:
-            taken = [callback for prefix, callback in self._events if msg.topic.startswith(prefix)]
-            for callback in taken:
-                self._call(callback, msg)
+            taken = [entry for entry in self._events if msg.topic.startswith(entry[0])]
+            for _, callback, allow in taken:
+                if allowed(msg.rolemask, allow):
+                    self._call(callback, msg)
             if taken:
                 return
         if msg.type == FLUX_MSGTYPE_RESPONSE and msg.topic in self._responses:
@@ -319,7 +353,10 @@ class Handle:
             return
         for handler in self._handlers:
             if handler.matches(msg):
-                self._call(handler.callback, msg)
+                if msg.type not in _ASKING or allowed(msg.rolemask, handler.rolemask):
+                    self._call(handler.callback, msg)
+                elif msg.type == FLUX_MSGTYPE_REQUEST:
+                    self.respond_error(msg, errno.EPERM, "Request requires owner credentials")
                 return
         if msg.type == FLUX_MSGTYPE_REQUEST and self._handlers:
             self.respond_error(msg, errno.ENOSYS, f"No service matching {msg.topic} is registered")

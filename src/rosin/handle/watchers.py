@@ -12,8 +12,6 @@ import select
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
-    FLUX_MSGTYPE_EVENT,
-    FLUX_MSGTYPE_REQUEST,
     FLUX_POLLERR,
     FLUX_POLLIN,
     FLUX_POLLOUT,
@@ -242,7 +240,7 @@ class MessageWatcher(Watcher):
         glob = "*" if topic_glob is None else check_text(topic_glob, "topic_glob")
         super().__init__(flux_handle, callback, args)
         self.rolemask = FLUX_ROLE_OWNER | (rolemask or 0)
-        self._handler = MessageHandler(flux_handle, self._fire, type_mask, glob, match_tag)
+        self._handler = MessageHandler(flux_handle, self._fire, type_mask, glob, match_tag, self.rolemask)
 
     def _start(self) -> None:
         self._handler.start()
@@ -251,10 +249,6 @@ class MessageWatcher(Watcher):
         self._handler.stop()
 
     def _fire(self, msg: Message) -> None:
-        if not msg.rolemask & self.rolemask and msg.type in (FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_EVENT):
-            if msg.type == FLUX_MSGTYPE_REQUEST:
-                self.flux_handle.respond_error(msg, errno.EPERM, "Request requires owner credentials")
-            return
         self._call(self.public(msg))
 
     def public(self, msg: Message) -> Any:

@@ -38,7 +38,8 @@ class ShellService:
         self.families: dict[str, Callable[[], object]] = {}
         #: Set when the shell is about to end: requests are refused from then on.
         self.closed = False
-        handle.on_request(f"{name}.*", self._request)
+        # Guests too: the shell of a guest's job serves that guest, and this is where it is checked.
+        handle.on_request(f"{name}.*", self._request, allow_guest=True)
 
     def _find(self, name: str) -> Method | None:
         load = self.families.pop(name.partition(".")[0], None)
