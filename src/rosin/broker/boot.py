@@ -83,7 +83,10 @@ _LOG_DEFAULTS = {
 
 
 class BootOptions:
-    """What a broker is started with: the initial program's argv, attributes, configuration."""
+    """What a broker is started with: the initial program's argv, attributes, configuration.
+
+    *credentials* are for the initial program alone (see :mod:`rosin.process.credentials`).
+    """
 
     def __init__(
         self,
@@ -91,11 +94,13 @@ class BootOptions:
         attrs: dict[str, str] | None = None,
         config: dict[str, Any] | None = None,
         config_path: str | None = None,
+        credentials: dict[str, str] | None = None,
     ) -> None:
         self.command = command or []
         self.attrs = attrs or {}
         self.config = config or {}
         self.config_path = config_path
+        self.credentials = credentials or {}
 
 
 class Instance:
@@ -271,7 +276,10 @@ class Instance:
     async def _rc2(self) -> None:
         """Run the initial program until it ends or a shutdown is asked for."""
         self._program = program = InitialProgram(
-            self.options.command, self.broker.attrs.value("local-uri"), self.broker.zygote
+            self.options.command,
+            self.broker.attrs.value("local-uri"),
+            self.broker.zygote,
+            self.options.credentials,
         )
         began = time.monotonic()
         name = " ".join(program.command) or "interactive shell"

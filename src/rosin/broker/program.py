@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from rosin.process import credentials
 from rosin.process.spawn import Child, spawn
 
 if TYPE_CHECKING:
@@ -69,7 +70,14 @@ def describe(status: int) -> tuple[int, str]:
 class InitialProgram:
     """A running initial program. A zygote sees to it that it does not outlive a broker that is killed."""
 
-    def __init__(self, command: list[str], uri: str, zygote: Zygote | None = None) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        uri: str,
+        zygote: Zygote | None = None,
+        secrets: dict[str, str] | None = None,
+    ) -> None:
+        self._secrets = secrets
         self._zygote = zygote
         self.command = command
         self.argv = command_line(command)
@@ -79,7 +87,14 @@ class InitialProgram:
     async def run(self) -> int:
         """Start it and wait; returns its wait status. Raises OSError if it cannot be started."""
         # It shares the terminal's process group, so that job control works as in any shell session.
-        self.child = spawn(self.argv, env=self.env, process_group=False)
+        if self._secrets:
+            fd, self.env[credentials.VARIABLE] = credentials.share(self._secrets)
+            try:
+                self.child = spawn(self.argv, env=self.env, process_group=False, pass_fds=[fd])
+            finally:
+                os.close(fd)
+        else:
+            self.child = spawn(self.argv, env=self.env, process_group=False)
         if self._zygote is not None:
             self._zygote.guard(self.child.pid)
         await wait(self.child, before_reaping=self._release)

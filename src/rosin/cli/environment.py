@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from rosin.process import credentials
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
@@ -96,8 +98,14 @@ def _encodable(text: str) -> bool:
 
 
 def job_environment(rules: Sequence[str] | None) -> Environment:
-    """The environment of this process, as the rules change it. Raises ValueError."""
+    """The environment of this process, as the rules change it. Raises ValueError.
+
+    The credentials of ``rosin serve`` are left out, as a jobspec is no place for them; ``--env=FLUX_TOKEN``
+    passes one on.
+    """
     result = Environment({name: value for name, value in os.environ.items() if _encodable(name + value)})
+    for name in (*credentials.NAMES, credentials.VARIABLE):
+        result.variables.pop(name, None)
     result.apply(rules or ())
     return result
 

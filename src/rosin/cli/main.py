@@ -54,6 +54,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "watch": ("watch", "follow the output and progress of jobs"),
 }
 
+#: Commands that live as long as jobs run, which can read their environment in /proc.
+_LASTING = ("broker", "serve", "start")
+
 
 def usage(prog: str) -> str:
     """The text of ``--help``."""
@@ -153,6 +156,10 @@ def main(argv: list[str] | None = None, prog: str = "rosin") -> int:
     def command(rest: list[str], label: str) -> int:
         from importlib import import_module
 
+        if argv is None and name in _LASTING:
+            from rosin.process import credentials
+
+            credentials.hide()
         main: Callable[[list[str], str], int] = import_module(f"rosin.cli.{COMMANDS[name][0]}").main
         return main(rest, label)
 

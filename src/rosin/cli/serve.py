@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import Parser
 
@@ -31,7 +31,11 @@ def parser(prog: str) -> Parser:
     add("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     add("--port", metavar="P", type=int, default=5000, help="TCP port, 0 for any (default: 5000)")
     add("--uds", metavar="PATH", help="listen on a UNIX socket instead, for this user only")
-    add("--uri", metavar="URI", help="serve this instance (default: FLUX_URI)")
+    add(
+        "--uri",
+        metavar="URI",
+        help="serve this instance, and wait for it when it is away (default: FLUX_URI, and end with it)",
+    )
     add(
         "--allow-host",
         metavar="NAME",
@@ -45,10 +49,11 @@ def parser(prog: str) -> Parser:
 
 def _settings(args: argparse.Namespace) -> Settings:
     """Raises ValueError when the server would be open to others."""
+    from rosin.process import credentials
     from rosin.rest import peer
     from rosin.rest.settings import Settings, is_loopback, read_environment
 
-    keywords = read_environment(os.environ)
+    keywords = read_environment(os.environ, credentials.take())
     local = args.uds is not None or is_loopback(args.host)
     if keywords["token"] is None and not local:
         raise ValueError(
@@ -64,7 +69,13 @@ def _settings(args: argparse.Namespace) -> Settings:
     hosts = [name.lower() for name in args.allow_host]
     if local or hosts:
         hosts += ["localhost", "127.0.0.1", "::1", args.host.strip("[]").lower()]
-    return Settings(uri=args.uri, hosts=tuple(dict.fromkeys(hosts)), same_user=same_user, **keywords)  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        "uri": args.uri,
+        "ends": args.uri is None,
+        "hosts": tuple(dict.fromkeys(hosts)),
+        "same_user": same_user,
+    }
+    return Settings(**given, **keywords)
 
 
 def main(argv: list[str], prog: str) -> int:

@@ -148,6 +148,7 @@ def main(argv: list[str], prog: str) -> int:
     # it serves.
     gc.disable()
     from rosin.broker.stdio import open_missing
+    from rosin.process import credentials
     from rosin.process.zygote import Zygote
     from rosin.shell import PRELOAD
 
@@ -157,4 +158,6 @@ def main(argv: list[str], prog: str) -> int:
     zygote = Zygote.start(PRELOAD) if sys.platform == "linux" else None
     from rosin.broker.boot import BootOptions, run
 
-    return run(BootOptions(command, attrs, config, args.config_path), zygote)
+    # Taken after the fork: what runs jobs has no part in them.
+    secrets = credentials.take()
+    return run(BootOptions(command, attrs, config, args.config_path, secrets), zygote)

@@ -8,7 +8,7 @@ the connection is made on first use and belongs to the loop that asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from rosin.handle.aio import AsyncFlux
@@ -29,7 +29,9 @@ _PATIENCE = 10.0
 class Instance:
     """The connection to an instance, from one event loop."""
 
-    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, settings: Settings, loop: asyncio.AbstractEventLoop, on_gone: Callable[[], None] | None = None
+    ) -> None:
         self.settings = settings
         self.loop = loop
         self.mirror = Mirror()
@@ -37,6 +39,7 @@ class Instance:
         self.changed = Bell()
         self.handle: AsyncFlux | None = None
         self.error: OSError | None = None
+        self._on_gone = on_gone
         self._tried = False
         self._shared: dict[str, asyncio.Future[Any]] = {}
         self._task = loop.create_task(self._keep())
@@ -44,13 +47,19 @@ class Instance:
     # -- the connection ---------------------------------------------------------------------------
 
     async def _keep(self) -> None:
-        """Connect, follow, and connect again whenever the instance has gone."""
+        """Connect, follow, and connect again whenever the instance has gone.
+
+        A server that ends with its instance only makes sure: a broker also drops a client that is too slow.
+        """
         delay = _FIRST_DELAY
         while True:
             try:
                 self.handle = await AsyncFlux.connect(self.settings.uri)
             except OSError as exc:
                 self._down(exc)
+                if self.settings.ends and self._on_gone is not None:
+                    self._on_gone()
+                    return
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, _LAST_DELAY)
                 continue
@@ -141,13 +150,15 @@ class Instances:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.closing = False
+        #: Called when the instance has gone and the server is to end with it.
+        self.on_gone: Callable[[], None] | None = None
         self._current: Instance | None = None
 
     def current(self) -> Instance:
         """The connection of this loop, begun if there is none."""
         loop = asyncio.get_running_loop()
         if self._current is None or self._current.loop is not loop:
-            self._current = Instance(self.settings, loop)
+            self._current = Instance(self.settings, loop, self.on_gone)
         return self._current
 
     async def close(self) -> None:

@@ -46,6 +46,13 @@ class Server(uvicorn.Server):
         self.force_exit = self.should_exit
         self.stop()
 
+    def instance_gone(self) -> None:
+        """The instance that this server was started in has ended."""
+        if not self.should_exit:
+            sys.stderr.write("rosin-serve: the instance has ended\n")
+            sys.stderr.flush()
+            self.stop()
+
     def stop(self) -> None:
         """Begin to stop: streams end, no more connections are taken."""
         self.should_exit = True
@@ -132,6 +139,7 @@ def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: 
         sock.listen(2048)
         sys.stderr.write(announce + "\n")
         sys.stderr.flush()
+        app.state.instances.on_gone = server.instance_gone
         app.state.instances.current()
         try:
             await server.serve([sock])

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import MutableMapping
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
+from typing import Any
 
-#: Variables that hold credentials: taken out of the environment, never passed on.
-SECRETS = ("FLUX_USER", "FLUX_TOKEN", "FLUX_SECRET_KEY")
-
+_MAX_SECRET = 1 << 16
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 
@@ -20,6 +21,7 @@ class Settings:
 
     Attributes:
         uri: the instance; None means FLUX_URI and so on.
+        ends: the server ends when its instance has gone, instead of waiting for its return.
         user, token: the owner's credentials; without a token there is no authentication.
         secret_key: the key that clients of ``/v1/token`` sign their requests with.
         token_minutes: lifetime of access tokens.
@@ -33,6 +35,7 @@ class Settings:
     """
 
     uri: str | None = None
+    ends: bool = False
     user: str = "fluxuser"
     token: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
@@ -66,13 +69,40 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def read_environment(environ: MutableMapping[str, str]) -> dict[str, object]:
+def _secret(name: str, environ: MutableMapping[str, str], secrets: Mapping[str, str]) -> str:
+    """The value of *name*, or the text of the file that NAME_FILE names. Raises OSError and ValueError."""
+    value = environ.pop(name, secrets.get(name, ""))
+    path = environ.get(f"{name}_FILE", "")
+    if not path:
+        return value
+    if value:
+        raise ValueError(f"{name} and {name}_FILE are both set: choose one")
+    try:
+        with open(path, encoding="utf-8") as stream:
+            value = stream.read(_MAX_SECRET).strip()
+            shared = os.fstat(stream.fileno()).st_mode & 0o077
+    except OSError as exc:
+        raise OSError(exc.errno, f"{name}_FILE: {path}: {exc.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{name}_FILE: {path} holds no text") from None
+    if not value:
+        raise ValueError(f"{name}_FILE: {path} is empty")
+    if shared:
+        sys.stderr.write(f"rosin-serve: warning: {path} can be opened by others: chmod 600 {path}\n")
+    return value
+
+
+def read_environment(
+    environ: MutableMapping[str, str], secrets: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Read the server's variables into keyword arguments for :class:`Settings`.
 
-    The credentials are removed from *environ*, so that nothing started from here inherits them. Raises
-    ValueError for a value that makes no sense.
+    *secrets* came by descriptor (:mod:`rosin.process.credentials`); what *environ* holds goes first and is
+    removed from it, so that nothing started from here inherits it. Raises ValueError for a value that makes
+    no sense, OSError for a file that cannot be read.
     """
-    user, token, key = (environ.pop(name, "") for name in SECRETS)
+    user = environ.pop("FLUX_USER", "")
+    token, key = (_secret(name, environ, secrets or {}) for name in ("FLUX_TOKEN", "FLUX_SECRET_KEY"))
     required = boolean("FLUX_REQUIRE_AUTH", environ.get("FLUX_REQUIRE_AUTH", ""))
     if required and not token:
         raise ValueError("FLUX_REQUIRE_AUTH is set but FLUX_TOKEN is not: set FLUX_USER and FLUX_TOKEN")
