@@ -31,6 +31,45 @@ def test_both_codecs_take_the_same_values(monkeypatch):
         _json.dumps({"a": object()})
 
 
+def nest(depth, inner=b""):
+    return b"[" * depth + inner + b"]" * depth
+
+
+@pytest.mark.parametrize("before", [b"", b'"[[[]\\"{",', b'[],{},"' + b"]" * 300 + b'",'])
+def test_depth_is_that_of_brackets_outside_of_strings(before):
+    limit = _json.MAX_DEPTH
+    for depth, deep in ((1, False), (limit, False), (limit + 1, True), (100000, True)):
+        assert _json.too_deep(b"[" + before + nest(depth - 1) + b"]") is deep
+        objects = b'{"a":' * (depth - 1) + b"1" + b"}" * (depth - 1)
+        assert _json.too_deep(b"[" + before + objects + b"]") is deep
+
+
+def test_breadth_and_text_are_not_depth():
+    assert not _json.too_deep(b"[" + b",".join([nest(100)] * 100) + b"]")
+    assert not _json.too_deep(b'["' + b"[" * 1000 + b'"]')
+    assert not _json.too_deep(b'["' + b'\\"[' * 1000 + b'"]')
+    assert not _json.too_deep(b"]" * 1000)
+
+
+def test_what_nests_too_deeply_is_a_value_error_for_each_codec(monkeypatch):
+    for name in ("dumps", "dumps_sorted", "loads"):
+        monkeypatch.setattr(_json, name, getattr(_json, name))
+    deep = []
+    for _ in range(100000):
+        deep = [deep]
+    medium = _json.loads(nest(300))
+    for _ in range(2):
+        for encode in (_json.dumps, _json.dumps_sorted):
+            assert encode(medium) == nest(300)  # more than orjson takes
+            with pytest.raises(ValueError, match="nested too deeply"):
+                encode(deep)
+        with pytest.raises(_json.JSONDecodeError):
+            _json.loads(nest(100000))
+        _json.accelerate()
+    while deep:  # step by step: to free it in one go takes the stack as well
+        deep = deep[0]
+
+
 def test_text_to_keep_has_no_spare_room():
     """20,000 texts with 4 KiB of spare room each would be 80 MB."""
     result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)

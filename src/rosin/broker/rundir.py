@@ -6,9 +6,10 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import stat
 import tempfile
+
+from rosin.process.remove import remove_tree
 
 
 def make_private(path: str) -> bool:
@@ -62,4 +63,4 @@ def make_temporary() -> str:
 
 def remove(path: str) -> None:
     """Remove a directory tree; what cannot be removed is left, as it no longer matters."""
-    shutil.rmtree(path, ignore_errors=True)
+    remove_tree(path)

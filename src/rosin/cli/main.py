@@ -107,6 +107,9 @@ def run(command: Callable[[list[str], str], int], argv: list[str], prog: str) ->
     except ValueError as exc:
         sys.stderr.write(f"{prog}: ERROR: {exc}\n")
         return 1
+    except RecursionError:
+        sys.stderr.write(f"{prog}: ERROR: the input nests too deeply\n")
+        return 1
 
 
 def _discard_output() -> None:

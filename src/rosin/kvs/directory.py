@@ -163,10 +163,19 @@ def walk(
 def _walk(
     directory: KVSDir, path: str, topdown: bool, namespace: str | None
 ) -> Iterator[tuple[str, Iterator[str], Iterator[str]]]:
+    # The directories that the walk is in: a call for each would limit how deep a tree may be.
+    inside = [(directory, path, directory.directories())]
     if topdown:
         yield path, directory.directories(), directory.files()
-    for name in directory.directories():
-        below = get_dir(directory.fhdl, directory.key_at(name), namespace)
-        yield from _walk(below, join(path, name), topdown, namespace)
-    if not topdown:
-        yield path, directory.directories(), directory.files()
+    while inside:
+        directory, path, names = inside[-1]
+        name = next(names, None)
+        if name is not None:
+            below = get_dir(directory.fhdl, directory.key_at(name), namespace)
+            inside.append((below, join(path, name), below.directories()))
+            if topdown:
+                yield join(path, name), below.directories(), below.files()
+            continue
+        inside.pop()
+        if not topdown:
+            yield path, directory.directories(), directory.files()

@@ -22,6 +22,7 @@ from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges, mask_of_ranges
 from rosin.rfc.idset_text import merge_ranges
+from rosin.rfc.payload import describe
 from rosin.rfc.rset_format import ILLEGAL_IN_PROPERTY
 
 TYPE_CHECKING = False
@@ -256,7 +257,7 @@ def _property(value: Any) -> str:
 
 def _parsed(what: str, value: Any, parse: Callable[[str], Any]) -> Any:
     if not isinstance(value, str):
-        raise FormatError(f"invalid {what}: {value!r} is not a string")
+        raise FormatError(f"invalid {what}: {describe(value)} is not a string")
     try:
         return parse(value)
     except FormatError as error:

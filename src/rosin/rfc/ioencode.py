@@ -10,6 +10,7 @@ from __future__ import annotations
 from rosin import _base64
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
+from rosin.rfc.payload import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def decode_header(context: Any) -> dict[str, str]:
         raise FormatError("header event: encoding is not an object")
     for stream, encoding in encodings.items():
         if encoding not in (UTF8, BASE64):
-            raise FormatError(f"header event: unknown encoding {encoding!r} of {stream}")
+            raise FormatError(f"header event: unknown encoding {describe(encoding)} of {stream}")
     for key in ("count", "options"):
         if not isinstance(context.get(key), dict):
             raise FormatError(f"header event: {key} is not an object")
@@ -158,4 +159,4 @@ def _decode(text: Any, encoding: Any) -> bytes:
             return text.encode()
     except ValueError as error:
         raise FormatError(f"data event: data is not {encoding}: {error}") from None
-    raise FormatError(f"data event: unknown encoding {encoding!r}")
+    raise FormatError(f"data event: unknown encoding {describe(encoding)}")

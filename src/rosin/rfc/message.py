@@ -242,6 +242,8 @@ class Message:
             if self._payload is None:
                 return None
             data = self._payload
+            if self.type == FLUX_MSGTYPE_REQUEST and _json.too_deep(data):
+                raise FormatError(f"{self.topic}: payload nests deeper than {_json.MAX_DEPTH} levels")
             try:
                 self._obj = _json.loads(data[:-1] if data.endswith(b"\0") else data)
             except (ValueError, RecursionError):

@@ -16,6 +16,7 @@ from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges, mask_of_ranges
+from rosin.rfc.payload import describe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ def _from_object(source: Any) -> TaskMap:
     if isinstance(source, dict):
         version = source.get("version")
         if version != 1 or isinstance(version, bool):
-            raise FormatError(f"taskmap: expected version=1, got {version!r}")
+            raise FormatError(f"taskmap: expected version=1, got {describe(version)}")
         source = source.get("map")
     if not isinstance(source, list):
         raise FormatError("taskmap: not an array")

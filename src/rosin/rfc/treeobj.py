@@ -66,7 +66,7 @@ def val_data(obj: TreeObj) -> bytes:
     """Return the bytes of a ``val`` object. Raises FormatError."""
     try:
         if obj["type"] != "val":
-            raise FormatError(f"treeobj: expected a val, got a {obj['type']}")
+            raise FormatError(f"treeobj: expected a val, got a {describe(obj['type'])}")
         return _base64.decode(obj["data"])
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, FormatError):

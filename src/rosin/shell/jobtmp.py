@@ -47,9 +47,9 @@ def remove_tree(path: str) -> None:
         os.rmdir(path)  # nearly always it is empty
     except OSError as error:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            import shutil
+            from rosin.process import remove
 
-            shutil.rmtree(path, ignore_errors=True)  # what stays goes with the broker's run directory
+            remove.remove_tree(path)  # what stays goes with the broker's run directory
 
 
 def write_script(batch: Any, tmpdir: str, shell_rank: int) -> str:

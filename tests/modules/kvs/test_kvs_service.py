@@ -248,6 +248,28 @@ async def check_a_finished_jobs_namespace(inst, durable):
         await h.rpc("content-backing.validate", blobref.digest(b"o" * 1000))
 
 
+async def test_a_root_reference_is_no_permission(inst):
+    h = await inst.connect()
+    guest = await inst.connect(userid=4242, rolemask=FLUX_ROLE_USER | FLUX_ROLE_LOCAL)
+    await put(h, "secret", b"s")
+    await create(h, "mine", owner=4242)
+    await put(guest, "x", b"1", namespace="mine")
+    roots = {ns: (await h.rpc("kvs.getroot", {"namespace": ns}))["rootref"] for ns in ("primary", "mine")}
+
+    def at(handle, topic, root, **args):
+        request = {"key": "secret" if root == roots["primary"] else "x", "flags": 0, **args}
+        return handle.rpc(topic, {**request, "rootdir": treeobj.dirref(root), "rootseq": 1, "offset": 0})
+
+    for topic in ("kvs.lookup", "kvs.lookup-plus", "kvs.tail"):
+        assert await fails(at(guest, topic, roots["primary"])) == errno.EPERM
+        assert await fails(at(guest, topic, roots["primary"], namespace="mine")) == errno.EPERM
+        cred = {"userid": inst.broker.owner, "rolemask": 1}
+        assert await fails(at(guest, topic, roots["primary"], cred=cred)) == errno.EPERM
+    assert (await at(guest, "kvs.lookup", roots["mine"]))["val"] == treeobj.val(b"1")
+    assert (await at(h, "kvs.lookup", roots["primary"]))["val"] == treeobj.val(b"s")
+    assert await fails(guest.rpc("content.load", bytes.fromhex(roots["primary"][5:]))) == errno.EPERM
+
+
 async def test_guests_use_only_their_own_namespaces(inst):
     h = await inst.connect()
     guest = await inst.connect(userid=4242, rolemask=FLUX_ROLE_USER | FLUX_ROLE_LOCAL)

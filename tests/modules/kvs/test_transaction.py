@@ -11,9 +11,10 @@ from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_READDIR, FLUX_KVS_READLINK
 from rosin.errors import FormatError
 from rosin.modules.kvs.append import FANOUT, FROZEN
 from rosin.modules.kvs.directory import RUN, Directory
+from rosin.modules.kvs.key import MAX_LINKS, normalize
 from rosin.modules.kvs.lookup import lookup, tail
 from rosin.modules.kvs.objects import Missing, Objects
-from rosin.modules.kvs.transaction import MAX_LINKS, apply, normalize
+from rosin.modules.kvs.transaction import apply
 from rosin.rfc import blobref, treeobj
 
 

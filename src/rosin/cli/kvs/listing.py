@@ -13,7 +13,7 @@ from rosin.constants import FLUX_KVS_READDIR
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from rosin.cli.subcommands import AdminParser
     from rosin.handle.flux import Flux
@@ -75,17 +75,22 @@ def _dir(args: argparse.Namespace) -> None:
 def _print_dir(h: Flux, key: str, args: argparse.Namespace, width: int) -> None:
     from rosin.kvs.lookup import lookup_async
 
-    with about(key):
-        entries = _entries(h, key, args)
-    for name, obj in entries:
-        path = _join(key, name)
-        if obj["type"] == "symlink":
+    def entries(key: str) -> Iterator[tuple[str, Any]]:
+        with about(key):
+            return iter([(_join(key, name), obj) for name, obj in _entries(h, key, args)])
+
+    below = [entries(key)]  # the directories that the walk is in, not a call for each: a tree may be deep
+    while below:
+        path, obj = next(below[-1], ("", None))
+        if obj is None:
+            below.pop()
+        elif obj["type"] == "symlink":
             from rosin.cli.kvs.get import link_text
 
             print(f"{path} -> {link_text(obj['data'])}")
         elif obj["type"] in _DIRECTORIES:
             if args.recursive:
-                _print_dir(h, path, args, width)
+                below.append(entries(path))
             else:
                 print(f"{path}.")
         elif args.directory:
@@ -169,15 +174,17 @@ class _Lister:
             self.printed = True
 
     def _directory(self, key: str) -> None:
-        if self.titles:
-            sys.stdout.write(f"{chr(10) if self.printed else ''}{key}:\n")
-            self.printed = True
-        entries = _entries(self.h, key, self.args)
-        self._print([(name, self._mark(obj)) for name, obj in entries])
-        if self.args.recursive:
-            for name, obj in entries:
-                if obj["type"] in _DIRECTORIES:
-                    self._directory(_join(key, name))
+        todo = [key]
+        while todo:
+            key = todo.pop()
+            if self.titles:
+                sys.stdout.write(f"{chr(10) if self.printed else ''}{key}:\n")
+                self.printed = True
+            entries = _entries(self.h, key, self.args)
+            self._print([(name, self._mark(obj)) for name, obj in entries])
+            if self.args.recursive:
+                below = [_join(key, name) for name, obj in entries if obj["type"] in _DIRECTORIES]
+                todo += reversed(below)
 
 
 def _ls(args: argparse.Namespace) -> int:

@@ -7,7 +7,8 @@ import errno
 from typing import TYPE_CHECKING
 
 from rosin.constants import FLUX_KVS_READDIR, FLUX_KVS_READLINK, FLUX_KVS_TREEOBJ
-from rosin.modules.kvs.transaction import MAX_LINKS, normalize
+from rosin.modules.kvs.key import MAX_LINKS, MAX_PARTS, split, too_many_links
+from rosin.modules.kvs.objects import Missing
 from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
@@ -24,37 +25,45 @@ AHEAD = 8
 
 
 def resolve(objects: Objects, root: str, key: str, follow: bool, root_of: RootOf) -> TreeObj | None:
-    """The tree object at *key* (normalized) below the root reference *root*, or None.
+    """The tree object at *key* below the root reference *root*, or None.
 
-    The last component is followed when it is a link and *follow* is set. Raises Missing, or OSError ELOOP.
+    The last component is followed when it is a link and *follow* is set. Raises Missing, or OSError
+    (ENAMETOOLONG; ELOOP: links too deep, or all of them together too long: they may branch).
     """
-    return _walk(objects, root, key, follow, root_of, 0)
-
-
-def _walk(objects: Objects, root: str, key: str, follow: bool, root_of: RootOf, links: int) -> TreeObj | None:
+    path, at, budget = split(key), 0, MAX_PARTS
     here = treeobj.dirref(root)
-    if key == ".":
-        return here
-    path = key.split(".")
-    last = len(path) - 1
-    for depth, name in enumerate(path):
+    #: Where to go on after a link: the root, the rest of the path, and whether its end is followed.
+    behind: list[tuple[str, list[str], int, bool]] = []
+    while True:
+        if at == len(path):
+            if not behind:
+                return here
+            root, path, at, follow = behind.pop()
+            continue
         if here["type"] != "dirref":
             return None
-        entry = objects.directory(here["data"][0]).get(name)
+        try:
+            entry = objects.directory(here["data"][0]).get(path[at])
+        except Missing as missing:
+            missing.path = path[at:]
+            raise
         if entry is None:
             return None
-        if entry["type"] == "symlink" and (depth < last or follow):
-            if links == MAX_LINKS:
-                raise OSError(errno.ELOOP, f"{key}: too many levels of symbolic links")
-            data = entry["data"]
-            namespace = data.get("namespace")
-            start = root if namespace is None else root_of(namespace)
-            target = _walk(objects, start, normalize(data["target"]), True, root_of, links + 1)
-            if target is None:
-                return None
-            entry = target
-        here = entry
-    return here
+        at += 1
+        if entry["type"] != "symlink" or (at == len(path) and not follow):
+            here = entry
+            continue
+        if len(behind) == MAX_LINKS:
+            raise too_many_links(key)
+        behind.append((root, path, at, follow))
+        namespace = entry["data"].get("namespace")
+        if namespace is not None:
+            root = root_of(namespace)
+        path, at, follow = split(entry["data"]["target"]), 0, True
+        budget -= 1 + len(path)
+        if budget < 0:
+            raise too_many_links(key)
+        here = treeobj.dirref(root)
 
 
 def value(objects: Objects, entry: TreeObj, flags: int) -> TreeObj:
@@ -94,8 +103,7 @@ def lookup(objects: Objects, root: str, key: str, flags: int, root_of: RootOf) -
 
     Raises OSError (EISDIR, ENOTDIR, EINVAL, ELOOP, or what *root_of* raises) or Missing.
     """
-    key = normalize(key)
-    if key == ".":
+    if not key.strip("."):
         # The root is a directory whatever READLINK says.
         return value(objects, treeobj.dirref(root), flags & ~FLUX_KVS_READLINK)
     follow = not flags & (FLUX_KVS_READLINK | FLUX_KVS_TREEOBJ)

@@ -6,6 +6,7 @@ Other ranks need no such module: their requests travel up the tree by themselves
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ from rosin.rfc import blobref
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rosin.modules.kvs.directory import Directory
     from rosin.rfc.message import Message
 
 
@@ -162,7 +166,9 @@ class Kvs(BrokerModule):
             self.advance(namespace)
 
     def advance(self, namespace: Namespace) -> None:
-        """Process queued transactions until one has to wait for the content service."""
+        """Process queued transactions until one has to wait for the content service.
+
+        Nothing that goes wrong in one of them keeps those behind it from their turn."""
         while True:
             if namespace is self.primary and self.storage.due(namespace):
                 return  # comes back here
@@ -176,20 +182,32 @@ class Kvs(BrokerModule):
             except Missing as missing:
                 self.create_task(self._load_for(namespace, batch, missing))
                 return
+            except Exception as error:
+                self.failed(namespace, batch, error)
 
     async def _load_for(self, namespace: Namespace, batch: list[Request], missing: Missing) -> None:
-        try:
+        held: dict[str, Directory | bytes] = {}
+        with self.step(namespace, batch):
             while True:
-                await self.storage.load(missing)
+                held.update(await self.storage.load(missing))
+                self.objects.held = held
                 try:
                     if self._process(namespace, batch):
                         break
                     return
                 except Missing as more:
                     missing = more
-        except (OSError, FormatError) as error:
-            self.failed(namespace, batch, error)
+                finally:
+                    self.objects.held = {}
         self.advance(namespace)
+
+    @contextlib.contextmanager
+    def step(self, namespace: Namespace, batch: list[Request]) -> Iterator[None]:
+        """What is done for transactions: whatever exception ends it, they are answered and others go on."""
+        try:
+            yield
+        except Exception as error:
+            self.failed(namespace, batch, error)
 
     def _process(self, namespace: Namespace, batch: list[Request]) -> bool:
         """Apply transactions. False: waiting for the store; :meth:`advance` is called after it."""
@@ -205,8 +223,10 @@ class Kvs(BrokerModule):
             if ops:
                 directory = apply(self.objects.directory(root), ops, self.objects, namespace.name)
                 root = directory.ref
-        except (OSError, FormatError) as error:
-            if len(batch) > 1:
+        except Missing:
+            raise
+        except Exception as error:
+            if len(batch) > 1:  # each is tried alone: only those that are wrong fail
                 namespace.put_back(batch)
             else:
                 self.failed(namespace, batch, error)
@@ -252,10 +272,12 @@ class Kvs(BrokerModule):
             if request.msg is not None:
                 self.respond(request.msg, payload)
 
-    def failed(self, namespace: Namespace, batch: list[Request], error: OSError | FormatError) -> None:
+    def failed(self, namespace: Namespace, batch: list[Request], error: Exception) -> None:
         """Transactions had no effect: say so."""
         namespace.pending = None
-        errnum = (error.errno if isinstance(error, OSError) else None) or errno.EPROTO
+        errnum = (error.errno or errno.EIO) if isinstance(error, OSError) else errno.EIO
+        if isinstance(error, FormatError):
+            errnum = errno.EPROTO
         names = [request.name for request in batch]
         self._publish(namespace.name, "error", {"names": names, "errnum": errnum})
         for request in batch:

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_NO_MERGE, FLUX_KVS_SYNC, FLUX_ROLE_OWNER, FLUX_ROLE_USER
-from rosin.modules.kvs.transaction import normalize
+from rosin.modules.kvs.key import normalize
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message

@@ -30,12 +30,16 @@ YOUNG = 64
 
 
 class Missing(Exception):
-    """Blobs that must be loaded from the content store before the operation can be run again."""
+    """Blobs that must be loaded from the content store before the operation can be run again.
+
+    ``path``: names to go on along from the directory that is missing, so that a deep key is loaded in one go.
+    """
 
     def __init__(self, refs: list[str], directory: bool) -> None:
         super().__init__(refs)
         self.refs = refs
         self.directory = directory
+        self.path: list[str] = []
 
 
 class Cache(Generic[T]):
@@ -84,8 +88,8 @@ class Objects:
         self.fresh: dict[str, Directory | bytes] = {}
         self.fresh_bytes = 0
         self.faults = 0
-        #: What a reader that is being run again has loaded for itself: it must see all of it at once, even if
-        #: it is more than a cache holds.
+        #: What an operation that is being run again has loaded for itself: it must see all of it at once,
+        #: even if it is more than a cache holds.
         self.held: dict[str, Directory | bytes] = {}
         self._directories: Cache[Directory] = Cache(directory_cache)
         self._values: Cache[bytes] = Cache(value_cache)

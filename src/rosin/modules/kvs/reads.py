@@ -8,18 +8,19 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED
-from rosin.constants import FLUX_KVS_TREEOBJ
+from rosin.constants import FLUX_KVS_TREEOBJ, FLUX_ROLE_OWNER
 from rosin.errors import FormatError
 from rosin.kvs.tail import encode
 from rosin.modules.kvs import lookup as walk
+from rosin.modules.kvs.key import normalize
 from rosin.modules.kvs.objects import Missing
-from rosin.modules.kvs.transaction import normalize
 from rosin.rfc import treeobj
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from rosin.modules.kvs.directory import Directory
     from rosin.modules.kvs.module import Kvs
+    from rosin.modules.kvs.namespace import Requester
     from rosin.rfc.message import Message
 
 #: Bytes of a value in one answer of ``kvs.tail``.
@@ -55,7 +56,7 @@ class Reads:
                     missing = more
                 finally:
                     self._kvs.objects.held = {}
-        except (OSError, FormatError) as error:
+        except Exception as error:
             self._kvs.respond_exception(msg, error)
         finally:
             self.waiting -= 1
@@ -72,11 +73,25 @@ class Reads:
             try:
                 treeobj.validate(rootdir)
             except FormatError as error:
-                raise OSError(errno.EINVAL, str(error)) from None
+                raise OSError(errno.EINVAL, f"Invalid argument: {error}") from None
             if rootdir["type"] != "dirref":
-                raise OSError(errno.EINVAL, "rootdir must be a dirref object")
+                raise OSError(errno.EINVAL, "Invalid argument: rootdir must be a dirref object")
             root, seq = rootdir["data"][0], field(args, "rootseq", int, -1)
+            self._check_root(msg, who, root)
         return args, root, seq, lambda name: self._kvs.namespace(name, who).root
+
+    def _check_root(self, msg: Message, who: Requester, root: str) -> None:
+        """A reference is no permission. Raises OSError EPERM unless *who* may read at *root*.
+
+        A guest may name the present root of a namespace of its own. The owner's services have checked for
+        whom they ask. (flux-core lets everybody read at any root.)
+        """
+        if not msg.rolemask & FLUX_ROLE_OWNER and not any(
+            ns.root == root and ns.owner == who.userid for ns in self._kvs.namespaces.values()
+        ):
+            raise OSError(
+                errno.EPERM, "Operation not permitted: rootdir is none of the roots of your namespaces"
+            )
 
     def lookup(self, msg: Message) -> dict[str, Any]:
         args, root, _, root_of = self._origin(msg)

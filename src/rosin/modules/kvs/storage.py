@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.errors import FormatError
 from rosin.kvs.batch import Batch
 from rosin.modules.kvs import journal
+from rosin.modules.kvs.directory import Directory
 from rosin.modules.kvs.objects import Missing
 from rosin.modules.kvs.transaction import apply
 from rosin.rfc import blobref, fsd, treeobj
@@ -27,7 +28,6 @@ from rosin.rfc import blobref, fsd, treeobj
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosin.modules.kvs.directory import Directory
     from rosin.modules.kvs.module import Kvs
     from rosin.modules.kvs.namespace import Namespace, Request
     from rosin.modules.kvs.objects import Objects
@@ -85,10 +85,28 @@ class Storage:
     # -- loading -------------------------------------------------------------------------------------
 
     async def load(self, missing: Missing) -> dict[str, Directory | bytes]:
-        """Bring blobs into memory. Raises OSError; ENOTRECOVERABLE: a directory is not one."""
+        """Bring blobs into memory, and the directories along the path that goes on from one.
+
+        Raises OSError; ENOTRECOVERABLE: a directory is not one."""
+        found = await self._load(missing.refs, missing.directory)
+        if missing.path:
+            directory = found[missing.refs[0]]
+            for name in missing.path[:-1]:
+                entry = directory.get(name) if isinstance(directory, Directory) else None
+                if entry is None or entry["type"] != "dirref":
+                    break
+                ref = entry["data"][0]
+                try:
+                    directory = self.objects.directory(ref)
+                except Missing:
+                    found |= await self._load([ref], True)
+                    directory = found[ref]
+        return found
+
+    async def _load(self, refs: list[str], directory: bool) -> dict[str, Directory | bytes]:
         found: dict[str, Directory | bytes] = {}
         rpcs = []
-        for ref in missing.refs:
+        for ref in refs:
             algo, digest = blobref.parse(ref)
             if algo != self.objects.algo:
                 raise OSError(errno.EINVAL, f"{ref}: the content store uses {self.objects.algo}")
@@ -96,7 +114,7 @@ class Storage:
         failure: OSError | None = None
         for ref, rpc in rpcs:
             try:
-                found[ref] = self.objects.loaded(ref, await rpc.raw(), missing.directory)
+                found[ref] = self.objects.loaded(ref, await rpc.raw(), directory)
             except FormatError as error:
                 failure = OSError(errno.ENOTRECOVERABLE, str(error))
             except OSError as error:
@@ -144,23 +162,20 @@ class Storage:
         size: int,
         sync: bool,
     ) -> None:
-        durable = True
-        try:
-            rpc.get_raw()
-        except OSError as error:
-            if error.errno != errno.ENOSYS or sync:  # no backing store: everything lives in memory
-                self.module.failed(namespace, batch, error)
-                self.module.advance(namespace)
+        with self.module.step(namespace, batch):
+            try:
+                rpc.get_raw()
+            except OSError as error:
+                if error.errno != errno.ENOSYS or sync:  # no backing store: everything lives in memory
+                    raise
+            else:
+                self.objects.settle(refs)
+                self._count(namespace, size)
+            if sync:
+                self.module.create_task(self._sync_task(namespace, batch, root))
                 return
-            durable = False
-        if durable:
-            self.objects.settle(refs)
-            self._count(namespace, size)
-        if sync:
-            self.module.create_task(self._sync_task(namespace, batch, root))
-        else:
             self.module.complete(namespace, batch, root)
-            self.module.advance(namespace)
+        self.module.advance(namespace)
 
     def _count(self, namespace: Namespace, size: int) -> None:
         self._records += 1
@@ -178,11 +193,8 @@ class Storage:
 
     async def _sync_task(self, namespace: Namespace, batch: list[Request], root: str) -> None:
         """FLUX_KVS_SYNC: the transaction is complete when a checkpoint holds it."""
-        try:
+        with self.module.step(namespace, batch):
             await self._checkpoint(root, namespace.seq + 1)
-        except OSError as error:
-            self.module.failed(namespace, batch, error)
-        else:
             self.module.complete(namespace, batch, root)
         self.module.advance(namespace)
 
@@ -200,15 +212,16 @@ class Storage:
         error: OSError | None = None
         try:
             await self._checkpoint(namespace.root, namespace.seq)
-        except OSError as exc:
-            error = exc
-            if exc.errno != errno.ENOSYS:
-                self.module.log.error(f"cannot write a checkpoint, trying again: {exc.strerror}")
+        except Exception as exc:  # the namespace must go on whatever happens
+            if isinstance(exc, OSError):
+                error = exc
+                if exc.errno != errno.ENOSYS:
+                    self.module.log.error(f"cannot write a checkpoint, trying again: {exc.strerror}")
+            else:
+                error = OSError(errno.EIO, "cannot write a checkpoint, see the broker's log")
+                self.module.log.error("".join(traceback.format_exception(exc)))
             if self._timer is None and self._records:
                 self._timer = self.module.call_later(RETRY, lambda: self._period_over(namespace))
-        except Exception as exc:  # the namespace must go on whatever happens
-            error = OSError(errno.EIO, "cannot write a checkpoint, see the broker's log")
-            self.module.log.error("".join(traceback.format_exception(exc)))
         self._due = False  # the root did not move meanwhile: whoever asked for a checkpoint has it
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -271,7 +284,7 @@ class Storage:
             rest = await self._write(large)
             await self.module.h.rpc("content-backing.commit", self._batch(rest).encode()).raw()
             self.objects.settle(large)
-        except OSError as error:
+        except OSError as error:  # anything else is logged with its task
             if error.errno != errno.ENOSYS:
                 self.module.log.error(f"cannot store values early: {error.strerror}")
         finally:
@@ -337,13 +350,18 @@ class Storage:
             await self._checkpoint(namespace.root, namespace.seq)
 
     async def _replay_record(self, namespace: Namespace, ops: list[dict[str, Any]]) -> None:
+        held: dict[str, Directory | bytes] = {}
         while True:
+            self.objects.held = held
             try:
                 root = self.objects.directory(namespace.root)
                 namespace.root = apply(root, ops, self.objects, namespace.name).ref
                 return
             except Missing as missing:
-                await self.load(missing)
+                more = missing
+            finally:
+                self.objects.held = {}
+            held.update(await self.load(more))
 
     async def finish(self, namespace: Namespace) -> None:
         """Process what is queued and write the last checkpoint."""

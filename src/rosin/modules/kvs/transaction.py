@@ -14,26 +14,18 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_KVS_APPEND
 from rosin.errors import FormatError
 from rosin.modules.kvs.append import INLINE, append
-from rosin.modules.kvs.directory import Directory
+from rosin.modules.kvs.key import MAX_LINKS, check, split, too_many_links
+from rosin.modules.kvs.objects import Missing
 from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rosin.modules.kvs.directory import Directory
     from rosin.modules.kvs.objects import Objects
     from rosin.rfc.treeobj import TreeObj
 
     Op = dict[str, Any]
-
-#: A path goes through at most this many symbolic links.
-MAX_LINKS = 10
-
-
-def normalize(key: str) -> str:
-    """The key without leading, trailing and doubled dots; the root is ``.``."""
-    if key and key[0] != "." and key[-1] != "." and ".." not in key:
-        return key
-    return ".".join([part for part in key.split(".") if part]) or "."
 
 
 def decode_op(op: Any) -> tuple[str, int, TreeObj | None]:
@@ -85,25 +77,34 @@ class Transaction:
 
     def link(self, key: str, flags: int, dirent: TreeObj | None) -> None:
         """Apply one operation. Raises OSError or Missing."""
-        self._link(normalize(key), flags, dirent, 0)
-
-    def _link(self, key: str, flags: int, dirent: TreeObj | None, links: int) -> None:
-        if key == ".":
-            raise OSError(errno.EINVAL, "the root directory cannot be replaced")
-        *path, name = key.split(".")
-        draft = self._root
-        for depth, part in enumerate(path):
-            entry = draft.get(part)
-            below = self._descend(draft, part, entry, dirent is not None)
-            if below is None:
-                return  # a removal of what does not exist
-            if isinstance(below, str):
-                rest = ".".join(key.split(".")[depth + 1 :])
-                if links == MAX_LINKS:
-                    raise OSError(errno.ELOOP, f"{key}: too many levels of symbolic links")
-                self._link(normalize(f"{below}.{rest}"), flags, dirent, links + 1)
+        path: list[str] | None = split(key)
+        for _ in range(MAX_LINKS + 1):
+            path = self._link(path, flags, dirent, key)  # type: ignore[arg-type]
+            if path is None:
                 return
+        raise too_many_links(key)
+
+    def _link(self, path: list[str], flags: int, dirent: TreeObj | None, key: str) -> list[str] | None:
+        """Apply one operation at *path*, or return the path to which a link on the way leads."""
+        if not path:
+            raise OSError(errno.EINVAL, "Invalid argument: the root directory cannot be replaced")
+        draft = self._root
+        last = len(path) - 1
+        for depth in range(last):
+            name = path[depth]
+            try:
+                below = self._descend(draft, name, draft.get(name), dirent is not None)
+            except Missing as missing:
+                missing.path = path[depth + 1 :]
+                raise
+            if below is None:
+                return None  # a removal of what does not exist
+            if isinstance(below, str):
+                target = split(below) + path[depth + 1 :]
+                check(target)
+                return target
             draft = below
+        name = path[last]
         if dirent is None:
             if draft.get(name) is not None:
                 draft.changes[name] = None
@@ -111,6 +112,7 @@ class Transaction:
             _append(draft, name, dirent, key)
         else:
             draft.changes[name] = dirent
+        return None
 
     def _descend(self, draft: _Draft, name: str, entry: Any, create: bool) -> _Draft | str | None:
         """The directory *name* of *draft* as a draft; the target of a link; None: nothing to remove."""
@@ -135,7 +137,17 @@ class Transaction:
 
     def finish(self) -> Directory:
         """Make the new versions of all changed directories, deepest first. Returns the new root."""
-        return _seal(self._root, self._objects)
+        objects = self._objects
+        drafts = [self._root]
+        for draft in drafts:  # grows: every directory comes after the one that it is in
+            for name, change in draft.changes.items():
+                if isinstance(change, dict) and change["type"] == "dir":
+                    change = draft.changes[name] = _draft_of(change, objects)
+                if isinstance(change, _Draft):
+                    drafts.append(change)
+        for draft in reversed(drafts):
+            _seal(draft, objects)
+        return self._root.base
 
 
 def apply(root: Directory, ops: Sequence[Op], objects: Objects, namespace: str) -> Directory:
@@ -177,41 +189,27 @@ def _append(draft: _Draft, name: str, dirent: TreeObj, key: str) -> None:
     draft.changes[name] = _Pending(entry, data)
 
 
-def _seal(draft: _Draft, objects: Objects) -> Directory:
-    if not draft.changes:
-        return draft.base
-    changes: dict[str, TreeObj | None] = {}
-    for name, change in draft.changes.items():
-        if isinstance(change, _Draft):
-            changes[name] = _dirref(change, objects)
-        elif change is None:
-            changes[name] = None
-        else:
-            changes[name] = _unroll(change, objects)
-    directory = draft.base.updated(changes)
-    objects.add_directory(directory)
-    return directory
+def _seal(draft: _Draft, objects: Objects) -> None:
+    """Make the new version of a directory, whose own directories have theirs; it is the draft's base then."""
+    if draft.changes:
+        changes = {name: _entry(change, objects) for name, change in draft.changes.items()}
+        draft.base = draft.base.updated(changes)
+    elif draft.base is not objects.empty:
+        return
+    objects.add_directory(draft.base)
 
 
-def _dirref(draft: _Draft, objects: Objects) -> TreeObj:
-    directory = _seal(draft, objects)
-    if directory is objects.empty:
-        objects.add_directory(directory)
-    return treeobj.dirref(directory.ref)
-
-
-def _unroll(change: TreeObj | _Pending, objects: Objects) -> TreeObj:
-    """Store what a directory does not hold inline and refer to it."""
+def _entry(change: TreeObj | _Draft | _Pending | None, objects: Objects) -> TreeObj | None:
+    """The entry of a new directory. What is not held inline is stored and referred to."""
+    if change is None:
+        return None
+    if isinstance(change, _Draft):
+        return treeobj.dirref(change.base.ref)
     if isinstance(change, _Pending):
         data = b"".join(change.parts)
         if change.entry is not None:
             return append(change.entry, data, objects)
-        obj = treeobj.val(data)
-    else:
-        obj = change
-    kind = obj["type"]
-    if kind == "val" and len(obj["data"]) > INLINE:
-        return treeobj.valref([objects.add_value(treeobj.val_data(obj))])
-    if kind == "dir":
-        return _dirref(_draft_of(obj, objects), objects)
-    return obj
+        change = treeobj.val(data)
+    if change["type"] == "val" and len(change["data"]) > INLINE:
+        return treeobj.valref([objects.add_value(treeobj.val_data(change))])
+    return change

@@ -165,7 +165,9 @@ class KvsWatch(BrokerModule):
         """Ask the KVS on behalf of the group, at *root* or else at the namespace's current one."""
         args |= {"key": group.key, "flags": group.flags, "cred": group.cred}
         if root is None:
-            args["namespace"] = group.monitor.namespace
+            args["namespace"] = group.monitor.namespace  # access to it is checked by the KVS
+        elif not group.allowed:
+            raise OSError(errno.EPERM, f"namespace {group.monitor.namespace} belongs to another user")
         else:
             args["rootdir"], args["rootseq"] = treeobj.dirref(root[0]), root[1]
         return self.h.rpc(topic, args)

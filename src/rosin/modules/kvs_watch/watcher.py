@@ -21,6 +21,8 @@ from rosin.constants import (
     FLUX_KVS_WATCH_APPEND,
     FLUX_KVS_WATCH_FULL,
     FLUX_KVS_WATCH_UNIQ,
+    FLUX_ROLE_OWNER,
+    FLUX_ROLE_USER,
 )
 from rosin.errors import FormatError
 from rosin.rfc import treeobj
@@ -143,6 +145,13 @@ class Group:
         #: Something may have been appended, or the value was replaced.
         self.changed = False
         self.replaced = False
+
+    @property
+    def allowed(self) -> bool:
+        """Whether its watchers may read the namespace at a root that an event told."""
+        rolemask, userid = self.cred["rolemask"], self.cred["userid"]
+        mine = bool(rolemask & FLUX_ROLE_USER) and userid == self.monitor.owner
+        return bool(rolemask & FLUX_ROLE_OWNER) or mine
 
     def starting(self) -> list[Watcher]:
         """Watchers that wait for their initial lookup."""
