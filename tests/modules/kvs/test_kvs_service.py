@@ -308,8 +308,8 @@ async def test_relaycommit_answers_by_event(inst):
     h = await inst.connect()
     await h.event_subscribe("kvs.namespace")
     args = {"ops": [op("a", treeobj.val(b"1"))], "name": "relay.3.1", "namespace": "primary", "flags": 0}
-    h.rpc("kvs.relaycommit", args, flags=4)
-    h.rpc("kvs.relaycommit", {**args, "namespace": "none", "name": "relay.3.2"}, flags=4)
+    h.rpc("kvs.relaycommit", args, flags=1)
+    h.rpc("kvs.relaycommit", {**args, "namespace": "none", "name": "relay.3.2"}, flags=1)
     failed, done = sorted(await events(h, 2), key=lambda event: event.topic)
     assert done.args["names"] == ["relay.3.1"]
     assert failed.args == {"namespace": "none", "names": ["relay.3.2"], "errnum": errno.ENOTSUP}
