@@ -157,7 +157,7 @@ def main() -> int:
         with open(config, "w") as file:
             file.write(_CONFIG.format(host=os.uname().nodename, limit=args.limit))
         state = os.path.join(directory, "state")
-        with RealInstance("-S", f"statedir={state}", "-c", config) as instance:
+        with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0", "-c", config) as instance:
             soak = Soak(instance, state)
             soak.sample("start", 0)
             soak.jobs(args.jobs, max(1, args.jobs // args.samples))

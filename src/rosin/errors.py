@@ -5,6 +5,13 @@ Failed RPCs raise :class:`OSError` with the errno and text of the response (RFC 
 write ``except FileNotFoundError``; nothing in Rosin defines another error for them.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 
 class FormatError(ValueError):
     """Input that does not follow its RFC.
@@ -12,3 +19,11 @@ class FormatError(ValueError):
     The text is one line that names the place and the cause (``hostlist: unbalanced '[' at column 5``).
     A service answers it as EPROTO.
     """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the most similar known one, if there is any."""
+    from difflib import get_close_matches
+
+    similar = get_close_matches(name, list(known), 1)
+    return f"; did you mean {similar[0]}?" if similar else ""

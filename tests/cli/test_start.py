@@ -8,7 +8,7 @@ import pytest
 
 
 def test_recovery_does_not_take_the_command_for_its_target(command):
-    result = command("start", "-v", "-S", "a=b", "--recovery", "sh", "-c", "true")
+    result = command("start", "-v", "-S", "test.a=b", "--recovery", "sh", "-c", "true")
     assert (result.code, result.out) == (1, "")
     assert result.err == "rosin-start: ERROR: --recovery needs the state directory: --recovery=PATH\n"
     assert "is not a directory" in command("start", "--recovery=/none", "true").err

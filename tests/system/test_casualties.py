@@ -25,7 +25,7 @@ LOOP = "while :; do echo line; sleep 0.01; done"
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[RealInstance]:
-    with RealInstance("-S", f"statedir={tmp_path}/state") as instance:
+    with RealInstance("-S", f"statedir={tmp_path}/state", "-Sstatedir-cleanup=0") as instance:
         yield instance
 
 

@@ -76,7 +76,7 @@ def mock() -> dict[str, object]:
 
 def test_full_disk(small_disk: Path) -> None:
     state = small_disk / "state"
-    with RealInstance("-S", f"statedir={state}") as instance:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance:
         with Flux(instance.uri) as h:
             stored: dict[str, bytes] = {}
             with pytest.raises(OSError, match="full"):
@@ -96,7 +96,7 @@ def test_full_disk(small_disk: Path) -> None:
             id = submit_async(h, mock()).get_id()
             h.rpc("job-manager.drain").get()
         instance.kill()
-    with RealInstance("-S", f"statedir={state}") as instance, Flux(instance.uri) as h:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance, Flux(instance.uri) as h:
         assert all(get(h, key) == data for key, data in stored.items())
         assert get(h, refused) == b"now"
         job = h.rpc("job-list.list-id", {"id": id, "attrs": ["state"]}).get()["job"]
@@ -106,21 +106,21 @@ def test_full_disk(small_disk: Path) -> None:
 def test_disk_full_at_the_end(small_disk: Path) -> None:
     """The last checkpoint cannot be written: the instance ends all the same, and the journal has it all."""
     state = small_disk / "state"
-    with RealInstance("-S", f"statedir={state}") as instance:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance:
         with Flux(instance.uri) as h:
             put(h, "key", b"value")
         fill(small_disk)
         instance.stop()
         assert "Traceback" not in instance.stderr
     (small_disk / "filler").unlink()
-    with RealInstance("-S", f"statedir={state}") as instance, Flux(instance.uri) as h:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance, Flux(instance.uri) as h:
         assert get(h, "key") == b"value"
 
 
 def test_start_on_a_full_disk(small_disk: Path) -> None:
     fill(small_disk)
     (small_disk / "state").mkdir()
-    instance = RealInstance("-S", f"statedir={small_disk}/state")
+    instance = RealInstance("-S", f"statedir={small_disk}/state", "-Sstatedir-cleanup=0")
     with pytest.raises(RuntimeError, match=r"content\.sqlite"):
         instance.start()
     assert instance.process.returncode == 1
@@ -131,13 +131,13 @@ def test_start_on_a_full_disk(small_disk: Path) -> None:
 def test_damaged_database(tmp_path: Path, position: int) -> None:
     """Whatever page is overwritten: either a clear refusal, or an instance that works."""
     state = tmp_path / "state"
-    with RealInstance("-S", f"statedir={state}") as instance, Flux(instance.uri) as h:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance, Flux(instance.uri) as h:
         for number in range(50):
             put(h, f"key{number}", os.urandom(1000))
     with open(state / "content.sqlite", "r+b") as file:
         file.seek(position)
         file.write(b"\xff" * 3000)
-    instance = RealInstance("-S", f"statedir={state}")
+    instance = RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0")
     try:
         instance.start()
     except RuntimeError:
@@ -150,17 +150,17 @@ def test_damaged_database(tmp_path: Path, position: int) -> None:
 
 def test_truncated_database(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    with RealInstance("-S", f"statedir={state}") as instance, Flux(instance.uri) as h:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance, Flux(instance.uri) as h:
         for number in range(50):
             put(h, f"key{number}", os.urandom(1000))
     os.truncate(state / "content.sqlite", 30_000)
     with pytest.raises(RuntimeError, match=r"content\.sqlite"):
-        RealInstance("-S", f"statedir={state}").start()
+        RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0").start()
 
 
 def test_database_removed_while_running(tmp_path: Path) -> None:
     state = tmp_path / "state"
-    with RealInstance("-S", f"statedir={state}") as instance:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance:
         with Flux(instance.uri) as h:
             put(h, "key", b"value")
             for path in state.iterdir():
@@ -174,7 +174,7 @@ def test_database_removed_while_running(tmp_path: Path) -> None:
 def test_a_job_whose_log_is_lost_is_set_aside(tmp_path: Path) -> None:
     """A blob that is missing is damage, not a job that never was: nothing is removed on its account."""
     state = tmp_path / "state"
-    with RealInstance("-S", f"statedir={state}") as instance, Flux(instance.uri) as h:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance, Flux(instance.uri) as h:
         ids = [submit_async(h, mock()).get_id() for _ in range(3)]
         h.rpc("job-manager.drain").get()
     with contextlib.closing(sqlite3.connect(state / "content.sqlite")) as db:
@@ -183,7 +183,7 @@ def test_a_job_whose_log_is_lost_is_set_aside(tmp_path: Path) -> None:
         assert len(rows) >= len(ids)
         db.execute("DELETE FROM objects WHERE hash = ?", rows[0])
         db.commit()
-    with RealInstance("-S", f"statedir={state}") as instance, Flux(instance.uri) as h:
+    with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance, Flux(instance.uri) as h:
         rows = h.rpc("job-list.list", {"max_entries": 0, "attrs": ["state"]}).get()["jobs"]
         (missing,) = set(ids) - {row["id"] for row in rows}
         key = f"job-lost+found.{job_key(missing)}"

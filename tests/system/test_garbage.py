@@ -61,5 +61,5 @@ def test_shutdown_collects_garbage(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["content.dump", "content.restore"])
 def test_a_start_with_a_dump_is_refused(name: str) -> None:
-    with pytest.raises(RuntimeError, match=f"{name}: this broker does not"):
+    with pytest.raises(RuntimeError, match=f"{name}=/x.tgz: this broker does not"):
         RealInstance("-S", f"{name}=/x.tgz").start()

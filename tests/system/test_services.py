@@ -122,12 +122,18 @@ def test_a_client_can_be_the_scheduler() -> None:
 
 @pytest.mark.parametrize("name", ["kvs", "job-manager", "resource", "content"])
 def test_a_reloaded_service_still_ends_after_those_that_need_it(tmp_path: Path, name: str) -> None:
-    with RealInstance("-S", f"statedir={tmp_path}/state") as instance, Flux(instance.uri) as h:
+    with (
+        RealInstance("-S", f"statedir={tmp_path}/state", "-Sstatedir-cleanup=0") as instance,
+        Flux(instance.uri) as h,
+    ):
         h.rpc("module.remove", {"name": name}).get()
         h.rpc("module.load", {"path": name, "args": []}).get()
         id = submit(h, from_command(["true"], environment={"PATH": os.environ["PATH"]}))
         h.rpc("job-manager.drain", {}).get()
     assert instance.stderr == ""
-    with RealInstance("-S", f"statedir={tmp_path}/state") as instance, Flux(instance.uri) as h:
+    with (
+        RealInstance("-S", f"statedir={tmp_path}/state", "-Sstatedir-cleanup=0") as instance,
+        Flux(instance.uri) as h,
+    ):
         request = {"id": id, "attrs": ["state"]}
         assert h.rpc("job-list.list-id", request).get()["job"]["state"] == FLUX_JOB_STATE_INACTIVE

@@ -26,7 +26,7 @@ MARK = "ROSIN_TEST_SHUTDOWN"
 def instance(tmp_path: Path) -> Iterator[RealInstance]:
     (tmp_path / "tmp").mkdir()
     env = {"TMPDIR": str(tmp_path / "tmp"), MARK: str(tmp_path)}
-    with RealInstance("-S", f"statedir={tmp_path}/state", env=env) as instance:
+    with RealInstance("-S", f"statedir={tmp_path}/state", "-Sstatedir-cleanup=0", env=env) as instance:
         yield instance
 
 

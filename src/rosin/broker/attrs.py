@@ -1,47 +1,55 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Broker attributes: named strings, some of them fixed once the broker runs."""
+"""The broker attributes of one broker: named strings with the rules of :mod:`rosin.broker.attrtable`."""
 
 from __future__ import annotations
 
 import errno
 
+from rosin.broker import attrtable
+
 #: Flag of ``attr.get``: the value cannot change, so a client may keep it.
 IMMUTABLE = 1
-
-#: Attributes that anyone may set at any time without declaring them first.
-_MUTABLE_PREFIXES = ("log-", "user.", "test.")
 
 
 class Attributes:
     """The attribute table of one broker."""
 
     def __init__(self) -> None:
-        self._table: dict[str, tuple[str, int]] = {}
+        self._table: dict[str, str] = {}
 
-    def define(self, name: str, value: object, immutable: bool = True) -> None:
+    def define(self, name: str, value: object) -> None:
         """Set an attribute from inside the broker, whatever its flags."""
-        self._table[name] = (str(value), IMMUTABLE if immutable else 0)
+        self._table[name] = str(value)
 
     def get(self, name: str) -> tuple[str, int]:
         """Value and flags. Raises FileNotFoundError (ENOENT) for an unknown name."""
-        entry = self._table.get(name)
-        if entry is None:
+        value = self._table.get(name)
+        if value is None:
             raise OSError(errno.ENOENT, f"{name}: unknown attribute")
-        return entry
+        return value, IMMUTABLE if _flags(name) & attrtable.IMMUTABLE else 0
 
     def value(self, name: str, default: str = "") -> str:
         """The value, or a default."""
-        entry = self._table.get(name)
-        return entry[0] if entry else default
+        return self._table.get(name, default)
 
     def set(self, name: str, value: str, force: bool = False) -> None:
-        """Set on behalf of a client. Raises OSError: EPERM if immutable, ENOENT if unknown and not forced."""
-        entry = self._table.get(name)
-        if entry is None and not force and not name.startswith(_MUTABLE_PREFIXES):
+        """Set on behalf of a client.
+
+        Raises OSError: ENOENT unknown, EPERM not to be changed (``force``: unless it never changes), EINVAL
+        a value that it cannot have.
+        """
+        row = attrtable.find(name)
+        if row is None:
             raise OSError(errno.ENOENT, "unknown attribute")
-        if entry is not None and entry[1] & IMMUTABLE:
+        if not row.flags & attrtable.RUNTIME and not force:
             raise OSError(errno.EPERM, "attribute may not be updated")
-        self._table[name] = (value, 0)
+        if row.flags & attrtable.IMMUTABLE and name in self._table:
+            raise OSError(errno.EPERM, "attribute may not be updated: it never changes, even with force")
+        try:
+            attrtable.check_value(name, value)
+        except ValueError as exc:
+            raise OSError(errno.EINVAL, str(exc).removeprefix(f"{name}={value}: ")) from None
+        self._table[name] = value
 
     def remove(self, name: str) -> None:
         """Remove on behalf of a client. Raises OSError: ENOENT, or EPERM if immutable."""
@@ -55,4 +63,9 @@ class Attributes:
 
     def values(self) -> dict[str, str]:
         """A snapshot of all values."""
-        return {name: value for name, (value, _) in self._table.items()}
+        return dict(self._table)
+
+
+def _flags(name: str) -> int:
+    row = attrtable.find(name)
+    return row.flags if row is not None else attrtable.IMMUTABLE

@@ -14,72 +14,29 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker import enclosing, rc, rundir
+from rosin.broker.attrtable import check_given, defaults
 from rosin.broker.broker import Broker
 from rosin.broker.builtins import BUILTINS
 from rosin.broker.connector import ConnectorLocal
-from rosin.broker.peer import new_uuid
+from rosin.broker.logsinks import apply_levels, open_sinks
+from rosin.broker.origin import of_parent, of_process
 from rosin.broker.program import InitialProgram, describe
+from rosin.broker.rcprogram import RcProgram, is_builtin
 from rosin.broker.registration import Registration
-from rosin.broker.services.attr import check_dump, set_log_attribute
+from rosin.broker.sdnotify import notify
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
-from rosin.constants import FLUX_CORE_VERSION, FLUX_USERID_UNKNOWN
+from rosin.constants import FLUX_USERID_UNKNOWN
 from rosin.rfc import fsd
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from rosin.process.zygote import Zygote
 
 
-_DEFAULTS = {
-    "broker.boot-method": "single",
-    "broker.cleanup-timeout": "none",
-    "broker.critical-ranks": "0",
-    "broker.mapping": "[[0,1,1,1]]",
-    "broker.quorum": "1",
-    "broker.quorum-warn": "1m",
-    "broker.rc1_path": "",
-    "broker.rc3_path": "",
-    "broker.sd-stop-timeout": "none",
-    "broker.shutdown-timeout": "none",
-    "broker.shutdown-warn": "1m",
-    "broker.unload-builtins-timeout": "1m",
-    "conf.shell_initrc": "",
-    "conf.shell_pluginpath": "",
-    "content.backing-module": "content-sqlite",
-    "content.hash": "sha1",
-    "instance-level": "0",
-    "jobid-path": "/",
-    "rank": "0",
-    "size": "1",
-    "tbon.child_rcvhwm": "0",
-    "tbon.connect_timeout": "30s",
-    "tbon.descendants": "0",
-    "tbon.interface-hint": "default-route",
-    "tbon.level": "0",
-    "tbon.maxlevel": "0",
-    "tbon.prefertcp": "0",
-    "tbon.tcp_user_timeout": "20s",
-    "tbon.topo": "kary:32",
-    "tbon.torpid_max": "30s",
-    "tbon.torpid_min": "5s",
-    "tbon.zmq_io_threads": "1",
-    "tbon.zmqdebug": "0",
-    "version": FLUX_CORE_VERSION,
-}
-#: What follows from how the broker was started and cannot be asked for.
-_FIXED = ("broker.pid", "broker.starttime", "broker.uuid", "rank", "size", "version")
 #: What the parent of an instance is told, and where it is.
 _ENCLOSING = ("hostname", "jobid", "local-uri", "parent-uri")
-_LOG_DEFAULTS = {
-    "log-critical-level": "2",
-    "log-forward-level": "3",
-    "log-level": "7",
-    "log-ring-size": "1024",
-    "log-stderr-level": "3",
-    "log-stderr-mode": "leader",
-    "log-syslog-enable": "0",
-    "log-syslog-level": "3",
-}
 
 
 class BootOptions:
@@ -111,10 +68,11 @@ class Instance:
         self.broker = Broker(config=options.config, zygote=zygote)
         self.broker.config_path = options.config_path
         self.exit_code = 1
-        self._program: InitialProgram | None = None
+        self._program: InitialProgram | RcProgram | None = None
         self._stopping = asyncio.Event()
         self._created: list[str] = []
         self._locks: dict[str, int] = {}
+        self._close_log: Callable[[], None] = lambda: None
         self._service: StateMachineService
 
     # -- attributes and directories -----------------------------------------------------------------
@@ -122,61 +80,43 @@ class Instance:
     def prepare(self) -> None:
         """Make the directories and define the attributes. Raises OSError with one clear line."""
         attrs, given = self.broker.attrs, dict(self.options.attrs)
-        for name in _FIXED:
-            if name in given:
-                raise OSError(errno.EPERM, f"attribute {name} cannot be set")
-        host = given.pop("hostname", "") or socket.gethostname()
-        for name, value in _DEFAULTS.items():
-            attrs.define(name, given.pop(name, value))
-        for name, value in _LOG_DEFAULTS.items():
-            value = given.pop(name, value)
-            set_log_attribute(self.broker.ring, name, value)
-            attrs.define(name, value, immutable=False)
-        run = self._directory(given.pop("rundir", None), "rundir", given)
-        self._directory(given.pop("statedir", None), "statedir", given, run)
-        for name in ("content.dump", "content.restore"):
-            try:
-                check_dump(name, given.get(name, ""))
-            except OSError as exc:
-                raise OSError(exc.errno, f"{name}: {exc.strerror}") from None
-        attrs.define("content.dump", given.pop("content.dump", ""), immutable=False)
-        attrs.define("hostname", host)
-        attrs.define("hostlist", host)
-        attrs.define("security.owner", os.getuid())
-        attrs.define("local-uri", given.pop("local-uri", f"local://{run}/local-0"))
-        attrs.define("broker.pid", os.getpid())
-        attrs.define("broker.uuid", new_uuid().decode())
-        attrs.define("broker.starttime", f"{time.time():.2f}")
-        if os.environ.get("FLUX_URI") and os.environ.get("FLUX_JOB_ID"):
-            attrs.define("parent-uri", os.environ["FLUX_URI"])
-            attrs.define("jobid", os.environ["FLUX_JOB_ID"])
-            attrs.define("jobid-path", os.environ.get("FLUX_JOB_ID_PATH", "/" + os.environ["FLUX_JOB_ID"]))
-            attrs.define("instance-level", attrs.value("jobid-path").strip("/").count("/") + 1)
-        for name, value in given.items():
-            attrs.define(name, value, immutable=False)
+        try:
+            check_given(given)
+            values = {**defaults(self.broker.config), **given}
+        except ValueError as exc:
+            raise OSError(errno.EINVAL, str(exc)) from None
+        fanout = values.pop("tbon.fanout", None)
+        if fanout is not None:
+            values["tbon.topo"] = f"kary:{fanout}"
+        if self.options.config_path:
+            values["config.path"] = self.options.config_path
+        for name in ("rundir", "statedir"):
+            values[name], values[f"{name}-cleanup"] = self._directory(name, given)
+        values.setdefault("hostname", socket.gethostname())
+        values.setdefault("hostlist", values["hostname"])
+        values.setdefault("local-uri", f"local://{values['rundir']}/local-0")
+        for name, value in {**values, **of_process(), **of_parent()}.items():
+            attrs.define(name, value)
+        apply_levels(self.broker.ring, attrs)
+        self._close_log = open_sinks(self.broker.ring, attrs)
 
-    def _directory(
-        self, path: str | None, name: str, given: dict[str, str], default: str | None = None
-    ) -> str:
-        """Create the directory of an attribute; temporary ones are removed at the end."""
-        if path is None:
-            path = default or rundir.make_temporary()
-            temporary = True
-            if default is None:
-                self._created.append(path)
-        else:
-            path = os.path.abspath(path)
-            temporary = rundir.make_private(path) and name == "rundir"
-            if temporary:
-                self._created.append(path)
+    def _directory(self, name: str, given: Mapping[str, str]) -> tuple[str, str]:
+        """Make or check a directory and claim it; returns its path, and whether it goes ("1") at the end."""
+        path, made = rundir.prepare(name, given.get(name))
+        keep = given.get(f"{name}-cleanup", "1" if made else "0") == "0"
+        if not keep:
+            self._created.append(path)
         if path not in self._locks:
-            self._locks[path] = rundir.lock(path, name)
-        keep = given.pop(f"{name}-cleanup", "1" if temporary else "0")
-        if keep == "0" and path in self._created:
-            self._created.remove(path)
-        self.broker.attrs.define(name, path)
-        self.broker.attrs.define(f"{name}-cleanup", keep)
-        return path
+            try:
+                self._locks[path] = rundir.lock(path, name)
+            except OSError:
+                if not keep:
+                    self._created.remove(path)  # it is another's
+                raise
+        if made and name in given and not keep and path == os.path.abspath(given[name]):
+            text = f"{name} {path} is new and is removed at the end; make it first, or set {name}-cleanup=0"
+            self.broker.log(5, "broker", text)
+        return path, "0" if keep else "1"
 
     # -- states -------------------------------------------------------------------------------------
 
@@ -200,18 +140,18 @@ class Instance:
             if fault:
                 self.broker.log(4, "broker", fault)
             if await self._rc1():
+                self._notify("READY=1")
                 await self._rc2()
-                await rc.cleanup(self.broker, self._service.h)
-                self._post("cleanup-success")
+                self._notify("STOPPING=1")
+                await self._clean_up_jobs()
             self._post("children-none")
-            await rc.rc3(self.broker, self._service.h)
-            self._post("rc3-success")
+            await self._rc3()
             self._post("goodbye")
             self._service.finish()
             # One more turn of the loop lets the last answers leave before the sockets close.
             await asyncio.sleep(0)
             _ignore_signals()
-            await self.broker.close()
+            await self._unload()
         finally:
             registration.remove()
         return self.exit_code
@@ -228,6 +168,7 @@ class Instance:
 
     def clean_up(self) -> None:
         """Remove the temporary directories and let go of the others."""
+        self._close_log()
         for path in self._created:
             rundir.remove(path)
         for fd in self._locks.values():
@@ -247,25 +188,84 @@ class Instance:
         for event in ("builtins-success", "parent-none", "sync-none"):
             self._post(event)
 
+    def _notify(self, text: str) -> None:
+        if self.broker.attrs.value("broker.sd-notify") == "1":
+            notify(text)
+
+    def _norestart(self, code: int) -> int:
+        """The exit code of an end after which nobody should start the instance again by himself."""
+        return int(self.broker.attrs.value("broker.exit-norestart", "0")) or code
+
     async def _rc1(self) -> bool:
-        try:
-            await rc.rc1(self.broker, self._service.h)
-        except OSError as exc:
-            self.broker.log(3, "broker", f"rc1: {exc.strerror}")
-            self._post("rc1-fail")
-            return False
-        except Exception:
-            self.broker.log(3, "broker", f"rc1: {traceback.format_exc()}")
+        command = self.broker.attrs.value("broker.rc1_path")
+        if is_builtin(command, "rc1"):
+            code = await self._builtin_rc1()
+        else:
+            await rc.builtins(self.broker, self._service.h)
+            code = await self._rc_program("rc1", command)
+        if code and self.broker.attrs.value("broker.recovery-mode") == "1":
+            self.broker.log(3, "broker", "rc1 has failed; going on, as this is recovery mode")
+        elif code:
+            self.exit_code = self._norestart(code)
             self._post("rc1-fail")
             return False
         # What rc1 has made lives as long as the broker: the collector need not look at it again.
         gc.freeze()
         gc.enable()
-        self._post("rc1-success")
+        self._post("rc1-success" if command else "rc1-none")
         self._post("quorum-full")
         if "parent-uri" in self.broker.attrs.names():
             self.broker.create_task(self._announce())
         return True
+
+    async def _builtin_rc1(self) -> int:
+        try:
+            await rc.rc1(self.broker, self._service.h)
+        except OSError as exc:
+            self.broker.log(3, "broker", f"rc1: {exc.strerror}")
+            return 1
+        except Exception:
+            self.broker.log(3, "broker", f"rc1: {traceback.format_exc()}")
+            return 1
+        return 0
+
+    async def _rc_program(self, name: str, command: str) -> int:
+        if not command:
+            return 0
+        self._program = program = RcProgram(self.broker, name, command)
+        return await program.run()
+
+    async def _rc3(self) -> None:
+        command = self.broker.attrs.value("broker.rc3_path")
+        if is_builtin(command, "rc3"):
+            await rc.rc3(self.broker, self._service.h)
+            code = 0
+        else:
+            code = await self._rc_program("rc3", command)
+        self.exit_code = self.exit_code or code
+        self._post("rc3-fail" if code else "rc3-success" if command else "rc3-none")
+
+    async def _clean_up_jobs(self) -> None:
+        """Cancel jobs and wait for their end; after a signal, no longer than ``broker.cleanup-timeout``."""
+        text = self.broker.attrs.value("broker.cleanup-timeout", "none")
+        limit = fsd.parse(text) if text != "none" and self._stopping.is_set() else None
+        try:
+            async with asyncio.timeout(limit):
+                await rc.cleanup(self.broker, self._service.h)
+        except TimeoutError:
+            self.broker.log(3, "broker", f"cleanup: not over after broker.cleanup-timeout={text}")
+            self.exit_code = self.exit_code or 1
+            self._post("cleanup-fail")
+        else:
+            self._post("cleanup-success")
+
+    async def _unload(self) -> None:
+        text = self.broker.attrs.value("broker.unload-builtins-timeout", "none")
+        try:
+            async with asyncio.timeout(fsd.parse(text) if text != "none" else None):
+                await self.broker.close()
+        except TimeoutError:
+            self.broker.log(3, "broker", f"modules still run after broker.unload-builtins-timeout={text}")
 
     async def _announce(self) -> None:
         attrs = {name: self.broker.attrs.value(name) for name in _ENCLOSING}
@@ -275,16 +275,23 @@ class Instance:
 
     async def _rc2(self) -> None:
         """Run the initial program until it ends or a shutdown is asked for."""
+        attrs = self.broker.attrs
+        if "broker.rc2_none" in attrs.names():
+            await self._stopping.wait()
+            self.exit_code = self._norestart(0)
+            self._post("rc2-none")
+            return
         self._program = program = InitialProgram(
             self.options.command,
-            self.broker.attrs.value("local-uri"),
+            attrs.value("local-uri"),
             self.broker.zygote,
             self.options.credentials,
+            process_group="broker.rc2_pgrp" in attrs.names(),
         )
         began = time.monotonic()
         name = " ".join(program.command) or "interactive shell"
         if self._stopping.is_set():
-            self.exit_code = 128 + signal.SIGHUP
+            self.exit_code = self._norestart(128 + signal.SIGHUP)
             self._post("rc2-abort")
             return
         try:
@@ -300,10 +307,12 @@ class Instance:
         self.exit_code, how = describe(status)
         if self.exit_code == 0 and self._stopping.is_set():
             self.exit_code, how = 1, "aborted after exit with rc=0"
-        if self.exit_code:
-            text = f"rc2.0: {name} {how} (rc={self.exit_code}) {time.monotonic() - began:.1f}s"
-            self.broker.log(3, "broker", text)
-        self._post("rc2-fail" if self.exit_code else "rc2-success")
+        text = f"rc2.0: {name} {how} (rc={self.exit_code}) {time.monotonic() - began:.1f}s"
+        self.broker.log(3 if self.exit_code else 6, "broker", text)
+        failed = bool(self.exit_code)
+        if self._stopping.is_set():
+            self.exit_code = self._norestart(self.exit_code)
+        self._post("rc2-fail" if failed else "rc2-success")
 
     def shutdown(self) -> None:
         """Begin the orderly end: hang up on the initial program, the rest follows from its exit."""

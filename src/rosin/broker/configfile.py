@@ -32,6 +32,19 @@ def parse(text: str, where: str = "configuration") -> dict[str, Any]:
     return {key: _plain(value) for key, value in config.items()}
 
 
+def parse_json(text: str, where: str) -> dict[str, Any]:
+    """A configuration from a JSON object. Raises FormatError that names the place."""
+    from rosin import _json
+
+    try:
+        config = _json.loads(text)
+    except ValueError as exc:
+        raise FormatError(f"{where}: {exc}") from None
+    if not isinstance(config, dict):
+        raise FormatError(f"{where}: expected a JSON object")
+    return config
+
+
 def _plain(value: Any) -> Any:
     """TOML knows dates, JSON does not: they become text."""
     if isinstance(value, dict):
@@ -60,14 +73,4 @@ def load(path: str) -> dict[str, Any]:
         raise FormatError(f"{path}: {exc.strerror}") from None
     except UnicodeDecodeError:
         raise FormatError(f"{path}: not UTF-8 text") from None
-    if path.endswith(".json"):
-        from rosin import _json
-
-        try:
-            config = _json.loads(text)
-        except ValueError as exc:
-            raise FormatError(f"{path}: {exc}") from None
-        if not isinstance(config, dict):
-            raise FormatError(f"{path}: expected a JSON object")
-        return config
-    return parse(text, path)
+    return parse_json(text, path) if path.endswith(".json") else parse(text, path)

@@ -308,6 +308,8 @@ class ConnectorLocal(BrokerModule):
             self.loop.remove_reader(self._listener.fileno())
             self._listener.close()
             self._listener = None
+            with contextlib.suppress(OSError):  # an existing run directory stays without it
+                os.unlink(self.attrs["local-uri"].removeprefix("local://"))
         for client in list(self.clients):
             client.close()
 

@@ -76,9 +76,12 @@ class InitialProgram:
         uri: str,
         zygote: Zygote | None = None,
         secrets: dict[str, str] | None = None,
+        *,
+        process_group: bool = False,
     ) -> None:
         self._secrets = secrets
         self._zygote = zygote
+        self._process_group = process_group
         self.command = command
         self.argv = command_line(command)
         self.env = environment(uri)
@@ -90,16 +93,19 @@ class InitialProgram:
         if self._secrets:
             fd, self.env[credentials.VARIABLE] = credentials.share(self._secrets)
             try:
-                self.child = spawn(self.argv, env=self.env, process_group=False, pass_fds=[fd])
+                self.child = self._spawn([fd])
             finally:
                 os.close(fd)
         else:
-            self.child = spawn(self.argv, env=self.env, process_group=False)
+            self.child = self._spawn([])
         if self._zygote is not None:
             self._zygote.guard(self.child.pid)
         await wait(self.child, before_reaping=self._release)
         assert self.child.status is not None
         return self.child.status
+
+    def _spawn(self, pass_fds: list[int]) -> Child:
+        return spawn(self.argv, env=self.env, process_group=self._process_group, pass_fds=pass_fds)
 
     def _release(self) -> None:
         if self._zygote is not None and self.child is not None:

@@ -35,6 +35,17 @@ MODULES = (
 )
 
 
+#: What flux-core builds into its broker and what is therefore there without rc1, too.
+BUILTIN = ("groups", "rexec")
+
+
+async def builtins(broker: Broker, h: ModuleHandle) -> None:
+    """Load what an instance has that does not run :func:`rc1`. Raises OSError."""
+    for name in BUILTIN:
+        await broker.load(name)
+    await h.rpc("groups.join", {"name": "broker.online"})
+
+
 async def rc1(broker: Broker, h: ModuleHandle) -> None:
     """Load the modules. Raises OSError that names the module that failed."""
     for name in MODULES:

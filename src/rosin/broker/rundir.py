@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The directories of an instance and the link by which other terminals find it."""
+"""The directories of an instance, ``rundir`` and ``statedir``: made, checked, claimed and removed."""
 
 from __future__ import annotations
 
@@ -8,30 +8,81 @@ import fcntl
 import os
 import stat
 import tempfile
+from typing import NamedTuple
+
+from rosin.process.directory import SOCKET_PATH_MAX, check_link
+
+#: Where a directory is made that is not named, unless TMPDIR says otherwise.
+_BASE = {"rundir": "/tmp", "statedir": "/var/tmp"}
+#: What the socket adds to the path of its directory.
+_SOCKET_NAME = "/local-0"
 
 from rosin.process.remove import remove_tree
 
 
-def make_private(path: str) -> bool:
-    """Make sure that a directory exists and is the user's own; True if it was created here (mode 0700).
+class Directory(NamedTuple):
+    """A directory of the broker; ``made``: by this broker."""
 
-    Raises OSError that names the directory and what is wrong with it.
+    path: str
+    made: bool
+
+
+def prepare(name: str, path: str | None) -> Directory:
+    """The directory of an attribute: the one named, which is made if it is missing, else a new one.
+
+    In a directory for all, as ``/tmp`` is (sticky bit), a new one is made. Raises OSError that names the
+    attribute, the directory and what is wrong with it.
     """
+    if path is None:
+        return Directory(_make_temporary(name), True)
+    path = os.path.abspath(path)
+    try:
+        check_link(path)
+        status = os.stat(path)
+    except FileNotFoundError:
+        return Directory(_make(name, path), True)
+    except OSError as exc:
+        text = exc.strerror if str(exc.strerror).startswith(path) else f"{path}: {exc.strerror}"
+        raise OSError(exc.errno, f"{name} {text}") from None
+    if not stat.S_ISDIR(status.st_mode):
+        raise OSError(errno.ENOTDIR, f"{name} {path} is not a directory")
+    if status.st_mode & stat.S_ISVTX:
+        return Directory(_make_in(name, path), True)
+    if status.st_uid != os.getuid():
+        raise OSError(errno.EPERM, f"{name} {path} belongs to another user")
+    if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
+        raise OSError(errno.EACCES, f"{name} {path} is not writable by its owner: chmod u+rwx {path}")
+    if status.st_mode & stat.S_IWOTH:
+        raise OSError(errno.EPERM, f"{name} {path} can be written by everybody: chmod o-w {path}")
+    return Directory(path, False)
+
+
+def _make(name: str, path: str) -> str:
     try:
         os.mkdir(path, 0o700)
-        return True
-    except FileExistsError:
-        pass
     except OSError as exc:
-        raise OSError(exc.errno, f"cannot create {path}: {exc.strerror}") from None
-    status = os.stat(path)
-    if not stat.S_ISDIR(status.st_mode):
-        raise OSError(errno.ENOTDIR, f"{path} is not a directory")
-    if status.st_uid != os.getuid():
-        raise OSError(errno.EPERM, f"{path} belongs to another user")
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise OSError(errno.EACCES, f"{path} is not writable")
-    return False
+        raise OSError(exc.errno, f"{name}: cannot create {path}: {exc.strerror}") from None
+    return path
+
+
+def _make_in(name: str, base: str, hint: str = "") -> str:
+    try:
+        return tempfile.mkdtemp(prefix="flux-", dir=base)
+    except OSError as exc:
+        text = f"{name}: cannot create a directory in {base}: {exc.strerror}{hint}"
+        raise OSError(exc.errno, text) from None
+
+
+def _make_temporary(name: str) -> str:
+    base = os.environ.get("TMPDIR")
+    if not base:
+        return _make_in(name, _BASE[name])
+    made = _make_in(name, os.path.abspath(base), f"; TMPDIR={base} must be a directory that you can write to")
+    if name == "rundir" and len(os.fsencode(made + _SOCKET_NAME)) > SOCKET_PATH_MAX:
+        # Rosin reaches sockets with longer paths, other programs do not.
+        os.rmdir(made)
+        return _make_in(name, _BASE[name])
+    return made
 
 
 def lock(path: str, name: str) -> int:
@@ -51,14 +102,6 @@ def lock(path: str, name: str) -> int:
     except OSError:
         pass  # a file system without locks: the store's own lock has to do
     return fd
-
-
-def make_temporary() -> str:
-    """A new directory of mode 0700, short enough for a UNIX socket path in it."""
-    base = os.environ.get("TMPDIR", "/tmp")
-    if len(base) > 70 or not os.path.isdir(base):
-        base = "/tmp"
-    return tempfile.mkdtemp(prefix="flux-", dir=base)
 
 
 def remove(path: str) -> None:

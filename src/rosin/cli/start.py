@@ -7,6 +7,7 @@ import argparse
 import gc
 import os
 import sys
+from typing import NoReturn
 
 _WITH_VALUE = (
     "-S",
@@ -19,7 +20,10 @@ _WITH_VALUE = (
     "-s",
     "--test-size",
     "--test-rundir",
+    "--wrap",
 )
+#: Where flux-core keeps the configuration of a system instance.
+_SYSTEM_CONFIG = "/etc/flux/system/conf.d"
 
 
 def parser(prog: str) -> argparse.ArgumentParser:
@@ -32,12 +36,13 @@ def parser(prog: str) -> argparse.ArgumentParser:
     add = result.add_argument
     add("-S", "--setattr", metavar="ATTR=VAL", action="append", default=[], help="set a broker attribute")
     add("-c", "--config-path", metavar="PATH", help="TOML file, or directory of TOML files")
+    add("--sysconfig", action="store_true", help=f"read the system's configuration, {_SYSTEM_CONFIG}")
     add(
         "--conf",
         metavar="VALUE",
         action="append",
         default=[],
-        help="TOML text, KEY=VALUE or file, added to it",
+        help="TOML or JSON text, KEY=VALUE or file, added to it",
     )
     add(
         "-r",
@@ -55,7 +60,14 @@ def parser(prog: str) -> argparse.ArgumentParser:
         metavar="OPTS",
         action="append",
         default=[],
-        help="more -S/-c options for the broker",
+        help="more options of the broker, separated by commas: -o,-SATTR=VAL,-v",
+    )
+    add(
+        "--wrap",
+        metavar="ARGS,...",
+        action="append",
+        default=[],
+        help="run the broker by this command, its words separated by commas",
     )
     add("-s", "--test-size", metavar="N", type=int, default=1, help="number of brokers (this version: 1)")
     add("--test-rundir", metavar="PATH", help="directory of the socket; kept")
@@ -75,22 +87,34 @@ def _arguments(options: argparse.ArgumentParser, argv: list[str]) -> argparse.Na
 
 
 def _attributes(pairs: list[str]) -> dict[str, str]:
+    """The attributes given; one without a value is set to the empty text."""
+    from rosin.broker.attrtable import check_given
+
     attrs = {}
     for pair in pairs:
-        name, sep, value = pair.partition("=")
-        if not name or not sep:
-            raise ValueError(f"--setattr: '{pair}' is not ATTR=VAL")
+        name, _, value = pair.partition("=")
+        if not name:
+            raise ValueError(f"--setattr: '{pair}' is not ATTR=VAL; example: -S statedir=/var/lib/rosin")
         attrs[name] = value
+    check_given(attrs)
     return attrs
 
 
-def _configuration(args: argparse.Namespace) -> dict[str, object]:
-    from rosin.broker.configfile import load, merge, parse
+def _config_path(args: argparse.Namespace, attrs: dict[str, str]) -> str | None:
+    if args.sysconfig:
+        return args.config_path or _SYSTEM_CONFIG
+    path = args.config_path or attrs.get("config.path") or os.environ.get("FLUX_CONF_DIR")
+    return os.path.abspath(path) if path else None
 
-    path = args.config_path or os.environ.get("FLUX_CONF_DIR")
+
+def _configuration(args: argparse.Namespace, path: str | None) -> dict[str, object]:
+    from rosin.broker.configfile import load, merge, parse, parse_json
+
     config = load(path) if path else {}
     for text in args.conf:
-        if os.path.exists(text):
+        if text.lstrip().startswith("{"):
+            extra = parse_json(text, "--conf")
+        elif os.path.exists(text):
             extra = load(text)
         elif "\n" in text or text.lstrip().startswith("["):
             extra = parse(text, "--conf")
@@ -113,20 +137,42 @@ def _assignment(text: str) -> dict[str, object]:
         return parse(f'{key} = "{value}"', "--conf")
 
 
+def _add_broker_options(options: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Take what ``--broker-opts`` says into the other options. Raises ValueError for what is none."""
+    words = [word for text in args.broker_opts for word in text.split(",") if word]
+    extra = options.parse_args(words)
+    if extra.command:
+        raise ValueError(f"--broker-opts: '{extra.command[0]}' is not an option; example: -o,-SATTR=VAL,-v")
+    args.setattr += extra.setattr
+    args.conf += extra.conf
+    args.config_path = extra.config_path or args.config_path
+    args.verbose += extra.verbose
+
+
+def _exec_wrapped(wrap: list[str], argv: list[str]) -> NoReturn:
+    """Become the wrapper, which is to run this command without ``--wrap``. Raises OSError."""
+    options, at = [], 0
+    while at < len(argv) and argv[at].startswith("-") and argv[at] != "--":
+        count = 2 if argv[at] in _WITH_VALUE else 1
+        if not argv[at].startswith("--wrap"):
+            options += argv[at : at + count]
+        at += count
+    words = [*wrap, sys.executable, "-m", "rosin", "start", *options, *argv[at:]]
+    try:
+        os.execvp(words[0], words)
+    except OSError as exc:
+        raise OSError(exc.errno, f"--wrap: {words[0]}: {exc.strerror}") from None
+
+
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     options = parser(prog)
     args = _arguments(options, argv)
-    if args.broker_opts:
-        import shlex
-
-        extra = options.parse_args([word for text in args.broker_opts for word in shlex.split(text)])
-        args.setattr += extra.setattr
-        args.config_path = extra.config_path or args.config_path
-        args.verbose += extra.verbose
+    _add_broker_options(options, args)
     if args.test_size != 1:
         raise ValueError(f"--test-size={args.test_size}: this version runs instances of one broker")
     attrs = _attributes(args.setattr)
+    args.config_path = _config_path(args, attrs)
     if args.test_rundir:
         attrs.setdefault("rundir", args.test_rundir)
     if args.recovery is not None:
@@ -139,11 +185,16 @@ def main(argv: list[str], prog: str) -> int:
             raise ValueError(f"--recovery: {attrs['statedir']} is not a directory")
     if args.verbose:
         attrs.setdefault("log-stderr-level", "6" if args.verbose == 1 else "7")
-    config = _configuration(args)
+    config = _configuration(args, args.config_path)
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
+    wrap = [word for text in args.wrap for word in text.split(",") if word]
     if args.noexec:
-        print("broker", *(f"-S{name}={value}" for name, value in attrs.items()), *command)
+        print(*wrap, "broker", *(f"-S{name}={value}" for name, value in attrs.items()), *command)
         return 0
+    if not command and "broker.rc2_none" not in attrs and not os.isatty(0):
+        raise ValueError("stdin is not a tty - can't run interactive shell; name a command to run instead")
+    if wrap:
+        _exec_wrapped(wrap, argv)
     # The collector would walk through half-imported modules again and again; the broker turns it on when
     # it serves.
     gc.disable()

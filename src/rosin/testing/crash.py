@@ -100,7 +100,9 @@ class CrashTest:
     def _instance(self) -> RealInstance:
         self._number += 1
         state = os.path.join(self.directory, "state")
-        return RealInstance("-S", f"statedir={state}", env={MARK: f"{os.getpid()}-{self._number}"})
+        return RealInstance(
+            "-S", f"statedir={state}", "-Sstatedir-cleanup=0", env={MARK: f"{os.getpid()}-{self._number}"}
+        )
 
     def _submit(
         self, instance: RealInstance, result: Round, jobs: int, kill_after: int, delay: float

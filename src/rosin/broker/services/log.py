@@ -6,8 +6,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.logsinks import apply_levels
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
-from rosin.broker.services.attr import set_log_attribute
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
@@ -69,7 +69,11 @@ class LogService(BrokerModule):
 
     @request_handler("setattr")
     def setattr(self, msg: Message) -> None:
-        set_log_attribute(self.broker.ring, field(msg.args, "name", str), field(msg.args, "value", str))
+        name, value = field(msg.args, "name", str), field(msg.args, "value", str)
+        if not name.startswith("log-"):
+            raise OSError(errno.EINVAL, f"{name}: not an attribute of the log")
+        self.broker.attrs.set(name, value)
+        apply_levels(self.broker.ring, self.broker.attrs)
 
     def stats(self) -> dict[str, Any]:
         ring = self.broker.ring

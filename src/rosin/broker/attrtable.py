@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The broker attributes that there are: names, defaults, what may be changed when, and what values they take.
+
+The names and rules are flux-core's (flux-broker-attributes(7)). This is the only place that knows them: the
+start refuses others, ``attr.set`` follows it, and the reference page is made from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from rosin.constants import FLUX_CORE_VERSION
+from rosin.errors import FormatError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: The value follows from how the broker was started and cannot be asked for.
+READONLY = 1
+#: It never changes once the broker runs, so a client may keep it.
+IMMUTABLE = 2
+#: ``attr.set`` may change it without force.
+RUNTIME = 4
+#: The configuration has a key of the same name, which the attribute overrides.
+CONFIG = 8
+
+
+class Attribute(NamedTuple):
+    """One row. ``default`` None: it is not there unless given, or the start makes it.
+
+    ``check`` raises ValueError, whose text says what would be right.
+    """
+
+    name: str
+    default: str | None
+    flags: int
+    check: Callable[[str], object] | None
+    text: str
+
+
+def _number(low: int, high: int | None = None) -> Callable[[str], object]:
+    wanted = f"a number >= {low}" if high is None else f"a number from {low} to {high}"
+
+    def check(value: str) -> None:
+        digits = value.removeprefix("-")
+        if not (digits.isascii() and digits.isdigit() and len(digits) < 10) or int(value) < low:
+            raise ValueError(f"expected {wanted}")
+        if high is not None and int(value) > high:
+            raise ValueError(f"expected {wanted}")
+
+    return check
+
+
+def _words(*words: str) -> Callable[[str], object]:
+    def check(value: str) -> None:
+        if value not in words:
+            raise ValueError(f"expected {' or '.join(words)}")
+
+    return check
+
+
+def _duration(value: str) -> None:
+    from rosin.rfc import fsd
+
+    if value != "none":
+        try:
+            fsd.parse(value)
+        except FormatError:
+            raise ValueError("expected a duration, such as 30s or 5m, or none") from None
+
+
+def _level(value: str) -> None:
+    from rosin.rfc.syslog import severity
+
+    if value.startswith("-"):
+        _number(-99)(value)
+        return
+    try:
+        severity(value)
+    except FormatError:
+        raise ValueError("expected a level from 0 (emerg) to 7 (debug), or -1 for no messages") from None
+
+
+def _topology(value: str) -> None:
+    scheme, sep, number = value.partition(":")
+    if scheme in ("binomial", "custom") and not sep:
+        return
+    if scheme == "mincrit" and (not sep or number.isdigit()):
+        return
+    if scheme != "kary" or not number.isdigit():
+        raise ValueError("expected kary:N, mincrit, mincrit:N, binomial or custom")
+
+
+def _watermark(value: str) -> None:
+    _number(0)(value)
+    if value == "1":
+        raise ValueError("expected 0 (no limit) or a number >= 2")
+
+
+def _idset(value: str) -> None:
+    from rosin.rfc.idset import Idset
+
+    try:
+        Idset(value)
+    except FormatError:
+        raise ValueError("expected an idset, such as 0 or 0-3,7") from None
+
+
+def _hosts(value: str) -> None:
+    from rosin.rfc.hostlist import Hostlist
+
+    try:
+        count = len(Hostlist(value))
+    except FormatError as exc:
+        raise ValueError(f"expected a hostlist: {exc}") from None
+    if count != 1:
+        raise ValueError(f"expected one host, as there is one broker, not {count}")
+
+
+def _nothing(value: str) -> None:
+    if value:
+        raise ValueError("there is no cron service here: remove it")
+
+
+def _dump(value: str) -> None:
+    if value not in ("", "auto"):
+        raise ValueError("this broker does not write or read dumps: use auto, or remove it")
+
+
+_A, _FLAG = Attribute, _words("0", "1")
+
+#: Every attribute. A name that ends in ``*`` stands for all that begin so.
+TABLE = (
+    _A("rank", "0", READONLY | IMMUTABLE, None, "The broker's rank."),
+    _A("size", "1", READONLY | IMMUTABLE, None, "How many brokers the instance has."),
+    _A("version", FLUX_CORE_VERSION, READONLY, None, "The version of flux-core whose protocol is spoken."),
+    _A(
+        "rundir",
+        None,
+        0,
+        None,
+        "Directory of the broker's socket. By default a new one in `TMPDIR` or `/tmp`.",
+    ),
+    _A(
+        "rundir-cleanup",
+        None,
+        IMMUTABLE,
+        _FLAG,
+        "1: `rundir` is removed at the end; by default if the broker made it.",
+    ),
+    _A(
+        "statedir",
+        None,
+        0,
+        None,
+        "Directory of the database. By default a new one in `TMPDIR` or `/var/tmp`. "
+        "Make it before the start to keep it.",
+    ),
+    _A(
+        "statedir-cleanup",
+        None,
+        IMMUTABLE,
+        _FLAG,
+        "1: `statedir` is removed at the end; by default if the broker made it.",
+    ),
+    _A("security.owner", None, READONLY | IMMUTABLE, None, "User id of the instance owner."),
+    _A(
+        "local-uri",
+        None,
+        IMMUTABLE,
+        None,
+        "Where programs connect: `local://` and the path of a socket in a directory that exists.",
+    ),
+    _A("parent-uri", None, READONLY | IMMUTABLE, None, "The instance that this one is a job of."),
+    _A("instance-level", "0", READONLY | IMMUTABLE, None, "How many instances are around this one."),
+    _A("jobid", None, READONLY | IMMUTABLE, None, "The job that this instance is in `parent-uri`."),
+    _A("jobid-path", "/", READONLY | IMMUTABLE, None, "The job ids of this instance and those around it."),
+    _A("parent-kvs-namespace", None, READONLY | IMMUTABLE, None, "The KVS namespace of that job."),
+    _A("hostlist", None, IMMUTABLE, _hosts, "The hosts of the brokers, by rank (RFC 29)."),
+    _A("hostname", None, IMMUTABLE, _hosts, "This host's name; by default the system's."),
+    _A("broker.mapping", "[[0,1,1,1]]", READONLY | IMMUTABLE, None, "Which brokers share a host (RFC 34)."),
+    _A("broker.critical-ranks", "0", IMMUTABLE, _idset, "Ranks that the instance cannot do without."),
+    _A("broker.boot-method", "single", IMMUTABLE, _words("single"), "How brokers find each other."),
+    _A("broker.pid", None, READONLY | IMMUTABLE, None, "The broker's process id."),
+    _A(
+        "broker.quorum",
+        "1",
+        IMMUTABLE,
+        _number(0, 1),
+        "Brokers that must be there to run the initial program.",
+    ),
+    _A("broker.quorum-warn", "1m", IMMUTABLE, _duration, "Warn when the quorum takes longer."),
+    _A("broker.shutdown-warn", "1m", IMMUTABLE, _duration, "Warn when other brokers take longer to go."),
+    _A("broker.shutdown-timeout", "none", IMMUTABLE, _duration, "Do not wait for them any longer than this."),
+    _A(
+        "broker.cleanup-timeout",
+        "none",
+        0,
+        _duration,
+        "How long running jobs may take to end once the broker has got a terminating signal.",
+    ),
+    _A(
+        "broker.unload-builtins-timeout",
+        "1m",
+        0,
+        _duration,
+        "How long the built-in modules may take to stop.",
+    ),
+    _A(
+        "broker.rc1_path",
+        "flux modprobe rc1",
+        0,
+        None,
+        "Command that sets the instance up. The default loads the modules without a program; "
+        "empty: only the built-in modules.",
+    ),
+    _A("broker.rc3_path", "flux modprobe rc3", 0, None, "Command that takes it down again; likewise."),
+    _A(
+        "broker.rc2_none",
+        None,
+        0,
+        None,
+        "If given: no initial program; the instance runs until it is shut down.",
+    ),
+    _A("broker.rc2_pgrp", None, 0, None, "If given: the initial program gets a process group of its own."),
+    _A("broker.exit-restart", None, RUNTIME, None, "Kept for the unit file of flux-core."),
+    _A("broker.module-nopanic", None, RUNTIME, None, "A module that fails never ends this broker."),
+    _A("broker.starttime", None, READONLY | IMMUTABLE, None, "When the broker was started, in seconds."),
+    _A("broker.sd-notify", None, 0, _FLAG, "1: tell systemd when the instance runs, and when it stops."),
+    _A("broker.sd-stop-timeout", "none", IMMUTABLE, _duration, "Kept for the unit file of flux-core."),
+    _A(
+        "broker.exit-norestart",
+        None,
+        0,
+        _number(0, 255),
+        "Exit code of a start that fails in rc1, and of a shutdown, which must not be repeated.",
+    ),
+    _A("broker.recovery-mode", None, 0, None, "Set by `start --recovery`."),
+    _A("broker.uuid", None, READONLY | IMMUTABLE, None, "The broker's id in the routes of messages."),
+    _A("conf.shell_initrc", "", RUNTIME, None, "Kept for flux-core's job shell."),
+    _A("conf.shell_pluginpath", "", RUNTIME, None, "Kept for flux-core's job shell."),
+    _A("config.path", None, IMMUTABLE, None, "File or directory of the configuration, as `--config-path`."),
+    _A("tbon.topo", "kary:32", CONFIG, _topology, "Shape of the tree of brokers."),
+    _A("tbon.descendants", "0", READONLY, None, "Brokers below this one."),
+    _A("tbon.level", "0", READONLY, None, "Distance of this broker from the root."),
+    _A("tbon.maxlevel", "0", READONLY, None, "The greatest such distance."),
+    _A("tbon.endpoint", None, READONLY, None, "Where other brokers connect."),
+    _A("tbon.parent-endpoint", None, READONLY, None, "Where this broker has connected."),
+    _A("tbon.zmqdebug", "0", CONFIG, _number(0), "Log events of ZeroMQ sockets."),
+    _A("tbon.zmq_io_threads", "1", CONFIG, _number(1), "Threads of ZeroMQ."),
+    _A("tbon.child_rcvhwm", "0", CONFIG, _watermark, "Messages that wait for one other broker; 0: no limit."),
+    _A("tbon.prefertcp", "0", 0, _number(0), "Use TCP between brokers of one host."),
+    _A("tbon.interface-hint", "default-route", RUNTIME | CONFIG | IMMUTABLE, None, "The network to use."),
+    _A("tbon.torpid_min", "5s", CONFIG, _duration, "Send a sign of life after this time."),
+    _A("tbon.torpid_max", "30s", CONFIG, _duration, "A broker that is silent for longer gets no new work."),
+    _A("tbon.tcp_user_timeout", "20s", CONFIG, _duration, "Close a connection that acknowledges nothing."),
+    _A("tbon.connect_timeout", "30s", CONFIG, _duration, "How long a connection may take to be made."),
+    _A("tbon.fanout", None, 0, _number(0), "Old form of `tbon.topo=kary:N`."),
+    _A("log-ring-size", "1024", IMMUTABLE, _number(0, 10_000_000), "Lines that `rosin dmesg` shows."),
+    _A("log-forward-level", "3", IMMUTABLE, _level, "What other brokers send to the first one."),
+    _A("log-critical-level", "2", IMMUTABLE, _level, "What goes to standard error in any case."),
+    _A("log-filename", None, 0, None, "File to which all messages are appended."),
+    _A("log-syslog-enable", "0", IMMUTABLE, _FLAG, "1: send messages to syslog, too."),
+    _A("log-syslog-level", "3", IMMUTABLE, _level, "What goes there."),
+    _A(
+        "log-stderr-mode",
+        "leader",
+        IMMUTABLE,
+        _words("leader", "local"),
+        "Whose messages the first one prints.",
+    ),
+    _A("log-stderr-level", "3", RUNTIME, _level, "What goes to standard error."),
+    _A("log-level", "7", IMMUTABLE, _level, "What is kept at all."),
+    _A("content.backing-module", "content-sqlite", 0, None, "Module that stores blobs."),
+    _A("content.hash", "sha1", IMMUTABLE, None, "Names of blobs: sha1 or sha256."),
+    _A("content.dump", "", RUNTIME, _dump, "auto: collect garbage at the end of the instance."),
+    _A(
+        "content.restore", None, RUNTIME, _dump, "auto: nothing to do here, as garbage is collected in place."
+    ),
+    _A("cron.directory", None, 0, _nothing, "There is no cron service in this version."),
+    _A("test.*", None, RUNTIME, None, "Free for tests."),
+    _A("test-ro.*", None, READONLY, None, "Free for tests."),
+    _A("test-nr.*", None, 0, None, "Free for tests."),
+    _A("test-im.*", None, IMMUTABLE, None, "Free for tests."),
+    _A("test-rd.*", None, RUNTIME, None, "Free for tests."),
+    _A("vendor.*", None, RUNTIME | IMMUTABLE, None, "Free for other programs."),
+)
+_BY_NAME = {row.name: row for row in TABLE}
+
+
+def find(name: str) -> Attribute | None:
+    """The row of an attribute."""
+    row = _BY_NAME.get(name)
+    if row is None and "." in name:
+        row = _BY_NAME.get(name.partition(".")[0] + ".*")
+    return row
+
+
+def check_value(name: str, value: str) -> None:
+    """Raises ValueError, one line, for a value that an attribute cannot have."""
+    row = find(name)
+    if row is None:
+        raise ValueError(f"{name}: unknown attribute{did_you_mean(name, _BY_NAME)}")
+    if row.check is not None:
+        try:
+            row.check(value)
+        except ValueError as exc:
+            raise ValueError(f"{name}={value}: {exc}") from None
+
+
+def check_given(given: Mapping[str, str]) -> None:
+    """Check what a start is given. Raises ValueError, one line that names the attribute."""
+    for name, value in given.items():
+        check_value(name, value)
+        row = find(name)
+        if row is not None and row.flags & READONLY:
+            raise ValueError(f"{name}: attribute may not be set on the command line")
+
+
+def defaults(config: Mapping[str, object]) -> dict[str, str]:
+    """The values of attributes that are not given: from the configuration's table, else the usual ones.
+
+    Raises ValueError for a value in the configuration that the attribute cannot have.
+    """
+    result = {row.name: row.default for row in TABLE if row.default is not None}
+    table = config.get("tbon")
+    if isinstance(table, dict):
+        for key, value in table.items():
+            row = _BY_NAME.get(f"tbon.{key}")
+            if row is not None and row.flags & CONFIG:
+                check_value(row.name, str(value))
+                result[row.name] = str(value)
+    return result

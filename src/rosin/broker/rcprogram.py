@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""rc1 and rc3 as commands (``broker.rc1_path``, ``broker.rc3_path``), in place of the calls of ``rc``."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from typing import TYPE_CHECKING
+
+from rosin.broker.program import describe, environment, wait
+from rosin.process.pump import Pump
+from rosin.process.spawn import Child, output_pipe, spawn
+
+if TYPE_CHECKING:
+    from rosin.broker.broker import Broker
+
+
+def is_builtin(command: str, name: str) -> bool:
+    """Whether a command stands for what the broker does by itself."""
+    return command in (f"flux modprobe {name}", f"rosin modprobe {name}")
+
+
+class RcProgram:
+    """A shell command whose output goes to the log."""
+
+    def __init__(self, broker: Broker, name: str, command: str) -> None:
+        self._broker = broker
+        self._name = name
+        self._command = command
+        self._child: Child | None = None
+
+    async def run(self) -> int:
+        """Run it; returns its exit code, 0 for success. A failure is logged."""
+        began = time.monotonic()
+        try:
+            status = await self._run()
+        except OSError as exc:
+            self._broker.log(3, "broker", f"{self._name}.0: {self._command}: {exc.strerror}")
+            return 1
+        code, how = describe(status)
+        text = f"{self._name}.0: {self._command} {how} (rc={code}) {time.monotonic() - began:.1f}s"
+        self._broker.log(3 if code else 6, "broker", text)
+        return code
+
+    async def _run(self) -> int:
+        pipes = [(*output_pipe(large=False), severity) for severity in (6, 3)]
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._child = child = spawn(
+                ["/bin/sh", "-c", self._command],
+                env=environment(self._broker.attrs.value("local-uri")),
+                stdin=null,
+                stdout=pipes[0][1],
+                stderr=pipes[1][1],
+            )
+        except OSError:
+            for reader, _writer, _severity in pipes:
+                os.close(reader)
+            raise
+        finally:
+            os.close(null)
+            for _reader, writer, _severity in pipes:
+                os.close(writer)
+        zygote = self._broker.zygote
+        if zygote is not None:
+            zygote.guard(child.pid)
+        pumps = [(Pump(reader), severity) for reader, _writer, severity in pipes]
+        loop = asyncio.get_running_loop()
+        for pump, severity in pumps:
+            loop.add_reader(pump.fd, self._copy, pump, severity)
+        await wait(child, before_reaping=lambda: zygote.unguard(child.pid) if zygote is not None else None)
+        for pump, severity in pumps:
+            self._copy(pump, severity)  # what is there already; who still has the pipe is not waited for
+            loop.remove_reader(pump.fd)
+            pump.close()
+        assert child.status is not None
+        return child.status
+
+    def _copy(self, pump: Pump, severity: int) -> None:
+        data = pump.on_readable()
+        for line in data.decode(errors="replace").splitlines():
+            self._broker.log(severity, "broker", f"{self._name}.0: {line}")
+        if pump.eof:
+            asyncio.get_running_loop().remove_reader(pump.fd)
+
+    def hang_up(self) -> None:
+        """End it."""
+        if self._child is not None and self._child.status is None:
+            self._child.kill(signal.SIGTERM)
+            self._child.kill(signal.SIGCONT)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Which attributes a start takes, and what clients may change."""
+
+import errno
+
+import pytest
+
+from rosin.broker import attrtable
+from rosin.testing.instance import Instance
+
+REFUSED = [
+    ("statdir", "/x", "statdir: unknown attribute; did you mean statedir?"),
+    ("nothing-alike", "", "nothing-alike: unknown attribute"),
+    ("testx.a", "1", "testx.a: unknown attribute"),
+    ("rank", "0", "rank: attribute may not be set on the command line"),
+    ("test-ro.a", "1", "test-ro.a: attribute may not be set on the command line"),
+    ("broker.quorum", "2", "broker.quorum=2: expected a number from 0 to 1"),
+    ("broker.quorum", "-1", "broker.quorum=-1: expected"),
+    ("broker.quorum", "", "broker.quorum=: expected"),
+    ("broker.cleanup-timeout", "x", "broker.cleanup-timeout=x: expected a duration"),
+    ("broker.boot-method", "pmix", "broker.boot-method=pmix: expected single"),
+    ("broker.critical-ranks", "z", "broker.critical-ranks=z: expected an idset"),
+    ("broker.exit-norestart", "256", "broker.exit-norestart=256: expected a number from 0 to 255"),
+    ("broker.sd-notify", "yes", "broker.sd-notify=yes: expected 0 or 1"),
+    ("content.dump", "x.tgz", "content.dump=x.tgz: this broker does not write or read dumps"),
+    ("cron.directory", "/x", "cron.directory=/x: there is no cron service"),
+    ("hostlist", "a[0-1]", "hostlist=a[0-1]: expected one host, as there is one broker, not 2"),
+    ("hostlist", "[", "hostlist=[: expected a hostlist"),
+    ("log-ring-size", "many", "log-ring-size=many: expected a number"),
+    ("log-stderr-level", "8", "log-stderr-level=8: expected a level"),
+    ("log-stderr-mode", "all", "log-stderr-mode=all: expected leader or local"),
+    ("log-syslog-enable", "x", "log-syslog-enable=x: expected 0 or 1"),
+    ("rundir-cleanup", "2", "rundir-cleanup=2: expected 0 or 1"),
+    ("tbon.child_rcvhwm", "1", "tbon.child_rcvhwm=1: expected 0 (no limit) or a number >= 2"),
+    ("tbon.topo", "kary:x", "tbon.topo=kary:x: expected kary:N"),
+    ("tbon.topo", "custom:2", "tbon.topo=custom:2: expected kary:N"),
+    ("tbon.torpid_max", "1y", "tbon.torpid_max=1y: expected a duration"),
+    ("tbon.zmqdebug", "٣", "tbon.zmqdebug=٣: expected a number"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "text"), REFUSED)
+def test_what_a_start_refuses(name: str, value: str, text: str) -> None:
+    with pytest.raises(ValueError) as info:
+        attrtable.check_given({name: value})
+    assert str(info.value).startswith(text)
+    assert "\n" not in str(info.value)
+
+
+def test_what_a_start_takes() -> None:
+    attrtable.check_given(
+        {
+            "broker.rc1_path": "",
+            "broker.cleanup-timeout": "none",
+            "log-stderr-level": "-1",
+            "log-level": "warning",
+            "tbon.topo": "binomial",
+            "vendor.x.y": "1",
+            "test.a": "",
+        }
+    )
+
+
+def test_every_default_is_a_value_that_the_attribute_can_have() -> None:
+    for name, value in attrtable.defaults({}).items():
+        attrtable.check_value(name, value)
+
+
+def test_the_configuration_sets_defaults() -> None:
+    values = attrtable.defaults({"tbon": {"torpid_max": "7s", "zmqdebug": 1, "prefertcp": 1, "x": 1}})
+    assert (values["tbon.torpid_max"], values["tbon.zmqdebug"], values["tbon.prefertcp"]) == ("7s", "1", "0")
+    with pytest.raises(ValueError, match=r"tbon\.zmqdebug=x: expected a number"):
+        attrtable.defaults({"tbon": {"zmqdebug": "x"}})
+
+
+async def test_what_clients_may_change() -> None:
+    attrs = {"log-stderr-level": "3", "log-critical-level": "2", "size": "1", "broker.rc1_path": "x"}
+    async with Instance(attrs=attrs) as inst:
+        h = await inst.connect()
+
+        async def fails(errnum: int, text: str, name: str, value: str, **force: bool) -> None:
+            with pytest.raises(OSError, match=text) as info:
+                await h.rpc("attr.set", {"name": name, "value": value, **force})
+            assert info.value.errno == errnum
+
+        await fails(errno.ENOENT, "unknown attribute", "nope", "1")
+        await fails(errno.ENOENT, "unknown attribute", "nope", "1", force=True)
+        await fails(errno.EPERM, "may not be updated", "broker.rc1_path", "1")
+        await fails(errno.EPERM, "never changes", "size", "2", force=True)
+        await fails(errno.EINVAL, "expected a level", "log-stderr-level", "9")
+        await h.rpc("attr.set", {"name": "broker.rc1_path", "value": "y", "force": True})
+        assert (await h.rpc("attr.get", {"name": "broker.rc1_path"})) == {"value": "y", "flags": 0}
+        assert (await h.rpc("attr.get", {"name": "size"}))["flags"] == 1
+        await h.rpc("attr.set", {"name": "log-stderr-level", "value": "7"})
+        assert inst.broker.ring.stderr_level == 7
+        await h.rpc("attr.set", {"name": "log-stderr-level", "value": "-1"})
+        assert inst.broker.ring.stderr_level == 2  # log-critical-level holds in any case
+        await h.rpc("log.setattr", {"name": "log-stderr-level", "value": "5"})
+        assert (await h.rpc("attr.get", {"name": "log-stderr-level"}))["value"] == "5"
+        with pytest.raises(OSError, match="not an attribute of the log"):
+            await h.rpc("log.setattr", {"name": "content.dump", "value": "auto"})
