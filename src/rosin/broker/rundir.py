@@ -11,13 +11,12 @@ import tempfile
 from typing import NamedTuple
 
 from rosin.process.directory import SOCKET_PATH_MAX, check_link
+from rosin.process.remove import remove_tree
 
 #: Where a directory is made that is not named, unless TMPDIR says otherwise.
 _BASE = {"rundir": "/tmp", "statedir": "/var/tmp"}
 #: What the socket adds to the path of its directory.
 _SOCKET_NAME = "/local-0"
-
-from rosin.process.remove import remove_tree
 
 
 class Directory(NamedTuple):
