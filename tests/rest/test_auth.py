@@ -9,9 +9,18 @@ import httpx
 import jwt
 import pytest
 
-from rosin.rest.auth import BURST, REFILL, Authenticator, Failures
+from rosin.rest.auth import BURST, LONGEST, REFILL, WRONG, Authenticator, Failures
+from rosin.rest.peer import peer_key
 from rosin.rest.problem import Problem
-from rosin.rest.settings import Settings, boolean, is_loopback, read_environment
+from rosin.rest.settings import (
+    Settings,
+    boolean,
+    is_loopback,
+    is_proxy,
+    parse_address,
+    parse_proxy,
+    read_environment,
+)
 
 SHARED = "shared key of the clients, 32 bytes long"
 GOOD = httpx.BasicAuth("ann", "correct horse")
@@ -22,6 +31,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 async def test_only_the_front_page_and_the_probes_are_open(locked):
+    await locked.get("/ready", auth=GOOD)  # strangers do not wait for the instance
     for path in ("/", "/health", "/ready"):
         assert (await locked.get(path)).status_code == 200
     openapi = (await locked.get("/openapi.json", auth=GOOD)).json()
@@ -70,7 +80,7 @@ async def test_wrong_credentials(locked):
 
 
 async def test_shared_secret_flow_of_the_old_client(locked):
-    claims = {"user": "ann", "pass": "correct horse", "scope": "token"}
+    claims = {"user": "ann", "pass": "correct horse", "scope": "token", "exp": time.time() + 60, "jti": "1"}
     request = jwt.encode(claims, SHARED, algorithm="HS256")
     answer = await locked.post("/v1/token", headers=bearer(request))
     assert answer.status_code == 200
@@ -85,6 +95,85 @@ async def test_shared_secret_flow_of_the_old_client(locked):
         bad = jwt.encode(wrong, SHARED, algorithm="HS256")
         answer = await locked.post("/v1/token", headers=bearer(bad))
         assert (answer.status_code, answer.json()) == (400, {"Message": "Denied"})
+
+
+def signed(**claims: object) -> str:
+    whole = {"user": "ann", "pass": "correct horse", "scope": "token", **claims}
+    return jwt.encode(whole, SHARED, algorithm="HS256")
+
+
+def test_a_signed_request_is_good_once_and_for_a_short_time():
+    auth = Authenticator(Settings(user="ann", token="correct horse", secret_key=SHARED))
+    now = time.time()
+    first = signed(exp=now + 60, jti="1")
+    assert auth.exchange(first, False) is None
+    assert "before" in str(auth.exchange(first, False))
+    # The last character of a signature has bits that no decoder looks at.
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    same = first[:-1] + alphabet[alphabet.index(first[-1]) ^ 1]
+    assert auth.exchange(same, False) is not None
+    assert auth.exchange(signed(exp=now + 60, jti="2"), False) is None
+    for claims in ({}, {"exp": now + LONGEST + 60}, {"exp": now - 1}, {"exp": 1e308}, {"exp": "soon"}):
+        assert auth.exchange(signed(**claims), False) is not None
+    assert auth.exchange(signed(**{"pass": "x", "exp": now + 60}), False) == WRONG
+
+
+def test_requests_without_an_end_come_from_the_own_user_or_by_setting():
+    given = {"user": "ann", "token": "correct horse", "secret_key": SHARED}
+    auth = Authenticator(Settings(**given))
+    assert auth.exchange(signed(), True) is None
+    assert auth.exchange(signed(), True) is None
+    assert "exp" in str(auth.exchange(signed(), False))
+    assert Authenticator(Settings(**given, endless_requests=True)).exchange(signed(), False) is None
+    assert read_environment({"FLUX_ENDLESS_TOKEN_REQUESTS": "true"})["endless_requests"]
+
+
+def test_memory_of_signed_requests_is_bounded(monkeypatch):
+    monkeypatch.setattr("rosin.rest.auth._REMEMBERED", 2)
+    auth = Authenticator(Settings(user="ann", token="correct horse", secret_key=SHARED))
+    now = time.time()
+    for number in range(2):
+        assert auth.exchange(signed(exp=now + 60, jti=str(number)), False) is None
+    assert "too many" in str(auth.exchange(signed(exp=now + 60, jti="3"), False))
+
+
+async def test_only_a_configured_proxy_says_for_whom_it_asks(make):
+    """Wrong guesses are counted for who makes them, and nobody counts as another by a header."""
+
+    async def guess(client, *forwarded):
+        headers = [("X-Forwarded-For", value) for value in forwarded]
+        return (await client.get("/jobs", headers=headers, auth=("ann", "guess"))).status_code
+
+    plain = await make(user="ann", token="correct horse")
+    answers = [await guess(plain, f"10.0.0.{n}") for n in range(BURST + 1)]
+    assert answers == [401] * BURST + [429]
+    behind = await make(user="ann", token="correct horse", proxies=(parse_proxy("127.0.0.0/8"),))
+    for n in range(BURST + 1):  # what the client itself wrote stands further left
+        assert await guess(behind, f"10.0.0.{n}, 192.0.2.1:80", "127.0.0.2") == (401 if n < BURST else 429)
+    assert await guess(behind, "192.0.2.2") == 401
+    assert await guess(behind, "rubbish") == 401
+
+
+def test_what_is_a_proxy():
+    assert parse_proxy("unix") is None
+    with pytest.raises(ValueError, match="--trusted-proxy"):
+        parse_proxy("example.org")
+    assert is_proxy(None, (None,))
+    assert not is_proxy("10.1.2.3", (None,))
+    assert is_proxy("::ffff:10.1.2.3", (parse_proxy("10.0.0.0/8"),))
+    assert not is_proxy("rubbish", (parse_proxy("0.0.0.0/0"),))
+    assert str(parse_address("[2001:db8::1]:80")) == "2001:db8::1"
+    assert peer_key(None, "2001:db8::1") == peer_key(None, "2001:db8::2:1") == "2001:db8::/64"
+    assert peer_key(1000, "127.0.0.1") == "user 1000"
+
+
+async def test_strangers_hear_nothing_of_an_instance_that_is_away(make):
+    client = await make(user="ann", token="correct horse", uri="local:///nowhere/secret-path")
+    answer = await client.get("/ready")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "not ready")
+    answer = await client.get("/ready", auth=GOOD)
+    assert answer.status_code == 503
+    assert "not ready" not in answer.text
 
 
 async def test_the_shared_key_opens_nothing_by_itself(locked):

@@ -235,6 +235,7 @@ def test_a_whole_request_has_none(client):
 def test_the_oldest_waiting_connection_makes_room(client):
     first, busy = client(), client()
     busy.data_received(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    busy.admit()
     type(first).room = 3
     others = [client() for _ in range(3)]
     assert first.transport.closed
@@ -242,3 +243,29 @@ def test_the_oldest_waiting_connection_makes_room(client):
     others[0].connection_lost(None)
     client()
     assert not others[1].transport.closed
+
+
+def test_a_stranger_in_a_request_makes_room_too(client):
+    """A login whose body never comes, or an answer that nobody reads, is no place to stay."""
+    slow, ready = client(), client()
+    slow.data_received(b"POST /v1/login/access-token HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+    ready.data_received(b"GET /ready HTTP/1.1\r\nHost: a\r\n\r\n")
+    type(slow).room = 2
+    client()
+    assert slow.transport.closed
+    client()
+    assert ready.transport.closed
+
+
+def test_rubbish_after_an_answer_ends_the_connection(client):
+    """The answer has been sent before the body: there is no state in which another could follow."""
+    done = client()
+    done.data_received(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for event in (h11.Response(status_code=401, headers=[("content-length", "0")]), h11.EndOfMessage()):
+        done.conn.send(event)
+    done.data_received(b"zz\r\n")
+    assert done.transport.closed
+    half = client()
+    half.data_received(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+    assert half.transport.written.startswith(b"HTTP/1.1 400 ")
+    assert half.cycle.disconnected  # whoever reads the body is told

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Credentials come from the environment: FLUX_USER and FLUX_TOKEN are the name and password (HTTP Basic, or the
-token as a bearer token). Without them only your own processes on this machine are let in.
+token as a bearer token); FLUX_TOKEN_FILE names a file with the token. Without them only your own processes
+on this machine are let in.
 """
 
 
@@ -43,6 +44,13 @@ def parser(prog: str) -> Parser:
         default=[],
         help="answer to this host name too (behind a proxy)",
     )
+    add(
+        "--trusted-proxy",
+        metavar="ADDR",
+        action="append",
+        default=[],
+        help="believe X-Forwarded-For of this proxy: an address, a network, or unix (default: of none)",
+    )
     add("-v", "--verbose", action="store_true", help="write a line for each request")
     return result
 
@@ -51,7 +59,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     """Raises ValueError when the server would be open to others."""
     from rosin.process import credentials
     from rosin.rest import peer
-    from rosin.rest.settings import Settings, is_loopback, read_environment
+    from rosin.rest.settings import Settings, is_loopback, parse_proxy, read_environment
 
     keywords = read_environment(os.environ, credentials.take())
     local = args.uds is not None or is_loopback(args.host)
@@ -60,8 +68,13 @@ def _settings(args: argparse.Namespace) -> Settings:
             f"{args.host} can be reached from other machines and no credentials are set: "
             "set FLUX_USER and FLUX_TOKEN, or serve on 127.0.0.1 or with --uds"
         )
-    same_user = keywords["token"] is None and args.uds is None
-    if same_user and not peer.works():
+    same_user = keywords["token"] is None
+    proxies = tuple(parse_proxy(text) for text in args.trusted_proxy)
+    if same_user and proxies:
+        raise ValueError(
+            "--trusted-proxy: without credentials a proxy lets everybody in: set FLUX_USER and FLUX_TOKEN"
+        )
+    if same_user and args.uds is None and not peer.works():
         raise ValueError(
             "this system does not tell who connects, so other users could run jobs as you: "
             "set FLUX_USER and FLUX_TOKEN, or serve with --uds"
@@ -73,6 +86,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         "uri": args.uri,
         "ends": args.uri is None,
         "hosts": tuple(dict.fromkeys(hosts)),
+        "proxies": proxies,
         "same_user": same_user,
     }
     return Settings(**given, **keywords)
@@ -96,7 +110,12 @@ def main(argv: list[str], prog: str) -> int:
         where = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
     with sock:
         try:
-            return serve(settings, sock, f"Rosin serves {where}", args.verbose)
+            announce = f"Rosin serves {where}"
+            if settings.weak:
+                announce += (
+                    "\nrosin-serve: warning: FLUX_TOKEN is short and can be guessed: openssl rand -hex 24"
+                )
+            return serve(settings, sock, announce, args.verbose)
         finally:
             if args.uds is not None:
                 os.unlink(args.uds)

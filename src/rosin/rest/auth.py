@@ -7,6 +7,7 @@ Access tokens are signed with a key of this process that nobody else has; the ke
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import secrets
 import time
@@ -15,6 +16,7 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 import jwt
 
@@ -26,6 +28,11 @@ BURST = 10
 REFILL = 6.0
 _ADDRESSES = 4096
 _MAX_HEADER = 8192
+#: How far ahead the end of a signed request for a token may be, in seconds, and how many are remembered.
+LONGEST = 300
+_REMEMBERED = 4096
+#: Why a signed request is refused that is not the owner's.
+WRONG = "wrong"
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="Rosin", charset="UTF-8"'}
 BEARER_CHALLENGE = {"WWW-Authenticate": "Bearer"}
@@ -62,6 +69,7 @@ class Authenticator:
         self.settings = settings
         self.failures = Failures()
         self._key = secrets.token_bytes(32)
+        self._used: dict[bytes, float] = {}  # signed requests, until they end
 
     def check(self, header: str | None, address: str) -> str | None:
         """The user of an Authorization header; None if there is none or it is wrong.
@@ -129,19 +137,44 @@ class Authenticator:
         claims = jwt.decode(token, self._key, algorithms=["HS256"], options={"require": ["exp", "sub"]})
         return str(claims["sub"])
 
-    def exchange(self, token: str) -> bool:
-        """Whether a client's request for an access token, signed with the shared key, is the owner's."""
+    def exchange(self, token: str, own_user: bool) -> str | None:
+        """Why a client's request for an access token, signed with the shared key, is refused; None if not.
+
+        Each is good once and for a short time, or whoever hears one could use it for ever. Those of
+        flux-restful-api's clients have no end: they are taken from processes of the server's own user
+        (*own_user*), whom nobody hears, and from others if the settings say so.
+        """
         key = self.settings.secret_key
         if not key or not self.settings.protected:
-            return False
+            return WRONG
         try:
             with warnings.catch_warnings():
                 # Existing keys may be shorter than today's advice.
                 warnings.simplefilter("ignore", jwt.InsecureKeyLengthWarning)
                 claims = jwt.decode(token[:_MAX_HEADER], key, algorithms=["HS256"])
         except jwt.InvalidTokenError:
-            return False
+            return WRONG
         user, password = claims.get("user"), claims.get("pass")
         if claims.get("scope") != "token" or not isinstance(user, str) or not isinstance(password, str):
-            return False
-        return self.password(user, password)
+            return WRONG
+        if not self.password(user, password):
+            return WRONG
+        if "exp" not in claims and (own_user or self.settings.endless_requests):
+            return None
+        return self._once(token, claims.get("exp"))
+
+    def _once(self, token: str, end: Any) -> str | None:
+        """Why a genuine request is refused: it has no near end, or it was here before."""
+        now = time.time()
+        if not isinstance(end, int | float) or not now <= end <= now + LONGEST:
+            return f"the request needs an exp at most {LONGEST} seconds ahead, and a jti"
+        for old in [digest for digest, until in self._used.items() if until < now]:
+            del self._used[old]
+        # Of what was signed: the signature itself can be spelled in several ways.
+        digest = hashlib.sha256(token.rpartition(".")[0].encode()).digest()
+        if digest in self._used:
+            return "the request was used before: each needs a jti of its own"
+        if len(self._used) >= _REMEMBERED:
+            return "too many requests for tokens: try again in some minutes"
+        self._used[digest] = float(end)
+        return None

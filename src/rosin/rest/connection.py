@@ -3,7 +3,8 @@
 
 uvicorn waits for ever for the rest of a request, so that a few hundred half requests take all descriptors.
 Here a request's head and body each have a deadline, and of the connections that are in no request (new ones,
-half heads, idle ones) the oldest goes when there are too many.
+half heads, idle ones) and of those that have shown no credentials the oldest goes when there are too many.
+Who has credentials shows them at once, and is never kept out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from rosin.rest.peer import established_peer
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,19 +28,32 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Lengt
 
 
 class Connection(H11Protocol):
-    """uvicorn's protocol with deadlines. Each server uses a class of its own, made by :func:`connections`."""
+    """uvicorn's protocol with deadlines. Each server uses a class of its own, made by :func:`connections`.
 
-    #: Connections in no request, the one that has waited longest first.
+    Requests find it as ``scope["rosin.connection"]``.
+    """
+
+    #: Strangers, and connections in no request; the one that has waited longest first.
     waiting: ClassVar[dict[Connection, None]]
     room: ClassVar[int]
 
+    #: The user of this machine at the other end, where the kernel proves one.
+    uid: int | None = None
+    _admitted = False
     _owes: str | None = None
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
         super().connection_made(transport)
+        # Asked only now, and once: later the same address may be another socket's.
+        self.uid = established_peer(transport.get_extra_info("socket"))
         self._watch()
+
+    def admit(self) -> None:
+        """A request has shown who it is from: this is no stranger."""
+        self._admitted = True
+        self.waiting.pop(self, None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It has gone."""
@@ -45,10 +61,21 @@ class Connection(H11Protocol):
         self.waiting.pop(self, None)
         self._set_deadline(None)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes have come."""
-        super().data_received(data)
+    def handle_events(self) -> None:
+        """Bytes have come, or there is time for the next request."""
+        super().handle_events()
+        if self.scope is not None:
+            self.scope["rosin.connection"] = self  # type: ignore[typeddict-unknown-key]
         self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """What has come is not HTTP. There may be an answer under way, or a request that waits for a body."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        self.transport.close()
 
     def on_response_complete(self) -> None:
         """A request is answered; the next may have come already."""
@@ -60,7 +87,7 @@ class Connection(H11Protocol):
             return
         state = self.conn.their_state
         in_request = state is not h11.IDLE
-        if in_request:
+        if in_request and self._admitted:
             self.waiting.pop(self, None)
         elif self not in self.waiting:
             self.waiting[self] = None

@@ -23,7 +23,8 @@ class RequestLog:
 
         async def log(message: Message) -> None:
             if message["type"] == "http.response.start":
-                client = scope["client"][0] if scope.get("client") else "local"
+                # The gate names a client by what the kernel or a configured proxy says.
+                client = scope.get("rosin.address") or (scope.get("client") or ["unknown"])[0]
                 path = ascii(scope["path"])[1:-1]  # no line of the log is written by a client
                 sys.stderr.write(f"{client} {scope['method']} {path} {message['status']}\n")
                 sys.stderr.flush()

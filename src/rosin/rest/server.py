@@ -123,6 +123,7 @@ def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: 
         config = uvicorn.Config(
             app,
             http=connections(),
+            ws="none",
             proxy_headers=False,  # a client writes them; who it is, its connection tells
             log_level="error",  # a bad request is its client's business
             lifespan="off",  # done below, also when the end is forced

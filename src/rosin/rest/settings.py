@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _MAX_SECRET = 1 << 16
+_ENDLESS = "FLUX_ENDLESS_TOKEN_REQUESTS"
+_SHORT = 16
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+
+#: Addresses, networks, and None for a UNIX socket.
+Proxies = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | None, ...]
 
 
 @dataclass(frozen=True)
@@ -24,8 +29,11 @@ class Settings:
         ends: the server ends when its instance has gone, instead of waiting for its return.
         user, token: the owner's credentials; without a token there is no authentication.
         secret_key: the key that clients of ``/v1/token`` sign their requests with.
+        endless_requests: take requests for a token without an end, as flux-restful-api's clients sign them,
+            from everywhere.
         token_minutes: lifetime of access tokens.
         hosts: values of the Host header to answer to; empty means any.
+        proxies: addresses of proxies whose X-Forwarded-For is believed; none by default.
         same_user: answer only to processes of this user (loopback without credentials).
         body_limit: largest request body in bytes.
         option_flags: shell options of every job (``-ompi=none -overbose=1``).
@@ -39,13 +47,20 @@ class Settings:
     user: str = "fluxuser"
     token: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
+    endless_requests: bool = False
     token_minutes: int = 600
     hosts: tuple[str, ...] = ()
+    proxies: Proxies = ()
     same_user: bool = False
     body_limit: int = 1 << 20
     option_flags: str = ""
     legacy_wait: float = 4.0
     reply_timeout: float = 30.0
+
+    @property
+    def weak(self) -> bool:
+        """Whether the token can be guessed: nobody is locked out for wrong guesses, so it must be long."""
+        return self.token is not None and len(self.token) < _SHORT
 
     @property
     def protected(self) -> bool:
@@ -59,6 +74,37 @@ def boolean(name: str, text: str) -> bool:
     if word in _TRUE or word in _FALSE:
         return word in _TRUE
     raise ValueError(f"{name}: expected true or false, got '{text}'")
+
+
+def parse_proxy(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """An address, a network such as 10.0.0.0/8, or ``unix`` (None). Raises ValueError that names it."""
+    try:
+        return None if text == "unix" else ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"--trusted-proxy: expected an address, a network such as 10.0.0.0/8, or unix, got '{text}'"
+        ) from None
+
+
+def parse_address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address as proxies write it, also with a port; None if it is none."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def is_proxy(address: str | None, proxies: Proxies) -> bool:
+    """Whether a connection from *address* (None: from a UNIX socket) is a proxy's."""
+    if address is None:
+        return None in proxies
+    parsed = parse_address(address)
+    return parsed is not None and any(net is not None and parsed in net for net in proxies)
 
 
 def is_loopback(host: str) -> bool:
@@ -117,6 +163,7 @@ def read_environment(
         "user": user or "fluxuser",
         "token": token or None,
         "secret_key": key or None,
+        "endless_requests": boolean(_ENDLESS, environ.get(_ENDLESS, "")),
         "token_minutes": int(minutes),
         "option_flags": environ.get("FLUX_OPTION_FLAGS", ""),
     }

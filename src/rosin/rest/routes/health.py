@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from rosin import __version__
 from rosin.rest.context import PROBLEMS, Here, answer
 from rosin.rest.models import Health, Ready
+from rosin.rest.problem import unavailable
 
 router = APIRouter(tags=["health"])
 
@@ -20,7 +21,10 @@ async def health() -> Response:
 
 
 @router.get("/ready", responses={200: {"model": Ready}, **PROBLEMS}, response_class=Response)
-async def ready(instance: Here) -> Response:
+async def ready(request: Request, instance: Here) -> Response:
     """The server knows its instance's jobs. Needs no credentials, and so tells nothing of them."""
-    await instance.jobs()
+    if request.scope.get("rosin.user") is not None:
+        await instance.jobs()
+    elif not instance.mirror.ready or instance.handle is None:
+        raise unavailable("not ready")  # a stranger neither waits here nor hears why
     return answer({"status": "ready"})

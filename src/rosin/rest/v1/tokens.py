@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from rosin.rest.auth import Authenticator
+from rosin.rest.auth import WRONG, Authenticator
 from rosin.rest.context import answer
 from rosin.rest.models import AccessToken, LegacyError, Message
 
@@ -22,18 +23,30 @@ _TOKEN: dict[int | str, dict[str, Any]] = {
 
 
 def _auth(request: Request) -> tuple[Authenticator, str]:
-    return cast(Authenticator, request.app.state.auth), request.client.host if request.client else "local"
+    return cast(Authenticator, request.app.state.auth), request.scope["rosin.address"]
+
+
+def _own_user(request: Request) -> bool:
+    """Whether the kernel says that the client is a process of the server's user."""
+    connection = request.scope.get("rosin.connection")
+    return connection is not None and connection.uid == os.getuid()
 
 
 @router.post("/token", responses={**_TOKEN, 400: {"model": Message}})
 async def token(request: Request) -> Response:
-    """A bearer token for a request signed with the shared secret key (FLUX_SECRET_KEY)."""
+    """A bearer token for a request signed with the shared secret key (FLUX_SECRET_KEY).
+
+    The request is a JWT with `user`, `pass`, `scope` (`token`), `exp` and `jti`. It is good once.
+    """
     auth, address = _auth(request)
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not auth.exchange(value.strip()):
+    why = auth.exchange(value.strip(), _own_user(request)) if scheme.lower() == "bearer" else WRONG
+    if why is None:
+        return answer({"access_token": auth.issue(), "token_type": "Bearer"})
+    if why == WRONG:
         auth.failed(address)
         return answer({"Message": "Denied"}, 400)
-    return answer({"access_token": auth.issue(), "token_type": "Bearer"})
+    return answer({"Message": "Denied", "Error": why}, 400)
 
 
 @router.post("/login/access-token", responses={**_TOKEN, 400: {"model": LegacyError}})
