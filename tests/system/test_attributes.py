@@ -152,3 +152,16 @@ def test_a_directory_in_use_is_not_removed_by_a_second_start(tmp_path: Path) -> 
         result = start(f"-Sstatedir={tmp_path}/state", "-Sstatedir-cleanup=1", "true")
         assert "in use by another instance" in result.stderr
         assert (tmp_path / "state" / "content.sqlite").exists()
+
+
+def test_an_unknown_table_is_named_and_a_misspelt_one_refused() -> None:
+    result = start(*EMPTY, "--conf=rabbits.x=1", "true")
+    assert result.returncode == 0
+    assert result.stderr.startswith(
+        "rosin-start: WARNING: [rabbits]: no part of this broker reads this table"
+    )
+    result = start(*EMPTY, "--conf=[polcy.limits]", "true")
+    assert (result.returncode, result.stderr) == (
+        1,
+        "rosin-start: ERROR: polcy: unknown table; did you mean policy?\n",
+    )

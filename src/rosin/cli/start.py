@@ -7,7 +7,7 @@ import argparse
 import gc
 import os
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 _WITH_VALUE = (
     "-S",
@@ -107,7 +107,7 @@ def _config_path(args: argparse.Namespace, attrs: dict[str, str]) -> str | None:
     return os.path.abspath(path) if path else None
 
 
-def _configuration(args: argparse.Namespace, path: str | None) -> dict[str, object]:
+def _configuration(args: argparse.Namespace, path: str | None) -> dict[str, Any]:
     from rosin.broker.configfile import load, merge, parse, parse_json
 
     config = load(path) if path else {}
@@ -185,7 +185,14 @@ def main(argv: list[str], prog: str) -> int:
             raise ValueError(f"--recovery: {attrs['statedir']} is not a directory")
     if args.verbose:
         attrs.setdefault("log-stderr-level", "6" if args.verbose == 1 else "7")
-    config = _configuration(args, args.config_path)
+    config: dict[str, Any] = _configuration(args, args.config_path)
+    if config:
+        from rosin.broker.configcheck import check, unknown_tables
+        from rosin.cli.base import warning
+
+        check(config)
+        for name in unknown_tables(config):
+            warning(prog, f"[{name}]: no part of this broker reads this table of the configuration")
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     wrap = [word for text in args.wrap for word in text.split(",") if word]
     if args.noexec:

@@ -95,10 +95,8 @@ async def test_configured_resources_are_compared_with_the_machine(kvs):
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ({"pth": "x"}, "unknown key 'pth'"),
         ({"path": "/no/such/R"}, "/no/such/R: No such file or directory"),
         ({"config": [{"cores": "0"}]}, r"config\[0\]: payload: missing field 'hosts'"),
-        ({"config": [{"hosts": "a", "cors": "0"}]}, r"config\[0\]: unknown key 'cors'"),
         ({"config": [{"hosts": "a"}]}, "a assigned no resources"),
         ({"config": [{"hosts": "a", "cores": "0", "properties": ["x|y"]}]}, r"invalid character '\|'"),
         ({"verify": {"core": "maybe"}}, "unknown verify mode 'maybe'"),

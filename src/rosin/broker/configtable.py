@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The configuration's tables and keys: names, simple types, and what they are for.
+
+The names are flux-core's (flux-config(5)). Every key of a table here must be in it; what values mean is for
+the services to say. The reference page is made from it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Types = tuple[type, ...]
+_TEXT: Types = (str,)
+_FLAG: Types = (bool,)
+_INT: Types = (int,)
+_REAL: Types = (int, float)
+_LIST: Types = (list,)
+_TABLE: Types = (dict,)
+_FREE: Types = ()
+
+
+class Key(NamedTuple):
+    """One row. ``name``: dotted, ``*`` for any name and ``[]`` for the tables of an array.
+
+    ``types`` without a type: anything, also below it. ``used`` False: without effect on this broker.
+    """
+
+    name: str
+    types: Types
+    text: str
+    used: bool = True
+    #: For keys that no service looks at; raises ValueError that says what is expected.
+    check: Callable[[Any], None] | None = None
+
+
+def _key(name: str, types: Types, text: str) -> Key:
+    return Key(name, types, text)
+
+
+def _unused(name: str, types: Types, text: str, check: Callable[[Any], None] | None = None) -> Key:
+    return Key(name, types, text, False, check)
+
+
+def _size(value: str) -> None:
+    number = value[:-1] if value[-1:] in tuple("kKMGTPE") else value
+    if not (number.isascii() and number.replace(".", "", 1).isdigit()):
+        raise ValueError('expected a size, such as "10M"')
+
+
+def _positive(value: int) -> None:
+    if value <= 0:
+        raise ValueError("expected a number > 0")
+
+
+def _names(value: list[Any]) -> None:
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError("expected an array of strings")
+
+
+def _port(value: int) -> None:
+    if not 0 < value < 65536:
+        raise ValueError("expected a port from 1 to 65535")
+
+
+def _duration(value: str) -> None:
+    from rosin.rfc import fsd
+
+    try:
+        fsd.parse(value)
+    except ValueError:
+        raise ValueError('expected a duration, such as "30s" or "5m"') from None
+
+
+TABLE = (
+    _key("access.allow-guest-user", _FLAG, "other users may connect"),
+    _key("access.allow-root-owner", _FLAG, "root has the rights of the instance owner"),
+    _key("access.private-mode", _FLAG, "other users see their own jobs only"),
+    _unused("access.roles.admin.users", _LIST, "users with the role", _names),
+    _unused("access.roles.admin.groups", _LIST, "groups with the role", _names),
+    _unused("bootstrap.curve_cert", _TEXT, "certificate of the brokers"),
+    _unused("bootstrap.default_port", _INT, "`%p` of the other keys", _port),
+    _unused("bootstrap.default_bind", _TEXT, "where brokers listen"),
+    _unused("bootstrap.default_connect", _TEXT, "where brokers connect"),
+    _unused("bootstrap.enable_ipv6", _FLAG, "use IPv6"),
+    _unused("bootstrap.hosts[].host", _TEXT, "hosts of this entry"),
+    _unused("bootstrap.hosts[].bind", _TEXT, "where they listen"),
+    _unused("bootstrap.hosts[].connect", _TEXT, "where others connect"),
+    _unused("bootstrap.hosts[].parent", _TEXT, "the host above them"),
+    _key("content-sqlite.journal_mode", _TEXT, "SQLite's; WAL, or MEMORY for a temporary directory"),
+    _key("content-sqlite.synchronous", _TEXT, "SQLite's; NORMAL, FULL against power cuts"),
+    _key("content-sqlite.max_checkpoints", _INT, "KVS roots that are kept (5)"),
+    _key("exec.method", _TEXT, "bulk-exec"),
+    _key("exec.job-shell", _TEXT, "path of another job shell"),
+    _key("exec.imp", _TEXT, "path of the program that starts other users' jobs"),
+    _key("exec.service", _TEXT, "rexec"),
+    _key("exec.kill-timeout", _TEXT, "from SIGTERM to SIGKILL (5s)"),
+    _key("exec.max-kill-timeout", _TEXT, "until nodes with unkillable processes are drained"),
+    _key("exec.max-kill-count", _INT, "attempts until then (8)"),
+    _key("exec.term-signal", _TEXT, "instead of SIGTERM"),
+    _key("exec.kill-signal", _TEXT, "instead of SIGKILL"),
+    _key("exec.barrier-timeout", _TEXT, "for a job's shells to start together (30m)"),
+    _key("exec.shell-exit-timeout", _TEXT, "for the other shells after the first one's end (30s)"),
+    _key("exec.max-start-delay-percent", _REAL, "of the duration that a start may be late (25)"),
+    _key("exec.testexec.allow-guests", _FLAG, "other users may run mock jobs"),
+    _unused("exec.sdexec-properties.*", _TEXT, "properties of systemd units"),
+    _unused("exec.sdexec-constrain-resources", _FLAG, "systemd confines jobs to their resources"),
+    _unused("exec.sdexec-stop-timer-sec", _REAL, "until the stop signal"),
+    _unused("exec.sdexec-stop-timer-signal", _REAL, "the stop signal"),
+    _key("fake-resources.nnodes", _INT, "nodes that do not exist, to try things out on"),
+    _key("fake-resources.cores-per-node", _INT, "cores of each (64)"),
+    _key("fake-resources.gpus-per-node", _INT, "GPUs of each (0)"),
+    _key("fake-resources.host-prefix", _TEXT, "their names without the number (fake)"),
+    _unused("fake-resources.hwloc-xml-path", _TEXT, "topology of each"),
+    _unused("fake-resources.amend-r", _TEXT, "Python function that changes R"),
+    _key("heartbeat.period", _TEXT, "between two heartbeats (2s)"),
+    _key("heartbeat.timeout", _TEXT, "without one until a broker gives up (5m)"),
+    _key("heartbeat.warn_thresh", _INT, "periods without one until a warning (3)"),
+    _unused("ingest.batch-count", _INT, "jobs of one commit", _positive),
+    _unused("ingest.buffer-size", _TEXT, "input buffer of a worker", _size),
+    _key("ingest.frobnicator.plugins", _LIST, "what changes jobspecs: defaults, constraints"),
+    _key("ingest.frobnicator.args", _LIST, "their arguments"),
+    _key("ingest.frobnicator.disable", _FLAG, "none"),
+    _key("ingest.validator.plugins", _LIST, "what checks jobspecs: jobspec, feasibility, require-instance"),
+    _key("ingest.validator.args", _LIST, "their arguments"),
+    _key("ingest.validator.disable", _FLAG, "none"),
+    _key("job-list.max_comparisons", _INT, "limit of the work of one query"),
+    _key("job-manager.inactive-age-limit", _TEXT, "forget jobs that ended so long ago"),
+    _key("job-manager.inactive-num-limit", _INT, "forget the oldest of more jobs"),
+    _key("job-manager.stop-queues-on-restart", _FLAG, "start with stopped queues"),
+    _key("job-manager.plugins", _FREE, '`[{remove = "all"}]`; there are no plugins to load'),
+    _key("job-manager.housekeeping.command", _LIST, "runs on the nodes of a job that is over"),
+    _key("job-manager.housekeeping.release-after", _TEXT, "then free nodes one by one"),
+    _key("job-manager.housekeeping.exit-on-first-error", _FLAG, "for the command of flux-core's package"),
+    _key("job-manager.housekeeping.use-systemd-unit", _FLAG, "refused: there is no systemd"),
+    _unused("job-manager.update.max-duration", _TEXT, "limit of later changes of a duration", _duration),
+    _unused("job-manager.journal-size-limit", _INT, "old key of flux-core"),
+    _key("job-manager.prolog", _FREE, "refused: there is no perilog plugin"),
+    _key("job-manager.epilog", _FREE, "refused, likewise"),
+    _key("job-manager.perilog", _FREE, "refused, likewise"),
+    _key("kvs.checkpoint-period", _TEXT, "store a root at least so often"),
+    _key("kvs.gc-threshold", _INT, "commits after which a shutdown collects garbage"),
+    _unused("modules", _FREE, "which modules are loaded, for flux-core's modprobe"),
+    _key(
+        "policy.jobspec.defaults.system",
+        _TABLE,
+        "attributes of jobs without: duration, queue",
+    ),
+    _key("policy.limits.duration", _TEXT, "longest duration of a job"),
+    _key("policy.limits.job-size.max.nnodes", _INT, "largest job; -1: no limit"),
+    _key("policy.limits.job-size.max.ncores", _INT, "the same in cores"),
+    _key("policy.limits.job-size.max.ngpus", _INT, "the same in GPUs"),
+    _key("policy.limits.job-size.min.nnodes", _INT, "smallest job"),
+    _key("policy.limits.job-size.min.ncores", _INT, "the same in cores"),
+    _key("policy.limits.job-size.min.ngpus", _INT, "the same in GPUs"),
+    _key("policy.access.allow-user", _LIST, "users who may submit"),
+    _key("policy.access.allow-group", _LIST, "groups whose members may submit"),
+    _unused("policy.scheduler", _FREE, "for other schedulers"),
+    _key("queues.*.requires", _LIST, "properties of the queue's nodes"),
+    _key("queues.*.hosts", _TEXT, "the queue's nodes, or `all`"),
+    _key("queues.*.parent", _TEXT, "queue whose nodes and policy it has"),
+    _key("queues.*.policy", _TABLE, "as `policy`, for this queue"),
+    _key("resource.path", _TEXT, "file with R"),
+    _key("resource.scheduling", _TEXT, "file with R's key `scheduling`"),
+    _key("resource.config[].hosts", _TEXT, "hosts of this entry"),
+    _key("resource.config[].cores", _TEXT, "their cores (idset)"),
+    _key("resource.config[].gpus", _TEXT, "their GPUs (idset)"),
+    _key("resource.config[].properties", _LIST, "their properties"),
+    _key("resource.exclude", _TEXT, "nodes that get no jobs"),
+    _key("resource.verify", _FREE, "compare with the machine: default, hostname, core, gpu"),
+    _key("resource.noverify", _FLAG, "do not compare"),
+    _key("resource.norestrict", _FLAG, "look at all processors, not only the broker's"),
+    _unused("resource.no-update-watch", _FLAG, "do not follow the enclosing job's resources"),
+    _key("resource.rediscover", _FLAG, "look at the machine, although the instance is a job"),
+    _key("resource.journal-max", _INT, "events that are kept in memory (100000)"),
+    _key("resource.history", _TEXT, "age of events that a restart keeps (90d)"),
+    _key("sched-simple.mode", _TEXT, "limited=N or unlimited"),
+    _key("sched-simple.queue-depth", (int, str), "jobs that are looked at"),
+    _key("sched-simple.alloc-mode", _TEXT, "worst-fit, best-fit or first-fit"),
+    _key("sched-simple.log-level", _TEXT, "what is logged"),
+    _unused("sdexec", _FREE, "for systemd"),
+    _key("systemd.enable", _FLAG, "must be false"),
+    _unused("systemd.sdbus-debug", _FLAG, "log"),
+    _unused("systemd.sdexec-debug", _FLAG, "log"),
+    _key("tbon.topo", _TEXT, "default of the attribute of the same name, as the others of this table"),
+    _key("tbon.torpid_min", _TEXT, "a broker gives a sign of life"),
+    _key("tbon.torpid_max", _TEXT, "a broker is taken for unresponsive"),
+    _key("tbon.tcp_user_timeout", _TEXT, "unacknowledged data"),
+    _key("tbon.connect_timeout", _TEXT, "a connection is made"),
+    _key("tbon.zmq_io_threads", _INT, "threads"),
+    _key("tbon.zmqdebug", _INT, "log socket events"),
+    _key("tbon.child_rcvhwm", _INT, "messages that wait for a broker"),
+    _key("tbon.interface-hint", _TEXT, "network to use"),
+)
+
+#: Tables whose service checks every key and value by itself, with better messages than a table could give.
+CHECKED_ELSEWHERE = frozenset(("policy", "queues"))
+#: Tables of other programs that keep their configuration here.
+FOREIGN = frozenset(("accounting", "rabbit"))
+#: Other schedulers' tables begin so.
+SCHEDULER = "sched-"
