@@ -225,10 +225,9 @@ def test_broken_messages(data: bytes, error: str) -> None:
 
 def test_hostile_messages_take_no_time() -> None:
     many = b"\1x" * 500_000 + b"\0" + HEADER
-    with pytest.raises(FormatError, match="topic is missing"):
-        decode(many)
-    with pytest.raises(FormatError, match="route delimiter is missing"):
-        decode(b"\1x" * 500_000 + HEADER)
+    for parts in (many, b"\1x" * 500_000 + HEADER):
+        with pytest.raises(FormatError, match="more than 1100 parts"):
+            decode(parts)
     deep = decode(encode(Message.request("a.b", "[" * 100_000)))
     with pytest.raises(FormatError, match=r"a\.b: payload nests deeper"):
         _ = deep.args

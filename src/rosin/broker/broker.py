@@ -7,10 +7,12 @@ import asyncio
 import errno
 import os
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.attrs import Attributes
 from rosin.broker.clock import Clock
+from rosin.broker.complaints import Complaints
 from rosin.broker.followers import Followers
 from rosin.broker.loader import find
 from rosin.broker.logring import LogRing
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import TypeVar
 
+    from rosin.broker.limits import Account
     from rosin.broker.module import BrokerModule
     from rosin.broker.peer import Peer
     from rosin.broker.state import StateMachine
@@ -64,6 +67,10 @@ class Broker:
         self.runat: dict[str, list[list[str]]] = {}
         #: Who watches the messages of modules; empty but for a ``module.trace``.
         self.traces: set[Trace] = set()
+        #: What is kept for each guest who is connected.
+        self.guests: dict[int, Account] = {}
+        #: The log of what clients do wrong.
+        self.complain = Complaints(partial(self.log, 3, "broker"), self.clock.now)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- log --------------------------------------------------------------------------------------
@@ -94,11 +101,14 @@ class Broker:
         try:
             peer = self.router.route(msg)
         except OSError as exc:
-            if not msg.flags & FLUX_MSGFLAG_NORESPONSE:
-                text = str(exc.strerror).encode() + b"\0" if exc.errno == errno.ENOSYS else None
-                self.route_response(self._stamp(msg.response(text, exc.errno or errno.EIO)))
+            self.refuse(msg, exc.errno or errno.EIO, exc.strerror if exc.errno == errno.ENOSYS else None)
             return
         peer.deliver_request(msg)
+
+    def refuse(self, msg: Message, errnum: int, text: str | None = None) -> None:
+        """Answer a request with an error in the broker's name."""
+        if not msg.flags & FLUX_MSGFLAG_NORESPONSE:
+            self.route_response(self._stamp(msg.response(text, errnum)))
 
     def _stamp(self, msg: Message) -> Message:
         msg.userid, msg.rolemask = self.owner, 5
@@ -121,7 +131,7 @@ class Broker:
             self._stamp(msg)
         topic = msg.topic
         for peer in list(self.router.peers.values()):
-            if topic.startswith(peer.subscriptions.prefixes):
+            if peer.subscriptions.match(topic):
                 peer.deliver_event(msg)
         return self.event_seq
 

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """``connector-local``: clients on the broker's UNIX socket (RFC 3 framing, RFC 12 credentials).
 
-Sockets are read and written here, not by a transport of the loop: most messages are small, and what stands
-between the system call and the router costs more than the router. The first message to a client in a turn is
-written at once, so that who waits for it runs while the broker finishes; the others are gathered.
+It listens, decides who may come in (:func:`rosin.rfc.role.peer_roles`) and how many, and leaves descriptors
+to the jobs of the owner.
 """
 
 from __future__ import annotations
@@ -11,197 +10,30 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import socket
 import stat
 import struct
 import sys
-from collections import deque
-from functools import partial
+import traceback
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.client import Client
 from rosin.broker.module import BrokerModule
-from rosin.constants import (
-    FLUX_MSGTYPE_EVENT,
-    FLUX_ROLE_LOCAL,
-    FLUX_ROLE_OWNER,
-    FLUX_ROLE_USER,
-)
-from rosin.errors import FormatError
-from rosin.handle.framing import FrameReader, frame
+from rosin.broker.socket_client import SocketClient
+from rosin.constants import FLUX_ROLE_OWNER
+from rosin.handle.framing import frame
 from rosin.process.directory import socket_path
 from rosin.rfc.payload import field
+from rosin.rfc.role import peer_roles
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 _UCRED = struct.Struct("iII")  # pid, uid, gid
-#: Bytes to read at once: few at first, as memory for many costs more than a small message, then as it comes.
-READ_SIZE = 1 << 14
-MAX_READ_SIZE = 1 << 18
+#: Connections of one guest.
+MAX_GUEST_CONNECTIONS = 1024
 #: Seconds until clients are let in again when there are too many open files.
 PAUSE = 1.0
-
-
-class SocketClient(Client):
-    """A client on the UNIX socket."""
-
-    def __init__(
-        self, connector: ConnectorLocal, sock: socket.socket, pid: int, userid: int, rolemask: int
-    ) -> None:
-        super().__init__(connector.broker, userid, rolemask)
-        self.connector = connector
-        self._sock: socket.socket | None = sock
-        self._pid = pid
-        self._loop = connector.loop
-        self._reader = FrameReader()
-        self._read_size = READ_SIZE
-        self._out: list[bytes] = []
-        self._gathering = self._closing = False
-        #: What the socket would not take yet.
-        self._pending: deque[bytes | memoryview] = deque()
-        self._pending_bytes = 0
-        self._received = self._sent = 0
-        self._loop.add_reader(sock.fileno(), self._readable)
-
-    # -- from the program -------------------------------------------------------------------------
-
-    def _readable(self) -> None:
-        assert self._sock is not None
-        try:
-            data = self._sock.recv(self._read_size)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self._lost()
-            return
-        if len(data) == self._read_size < MAX_READ_SIZE:
-            self._read_size *= 4
-        self.feed(data)
-
-    def feed(self, data: bytes) -> None:
-        """Take bytes of the stream."""
-        try:
-            messages = self._reader.feed(data)
-        except FormatError as exc:
-            self.connector.log.error(f"client of user {self.userid}: {exc}; connection closed")
-            self._lost()
-            return
-        self._received += len(messages)
-        if self.connector.speaker is self:
-            self.broker.turn.now(partial(self._take, messages))
-        else:  # others may be speaking too: what they ask for shares a turn
-            self.connector.speaker = self
-            self._take(messages)
-
-    def _take(self, messages: list[Message]) -> None:
-        for msg in messages:
-            self.receive(msg)
-
-    # -- to the program ---------------------------------------------------------------------------
-
-    def send(self, msg: Message) -> None:
-        data = self.connector.frame_event(msg) if msg.type == FLUX_MSGTYPE_EVENT else frame(msg)
-        self._sent += 1
-        if self._gathering:
-            self._out.append(data)
-        else:
-            self._gathering = True
-            self.broker.turn.at_end(self._flush)
-            self._write(data)
-
-    def _flush(self) -> None:
-        self._gathering = False
-        out, self._out = self._out, []
-        if out:
-            self._write(out[0] if len(out) == 1 else b"".join(out))
-
-    def _write(self, data: bytes) -> None:
-        if self._pending:
-            self._pending.append(data)
-            self._pending_bytes += len(data)
-            return
-        if self._sock is None:
-            return
-        try:
-            sent = self._sock.send(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        except OSError:
-            self.broker.turn.soon(self._lost)  # not now: who answers a request is in the middle of something
-            return
-        if sent < len(data):
-            self._pending.append(memoryview(data)[sent:])
-            self._pending_bytes = len(data) - sent
-            self._loop.add_writer(self._sock.fileno(), self._writable)
-
-    def _writable(self) -> None:
-        assert self._sock is not None
-        pending = self._pending
-        try:
-            while pending:
-                sent = self._sock.send(pending[0])
-                self._pending_bytes -= sent
-                if sent < len(pending[0]):
-                    pending[0] = memoryview(pending[0])[sent:]
-                    return
-                pending.popleft()
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            self._lost()
-            return
-        self._loop.remove_writer(self._sock.fileno())
-        if self._closing:
-            self._hang_up()
-
-    def backlog(self) -> int:
-        return self._pending_bytes
-
-    # -- the end ----------------------------------------------------------------------------------
-
-    def _lost(self) -> None:
-        """The program is gone, or cannot be understood."""
-        if self._sock is None:
-            return
-        self._hang_up()
-        self.connector.forget(self)
-        self.disconnected()
-
-    def _hang_up(self) -> None:
-        assert self._sock is not None
-        self._loop.remove_reader(self._sock.fileno())
-        if self._pending:
-            self._loop.remove_writer(self._sock.fileno())
-        self._sock.close()
-        self._sock = None
-        self._pending.clear()
-        self._pending_bytes = 0
-        self._out.clear()
-
-    def close(self) -> None:
-        """Hang up when the socket has taken what is left."""
-        self._flush()
-        self._closing = True
-        if self._sock is None:
-            return
-        if self._pending:
-            self._loop.remove_reader(self._sock.fileno())
-        else:
-            self._hang_up()
-
-    def describe(self) -> dict[str, Any]:
-        """This client's entry in the connector's statistics; ``pid`` is -1 where the system hides it."""
-        return {
-            "uuid": self.uuid.decode(),
-            "userid": self.userid,
-            "pid": self._pid,
-            "txcount": self._sent,
-            "rxcount": self._received,
-            "rxbacklog": len(self._out) + len(self._pending),
-        }
 
 
 class ConnectorLocal(BrokerModule):
@@ -257,28 +89,52 @@ class ConnectorLocal(BrokerModule):
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
         except OSError as exc:  # too many open files: those who wait to be let in are not lost
-            self.log.error(f"cannot accept a client, trying again in {PAUSE:.0f}s: {exc.strerror}")
-            self.loop.remove_reader(listener.fileno())
-            self.loop.call_later(PAUSE, self._resume)
+            self._suspend(exc.strerror)
             return
-        self._welcome(sock)
+        try:
+            number = sock.fileno()  # the lowest that was free: so many files are open
+            self._welcome(sock, number)
+            if number >= descriptors() - reserve():
+                self._suspend(os.strerror(errno.EMFILE))
+        except Exception:
+            sock.close()
+            self.broker.complain("accept", traceback.format_exc())
+
+    def _suspend(self, reason: str | None) -> None:
+        """Let nobody in for a while."""
+        assert self._listener is not None
+        self.broker.complain("files", f"cannot accept a client, trying again in {PAUSE:.0f}s: {reason}")
+        self.loop.remove_reader(self._listener.fileno())
+        self.loop.call_later(PAUSE, self._resume)
 
     def _resume(self) -> None:
-        if self._listener is not None:
-            self.loop.add_reader(self._listener.fileno(), self._accept)
+        listener = self._listener
+        if listener is None:
+            return
+        try:
+            with listener.dup() as probe:
+                full = probe.fileno() >= descriptors() - reserve()
+        except OSError:
+            full = True
+        if full:
+            self.loop.call_later(PAUSE, self._resume)
+        else:
+            self.loop.add_reader(listener.fileno(), self._accept)
 
-    def _welcome(self, sock: socket.socket) -> None:
+    def _welcome(self, sock: socket.socket, number: int) -> None:
         """Let a program in, or tell it why not: one byte, 0 or an errno."""
         sock.setblocking(False)
         try:
-            userid, pid = peer_credentials(sock)
-            userid, rolemask = self.authenticate(userid)
+            uid, pid = peer_credentials(sock)
+            userid, roles = self.authenticate(uid)
+            if not roles & FLUX_ROLE_OWNER:
+                self._check_room(userid, number)
             sock.send(b"\0")
         except OSError as exc:
             with contextlib.suppress(OSError), sock:
                 sock.send(bytes((exc.errno or errno.EPERM,)))
             return
-        client = SocketClient(self, sock, pid, userid, rolemask)
+        client = SocketClient(self, sock, pid, userid, roles)
         self._connects += 1
         self.clients.add(client)
         self.broker.add_peer(client)
@@ -291,11 +147,23 @@ class ConnectorLocal(BrokerModule):
 
     def authenticate(self, uid: int) -> tuple[int, int]:
         """User and roles of a program that runs as ``uid``. Raises PermissionError for unwelcome guests."""
-        if uid == self.broker.owner or (uid == 0 and self._allow_root):
-            return self.broker.owner, FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
-        if self._allow_guests:
-            return uid, FLUX_ROLE_USER | FLUX_ROLE_LOCAL
-        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        credential = peer_roles(uid, self.broker.owner, self._allow_guests, self._allow_root)
+        if credential is None:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+        return credential
+
+    def _check_room(self, userid: int, number: int) -> None:
+        """Leave descriptors to the others and to the owner's jobs. Raises OSError EMFILE."""
+        limit = descriptors()
+        account = self.broker.guests.get(userid)
+        if account is not None and account.connections >= min(MAX_GUEST_CONNECTIONS, limit // 4):
+            reason = f"user {userid} has {account.connections} connections"
+        elif number >= limit // 2:
+            reason = f"{number} of {limit} files are open"
+        else:
+            return
+        self.broker.complain(("room", userid), f"client of user {userid} refused: {reason}")
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     def frame_event(self, msg: Message) -> bytes:
         """An event's bytes, encoded once for all clients."""
@@ -319,6 +187,16 @@ class ConnectorLocal(BrokerModule):
             "allow_guest_user": self._allow_guests,
             "allow_root_owner": self._allow_root,
         }
+
+
+def descriptors() -> int:
+    """How many files this process may open."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def reserve() -> int:
+    """How many of them are kept for the broker's own use: pipes of programs, files, databases."""
+    return min(64, descriptors() // 8)
 
 
 def peer_credentials(sock: socket.socket) -> tuple[int, int]:

@@ -19,6 +19,7 @@ import os
 import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rosin.broker.complaints import Complaints
 from rosin.broker.handler import DEFERRED as DEFERRED
 from rosin.broker.handler import PLAIN, TASK, Method, allowance
 from rosin.broker.handler import event_handler as event_handler
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 # RFC 5 module states
 INIT, RUNNING, FINALIZING, EXITED = range(4)
 
+#: Bytes queued to a client from which on streams for it stand still.
+STREAM_BACKLOG = 4 << 20
+
 
 class BrokerModule(StandardMethods):
     """Base class of every service; see the module's text. What a service overrides is also in its base."""
@@ -73,6 +77,8 @@ class BrokerModule(StandardMethods):
         self.attrs: dict[str, str] = broker.attrs.values()
         self.config: dict[str, Any] = broker.config
         self.log = ModuleLog(broker.log, name)
+        #: For what a client can make happen any number of times.
+        self.complain = Complaints(self.log.error, self.now)
         self.h = ModuleHandle(broker, self)
         self.status = INIT
         self.stopping = False
@@ -191,7 +197,9 @@ class BrokerModule(StandardMethods):
         elif isinstance(exc, OSError) and exc.errno is not None:
             self.respond_error(request, exc.errno, exc.strerror)
         else:
-            self.log.error(f"{request.topic}: " + "".join(traceback.format_exception(exc)))
+            place = exc.__traceback__ and exc.__traceback__.tb_lineno
+            text = f"{request.topic}: " + "".join(traceback.format_exception(exc))
+            self.complain((request.topic, type(exc), place), text)
             self.respond_error(request, errno.EIO, f"{request.topic}: internal error, see the broker's log")
 
     # -- receiving --------------------------------------------------------------------------------
@@ -219,12 +227,15 @@ class BrokerModule(StandardMethods):
         inbox, self._inbox = self._inbox, []
         self.last_message = self.now()
         for msg in inbox:
-            if self.broker.traces:
-                self.broker.trace("rx", self, msg)
-            if msg.type == FLUX_MSGTYPE_EVENT:
-                self._event(msg)
-            else:
-                self._request(msg)
+            try:
+                if self.broker.traces:
+                    self.broker.trace("rx", self, msg)
+                if msg.type == FLUX_MSGTYPE_EVENT:
+                    self._event(msg)
+                else:
+                    self._request(msg)
+            except Exception as exc:  # those behind it are not to wait for ever, and neither is its sender
+                self.respond_exception(msg, exc)
 
     def defer(self, on: bool) -> None:
         """Hold back what arrives, or let it pass again (``module.debug``)."""
@@ -288,6 +299,9 @@ class BrokerModule(StandardMethods):
             self.respond_error(msg, errno.EPROTO, f"{msg.topic} requires the streaming flag")
             return
         key = (msg.sender, msg.matchtag)
+        if key in self._streams:  # the first could not be cancelled any more
+            self.respond_error(msg, errno.EPROTO, f"{msg.topic}: matchtag {msg.matchtag} is in use")
+            return
         task = self._streams[key] = self.create_task(self._run_stream(method, msg))
 
         def closed(done: asyncio.Task[None]) -> None:
@@ -303,6 +317,9 @@ class BrokerModule(StandardMethods):
         try:
             async for payload in method.func(msg):
                 self.respond(msg, payload)
+                peer = self.broker.router.peers.get(msg.route[-1]) if msg.route else None
+                if peer is not None and peer.backlog() > STREAM_BACKLOG:
+                    await peer.drained()
         except Exception as exc:
             self.respond_exception(msg, exc)
         else:

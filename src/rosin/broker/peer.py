@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from rosin.rfc.message import Message
 
 
@@ -17,19 +19,38 @@ def new_uuid() -> bytes:
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}".encode()
 
 
-class Subscriptions:
-    """The event topics one peer wants, counted (RFC 3, events): those that begin with one of ``prefixes``."""
+#: Prefixes that are compared one by one; more are looked up by their lengths.
+_FEW = 16
 
-    __slots__ = ("_counts", "prefixes")
+
+class Subscriptions:
+    """The event topics one peer wants, counted (RFC 3, events): those that begin with one of its prefixes.
+
+    Whatever their number, a change and a look-up cost the same.
+    """
+
+    __slots__ = ("_counts", "_few", "_lengths")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self.prefixes: tuple[str, ...] = ()
+        self._lengths: dict[int, int] = {}  # how many prefixes have this length
+        self._few: tuple[str, ...] | None = ()  # the prefixes, as long as they are few
+
+    def __len__(self) -> int:
+        """How many different topics there are."""
+        return len(self._counts)
+
+    def __contains__(self, topic: str) -> bool:
+        """This very topic is subscribed."""
+        return topic in self._counts
 
     def add(self, topic: str) -> None:
         """Subscribe once more."""
-        self._counts[topic] = self._counts.get(topic, 0) + 1
-        self.prefixes = tuple(self._counts)
+        count = self._counts.get(topic, 0)
+        self._counts[topic] = count + 1
+        if not count:
+            self._lengths[len(topic)] = self._lengths.get(len(topic), 0) + 1
+            self._changed()
 
     def remove(self, topic: str) -> None:
         """Unsubscribe once; a topic never subscribed is ignored, as flux-core does."""
@@ -38,7 +59,22 @@ class Subscriptions:
             self._counts[topic] = count - 1
         elif count:
             del self._counts[topic]
-            self.prefixes = tuple(self._counts)
+            self._lengths[len(topic)] -= 1
+            if not self._lengths[len(topic)]:
+                del self._lengths[len(topic)]
+            self._changed()
+
+    def _changed(self) -> None:
+        self._few = tuple(self._counts) if len(self._counts) <= _FEW else None
+
+    def match(self, topic: str) -> bool:
+        """An event with this topic is wanted."""
+        if self._few is not None:
+            return topic.startswith(self._few)
+        lengths: Collection[int] = self._lengths
+        if len(lengths) > len(topic):
+            lengths = [length for length in range(len(topic) + 1) if length in self._lengths]
+        return any(length <= len(topic) and topic[:length] in self._counts for length in lengths)
 
 
 class Peer:
@@ -47,6 +83,8 @@ class Peer:
     def __init__(self) -> None:
         self.uuid = new_uuid()
         self.subscriptions = Subscriptions()
+        #: Names of the services that it has registered; the router keeps them.
+        self.registered: set[str] = set()
 
     def deliver_request(self, msg: Message) -> None:
         """Take a request for a service of this peer."""
@@ -59,6 +97,9 @@ class Peer:
     def backlog(self) -> int:
         """Bytes taken but not passed on yet: a producer of much data pauses while this is large."""
         return 0
+
+    async def drained(self) -> None:
+        """Wait until the backlog has become small, or the peer is gone."""
 
     def deliver_event(self, msg: Message) -> None:
         """Take an event that matches the subscriptions."""

@@ -34,6 +34,7 @@ class Router:
         if name in self.services:
             raise OSError(errno.EEXIST, f"service: '{name}' is already registered")
         self.services[name] = peer
+        peer.registered.add(name)
 
     def remove_service(self, name: str, peer: Peer) -> None:
         """Unregister. Raises OSError: ENOENT if unknown, EPERM if another peer registered it."""
@@ -43,28 +44,29 @@ class Router:
         if owner is not peer:
             raise OSError(errno.EPERM, f"service: '{name}' belongs to another connection")
         del self.services[name]
+        peer.registered.discard(name)
 
     def remove_peer(self, peer: Peer) -> None:
         """Forget a peer and its services."""
         self.peers.pop(peer.uuid, None)
-        for name in [name for name, owner in self.services.items() if owner is peer]:
-            del self.services[name]
+        for name in peer.registered:
+            self.services.pop(name, None)
+        peer.registered.clear()
 
-    def match(self, topic: str) -> Peer | None:
-        """The peer whose service is the longest prefix of the topic up to a dot."""
+    def service_of(self, topic: str) -> str:
+        """The service that a topic is for: the longest registered prefix up to a dot; "" if there is none."""
         end = topic.rfind(".")
         while end > 0:
-            peer = self.services.get(topic[:end])
-            if peer is not None:
-                return peer
+            if topic[:end] in self.services:
+                return topic[:end]
             end = topic.rfind(".", 0, end)
-        return None
+        return ""
 
     def route(self, msg: Message) -> Peer:
         """The peer that gets this request. Raises OSError: ENOSYS no such service, EHOSTUNREACH no rank."""
         upstream = msg.flags & FLUX_MSGFLAG_UPSTREAM
         if msg.aux1 == FLUX_NODEID_ANY or (msg.aux1 == self.rank and not upstream):
-            peer = self.match(msg.topic)
+            peer = self.services.get(self.service_of(msg.topic))
             if peer is None:
                 raise OSError(errno.ENOSYS, f"No service matching {msg.topic} is registered")
             return peer

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rosin.broker.handler import DEFERRED, request_handler
 from rosin.broker.peer import Peer
 from rosin.rfc.payload import field
+from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
@@ -20,6 +21,8 @@ class StandardMethods(Peer):
     """What :class:`~rosin.broker.module.BrokerModule` answers for every service."""
 
     builtin: ClassVar[bool]
+    #: What :meth:`stats` tells may be shown to guests: it names nobody, no job and no content.
+    public_stats: ClassVar[bool] = False
     broker: Broker
     module_name: str
     config: dict[str, Any]
@@ -39,7 +42,7 @@ class StandardMethods(Peer):
 
     @request_handler("ping", allow_guest=True)
     def _ping(self, msg: Message) -> dict[str, Any]:
-        hops = [hop[:8].decode(errors="replace") for hop in msg.route or []]
+        hops = [hop.rpartition(b"/")[2][:8].decode(errors="replace") for hop in msg.route or []]
         hops += [self.uuid[:8].decode()]
         return {
             **msg.args,
@@ -54,9 +57,13 @@ class StandardMethods(Peer):
         return {way: dict(zip(names, counts, strict=True)) for way, counts in self.counts.items()}
 
     @request_handler("stats-get", allow_guest=True)
-    def _stats_get(self, _msg: Message) -> dict[str, Any]:
+    def _stats_get(self, msg: Message) -> dict[str, Any]:
         stats = self.stats()
-        return self._message_counts() if stats is None else stats
+        if stats is None:
+            return self._message_counts()
+        if not self.public_stats and not allowed(msg.rolemask):
+            raise OSError(errno.EPERM, "these statistics are shown to the instance owner only")
+        return stats
 
     @request_handler("stats-clear")
     def _stats_clear(self, _msg: Message) -> None:

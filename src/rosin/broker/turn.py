@@ -61,21 +61,25 @@ class Turn:
 
     def _run(self) -> None:
         steps = self._steps
-        for _ in range(LIMIT):
-            if not steps:
-                break
-            _perform(steps.popleft())
-        ends, self._ends = self._ends, []
-        for step in ends:
-            _perform(step)
-        self._scheduled = False
-        if steps or self._ends:
-            self._schedule()
+        ends: list[Step] = []
+        try:
+            for _ in range(LIMIT):
+                if not steps:
+                    break
+                _perform(steps.popleft())
+            ends, self._ends = self._ends[::-1], []
+            while ends:
+                _perform(ends.pop())
+        finally:  # whatever comes through, SystemExit say, is not to leave steps behind that nobody performs
+            self._ends[:0] = ends[::-1]
+            self._scheduled = False
+            if steps or self._ends:
+                self._schedule()
 
 
 def _perform(step: Step) -> None:
     try:
         step()
-    except Exception as exc:
+    except (Exception, asyncio.CancelledError) as exc:
         loop = asyncio.get_running_loop()
         loop.call_exception_handler({"message": f"step {step!r} of a broker failed", "exception": exc})

@@ -32,19 +32,27 @@ class FrameReader:
     """Cuts a byte stream into messages.
 
     :meth:`feed` returns the messages completed by the new bytes. After a FormatError the stream has lost its
-    boundaries and must be closed.
+    boundaries and must be closed. ``limit``: bytes of the longest message accepted. ``topicless``: messages
+    without a topic are returned, to be refused one by one.
     """
 
-    __slots__ = ("_buffer", "_need")
+    __slots__ = ("_buffer", "_limit", "_need", "_topicless")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = MAX_MESSAGE, topicless: bool = False) -> None:
         self._buffer = bytearray()
+        self._limit = limit
+        self._topicless = topicless
         self._need = 8
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of a message that is not complete."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> list[Message]:
         buffer = self._buffer
         if not buffer and data[:4] == _MAGIC and int.from_bytes(data[4:8], "big") == len(data) - 8:
-            return [decode(data[8:])]  # nearly always: one whole message and nothing else
+            return [decode(data[8:], self._topicless)]  # nearly always: one whole message and nothing else
         buffer += data
         if len(buffer) < self._need:
             return []
@@ -56,12 +64,12 @@ class FrameReader:
                 if view[pos : pos + 4] != _MAGIC:
                     raise FormatError("stream: bad magic, this is not a Flux message stream")
                 (size,) = _LENGTH.unpack_from(view, pos + 4)
-                if size > MAX_MESSAGE:
-                    raise FormatError(f"stream: message of {size} bytes exceeds the limit of {MAX_MESSAGE}")
+                if size > self._limit:
+                    raise FormatError(f"stream: message of {size} bytes exceeds the limit of {self._limit}")
                 if end - pos - 8 < size:
                     self._need = size + 8
                     break
-                messages.append(decode(bytes(view[pos + 8 : pos + 8 + size])))
+                messages.append(decode(bytes(view[pos + 8 : pos + 8 + size]), self._topicless))
                 pos += 8 + size
         del buffer[:pos]
         return messages

@@ -35,6 +35,8 @@ from rosin.errors import FormatError
 PROTO_MAGIC = 0x8E
 PROTO_VERSION = 1
 PROTO_SIZE = 20
+#: Most parts of a message that is accepted, hops included: no tree is as deep, no chain of proxies as long.
+MAX_PARTS = 1100
 _HEADER = Struct(">BBBBBIIII")  # with the byte of its size in front
 _LONG = Struct(">I")
 _BYTE = [bytes((size,)) for size in range(255)]
@@ -322,6 +324,8 @@ def _split(buf: bytes, end: int) -> list[bytes]:
         if stop > end:
             raise FormatError(f"message: part of {size} bytes runs past the end")
         parts.append(buf[pos:stop])
+        if len(parts) > MAX_PARTS:
+            raise FormatError(f"message: more than {MAX_PARTS} parts")
         pos = stop
     return parts
 
@@ -334,11 +338,12 @@ def _header_fault(magic: int, version: int, type_: int) -> FormatError:
     return FormatError(f"message: unknown message type {type_}")
 
 
-def decode(buf: bytes) -> Message:
+def decode(buf: bytes, topicless: bool = False) -> Message:
     """Decode what :func:`encode` made.
 
-    Raises FormatError for a bad header (magic, version, type), a part that runs past the end, or parts that
-    do not fit the flags.
+    With ``topicless`` a message may lack its topic, for who answers that with an error. Raises FormatError
+    for a bad header (magic, version, type), a part that runs past the end, too many parts, or parts that do
+    not fit the flags.
     """
     end = len(buf) - PROTO_SIZE - 1
     if end < 0 or buf[end] != PROTO_SIZE:
@@ -373,9 +378,9 @@ def decode(buf: bytes) -> Message:
             msg.topic = topic = parts[0].decode().rstrip("\0")
         except UnicodeDecodeError:
             raise FormatError("message: topic is not UTF-8") from None
-        if not topic:
+        if not topic and not topicless:
             raise FormatError("message: topic is empty")
-    elif type_ != FLUX_MSGTYPE_CONTROL:
+    elif type_ != FLUX_MSGTYPE_CONTROL and not topicless:
         raise FormatError("message: topic is missing")
     if flags & FLUX_MSGFLAG_PAYLOAD:
         msg._payload = parts[-1]

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 class _MemoryClient(Client):
     """The broker's side of a client without a socket."""
 
-    def __init__(self, broker: Broker, userid: int, rolemask: int, handle: MemoryFlux) -> None:
-        super().__init__(broker, userid, rolemask)
+    def __init__(self, broker: Broker, userid: int, roles: int, handle: MemoryFlux) -> None:
+        super().__init__(broker, userid, roles)
         self._handle = handle
 
     def send(self, msg: Message) -> None:

@@ -15,6 +15,9 @@ from rosin.constants import FLUX_MSGFLAG_PRIVATE
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field
 
+#: Characters of an event's topic.
+MAX_TOPIC = 255
+
 if TYPE_CHECKING:
     from rosin.broker.peer import Peer
 
@@ -29,7 +32,12 @@ def event_from_request(msg: Message) -> Message:
     topic = field(msg.args, "topic", str)
     if not topic:
         raise OSError(errno.EPROTO, "event.publish: topic is empty")
-    event = Message.event(topic, payload, field(msg.args, "flags", int) & FLUX_MSGFLAG_PRIVATE)
+    flags = field(msg.args, "flags", int)
+    if flags & ~FLUX_MSGFLAG_PRIVATE:
+        raise OSError(errno.EPROTO, f"event.publish: unknown flags {flags:#x}")
+    if len(topic) > MAX_TOPIC:
+        raise OSError(errno.EPROTO, f"event.publish: topic has more than {MAX_TOPIC} characters")
+    event = Message.event(topic, payload, flags)
     event.userid, event.rolemask = msg.userid, msg.rolemask
     return event
 

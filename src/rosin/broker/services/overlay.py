@@ -22,6 +22,7 @@ class OverlayService(BrokerModule):
     """overlay.health, overlay.topology, overlay.trace, overlay.stats-get."""
 
     name = "overlay"
+    public_stats = True
     builtin = True
 
     async def start(self) -> None:

@@ -27,6 +27,7 @@ class Groups(BrokerModule):
     """Service ``groups``."""
 
     name = "groups"
+    public_stats = True
 
     async def start(self) -> None:
         self.rank = int(self.attrs.get("rank", "0"))

@@ -23,6 +23,7 @@ class Heartbeat(BrokerModule):
     """Service ``heartbeat``: no methods of its own but ``stats-get``."""
 
     name = "heartbeat"
+    public_stats = True
 
     async def start(self) -> None:
         self.settings = settings.parse(self.config, self.args)

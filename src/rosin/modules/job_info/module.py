@@ -52,6 +52,7 @@ class JobInfo(BrokerModule):
     """See the module's text."""
 
     name = "job-info"
+    public_stats = True
 
     async def start(self) -> None:
         self._decoder = Decoder()

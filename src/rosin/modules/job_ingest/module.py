@@ -35,6 +35,7 @@ class JobIngest(BrokerModule):
     """Checks, ids, batches."""
 
     name = "job-ingest"
+    public_stats = True
 
     async def start(self) -> None:
         rank = self.h.rank

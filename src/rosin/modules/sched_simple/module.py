@@ -49,6 +49,7 @@ class SchedSimple(BrokerModule):
     """The scheduler."""
 
     name = "sched-simple"
+    public_stats = True
     services = ("sched", "feasibility")
     follows = ("job-manager", "resource")
 

@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A client on the broker's UNIX socket: its stream of messages, both ways, and what becomes of a bad one.
+
+Sockets are read and written here, not by a transport of the loop: most messages are small, and what stands
+between the system call and the router costs more than the router. The first message to a client in a turn is
+written at once, so that who waits for it runs while the broker finishes; the others are gathered. From a
+program that does not read what it has asked for nothing more is read; one for which too much is kept is cut
+off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import traceback
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.client import Client
+from rosin.constants import FLUX_MSGTYPE_EVENT
+from rosin.errors import FormatError
+from rosin.handle.framing import FrameReader, frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.broker.connector import ConnectorLocal
+    from rosin.rfc.message import Message
+
+#: Bytes to read at once: few at first, as memory for many costs more than a small message, then as it comes.
+READ_SIZE = 1 << 14
+MAX_READ_SIZE = 1 << 18
+#: Bytes that are gathered for one write.
+GATHER = 1 << 20
+#: Bytes queued from which on, downwards, a program has caught up.
+LOW = 1 << 19
+#: Messages of a guest in one turn of the loop; others get theirs in between.
+GUEST_TURN = 32
+
+
+class SocketClient(Client):
+    """A client on the UNIX socket."""
+
+    def __init__(
+        self, connector: ConnectorLocal, sock: socket.socket, pid: int, userid: int, roles: int
+    ) -> None:
+        super().__init__(connector.broker, userid, roles)
+        self.connector = connector
+        self._sock: socket.socket | None = sock
+        self._pid = pid
+        self._loop = connector.loop
+        self._reader = FrameReader(self.limits.message, topicless=True)
+        self._buffered = 0
+        self._read_size = READ_SIZE
+        #: Why nothing is read at present: what was read is not dealt with, or what was asked is not taken.
+        self._busy = self._paused = False
+        self._rest: Callable[[], None] | None = None
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+        self._gathering = self._closing = self._dropped = False
+        #: What the socket would not take yet.
+        self._pending: deque[bytes | memoryview] = deque()
+        self._pending_bytes = 0
+        self._drained: asyncio.Future[None] | None = None
+        self._received = self._sent = 0
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    # -- from the program -------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        assert self._sock is not None
+        try:
+            data = self._sock.recv(self._read_size)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        except Exception as exc:  # no memory, say: what follows in the stream would not be understood
+            self._broken(exc)
+            return
+        if not data:
+            self._lost()
+            return
+        if len(data) == self._read_size < MAX_READ_SIZE:
+            self._read_size *= 4
+        self.feed(data)
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the stream."""
+        try:
+            messages = self._reader.feed(data)
+        except FormatError as exc:
+            self._cut_off("frame", str(exc))
+            return
+        except Exception as exc:
+            self._broken(exc)
+            return
+        buffered = self._reader.buffered
+        if buffered or self._buffered:
+            self.hold(buffered - self._buffered)
+            self._buffered = buffered
+            if self.account.exhausted:
+                self._cut_off("memory", f"more than {self.limits.held} bytes are kept for it")
+                return
+        self._received += len(messages)
+        if self.guest is not None:
+            self.broker.turn.now(partial(self._take_in_turn, messages))
+        elif self.connector.speaker is self:
+            self.broker.turn.now(partial(self._take, messages))
+        else:  # others may be speaking too: what they ask for shares a turn
+            self.connector.speaker = self
+            self._take(messages)
+
+    def _take(self, messages: list[Message]) -> None:
+        try:
+            for msg in messages:
+                self.receive(msg)
+        except Exception as exc:
+            self._broken(exc)
+
+    def _take_in_turn(self, messages: list[Message]) -> None:
+        """Take some messages of a guest now and the others later; nothing more is read meanwhile."""
+        if self._sock is None:
+            return
+        was_busy = self._busy
+        if not self._paused:
+            self._take(messages[:GUEST_TURN])
+            messages = messages[GUEST_TURN:]
+        self._busy = bool(messages) and self._sock is not None
+        if self._busy:
+            resume = partial(self._take_in_turn, messages)
+            if self._paused:
+                self._rest = resume
+            else:
+                self._loop.call_soon(self.broker.turn.now, resume)
+        if self._busy != was_busy:
+            self._listen()
+
+    def _listen(self) -> None:
+        """Read from the program, or not, as things are."""
+        if self._sock is None:
+            return
+        if self._busy or self._paused or self._closing:
+            self._loop.remove_reader(self._sock.fileno())
+        else:
+            self._loop.add_reader(self._sock.fileno(), self._readable)
+
+    # -- to the program ---------------------------------------------------------------------------
+
+    def send(self, msg: Message) -> None:
+        data = self.connector.frame_event(msg) if msg.type == FLUX_MSGTYPE_EVENT else frame(msg)
+        self._sent += 1
+        if self._gathering:
+            self._out.append(data)
+            self._out_bytes += len(data)
+            if self._out_bytes > GATHER:
+                self._write_out()
+        else:
+            self._gathering = True
+            self.broker.turn.at_end(self._flush)
+            self._write(data)
+
+    def _flush(self) -> None:
+        self._gathering = False
+        self._write_out()
+
+    def _write_out(self) -> None:
+        out, self._out = self._out, []
+        self._out_bytes = 0
+        if out:
+            self._write(out[0] if len(out) == 1 else b"".join(out))
+
+    def _write(self, data: bytes) -> None:
+        if self._pending:
+            self._queue(data)
+            return
+        if self._sock is None:
+            return
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self.broker.turn.soon(self._lost)  # not now: who answers a request is in the middle of something
+            return
+        if sent < len(data):
+            self._queue(memoryview(data)[sent:])
+            self._loop.add_writer(self._sock.fileno(), self._writable)
+
+    def _queue(self, data: bytes | memoryview) -> None:
+        """Keep what the socket does not take: not without end, and no more is asked of us meanwhile."""
+        if self._dropped:
+            return
+        if self.account.exhausted:  # before this one: a single message may be as long as it is
+            self._dropped = True
+            self.broker.turn.soon(self._overrun)
+            return
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        self.hold(len(data))
+        if self._pending_bytes > self.limits.pause and not self._paused:
+            self._paused = True
+            self._listen()
+
+    def _overrun(self) -> None:
+        self._cut_off("slow", f"it does not read, and more than {self.limits.held} bytes are kept for it")
+
+    def _writable(self) -> None:
+        assert self._sock is not None
+        pending = self._pending
+        try:
+            while pending:
+                sent = self._sock.send(pending[0])
+                self._pending_bytes -= sent
+                self.hold(-sent)
+                if sent < len(pending[0]):
+                    pending[0] = memoryview(pending[0])[sent:]
+                    break
+                pending.popleft()
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError:
+            self._lost()
+            return
+        if self._pending_bytes <= LOW:
+            self._relax()
+        if not pending:
+            self._loop.remove_writer(self._sock.fileno())
+            if self._closing:
+                self._hang_up()
+
+    def _relax(self) -> None:
+        """The program has caught up: it may speak again, and streams for it go on."""
+        if self._drained is not None:
+            if not self._drained.done():
+                self._drained.set_result(None)
+            self._drained = None
+        if self._paused:
+            self._paused = False
+            if self._rest is not None:
+                self._loop.call_soon(self.broker.turn.now, self._rest)
+                self._rest = None
+            elif self._busy:  # it is on its way
+                return
+            else:
+                self._listen()
+
+    def backlog(self) -> int:
+        return self._pending_bytes + self._out_bytes
+
+    async def drained(self) -> None:
+        if self._sock is None or self._pending_bytes <= LOW:
+            return
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+        await asyncio.shield(self._drained)
+
+    # -- the end ----------------------------------------------------------------------------------
+
+    def _cut_off(self, kind: str, why: str) -> None:
+        """Close the connection of a program that does not behave."""
+        self.broker.complain((kind, self.userid), f"client of user {self.userid}: {why}; connection closed")
+        self._lost()
+
+    def _broken(self, exc: Exception) -> None:
+        """Something went wrong between two bytes: the rest of the stream cannot be trusted."""
+        if not isinstance(exc, MemoryError):
+            kind = ("bug", type(exc), self.userid)
+            self.broker.complain(kind, "".join(traceback.format_exception(exc)))
+        self._cut_off("broken", f"{type(exc).__name__} while its messages were taken")
+
+    def _lost(self) -> None:
+        """The program is gone, or cannot be understood."""
+        if self._sock is None:
+            return
+        self._hang_up()
+        self.connector.forget(self)
+        self.disconnected()
+
+    def _hang_up(self) -> None:
+        assert self._sock is not None
+        self._loop.remove_reader(self._sock.fileno())
+        self._loop.remove_writer(self._sock.fileno())
+        self._sock.close()
+        self._sock = None
+        self._pending.clear()
+        self._pending_bytes = self._out_bytes = 0
+        self._out.clear()
+        self._relax()
+
+    def close(self) -> None:
+        """Hang up when the socket has taken what is left."""
+        self._flush()
+        self._closing = True
+        if self._sock is None:
+            return
+        if self._pending:
+            self._listen()
+        else:
+            self._hang_up()
+
+    def describe(self) -> dict[str, Any]:
+        """This client's entry in the connector's statistics; ``pid`` is -1 where the system hides it."""
+        return {
+            "uuid": self.uuid.decode(),
+            "userid": self.userid,
+            "pid": self._pid,
+            "txcount": self._sent,
+            "rxcount": self._received,
+            "rxbacklog": len(self._out) + len(self._pending),
+        }
