@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from rosin.broker import fakeresources
 from rosin.broker.collect import collect
 from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND
 from rosin.errors import FormatError
@@ -50,7 +51,7 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
     """Load the modules. Raises OSError that names the module that failed."""
     for name in MODULES:
         try:
-            await broker.load(name)
+            await broker.load(name, await _arguments(broker, h, name))
         except OSError as exc:
             raise OSError(exc.errno, f"module {name}: {exc.strerror}") from None
         except FormatError as exc:
@@ -60,6 +61,15 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
     await post_event(h, "start", {"version": 1, "core_version": FLUX_CORE_VERSION}, broker.clock.now())
     if broker.attrs.value("broker.recovery-mode") == "1":
         await h.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True})
+
+
+async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
+    """What a module is loaded with. Raises OSError."""
+    table = broker.config.get("fake-resources")
+    if name != "resource" or table is None:
+        return []
+    await fakeresources.install(h, table)
+    return list(fakeresources.ARGUMENTS)
 
 
 async def cleanup(broker: Broker, h: ModuleHandle) -> None:

@@ -46,7 +46,7 @@ def parser(prog: str) -> AdminParser:
     sub.add_argument("value", metavar="VALUE", help="the value")
     sub = result.command("unset", _unset, "remove a value")
     sub.add_argument("key", metavar="NAME", help="dotted name")
-    sub = result.command("builtin", _builtin, "print a path that the broker was installed with")
+    sub = result.command("builtin", _builtin, "print a path of this installation")
     sub.flag("--intree", text="accepted for compatibility")
     sub.flag("--installed", text="accepted for compatibility")
     sub.add_argument("key", metavar="NAME", help="name of the path")
@@ -133,9 +133,10 @@ def _has_type(value: Any, kind: str) -> bool:
 def _config(args: argparse.Namespace) -> dict[str, Any]:
     if args.config_path:
         from rosin.broker.configfile import load
+        from rosin.handle.builtin import CONFDIR
 
         path = args.config_path
-        return load(f"/etc/flux/{path}/conf.d" if path in ("system", "security", "imp") else path)
+        return load(f"{CONFDIR}/{path}/conf.d" if path in ("system", "security", "imp") else path)
     with connect() as h:
         config: dict[str, Any] = h.rpc("config.get").get()
     return config
@@ -210,18 +211,12 @@ def _unset(args: argparse.Namespace) -> None:
 
 
 def _builtin(args: argparse.Namespace) -> None:
-    with connect() as h:
-        try:
-            values = h.rpc("broker.conf-builtin", {"keys": [args.key]}).get()["values"]
-        except OSError as exc:
-            import errno
+    from rosin.handle.builtin import paths
 
-            if exc.errno not in (errno.ENOENT, errno.EINVAL):
-                raise
-            values = {}
-    if args.key not in values:
-        raise ValueError(f"{args.key} is invalid")
-    print(values[args.key])
+    known = paths()
+    if args.key not in known:
+        raise ValueError(f"{args.key} is invalid: expected one of {', '.join(known)}")
+    print(known[args.key])
 
 
 def main(argv: list[str], prog: str) -> int:

@@ -24,11 +24,29 @@ def parser(prog: str) -> AdminParser:
     return result
 
 
+#: Variable -> the path of this installation in it, by its name in ``config builtin``.
+_PATHS = {
+    "FLUX_CONNECTOR_PATH": "connector_path",
+    "FLUX_EXEC_PATH": "exec_path",
+    "FLUX_MODULE_PATH": "module_path",
+    "PYTHONPATH": "python_path",
+}
+
+
 def environment() -> dict[str, str]:
-    """The variables that make programs find this installation, and the instance."""
-    bindir = os.path.dirname(sys.executable)
+    """The variables that make programs find this installation, and the instance.
+
+    What the user has in ``PYTHONPATH`` and the others goes first, but for ``PATH``.
+    """
+    from rosin.handle.builtin import paths
+
+    known = paths()
+    bindir = known["exec_path"]
     path = os.environ.get("PATH", "/usr/bin:/bin").split(":")
     result = {"PATH": ":".join([bindir, *(entry for entry in path if entry != bindir)])}
+    for variable, name in _PATHS.items():
+        entries = [entry for entry in os.environ.get(variable, "").split(":") if entry]
+        result[variable] = ":".join(dict.fromkeys([*entries, known[name]]))
     uri = os.environ.get("FLUX_URI")
     if uri:
         result["FLUX_URI"] = uri

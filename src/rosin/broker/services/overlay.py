@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.trace import Trace
-from rosin.rfc.payload import field
+from rosin.handle import builtin
+from rosin.rfc.payload import field, list_field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -99,5 +99,9 @@ class BrokerService(BrokerModule):
 
     @request_handler("conf-builtin", allow_guest=True)
     def conf_builtin(self, msg: Message) -> dict[str, Any]:
-        builtin = {"rundir": self.broker.attrs.value("rundir"), "bindir": os.path.dirname(sys.executable)}
-        return {"values": {key: builtin[key] for key in field(msg.args, "keys", list) if key in builtin}}
+        known = builtin.paths()
+        keys = list_field(msg.args, "keys", str)
+        for key in keys:
+            if key not in known:
+                raise OSError(errno.EINVAL, f"{key} is invalid: expected {', '.join(known)}")
+        return {"values": {key: known[key] for key in keys}}

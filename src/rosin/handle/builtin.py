@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Where this installation's parts are: ``rosin config builtin``, ``broker.conf-builtin``, ``rosin env``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rosin.handle.uri import SYSTEM_SOCKET
+
+#: Where flux-core's packages keep a site's configuration.
+CONFDIR = "/etc/flux"
+
+
+def paths() -> dict[str, str]:
+    """The paths by flux-core's names; those of parts that there are not (Lua, a PMI library) are left out."""
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return {
+        "confdir": CONFDIR,
+        "connector_path": os.path.join(package, "handle"),
+        "exec_path": os.path.dirname(sys.executable),
+        "libexecdir": package,
+        "module_path": os.path.join(package, "modules"),
+        "python_path": os.path.dirname(package),
+        "rc1_path": "flux modprobe rc1",
+        "rc3_path": "flux modprobe rc3",
+        "rundir": os.path.dirname(SYSTEM_SOCKET),
+    }

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Nodes that do not exist, and the paths of the installation."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rosin.broker import fakeresources
+from rosin.errors import FormatError
+from rosin.testing.instance import Instance
+from rosin.testing.process import RealInstance
+
+
+def test_defaults() -> None:
+    rset = fakeresources.encode({"nnodes": 4})
+    assert (rset.nnodes, rset.ncores, rset.ngpus) == (4, 256, 0)
+    assert rset.encode()["execution"]["nodelist"] == ["fake[0-3]"]
+
+
+def test_all_keys() -> None:
+    table = {"nnodes": 2, "cores-per-node": 3, "gpus-per-node": 1, "host-prefix": "x"}
+    rset = fakeresources.encode(table)
+    assert (rset.nnodes, rset.ncores, rset.ngpus) == (2, 6, 2)
+    assert rset.encode()["execution"]["nodelist"] == ["x[0-1]"]
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"cores-per-node": 4}, "requires the 'nnodes' key"),
+        ({"nnodes": 0}, "nnodes: expected a number from 1"),
+        ({"nnodes": 10**9}, "nnodes: expected a number from 1"),
+        ({"nnodes": 1, "cores-per-node": 0}, "cores-per-node: expected a number"),
+        ({"nnodes": 1, "host-prefix": "a["}, "host-prefix: "),
+        ({"nnodes": 1, "host-prefix": "a,b"}, "host-prefix: "),
+        ({"nnodes": 1, "amend-r": "x:y"}, "amend-r: not in this version"),
+    ],
+)
+def test_what_is_refused(table: dict[str, object], text: str) -> None:
+    with pytest.raises(FormatError, match=text):
+        fakeresources.encode(table)
+
+
+@pytest.mark.system
+def test_an_instance_with_them() -> None:
+    with RealInstance("--conf=fake-resources.nnodes=4") as instance:
+        listing = instance.run("resource", "list", "-n", "-s", "free", "-o", "{nnodes} {ncores} {nodelist}")
+        assert listing.stdout == "4 256 fake[0-3]\n"
+        mock = ("submit", "-N4", "--setattr=system.exec.test.run_duration=0.01s", "--wait", "true")
+        assert instance.run(*mock).returncode == 0
+
+
+async def test_builtin_paths() -> None:
+    async with Instance() as inst:
+        h = await inst.connect()
+        values = (await h.rpc("broker.conf-builtin", {"keys": ["confdir", "rc1_path"]}))["values"]
+        assert values == {"confdir": "/etc/flux", "rc1_path": "flux modprobe rc1"}
+        for keys in (["confdir", "nope"], [[]], [3]):
+            with pytest.raises(OSError) as info:
+                await h.rpc("broker.conf-builtin", {"keys": keys})
+            assert info.value.errno == (errno.EINVAL if "nope" in keys else errno.EPROTO)
+
+
+@pytest.mark.system
+def test_builtin_paths_and_environment_need_no_instance() -> None:
+    def rosin(*argv: str) -> str:
+        env = {**os.environ, "PYTHONPATH": "/mine"}
+        command = (sys.executable, "-m", "rosin", *argv)
+        return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60).stdout
+
+    python_path = rosin("config", "builtin", "python_path").strip()
+    assert os.path.isdir(os.path.join(python_path, "rosin"))
+    text = rosin("env")
+    assert f'export PYTHONPATH="/mine:{python_path}"\n' in text
+    for name in ("FLUX_MODULE_PATH", "FLUX_EXEC_PATH", "FLUX_CONNECTOR_PATH"):
+        assert f'export {name}="/' in text
+    assert rosin("config", "builtin", "nope") == ""
