@@ -64,8 +64,8 @@ def test_append(tree):
         (["put", "-t", 'x={"ver":1}'], "x: Protocol error"),
         (["unlink", "nope"], "cannot unlink 'nope': "),
         (["unlink", "a"], "cannot unlink 'a': Directory not empty"),
-        (["copy", "nope", "x"], "flux_kvs_copy: nope: no such key"),
-        (["move", "nope", "x"], "flux_kvs_move: nope: no such key"),
+        (["copy", "nope", "x"], "flux_kvs_copy: nope: No such file or directory"),
+        (["move", "nope", "x"], "flux_kvs_move: nope: No such file or directory"),
         (["get", "-a", "foo", "a"], "treeobj: not valid JSON"),
         (["eventlog", "get", "nope"], "flux_kvs_lookup_get: "),
         (["eventlog", "wait-event", "nope", "x"], "eventlog path nope not found"),
@@ -96,7 +96,7 @@ def test_ls(tree):
 def test_ls_goes_on_after_a_missing_key(tree):
     result = tree("ls", "nope", "z")
     assert (result.code, result.out) == (1, "z\n")
-    assert result.err == "nope: no such key\n"
+    assert result.err == "nope: No such file or directory\n"
 
 
 def test_links(tree):

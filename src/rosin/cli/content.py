@@ -107,8 +107,8 @@ def _checkpoint_list(args: argparse.Namespace) -> None:
     if not args.no_header:
         print(f"{'Index':<10} {'Sequence':<10} {'Time':<20} Rootref")
     for index, entry in enumerate(checkpoints):
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry["timestamp"]))
-        print(f"{index:<10} {entry['sequence']:<10} {stamp:<20} {entry['rootref']}")
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry.get("timestamp", 0)))
+        print(f"{index:<10} {entry.get('sequence', 0):<10} {stamp:<20} {entry['rootref']}")
 
 
 def _kvs_is_loaded(h: Flux) -> bool:
@@ -123,7 +123,7 @@ def _checkpoint_update(args: argparse.Namespace) -> None:
         if _kvs_is_loaded(h):
             raise ValueError("please unload kvs module before updating checkpoint")
         try:
-            sequence = kvs_checkpoint_lookup(h)[0]["sequence"] + 1
+            sequence = kvs_checkpoint_lookup(h)[0].get("sequence", 0) + 1
         except FileNotFoundError:
             sequence = 1
         value = {"version": 1, "rootref": args.blobref, "sequence": sequence, "timestamp": time.time()}

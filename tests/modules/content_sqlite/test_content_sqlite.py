@@ -13,6 +13,8 @@ from rosin.modules.content_sqlite.database import Database
 from rosin.rfc import blobref
 from rosin.testing import Instance
 
+ROOT = "sha1-" + "0" * 40
+
 
 def attrs(path, cleanup="0"):
     return {"statedir": str(path), "statedir-cleanup": cleanup}
@@ -105,7 +107,9 @@ async def test_checkpoints_are_limited_and_newest_first(tmp_path):
         h = await inst.connect()
         assert await fails(h.rpc("content.checkpoint-get")) == errno.ENOENT
         for sequence in range(6):
-            await h.rpc("content.checkpoint-put", {"value": {"version": 1, "sequence": sequence}})
+            await h.rpc(
+                "content.checkpoint-put", {"value": {"version": 1, "rootref": ROOT, "sequence": sequence}}
+            )
         value = (await h.rpc("content.checkpoint-get"))["value"]
         stats = await h.rpc("content-sqlite.stats-get")
         assert [checkpoint["value"] for checkpoint in stats["checkpoints"]] == value
@@ -166,7 +170,7 @@ async def test_garbage_collection(tmp_path):
     async with persistent(tmp_path) as inst:
         h = await inst.connect()
         digests = [await h.rpc("content.store", b"%d" % index).raw() for index in range(10)]
-        await h.rpc("content.checkpoint-put", {"value": {"version": 1}})
+        await h.rpc("content.checkpoint-put", {"value": {"version": 1, "rootref": ROOT}})
         info = await h.rpc("content-backing.gc-info", {"epoch": 2, "get_count": True})
         assert (info["current_epoch"], info["candidates"]) == (2, 10)
         hashes = ["sha1-" + digest.hex() for digest in [*digests[:3], b"\0" * 20]]

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from rosin.constants import FLUX_KVS_APPEND
+from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_SYNC
 from rosin.kvs.batch import Batch
 from rosin.rfc import treeobj
 from rosin.testing import Instance
@@ -68,6 +68,42 @@ async def test_restart_continues_at_the_same_root(tmp_path):
         await check(h, 20)
         await write_one_again(h)
         assert await get(h, "eventlog") == b"".join(b"%04d\n" % index for index in range(21))
+
+
+async def test_every_root_that_a_client_was_told_is_there_after_a_reload(tmp_path):
+    async with Instance(modules=MODULES, attrs={"statedir": str(tmp_path), "statedir-cleanup": "1"}) as inst:
+        h = await inst.connect()
+        values = (b"1", b"2" * 1000, b"3", b"4")
+        roots = [(await commit(h, op("d.a", treeobj.val(value))))["rootref"] for value in values]
+        await inst.broker.remove("kvs")
+        await inst.load("kvs", [f"initial-rootref={roots[1]}"])
+        assert await get(h, "d.a") == b"2" * 1000
+        for root, value in ((roots[0], b"1"), (roots[2], b"3"), (roots[3], b"4")):
+            args = {"key": "d.a", "flags": 0, "rootdir": treeobj.dirref(root)}
+            assert treeobj.val_data((await h.rpc("kvs.lookup", args))["val"]) == value
+        await inst.broker.remove("kvs")
+        with pytest.raises(FileNotFoundError, match="unknown blob"):
+            await inst.load("kvs", ["initial-rootref=sha1-" + "0" * 40])
+
+
+async def test_what_a_checkpoint_has_stored_is_not_stored_again(tmp_path):
+    """The objects of a checkpoint are copies from then on: the next one writes what is new."""
+    async with Instance(modules=MODULES, attrs={"statedir": str(tmp_path), "statedir-cleanup": "0"}) as inst:
+        h = await inst.connect()
+
+        async def sync(key):
+            ops = [{"key": key, "flags": 0, "dirent": treeobj.val(b"v" * 100)}]
+            await h.rpc("kvs.commit", {"namespace": "primary", "flags": FLUX_KVS_SYNC, "ops": ops})
+            stats = await h.rpc("kvs.stats-get")
+            return stats["cache"]["#obj dirty"]
+
+        unused = await sync("a.b.c")  # the empty root of the beginning, which nothing refers to
+        assert unused <= 1
+        assert await sync("d") == unused
+        stored = (await h.rpc("content-sqlite.stats-get"))["object_count"]
+        assert await sync("d2") == unused
+        # The same value in a new root directory: one blob more, and nothing of a.b.c.
+        assert (await h.rpc("content-sqlite.stats-get"))["object_count"] == stored + 1
 
 
 async def test_unloading_while_a_checkpoint_is_due_ends(tmp_path, monkeypatch):

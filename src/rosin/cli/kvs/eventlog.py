@@ -82,6 +82,8 @@ def _append(args: argparse.Namespace) -> None:
 def _formatter(args: argparse.Namespace) -> EventFormatter:
     from rosin.cli.eventlog import EventFormatter
 
+    if args.unformatted and (args.human or args.color == "always"):
+        raise ValueError("Do not specify --unformatted with --human or --color=always")
     form = "json" if args.unformatted else "text"
     return EventFormatter(form, "human" if args.human else "raw", use_color(args.color))
 

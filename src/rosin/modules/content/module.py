@@ -49,7 +49,7 @@ class Content(BrokerModule):
         self.limit = options["blob-size-limit"]
         self.backing: str | None = None
         self._stores: list[tuple[Message, bytes]] = []
-        self._loads: dict[bytes, asyncio.Task[bytes]] = {}
+        self._loads: dict[bytes, asyncio.Task[bytes | Exception]] = {}
         self._reading: dict[bytes, list[Message]] = {}
         self.hash = self.attrs.get("content.hash", "sha1")
         if self.hash not in blobref.DIGEST_SIZE:
@@ -128,24 +128,28 @@ class Content(BrokerModule):
         task = self._loads.get(digest)
         if task is None:  # all who ask for a blob share one load
             task = self._loads[digest] = self.create_task(self._fetch(digest))
-        try:
-            self.respond(msg, await asyncio.shield(task))
-        except OSError as error:
-            self.respond_exception(msg, error)
+        blob = await asyncio.shield(task)
+        if isinstance(blob, Exception):
+            self.respond_exception(msg, blob)
+        else:
+            self.respond(msg, blob)
 
-    async def _fetch(self, digest: bytes) -> bytes:
+    async def _fetch(self, digest: bytes) -> bytes | Exception:
+        """The blob, or why there is none: those who wait are told, whatever it is."""
         try:
             blob = await self._fetch_from_store(digest)
+            self._check(digest, blob)
+            self.cache.add_clean(digest, blob)
+        except Exception as error:
+            return error
         finally:
             self._loads.pop(digest, None)
-        self._check(digest, blob)
-        self.cache.add_clean(digest, blob)
         return blob
 
     async def _fetch_from_store(self, digest: bytes) -> bytes:
         if self.h.rank > 0:
             return await self.h.rpc("content.load", digest, nodeid=FLUX_NODEID_UPSTREAM).raw()
-        missing = OSError(errno.ENOENT, f"unknown blob {self.hash}-{digest.hex()}")
+        missing = OSError(errno.ENOENT, f"No such file or directory: unknown blob {self.hash}-{digest.hex()}")
         if self.backing is not None:
             try:
                 return await self.h.rpc("content-backing.load", digest).raw()
@@ -181,7 +185,7 @@ class Content(BrokerModule):
     async def _store_upstream(self, msg: Message, digest: bytes, blob: bytes) -> None:
         try:
             await self.h.rpc("content.store", blob, nodeid=FLUX_NODEID_UPSTREAM).raw()
-        except OSError as error:
+        except Exception as error:
             self.respond_exception(msg, error)
             return
         self.cache.add_clean(digest, blob)
@@ -195,7 +199,7 @@ class Content(BrokerModule):
         wanted = {digest: blob for _, digest in stores if (blob := self.cache.get(digest)) is not None}
         try:
             await self._write(wanted)
-        except OSError as error:
+        except Exception as error:
             for digest in wanted:  # nothing that was refused stays behind
                 self.cache.forget(digest)
             for msg, _ in stores:

@@ -16,6 +16,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
+from rosin.modules.content_sqlite.files import CLOSED, CLOSING, OPEN, Files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +42,8 @@ _ERRNOS = {
     sqlite3.SQLITE_BUSY: errno.EBUSY,
     sqlite3.SQLITE_TOOBIG: errno.EFBIG,
 }
+#: The format of the file (``user_version``), which flux-core leaves at 0.
+VERSION = 1
 MAX_MARK = 16384
 MAX_DELETE = 8192
 MAX_WINDOW = 1 << 19
@@ -50,18 +53,30 @@ class Database:
     """One open database. Every method raises OSError with a text that names the file."""
 
     def __init__(
-        self, path: str, journal_mode: str = "WAL", synchronous: str = "NORMAL", max_checkpoints: int = 5
+        self,
+        path: str,
+        journal_mode: str = "WAL",
+        synchronous: str = "NORMAL",
+        max_checkpoints: int = 5,
+        temporary: bool = False,
     ) -> None:
+        """*temporary*: nobody expects to find the file again."""
         self.path = path
+        self.files = Files(path, not temporary)
         self.journal_mode = journal_mode
         self.synchronous = synchronous
         self.max_checkpoints = max_checkpoints
         self.epoch = 1
+        self._ready = False
         with self._errors("open"):
+            self.files.check()
+            self.files.make_private()
             self._db = sqlite3.connect(path, isolation_level=None, cached_statements=64)
         try:
             with self._errors("open"):
                 self._prepare()
+                self.files.record(OPEN)
+                self._ready = True
         except OSError:
             self._db.close()
             raise
@@ -72,6 +87,13 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise self._error(action, error) from None
+        except (OverflowError, UnicodeError) as error:  # a value that no column holds
+            raise OSError(errno.EINVAL, f"content-sqlite: cannot {action} {self.path}: {error}") from None
+        except OSError as error:
+            if error.filename is None:
+                raise
+            text = f"content-sqlite: cannot {action} {error.filename}: {error.strerror}"
+            raise OSError(error.errno, text) from None
 
     def _error(self, action: str, error: sqlite3.Error) -> OSError:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
@@ -88,10 +110,42 @@ class Database:
                 errno.EIO,
                 f"content-sqlite: {self.path} is damaged ({damage}): move it away or restore a dump",
             )
+        self._check_schema()
         if "epoch" not in [row[1] for row in run("PRAGMA table_info(objects)")] and self._exists("objects"):
             run("ALTER TABLE objects ADD COLUMN epoch INT DEFAULT 0")
         self._db.executescript(_SCHEMA)
+        run(f"PRAGMA user_version={VERSION}")
+        if self._exists("checkpt"):
+            self._take_over()
         self.epoch = (run("SELECT MAX(id) FROM checkpt_v2").fetchone()[0] or 0) + 1
+
+    def _check_schema(self) -> None:
+        """Raises OSError unless the tables are those of a content store."""
+        run = self._db.execute
+        version = run("PRAGMA user_version").fetchone()[0]
+        if version > VERSION:
+            raise OSError(
+                errno.EINVAL,
+                f"content-sqlite: {self.path} was written by a newer Rosin (format {version}, this one knows"
+                f" {VERSION}): use that one, or move the file away",
+            )
+        tables = {row[0] for row in run("SELECT name FROM sqlite_master WHERE type='table'")}
+        columns = {row[1] for row in run("PRAGMA table_info(objects)")}
+        if tables and not columns >= {"hash", "size", "object"}:
+            raise OSError(
+                errno.EINVAL, f"content-sqlite: {self.path} is the database of another program: move it away"
+            )
+
+    def _take_over(self) -> None:
+        """Make a checkpoint of the one that older versions of flux-core kept by the name of its namespace."""
+        run = self._db.execute
+        row = run("SELECT value FROM checkpt WHERE key='kvs-primary'").fetchone()
+        if row is None or run("SELECT 1 FROM checkpt_v2").fetchone() is not None:
+            return
+        value = str(row[0])
+        if not value.startswith("{"):  # older still: the root reference alone
+            value = _json.dumps({"version": 0, "rootref": value}).decode()
+        run("INSERT INTO checkpt_v2 (value) VALUES (?)", (value,))
 
     def _exists(self, table: str) -> bool:
         row = self._db.execute("SELECT 1 FROM sqlite_master WHERE type='table' AND name=?", (table,))
@@ -102,11 +156,15 @@ class Database:
         self.journal_mode, self.synchronous = journal_mode, synchronous
         self._db.execute(f"PRAGMA journal_mode={journal_mode}")
         self._db.execute(f"PRAGMA synchronous={synchronous}")
+        if self._ready:
+            self.files.record(OPEN)
 
     def close(self) -> None:
         """Close the file; SQLite folds its write-ahead log into it."""
         with self._errors("close"):
+            self.files.record(CLOSING)
             self._db.close()
+            self.files.record(CLOSED)
 
     @contextlib.contextmanager
     def _transaction(self, action: str) -> Iterator[sqlite3.Connection]:
@@ -125,7 +183,7 @@ class Database:
         with self._errors("read"):
             row = self._db.execute("SELECT object, size FROM objects WHERE hash=?", (digest,)).fetchone()
         if row is None:
-            raise OSError(errno.ENOENT, f"unknown blob {digest.hex()}")
+            raise OSError(errno.ENOENT, f"No such file or directory: unknown blob {digest.hex()}")
         blob, size = row
         if size is None or size < 0:
             return bytes(blob)

@@ -16,16 +16,21 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
+from rosin.errors import FormatError
+from rosin.kvs import checkpoint
 from rosin.kvs.batch import decode
 from rosin.modules.content_sqlite.database import MAX_MARK, Database
+from rosin.modules.content_sqlite.files import Files
 from rosin.rfc import blobref
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, int_field, list_field
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 JOURNAL_MODES = ("DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL", "OFF")
 SYNCHRONOUS = ("EXTRA", "FULL", "NORMAL", "OFF")
+#: The largest integer of SQLite.
+MAX_INTEGER = (1 << 63) - 1
 #: Journal records in one answer.
 JOURNAL_RECORDS = 1000
 
@@ -58,12 +63,10 @@ class ContentSqlite(BrokerModule):
         self._temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
         path = os.path.join(directory, "content.sqlite")
         if truncate:
-            for name in (path, path + "-wal", path + "-shm", path + "-journal"):
-                if os.path.exists(name):
-                    os.unlink(name)
+            Files(path, True).remove()
         journal_mode, synchronous, checkpoints = self._settings(self.config)
         self.load_time, self.store_time = Tstat(), Tstat()
-        self.db = Database(path, journal_mode, synchronous, checkpoints)
+        self.db = Database(path, journal_mode, synchronous, checkpoints, self._temporary)
         try:
             await self.h.rpc("content.register-backing", {"name": "content-sqlite"})
         except OSError as error:
@@ -118,12 +121,19 @@ class ContentSqlite(BrokerModule):
             self.log.error(f"{error.strerror}: nothing more is stored until this is solved")
         self._failing = True
 
+    def _digest(self, raw: bytes) -> bytes:
+        size = blobref.DIGEST_SIZE[self.attrs.get("content.hash", "sha1")]
+        if len(raw) != size:
+            raise FormatError(f"content-backing: expected a digest of {size} bytes, got {len(raw)}")
+        return raw
+
     # -- blobs ---------------------------------------------------------------------------------------
 
     @request_handler("content-backing.load", prefix=False)
     def load(self, msg: Message) -> bytes:
+        digest = self._digest(msg.raw)
         start = perf_counter()
-        blob = self.db.load(msg.raw)
+        blob = self.db.load(digest)
         self.load_time.add((perf_counter() - start) * 1000)
         return blob
 
@@ -141,8 +151,8 @@ class ContentSqlite(BrokerModule):
 
     @request_handler("content-backing.validate", prefix=False)
     def validate(self, msg: Message) -> None:
-        if not self.db.contains(msg.raw):
-            raise OSError(errno.ENOENT, "unknown blob")
+        if not self.db.contains(self._digest(msg.raw)):
+            raise OSError(errno.ENOENT, "No such file or directory: unknown blob")
 
     @request_handler("content-backing.commit", prefix=False)
     def commit(self, msg: Message) -> None:
@@ -168,7 +178,7 @@ class ContentSqlite(BrokerModule):
     @request_handler("content-backing.checkpoint-put", prefix=False)
     def checkpoint_put(self, msg: Message) -> None:
         try:
-            self.db.checkpoint_put(field(msg.args, "value", dict))
+            self.db.checkpoint_put(checkpoint.validate(field(msg.args, "value", dict)))
         except OSError as error:
             self._failed(error)
             raise
@@ -176,7 +186,7 @@ class ContentSqlite(BrokerModule):
     @request_handler("content-backing.journal-get", prefix=False)
     def journal_get(self, msg: Message) -> bytes:
         """The records after a sequence number, each as sequence, base and record length, then the record."""
-        records = self.db.journal(field(msg.args, "after", int), JOURNAL_RECORDS)
+        records = self.db.journal(int_field(msg.args, "after", -1, MAX_INTEGER), JOURNAL_RECORDS)
         parts: list[bytes] = []
         for sequence, base, record in records:
             parts += (f"{sequence} {base} {len(record)}\n".encode(), record)
@@ -190,7 +200,7 @@ class ContentSqlite(BrokerModule):
 
     @request_handler("content-backing.mark", prefix=False)
     def mark(self, msg: Message) -> dict[str, int]:
-        epoch, hashes = field(msg.args, "epoch", int), field(msg.args, "hashes", list)
+        epoch, hashes = int_field(msg.args, "epoch", 0, MAX_INTEGER), list_field(msg.args, "hashes", str)
         if len(hashes) > MAX_MARK:
             raise OSError(errno.EINVAL, f"mark: at most {MAX_MARK} hashes in one request")
         if epoch > self.db.epoch:
@@ -200,15 +210,15 @@ class ContentSqlite(BrokerModule):
     @request_handler("content-backing.sweep", prefix=False)
     def sweep(self, msg: Message) -> dict[str, int]:
         names = ("epoch", "cursor", "high_water", "delete_cap", "window")
-        epoch, cursor, high_water, cap, window = [field(msg.args, name, int) for name in names]
-        if epoch > self.db.epoch or cursor < 0 or cap < 1 or window < 1:
+        epoch, cursor, high_water, cap, window = [int_field(msg.args, name, 0, MAX_INTEGER) for name in names]
+        if epoch > self.db.epoch or cap < 1 or window < 1:
             raise OSError(errno.EINVAL, "sweep: argument out of range")
         deleted, cursor = self.db.sweep(epoch, cursor, high_water, cap, window)
         return {"deleted": deleted, "cursor": cursor}
 
     @request_handler("content-backing.gc-info", prefix=False)
     def gc_info(self, msg: Message) -> dict[str, int]:
-        epoch = field(msg.args, "epoch", int)
+        epoch = int_field(msg.args, "epoch", 0, MAX_INTEGER)
         info = {"current_epoch": self.db.epoch, "high_water": self.db.high_water()}
         if field(msg.args, "get_count", bool, False):
             info["candidates"] = self.db.count(before_epoch=epoch)

@@ -58,9 +58,11 @@ def joined(refs: list[str], size: int, objects: Objects) -> int:
 def append(entry: TreeObj, data: bytes, objects: Objects) -> TreeObj:
     """The value object *entry* (``val`` or ``valref``) with *data* at its end."""
     if entry["type"] == "val":
-        whole = treeobj.val_data(entry) + data
-        obj = treeobj.val(whole)
-        return obj if len(obj["data"]) <= INLINE else treeobj.valref([objects.add_value(whole)])
+        before = treeobj.val_data(entry)
+        if before and data:  # two blobs, as flux-core makes them: references to them agree
+            return treeobj.valref([objects.add_value(before), objects.add_value(data)])
+        obj = treeobj.val(before or data)
+        return obj if len(obj["data"]) <= INLINE else treeobj.valref([objects.add_value(before or data)])
     refs: list[str] = entry["data"]
     if not data:
         return entry

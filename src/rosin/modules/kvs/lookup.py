@@ -73,16 +73,16 @@ def value(objects: Objects, entry: TreeObj, flags: int) -> TreeObj:
     kind = entry["type"]
     if kind == "symlink":
         if not flags & FLUX_KVS_READLINK:
-            raise OSError(errno.EPROTO, "unexpected symbolic link")
+            raise OSError(errno.EPROTO, "Protocol error: unexpected symbolic link")
         if flags & FLUX_KVS_READDIR:
-            raise OSError(errno.ENOTDIR, "not a directory")
+            raise OSError(errno.ENOTDIR, "Not a directory")
         return entry
     if kind == "dirref" or kind == "dir":
         return _directory(objects, entry, flags)
     if flags & FLUX_KVS_READLINK:
-        raise OSError(errno.EINVAL, "not a symbolic link")
+        raise OSError(errno.EINVAL, "Invalid argument: not a symbolic link")
     if flags & FLUX_KVS_READDIR:
-        raise OSError(errno.ENOTDIR, "not a directory")
+        raise OSError(errno.ENOTDIR, "Not a directory")
     if kind == "val":
         return entry
     return treeobj.val(b"".join(objects.values(entry["data"])))
@@ -90,9 +90,9 @@ def value(objects: Objects, entry: TreeObj, flags: int) -> TreeObj:
 
 def _directory(objects: Objects, entry: TreeObj, flags: int) -> TreeObj:
     if flags & FLUX_KVS_READLINK:
-        raise OSError(errno.EINVAL, "not a symbolic link")
+        raise OSError(errno.EINVAL, "Invalid argument: not a symbolic link")
     if not flags & FLUX_KVS_READDIR:
-        raise OSError(errno.EISDIR, "is a directory")
+        raise OSError(errno.EISDIR, "Is a directory")
     if entry["type"] == "dir":
         return entry
     return treeobj.dirobj(objects.directory(entry["data"][0]).entries())
@@ -120,7 +120,7 @@ def tail(objects: Objects, entry: TreeObj, offset: int, limit: int) -> tuple[byt
     if entry["type"] == "val":
         data = treeobj.val_data(entry)
         if len(data) < offset:
-            raise OSError(errno.EINVAL, "value is shorter than before")
+            raise OSError(errno.EINVAL, "Invalid argument: value is shorter than before")
         return data[offset:], False
     refs: list[str] = entry["data"]
     at, start = 0, 0
@@ -134,7 +134,7 @@ def tail(objects: Objects, entry: TreeObj, offset: int, limit: int) -> tuple[byt
         start += 1
     if start == len(refs):
         if at < offset:
-            raise OSError(errno.EINVAL, "value is shorter than before")
+            raise OSError(errno.EINVAL, "Invalid argument: value is shorter than before")
         return b"", False
     parts: list[bytes] = []
     length = at - offset

@@ -58,6 +58,8 @@ class Kvs(BrokerModule):
         self.namespaces[PRIMARY] = self.primary
         if initial is None:
             await self.storage.restore(self.primary)
+        else:
+            await self.storage.open(self.primary)
 
     def _options(self) -> tuple[bool, str | None]:
         merge, initial = True, None
@@ -96,7 +98,7 @@ class Kvs(BrokerModule):
     def namespace(self, name: str, who: Requester) -> Namespace:
         namespace = self.namespaces.get(name)
         if namespace is None:
-            raise OSError(errno.ENOTSUP, f"namespace {name} does not exist")
+            raise OSError(errno.ENOTSUP, f"Operation not supported: namespace {name} does not exist")
         namespace.check(who)
         return namespace
 
@@ -212,14 +214,18 @@ class Kvs(BrokerModule):
     def _process(self, namespace: Namespace, batch: list[Request]) -> bool:
         """Apply transactions. False: waiting for the store; :meth:`advance` is called after it."""
         if namespace.removed:
-            self.failed(namespace, batch, OSError(errno.ENOTSUP, "namespace was removed"))
+            self.failed(
+                namespace, batch, OSError(errno.ENOTSUP, "Operation not supported: namespace was removed")
+            )
             return True
         ops = batch[0].ops if len(batch) == 1 else [op for request in batch for op in request.ops]
         sync = batch[0].flags & FLUX_KVS_SYNC
         root = namespace.root
         try:
             if sync and namespace is not self.primary:
-                raise OSError(errno.EINVAL, "FLUX_KVS_SYNC is for the primary namespace only")
+                raise OSError(
+                    errno.EINVAL, "Invalid argument: FLUX_KVS_SYNC is for the primary namespace only"
+                )
             if ops:
                 directory = apply(self.objects.directory(root), ops, self.objects, namespace.name)
                 root = directory.ref
@@ -239,7 +245,9 @@ class Kvs(BrokerModule):
     def complete(self, namespace: Namespace, batch: list[Request], root: str) -> None:
         """Transactions took effect: move the root, tell watchers, answer."""
         if namespace.removed:
-            self.failed(namespace, batch, OSError(errno.ENOTSUP, "namespace was removed"))
+            self.failed(
+                namespace, batch, OSError(errno.ENOTSUP, "Operation not supported: namespace was removed")
+            )
             return
         if root == namespace.root:
             namespace.noops += 1
@@ -317,10 +325,12 @@ class Kvs(BrokerModule):
         name, flags = field(args, "namespace", str), field(args, "flags", int)
         root = field(args, "rootref", str, None) or self.objects.empty.ref
         owner = field(args, "owner", int)
+        if not name or not name.isprintable():
+            raise OSError(errno.EINVAL, "Invalid argument: a namespace's name has to be printable text")
         if name in self.namespaces:
-            raise OSError(errno.EEXIST, f"namespace {name} exists")
+            raise OSError(errno.EEXIST, f"File exists: namespace {name}")
         if not blobref.is_valid(root):
-            raise OSError(errno.EINVAL, "rootref must be a blobref")
+            raise OSError(errno.EINVAL, "Invalid argument: rootref must be a blobref")
         if owner in (-1, FLUX_USERID_UNKNOWN):
             owner = self.instance_owner
         self.namespaces[name] = Namespace(name, owner, flags, root)
@@ -330,7 +340,7 @@ class Kvs(BrokerModule):
     def namespace_remove(self, msg: Message) -> None:
         name = field(msg.args, "namespace", str)
         if name.lower() == PRIMARY:
-            raise OSError(errno.ENOTSUP, "the primary namespace cannot be removed")
+            raise OSError(errno.ENOTSUP, "Operation not supported: the primary namespace cannot be removed")
         namespace = self.namespaces.get(name)
         if namespace is None:
             return
@@ -339,7 +349,7 @@ class Kvs(BrokerModule):
             self.advance(namespace)
         del self.namespaces[name]
         namespace.removed = True
-        error = OSError(errno.ENOTSUP, "namespace was removed")
+        error = OSError(errno.ENOTSUP, "Operation not supported: namespace was removed")
         for _, waiter in namespace.waiters:
             self.respond_exception(waiter, error)
         namespace.waiters.clear()
@@ -373,7 +383,7 @@ class Kvs(BrokerModule):
         """Private to the content service: a blob that is not stored yet, by raw digest."""
         blob = self.objects.blob(f"{self.objects.algo}-{msg.raw.hex()}")
         if blob is None:
-            raise OSError(errno.ENOENT, "unknown blob")
+            raise OSError(errno.ENOENT, "No such file or directory: unknown blob")
         return blob
 
     def stats(self) -> dict[str, Any]:
@@ -390,4 +400,4 @@ def _check_guest(ops: list[Any]) -> None:
         if kind == "val" or (kind == "dir" and not dirent.get("data")):
             continue
         what = "non-empty dir" if kind == "dir" else kind or "???"
-        raise OSError(errno.EPERM, f"guests may not commit {what} objects")
+        raise OSError(errno.EPERM, f"Operation not permitted: guests may not commit {what} objects")

@@ -86,7 +86,7 @@ class Namespace:
         """Raises OSError EPERM unless *who* may use this namespace."""
         if who.owner or (who.rolemask & FLUX_ROLE_USER and who.userid == self.owner):
             return
-        raise OSError(errno.EPERM, f"namespace {self.name} belongs to another user")
+        raise OSError(errno.EPERM, f"Operation not permitted: namespace {self.name} belongs to another user")
 
     def take(self, merge: bool = True) -> list[Request]:
         """The next transactions that become one root change: neighbours with equal flags, unless NO_MERGE."""

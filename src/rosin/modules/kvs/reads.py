@@ -98,7 +98,7 @@ class Reads:
         flags = field(args, "flags", int)
         val = walk.lookup(self._kvs.objects, root, field(args, "key", str), flags, root_of)
         if val is None:
-            raise OSError(errno.ENOENT, f"{args['key']}: no such key")
+            raise OSError(errno.ENOENT, f"{args['key']}: No such file or directory")
         if flags & FLUX_KVS_TREEOBJ and self._kvs.storage.dirty:
             self._kvs.create_task(self.answer_stored(msg, {"val": val}))
             return DEFERRED  # type: ignore[no-any-return]

@@ -314,7 +314,7 @@ class Storage:
         try:
             namespace.root = checkpoint["rootref"]
             namespace.seq = int(checkpoint.get("sequence", 0))
-            await self._need_root(namespace)
+            await self.open(namespace)
         except (KeyError, TypeError, FormatError) as error:
             raise OSError(errno.EIO, f"kvs: the newest checkpoint is unreadable: {error}") from None
         except OSError as error:
@@ -325,7 +325,8 @@ class Storage:
             ) from None
         self.module.log.info(f"restored KVS from checkpoint, sequence {namespace.seq}")
 
-    async def _need_root(self, namespace: Namespace) -> None:
+    async def open(self, namespace: Namespace) -> None:
+        """See to it that the root of a namespace can be read. Raises OSError."""
         try:
             self.objects.directory(namespace.root)
         except Missing as missing:
@@ -364,8 +365,15 @@ class Storage:
             held.update(await self.load(more))
 
     async def finish(self, namespace: Namespace) -> None:
-        """Process what is queued and write the last checkpoint."""
+        """Process what is queued and write the last checkpoint.
+
+        Who reloads the module may go on from any root that a client was told; an instance that ends has no
+        use for older ones."""
         try:
+            machine = self.module.broker.state
+            if machine is None or machine.state == "run":
+                rest = await self._write(list(self.objects.fresh))
+                await self.module.h.rpc("content-backing.commit", self._batch(rest).encode()).raw()
             await self.checkpoint_soon(namespace)
             while namespace.busy:
                 await self.checkpoint_soon(namespace)

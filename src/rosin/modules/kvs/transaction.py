@@ -162,7 +162,7 @@ def apply(root: Directory, ops: Sequence[Op], objects: Objects, namespace: str) 
             try:
                 treeobj.validate(dirent)
             except FormatError as error:
-                raise OSError(errno.EINVAL, f"{key}: {error}") from None
+                raise OSError(errno.EINVAL, f"Invalid argument: {key[:200]}: {error}") from None
         transaction.link(key, flags, dirent)
     return transaction.finish()
 
@@ -175,7 +175,7 @@ def _draft_of(obj: TreeObj, objects: Objects) -> _Draft:
 
 def _append(draft: _Draft, name: str, dirent: TreeObj, key: str) -> None:
     if dirent["type"] != "val":
-        raise OSError(errno.EPROTO, f"{key}: only a value can be appended")
+        raise OSError(errno.EPROTO, f"Protocol error: {key}: only a value can be appended")
     data = treeobj.val_data(dirent)
     entry = draft.get(name)
     if isinstance(entry, _Pending):
@@ -183,9 +183,9 @@ def _append(draft: _Draft, name: str, dirent: TreeObj, key: str) -> None:
         return
     kind = entry["type"] if isinstance(entry, dict) else None
     if isinstance(entry, _Draft) or kind == "dir" or kind == "dirref":
-        raise OSError(errno.EISDIR, f"{key}: cannot append to a directory")
+        raise OSError(errno.EISDIR, f"Is a directory: cannot append to {key}")
     if kind == "symlink":
-        raise OSError(errno.EOPNOTSUPP, f"{key}: cannot append to a symbolic link")
+        raise OSError(errno.EOPNOTSUPP, f"Operation not supported: cannot append to the symbolic link {key}")
     draft.changes[name] = _Pending(entry, data)
 
 

@@ -9,6 +9,7 @@ so following a log costs the same however long it has become.
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
@@ -157,7 +158,7 @@ class KvsWatch(BrokerModule):
         else:
             if group.monitor.removed:
                 for watcher in list(group.watchers):
-                    self._end(group, watcher, errno.ENOTSUP, "namespace was removed")
+                    self._end(group, watcher, errno.ENOTSUP, "Operation not supported: namespace was removed")
         finally:
             group.running = False
 
@@ -167,7 +168,10 @@ class KvsWatch(BrokerModule):
         if root is None:
             args["namespace"] = group.monitor.namespace  # access to it is checked by the KVS
         elif not group.allowed:
-            raise OSError(errno.EPERM, f"namespace {group.monitor.namespace} belongs to another user")
+            raise OSError(
+                errno.EPERM,
+                f"Operation not permitted: namespace {group.monitor.namespace} belongs to another user",
+            )
         else:
             args["rootdir"], args["rootseq"] = treeobj.dirref(root[0]), root[1]
         return self.h.rpc(topic, args)
@@ -223,7 +227,7 @@ class KvsWatch(BrokerModule):
             return
         if "errno" in result:
             if not watcher.patient:
-                self._end(group, watcher, result["errno"], f"{group.key}: no such key")
+                self._end(group, watcher, result["errno"], f"{group.key}: No such file or directory")
             return
         val = result["val"]
         if watcher.flags & (FLUX_KVS_WATCH_FULL | FLUX_KVS_WATCH_UNIQ):
@@ -264,13 +268,13 @@ class KvsWatch(BrokerModule):
             if watcher.patient:
                 self._sentinel(watcher)
             else:
-                self._end(group, watcher, result["errno"], f"{group.key}: no such key")
+                self._end(group, watcher, result["errno"], f"{group.key}: No such file or directory")
             return
         if "type" in result:
             self._unreadable(group, watcher, result["type"])
             return
         if replaced and watcher.responded and result["rootseq"] > watcher.seq:
-            text = "value of key watched with WATCH_APPEND overwritten"
+            text = "Invalid argument: value of key watched with WATCH_APPEND overwritten"
             self._end(group, watcher, errno.EINVAL, text)
             return
         watcher.seq = result["rootseq"]
@@ -289,12 +293,12 @@ class KvsWatch(BrokerModule):
 
     def _unreadable(self, group: Group, watcher: Watcher, kind: str) -> None:
         if watcher.responded:
-            text = "value of key watched with WATCH_APPEND overwritten"
+            text = "Invalid argument: value of key watched with WATCH_APPEND overwritten"
             self._end(group, watcher, errno.EINVAL, text)
             return
         what = "streamed" if watcher.flags & FLUX_KVS_STREAM else "watched with WATCH_APPEND"
         errnum = errno.EISDIR if kind in ("dir", "dirref") else errno.EINVAL
-        self._end(group, watcher, errnum, f"{kind} cannot be {what}")
+        self._end(group, watcher, errnum, f"{os.strerror(errnum)}: {kind} cannot be {what}")
 
     # -- statistics ------------------------------------------------------------------------------------
 
