@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rosin.broker import attrtable, configtable
 from rosin.cli import reference
 from rosin.cli.reference import NOTE
 from rosin.rfc import exec_eventlog
@@ -20,6 +21,27 @@ if TYPE_CHECKING:
     from rosin.rfc.states import ContextTable
 
 _REFERENCE = Path(__file__).parent / "reference"
+
+_FLAGS = (
+    (attrtable.READONLY, "read-only"),
+    (attrtable.IMMUTABLE, "fixed"),
+    (attrtable.RUNTIME, "changeable"),
+    (attrtable.CONFIG, "configuration"),
+)
+_TYPES = {str: "string", dict: "table", list: "array", bool: "boolean", int: "integer", float: "number"}
+_ATTRIBUTES = """\
+Settings and facts of one broker. `rosin start -S NAME=VALUE` sets one, `rosin lsattr -v` lists them,
+`rosin setattr` changes one while the instance runs. Other names, and values that an attribute cannot
+have, are errors.
+
+*read-only*: it cannot be set at the start. *fixed*: it never changes once the broker runs. *changeable*:
+`setattr` changes it; the others only with `--force`, which the broker may not notice. *configuration*:
+the key of the same name gives the value when the attribute is not set."""
+_CONFIGURATION = """\
+Tables and keys of the configuration; [how to use it](../how-to/configuration.md). `*` is any name, `[]`
+an array of tables. Durations are strings such as `"30s"`, `"5m"`, `"1h"` (RFC 23). An unknown key and a
+value of a wrong type are errors; a table of another name gets a warning, those of other programs
+(`sched-...`, `accounting`, `rabbit`) excepted."""
 
 _NOTE = "<!-- Written by docs/generate.py from rosin.rfc.state_table; do not edit. -->"
 _STATES = """\
@@ -35,8 +57,37 @@ with `shell.` are those of the job shell."""
 
 
 def pages() -> dict[str, str]:
-    """Every generated page by its name: the commands, and the states and events of jobs."""
-    return {**reference.pages(), "job-states.md": job_states()}
+    """Every generated page by its name: commands, states and events of jobs, attributes, configuration."""
+    return {
+        **reference.pages(),
+        "job-states.md": job_states(),
+        "attributes.md": attributes(),
+        "configuration.md": configuration(),
+    }
+
+
+def attributes() -> str:
+    """The page of broker attributes, from the broker's table."""
+    rows = [("attribute", "default", "", "meaning")]
+    for row in attrtable.TABLE:
+        marks = [word for flag, word in _FLAGS if row.flags & flag]
+        rows.append((f"`{row.name}`", f"`{row.default}`" if row.default else "", ", ".join(marks), row.text))
+    return "\n\n".join([NOTE, "# Broker attributes", _ATTRIBUTES, _table(rows)]) + "\n"
+
+
+def configuration() -> str:
+    """The page of configuration keys, from the broker's table."""
+    parts = [NOTE, "# Configuration keys", _CONFIGURATION]
+    tables: dict[str, list[tuple[str, ...]]] = {}
+    for key in configtable.TABLE:
+        types = " or ".join(dict.fromkeys(_TYPES.get(kind, type_name(kind)) for kind in key.types))
+        text = key.text if key.used else f"{key.text} (no effect on this broker)"
+        table, _, name = key.name.partition(".")
+        row = (f"`{name or '*'}`", types, text.replace("|", "\\|"))
+        tables.setdefault(table, [("key", "type", "meaning")]).append(row)
+    for table, rows in tables.items():
+        parts += [f"## `[{table}]`", _table(rows)]
+    return "\n\n".join(parts) + "\n"
 
 
 def job_states() -> str:

@@ -197,6 +197,13 @@ def test_formats_of_a_subcommand(config, monkeypatch):
     assert names.get("default") == "{a}"
 
 
+def test_a_table_of_no_subcommand_is_refused(config):
+    (config / "home/flux/flux-resource.toml").write_text("[lst]\n")
+    names = NamedFormats(BUILTIN, "flux-resource", table="list")
+    with pytest.raises(ValueError, match=r"flux-resource\.toml: invalid key lst; did you mean list\?"):
+        names.get("default")
+
+
 @pytest.mark.parametrize(
     ("text", "error"),
     [

@@ -27,6 +27,18 @@ def test_every_how_to_is_in_the_index():
     assert unlisted == []
 
 
+def test_every_environment_variable_that_is_read_has_its_line():
+    pages = "".join(
+        (ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8")
+        for name in ("environment", "shell", "rest")
+    )
+    read = re.compile(r'environ(?:\.get\(|\.pop\(|\[)"([A-Z_0-9]+)"|"([A-Z_0-9]+)" (?:not )?in os\.environ')
+    sources = [*ROOT.glob("src/**/*.py"), *ROOT.glob("dropin/src/**/*.py")]
+    names = {a or b for path in sources for a, b in read.findall(path.read_text(encoding="utf-8"))}
+    assert {"FLUX_URI", "ROSIN_REGISTRY"} <= names
+    assert sorted(name for name in names if f"`{name}`" not in pages) == []
+
+
 def test_quoted_module_is_the_example():
     page = (ROOT / "docs" / "how-to" / "broker-module.md").read_text(encoding="utf-8")
     assert (ROOT / "examples" / "counter.py").read_text(encoding="utf-8").rstrip() in page

@@ -6,6 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from rosin.errors import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,6 +58,10 @@ def load_config(tool: str) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+#: Tool -> its subcommands with formats, each of which has a table in the tool's file.
+_SUBCOMMANDS = {"flux-queue": ("list",), "flux-resource": ("drain", "list", "status")}
+
+
 class NamedFormats:
     """The formats of a tool (``flux-jobs``), or of one of its subcommands.
 
@@ -76,6 +82,9 @@ class NamedFormats:
     def _all(self) -> dict[str, tuple[str | None, str]]:
         result: dict[str, tuple[str | None, str]] = dict(self.builtin)
         for path, content in load_config(self.tool):
+            for key in content if self.table else ():
+                if key not in _SUBCOMMANDS[self.tool]:
+                    raise ValueError(f"{path}: invalid key {key}{did_you_mean(key, _SUBCOMMANDS[self.tool])}")
             table = content.get(self.table, {}) if self.table else content
             if not isinstance(table, dict):
                 raise ValueError(f"{path}: '{self.table}' must be a mapping")
