@@ -65,7 +65,8 @@ async def test_listing_forms(api):
     for name in ("details", "detail"):
         keyed = (await api.get("/v1/jobs", params={name: "true"})).json()
         assert keyed[body["id_str"]]["jobid"] == body["jobid"]
-        listed = (await api.get("/v1/jobs", params={name: "true", "listing": "true"})).json()["jobs"]
+        listed = (await api.get("/v1/jobs", params={name: "true", "listing": "true"})).json()
+        listed = listed if name == "details" else listed["jobs"]
         assert listed[0]["id"] == body["id"]
     assert (await api.get("/v1/jobs", params={"details": "true", "limit": 0})).json() == {}
     assert len((await api.get("/v1/jobs", params={"details": "true", "limit": 1})).json()) == 1

@@ -57,11 +57,17 @@ def parser(prog: str) -> Parser:
 
 def _settings(args: argparse.Namespace) -> Settings:
     """Raises ValueError when the server would be open to others."""
+    from rosin.errors import FormatError
     from rosin.process import credentials
     from rosin.rest import peer
     from rosin.rest.settings import Settings, is_loopback, parse_proxy, read_environment
+    from rosin.rest.submission import server_options
 
     keywords = read_environment(os.environ, credentials.take())
+    try:
+        server_options(keywords["option_flags"])
+    except FormatError as exc:
+        raise ValueError(f"FLUX_OPTION_FLAGS: {exc}; expected for example -ompi=none") from None
     local = args.uds is not None or is_loopback(args.host)
     if keywords["token"] is None and not local:
         raise ValueError(

@@ -10,6 +10,7 @@ from importlib.resources import files
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
@@ -20,6 +21,7 @@ from rosin.rest.auth import Authenticator
 from rosin.rest.context import wants_html
 from rosin.rest.gate import Gate, refusal
 from rosin.rest.instance import Instances
+from rosin.rest.methods import Methods, resources
 from rosin.rest.problem import Problem, of_error
 from rosin.rest.routes import events, health, home, jobs, nodes, output, service
 from rosin.rest.settings import Settings
@@ -53,18 +55,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # its Location is made of what the client wrote
         generate_unique_id_function=home.operation_id,
     )
     auth = Authenticator(settings)
     app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
-    for module in (home, health, jobs, output, events, nodes, service, tokens, v1_jobs, v1_service):
+    modules = (home, health, jobs, output, events, nodes, service, tokens, v1_jobs, v1_service)
+    for module in modules:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=str(files("rosin.rest") / "static")), name="static")
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(OSError, _on_error)
     app.add_exception_handler(FormatError, _on_error)
+    app.add_middleware(
+        Methods, table=resources(route for module in modules for route in module.router.routes)
+    )
     app.add_middleware(Gate, settings=settings, auth=auth)
     return app
 
@@ -98,6 +106,11 @@ async def _on_invalid(request: Request, exc: Exception) -> Response:
         return JSONResponse({"detail": errors}, 422)
     where = ".".join(str(step) for step in errors[0]["loc"][1:])
     return await _refuse(request, Problem(422, f"{where}: {errors[0]['msg']}", errors=errors))
+
+
+async def _on_disconnect(_request: Request, _exc: Exception) -> Response:
+    """The client went away, or was sent away, before the end of its request: nobody hears this."""
+    return Response(None, 400)
 
 
 async def _on_error(request: Request, exc: Exception) -> Response:

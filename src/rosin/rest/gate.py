@@ -78,7 +78,10 @@ class Gate:
         except Problem as problem:
             await refusal(scope["path"], problem)(scope, receive, send_with_headers)
             return
-        await self.app(scope, body, send_with_headers)
+        try:
+            await self.app(scope, body, send_with_headers)
+        except Problem as problem:  # of what stands between this and the routes
+            await refusal(scope["path"], problem)(scope, receive, send_with_headers)
 
     def _check_framing(self, scope: Scope, headers: Headers) -> None:
         """Against smuggling: what a proxy may have read differently (RFC 9112, 3.2 and 6.1)."""

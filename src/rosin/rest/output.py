@@ -122,7 +122,10 @@ class Feed:
         self._bytes = 0
         self._window = window
         self._decoder = Decoder()
-        assert instance.handle is not None
+        self._watch: Any = None
+        if instance.handle is None:  # it went away since the request began
+            self.finish(OSError(errno.EHOSTUNREACH, instance.reason()))
+            return
         self._watch = event_watch_async(instance.handle, jobid, "guest.output", waitcreate=True)
         self._watch.listen(self._arrived)
 
@@ -171,7 +174,8 @@ class Feed:
     def close(self) -> None:
         """Nobody follows any more."""
         self.finish(None)
-        self._watch.close()
+        if self._watch is not None:
+            self._watch.close()
 
 
 class Outputs:
@@ -182,7 +186,7 @@ class Outputs:
         self._feeds: dict[int, Feed] = {}
 
     def join(self, jobid: int) -> Feed:
-        """Follow a job; :meth:`leave` when done. The instance must be connected."""
+        """Follow a job; :meth:`leave` when done. A feed of an instance that has gone has ended."""
         feed = self._feeds.get(jobid)
         if feed is None:
             feed = self._feeds[jobid] = Feed(self._instance, jobid)

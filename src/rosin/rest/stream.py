@@ -57,7 +57,7 @@ class Stream(Response):
         start = {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
         await send(start)
         async with aclosing(self.parts) as parts:
-            if scope["method"] != "HEAD":
+            if "rosin.head" not in scope:
                 async for part in parts:
                     await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})

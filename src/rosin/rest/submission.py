@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 import os
 import pwd
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rosin import _json
@@ -20,6 +21,9 @@ from rosin.rfc import jobspec as rfc14
 from rosin.rfc import jobspec_build as build
 
 PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
+
+_MAX_FLAGS = 4096
+_ITEM = re.compile(r'(?:"(?:\\.|[^"\\])*"|\[[^\]]*\]|\{[^}]*\}|[^,])+')
 
 
 def clean_environment(uid: int) -> dict[str, str]:
@@ -62,15 +66,28 @@ def options(flags: str | Mapping[str, Any] | None) -> dict[str, Any]:
     if not flags:
         return {}
     if isinstance(flags, str):
-        pairs = [item.partition("=") for item in flags.split(",") if item.strip()]
-        found: dict[str, Any] = {key.strip(): _value(value) if eq else 1 for key, eq, value in pairs}
-    else:
-        found = dict(flags)
+        return _checked(_pairs(item for item in _split(flags) if item.strip()))
+    return _checked(dict(flags))
+
+
+def _split(text: str) -> list[str]:
+    """The parts between commas, but not those inside of JSON lists, objects and texts. Raises FormatError."""
+    if len(text) > _MAX_FLAGS:
+        raise FormatError(f"option_flags: the text is longer than {_MAX_FLAGS} characters; send an object")
+    return _ITEM.findall(text)
+
+
+def _pairs(items: Iterable[str]) -> dict[str, Any]:
+    parts = [item.partition("=") for item in items]
+    return {key.strip(): _value(value) if equals else 1 for key, equals, value in parts}
+
+
+def _checked(found: dict[str, Any]) -> dict[str, Any]:
     for key in found:
-        if "-o" in key:
+        if key.startswith("-o"):
             raise FormatError(f"Please provide keys without -o, {key} is invalid.")
         if not key or any(not step for step in key.split(".")):
-            raise FormatError(f"option_flags: '{key}' is not the name of an option")
+            raise FormatError(f"'{key[:80]}' is not the name of an option of the job shell")
     return found
 
 
@@ -84,12 +101,12 @@ def _value(text: str) -> Any:
 
 def server_options(text: str) -> dict[str, Any]:
     """Shell options of ``-ompi=none -o key=value`` text. Raises FormatError."""
-    parts = []
-    for word in shlex.split(text):
-        item = word.removeprefix("-o")
-        if item:
-            parts.append(item)
-    return options(",".join(parts))
+    try:
+        words = shlex.split(text)
+    except ValueError as exc:
+        raise FormatError(f"'{text[:80]}': {exc}") from None
+    items = [word.removeprefix("-o").removeprefix("--setopt").removeprefix("=") for word in words]
+    return _checked(_pairs(item for item in items if item))
 
 
 def jobspec(parameters: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> dict[str, Any]:

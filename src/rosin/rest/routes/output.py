@@ -61,8 +61,8 @@ async def output(
     return answer(
         {
             "Output": found,
-            "stdout": _text(chunks, "stdout"),
-            "stderr": _text(chunks, "stderr"),
+            "stdout": _text(chunks, "stdout") if stream != "stderr" else "",
+            "stderr": _text(chunks, "stderr") if stream != "stdout" else "",
             "log": _text(chunks, "log", "redirect"),
             "complete": complete,
         }
@@ -87,9 +87,10 @@ async def follow(
 
 
 async def as_text(
-    request: Request, instance: Instance, feed: Feed, stream: str
+    request: Request, instance: Instance, jobid: int, stream: str
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of stdout and stderr, or of one of them."""
+    feed = instance.outputs.join(jobid)
     try:
         async for _, chunks, missed in follow(request, feed, 0):
             if missed:
@@ -103,14 +104,20 @@ async def as_text(
 
 
 async def as_events(
-    request: Request, instance: Instance, feed: Feed, position: int, jobid: int
+    request: Request, instance: Instance, jobid: int, stream: str, position: int
 ) -> AsyncGenerator[bytes, None]:
-    """``output`` events, ``gap`` when this reader was too slow, and a last ``end``."""
+    """``output`` events (of one stream, if asked), ``gap`` when this reader was too slow, a last ``end``."""
+    feed = instance.outputs.join(jobid)
     try:
         async for first, chunks, missed in follow(request, feed, position):
             parts = [sse("gap", {"missed": missed})] if missed else []
-            parts += [sse("output", _event(chunk), str(at)) for at, chunk in enumerate(chunks, first + 1)]
-            yield b"".join(parts) or COMMENT
+            parts += [
+                sse("output", _event(chunk), str(at))
+                for at, chunk in enumerate(chunks, first + 1)
+                if not stream or chunk.stream == stream
+            ]
+            if parts or not chunks:
+                yield b"".join(parts) or COMMENT
         if feed.done:
             yield sse("end", await _ending(instance, feed, jobid))
     finally:
@@ -150,8 +157,7 @@ async def output_stream(request: Request, instance: Here, jobid: JobId, stream: 
     number, _ = await known(instance, jobid)
     await instance.connected()
     last = request.headers.get("last-event-id", "")
-    feed = instance.outputs.join(number)
     if wants_events(request):
         position = int(last) if last.isdecimal() and len(last) < 16 else 0
-        return event_stream(as_events(request, instance, feed, position, number))
-    return Stream(as_text(request, instance, feed, stream), "text/plain; charset=utf-8")
+        return event_stream(as_events(request, instance, number, stream, position))
+    return Stream(as_text(request, instance, number, stream), "text/plain; charset=utf-8")

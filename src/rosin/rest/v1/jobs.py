@@ -20,7 +20,7 @@ from rosin.rest.output import lines
 from rosin.rest.problem import Problem
 from rosin.rest.routes.jobs import JobId, submit_job, submitted
 from rosin.rest.routes.nodes import scheduler_view
-from rosin.rest.routes.output import as_text, chunks_so_far
+from rosin.rest.routes.output import StreamName, as_text, chunks_so_far
 from rosin.rest.stream import Stream
 from rosin.rest.submission import options
 from rosin.rest.v1.parameters import body_object, collect, flag, integer, submission
@@ -56,12 +56,17 @@ async def _merged(request: Request) -> dict[str, Any]:
     return found
 
 
-@router.get("", responses=_schema(_JOBS, {"type": "object", "additionalProperties": _DETAIL}))
+@router.get(
+    "",
+    responses=_schema(
+        _JOBS, {"type": "array", "items": _DETAIL}, {"type": "object", "additionalProperties": _DETAIL}
+    ),
+)
 async def list_jobs(
     request: Request,
     instance: Here,
     details: Annotated[str, Query(description="true: everything, as an object by id")] = "",
-    detail: Annotated[str, Query(description="the same")] = "",
+    detail: Annotated[str, Query(description="the same, but a list is below `jobs`")] = "",
     listing: Annotated[str, Query(description="true: details as a list")] = "",
     limit: Annotated[str, Query(description="how many details; ignored if it is no number")] = "",
 ) -> Response:
@@ -74,7 +79,9 @@ async def list_jobs(
     most = min(int(text), MOST) if text.isdecimal() else MOST
     rows = islice(mirror.newest(), most)
     if flag("listing", found.get("listing", "")):
-        return answer({"jobs": [jobview.detail(row) for row in rows]})
+        listed = [jobview.detail(row) for row in rows]
+        # The Python client of flux-restful-api says `detail`, and looks for a key.
+        return answer(listed if flag("details", found.get("details", "")) else {"jobs": listed})
     return answer({str(row[0]): jobview.detail(row) for row in rows})
 
 
@@ -278,11 +285,10 @@ async def output(instance: Here, jobid: JobId) -> Response:
     "/{jobid}/output/stream",
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **_ERRORS},
 )
-async def output_stream(request: Request, instance: Here, jobid: JobId) -> Response:
+async def output_stream(request: Request, instance: Here, jobid: JobId, stream: StreamName = "") -> Response:
     """A job's output as it comes; nothing for an unknown job."""
     number = jobview.parse_id(jobid)
     if (await instance.jobs()).row(number) is None:
         return Response(b"", media_type="text/plain; charset=utf-8")
     await instance.connected()
-    feed = instance.outputs.join(number)
-    return Stream(as_text(request, instance, feed, ""), "text/plain; charset=utf-8")
+    return Stream(as_text(request, instance, number, stream), "text/plain; charset=utf-8")
