@@ -4,9 +4,8 @@
 import base64
 import errno
 import os
-import pickle
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +18,13 @@ from rosin.handle.stream import connect
 from rosin.job.submission import submit
 from rosin.rfc import fluid, sign
 from rosin.rfc.jobspec_build import from_command
+from rosin.testing.guest import GUEST, as_guest
 from rosin.testing.process import RealInstance
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user"),
 ]
-
-GUEST = 65534
-
-
-def as_guest(function: Callable[..., Any], *args: Any, uid: int = GUEST) -> Any:
-    """What a function returns, or raises, in a process of another user."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            os.setgid(uid)
-            os.setuid(uid)
-            result: Any = function(*args)
-        except BaseException as error:
-            result = error
-        os.write(writer, pickle.dumps(result))
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as pipe:
-        result = pickle.loads(pipe.read())
-    os.waitpid(pid, 0)
-    if isinstance(result, BaseException):
-        raise result
-    return result
 
 
 @pytest.fixture

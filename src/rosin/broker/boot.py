@@ -27,6 +27,7 @@ from rosin.broker.sdnotify import notify
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_USERID_UNKNOWN
+from rosin.process import descriptors
 from rosin.rfc import fsd
 
 if TYPE_CHECKING:
@@ -354,6 +355,7 @@ def run(options: BootOptions, zygote: Zygote | None = None) -> int:
     from rosin import _json
 
     _json.accelerate()
+    descriptors.raise_limit()  # after the fork of the zygote: jobs start with the limit as it was
 
     async def main() -> int:
         instance = Instance(options, zygote)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
+from rosin.process import descriptors
 from rosin.process.platform import descendants, pidfd_open, set_pipe_size
 from rosin.process.pump import CHUNK
 
@@ -118,19 +119,21 @@ def spawn(
     """
     if not argv[0]:  # a search in PATH would find directories
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "")
-    popen = subprocess.Popen(
-        list(argv),
-        env=None if env is None else dict(env),
-        cwd=cwd,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        pass_fds=tuple(pass_fds),
-        close_fds=True,
-        restore_signals=True,
-        process_group=0 if process_group and not terminal else None,
-        start_new_session=terminal,
-        preexec_fn=_take_terminal if terminal else None,
+    popen = descriptors.start(
+        lambda: subprocess.Popen(
+            list(argv),
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=tuple(pass_fds),
+            close_fds=True,
+            restore_signals=True,
+            process_group=0 if process_group and not terminal else None,
+            start_new_session=terminal,
+            preexec_fn=_take_terminal if terminal else None,
+        )
     )
     return Child(popen, process_group or terminal)
 

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 
 from rosin import _json
 from rosin.errors import FormatError
+from rosin.process import descriptors
 from rosin.process.frames import FrameReader, FrameWriter
 from rosin.process.zygote_server import GRACE
 
@@ -99,8 +100,10 @@ class Zygote:
             with theirs:
                 fd = theirs.fileno()
                 command = [sys.executable, "-m", "rosin.process.zygote_server", str(fd), str(grace), *preload]
-                popen = subprocess.Popen(
-                    command, pass_fds=[fd], stdin=subprocess.DEVNULL, process_group=0, close_fds=True
+                popen = descriptors.start(
+                    lambda: subprocess.Popen(
+                        command, pass_fds=[fd], stdin=subprocess.DEVNULL, process_group=0, close_fds=True
+                    )
                 )
             return cls(ours, popen.pid, popen)
         pid = os.fork()
