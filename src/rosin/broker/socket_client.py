@@ -15,12 +15,13 @@ import socket
 import traceback
 from collections import deque
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.client import Client
 from rosin.constants import FLUX_MSGTYPE_EVENT
 from rosin.errors import FormatError
-from rosin.handle.framing import FrameReader, frame
+from rosin.handle.framing import FrameReader, frame_parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,8 @@ READ_SIZE = 1 << 14
 MAX_READ_SIZE = 1 << 18
 #: Bytes that are gathered for one write.
 GATHER = 1 << 20
+#: Pieces of what is queued that are written at once.
+PIECES = 16
 #: Bytes queued from which on, downwards, a program has caught up.
 LOW = 1 << 19
 #: Messages of a guest in one turn of the loop; others get theirs in between.
@@ -149,8 +152,15 @@ class SocketClient(Client):
     # -- to the program ---------------------------------------------------------------------------
 
     def send(self, msg: Message) -> None:
-        data = self.connector.frame_event(msg) if msg.type == FLUX_MSGTYPE_EVENT else frame(msg)
         self._sent += 1
+        if msg.type == FLUX_MSGTYPE_EVENT:
+            data = self.connector.frame_event(msg)
+        else:
+            data, *large = frame_parts(msg)
+            if large:  # as it is, after what was gathered before it
+                self._write_out()
+                self._write(data, *large)
+                return
         if self._gathering:
             self._out.append(data)
             self._out_bytes += len(data)
@@ -171,24 +181,30 @@ class SocketClient(Client):
         if out:
             self._write(out[0] if len(out) == 1 else b"".join(out))
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, *pieces: bytes) -> None:
+        """Send the pieces of one message, or of many that are one piece."""
         if self._pending:
-            self._queue(data)
+            self._queue(*pieces)
             return
         if self._sock is None:
             return
         try:
-            sent = self._sock.send(data)
+            sent = self._sock.send(pieces[0]) if len(pieces) == 1 else self._sock.sendmsg(pieces)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
             self.broker.turn.soon(self._lost)  # not now: who answers a request is in the middle of something
             return
-        if sent < len(data):
-            self._queue(memoryview(data)[sent:])
+        rest: list[bytes | memoryview] = []
+        for piece in pieces:
+            if sent < len(piece):
+                rest.append(memoryview(piece)[sent:] if sent else piece)
+            sent = max(sent - len(piece), 0)
+        if rest:
+            self._queue(*rest)
             self._loop.add_writer(self._sock.fileno(), self._writable)
 
-    def _queue(self, data: bytes | memoryview) -> None:
+    def _queue(self, *pieces: bytes | memoryview) -> None:
         """Keep what the socket does not take: not without end, and no more is asked of us meanwhile."""
         if self._dropped:
             return
@@ -196,9 +212,10 @@ class SocketClient(Client):
             self._dropped = True
             self.broker.turn.soon(self._overrun)
             return
-        self._pending.append(data)
-        self._pending_bytes += len(data)
-        self.hold(len(data))
+        size = sum(map(len, pieces))
+        self._pending += pieces
+        self._pending_bytes += size
+        self.hold(size)
         if self._pending_bytes > self.limits.pause and not self._paused:
             self._paused = True
             self._listen()
@@ -211,13 +228,14 @@ class SocketClient(Client):
         pending = self._pending
         try:
             while pending:
-                sent = self._sock.send(pending[0])
+                sent = self._sock.sendmsg(list(islice(pending, PIECES)))
                 self._pending_bytes -= sent
                 self.hold(-sent)
-                if sent < len(pending[0]):
+                while pending and sent >= len(pending[0]):
+                    sent -= len(pending.popleft())
+                if sent:
                     pending[0] = memoryview(pending[0])[sent:]
                     break
-                pending.popleft()
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:

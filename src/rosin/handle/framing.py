@@ -22,10 +22,24 @@ _MAGIC = Struct("=I").pack(MAGIC)
 _LENGTH = Struct(">I")
 
 
+#: A message of this many bytes is not copied to make it one piece.
+LARGE = 1 << 17
+
+
 def frame(msg: Message) -> bytes:
     """A message with its stream header."""
     parts = encode_parts(msg)
     return b"".join((_MAGIC, _LENGTH.pack(sum(map(len, parts))), *parts))
+
+
+def frame_parts(msg: Message) -> list[bytes]:
+    """The same in pieces, for ``sendmsg``: one, or what is around a large payload and the payload itself."""
+    parts = encode_parts(msg)
+    size = sum(map(len, parts))
+    if size < LARGE:
+        return [b"".join((_MAGIC, _LENGTH.pack(size), *parts))]
+    *head, payload, header = parts  # the header is last and the payload before it
+    return [b"".join((_MAGIC, _LENGTH.pack(size), *head)), payload, header]
 
 
 class FrameReader:
@@ -69,7 +83,8 @@ class FrameReader:
                 if end - pos - 8 < size:
                     self._need = size + 8
                     break
-                messages.append(decode(bytes(view[pos + 8 : pos + 8 + size]), self._topicless))
+                with view[pos + 8 : pos + 8 + size] as body:
+                    messages.append(decode(body if size >= LARGE else bytes(body), self._topicless))
                 pos += 8 + size
         del buffer[:pos]
         return messages

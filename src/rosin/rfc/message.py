@@ -308,7 +308,7 @@ def encode_parts(msg: Message) -> list[bytes]:
     return parts
 
 
-def _split(buf: bytes, end: int) -> list[bytes]:
+def _split(buf: Any, end: int) -> list[bytes]:
     """The parts before the header, which starts at ``end``."""
     parts: list[bytes] = []
     pos = 0
@@ -338,8 +338,8 @@ def _header_fault(magic: int, version: int, type_: int) -> FormatError:
     return FormatError(f"message: unknown message type {type_}")
 
 
-def decode(buf: bytes, topicless: bool = False) -> Message:
-    """Decode what :func:`encode` made.
+def decode(buf: bytes | memoryview, topicless: bool = False) -> Message:
+    """Decode what :func:`encode` made; from a memoryview without copying it first.
 
     With ``topicless`` a message may lack its topic, for who answers that with an error. Raises FormatError
     for a bad header (magic, version, type), a part that runs past the end, too many parts, or parts that do
@@ -352,6 +352,8 @@ def decode(buf: bytes, topicless: bool = False) -> Message:
     if magic != PROTO_MAGIC or version != PROTO_VERSION or type_ not in _TYPES:
         raise _header_fault(magic, version, type_)
     parts = _split(buf, end)
+    if buf.__class__ is memoryview:
+        parts = [bytes(part) for part in parts]
     msg = Message.__new__(Message)
     msg.type = type_
     msg.flags = flags & ~_PART_FLAGS

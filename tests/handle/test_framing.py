@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The stream of messages on a socket: large ones are not copied to be one piece."""
+
+import pytest
+
+from rosin.handle.framing import LARGE, FrameReader, frame, frame_parts
+from rosin.rfc.message import Message
+
+
+@pytest.mark.parametrize("size", [0, 5, LARGE - 200, LARGE, 3 * LARGE])
+def test_a_large_message_is_the_same_in_pieces(size):
+    for msg in (
+        Message.request("content.store", bytes(range(256)) * (size // 256) + b"x" * (size % 256)),
+        Message.request("t" * (size + 1)),
+    ):
+        pieces = frame_parts(msg)
+        assert b"".join(pieces) == frame(msg)
+        assert (len(pieces) == 1) is (len(frame(msg)) - 8 < LARGE)
+        (back,) = FrameReader(topicless=True).feed(frame(msg))
+        reader = FrameReader()
+        cut = len(frame(msg)) // 2
+        assert reader.feed(frame(msg)[:cut]) == []
+        (again,) = reader.feed(frame(msg)[cut:])
+        assert back.raw == again.raw == msg.raw
+        assert (again.raw.__class__, again.topic) == (bytes, msg.topic)
