@@ -295,3 +295,16 @@ async def test_guests_leave_descriptors_to_the_owner(monkeypatch: pytest.MonkeyP
         await local.raw()
         monkeypatch.setattr(connector_module, "descriptors", lambda: 8)  # all but as many are open already
         assert (await local.raw())[1] == errno.EMFILE
+
+
+async def test_a_large_message_of_the_owner_may_come_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Local(ME) as local:
+        sock, _ = await local.raw()
+        (client,) = local.connector.clients
+        monkeypatch.setattr(client.limits, "held", 1 << 20)  # what is queued, not what a message may be
+        ping = Message.request("echo.ping", {"pad": MEGABYTE * 3}, matchtag=1)
+        sender = asyncio.create_task(send(sock, ping))
+        (answer,) = await receive(sock, 1)
+        assert len(answer.data["pad"]) == 3 << 20
+        await sender
+        assert client.account.held == 0

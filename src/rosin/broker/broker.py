@@ -131,7 +131,8 @@ class Broker:
             self._stamp(msg)
         topic = msg.topic
         for peer in list(self.router.peers.values()):
-            if peer.subscriptions.match(topic):
+            few = peer.subscriptions.few
+            if peer.subscriptions.match(topic) if few is None else topic.startswith(few):
                 peer.deliver_event(msg)
         return self.event_seq
 

@@ -21,7 +21,9 @@ from rosin.constants import (
     FLUX_MSGTYPE_REQUEST,
     FLUX_MSGTYPE_RESPONSE,
     FLUX_ROLE_LOCAL,
+    FLUX_ROLE_NONE,
     FLUX_ROLE_OWNER,
+    FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
 from rosin.rfc.message import Message
@@ -46,10 +48,13 @@ class Client(Peer):
         self.broker = broker
         self.userid = userid
         self.credential = (userid, roles)
+        #: What a message that claims nothing gets.
+        self._usual = assign(FLUX_USERID_UNKNOWN, FLUX_ROLE_NONE, self.credential)
         self.guest = None if roles & FLUX_ROLE_OWNER else Guest(broker, userid)
         #: What is kept for this connection and, if it is a guest's, for the others of that user.
         self.account = Account(OWNER) if self.guest is None else self.guest.account
         self.limits = self.account.limits
+        self._longest = self.limits.topic
         self._held = 0
         self._used: set[tuple[str, int]] = set()
         self._mark = self.uuid + b"/"
@@ -82,14 +87,17 @@ class Client(Peer):
         self.send(msg)
 
     def deliver_event(self, msg: Message) -> None:
-        if may_receive(bool(msg.flags & FLUX_MSGFLAG_PRIVATE), msg.userid, self.credential):
+        if not msg.flags & FLUX_MSGFLAG_PRIVATE or may_receive(True, msg.userid, self.credential):
             self.send(msg)
 
     # -- from the program -------------------------------------------------------------------------
 
     def receive(self, msg: Message) -> None:
         """Take a message from the program: stamp it (RFC 12), check it and route it."""
-        msg.userid, msg.rolemask = assign(msg.userid, msg.rolemask, self.credential)
+        if msg.userid == FLUX_USERID_UNKNOWN and not msg.rolemask:
+            msg.userid, msg.rolemask = self._usual
+        else:
+            msg.userid, msg.rolemask = assign(msg.userid, msg.rolemask, self.credential)
         if msg.type == FLUX_MSGTYPE_REQUEST:
             self._request(msg)
         elif msg.type == FLUX_MSGTYPE_RESPONSE:
@@ -122,11 +130,13 @@ class Client(Peer):
             route[0] = self._mark + route[0]
         else:
             msg.route = route = []
-        fault = self._fault(msg)
-        if fault is not None:
-            self._refuse(msg, OSError(errno.EPROTO, f"request: {fault}"))
-            return
-        handler = _INTERCEPTED.get(msg.topic)
+        topic = msg.topic
+        if self.guest is not None or not 0 < len(topic) <= self._longest:
+            fault = self._fault(msg)
+            if fault is not None:
+                self._refuse(msg, OSError(errno.EPROTO, f"request: {fault}"))
+                return
+        handler = _INTERCEPTED.get(topic)
         if handler is not None:
             self._answer(msg, handler)
             return
@@ -137,7 +147,7 @@ class Client(Peer):
                 self._refuse(msg, exc)
                 return
         route.append(self.uuid)
-        used = (msg.topic[: msg.topic.rfind(".")], msg.aux1)
+        used = (topic[: topic.rfind(".")], msg.aux1)
         if used not in self._used:
             self._use(msg)
         self.broker.route_request(msg)

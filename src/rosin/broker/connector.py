@@ -94,7 +94,7 @@ class ConnectorLocal(BrokerModule):
         try:
             number = sock.fileno()  # the lowest that was free: so many files are open
             self._welcome(sock, number)
-            if number >= descriptors() - reserve():
+            if number >= usable():
                 self._suspend(os.strerror(errno.EMFILE))
         except Exception:
             sock.close()
@@ -113,7 +113,7 @@ class ConnectorLocal(BrokerModule):
             return
         try:
             with listener.dup() as probe:
-                full = probe.fileno() >= descriptors() - reserve()
+                full = probe.fileno() >= usable()
         except OSError:
             full = True
         if full:
@@ -194,9 +194,10 @@ def descriptors() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def reserve() -> int:
-    """How many of them are kept for the broker's own use: pipes of programs, files, databases."""
-    return min(64, descriptors() // 8)
+def usable() -> int:
+    """How many of them may be clients' and all else: the rest is for pipes of programs, files, databases."""
+    limit = descriptors()
+    return limit - min(64, limit // 8)
 
 
 def peer_credentials(sock: socket.socket) -> tuple[int, int]:

@@ -29,12 +29,13 @@ class Subscriptions:
     Whatever their number, a change and a look-up cost the same.
     """
 
-    __slots__ = ("_counts", "_few", "_lengths")
+    __slots__ = ("_counts", "_lengths", "few")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._lengths: dict[int, int] = {}  # how many prefixes have this length
-        self._few: tuple[str, ...] | None = ()  # the prefixes, as long as they are few
+        #: The prefixes as long as they are few, else None: see :meth:`match`.
+        self.few: tuple[str, ...] | None = ()
 
     def __len__(self) -> int:
         """How many different topics there are."""
@@ -65,12 +66,12 @@ class Subscriptions:
             self._changed()
 
     def _changed(self) -> None:
-        self._few = tuple(self._counts) if len(self._counts) <= _FEW else None
+        self.few = tuple(self._counts) if len(self._counts) <= _FEW else None
 
     def match(self, topic: str) -> bool:
         """An event with this topic is wanted."""
-        if self._few is not None:
-            return topic.startswith(self._few)
+        if self.few is not None:
+            return topic.startswith(self.few)
         lengths: Collection[int] = self._lengths
         if len(lengths) > len(topic):
             lengths = [length for length in range(len(topic) + 1) if length in self._lengths]

@@ -53,6 +53,12 @@ class Router:
             self.services.pop(name, None)
         peer.registered.clear()
 
+    def match(self, topic: str) -> Peer | None:
+        """The peer whose service a topic is for."""
+        end = topic.rfind(".")
+        peer = self.services.get(topic[:end]) if end > 0 else None
+        return peer or self.services.get(self.service_of(topic))
+
     def service_of(self, topic: str) -> str:
         """The service that a topic is for: the longest registered prefix up to a dot; "" if there is none."""
         end = topic.rfind(".")
@@ -66,7 +72,7 @@ class Router:
         """The peer that gets this request. Raises OSError: ENOSYS no such service, EHOSTUNREACH no rank."""
         upstream = msg.flags & FLUX_MSGFLAG_UPSTREAM
         if msg.aux1 == FLUX_NODEID_ANY or (msg.aux1 == self.rank and not upstream):
-            peer = self.services.get(self.service_of(msg.topic))
+            peer = self.match(msg.topic)
             if peer is None:
                 raise OSError(errno.ENOSYS, f"No service matching {msg.topic} is registered")
             return peer

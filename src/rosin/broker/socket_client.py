@@ -99,15 +99,13 @@ class SocketClient(Client):
         except Exception as exc:
             self._broken(exc)
             return
-        buffered = self._reader.buffered
-        if buffered or self._buffered:
-            self.hold(buffered - self._buffered)
-            self._buffered = buffered
+        self._received += len(messages)
+        if self.guest is not None:
+            self.hold(self._reader.buffered - self._buffered)
+            self._buffered = self._reader.buffered
             if self.account.exhausted:
                 self._cut_off("memory", f"more than {self.limits.held} bytes are kept for it")
                 return
-        self._received += len(messages)
-        if self.guest is not None:
             self.broker.turn.now(partial(self._take_in_turn, messages))
         elif self.connector.speaker is self:
             self.broker.turn.now(partial(self._take, messages))
