@@ -105,10 +105,10 @@ class OutputFormat:
             dict.fromkeys([part[1] for part in self.parts if part[1]] + [key for key, _ in self.sort_keys])
         )
 
-    def set_sort_keys(self, keys: str) -> None:
+    def set_sort_keys(self, sort_keys: str) -> None:
         """Sort by these comma-separated fields, in reverse where a ``-`` leads. Raises ValueError."""
         result = []
-        for word in keys.split(","):
+        for word in sort_keys.split(","):
             key = word.strip()
             reverse = key.startswith("-")
             key = key[1:] if reverse else key
@@ -140,14 +140,14 @@ class OutputFormat:
                 words.append(_join(text, field, spec, conversion))
         return type(self)(self._sort_prefix() + "".join(words), self._headings)
 
-    def format(self, item: Any) -> str:
-        """The line of an item. Marks that :meth:`filter` has not removed are printed as they are."""
+    def format(self, obj: Any) -> str:
+        """The line of an obj. Marks that :meth:`filter` has not removed are printed as they are."""
         if self._renderers is None:
             self._renderers = [
                 (text, renderer(field.removeprefix("0."), conversion, spec) if field else None)
                 for text, field, spec, conversion in self.parts
             ]
-        return "".join([text + render(item) if render else text for text, render in self._renderers])
+        return "".join([text + render(obj) if render else text for text, render in self._renderers])
 
     def header(self, width: int = -1) -> str:
         """The heading line, cut to ``width`` columns as in :meth:`print_items`."""

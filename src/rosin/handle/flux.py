@@ -154,11 +154,11 @@ class Flux(ReactorHandle):
             stream.close()
 
     def _forked(self) -> None:
+        """In a child process: forget the connection, and tell nobody, as another program may be about to run."""
         self._drop()
         self._owner, self._depth = None, 0  # a thread that was inside a call is not in this process
-        self._fail(
-            error(errno.ECONNRESET, "Flux handle was opened before a fork; open one in the new process")
-        )
+        self._rpcs = {}
+        self._lost = error(errno.ECONNRESET, "Flux handle was opened before a fork; open one in this process")
 
     @property
     def closed(self) -> bool:

@@ -25,14 +25,14 @@ class Call(RPC):
 
     def __init__(
         self,
-        handle: Handle,
+        flux_handle: Handle,
         topic: str,
         payload: object = None,
         nodeid: int = FLUX_NODEID_ANY,
         flags: int = 0,
     ) -> None:
-        super().__init__(handle, topic, nodeid)
-        handle.begin(self, payload, flags)
+        super().__init__(flux_handle, topic, nodeid)
+        flux_handle.begin(self, payload, flags)
 
     def close(self) -> None:
         """Drop what is still to come."""

@@ -44,14 +44,14 @@ class JobException(Exception):
     """
 
     def __init__(self, event: EventLogEvent) -> None:
-        super().__init__(event)
+        super().__init__()
         self.timestamp: float = event.timestamp
         self.type: str = event.context["type"]
         self.note: str = event.context.get("note", "")
         self.severity: int = event.context["severity"]
 
     def __str__(self) -> str:
-        return f"job.exception: type={self.type} severity={self.severity} {self.note}".rstrip()
+        return f"job.exception: type={self.type}: {self.note}"
 
 
 class JobEventWatchFuture(Watch):

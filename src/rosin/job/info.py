@@ -125,6 +125,9 @@ class JobInfo:
                 pass
         raise AttributeError(f"invalid JobInfo attribute '{name}'")
 
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *JobInfo.COMPUTED]
+
     @property
     def t_remaining(self) -> float:
         """Seconds until the time limit of a running job, else 0."""

@@ -111,10 +111,10 @@ EMPTY = EmptyObject()
 class ExceptionInfo:
     """The gravest exception of a job; each attribute is "" while the job is active or when there was none."""
 
-    def __init__(self, occurred: Any, severity: Any, type: Any, note: Any) -> None:
+    def __init__(self, occurred: Any, severity: Any, _type: Any, note: Any) -> None:
         self.occurred = occurred
         self.severity = severity
-        self.type = type
+        self.type = _type
         self.note = note
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rosin.handle.handle import Handle
 
 
+_NO_JOB = FLUX_JOBID_ANY % (1 << 64)
+
+
 class JournalEvent(JournalEventBase):
     """An event of a job. ``jobspec`` is set in ``submit`` events, ``R`` in ``alloc`` events, else None."""
 
@@ -28,7 +31,7 @@ class JournalEvent(JournalEventBase):
 
     def is_empty(self) -> bool:
         """Whether this is the mark between history and current events."""
-        return self.jobid == FLUX_JOBID_ANY
+        return self.jobid == _NO_JOB
 
     def __str__(self) -> str:
         if self.is_empty():
@@ -47,7 +50,7 @@ class JournalEvent(JournalEventBase):
         return JournalEvent, (int(self.jobid), dict(self), self.jobspec, self.R)
 
 
-SENTINEL_EVENT = JournalEvent(FLUX_JOBID_ANY, {"timestamp": 0.0})
+SENTINEL_EVENT = JournalEvent(_NO_JOB, {"timestamp": 0.0})
 
 
 class JournalConsumer(JournalConsumerBase):
@@ -76,5 +79,7 @@ class JournalConsumer(JournalConsumerBase):
     def process_response(self, resp: dict[str, Any]) -> dict[str, Any]:
         return {"jobid": resp["id"], "jobspec": resp.get("jobspec"), "R": resp.get("R")}
 
-    def create_event(self, entry: dict[str, Any], **kwargs: Any) -> JournalEvent:
-        return JournalEvent(kwargs["jobid"], entry, kwargs["jobspec"], kwargs["R"])
+    def create_event(  # type: ignore[override]
+        self, entry: dict[str, Any], jobid: int = -1, jobspec: Any = None, R: Any = None
+    ) -> JournalEvent:
+        return JournalEvent(jobid, entry, jobspec, R)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.constants import (
     FLUX_JOB_STATE_INACTIVE,
@@ -12,12 +12,11 @@ from rosin.constants import (
     FLUX_RPC_STREAMING,
     FLUX_USERID_UNKNOWN,
 )
-from rosin.errors import FormatError
 from rosin.handle.future import Future, WaitAllFuture
 from rosin.job.call import Call
 from rosin.job.info import JobInfo
 from rosin.job.jobid import JobID
-from rosin.rfc import states as names
+from rosin.rfc.state_table import RESULT_ROWS, STATE_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -207,6 +206,11 @@ class JobList:
     for :func:`job_list`. ``errors`` collects a line per job that could not be listed.
     """
 
+    #: Filters by state, and their masks.
+    STATES: ClassVar = {row[1].lower(): row[0] for row in STATE_ROWS if row[1] != "NEW"}
+    #: Filters by result, and their masks.
+    RESULTS: ClassVar = {row[1].lower(): row[0] for row in RESULT_ROWS}
+
     def __init__(
         self,
         flux_handle: Handle,
@@ -257,15 +261,13 @@ class JobList:
     def add_filter(self, fname: str) -> None:
         """Also list jobs in this state or with this result. Raises ValueError."""
         word = fname.lower()
-        for table, parse in (("states", names.parse_state), ("results", names.parse_result)):
-            try:
-                bit = parse(word)
-            except FormatError:
-                continue
-            if len(word) > 2:  # flux-core takes full names only
-                setattr(self, table, getattr(self, table) | bit)
-                return
-        raise ValueError(f"Invalid filter specified: {fname}")
+        if word in self.STATES:
+            self.states |= self.STATES[word]
+        elif word in self.RESULTS:
+            self.results |= self.RESULTS[word]
+        else:
+            known = ", ".join((*self.STATES, *self.RESULTS))
+            raise ValueError(f"Invalid filter specified: {fname}; expected one of {known}")
 
     def fetch_jobs(self) -> JobListRPC | JobListIdsFuture:
         """Send the query; ``.get_jobs()`` of the result is the list."""

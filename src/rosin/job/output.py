@@ -2,7 +2,8 @@
 """RFC 24: the output of a job, as a whole or as it comes.
 
 Three watchers share one engine: events, chunks of text per stream, and whole lines. Each is a future of many
-results that ends with None; ``for`` and ``async for`` walk through it.
+results that ends with None, or (None, None) where results are pairs; ``for`` and ``async for`` walk
+through it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,13 @@ class JobOutput(NamedTuple):
 
 
 class _OutputFuture(Future):
-    """The engine: follows the output log, and the main log for exceptions, until the output is complete."""
+    """The engine: follows the output log, and the main log for exceptions, until the output is complete.
+
+    A job that ends without having been started has no output: EIO.
+    """
+
+    #: The last result.
+    END: Any = None
 
     def __init__(
         self, flux_handle: Handle, jobid: int | str, labelio: bool = False, nowait: bool = False
@@ -50,6 +57,8 @@ class _OutputFuture(Future):
         self._seen = False  # an event of the output log
         self._complete = False  # the output log has ended
         self._main_ended = False
+        self._started = nowait
+        self._jobid = JobID(jobid)
         self._exceptions: JobEventWatchFuture | None = None
         self._output: Any
         if nowait:
@@ -90,9 +99,12 @@ class _OutputFuture(Future):
                 event: EventLogEvent | None = watch.get_event()
                 if event is None:
                     self._main_ended = True
+                    if not self._started and not self._seen:
+                        raise OSError(errno.EIO, f"job {self._jobid} never started")
                     if self._complete:
                         self._finish()
                     return
+                self._started = self._started or event.name == "start"
                 if event.name == "exception":
                     self._deliver(JobExceptionEvent(event))
         except OSError as exc:
@@ -101,6 +113,11 @@ class _OutputFuture(Future):
     def _fail(self, exc: Exception) -> None:
         if not self._ended:
             self._ended = True
+            for watch in (self._exceptions, self._output):
+                if watch is not None and watch.matchtag:
+                    watch.abandon()
+            if isinstance(exc, FileNotFoundError) and not self._seen:
+                exc = FileNotFoundError(errno.ENOENT, f"job {self._jobid} not found")
             if isinstance(exc, OSError):
                 self.fulfill_error(exc.errno or errno.EIO, exc.strerror)
             else:
@@ -113,7 +130,7 @@ class _OutputFuture(Future):
                 self.fulfill(item)
             if self._exceptions is not None:
                 self._exceptions.close()
-            self.fulfill(None)
+            self.fulfill(self.END)
 
     def _deliver(self, event: Any) -> None:
         for item in self._items(event):
@@ -128,23 +145,23 @@ class _OutputFuture(Future):
         return ()
 
     def cancel(self) -> None:
-        """Stop watching: the next result is the final None."""
+        """Stop watching: the next result is the last one."""
         if not self._ended:
             self._finish()
             self._output.close()
 
     def _next(self, autoreset: bool = True) -> Any:
         item = self.get()
-        if autoreset and item is not None:
+        if autoreset and item is not self.END:
             self.reset()
         return item
 
     def __iter__(self) -> Iterator[Any]:
-        while (item := self._next()) is not None:
+        while (item := self._next()) is not self.END:
             yield item
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        while (item := await self) is not None:
+        while (item := await self) is not self.END:
             self.reset()
             yield item
 
@@ -161,7 +178,9 @@ class JobOutputEventWatch(_OutputFuture):
 
 
 class _TextFuture(_OutputFuture):
-    """What the chunk and the line watcher have in common."""
+    """What the chunk and the line watcher have in common: pairs of a stream and text."""
+
+    END = (None, None)
 
     def __init__(
         self,
@@ -178,15 +197,12 @@ class _TextFuture(_OutputFuture):
 class JobOutputWatch(_TextFuture):
     """A job's output in chunks."""
 
-    def _items(self, event: Any) -> Iterable[JobOutput]:
+    def _items(self, event: Any) -> Iterable[tuple[str, str]]:
         found = _text(event, self.log_stderr_level)
-        if found is None:
-            return ()
-        texts = {"stdout": "", "stderr": "", "log": "", found[0]: found[1]}
-        return (JobOutput(texts["stdout"], texts["stderr"], texts["log"]),)
+        return () if found is None else (found,)
 
-    def get_output(self) -> JobOutput | None:
-        """The next chunk, None at the end."""
+    def get_output(self) -> tuple[str, str] | tuple[None, None]:
+        """The next chunk as (stream, text), stream being stdout, stderr or log; (None, None) at the end."""
         return self._next()  # type: ignore[no-any-return]
 
 
@@ -230,8 +246,8 @@ class JobOutputWatchLines(_TextFuture):
         partial, self._partial = self._partial, {}
         return [self._line(stream, rank, "".join(parts)) for (stream, rank), parts in partial.items()]
 
-    def getline(self) -> tuple[str, str] | None:
-        """The next line as (stream, text), None at the end."""
+    def getline(self) -> tuple[str, str] | tuple[None, None]:
+        """The next line as (stream, text), (None, None) at the end."""
         return self._next()  # type: ignore[no-any-return]
 
 
@@ -296,7 +312,7 @@ def output_watch(
     labelio: bool = False,
     log_stderr_level: int = LOG_TRACE,
     nowait: bool = False,
-) -> Iterator[JobOutput]:
+) -> Iterator[tuple[str, str]]:
     """Yield what :func:`output_watch_async` finds."""
     yield from output_watch_async(flux_handle, jobid, labelio, log_stderr_level, nowait)
 
@@ -342,7 +358,9 @@ def job_output(
             if found is None or (isinstance(event, OutputEvent) and not event.rank.intersect(wanted)):
                 continue
             parts[found[0]].append(found[1])
-    except FileNotFoundError as exc:
+    except OSError as exc:
+        if exc.errno not in (errno.ENOENT, errno.EIO):
+            raise
         if nowait:
             text = f"job {JobID(jobid)} does not exist or output not ready"
             raise FileNotFoundError(errno.ENOENT, text) from None

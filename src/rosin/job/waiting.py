@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from rosin.job.events import EventLogEvent
     from rosin.job.info import JobInfo
 
-# flux-core's bindings have the unsigned value
-_ANY = (FLUX_JOBID_ANY, 2**64 - 1)
+#: Any waitable job: flux-core's bindings have the unsigned value.
+ANY_JOB = 2**64 - 1
 
 
 class JobWaitResult(NamedTuple):
-    """How a waitable job ended."""
+    """How a waitable job ended; ``errstr`` is UTF-8, empty for a success."""
 
     jobid: JobID
     success: bool
-    errstr: str
+    errstr: bytes
 
 
 class JobWaitFuture(Call):
@@ -42,9 +42,9 @@ class JobWaitFuture(Call):
         return wait_get_status(self)
 
 
-def wait_async(flux_handle: Handle, jobid: int | str = FLUX_JOBID_ANY) -> JobWaitFuture:
+def wait_async(flux_handle: Handle, jobid: int | str = ANY_JOB) -> JobWaitFuture:
     """Wait for a job that was submitted ``waitable``, or for any of them."""
-    target = FLUX_JOBID_ANY if jobid in _ANY else int(JobID(jobid))
+    target = FLUX_JOBID_ANY if jobid in (ANY_JOB, FLUX_JOBID_ANY) else int(JobID(jobid))
     return JobWaitFuture(flux_handle, "job-manager.wait", {"id": target})
 
 
@@ -53,10 +53,10 @@ def wait_get_status(future: Future) -> JobWaitResult:
     if future is None:
         raise error(errno.EINVAL, "future must not be None/NULL")
     data = future.get()
-    return JobWaitResult(JobID(data["id"]), bool(data["success"]), data["errstr"])
+    return JobWaitResult(JobID(data["id"]), bool(data["success"]), data["errstr"].encode())
 
 
-def wait(flux_handle: Handle, jobid: int | str = FLUX_JOBID_ANY) -> JobWaitResult:
+def wait(flux_handle: Handle, jobid: int | str = ANY_JOB) -> JobWaitResult:
     """:func:`wait_async`, and block."""
     return wait_async(flux_handle, jobid).get_status()
 

@@ -35,12 +35,13 @@ from rosin.kvs.txn import (
     put_symlink,
     put_unlink,
 )
-from rosin.kvs.watch import KVSWatchFuture, kvs_watch_async
+from rosin.kvs.watch import KVSWatchFuture, WatchImplementation, kvs_watch_async
 
 __all__ = [
     "KVSDir",
     "KVSTxn",
     "KVSWatchFuture",
+    "WatchImplementation",
     "commit",
     "commit_async",
     "exists",

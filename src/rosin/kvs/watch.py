@@ -12,13 +12,18 @@ from rosin.kvs.lookup import decode_value, lookup_async
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from typing import Self
 
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC
 
 
-class KVSWatchFuture:
-    """The values of a key, one after the other; cancelled when it is no longer referenced."""
+class WatchImplementation:
+    """A stream of values with a way to end it; cancelled when it is no longer referenced.
+
+    A subclass says how a response is read (:meth:`watch_get`) and how the stream is ended
+    (:meth:`watch_cancel`).
+    """
 
     def __init__(self, future_handle: RPC) -> None:
         self.rpc = future_handle
@@ -30,7 +35,7 @@ class KVSWatchFuture:
         Without *autoreset* the same value is returned until :meth:`reset`.
         """
         try:
-            value = decode_value(self.rpc.get())
+            value = self.watch_get(self.rpc)
         except OSError as error:
             self.needs_cancel = False
             if error.errno == errno.ENODATA:
@@ -48,9 +53,28 @@ class KVSWatchFuture:
         """Whether :meth:`get` does not block."""
         return self.rpc.is_ready()
 
-    def wait_for(self, timeout: float = -1.0) -> None:
-        """Block until there is a value. Raises TimeoutError after *timeout* seconds."""
+    def wait_for(self, timeout: float = -1.0) -> Self:
+        """Block until there is a value, and return self. Raises TimeoutError after *timeout* seconds."""
         self.rpc.wait_for(timeout)
+        return self
+
+    def get_flux(self) -> Any:
+        """The handle."""
+        return self.rpc.get_flux()
+
+    def get_reactor(self) -> Any:
+        """The reactor that calls back."""
+        return self.rpc.get_reactor()
+
+    def stop(self) -> None:
+        """Call back no more."""
+        self.rpc.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.cancel(stop=True)
 
     def error_string(self) -> str | None:
         """The text of a failure."""
@@ -65,13 +89,21 @@ class KVSWatchFuture:
         """End the watch; :meth:`get` then gives None. *stop*: and call no callback any more."""
         if self.needs_cancel:
             self.needs_cancel = False
-            self.rpc.cancel("kvs-watch.cancel")
+            self.watch_cancel(self.rpc)
         if stop:
-            self.rpc.then(lambda _rpc: None)
+            self.rpc.stop()
+
+    def watch_get(self, future: RPC) -> Any:
+        """The value of the current response."""
+        raise NotImplementedError
+
+    def watch_cancel(self, future: RPC) -> None:
+        """Ask the service to end the stream."""
+        raise NotImplementedError
 
     def __iter__(self) -> Iterator[Any]:
-        for response in self.rpc:
-            yield decode_value(response)
+        for _ in self.rpc._walk():
+            yield self.watch_get(self.rpc)
         self.needs_cancel = False
 
     async def __aiter__(self) -> AsyncIterator[Any]:
@@ -82,6 +114,16 @@ class KVSWatchFuture:
     def __del__(self) -> None:
         with contextlib.suppress(OSError, RuntimeError):  # the handle may be closed already
             self.cancel()
+
+
+class KVSWatchFuture(WatchImplementation):
+    """The values of a key, one after the other."""
+
+    def watch_get(self, future: RPC) -> Any:
+        return decode_value(future.get())
+
+    def watch_cancel(self, future: RPC) -> None:
+        future.cancel("kvs-watch.cancel")
 
 
 def kvs_watch_async(

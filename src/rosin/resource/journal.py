@@ -37,5 +37,7 @@ class ResourceJournalConsumer(JournalConsumerBase):
     def process_response(self, resp: dict[str, Any]) -> dict[str, Any]:
         return {"R": resp.get("R")}
 
-    def create_event(self, entry: dict[str, Any], **kwargs: Any) -> ResourceJournalEvent:
-        return ResourceJournalEvent(entry, kwargs["R"])
+    def create_event(  # type: ignore[override]
+        self, entry: dict[str, Any], R: Any = None
+    ) -> ResourceJournalEvent:
+        return ResourceJournalEvent(entry, R)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
+from rosin.rfc.idset_mutable import IDset
 from rosin.rfc.rset import ResourceSet as Rset
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from rosin.rfc.hostlist import Hostlist
 
     Source: TypeAlias = "str | Mapping[str, Any] | ResourceSet | Rset | None"
-    Ranks: TypeAlias = str | int | Idset | Iterable[int]
+    Ranks: TypeAlias = str | int | Idset | IDset | Iterable[int]
 
 
 class ResourceSet:
@@ -80,9 +81,9 @@ class ResourceSet:
         return self.impl.count(name)
 
     @property
-    def ranks(self) -> Idset:
+    def ranks(self) -> IDset:
         """The ranks."""
-        return self.impl.ranks()
+        return IDset(self.impl.ranks())
 
     @property
     def nodelist(self) -> Hostlist:

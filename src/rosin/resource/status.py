@@ -10,7 +10,7 @@ from rosin.errors import FormatError
 from rosin.handle.future import Future
 from rosin.resource.list import ResourceListRPC, resource_list
 from rosin.resource.rset import ResourceSet
-from rosin.rfc.idset import Idset
+from rosin.rfc.idset_mutable import IDset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +24,7 @@ _EMPTY: dict[str, Any] = {"R": None, "offline": "", "online": "", "exclude": "",
 class DrainInfo(NamedTuple):
     """Ranks that were drained together: since when (seconds since the epoch) and why (``""``: no reason)."""
 
-    ranks: Idset
+    ranks: IDset
     timestamp: float
     reason: str
 
@@ -44,59 +44,59 @@ class ResourceStatus:
     def __init__(
         self,
         rstatus: Mapping[str, Any] | None = None,
-        allocated_ranks: Idset | None = None,
-        housekeeping_ranks: Idset | None = None,
+        allocated_ranks: IDset | None = None,
+        housekeeping_ranks: IDset | None = None,
     ) -> None:
         """Take the body of a ``resource.status`` response; without one everything is empty."""
         self.rstatus = _EMPTY if rstatus is None else rstatus
         self.rset = ResourceSet(self.rstatus["R"])
         self.nodelist = self.rset.nodelist
-        self.allocated_ranks = allocated_ranks or Idset()
-        self.housekeeping_ranks = housekeeping_ranks or Idset()
+        self.allocated_ranks = allocated_ranks or IDset()
+        self.housekeeping_ranks = housekeeping_ranks or IDset()
         self._derive(None)
 
-    def filter(self, include: str | Idset | Hostlist) -> None:
+    def filter(self, include: str | IDset | Hostlist) -> None:
         """Restrict all sets to ranks (an idset) or hosts (a hostlist)."""
         try:
-            ranks = Idset(str(include))
+            ranks = IDset(str(include))
         except FormatError:
-            ranks = Idset(self.rset.host_ranks(str(include), ignore_nomatch=True))
+            ranks = IDset(self.rset.host_ranks(str(include), ignore_nomatch=True))
         self._derive(ranks)
 
-    def _derive(self, include: Idset | None) -> None:
-        def restrict(ranks: Idset) -> Idset:
-            return ranks if include is None else ranks & include
+    def _derive(self, include: IDset | None) -> None:
+        def restrict(ranks: IDset) -> IDset:
+            return ranks.copy() if include is None else ranks & include
 
         rstatus = self.rstatus
         self.all = restrict(self.rset.ranks)
-        self.online = restrict(Idset(rstatus["online"]))
-        self.offline = restrict(Idset(rstatus["offline"]))
-        self.exclude = restrict(Idset(rstatus["exclude"]))
-        self.torpid = restrict(Idset(rstatus.get("torpid", "")))  # missing from old instances
+        self.online = restrict(IDset(rstatus["online"]))
+        self.offline = restrict(IDset(rstatus["offline"]))
+        self.exclude = restrict(IDset(rstatus["exclude"]))
+        self.torpid = restrict(IDset(rstatus.get("torpid", "")))  # missing from old instances
         self.allocated = restrict(self.allocated_ranks)
         self.housekeeping = self.housekeeping_ranks
         self.drain_info = [
-            DrainInfo(restrict(Idset(ranks)), entry["timestamp"], entry["reason"])
+            DrainInfo(restrict(IDset(ranks)), entry["timestamp"], entry["reason"])
             for ranks, entry in rstatus["drain"].items()
         ]
-        drained = Idset()
+        drained = IDset()
         for info in self.drain_info:
-            drained |= info.ranks
+            drained.add(info.ranks)
         self.draining = drained & self.allocated
         self.drained = drained - self.allocated
         self.avail = self.all - self.get_idset("exclude", "drained", "draining", "torpid")
 
-    def __getitem__(self, state: str) -> Idset:
+    def __getitem__(self, state: str) -> IDset:
         value = getattr(self, state, None)
-        if not isinstance(value, Idset):
+        if not isinstance(value, IDset):
             raise AttributeError(f"Invalid ResourceStatus state {state}")
         return value
 
-    def get_idset(self, *args: str) -> Idset:
+    def get_idset(self, *args: str) -> IDset:
         """Return the ranks that are in any of the named states."""
-        ranks = Idset()
+        ranks = IDset()
         for state in args:
-            ranks |= self[state]
+            ranks.add(self[state])
         return ranks
 
     def get_drain_info(self, rank: int) -> DrainInfo | None:
@@ -115,13 +115,13 @@ class ResourceStatusRPC(Future):
 
     __slots__ = ("_jobs", "_missing", "_resources", "_status", "_value_made")
 
-    def __init__(self, flux_handle: Handle) -> None:
-        super().__init__(flux_handle)
+    def __init__(self, handle: Handle) -> None:
+        super().__init__(handle)
         self._missing = 3
         self._value_made: ResourceStatus | None = None
-        self._status = flux_handle.rpc("resource.status", nodeid=0)
-        self._resources: ResourceListRPC = resource_list(flux_handle)
-        self._jobs = flux_handle.rpc("job-manager.stats-get", nodeid=0)
+        self._status = handle.rpc("resource.status", nodeid=0)
+        self._resources: ResourceListRPC = resource_list(handle)
+        self._jobs = handle.rpc("job-manager.stats-get", nodeid=0)
         for part in (self._status, self._resources, self._jobs):
             part.listen(self._answered)
 
@@ -145,22 +145,22 @@ class ResourceStatusRPC(Future):
         """Return the body of the ``resource.status`` response."""
         return self._status.get()
 
-    def get_allocated_ranks(self) -> Idset:
+    def get_allocated_ranks(self) -> IDset:
         """Return the ranks with jobs."""
         try:
             return self._resources.get().allocated.ranks  # type: ignore[no-any-return]
         except OSError:
-            return Idset()  # no scheduler, no jobs
+            return IDset()  # no scheduler, no jobs
 
-    def get_housekeeping_ranks(self) -> Idset:
+    def get_housekeeping_ranks(self) -> IDset:
         """Return the ranks in housekeeping."""
-        ranks = Idset()
+        ranks = IDset()
         try:
             stats = self._jobs.get()
         except OSError:
             return ranks  # no job manager, no housekeeping
         for job in stats.get("housekeeping", {}).get("running", {}).values():
-            ranks |= Idset(job["allocated"])
+            ranks.add(job["allocated"])
         return ranks
 
 

@@ -21,12 +21,15 @@ _HEX = "0123456789abcdefABCDEF"
 _NUMBER = _DECIMAL + ".eE+-"
 
 
-def parse(text: str) -> float:
-    """Return the seconds, from 0 to infinity, that *text* writes.
+def parse(fsd_string: str) -> float:
+    """Return the seconds, from 0 to infinity, that *fsd_string* writes.
 
     The suffix is one of ms, s, m, h, d in lower case; infinity (``inf`` or ``infinity`` in any case) has
     none. FormatError names the column.
     """
+    if not isinstance(fsd_string, str):
+        raise TypeError(f"fsd: expected a string, got {type(fsd_string)}")
+    text = fsd_string
     number = text.rstrip("msdh")
     factor = _SUFFIXES.get(text[len(number) :] or "s")
     if factor is not None and number[:1] in tuple("0123456789.") and not number.strip(_NUMBER):

@@ -51,22 +51,24 @@ class Hostlist:
 
     __slots__ = ("_count", "_index", "_more", "_runs", "_searched")
 
-    def __init__(self, hosts: str | Iterable[str] | Hostlist = "") -> None:
+    def __init__(self, arg: str | Iterable[str] | Hostlist = "") -> None:
         self._more: list[int] | None = None  # hosts before each run, above one for each
         self._index: Index | None = None
         self._searched = False
         self._count: int = 0
         self._runs: Runs
-        if isinstance(hosts, Hostlist):
-            self._runs, self._count = hosts._runs.part(0, len(hosts._runs)), hosts._count
+        if isinstance(arg, Hostlist):
+            self._runs, self._count = arg._runs.part(0, len(arg._runs)), arg._count
             return
         self._runs = Runs()
-        if isinstance(hosts, str):
-            if hosts:
-                parse(self._runs, hosts, False)
+        if isinstance(arg, str):
+            if arg:
+                parse(self._runs, arg, False)
                 self._recount()
         else:
-            for text in hosts:
+            if not hasattr(arg, "__iter__"):
+                raise TypeError(f"Hostlist(): expected string or Iterable, got {type(arg)}")
+            for text in arg:
                 parse(self._runs, text, False)
                 if len(self._runs) > MAX_HOSTS:
                     break
@@ -235,15 +237,17 @@ class Hostlist:
         add_names(runs, kept)
         self._replace(runs)
 
-    def sort(self) -> None:
-        """Sort by prefix, then by the length of the number, then by the number."""
+    def sort(self) -> Hostlist:
+        """Sort by prefix, then by the length of the number, then by the number. Returns the list itself."""
         files = self._files()
         files.arrange(False)
         self._replace(files.runs())
+        return self
 
-    def uniq(self) -> None:
-        """Sort, and keep one of each host."""
+    def uniq(self) -> Hostlist:
+        """Sort, and keep one of each host. Returns the list itself."""
         self._replace(self._unique().runs())
+        return self
 
     # -- set algebra --------------------------------------------------------------------------------
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.info."""
 
+from rosin.cli.jobformat import JobInfoFormat
+from rosin.job.counts import JobStats
 from rosin.job.fields import (
     job_fields_to_attrs,
 )
@@ -19,6 +21,10 @@ from rosin.job.info_values import (
     statustoemoji,
     statustostr,
 )
+from rosin.job.instance import InstanceInfo, StatsInfo
+from rosin.job.jobid import JobID
+from rosin.job.uri import JobURI
+from rosin.resource.list import SchedResourceList
 
 __all__ = [
     "AnnotationsInfo",
@@ -26,7 +32,14 @@ __all__ = [
     "EmptyObject",
     "ExceptionInfo",
     "InfoList",
+    "InstanceInfo",
+    "JobID",
     "JobInfo",
+    "JobInfoFormat",
+    "JobStats",
+    "JobURI",
+    "SchedResourceList",
+    "StatsInfo",
     "get_username",
     "job_fields_to_attrs",
     "resulttoemoji",

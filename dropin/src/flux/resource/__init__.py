@@ -7,7 +7,24 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+import flux.resource.ResourceSet
+import flux.resource.Rv1Set  # noqa: F401
 import rosin.resource
+from flux.resource.Rv1Set import Rv1Set
+from rosin.resource.rset import ResourceSet
+
+__all__ = [
+    "ResourceJournalConsumer",
+    "ResourceSet",
+    "ResourceStatus",
+    "Rv1Set",
+    "SchedResourceList",
+    "journal",
+    "list",
+    "resource_list",
+    "resource_status",
+    "status",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -37,7 +37,7 @@ def main(argv: list[str], prog: str) -> int:
     if not args.jobid:
         print(id_text(result.jobid))
     if not result.success:
-        die(prog, result.errstr)
+        die(prog, result.errstr.decode())
     return 0
 
 
@@ -52,6 +52,6 @@ def _wait_all(handle: Flux, verbose: bool) -> int:
             raise
         if not result.success:
             code = 1
-            sys.stderr.write(f"{id_text(result.jobid)}: {result.errstr}\n")
+            sys.stderr.write(f"{id_text(result.jobid)}: {result.errstr.decode()}\n")
         elif verbose:
             sys.stderr.write(f"{id_text(result.jobid)}: job completed successfully\n")

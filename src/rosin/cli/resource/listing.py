@@ -142,7 +142,7 @@ def alike(rset: ResourceSet) -> Iterator[tuple[set[str], ResourceSet]]:
     """Split resources into parts whose ranks have the same properties, with these."""
     from rosin.rfc.idset import Idset
 
-    parts: list[tuple[set[str], Idset]] = [(set(), rset.ranks)]
+    parts: list[tuple[set[str], Idset]] = [(set(), rset.impl.ranks())]
     for name, ids in rset.impl.get_properties().items():
         ranks = Idset(ids)
         split = []
@@ -179,7 +179,7 @@ def make_lines(
             if same is not line:
                 same.rset.add(line.rset)
     place = {state: at for at, state in enumerate(states)}
-    return sorted(lines.values(), key=lambda line: (place[line.state], line.rset.ranks.first() or 0))
+    return sorted(lines.values(), key=lambda line: (place[line.state], line.rset.impl.ranks().first() or 0))
 
 
 def _print(args: argparse.Namespace, fmt: str, hidden: set[str], no_header: bool) -> None:

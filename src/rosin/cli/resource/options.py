@@ -107,7 +107,7 @@ def queue_ranks(rset: ResourceSet, config: dict[str, Any], names: list[str]) -> 
 
 def having(rset: ResourceSet, properties: Collection[str]) -> Idset:
     """The ranks that have all of the properties."""
-    ranks = rset.ranks
+    ranks = rset.impl.ranks()
     for name in properties:
         ranks &= rset.impl.property_ranks(name)
     return ranks

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rosin.cli.format import OutputFormat
     from rosin.cli.subcommands import AdminParser
     from rosin.resource import ResourceStatus
-    from rosin.rfc.idset import Idset
+    from rosin.rfc.idset_mutable import IDset
 
 _GOOD = ("avail", "exclude", "allocated", "torpid", "housekeeping")
 _DRAIN = ("draining", "drained")
@@ -73,7 +73,7 @@ class Line:
     """Ranks in one state, online or not; drained ones with time and reason."""
 
     def __init__(
-        self, state: str, online: bool, ids: Idset, nodelist: Any, reason: str = "", timestamp: Any = ""
+        self, state: str, online: bool, ids: IDset, nodelist: Any, reason: str = "", timestamp: Any = ""
     ) -> None:
         self.statex = state
         self.online = online
@@ -199,7 +199,7 @@ def lines(rstatus: ResourceStatus, states: set[str]) -> Iterator[Line]:
             continue
         if not rstatus[state] and True in shown:
             yield Line(state, True, rstatus[state], hosts)
-        for info in sorted(rstatus.drain_info, key=lambda info: info.ranks.first() or 0):
+        for info in sorted(rstatus.drain_info, key=lambda info: info.ranks.first()):
             for online in shown:
                 ranks = info.ranks & rstatus[state]
                 ranks = ranks & rstatus.online if online else ranks - rstatus.online
