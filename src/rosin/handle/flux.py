@@ -154,7 +154,7 @@ class Flux(ReactorHandle):
             stream.close()
 
     def _forked(self) -> None:
-        """In a child process: forget the connection, and tell nobody, as another program may be about to run."""
+        """In a child process: forget the connection, and tell nobody: another program may be about to run."""
         self._drop()
         self._owner, self._depth = None, 0  # a thread that was inside a call is not in this process
         self._rpcs = {}
