@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from collect import describe, star
+from collect import describe, star  # type: ignore[import-not-found]
 
 TABLE = Path(__file__).with_name("names.txt")
 

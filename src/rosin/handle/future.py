@@ -126,8 +126,9 @@ class Future:
 
     def reset(self) -> None:
         """Drop the current result of a stream and make room for the next."""
-        if self._results and not isinstance(self._results[0], BaseException):
-            self._results.popleft()
+        if not self._results or isinstance(self._results[0], BaseException):
+            return  # a failure is the last thing, and has been told
+        self._results.popleft()
         if self._results and self._callback is not None:
             self._schedule()
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+#: What poll(2) reports whether or not it was asked for.
+_ALWAYS = select.POLLERR | select.POLLHUP | select.POLLNVAL
+
+
 class Timer:
     """A pending call; created by :meth:`Reactor.timer`."""
 
@@ -40,7 +44,7 @@ class Reactor:
 
     def __init__(self) -> None:
         self._poll = select.poll()
-        self._fds: dict[int, Callable[[int], Any]] = {}
+        self._fds: dict[int, dict[Callable[[int], Any], tuple[int, bool]]] = {}
         self._timers: list[Timer] = []
         self._signals: dict[int, tuple[bool, Any]] = {}
         self._wakeup: tuple[int, int] | None = None
@@ -50,7 +54,6 @@ class Reactor:
         self._stop: int | None = None
         #: Says whether something outside (pending RPCs, message handlers) still needs the reactor.
         self.busy: Callable[[], bool] = lambda: False
-        self._passive: set[int] = set()
 
     def defer(self, callback: Callable[[], Any]) -> None:
         """Call back at the next turn."""
@@ -60,16 +63,29 @@ class Reactor:
         self, fd: int, callback: Callable[[int], Any], events: int = select.POLLIN, passive: bool = False
     ) -> None:
         """Call ``callback(revents)`` when ``fd`` is ready. A passive fd does not keep the reactor running."""
-        self._fds[fd] = callback
-        self._poll.register(fd, events)
-        if passive:
-            self._passive.add(fd)
+        self._fds.setdefault(fd, {})[callback] = (events, passive)
+        self._register(fd)
 
-    def remove_fd(self, fd: int) -> None:
-        """Undo :meth:`add_fd`."""
-        if self._fds.pop(fd, None) is not None:
+    def remove_fd(self, fd: int, callback: Callable[[int], Any] | None = None) -> None:
+        """Undo :meth:`add_fd` for one callback, or for all."""
+        callbacks = self._fds.get(fd)
+        if callbacks is None:
+            return
+        if callback is None:
+            callbacks.clear()
+        callbacks.pop(callback, None)  # type: ignore[arg-type]
+        self._register(fd)
+
+    def _register(self, fd: int) -> None:
+        callbacks = self._fds[fd]
+        if callbacks:
+            events = 0
+            for wanted, _ in callbacks.values():
+                events |= wanted
+            self._poll.register(fd, events)
+        else:
+            del self._fds[fd]
             self._poll.unregister(fd)
-            self._passive.discard(fd)
 
     def timer(
         self, after: float, callback: Callable[[], Any], repeat: float = 0.0, passive: bool = False
@@ -146,7 +162,7 @@ class Reactor:
             self._deferred
             or any(not passive for passive, _ in self._signals.values())
             or any(not passive for phase in self._phases.values() for passive in phase.values())
-            or len(self._fds) > len(self._passive)
+            or any(not passive for callbacks in self._fds.values() for _, passive in callbacks.values())
             or any(timer.callback is not None and not timer.passive for timer in self._timers)
             or self.busy()
         )
@@ -173,21 +189,24 @@ class Reactor:
     def turn(self, timeout: float, forever: bool = False) -> None:
         """Deferred calls, expired timers, then ready descriptors (waits ``timeout`` s; < 0: as needed).
 
-        ``forever``: wait for passive descriptors, too.
+        ``forever``: wait for passive descriptors, too, unless something has been called before.
         """
+        ran = bool(self._deferred)
         for _ in range(len(self._deferred)):
             self._deferred.popleft()()
             if self._stop is not None:
                 return
-        self._expire()
+        ran = self._expire() or ran
         if self._stop is not None:
             return
         if self._phases:
             self._call_phase("prepare")
             self._call_phase("idle")
-        if self._deferred or "idle" in self._phases:
+        if self._deferred or "idle" in self._phases or (forever and ran):
             timeout = 0.0
         elif self._timers:
+            if timeout < 0 and not forever and self._timers[0].passive and not self.active():
+                return
             until = max(0.0, self._timers[0].when - time.monotonic())
             timeout = until if timeout < 0 else min(timeout, until)
         elif timeout < 0 and not forever and not self.active():
@@ -198,13 +217,15 @@ class Reactor:
             if self._stop is not None:
                 return
         for fd, revents in ready:
-            callback = self._fds.get(fd)
-            if callback is not None:
-                callback(revents)
-                if self._stop is not None:
-                    return
+            for callback, (events, _) in tuple(self._fds.get(fd, {}).items()):
+                if revents & (events | _ALWAYS) and callback in self._fds.get(fd, ()):
+                    callback(revents)
+                    if self._stop is not None:
+                        return
 
-    def _expire(self) -> None:
+    def _expire(self) -> bool:
+        """Call back for the timers that are due; True if there was one."""
+        fired = False
         now = time.monotonic()
         timers = self._timers
         while timers and (timers[0].when <= now or timers[0].callback is None):
@@ -217,6 +238,8 @@ class Reactor:
                 heapq.heappush(timers, timer)
             else:
                 timer.callback = None
+            fired = True
             callback()
             if self._stop is not None:
-                return
+                break
+        return fired

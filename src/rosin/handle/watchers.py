@@ -157,7 +157,7 @@ class FDWatcher(Watcher):
         self.flux_handle.reactor.add_fd(self.fd_int, self._fire, mask, self.passive)
 
     def _stop(self) -> None:
-        self.flux_handle.reactor.remove_fd(self.fd_int)
+        self.flux_handle.reactor.remove_fd(self.fd_int, self._fire)
 
     def _fire(self, revents: int) -> None:
         flags = FLUX_POLLIN if revents & (select.POLLIN | select.POLLHUP) else 0
