@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,13 @@ with `shell.` are those of the job shell."""
 
 
 def pages() -> dict[str, str]:
-    """Every generated page by its name: commands, states and events of jobs, attributes, configuration."""
+    """Every generated page by its name: commands, jobs, attributes, configuration, Python."""
     return {
         **reference.pages(),
         "job-states.md": job_states(),
         "attributes.md": attributes(),
         "configuration.md": configuration(),
+        "python-api.md": _python_api(),
     }
 
 
@@ -88,6 +90,16 @@ def configuration() -> str:
     for table, rows in tables.items():
         parts += [f"## `[{table}]`", _table(rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def _python_api() -> str:
+    """The page of the Python API; its module stands beside this one."""
+    spec = spec_from_file_location("python_api", Path(__file__).with_name("python_api.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return str(module.python_api())
 
 
 def job_states() -> str:

@@ -173,7 +173,9 @@ class FakeBroker:
 
     def event(self, topic, payload):
         self._seq += 1
-        self._conn.sendall(frame(Message.event(topic, payload, seq=self._seq)))
+        event = Message.event(topic, payload, seq=self._seq)
+        event.rolemask = OWNER
+        self._conn.sendall(frame(event))
 
     def notify(self, method, payload, userid=None, rolemask=OWNER, matchtag=1):
         """Send a request to the shell's service."""

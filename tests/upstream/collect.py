@@ -35,8 +35,8 @@ def signature(obj):
 
 def describe(obj, name):
     """The kind and signature of ``obj.name``."""
-    raw = inspect.getattr_static(obj, name)
-    value = getattr(obj, name, None)
+    value = getattr(obj, name)
+    raw = inspect.getattr_static(obj, name, value)
     if inspect.isclass(value):
         return f"class {signature(value)}"
     if isinstance(raw, property) or inspect.isdatadescriptor(raw):

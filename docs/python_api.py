@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The reference page of the Python API, from signatures and docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import rosin
+from rosin.handle.flux import Flux
+from rosin.handle.future import Future
+from rosin.handle.rpc import RPC
+from rosin.instance import Instance
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NOTE = "<!-- Written by docs/generate.py from the docstrings; do not edit. -->"
+_INTRODUCTION = """\
+What programs import. [Start an instance from Python](../how-to/python.md) shows it at work. Under
+flux-core's names the same is [the drop-in](../how-to/drop-in.md): `import flux`.
+
+Each function takes any handle and either returns a future or, without `_async` in its name, waits for one,
+which needs a blocking handle. Failures are `OSError` with the `errno` of the service and one line that
+says why."""
+_SESSION = re.compile(r"(?m)^>>> .*\n(?:(?:\.\.\.|>>>) .*\n?)*")
+_CLASSES = (Instance, Flux, Future, RPC)
+_MODULES = ("rosin.job", "rosin.kvs", "rosin.resource", "rosin.queue")
+
+
+def python_api() -> str:
+    """The page."""
+    parts = [_NOTE, "# Python API", _INTRODUCTION]
+    for cls in _CLASSES:
+        parts += [f"## {'rosin.' if cls.__name__ in rosin.__all__ else ''}{cls.__name__}", _text(cls)]
+        parts += list(_members(cls))
+    for name in _MODULES:
+        module = import_module(name)
+        parts += [f"## {name}", _paragraph(module)]
+        public = getattr(module, "__all__", None) or [
+            item
+            for item, value in vars(module).items()
+            if not item.startswith("_") and getattr(value, "__module__", "") == name
+        ]
+        parts += [_entry(item, getattr(module, item)) for item in sorted(public)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _members(cls: type) -> Iterator[str]:
+    for name in sorted(dir(cls)):
+        owner = next(base for base in cls.__mro__ if name in vars(base))
+        if name.startswith("_") or owner is object or not (cls is not RPC or owner is RPC):
+            continue
+        value = inspect.getattr_static(cls, name)
+        if isinstance(value, property) and value.fget is not None:
+            yield f"**`{name}`**<br>\n{_plain(inspect.getdoc(value.fget) or '')}"
+        elif inspect.isroutine(getattr(cls, name)) and inspect.getdoc(getattr(cls, name)):
+            yield _entry(name, getattr(cls, name))
+
+
+def _entry(name: str, value: Any) -> str:
+    if not callable(value):
+        return f"**`{name}`**"
+    try:
+        signature = str(inspect.signature(value)).replace("self, ", "").replace("(self)", "()")
+    except (TypeError, ValueError):
+        signature = "(...)"
+    signature = re.sub(r"<[^<>]*>", "...", signature.replace("'", ""))
+    return f"**`{name}{signature}`**<br>\n{_text(value)}"
+
+
+def _paragraph(module: Any) -> str:
+    return _plain((inspect.getdoc(module) or "").split("\n\n")[0])
+
+
+def _text(value: Any) -> str:
+    return _plain(inspect.getdoc(value) or "")
+
+
+def _plain(text: str) -> str:
+    """A docstring as Markdown."""
+    text = re.sub(r":[a-z]+:`~?(?:[\w.]*\.)?(\w+)`", r"`\1`", text)
+    text = re.sub(_SESSION, lambda code: f"```python\n{code[0].rstrip()}\n```\n", text)
+    return re.sub(r"(?<!`)``(?!`)", "`", text)
