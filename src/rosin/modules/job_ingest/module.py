@@ -145,12 +145,12 @@ class JobIngest(BrokerModule):
         """Store and announce *batch*, then answer all of its submissions."""
         try:
             await self.h.rpc("kvs.commit", batch.commit())
-        except OSError as error:
+        except Exception as error:
             self._fail(batch, error, "KVS commit failed")
             return
         try:
             refused = refusals(await self.h.rpc("job-manager.submit", batch.announcement()))
-        except OSError as error:
+        except Exception as error:
             self._fail(batch, error, "job-manager did not take the job")
             await self._remove(batch, list(batch.submissions))
             return
@@ -162,10 +162,13 @@ class JobIngest(BrokerModule):
         if refused:
             await self._remove(batch, list(refused))
 
-    def _fail(self, batch: Batch, error: OSError, what: str) -> None:
-        text = f"{what}: {error.strerror}"
+    def _fail(self, batch: Batch, error: Exception, what: str) -> None:
         for submission in batch.submissions.values():
-            self.respond_error(submission.msg, error.errno or errno.EIO, text)
+            if isinstance(error, OSError):
+                text = f"{what}: {error.strerror}"
+                self.respond_error(submission.msg, error.errno or errno.EIO, text)
+            else:
+                self.respond_exception(submission.msg, error)
 
     async def _remove(self, batch: Batch, ids: list[int]) -> None:
         """Remove what was stored of jobs that do not exist; job-manager would do so at its next start."""

@@ -45,8 +45,14 @@ class Batch:
     def finish(self, error: OSError | None) -> None:
         """Tell all who wait that the commit is done, or has failed for now."""
         waiters, self.waiters = self.waiters, []
+        fault: Exception | None = None
         for waiter in waiters:
-            waiter(error)
+            try:
+                waiter(error)
+            except Exception as exc:  # the others wait too
+                fault = fault or exc
+        if fault is not None:
+            raise fault
 
 
 class Store:

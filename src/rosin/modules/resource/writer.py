@@ -67,20 +67,33 @@ class EventWriter:
             self._deliver(event)
 
     async def _write(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            failure = await self._store(batch)
-            for event, ops, done in batch:
-                if failure is None or ops is None:
-                    self._deliver(event)
-                if done is not None and not done.done():
-                    if failure is None:
-                        done.set_result(None)
-                    else:
-                        done.set_exception(failure)
-        self._busy = False
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                failure = await self._store(batch)
+                for event, ops, done in batch:
+                    outcome = failure
+                    if failure is None or ops is None:
+                        outcome = self._take_effect(event)
+                    if done is not None and not done.done():
+                        if outcome is None:
+                            done.set_result(None)
+                        else:
+                            done.set_exception(outcome)
+        finally:
+            self._busy = False
 
-    async def _store(self, batch: list[tuple[Event, list[Op] | None, Future[None] | None]]) -> OSError | None:
+    def _take_effect(self, event: Event) -> Exception | None:
+        """Deliver an event; what goes wrong is for who posted it, and keeps no other event back."""
+        try:
+            self._deliver(event)
+        except Exception as error:
+            return error
+        return None
+
+    async def _store(
+        self, batch: list[tuple[Event, list[Op] | None, Future[None] | None]]
+    ) -> Exception | None:
         """Commit what is kept; return the failure, if any."""
         kept = [event for event, ops, _ in batch if ops is not None]
         if not kept:
@@ -89,6 +102,6 @@ class EventWriter:
         commit.append(put(KEY, eventlog.encode_entries(kept).encode(), FLUX_KVS_APPEND))
         try:
             await self._commit(commit)
-        except OSError as error:
+        except Exception as error:
             return error
         return None
