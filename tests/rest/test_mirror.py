@@ -6,13 +6,12 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.rest.bell import Bell
 from rosin.rest.mirror import Mirror
-from rosin.rest.output import Chunk, decode_log, lines
+from rosin.rest.output import Chunk, lines
 
 SPEC = {
     "version": 1,
@@ -106,31 +105,3 @@ def test_lines_of_two_tasks_are_not_mixed():
         Chunk("stdout", "0", b"A\n", 0.0),
     ]
     assert [line for _, line in lines(chunks)] == [b"b\n", b"e\n", b"aA\n"]
-
-
-def test_log_with_every_kind_of_event():
-    log = "\n".join(
-        [
-            '{"timestamp":1,"name":"header","context":{"version":1,"encoding":{"stdout":"UTF-8","stderr":"UTF-8"},'
-            '"count":{"stdout":1,"stderr":1},"options":{}}}',
-            '{"timestamp":2,"name":"data","context":{"stream":"stdout","rank":"0","data":"x\\n"}}',
-            '{"timestamp":3,"name":"data","context":{"stream":"stdout","rank":"0","data":"/wA=","encoding":"base64"}}',
-            '{"timestamp":4,"name":"log","context":{"level":4,"message":"careful"}}',
-            '{"timestamp":5,"name":"redirect","context":{"stream":"stderr","rank":"0","path":"/tmp/e"}}',
-            '{"timestamp":6,"name":"data","context":{"stream":"stdout","rank":"0","eof":true}}',
-        ]
-    )
-    found = [(chunk.stream, chunk.data) for chunk in decode_log(log + "\n")]
-    assert found == [
-        ("stdout", b"x\n"),
-        ("stdout", b"\xff\x00"),
-        ("log", b"careful\n"),
-        ("redirect", b"stderr is redirected to /tmp/e\n"),
-    ]
-
-
-def test_broken_log_is_a_format_error():
-    from rosin.errors import FormatError
-
-    with pytest.raises(FormatError):
-        decode_log("{")

@@ -13,10 +13,8 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rosin import _json
 from rosin.errors import FormatError
 from rosin.job.events import event_watch_async
-from rosin.job.lookup import job_info_lookup
 from rosin.rest.bell import Bell
 from rosin.rfc import ioencode
 
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Bytes of output that a feed keeps for its readers.
 WINDOW = 64 << 20
+#: Bytes from which on an unfinished line is not waited for.
+LONG = 1 << 20
 
 
 class Chunk:
@@ -75,37 +75,48 @@ def _line(text: object) -> bytes:
     return (str(text).rstrip("\n") + "\n").encode("utf-8", "replace")
 
 
-def decode_log(text: str) -> list[Chunk]:
-    """The chunks of a whole output log. Raises FormatError."""
-    decoder = Decoder()
-    try:
-        entries = [_json.loads(line) for line in text.splitlines() if line]
-    except ValueError as exc:
-        raise FormatError(f"output log: {exc}") from None
-    return [chunk for entry in entries if (chunk := decoder.chunk(entry)) is not None]
+class Lines:
+    """Whole lines of stdout and stderr in order of arrival. A very long one comes in parts."""
 
+    def __init__(self) -> None:
+        self._partial: dict[tuple[str, str], tuple[Chunk, bytearray]] = {}
 
-def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
-    """Whole lines of stdout and stderr in order of arrival; what has no newline comes last, as it is."""
-    partial: dict[tuple[str, str], tuple[Chunk, list[bytes]]] = {}
-    for chunk in chunks:
+    def feed(self, chunk: Chunk) -> Iterator[tuple[Chunk, bytes]]:
+        """The lines that *chunk* ends."""
         if chunk.stream not in ("stdout", "stderr"):
-            continue
+            return
         key = chunk.stream, chunk.rank
         first, *rest = chunk.data.split(b"\n")
-        if key in partial:
-            partial[key][1].append(first)
+        if key in self._partial:
+            begun = self._partial[key][1]
+            begun += first
             if not rest:
-                continue
-            first = b"".join(partial.pop(key)[1])
+                if len(begun) >= LONG:
+                    del self._partial[key]
+                    yield chunk, bytes(begun)
+                return
+            del self._partial[key]
+            first = bytes(begun)
         parts = [first, *rest]
         last = parts.pop()
         for part in parts:
             yield chunk, part + b"\n"
         if last:
-            partial[key] = (chunk, [last])
-    for chunk, pieces in partial.values():
-        yield chunk, b"".join(pieces)
+            self._partial[key] = (chunk, bytearray(last))
+
+    def finish(self) -> Iterator[tuple[Chunk, bytes]]:
+        """What has no newline, as it is."""
+        for chunk, begun in self._partial.values():
+            yield chunk, bytes(begun)
+        self._partial.clear()
+
+
+def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
+    """Whole lines of stdout and stderr in order of arrival; what has no newline comes last, as it is."""
+    found = Lines()
+    for chunk in chunks:
+        yield from found.feed(chunk)
+    yield from found.finish()
 
 
 class Feed:
@@ -166,10 +177,17 @@ class Feed:
         """Position of the oldest chunk that is kept."""
         return self.end - len(self._chunks)
 
-    def since(self, position: int, most: int = 200) -> list[Chunk]:
-        """Up to *most* chunks from *position* on, which must not be before :attr:`start`."""
-        first = position - self.start
-        return list(islice(self._chunks, first, first + most))
+    def since(self, position: int, most: int = 200, size: int = 1 << 18) -> list[Chunk]:
+        """Up to *most* chunks from *position* on, which must not be before :attr:`start`, until they are
+        *size* bytes: what is sent at once delays others.
+        """
+        first, found = position - self.start, []
+        for chunk in islice(self._chunks, first, first + most):
+            found.append(chunk)
+            size -= len(chunk.data)
+            if size <= 0:
+                break
+        return found
 
     def close(self) -> None:
         """Nobody follows any more."""
@@ -214,16 +232,3 @@ class Outputs:
 
     def __len__(self) -> int:
         return len(self._feeds)
-
-    async def so_far(self, jobid: int) -> list[Chunk] | None:
-        """What a job has written until now, None if it has no output log. Raises Problem."""
-        handle = await self._instance.connected()
-        try:
-            answer = await job_info_lookup(handle, jobid, ["guest.output"])
-        except FileNotFoundError:
-            return None
-        except OSError as exc:
-            from rosin.rest.problem import of_error
-
-            raise of_error(exc) from exc
-        return decode_log(answer["guest.output"])

@@ -3,18 +3,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+import codecs
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from rosin import _json
 from rosin.errors import FormatError
 from rosin.rest import jobview
 from rosin.rest.context import PROBLEMS, Here, answer, closing, wants_events
 from rosin.rest.instance import Instance
 from rosin.rest.models import Output
-from rosin.rest.output import Chunk, Feed, lines
+from rosin.rest.output import Chunk, Feed, Lines, lines
+from rosin.rest.outputlog import OutputLog, batched, open_log
 from rosin.rest.problem import Problem
 from rosin.rest.routes.jobs import JobId, known
 from rosin.rest.stream import COMMENT, KEEPALIVE, Stream, event_stream, sse
@@ -25,10 +30,13 @@ router = APIRouter(prefix="/jobs", tags=["output"], default_response_class=Respo
 StreamName = Annotated[Literal["", "stdout", "stderr"], Query(description="only this stream")]
 
 
-async def chunks_so_far(instance: Instance, jobid: int) -> list[Chunk] | None:
-    """What a job has written until now, None if it has no output log yet. Raises Problem."""
+async def log_of(instance: Instance, jobid: int) -> tuple[OutputLog | None, list[Chunk] | None]:
+    """The output log of a job, if there is one; and its chunks if they are few. Raises Problem."""
+    log = await open_log(instance, jobid)
+    if log is None:
+        return None, []
     try:
-        return await instance.outputs.so_far(jobid)
+        return log, await log.small()
     except FormatError as exc:
         raise Problem(500, f"job {jobid}: {exc}") from None
 
@@ -41,6 +49,57 @@ def _text(chunks: list[Chunk], *streams: str) -> str:
     return _joined(chunks, *streams).decode("utf-8", "replace")
 
 
+async def bytes_of(log: OutputLog, wanted: tuple[str, ...]) -> AsyncGenerator[bytes, None]:
+    """The bytes of these streams."""
+    async with aclosing(log.chunks()) as chunks:
+        async for chunk in chunks:
+            if chunk.stream in wanted:
+                yield chunk.data
+
+
+async def lines_of(log: OutputLog, wanted: tuple[str, ...]) -> AsyncGenerator[bytes, None]:
+    """The lines of these streams as the items of a JSON array."""
+    found, comma = Lines(), b""
+    async with aclosing(log.chunks()) as chunks:
+        async for chunk in chunks:
+            if part := _items(found.feed(chunk), wanted):
+                yield comma + part
+                comma = b","
+    if part := _items(found.finish(), wanted):
+        yield comma + part
+
+
+def _items(pairs: Iterable[tuple[Chunk, bytes]], wanted: tuple[str, ...]) -> bytes:
+    texts = [line.decode("utf-8", "replace") for chunk, line in pairs if chunk.stream in wanted]
+    return _json.dumps(texts)[1:-1]
+
+
+async def _text_of(log: OutputLog, wanted: tuple[str, ...]) -> AsyncGenerator[bytes, None]:
+    """The text of these streams as the inside of a JSON string."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    async with aclosing(bytes_of(log, wanted)) as parts:
+        async for part in parts:
+            yield _json.dumps(decoder.decode(part))[1:-1]
+    yield _json.dumps(decoder.decode(b"", True))[1:-1]
+
+
+async def _whole(log: OutputLog, wanted: tuple[str, ...], complete: bool) -> AsyncGenerator[bytes, None]:
+    """The JSON answer, made while it is sent."""
+    yield b'{"Output":['
+    async with aclosing(lines_of(log, wanted)) as parts:
+        async for part in parts:
+            yield part
+    yield b"]"
+    for name, streams in (("stdout", ("stdout",)), ("stderr", ("stderr",)), ("log", ("log", "redirect"))):
+        yield f',"{name}":"'.encode()
+        if name == "log" or name in wanted:
+            async with aclosing(_text_of(log, streams)) as parts:
+                async for part in parts:
+                    yield part
+        yield b'"'
+    yield b',"complete":true}' if complete else b',"complete":false}'
+
+
 @router.get("/{jobid}/output", responses={200: {"model": Output}, **PROBLEMS})
 async def output(
     instance: Here,
@@ -51,12 +110,18 @@ async def output(
     """What a job has written until now; does not wait."""
     number, row = await known(instance, jobid)
     complete = jobview.is_inactive(row)
-    chunks = await chunks_so_far(instance, number) or []
+    log, chunks = await log_of(instance, number)
     wanted = (stream,) if stream else ("stdout", "stderr")
     if format == "text":
         name = f"{fluid.encode(number, 'f58plain')}{'.' + stream if stream else ''}.txt"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(_joined(chunks, *wanted), 200, headers, "text/plain; charset=utf-8")
+        kind = "text/plain; charset=utf-8"
+        if log is not None and chunks is None:
+            return Stream(batched(bytes_of(log, wanted)), kind, headers=headers)
+        return Response(_joined(chunks or [], *wanted), 200, headers, kind)
+    if log is not None and chunks is None:
+        return Stream(batched(_whole(log, wanted, complete)), "application/json")
+    chunks = chunks or []
     found = [line.decode("utf-8", "replace") for chunk, line in lines(chunks) if chunk.stream in wanted]
     return answer(
         {
@@ -80,6 +145,7 @@ async def follow(
         if chunks or missed:
             yield position, chunks, missed
             position += len(chunks)
+            await asyncio.sleep(0)  # a reader that is fast enough would leave nobody else a turn
         elif feed.done or closing(request):
             return
         elif not await feed.bell.wait(KEEPALIVE):

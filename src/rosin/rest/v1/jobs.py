@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from itertools import islice
 from typing import Annotated, Any
 
@@ -17,10 +19,11 @@ from rosin.rest.context import Here, answer
 from rosin.rest.instance import Instance
 from rosin.rest.models import Canceled, JobDetail, JobRecord, LegacyError, Message, Submitted
 from rosin.rest.output import lines
+from rosin.rest.outputlog import OutputLog, batched
 from rosin.rest.problem import Problem
 from rosin.rest.routes.jobs import JobId, submit_job, submitted
 from rosin.rest.routes.nodes import scheduler_view
-from rosin.rest.routes.output import StreamName, as_text, chunks_so_far
+from rosin.rest.routes.output import StreamName, as_text, lines_of, log_of
 from rosin.rest.stream import Stream
 from rosin.rest.submission import options
 from rosin.rest.v1.parameters import body_object, collect, flag, integer, submission
@@ -276,9 +279,20 @@ async def output(instance: Here, jobid: JobId) -> Response:
     await _ended(instance, number, instance.settings.legacy_wait)
     if (await instance.jobs()).row(number) is None:
         return answer(_NO_OUTPUT)
-    chunks = await chunks_so_far(instance, number)
+    log, chunks = await log_of(instance, number)
+    if log is not None and chunks is None:
+        return Stream(batched(_listed(log)), "application/json")
     found = [line.decode("utf-8", "replace") for _, line in lines(chunks or [])]
     return answer({"Output": found} if found else _NO_OUTPUT)
+
+
+async def _listed(log: OutputLog) -> AsyncGenerator[bytes, None]:
+    """A long answer, made while it is sent."""
+    yield b'{"Output":['
+    async with aclosing(lines_of(log, ("stdout", "stderr"))) as parts:
+        async for part in parts:
+            yield part
+    yield b"]}"
 
 
 @router.get(
