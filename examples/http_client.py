@@ -1,20 +1,30 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Submit and follow a job over HTTP with httpx; needs a server: make run, or rosin start rosin serve.
+"""Submit and follow a job over HTTP, with Python's library alone; needs a server: make run, or
+rosin start rosin serve.
 
 URL=http://127.0.0.1:5000 python examples/http_client.py
 """
 
+import json
 import os
+from http.client import HTTPResponse
+from urllib.request import Request, urlopen
 
-import httpx
+base = os.environ.get("URL", "http://127.0.0.1:5000").rstrip("/")
+headers = {"Authorization": f"Bearer {os.environ['FLUX_TOKEN']}"} if "FLUX_TOKEN" in os.environ else {}
 
-credentials = (os.environ["FLUX_USER"], os.environ["FLUX_TOKEN"]) if "FLUX_TOKEN" in os.environ else None
-base = os.environ.get("URL", "http://127.0.0.1:5000")
-with httpx.Client(base_url=base, auth=credentials, timeout=30) as http:
-    job = http.post("/jobs/submit", json={"command": "seq 3", "runtime": 60}).raise_for_status().json()
-    jobid = job["id_str"]
-    print("submitted", job["jobid"])
-    with http.stream("GET", f"/jobs/{jobid}/output/stream") as answer:
-        for line in answer.raise_for_status().iter_lines():
-            print(line)
-    print(http.get(f"/jobs/{jobid}").raise_for_status().json()["job"]["status"])
+
+def call(path: str, fields: dict[str, object] | None = None) -> HTTPResponse:
+    """GET, or POST with fields; the answer can be read and iterated over as a file."""
+    body = None if fields is None else json.dumps(fields).encode()
+    kind = {} if fields is None else {"Content-Type": "application/json"}
+    answer: HTTPResponse = urlopen(Request(base + path, body, {**headers, **kind}), timeout=30)
+    return answer
+
+
+job = json.load(call("/jobs/submit", {"command": "seq 3", "runtime": 60}))
+print("submitted", job["jobid"])
+with call(f"/jobs/{job['id_str']}/output/stream") as lines:
+    for line in lines:
+        print(line.decode().rstrip("\n"))
+print(json.load(call(f"/jobs/{job['id_str']}"))["job"]["status"])
