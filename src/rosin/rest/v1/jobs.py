@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from itertools import islice
 from typing import Annotated, Any
@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from rosin.errors import FormatError
 from rosin.job.control import cancel_async
+from rosin.modules.job_list.attributes import Row
 from rosin.rest import jobview
 from rosin.rest.context import Here, answer
 from rosin.rest.instance import Instance
@@ -59,6 +60,16 @@ async def _merged(request: Request) -> dict[str, Any]:
     return found
 
 
+async def _details(rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """Everything about these jobs; a thousand of them take a while, in which others have their turn."""
+    found = []
+    for row in rows:
+        found.append(jobview.detail(row))
+        if len(found) % 50 == 0:
+            await asyncio.sleep(0)
+    return found
+
+
 @router.get(
     "",
     responses=_schema(
@@ -82,10 +93,10 @@ async def list_jobs(
     most = min(int(text), MOST) if text.isdecimal() else MOST
     rows = islice(mirror.newest(), most)
     if flag("listing", found.get("listing", "")):
-        listed = [jobview.detail(row) for row in rows]
+        listed = await _details(rows)
         # The Python client of flux-restful-api says `detail`, and looks for a key.
         return answer(listed if flag("details", found.get("details", "")) else {"jobs": listed})
-    return answer({str(row[0]): jobview.detail(row) for row in rows})
+    return answer({job["id_str"]: job for job in await _details(rows)})
 
 
 @router.get(
@@ -123,7 +134,7 @@ async def search(
     number = found.get("draw")
     text = str(found.get("query") or found.get("search[value]") or found.get("search") or "").casefold()
     mirror = await instance.jobs()
-    jobs = [jobview.detail(row) for row in islice(mirror.newest(), MOST)]
+    jobs = await _details(islice(mirror.newest(), MOST))
     matching = [job for job in jobs if _contains(job, text)] if text else jobs
     _sort(matching, found)
     stop = None if most < 0 else max(first, 0) + most
