@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rosin.constants import FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_RESPONSE
+from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_RESPONSE
 from rosin.handle import Flux
 from rosin.handle.framing import FrameReader, frame
 from rosin.handle.stream import connect
@@ -170,7 +170,13 @@ def impersonate(name: str, victim: bytes, matchtag: int) -> int:
         forged = Message(
             FLUX_MSGTYPE_RESPONSE, "kvs.wait-version", {"rootseq": 1}, matchtag=matchtag, route=[victim]
         )
-        leave = Message(FLUX_MSGTYPE_REQUEST, "kvs.disconnect", flags=16, aux1=0xFFFFFFFF, route=[victim])
+        leave = Message(
+            FLUX_MSGTYPE_REQUEST,
+            "kvs.disconnect",
+            flags=FLUX_MSGFLAG_NORESPONSE,
+            aux1=0xFFFFFFFF,
+            route=[victim],
+        )
         sock.sendall(frame(forged) + frame(leave))
         sock.sendall(frame(Message.request("connector-local.stats-get", {}, matchtag=9)))
         return first(sock).errnum

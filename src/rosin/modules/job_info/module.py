@@ -27,6 +27,7 @@ from rosin.constants import (
     FLUX_KVS_WATCH,
     FLUX_KVS_WATCH_APPEND,
     FLUX_ROLE_OWNER,
+    FLUX_RPC_NORESPONSE,
     FLUX_RPC_STREAMING,
 )
 from rosin.errors import FormatError
@@ -38,6 +39,8 @@ from rosin.rfc.message import Message
 from rosin.rfc.payload import field, list_field
 
 _WATCH = FLUX_KVS_WATCH | FLUX_KVS_WATCH_APPEND
+#: Pieces of a stream that are confirmed to kvs-watch at once; it sends a few times as many without.
+_CONFIRM = 8
 _MAX_OWNERS = 10000
 
 
@@ -86,8 +89,14 @@ class JobInfo(BrokerModule):
         rpc = self.h.rpc("kvs-watch.lookup", request, flags=FLUX_RPC_STREAMING)
         ended = False
         try:
+            taken = 0
             async for msg in rpc.amessages():
                 yield msg.raw if msg.has_payload else None
+                taken += msg.has_payload
+                if taken == _CONFIRM:
+                    confirmation = {"matchtag": rpc.matchtag, "count": taken}
+                    self.h.rpc("kvs-watch.more", confirmation, flags=FLUX_RPC_NORESPONSE)
+                    taken = 0
             ended = True
         except OSError:
             ended = True

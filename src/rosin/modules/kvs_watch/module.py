@@ -67,6 +67,22 @@ class KvsWatch(BrokerModule):
             self._end(*found, errno.ENODATA)
         return DEFERRED if msg.noresponse else None
 
+    @request_handler("more")
+    def more(self, msg: Message) -> Any:
+        """job-info has passed on some pieces of a stream of its own: ``{"matchtag": N, "count": N}``.
+
+        Without this a client that does not read would have the whole value kept for it.
+        """
+        args = msg.args
+        found = self._by_request.get((msg.sender, field(args, "matchtag", int)))
+        if found is not None:
+            group, watcher = found
+            stalled, watcher.unread = watcher.stalled, watcher.unread - field(args, "count", int)
+            if stalled and not watcher.stalled:
+                group.changed = True
+                self._run_group(group)
+        return DEFERRED
+
     def disconnected(self, sender: bytes) -> None:
         for watcher, group in list(self._by_sender.get(sender, {}).items()):
             self._end(group, watcher, 0)
@@ -245,6 +261,10 @@ class KvsWatch(BrokerModule):
             return False
         group.joined = group.changed = group.replaced = False
         monitor = group.monitor
+        if replaced:
+            for watcher in group.watchers:
+                if watcher.stalled and watcher.seq < monitor.seq:
+                    watcher.was_replaced = True
         for (started, offset), watchers in group.cohorts(joined, changed).items():
             root = None
             if started and monitor.root is not None and monitor.seq >= max(w.seq for w in watchers):
@@ -257,7 +277,8 @@ class KvsWatch(BrokerModule):
             part = Part(data)
             for watcher in watchers:
                 if not watcher.done:
-                    self._deliver_tail(group, watcher, result, part, started and replaced)
+                    was_replaced, watcher.was_replaced = watcher.was_replaced, False
+                    self._deliver_tail(group, watcher, result, part, started and (replaced or was_replaced))
         return True
 
     def _deliver_tail(
@@ -283,6 +304,7 @@ class KvsWatch(BrokerModule):
             watcher.offset = size
             self.respond(watcher.msg, part.data if watcher.raw else {"val": part.val()})
             watcher.responded = True
+            watcher.unread += 1
         watcher.behind = result["more"]
         if watcher.behind:
             group.changed = True

@@ -49,6 +49,11 @@ def check_flags(flags: int, streaming: bool) -> None:
         raise OSError(errno.EINVAL, "Must set KVS watch append flag with initial sentinel flag")
 
 
+#: Pieces that are sent to job-info without its confirmation: so much is kept there for a client that does not
+#: read, and no more.
+WINDOW = 16
+
+
 class Watcher:
     """One request: what it has been told so far."""
 
@@ -64,6 +69,8 @@ class Watcher:
         "sentinel",
         "seq",
         "started",
+        "unread",
+        "was_replaced",
     )
 
     def __init__(self, msg: Message, flags: int, raw: bool = False) -> None:
@@ -80,9 +87,17 @@ class Watcher:
         #: Bytes sent to a watcher of appends, and whether there is more at the same root.
         self.offset = 0
         self.behind = False
+        #: Pieces that job-info has not confirmed, and whether the value was replaced while it got none.
+        self.unread = 0
+        self.was_replaced = False
         #: The last value sent to a watcher of differences.
         self.previous: Any = None
         self.sentinel = bool(flags & FLUX_KVS_INITIAL_SENTINEL)
+
+    @property
+    def stalled(self) -> bool:
+        """Gets no more until it has confirmed what it got: who it reads for does not keep up."""
+        return self.raw and self.unread >= WINDOW
 
     @property
     def once(self) -> bool:
@@ -164,7 +179,7 @@ class Group:
         """
         cohorts: dict[tuple[bool, int], list[Watcher]] = {}
         for watcher in self.watchers:
-            if (
+            if not watcher.stalled and (
                 (changed and (watcher.seq < self.monitor.seq or watcher.behind))
                 if watcher.started
                 else joined
