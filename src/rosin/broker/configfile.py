@@ -29,6 +29,8 @@ def parse(text: str, where: str = "configuration") -> dict[str, Any]:
         config = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise FormatError(f"{where}: {exc}") from None
+    except RecursionError:
+        raise FormatError(f"{where}: nests too deeply") from None
     return {key: _plain(value) for key, value in config.items()}
 
 
