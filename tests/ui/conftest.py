@@ -46,7 +46,7 @@ class Site:
         self.url = self.process.stderr.readline().split()[-1].rstrip("/")
 
     def stop(self) -> None:
-        self.process.terminate()
+        self.process.terminate()  # nothing happens if a test has ended it
         self.process.communicate(timeout=30)
 
 
@@ -55,8 +55,7 @@ def site() -> Iterator[Site]:
     """An instance with its page."""
     site = Site()
     yield site
-    if site.process.poll() is None:
-        site.stop()
+    site.stop()
 
 
 @pytest.fixture
