@@ -261,3 +261,23 @@ async def test_who_knows_that_the_namespace_existed_does_not_wait_for_it() -> No
         assert rpc.is_ready()
         with pytest.raises(OSError, match="gone"):
             await rpc
+
+
+async def test_watchers_go_on_when_the_kvs_is_loaded_again_at_an_older_root():
+    async with Instance(modules=["content", "content-sqlite", "kvs", "kvs-watch"]) as inst:
+        h = await inst.connect()
+        root = (await put(h, "a", b"old"))["rootref"]
+        for value in (b"1", b"2", b"3"):
+            await put(h, "a", value)
+        watch = h.rpc(
+            "kvs-watch.lookup",
+            {"namespace": "primary", "key": "a", "flags": FLUX_KVS_WATCH},
+            flags=FLUX_RPC_STREAMING,
+        )
+        values = aiter(watch)
+        assert treeobj.val_data((await anext(values))["val"]) == b"3"
+        await inst.broker.remove("kvs")
+        await inst.load("kvs", [f"initial-rootref={root}"])
+        assert treeobj.val_data((await anext(values))["val"]) == b"old"
+        await put(h, "a", b"new")
+        assert treeobj.val_data((await anext(values))["val"]) == b"new"

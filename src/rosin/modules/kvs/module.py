@@ -60,6 +60,9 @@ class Kvs(BrokerModule):
             await self.storage.restore(self.primary)
         else:
             await self.storage.open(self.primary)
+        primary = self.primary
+        created = {"rootseq": primary.seq, "rootref": primary.root, "owner": primary.owner}
+        self._publish(PRIMARY, "created", created)
 
     def _options(self) -> tuple[bool, str | None]:
         merge, initial = True, None

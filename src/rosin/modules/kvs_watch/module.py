@@ -132,6 +132,8 @@ class KvsWatch(BrokerModule):
             self._new_root(monitor, args)
         elif what == "created":
             monitor.owner = args["owner"]
+            if args["rootseq"] < monitor.newest:
+                self._rewound(monitor, args)
             for group in list(monitor.waiting()):
                 group.joined = True
                 self._run_group(group)
@@ -140,6 +142,19 @@ class KvsWatch(BrokerModule):
             del self.monitors[monitor.namespace]
             for group in list(monitor.groups.values()):
                 self._run_group(group)
+
+    def _rewound(self, monitor: Monitor, args: dict[str, Any]) -> None:
+        """The KVS was loaded again at an older root: sequence numbers begin anew, and any key may differ."""
+        monitor.root, monitor.seq = args["rootref"], args["rootseq"]
+        for group in list(monitor.groups.values()):
+            group.queue.clear()
+            for watcher in group.watchers:
+                watcher.seq = -1
+            if group.appends:
+                group.changed = True
+            else:
+                group.queue.append((args["rootref"], args["rootseq"]))
+            self._run_group(group)
 
     def _new_root(self, monitor: Monitor, args: dict[str, Any]) -> None:
         root, seq = args["rootref"], args["rootseq"]

@@ -251,6 +251,12 @@ class Monitor:
                 yield group
 
     @property
+    def newest(self) -> int:
+        """The largest root sequence number that is known, from an event or an answer."""
+        seqs = [watcher.seq for group in self.groups.values() for watcher in group.watchers]
+        return max(self.seq, *seqs, -1)
+
+    @property
     def count(self) -> int:
         """How many watchers there are."""
         return sum(len(group.watchers) for group in self.groups.values())
