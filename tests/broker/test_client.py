@@ -203,6 +203,31 @@ async def test_statistics_that_name_somebody_are_the_owners() -> None:
         assert (await guest.rpc("heartbeat.stats-get"))["period"]
 
 
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("kvs.setroot-pause", {"namespace": "primary"}),
+        ("kvs.setroot-unpause", {"namespace": "primary"}),
+        ("kvs.tail", {"namespace": "primary", "key": "a", "flags": 0, "offset": 0}),
+        ("kvs-watch.more", {"matchtag": 1, "count": 1}),
+    ],
+)
+async def test_what_services_say_to_each_other_is_not_for_guests(topic: str, payload: Any) -> None:
+    async with Instance(["content", "kvs", "kvs-watch"]) as inst:
+        guest = await inst.connect(userid=UID)
+        with pytest.raises(PermissionError):
+            await guest.rpc(topic, payload)
+
+
+async def test_to_ask_for_a_group_does_not_make_it() -> None:
+    async with Instance(["groups"]) as inst:
+        guest = await inst.connect(userid=UID)
+        for number in range(10):
+            assert (await guest.rpc("groups.get", {"name": f"g{number}"}))["members"] == ""
+        groups: Any = inst.broker.modules["groups"]
+        assert groups.membership.groups == {}
+
+
 async def test_a_message_of_a_guest_has_a_limited_number_of_values() -> None:
     async with Instance([Desk]) as inst:
         guest, owner = await inst.connect(userid=UID), await inst.connect()

@@ -51,6 +51,8 @@ class MemoryFlux(LoopHandle):
         self.client = _MemoryClient(broker, userid, rolemask, self)
         self.events: asyncio.Queue[Message] = asyncio.Queue()
         self._broker = broker
+        #: What messages claim: an owner's that are not local are as if they came from another broker.
+        self._claim = 0 if rolemask & FLUX_ROLE_LOCAL else rolemask
         broker.add_peer(self.client)
 
     def arrived(self, body: bytes) -> None:
@@ -63,6 +65,8 @@ class MemoryFlux(LoopHandle):
 
     def _send(self, msg: Message) -> None:
         self._check()
+        if self._claim:
+            msg.rolemask = self._claim
         self.loop.call_soon(self.client.receive, decode(encode(msg)))
 
     def _timer(self, after: float, callback: Any) -> Any:

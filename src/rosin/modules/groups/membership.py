@@ -18,7 +18,7 @@ Change = tuple[bool, Idset]  # (join or leave, ranks)
 
 
 class Membership:
-    """All groups of a subtree. A group exists from its first mention and is never removed."""
+    """All groups of a subtree. A group exists from its first member on and is never removed."""
 
     __slots__ = ("_batch", "groups")
 
@@ -27,8 +27,8 @@ class Membership:
         self._batch: dict[str, list[Change]] = {}
 
     def members(self, name: str) -> Idset:
-        """Members of group ``name`` as of the last :meth:`flush` (creates the group)."""
-        return self.groups.setdefault(name, Idset())
+        """Members of group ``name`` as of the last :meth:`flush`; to ask does not create the group."""
+        return self.groups.get(name) or Idset()
 
     @property
     def pending(self) -> bool:

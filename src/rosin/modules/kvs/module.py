@@ -122,7 +122,7 @@ class Kvs(BrokerModule):
     def lookup_plus(self, msg: Message) -> Any:
         return self.reads.answer(msg, self.reads.lookup_plus)
 
-    @request_handler("tail", allow_guest=True)
+    @request_handler("tail")
     def tail(self, msg: Message) -> Any:
         """Private to kvs-watch: the part of a value from ``offset`` on."""
         return self.reads.answer(msg, self.reads.tail)
@@ -366,12 +366,15 @@ class Kvs(BrokerModule):
         spaces = self.namespaces.values()
         return {"namespaces": [{"namespace": ns.name, "owner": ns.owner, "flags": ns.flags} for ns in spaces]}
 
-    @request_handler("setroot-pause", allow_guest=True)
+    @request_handler("setroot-pause")
     def setroot_pause(self, msg: Message) -> None:
-        """Test hook: committers get no answer until setroot-unpause."""
+        """Test hook: committers get no answer until setroot-unpause.
+
+        Not for guests, as in flux-core: the end of a job would wait for one that keeps its namespace paused.
+        """
         self.namespace(field(msg.args, "namespace", str), self.requester(msg, msg.args)).paused = True
 
-    @request_handler("setroot-unpause", allow_guest=True)
+    @request_handler("setroot-unpause")
     def setroot_unpause(self, msg: Message) -> None:
         namespace = self.namespace(field(msg.args, "namespace", str), self.requester(msg, msg.args))
         namespace.paused = False
