@@ -25,6 +25,7 @@ MAX_DEPTH = 128
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _SAME = bytes.maketrans(b"{}", b"[]")
 _OTHER = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_PLAIN = bytes(byte for byte in range(256) if byte not in b'[]{}"\\')
 _DEEP = b"[" * (MAX_DEPTH + 1)
 
 
@@ -32,7 +33,9 @@ def too_deep(data: bytes) -> bool:
     """Whether JSON text nests deeper than :data:`MAX_DEPTH`; takes less time than to decode it."""
     if len(data) <= 2 * MAX_DEPTH or data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
         return False
-    left = _STRING.sub(b"", data).translate(_SAME, _OTHER)
+    left = data.translate(_SAME, _PLAIN).replace(b'""', b"")
+    if b'"' in left or b"\\" in left:  # some string holds brackets, or what is escaped
+        left = _STRING.sub(b"", data).translate(_SAME, _OTHER)
     for _ in range(MAX_DEPTH):
         if _DEEP in left:
             return True
