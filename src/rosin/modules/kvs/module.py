@@ -23,7 +23,7 @@ from rosin.modules.kvs.objects import Missing, Objects
 from rosin.modules.kvs.reads import Reads
 from rosin.modules.kvs.statistics import report
 from rosin.modules.kvs.storage import Storage
-from rosin.modules.kvs.transaction import apply, decode_op
+from rosin.modules.kvs.transaction import apply, check_guest
 from rosin.rfc import blobref
 from rosin.rfc.payload import field
 
@@ -135,7 +135,7 @@ class Kvs(BrokerModule):
         ops, flags = field(args, "ops", list), field(args, "flags", int)
         who = self.requester(msg, args)
         if not who.owner:
-            _check_guest(ops)
+            check_guest(ops)
         namespace = self.namespace(field(args, "namespace", str), who)
         self._serial += 1
         self._submit(namespace, Request(f"transaction_req.0.{self._serial}", ops, flags, msg))
@@ -394,16 +394,3 @@ class Kvs(BrokerModule):
 
     def stats(self) -> dict[str, Any]:
         return report(self.objects, self.namespaces.values(), self.opcount, self.reads.waiting)
-
-
-def _check_guest(ops: list[Any]) -> None:
-    """Guests may commit values, empty directories and removals. Raises OSError EPERM."""
-    for op in ops:
-        dirent = decode_op(op)[2]
-        if dirent is None:
-            continue
-        kind = dirent.get("type") if type(dirent) is dict else None
-        if kind == "val" or (kind == "dir" and not dirent.get("data")):
-            continue
-        what = "non-empty dir" if kind == "dir" else kind or "???"
-        raise OSError(errno.EPERM, f"Operation not permitted: guests may not commit {what} objects")

@@ -39,6 +39,19 @@ def decode_op(op: Any) -> tuple[str, int, TreeObj | None]:
     return key, flags, dirent
 
 
+def check_guest(ops: list[Any]) -> None:
+    """Guests may commit values, empty directories and removals. Raises OSError EPERM."""
+    for op in ops:
+        dirent = decode_op(op)[2]
+        if dirent is None:
+            continue
+        kind = dirent.get("type") if type(dirent) is dict else None
+        if kind == "val" or (kind == "dir" and not dirent.get("data")):
+            continue
+        what = "non-empty dir" if kind == "dir" else kind or "???"
+        raise OSError(errno.EPERM, f"Operation not permitted: guests may not commit {what} objects")
+
+
 class _Pending:
     """Data to append to a value, gathered until the end of the transaction."""
 
