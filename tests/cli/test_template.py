@@ -87,7 +87,7 @@ def test_inputs_from_files(tmp_path, monkeypatch):
     (tmp_path / "in").write_text("a b\nc\n\n")
     assert split_inputs(["x", "::::", f"{tmp_path}/in"])[1] == [["a b", "c"]]
     assert split_inputs(["x", "::::", f"{tmp_path}/in"], None)[1] == [["a", "b", "c"]]
-    monkeypatch.setattr("sys.stdin", io.StringIO("1\n2\n"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1\n2\n")))
     assert split_inputs(["x", "::::", "-"])[1] == [["1", "2"]]
     with pytest.raises(ValueError, match="Multiple args not allowed after ::::"):
         split_inputs(["x", "::::", "a", "b"])
@@ -112,9 +112,9 @@ def test_commands(argv, lines):
 
 
 def test_inputs_from_standard_input(monkeypatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO("1 2\n3"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1 2\n3")))
     assert [command.command for command in commands()] == [["1 2"], ["3"]]
-    monkeypatch.setattr("sys.stdin", io.StringIO("1,2,,3"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"1,2,,3")))
     assert [command.command for command in commands("--sep=,", "echo", "{}")] == [
         ["echo", "1"],
         ["echo", "2"],

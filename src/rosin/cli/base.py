@@ -125,7 +125,7 @@ def duration(text: str) -> float:
 
 
 def add_color(parser: argparse.ArgumentParser) -> None:
-    """Add ``--color[=WHEN]``; ask :func:`use_color` about it."""
+    """Add ``--color[=WHEN]``; ask :func:`rosin.cli.colour.use_color` about it."""
     parser.add_argument(
         "--color",
         nargs="?",
@@ -135,11 +135,6 @@ def add_color(parser: argparse.ArgumentParser) -> None:
         metavar="WHEN",
         help="color the output: 'never', 'always' or 'auto' (only on a terminal)",
     )
-
-
-def use_color(when: str, stream: Any = None) -> bool:
-    """Whether ``--color=WHEN`` asks for colors on a stream (default: standard output)."""
-    return when == "always" or (when == "auto" and (stream or sys.stdout).isatty())
 
 
 def utf8_output() -> None:
@@ -177,6 +172,33 @@ def die(prog: str, text: object, code: int = 1) -> NoReturn:
 def reason(exc: BaseException) -> str:
     """The text of an exception without Python's ``[Errno N]``."""
     return str(getattr(exc, "strerror", None) or exc)
+
+
+class NotText(ValueError):
+    """A word of the user holds bytes that are not UTF-8, which JSON, and so no Flux message, can hold."""
+
+
+def require_text(what: str, text: str) -> None:
+    """Raise NotText if ``text``, a word of the command line or a path, is not UTF-8."""
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        raise NotText(f"{what}: '{shown}' is not UTF-8, and jobs are described in UTF-8 only") from None
+
+
+def cause(exc: BaseException) -> str:
+    """The text of a ValueError for users."""
+    if isinstance(exc, UnicodeEncodeError):
+        text = exc.object  # perhaps a whole JSON text: the string in it is what the user knows
+        word = text[text.rfind('"', 0, exc.start) + 1 : text.find('"', exc.end) % (len(text) + 1)]
+        shown = word.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        return f"'{shown if len(shown) < 200 else shown[:200] + '...'}' is not UTF-8"
+    if isinstance(exc, UnicodeDecodeError):
+        return f"the input is not UTF-8 (at byte {exc.start})"
+    return str(exc)
 
 
 def connect(uri: str | None = None) -> Flux:

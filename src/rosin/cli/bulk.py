@@ -7,8 +7,8 @@ import sys
 from typing import IO, TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.cli.base import connect, fail, id_text, warning
-from rosin.cli.submission import Builder, is_idset, parse_urgency, set_cc, submit_flags
+from rosin.cli.base import NotText, connect, fail, id_text, warning
+from rosin.cli.submission import Builder, is_idset, parse_urgency, require_texts, set_cc, submit_flags
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -41,12 +41,13 @@ def copies(args: Namespace) -> list[int] | None:
 
 
 class Submission:
-    """A jobspec on its way. ``label`` leads its error message."""
+    """A jobspec on its way. ``label`` leads its error message; ``failure``: why there is no jobspec."""
 
-    __slots__ = ("args", "jobspec", "label")
+    __slots__ = ("args", "failure", "jobspec", "label")
 
-    def __init__(self, args: Namespace, jobspec: bytes, label: str) -> None:
+    def __init__(self, args: Namespace, jobspec: bytes, label: str, failure: str = "") -> None:
         self.args = args
+        self.failure = failure
         self.jobspec = jobspec
         self.label = label
 
@@ -58,6 +59,7 @@ class Bulk:
         self._prog = prog
         self._args = args
         self._total = total
+        self._many = total > 1
         self._builder = Builder()
         self._logs: dict[str, IO[bytes]] = {}
         self._handle = connect()
@@ -73,6 +75,13 @@ class Bulk:
     def expand(self, args: Namespace) -> Iterator[Submission]:
         """The submissions that ``args`` asks for: one, or a copy for each id. Raises ValueError."""
         ids = copies(args)
+        try:
+            require_texts(args)
+        except NotText as exc:
+            if not self._many:
+                raise
+            yield Submission(args, b"", f"{self._prog}: ERROR: ", str(exc))
+            return
         if ids is None:
             yield Submission(args, self._jobspec(args), "")
             return
@@ -156,6 +165,9 @@ class Bulk:
             if job is None:
                 self._exhausted = True
                 break
+            if job.failure:
+                self._failed(job, job.failure)
+                continue
             args = job.args
             future = submit_async(
                 self._handle, job.jobspec, parse_urgency(args.urgency), **submit_flags(args.flags)
@@ -171,11 +183,7 @@ class Bulk:
         try:
             jobid = future.get_id()
         except OSError as exc:
-            self._write(stderr, f"{job.label}{exc}\n")
-            self.exitcode = max(self.exitcode, 1)
-            if self._progress is not None:
-                self._progress.count += 1
-                self._progress.failed += 1
+            self._failed(job, str(exc))
         else:
             if not job.args.quiet:
                 self._write(stdout, f"{id_text(jobid)}\n")
@@ -187,10 +195,18 @@ class Bulk:
             self._pump()
         self._stop_if_idle()
 
+    def _failed(self, job: Submission, text: str) -> None:
+        """Tell that a job is not submitted; the others are."""
+        self._write(self._streams(job.args)[1], f"{job.label}{text}\n")
+        self.exitcode = max(self.exitcode, 1)
+        if self._progress is not None:
+            self._progress.count += 1
+            self._progress.failed += 1
+
     def _write(self, stream: IO[bytes], text: str) -> None:
         if self._progress is not None:
             self._progress.hide()
-        stream.write(text.encode())
+        stream.write(text.encode(errors="surrogateescape"))
         if self._pending == 0 or stream is sys.stderr.buffer or self._watcher is not None:
             stream.flush()
         if self._progress is not None:

@@ -15,7 +15,7 @@ from rosin.cli.template import Input, compile_methods, describe, substitute
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
-    from typing import TextIO
+    from typing import IO
 
 _DELIMITERS = (":::", "::::", ":::+", "::::+")
 
@@ -46,8 +46,10 @@ def parser(prog: str) -> Parser:
     return result
 
 
-def _read(stream: TextIO, separator: str | None) -> list[str]:
-    return [text for text in stream.read().split(separator) if text]
+def _read(stream: IO[bytes], separator: str | None) -> list[str]:
+    """The inputs of a file; bytes that are not UTF-8 are kept, to be refused one input at a time."""
+    text = stream.read().decode(errors="surrogateescape").replace("\r\n", "\n")
+    return [part for part in text.split(separator) if part]
 
 
 def split_inputs(
@@ -69,9 +71,9 @@ def split_inputs(
                     f"Multiple args not allowed after {kind}" if inputs else f"no file after {kind}"
                 )
             if inputs[0] == "-":
-                inputs = _read(sys.stdin, separator)
+                inputs = _read(sys.stdin.buffer, separator)
             else:
-                with open(inputs[0]) as stream:
+                with open(inputs[0], "rb") as stream:
                     inputs = _read(stream, separator)
         if kind.endswith("+"):
             links.append((place, inputs))
@@ -100,7 +102,7 @@ def make_commands(args: Namespace) -> list[Namespace]:
     if not args.command:
         args.command = ["{}"]
     if not lists:
-        lists = [_read(sys.stdin, separator)]
+        lists = [_read(sys.stdin.buffer, separator)]
     return [
         substitute(args, [Input(text, methods) for text in row], seq=number, seq1=number + 1, cc="{cc}")
         for number, row in enumerate(combine(lists, links))

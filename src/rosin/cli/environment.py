@@ -102,12 +102,29 @@ def job_environment(rules: Sequence[str] | None) -> Environment:
 
     The credentials of ``rosin serve`` are left out, as a jobspec is no place for them; ``--env=FLUX_TOKEN``
     passes one on.
+    Variables that are not UTF-8 are left out, with a warning unless a rule removes or replaces them.
     """
+    lost = sorted(name for name, value in os.environ.items() if not _encodable(name + value))
     result = Environment({name: value for name, value in os.environ.items() if _encodable(name + value)})
     for name in (*credentials.NAMES, credentials.VARIABLE):
         result.variables.pop(name, None)
     result.apply(rules or ())
+    if lost:
+        _warn_of_lost(lost, rules or (), result)
     return result
+
+
+def _warn_of_lost(lost: Sequence[str], rules: Sequence[str], kept: Environment) -> None:
+    import sys
+
+    removed = [matcher(rule[1:]) for rule in rules if rule.startswith("-")]
+    for name in lost:
+        if name not in kept.variables and not any(matches(name) for matches in removed):
+            shown = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            sys.stderr.write(
+                f"WARNING: environment variable {shown} is not UTF-8 and is not passed on to the job "
+                f"(--env-remove={shown} if that is meant)\n"
+            )
 
 
 def _limits() -> dict[str, int]:

@@ -147,9 +147,44 @@ def getter(field: str) -> Getter:
     return read
 
 
-def renderer(field: str, conversion: str, spec: str) -> Callable[[Any], str]:
-    """A function that makes the text of a field of an item."""
-    read = getter(field)
+#: Wider columns are a mistake, and would cost as much memory.
+WIDEST = 4096
+#: What reading and formatting a value raises when format and value do not fit.
+MISFITS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, MemoryError)
+
+
+def check(field: str, conversion: str, spec: str) -> None:
+    """Refuse what no value could be formatted with. Raises ValueError."""
+    if conversion and conversion not in _CONVERSIONS and conversion not in _PLAIN:
+        raise ValueError(f"Unknown conversion specifier {conversion}")
+    digits = ""
+    for char in f"{spec} ":
+        if char.isdecimal():
+            digits += char
+            continue
+        if len(digits.lstrip("0")) > 4 or int(digits or 0) > WIDEST:
+            raise ValueError(f"{{{field}:{spec}}}: a column has at most {WIDEST} characters")
+        digits = ""
+
+
+def _clean(read: Getter) -> Getter:
+    """The same without control characters in text."""
+    from rosin.cli.terminal import printable
+
+    def clean(item: Any) -> Any:
+        value = read(item)
+        if isinstance(value, int | float) or value is None:
+            return value
+        text = str(value)
+        return value if text.isprintable() else printable(text)
+
+    return clean
+
+
+def renderer(field: str, conversion: str, spec: str, clean: bool = False) -> Callable[[Any], str]:
+    """A function that makes the text of a field of an item; ``clean``: values are shown as one line of plain
+    text whatever control characters they hold."""
+    read = _clean(getter(field)) if clean else getter(field)
     if conversion:
         return lambda item: apply(convert(read(item), conversion), spec)
     if not spec:

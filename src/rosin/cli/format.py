@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from rosin.cli.fields import Spec, empty_outputs, getter, renderer, sort_key
+from rosin.cli.fields import MISFITS, Spec, check, empty_outputs, getter, renderer, sort_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -57,7 +57,10 @@ class _Column:
         self.widest = 0
 
     def measure(self, item: Any) -> None:
-        text = self._render(item)
+        try:
+            text = self._render(item)
+        except MISFITS:
+            return  # the line of the item will tell
         if len(text) > self.widest and text not in self._empty:
             self.widest = len(text)
 
@@ -76,15 +79,18 @@ class OutputFormat:
     """
 
     headings: ClassVar[Mapping[str, str]] = {}
+    #: Whether values come from users, and may hold control characters.
+    foreign: ClassVar[bool] = False
 
     def __init__(self, fmt: str, headings: Mapping[str, str] | None = None) -> None:
         self._headings = self.headings if headings is None else headings
         self.sort_keys: list[tuple[str, bool]] = []
         self.fmt = self._take_sort_keys(fmt)
         self.parts = parse(self.fmt)
-        for _, field, _, _ in self.parts:
+        for _, field, spec, conversion in self.parts:
             if field and field not in self._headings:
                 raise ValueError(f"Unknown format field: {field}")
+            check(field, conversion, spec)
         self._renderers: list[tuple[str, Callable[[Any], str] | None]] | None = None
 
     def _take_sort_keys(self, fmt: str) -> str:
@@ -144,10 +150,23 @@ class OutputFormat:
         """The line of an obj. Marks that :meth:`filter` has not removed are printed as they are."""
         if self._renderers is None:
             self._renderers = [
-                (text, renderer(field.removeprefix("0."), conversion, spec) if field else None)
+                (text, renderer(field.removeprefix("0."), conversion, spec, self.foreign) if field else None)
                 for text, field, spec, conversion in self.parts
             ]
-        return "".join([text + render(obj) if render else text for text, render in self._renderers])
+        try:
+            return "".join([text + render(obj) if render else text for text, render in self._renderers])
+        except MISFITS as exc:
+            raise ValueError(self._misfit(obj) or str(exc)) from None
+
+    def _misfit(self, item: Any) -> str:
+        """Which field cannot be shown, and why."""
+        for (_, render), (_, field, spec, conversion) in zip(self._renderers or (), self.parts, strict=True):
+            try:
+                if render is not None:
+                    render(item)
+            except MISFITS as exc:
+                return f"Error in format: {_join('', field, spec, conversion)}: {exc}"
+        return ""
 
     def header(self, width: int = -1) -> str:
         """The heading line, cut to ``width`` columns as in :meth:`print_items`."""
@@ -155,7 +174,10 @@ class OutputFormat:
         for text, field, spec, _ in self.parts:
             words.append(text)
             if field:
-                words.append(format(self._headings[field], Spec(spec).header))
+                try:
+                    words.append(format(self._headings[field], Spec(spec).header))
+                except ValueError as exc:
+                    raise ValueError(f"Error in format: {_join('', field, spec, '')}: {exc}") from None
         return _cut("".join(words), terminal_width(width))
 
     def filter(self, items: Iterable[Any], no_header: bool = False) -> str:
@@ -189,7 +211,10 @@ class OutputFormat:
         """Sort the list in place by the sort keys, and return it."""
         for key, reverse in reversed(self.sort_keys):
             read = getter(key)
-            items.sort(key=lambda item, read=read: sort_key(read(item)), reverse=reverse)  # type: ignore[misc]
+            try:
+                items.sort(key=lambda item, read=read: sort_key(read(item)), reverse=reverse)  # type: ignore[misc]
+            except MISFITS as exc:
+                raise ValueError(f"cannot sort by {key}: {exc}") from None
         return items
 
     def lines(self, items: Iterable[Any], width: int = -1) -> Iterable[tuple[Any, str]]:

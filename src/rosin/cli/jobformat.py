@@ -62,6 +62,7 @@ class JobInfoFormat(OutputFormat):
     """A format of :class:`rosin.job.info.JobInfo` objects. Raises ValueError."""
 
     headings = _Headings()
+    foreign = True
 
 
 def plain_ids(fmt: str) -> str:

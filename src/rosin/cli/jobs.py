@@ -8,7 +8,8 @@ import sys
 from argparse import SUPPRESS
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Parser, Words, add_color, connect, error, fail, use_color, utf8_output, warning
+from rosin.cli.base import Parser, Words, add_color, connect, error, fail, utf8_output, warning
+from rosin.cli.colour import use_color
 from rosin.cli.formats import NamedFormats
 from rosin.cli.jobformat import JOBS, job_format
 from rosin.job.fields import job_fields_to_attrs

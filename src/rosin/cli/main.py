@@ -105,7 +105,9 @@ def run(command: Callable[[list[str], str], int], argv: list[str], prog: str) ->
         _discard_output()
         return 1
     except ValueError as exc:
-        sys.stderr.write(f"{prog}: ERROR: {exc}\n")
+        from rosin.cli.base import cause
+
+        sys.stderr.write(f"{prog}: ERROR: {cause(exc)}\n")
         return 1
     except RecursionError:
         sys.stderr.write(f"{prog}: ERROR: the input nests too deeply\n")

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from typing import TYPE_CHECKING, Any
+
+from rosin.cli import terminal
 
 if TYPE_CHECKING:
     from rosin.handle.reactor import Reactor
 
 _PARTS = " ▏▎▍▌▋▊▉█"
 _INTERVAL = 0.25
+#: A bar of fewer columns says nothing.
+_SHORTEST = 4
 
 
 def bar(fraction: float, width: int) -> str:
@@ -64,23 +67,25 @@ class Progress:
         elapsed = max(time.time() - self._started, 1e-6)
         fraction = self.count / self.total if self.total else 0.0
         speed = f"{self.count / elapsed:4.1f} job/s" if self._jps else clock(elapsed)
-        after = f"{100 * fraction:5.1f}% {speed}"
-        return before + bar(fraction, width - len(before) - len(after) - 3) + after
+        percent = f"{100 * fraction:5.1f}%"
+        room = width - len(before) - len(percent) - len(speed) - 4
+        if room >= _SHORTEST:
+            return f"{before}{bar(fraction, room)}{percent} {speed}"
+        # A narrow terminal: the numbers, as many as fit.
+        short = " ".join(f"{before.rstrip(': ')} {percent} {speed}".split())
+        return short if len(short) < width else f"{short[: max(0, width - 2)]}+"
 
     def hide(self) -> None:
         """Make room for other output."""
         if self._visible:
             self._visible = False
-            sys.stdout.write("\r\033[K")
+            sys.stdout.write(terminal.erased(terminal.columns(1)))
             sys.stdout.flush()
 
     def show(self) -> None:
         """Draw the line, which others must not write into."""
-        try:
-            width = os.get_terminal_size(1).columns or 80
-        except OSError:
-            width = 80
-        sys.stdout.write(f"\r\033[K{self.text(width)}")
+        width = terminal.columns(1)
+        sys.stdout.write(terminal.redrawn(self.text(width), width))
         sys.stdout.flush()
         self._visible = True
 

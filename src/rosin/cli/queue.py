@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import Parser, Words, connect, duration, fail, utf8_output
@@ -158,13 +157,14 @@ class _Queues:
 
 
 def _list(handle: Flux, args: Namespace, prog: str) -> None:
+    from rosin.cli.colour import use_color
     from rosin.cli.format import OutputFormat
     from rosin.cli.formats import NamedFormats
     from rosin.cli.queuelist import Row
     from rosin.queue import QueueList
 
     fmt = OutputFormat(NamedFormats(FORMATS, "flux-queue", table="list").get(args.format), HEADINGS)
-    color = sys.stdout.isatty()
+    color = use_color()
     rows = [Row(queue, color) for queue in QueueList(handle, args.queue)]
     fmt.print_items(rows, no_header=args.no_header)
 

@@ -48,4 +48,4 @@ def main(argv: list[str], prog: str) -> int:
     args.stdin_ranks = args.input if args.input and is_idset(args.input) else "all"
     args.show_status = args.read_only = args.quiet = False
     args.verbose, args.tail, args.queue_check_interval = 0, None, 10.0
-    return attach(handle, jobid, label, args, f"{prog.partition('-')[0]}-job")
+    return attach(handle, jobid, label, args, f"{prog.partition('-')[0]}-job", cancel_if_unread=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rosin.cli.base import Parser
+from rosin.cli.base import Parser, cause
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +46,7 @@ class AdminParser(Parser):
         self.add_argument("-N", "--namespace", metavar="NAME", help="KVS namespace to use")
 
     def color(self) -> None:
-        """Add ``-L, --color[=WHEN]``; ask :func:`rosin.cli.base.use_color`."""
+        """Add ``-L, --color[=WHEN]``; ask :func:`rosin.cli.colour.use_color`."""
         self.add_argument(
             "-L",
             "--color",
@@ -131,7 +131,7 @@ def guarded(args: argparse.Namespace, prog: str) -> int:
         where = f"{exc.filename}: " if exc.filename else ""
         text = f"{where}{exc.strerror or exc}"
     except ValueError as exc:
-        text = str(exc)
+        text = cause(exc)
     sys.stdout.flush()
     sys.stderr.write(f"{prog}: {text}\n")
     return 1

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
+from rosin.cli.base import require_text
 from rosin.errors import FormatError
 from rosin.rfc import jobspec_build, treedict
 
@@ -30,6 +31,8 @@ _NUMBERS = (
     "tasks_per_core",
     "gpus_per_node",
 )
+#: Attributes of options that are called otherwise.
+_OPTION_NAMES = {"wait": "wait-event"}
 _FLAGS = ("debug", "waitable", "novalidate")
 
 
@@ -40,7 +43,12 @@ def time_limit(text: str | None) -> float | None:
     try:
         return float(text) * 60
     except ValueError:
+        pass
+    try:
         return parse_duration(text)
+    except ValueError as exc:
+        accepted = "minutes, or a number with a unit, as in 30, 90s, 1.5h, 2d"
+        raise ValueError(f"--time-limit={text}: {exc}: it takes {accepted}") from None
 
 
 def parse_urgency(text: str) -> int:
@@ -162,11 +170,12 @@ class Builder:
         """The jobspec of ``args`` (run, submit, bulksubmit) as an object. Raises ValueError and OSError."""
         if not args.command:
             raise ValueError("job command and arguments are missing")
+        require_texts(args)
         numbers = {name: _number(name, getattr(args, name)) for name in _NUMBERS}
         stdin = args.input if args.input is not None and not is_idset(args.input) else None
         options = {
             "duration": time_limit(args.time_limit),
-            "cwd": args.cwd if args.cwd is not None else os.getcwd(),
+            "cwd": args.cwd if args.cwd is not None else working_directory(),
             "name": args.job_name,
             "input": stdin,
             "output": args.output,
@@ -218,6 +227,33 @@ class Builder:
             self._rlimits[limits] = env.job_rlimits(limits)
         if self._rlimits[limits]:
             jobspec_build.set_shell_option(obj, "rlimit", self._rlimits[limits])
+
+
+def require_texts(args: Namespace) -> None:
+    """Refuse options and arguments that are not UTF-8 by their names, before anything is sent.
+
+    Raises :class:`rosin.cli.base.NotText`.
+    """
+    for name, value in vars(args).items():
+        if name in ("command", "changed", "methods"):
+            continue
+        option = f"--{_OPTION_NAMES.get(name, name).replace('_', '-')}"
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str):
+                require_text(option, text)
+    for place, word in enumerate(args.command):
+        require_text(f"argument {place}" if place else "command", word)
+
+
+def working_directory() -> str:
+    """The job's default directory. Raises ValueError, FileNotFoundError."""
+    try:
+        path = os.getcwd()
+    except FileNotFoundError as exc:
+        text = "the current directory has been removed: go to another one, or give --cwd=DIR"
+        raise FileNotFoundError(exc.errno, text) from None
+    require_text("the current directory (another one: --cwd=DIR)", path)
+    return path
 
 
 def _number(name: str, text: str | None) -> int | None:

@@ -47,7 +47,14 @@ OPTIONS = {
     "flags": "--flags=",
     "signal": "--signal=",
 }
+#: What Python's formatting raises for a field that it cannot make sense of.
+_BAD_FIELD = (LookupError, AttributeError, TypeError, ValueError, OverflowError, MemoryError)
+_HINT = " (fields are {}, {0}, {0.%}, {cc}, ...; a command with braces of its own goes into a script)"
 _OPEN, _CLOSE, _LIST = "\0<", "\0>", "\0,"
+
+
+class ExpressionError(ValueError):
+    """An expression of the user failed."""
 
 
 class Input:
@@ -80,7 +87,11 @@ class Input:
         if code is None:
             raise ValueError(f"Unknown input string method '.{name}'")
         # The expression is the user's own, from the command line.
-        result = eval(code, {"os": os}, {"x": self._text})
+        try:
+            result = eval(code, {"os": os}, {"x": self._text})
+        except Exception as exc:
+            text = f"--define={name}: {type(exc).__name__}: {exc} (for input '{self._text}')"
+            raise ExpressionError(text) from None
         return _LIST.join(map(str, result)) if isinstance(result, list) else str(result)
 
 
@@ -118,9 +129,12 @@ def substitute(args: Namespace, inputs: Sequence[Input] = (), **keys: Any) -> Na
     for word in args.command:
         try:
             text = _format(word, inputs, keys)
-        except (IndexError, KeyError, AttributeError):
-            raise ValueError(f"Invalid replacement string in command: '{word}'") from None
-        result.command += [part for part in text.split(_LIST) if part or not _has_field(word)]
+        except ExpressionError:
+            raise
+        except _BAD_FIELD as exc:
+            why = "" if isinstance(exc, LookupError | AttributeError) or not str(exc) else f": {exc}"
+            raise ValueError(f"Invalid replacement string in command: '{word}'{why}{_HINT}") from None
+        result.command += text.split(_LIST)
     result.changed = set(getattr(args, "changed", ()))
     for name, option in OPTIONS.items():
         value = getattr(args, name)
@@ -129,10 +143,14 @@ def substitute(args: Namespace, inputs: Sequence[Input] = (), **keys: Any) -> Na
         try:
             new = [_format(text, inputs, keys) for text in value] if isinstance(value, list) else None
             setattr(result, name, _format(value, inputs, keys) if new is None else new)
+        except ExpressionError:
+            raise
         except IndexError:
             raise ValueError(f"Invalid replacement index in {option}{value}'") from None
         except (KeyError, AttributeError) as exc:
             raise ValueError(f"Replacement key {exc} not found in '{option}{value}'") from None
+        except _BAD_FIELD as exc:
+            raise ValueError(f"Invalid replacement string in '{option}{value}': {exc}") from None
         if getattr(result, name) != value:
             result.changed.add(name)
     return result

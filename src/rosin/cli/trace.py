@@ -6,7 +6,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Words, connect, use_color
+from rosin.cli.base import Words, connect
+from rosin.cli.colour import use_color
 from rosin.cli.subcommands import about
 from rosin.cli.timestamps import GREEN, RESET, HumanClock
 from rosin.constants import (

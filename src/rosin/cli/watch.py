@@ -61,8 +61,8 @@ def _since(prog: str, text: str) -> float:
     return when
 
 
-def _select(handle: Flux, args: Namespace, prog: str) -> tuple[list[JobInfo], float | None]:
-    """The jobs to watch, and the time from which progress counts."""
+def _select(handle: Flux, args: Namespace, prog: str) -> tuple[list[JobInfo], float | None, bool]:
+    """The jobs to watch, the time from which progress counts, and whether all that were named exist."""
     filters = list(args.filter or ())
     since, started = 0.0, None
     if args.since:
@@ -92,7 +92,7 @@ def _select(handle: Flux, args: Namespace, prog: str) -> tuple[list[JobInfo], fl
     jobs = query.jobs()
     for text in query.errors:
         error(prog, text)
-    return jobs, started
+    return jobs, started, not query.errors
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -102,7 +102,9 @@ def main(argv: list[str], prog: str) -> int:
     utf8_output()
     args = parser(prog).parse_args(argv)
     with connect() as handle:
-        jobs, started = _select(handle, args, prog)
+        jobs, started, complete = _select(handle, args, prog)
+        if not jobs and not complete:
+            return 1
         if not jobs:
             sys.stderr.write(f"{prog}: INFO: No matching jobs\n")
             return 0
@@ -128,4 +130,4 @@ def main(argv: list[str], prog: str) -> int:
             watcher.flush()
             if watcher.progress is not None:
                 watcher.progress.stop()
-    return watcher.exitcode
+    return watcher.exitcode if complete else max(watcher.exitcode, 1)

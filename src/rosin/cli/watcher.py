@@ -15,6 +15,7 @@ from rosin.constants import FLUX_RPC_STREAMING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosin.cli.job.afterwards import Afterwards
     from rosin.cli.progress import Progress
     from rosin.handle.flux import Flux
     from rosin.handle.rpc import RPC
@@ -27,7 +28,10 @@ _LEVELS = ("FATAL", "FATAL", "FATAL", "ERROR", " WARN", "", "DEBUG", "TRACE")
 class Job:
     """A job that is watched. ``stdout`` and ``stderr`` take bytes."""
 
-    __slots__ = ("done", "id", "label", "output", "state", "stderr", "stdout", "streams", "wait")
+    __slots__ = (
+        *("came", "done", "id", "label", "output", "state", "stderr", "stdout", "streams", "wait"),
+        *("afterwards", "over"),
+    )
 
     def __init__(
         self, jobid: int, stdout: IO[bytes], stderr: IO[bytes], wait: str, state: str = "pending"
@@ -39,7 +43,10 @@ class Job:
         self.wait = wait
         self.state = state
         self.done = False
+        self.came = False  # the event that is waited for
+        self.over = False  # it has finished
         self.output = False
+        self.afterwards: Afterwards | None = None
         self.streams: dict[str, RPC] = {}
 
 
@@ -71,6 +78,7 @@ class JobWatcher:
         self._log_status = log_status
         self._zero: float | None = None
         self._dirty: dict[IO[bytes], None] = {}
+        self._unfinished = False
         #: Feeds the events of many jobs through one request, if there is one.
         self.journal: Journal | None = None
 
@@ -111,20 +119,44 @@ class JobWatcher:
             ):
                 self._print(job.stderr, f"{job.label}: {path}: {exc.strerror}\n")
                 self.exitcode = max(self.exitcode, 1)
+                job.came = True  # nothing more is to be said
             if path == "eventlog":
                 self._end_of_wait(job)
             job.streams.pop(path, None)
-            self._check(job)
+            self._closed(job)
 
     def _close(self, job: Job, path: str) -> None:
         rpc = job.streams.pop(path, None)
         if rpc is not None:
             rpc.cancel("job-info.eventlog-watch-cancel")
             rpc.abandon()
+        self._closed(job)
+
+    def _closed(self, job: Job) -> None:
+        """A log of the job is read no more."""
+        if job.afterwards is not None and not job.streams.keys() - {"eventlog"}:
+            job.afterwards.release()
+        self._check(job)
+
+    def _say(self, job: Job, message: Callable[[], None]) -> None:
+        """Print now, or behind the output that the job wrote before this."""
+        if not self._watch or not job.streams.keys() - {"eventlog"}:
+            message()
+            return
+        if job.afterwards is None:
+            from rosin.cli.job.afterwards import Afterwards
+
+            job.afterwards = Afterwards(self.handle.reactor, self.flush)
+        job.afterwards.add(message, job.over)
 
     def _check(self, job: Job) -> None:
         """Forget a job that nothing is open for."""
-        if job.done and not job.streams and self.jobs.pop(job.id, None) is not None and not self.jobs:
+        if not job.done or job.streams or self.jobs.pop(job.id, None) is None:
+            return
+        if not job.came and job.state != "failed":
+            self._print(job.stderr, f"{job.label}: event '{job.wait}' never received\n")
+            self.exitcode = max(self.exitcode, 1)
+        if not self.jobs:
             self._finished()
 
     # -- events -----------------------------------------------------------------------------------
@@ -139,8 +171,9 @@ class JobWatcher:
         name, when, context = event["name"], event["timestamp"], event.get("context") or {}
         if self._zero is None or when < self._zero:
             self._zero = when
+        job.over = job.over or name == "finish"
         if self._log_events:
-            self._log(job, when, self._described(name, context))
+            self._say(job, lambda: self._log(job, when, self._described(name, context)))
         if name == "exception":
             self._exception(job, context)
         elif name == "alloc":
@@ -150,9 +183,9 @@ class JobWatcher:
         elif name == "finish":
             self._finish(job, when, context["status"])
         if name in (job.wait, "clean"):
-            self._close(job, "eventlog")
+            job.came = job.came or name == job.wait
             self._end_of_wait(job)
-            self._check(job)
+            self._close(job, "eventlog")
 
     def _exception(self, job: Job, context: dict[str, Any]) -> None:
         if context["severity"] != 0:
@@ -160,15 +193,15 @@ class JobWatcher:
         if job.state == "pending":
             self.exitcode = max(self.exitcode, 1)
             self._enter(job, "failed")
-        note = context.get("note", "")
-        self._print(job.stderr, f"job.exception: type={context['type']} severity=0 {note}".rstrip() + "\n")
+        text = f"job.exception: type={context['type']} severity=0 {context.get('note', '')}".rstrip()
+        self._say(job, lambda: self._print(job.stderr, f"{text}\n"))
 
     def _finish(self, job: Job, when: float, status: int) -> None:
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
         self.exitcode = max(self.exitcode, code)
         self._enter(job, "failed" if status else "complete")
         if self._log_status:
-            self._log(job, when, f"{job.state}: status={status}")
+            self._say(job, lambda: self._log(job, when, f"{job.state}: status={status}"))
 
     def _exec_event(self, job: Job, event: Event) -> None:
         if self._log_events:
@@ -181,12 +214,12 @@ class JobWatcher:
             job.output = True
             self._open(job, "guest.output", self._output_event)
         if job.wait == f"exec.{event['name']}":
-            self._close(job, "eventlog")
+            job.came = True
             self._end_of_wait(job)
+            self._close(job, "eventlog")
         wanted = (self._watch and not job.output) or (job.wait.startswith("exec.") and not job.done)
         if not wanted and not self._log_events:
             self._close(job, "guest.exec.eventlog")
-            self._check(job)
 
     def _end_of_wait(self, job: Job) -> None:
         if not job.done:
@@ -242,6 +275,11 @@ class JobWatcher:
             for other in self._dirty:
                 other.flush()  # keeps what goes to one terminal in order
         self._dirty[stream] = None
+        if self.progress is not None and stream.isatty():
+            from rosin.cli.terminal import beside_layout
+
+            data = beside_layout(data)
+            self._unfinished = not data.endswith(b"\n")
         stream.write(data)
 
     def flush(self) -> None:
@@ -250,6 +288,11 @@ class JobWatcher:
         for stream in dirty:
             stream.flush()
         if dirty and self.progress is not None:
+            if self._unfinished:
+                next(reversed(dirty)).write(b"\n")  # or the bar would be drawn over the text
+                self._unfinished = False
+            for stream in dirty:
+                stream.flush()
             self.progress.show()
 
 

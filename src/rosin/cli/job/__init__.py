@@ -61,5 +61,7 @@ def main(argv: list[str], prog: str) -> int:
         where = f"{exc.filename}: " if exc.filename else ""
         sys.stderr.write(f"{prog}: {where}{exc.strerror or exc}\n")
     except ValueError as exc:
-        sys.stderr.write(f"{prog}: {exc}\n")
+        from rosin.cli.base import cause
+
+        sys.stderr.write(f"{prog}: {cause(exc)}\n")
     return 1

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.cli.base import connect, die
-from rosin.cli.job.output import Output, exit_report
+from rosin.cli.job.afterwards import Afterwards
+from rosin.cli.job.output import Output, Unwritable, exit_report
 from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL, FLUX_RPC_STREAMING
 
@@ -62,7 +63,11 @@ class Attach:
         self.exit_code = 1
         self.fatal = False
         self.finished = False
+        self.cancel_if_unread = False
         self._watches: dict[str, RPC] = {}
+        self._afterwards = Afterwards(handle.reactor, self.output.flush)
+        self._started = False
+        self._came = False  # the event that is waited for
         self._output_asked = False
         self._input: Input | None = None
         self._pty: Any = None
@@ -89,11 +94,18 @@ class Attach:
 
     def _ended(self, path: str, exc: OSError) -> None:
         """A log is complete, or cannot be read."""
-        if isinstance(exc, BrokenPipeError):
+        if isinstance(exc, Unwritable):
             raise exc
         if exc.errno != errno.ENODATA:
             self._failed(path, exc)
+        elif path == "eventlog" and not self._came:
+            self._never_came()
         self._done(path)
+
+    def _never_came(self) -> None:
+        event = self.args.wait_event
+        self.exit_code = self.exit_code or 1
+        self._say(lambda: self.output.message(f"event '{event}' never received"))
 
     def _failed(self, path: str, exc: OSError) -> None:
         self.output.flush()
@@ -108,8 +120,20 @@ class Attach:
 
     def _done(self, path: str) -> None:
         self._watches.pop(path, None)
+        if self._afterwards and not self._output_to_come():
+            self._afterwards.release()
         if not self._watches:
             self.handle.reactor_stop()
+
+    def _output_to_come(self) -> bool:
+        return any(path != "eventlog" for path in self._watches)
+
+    def _say(self, message: Callable[[], None]) -> None:
+        """Print now, or behind the output that the job wrote before this."""
+        if self._started and (self._afterwards or self._output_to_come()):
+            self._afterwards.add(message, self.finished)
+        else:
+            message()
 
     def _cancel(self, path: str) -> None:
         """Stop reading a log."""
@@ -128,35 +152,44 @@ class Attach:
             self._exception(event)
         elif name == "submit":
             self._watch("guest.exec.eventlog", self._exec_event)
+        elif name == "start":
+            self._started = True
         elif name == "finish":
-            self.finished = True
-            self.exit_code, text = exit_report(event["context"]["status"])
-            if text:
-                self.output.message(text)
-            if self._pty is not None:
-                self._pty.job_finished()
+            self._finish(event["context"]["status"])
         if self.args.show_events and name != "exception":
-            self.output.event("job", event)
+            self._say(lambda: self.output.event("job", event))
         if self._status is not None:
             self._status.event(event, self.fatal)
         if name == self.args.wait_event:
-            self._cancel("eventlog")
+            self._event_came()
+
+    def _event_came(self) -> None:
+        self._came = True
+        self._cancel("eventlog")
+
+    def _finish(self, status: int) -> None:
+        self.finished = True
+        self.exit_code, text = exit_report(status)
+        if text:
+            self._say(lambda: self.output.message(text))
+        if self._pty is not None:
+            self._pty.job_finished()
 
     def _exception(self, event: Event) -> None:
         context = event["context"]
-        if self._status is not None:
-            self._status.clear()
-        self.output.note(
-            event["timestamp"],
-            f"job.exception {self.label} type={context['type']} severity={context['severity']} "
-            f"{context.get('note', '')}",
-        )
+        text = f"job.exception {self.label} type={context['type']} severity={context['severity']} "
+        self._say(lambda: self._exception_line(event["timestamp"], text + context.get("note", "")))
         if context["severity"] == 0:
             self.fatal = True
             if self._input is not None:
                 self._input.stop()
             if self._pty is not None:
                 self._pty.job_finished()
+
+    def _exception_line(self, timestamp: float, text: str) -> None:
+        if self._status is not None:
+            self._status.clear()
+        self.output.note(timestamp, text)
 
     # -- the log of its execution -----------------------------------------------------------------
 
@@ -173,6 +206,8 @@ class Attach:
             self._start_output()
         if self.args.show_exec and name != "log":
             self.output.event("exec", event)
+        if self.args.wait_event == f"exec.{name}":
+            self._event_came()
 
     def _shell_started(self, context: dict[str, Any]) -> None:
         service, rank = context["service"], context["leader-rank"]
@@ -230,8 +265,11 @@ class Attach:
         self._status = StatusLine.create(self)
         try:
             self.handle.reactor_run()
+            self._afterwards.release()
+        except Unwritable as exc:
+            return self._unwritable(exc)
         finally:
-            self.output.flush()
+            self._flush()
             if self._input is not None:
                 self._input.stop()
             if self._pty is not None:
@@ -242,15 +280,50 @@ class Attach:
                 signals.stop()
         return 1 if self.fatal and self.exit_code == 0 else self.exit_code
 
+    def _flush(self) -> None:
+        try:
+            self.output.flush()
+        except Unwritable:
+            self.output.drop()
+
+    def _unwritable(self, failure: Unwritable) -> int:
+        """Nobody reads the job's output any more. As SIGPIPE ends a program, this ends a job that is ours."""
+        self.output.drop()
+        unread = failure.errno == errno.EPIPE
+        why = "nobody reads the output any more" if unread else f"cannot write output: {failure.strerror}"
+        text = "the job goes on"
+        if self.finished or self.fatal:
+            text = "" if unread else "the job has ended"
+        elif self.cancel_if_unread:
+            from rosin.job.control import cancel_async
+
+            try:
+                cancel_async(self.handle, self.jobid, why).get()
+                text = "the job is canceled"
+            except OSError as exc:  # it has ended meanwhile
+                text = "" if exc.errno == errno.ENOENT else f"cannot cancel the job: {exc.strerror}"
+        if text:
+            try:
+                sys.stderr.write(f"{self.prog}: {self.label}: {why}, {text}\n")
+                sys.stderr.flush()
+            except OSError:
+                pass  # standard error went into the same pipe
+        return 141 if unread else 1
+
     def detach(self) -> None:
         """Leave the job alone."""
+        self._came = True
         for path in list(self._watches):
             self._cancel(path)
 
 
-def attach(handle: Flux, jobid: int, label: str, args: Namespace, prog: str) -> int:
-    """Follow a job; see :class:`Attach`."""
-    return Attach(handle, jobid, label, args, prog).run()
+def attach(
+    handle: Flux, jobid: int, label: str, args: Namespace, prog: str, cancel_if_unread: bool = False
+) -> int:
+    """Follow a job; see :class:`Attach`. ``cancel_if_unread``: it is ended when nobody reads its output."""
+    follower = Attach(handle, jobid, label, args, prog)
+    follower.cancel_if_unread = cancel_if_unread
+    return follower.run()
 
 
 def main(argv: list[str], prog: str) -> int:

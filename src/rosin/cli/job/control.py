@@ -142,13 +142,19 @@ def raiseall(argv: list[str], prog: str) -> int:
     add("type", metavar="TYPE")
     add("note", metavar="NOTE", nargs="*")
     args = options.parse_args(argv)
+    if args.states == "":
+        die(prog, "no states specified")
     states = active_states(prog, args.states) if args.states else FLUX_JOB_STATE_ACTIVE
     userid = username_to_id(prog, args.user) if args.user else os.getuid()
     with connect() as handle:
         future = raiseall_async(
             handle, args.type, args.severity, " ".join(args.note), userid, states, not args.force
         )
-        return _report(prog, future.get(), args.force, "Raised exception on")
+        try:
+            answer = future.get()
+        except OSError as exc:
+            die(prog, f"raiseall: {exc.strerror}")
+        return _report(prog, answer, args.force, "Raised exception on")
 
 
 def killall(argv: list[str], prog: str) -> int:

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.cli.base import connect, die, duration, use_color
+from rosin.cli.base import connect, die, duration
+from rosin.cli.colour import use_color
 from rosin.cli.eventlog import EventFormatter
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser

@@ -32,6 +32,8 @@ def make_memo(prog: str, pairs: list[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals:
             die(prog, f"memo: no value for key={key}")
+        if not all(key.split(".")):
+            die(prog, f"memo: '{pair}': a key is missing, as in KEY={text}")
         try:
             treedict.put(memo, key, _value(text))
         except FormatError as exc:

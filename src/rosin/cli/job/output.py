@@ -18,8 +18,12 @@ _MUCH = 1 << 20
 _LEVELS = ("FATAL", "FATAL", "FATAL", "ERROR", " WARN", "", "DEBUG", "TRACE")
 
 
+class Unwritable(OSError):
+    """Our own output cannot be written: its reader has gone, or there is no space."""
+
+
 def write_all(fd: int, data: bytes) -> None:
-    """Write bytes to a descriptor that may be a slow pipe. Raises BrokenPipeError."""
+    """Write bytes to a descriptor that may be a slow pipe. Raises Unwritable."""
     view = memoryview(data)
     while view:
         try:
@@ -28,6 +32,8 @@ def write_all(fd: int, data: bytes) -> None:
             import select
 
             select.select([], [fd], [])
+        except OSError as exc:
+            raise Unwritable(exc.errno, exc.strerror) from None
 
 
 def exit_report(waitstatus: int) -> tuple[int, str]:
@@ -99,6 +105,10 @@ class Output:
             if self._bytes > _MUCH:
                 self._bytes = -(1 << 62)
                 _json.accelerate()
+
+    def drop(self) -> None:
+        """Forget what is held back: it cannot be written."""
+        self._pieces.clear()
 
     def _line(self, text: str) -> None:
         end = "\n\r" if self._pty is not None else "\n"

@@ -8,6 +8,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from rosin.cli import terminal
+
 if TYPE_CHECKING:
     from rosin.cli.job.attach import Attach
     from rosin.handle.rpc import RPC
@@ -81,7 +83,7 @@ class StatusLine:
     def clear(self) -> None:
         """Make room for a message."""
         if self._shown:
-            sys.stderr.write("\r\033[K")
+            sys.stderr.write(terminal.erased(terminal.columns(2)))
             sys.stderr.flush()
 
     def _tick(self) -> None:
@@ -96,15 +98,11 @@ class StatusLine:
         text = self._message
         if self._queue_stopped and text.startswith("waiting for resources"):
             text += f" ({self._queue} queue stopped)"
-        try:
-            columns = os.get_terminal_size(0).columns or 80
-        except OSError:
-            columns = 80
         seconds = max(0, int(time.time() - self._zero))
         clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-        label, prog = self._owner.label, self._owner.prog
-        width = max(0, columns - 20 - len(label))
-        sys.stderr.write(f"\r{prog}: {label} {text:<{width}} {clock}\r")
+        width = terminal.columns(2)
+        line = status_text(self._owner.prog, self._owner.label, text, clock, width)
+        sys.stderr.write(f"{terminal.redrawn(line, width)}\r")
         sys.stderr.flush()
 
     def _ask_queue(self) -> None:
@@ -136,3 +134,13 @@ class StatusLine:
         except OSError:
             self._queue_stopped = False
         self._draw()
+
+
+def status_text(prog: str, label: str, text: str, clock: str, width: int) -> str:
+    """The line for a terminal of ``width`` columns: where that is too narrow, first the command's name goes,
+    then the end of the text."""
+    for head in (f"{prog}: {label} ", f"{label} "):
+        room = width - 2 - len(head) - len(clock)
+        if room >= len(text):
+            return f"{head}{text:<{room}} {clock}"
+    return f"{label} {text}"[: max(0, width - 2 - len(clock))] + f" {clock}"

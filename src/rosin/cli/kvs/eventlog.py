@@ -7,7 +7,8 @@ import errno
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import connect, use_color
+from rosin.cli.base import connect
+from rosin.cli.colour import use_color
 from rosin.cli.subcommands import about
 from rosin.constants import (
     FLUX_KVS_STREAM,

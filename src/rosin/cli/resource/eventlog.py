@@ -7,7 +7,8 @@ import errno
 import time
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import connect, use_color
+from rosin.cli.base import connect
+from rosin.cli.colour import use_color
 
 if TYPE_CHECKING:
     import argparse

@@ -7,7 +7,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import connect, use_color
+from rosin.cli.base import connect
+from rosin.cli.colour import use_color
 from rosin.cli.resource.options import add_format, add_selection, named_formats, narrow, state_list
 
 if TYPE_CHECKING:
