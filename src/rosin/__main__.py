@@ -3,6 +3,6 @@
 
 import sys
 
-from rosin.cli.main import main
+from rosin.cli.entry import main
 
 sys.exit(main())

@@ -6,6 +6,7 @@ The standard library's codec serves commands, whose start-up time counts; long-r
 the module (``_json.loads(...)``) so that the switch reaches every user.
 """
 
+import _signal
 import json
 import re
 from collections.abc import Callable
@@ -89,7 +90,12 @@ def _only_orjson(exc: TypeError) -> bool:
 def accelerate() -> None:
     """Use orjson in this process from now on."""
     global dumps, dumps_sorted, loads
-    import orjson
+    # An exception of a signal handler in the middle of its initialization ends the interpreter by SIGSEGV.
+    blocked = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    try:
+        import orjson
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, blocked)
 
     fast, in_order = orjson.dumps, orjson.OPT_SORT_KEYS
 

@@ -6,6 +6,6 @@ from __future__ import annotations
 
 def main() -> int:
     """Run Rosin's command line under flux-core's name."""
-    from rosin.cli.main import main as command
+    from rosin.cli.entry import main as command
 
     return command(prog="flux")

@@ -72,6 +72,7 @@ class Instance:
         self._program: InitialProgram | RcProgram | None = None
         self._stopping = asyncio.Event()
         self._created: list[str] = []
+        self._signum = int(signal.SIGHUP)  # what an initial program would have ended by
         self._locks: dict[str, int] = {}
         self._close_log: Callable[[], None] = lambda: None
         self._service: StateMachineService
@@ -282,6 +283,10 @@ class Instance:
             self.exit_code = self._norestart(0)
             self._post("rc2-none")
             return
+        if self._stopping.is_set():
+            self.exit_code = self._norestart(128 + self._signum)
+            self._post("rc2-abort")
+            return
         self._program = program = InitialProgram(
             self.options.command,
             attrs.value("local-uri"),
@@ -291,10 +296,6 @@ class Instance:
         )
         began = time.monotonic()
         name = " ".join(program.command) or "interactive shell"
-        if self._stopping.is_set():
-            self.exit_code = self._norestart(128 + signal.SIGHUP)
-            self._post("rc2-abort")
-            return
         try:
             status = await program.run()
         except OSError as exc:
@@ -314,6 +315,19 @@ class Instance:
         if self._stopping.is_set():
             self.exit_code = self._norestart(self.exit_code)
         self._post("rc2-fail" if failed else "rc2-success")
+
+    def signalled(self, signum: int) -> None:
+        """A signal asks for the end; it is the reason if the initial program has not been started."""
+        if not self._stopping.is_set():
+            self._signum = signum
+        self.shutdown()
+
+    def interrupted(self) -> None:
+        """Ctrl-C: the terminal sends it to the initial program as well, and that one decides once it runs."""
+        if isinstance(self._program, InitialProgram):
+            self._program.interrupted()
+        else:
+            self.signalled(signal.SIGINT)
 
     def shutdown(self) -> None:
         """Begin the orderly end: hang up on the initial program, the rest follows from its exit."""
@@ -345,10 +359,10 @@ def _ignore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, (*_DEADLY, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT))
 
 
-def run(options: BootOptions, zygote: Zygote | None = None) -> int:
+def run(options: BootOptions, zygote: Zygote | None = None, ignored: frozenset[int] = frozenset()) -> int:
     """Run a broker until its instance ends; returns the exit code. Raises OSError if it cannot start.
 
-    The last thing that a process does: from its end on signals are blocked.
+    Signals that are ``ignored`` do not end it. The last thing that a process does: they are blocked after it.
     """
     import uvloop
 
@@ -361,11 +375,12 @@ def run(options: BootOptions, zygote: Zygote | None = None) -> int:
         instance = Instance(options, zygote)
         loop = asyncio.get_running_loop()
         for signum in _DEADLY:
-            loop.add_signal_handler(signum, instance.shutdown)
+            if signum not in ignored:
+                loop.add_signal_handler(signum, instance.signalled, signum)
         for signum in (signal.SIGUSR1, signal.SIGUSR2):
             loop.add_signal_handler(signum, instance.signal_jobs, signum)
-        # The terminal sends SIGINT to the initial program as well; that one decides.
-        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        if signal.SIGINT not in ignored:
+            loop.add_signal_handler(signal.SIGINT, instance.interrupted)
         try:
             instance.prepare()
             return await instance.run()

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
+from rosin.process.stderr import write_stderr
 from rosin.rfc.syslog import SEVERITIES, LogLine
 
 if TYPE_CHECKING:
@@ -47,5 +47,4 @@ class LogRing:
     def _print(self, entry: LogLine) -> None:
         name = SEVERITIES[entry.severity]
         stamp = time.strftime("%b %d %H:%M:%S", time.gmtime())
-        sys.stderr.write(f"{stamp} {entry.appname}.{name}[{entry.hostname}]: {entry.text}\n")
-        sys.stderr.flush()
+        write_stderr(f"{stamp} {entry.appname}.{name}[{entry.hostname}]: {entry.text}\n")

@@ -7,6 +7,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from rosin.process import credentials
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 #: Variables of an enclosing job or launcher that must not leak into a new instance.
 _FOREIGN = ("FLUX_JOB_", "FLUX_TASK_", "PMI_", "PMIX_", "SLURM_", "PALS_", "OMPI_", "HYDRA_")
-_FOREIGN_NAMES = ("FLUX_KVS_NAMESPACE", "FLUX_PROXY_REMOTE", "FLUX_TERMINUS_SESSION")
+_FOREIGN_NAMES = ("FLUX_ENCLOSING_ID", "FLUX_KVS_NAMESPACE", "FLUX_PROXY_REMOTE", "FLUX_TERMINUS_SESSION")
+
+#: Seconds after the program's start at which a signal may be one that came before it.
+_HAND_OVER = 0.05
 
 
 def environment(uri: str) -> dict[str, str]:
@@ -86,6 +90,7 @@ class InitialProgram:
         self.argv = command_line(command)
         self.env = environment(uri)
         self.child: Child | None = None
+        self._began = 0.0
 
     async def run(self) -> int:
         """Start it and wait; returns its wait status. Raises OSError if it cannot be started."""
@@ -98,6 +103,7 @@ class InitialProgram:
                 os.close(fd)
         else:
             self.child = self._spawn([])
+        self._began = time.monotonic()
         if self._zygote is not None:
             self._zygote.guard(self.child.pid)
         await wait(self.child, before_reaping=self._release)
@@ -110,6 +116,13 @@ class InitialProgram:
     def _release(self) -> None:
         if self._zygote is not None and self.child is not None:
             self._zygote.unguard(self.child.pid)
+
+    def interrupted(self) -> None:
+        """This process got SIGINT, most likely from the terminal, which sends it to the program too.
+
+        Unless it came before the program existed and is told only now: then the program gets it from here."""
+        if self.child is not None and time.monotonic() < self._began + _HAND_OVER:
+            self.child.kill(signal.SIGINT)
 
     def hang_up(self) -> None:
         """Ask it to end: SIGHUP, as a terminal that closes, and SIGCONT in case it is stopped."""

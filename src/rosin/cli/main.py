@@ -114,6 +114,14 @@ def run(command: Callable[[list[str], str], int], argv: list[str], prog: str) ->
         return 1
 
 
+def _make_interruptible() -> None:
+    """Let a command clean up at Ctrl-C: the program's entry has left SIGINT its default action."""
+    import _signal
+
+    if _signal.getsignal(_signal.SIGINT) == _signal.SIG_DFL:
+        _signal.signal(_signal.SIGINT, _signal.default_int_handler)
+
+
 def _discard_output() -> None:
     """Let what cannot be written vanish, or the interpreter would try again at its end and complain."""
     try:
@@ -166,6 +174,7 @@ def main(argv: list[str] | None = None, prog: str = "rosin") -> int:
 
             credentials.hide()
         main: Callable[[list[str], str], int] = import_module(f"rosin.cli.{COMMANDS[name][0]}").main
+        _make_interruptible()
         return main(rest, label)
 
     return run(command, args[1:], f"{prog}-{name}")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import _signal
 import argparse
 import gc
 import os
@@ -202,15 +203,20 @@ def main(argv: list[str], prog: str) -> int:
         raise ValueError("stdin is not a tty - can't run interactive shell; name a command to run instead")
     if wrap:
         _exec_wrapped(wrap, argv)
+    # Until the broker has handlers of its own, a signal ends this process at once: nothing exists that would
+    # have to be removed, and the zygote goes when the other end of its socket closes.
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     # The collector would walk through half-imported modules again and again; the broker turns it on when
     # it serves.
     gc.disable()
     from rosin.broker.stdio import open_missing
-    from rosin.process import credentials
+    from rosin.process import credentials, signals
     from rosin.process.zygote import Zygote
     from rosin.shell import PRELOAD
 
     open_missing()
+    ignored = signals.catch_ignored()
 
     # Forked here, before the loop, its threads and sockets exist.
     zygote = Zygote.start(PRELOAD) if sys.platform == "linux" else None
@@ -218,4 +224,4 @@ def main(argv: list[str], prog: str) -> int:
 
     # Taken after the fork: what runs jobs has no part in them.
     secrets = credentials.take()
-    return run(BootOptions(command, attrs, config, args.config_path, secrets), zygote)
+    return run(BootOptions(command, attrs, config, args.config_path, secrets), zygote, ignored)

@@ -23,7 +23,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from rosin.process import platform
+from rosin.process import platform, signals
 from rosin.process.frames import FrameReader
 
 #: A child whose memory has grown by more than this (KiB) does not serve again.
@@ -49,6 +49,7 @@ def be_child(parent: int, channel: socket.socket | None, request: dict[str, Any]
     code = 1
     try:
         _default_signals()
+        _unblock()
         if request["group"]:
             os.setpgid(0, 0)
         platform.set_parent_death_signal(signal.SIGTERM)
@@ -73,7 +74,10 @@ def _serve_on(parent: int, channel: socket.socket, request: dict[str, Any], fds:
     origin, reader = _Origin(parent, channel), FrameReader(channel)
     code = _serve(request, fds)
     while origin.restore():
+        # Until the exit code is sent, no signal may put another in its place: the zygote reads it even of a
+        # process that has ended.
         channel.send(bytes((code & 0xFF,)))
+        _unblock()
         if gc.get_count()[0] > GARBAGE:
             gc.collect()
         code = _serve(*_next(reader))
@@ -89,9 +93,12 @@ def _next(reader: FrameReader) -> tuple[dict[str, Any], list[int]]:
 
 def _default_signals() -> None:
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    for signum in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.SIG_DFL)
+    signals.set_defaults()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a target may have something to clean up
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # as in any Python program
+
+
+def _unblock() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
@@ -109,7 +116,9 @@ class _Origin:
         os.umask(self._umask)
 
     def restore(self) -> bool:
-        """Put everything back that a target may have changed; False when this process had better end."""
+        """Put everything back that a target may have changed, with all signals blocked.
+
+        False when this process had better end."""
         if os.getppid() != self._parent or platform.children(os.getpid()):
             return False
         if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > self._memory + MAX_GROWTH:
@@ -124,6 +133,7 @@ class _Origin:
                 resource.setrlimit(number, before)
         if os.sched_getaffinity(0) != self._cpus:
             os.sched_setaffinity(0, self._cpus)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         _default_signals()
         os.umask(self._umask)
         os.fchdir(self._directory)
@@ -175,8 +185,8 @@ def _set_environment(env: dict[str, str]) -> None:
 def _run(request: dict[str, Any]) -> int:
     argv: list[str] = request["argv"]
     if request["target"] is None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it; programs expect it
+        for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; programs expect them
+            signal.signal(signum, signal.SIG_DFL)
         try:
             os.execvpe(argv[0], argv, request["env"])
         except OSError as error:

@@ -36,7 +36,7 @@ from typing import Any
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.process import platform
+from rosin.process import platform, signals
 from rosin.process.frames import FrameReader, FrameWriter
 from rosin.process.frames import encode as encode_frame
 from rosin.process.guard import Guard
@@ -56,13 +56,14 @@ KILLS = 5
 class Child:
     """A process that was forked for request ``id`` (0: it waits for its next one)."""
 
-    __slots__ = ("channel", "group", "id", "pid")
+    __slots__ = ("channel", "group", "id", "pid", "signalled")
 
     def __init__(self, pid: int, number: int, group: bool, channel: socket.socket | None) -> None:
         self.pid = pid
         self.id = number
         self.group = group
         self.channel = channel
+        self.signalled = False  # by request, since it serves the present one
 
 
 class Server:
@@ -217,7 +218,8 @@ class Server:
         del self._serving[child.id]
         self._send({"exit": child.id, "status": code[0] << 8})
         child.id = 0
-        if len(self._free) < MAX_FREE:
+        # A signal that came late may still end it, and the next request must not have to do with that.
+        if len(self._free) < MAX_FREE and not child.signalled:
             self._free.append(child)
         else:
             self._close_channel(child)  # at which it ends
@@ -233,6 +235,7 @@ class Server:
     def _kill(self, request: dict[str, Any]) -> None:
         child = self._serving.get(request["id"])
         if child is not None:
+            child.signalled = True
             _signal(child.pid, request["signum"], child.group and request.get("group", True))
 
     # --- the end of children and of what they leave behind
@@ -251,6 +254,7 @@ class Server:
             child = self._children.pop(pid, None)
             if child is None:
                 continue
+            status = _reported(child, status)
             self._close_channel(child)
             if child in self._free:
                 self._free.remove(child)
@@ -307,6 +311,17 @@ class Server:
         self._free.clear()
 
 
+def _reported(child: Child, status: int) -> int:
+    """The exit code that a child has reported before something ended it, else the wait status of that."""
+    if child.channel is None or not child.id:
+        return status
+    with contextlib.suppress(BlockingIOError, ConnectionResetError):
+        code = child.channel.recv(1, socket.MSG_DONTWAIT)
+        if code:
+            return code[0] << 8
+    return status
+
+
 def _signal(pid: int, signum: int, group: bool) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if group:
@@ -328,7 +343,9 @@ def run(sock: socket.socket, preload: list[str], grace: float = GRACE) -> None:
     platform.set_child_subreaper()
     # It ends when its master does, not with the terminal. Blocked and not ignored: a signal for a child that
     # has not come to its senses yet waits for it.
-    signal.pthread_sigmask(signal.SIG_BLOCK, WITHHELD)
+    signals.set_defaults()
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, WITHHELD)
     for name in preload:
         module_name, _, function_name = name.partition(":")
         module = importlib.import_module(module_name)

@@ -45,10 +45,16 @@ class ExpirationSignal:
         self._signum = signum
         self._left = left
         self._timer: Timer | None = None
+        self._expiration: float | None = None
         self._name = signal.Signals(signum).name
 
     def set_expiration(self, expiration: float) -> None:
-        """Take the (new) end of the job, seconds since the epoch; 0 means none."""
+        """Take the (new) end of the job, seconds since the epoch; 0 means none.
+
+        The same end again, as in the first answer of a watch, is no news: nobody is warned of it twice."""
+        if expiration == self._expiration:
+            return
+        self._expiration = expiration
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -19,6 +19,8 @@ from rosin.shell.connection import ShellHandle
 from rosin.shell.errors import complain, fatal_error
 from rosin.shell.shell import Shell
 
+#: What a shell may be sent by those who want its end.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGHUP)
 USAGE = "usage: rosin-shell [--init JSON | --init-fd FD] JOBID"
 
 
@@ -54,6 +56,8 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         complain(str(fatal_error(error)))
         return 1
     finally:
+        # The exit code is known: what asks for the end now must not put another in its place.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         handle.on_lost = None
         handle.close()
 

@@ -225,8 +225,6 @@ class Shell:
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             self.h.reactor.add_signal(signum, self._forward_signal)
         warning = parse_option(self.info.options.get("signal")) if self.info.rank == 0 else None
-        if warning is not None:
-            self._warn_before_end(*warning)
         script = None
         if "batch" in self.info.spec.system and self.info.tmpdir is not None:
             script = jobtmp.write_script(self.info.spec.system["batch"], self.info.tmpdir, self.info.rank)
@@ -238,6 +236,8 @@ class Shell:
         if self.info.size > 1:
             self._barrier()
         self.head.started()
+        if warning is not None:
+            self._warn_before_end(*warning)
         if tasks.complete:  # a node may have no task at all
             self.head.shell_complete(self.info.rank)
         self._serve(self._tasks_over)

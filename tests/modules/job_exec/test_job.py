@@ -433,6 +433,7 @@ def test_settings() -> None:
     stats = settings.stats()
     assert stats["kill-timeout"] == 0.5
     assert (stats["term-signal"], stats["kill-signal"], stats["max-kill-count"]) == ("SIGINT", "SIGKILL", 4)
+    assert type(settings.term_signal) is int  # it goes into payloads
     assert stats["effective-max-kill-timeout"] == 2.5 + 0.5 + 1 + 2
     assert stats["config"]["shell_exit_timeout"] == 0.0
     assert stats["config"]["default_job_shell"] == "/bin/shell"

@@ -171,7 +171,8 @@ def _signal(values: Mapping[str, Any], key: str, default: int) -> int:
         return default
     name = text.upper()
     try:
-        return (
+        # A plain number: it goes into payloads, where a member of an enumeration is no integer.
+        return int(
             signal.Signals(int(text)) if text.isdigit() else signal.Signals[f"SIG{name.removeprefix('SIG')}"]
         )
     except (ValueError, KeyError):
