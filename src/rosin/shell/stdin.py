@@ -43,6 +43,7 @@ class Input:
                 raise ShellError("path for stdin file input not specified")
         self._open = Idset.from_range(0, ntasks - 1)
         self._received = 0
+        self._ntasks = ntasks
         self._emit: Emit | None = None
 
     @property
@@ -75,6 +76,8 @@ class Input:
         ranks = chunk.ranks()
         if not self.is_service or not self._open or (ranks is not None and not ranks <= self._open):
             raise OSError(errno.EPIPE, "standard input is closed")
+        if self._unread(ranks, tasks):
+            raise OSError(errno.EPIPE, "the tasks read no more input")
         self._received += len(chunk.data)
         if self._received > self.limit:
             raise ShellError(
@@ -86,6 +89,13 @@ class Input:
         if chunk.eof:
             self._open = Idset("") if ranks is None else self._open - ranks
         deliver(context, tasks)
+
+    def _unread(self, ranks: Idset | None, tasks: list[Task]) -> bool:
+        """Whether all tasks that input is for are this shell's and have closed their end, or have ended: what
+        nobody reads counts for no limit."""
+        meant = [task for task in tasks if ranks is None or task.rank in ranks]
+        wanted = self._ntasks if ranks is None else len(ranks)
+        return len(meant) == wanted and all(task.deaf for task in meant)
 
 
 def deliver(context: dict[str, Any], tasks: list[Task]) -> None:

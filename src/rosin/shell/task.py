@@ -154,6 +154,11 @@ class Task:
 
     # --- input and PMI
 
+    @property
+    def deaf(self) -> bool:
+        """It runs or has run, and takes no input any more."""
+        return self.child is not None and (self.stdin is None or self.stdin.closed)
+
     def write_stdin(self, data: bytes, eof: bool) -> None:
         """Pass input on; ignored when the task has closed its end or reads a file."""
         sink = self.stdin

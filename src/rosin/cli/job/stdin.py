@@ -46,7 +46,6 @@ class Input:
         self._watching = False
         self._stopped = False
         self._pending = 0
-        self._sent_data = False
 
     def start(self) -> None:
         """Begin to read, unless only some tasks get the input: then :meth:`tasks_started` begins."""
@@ -101,7 +100,6 @@ class Input:
             self.stop()
             return
         if data:
-            self._sent_data = True
             self._send(encode_data("stdin", self._ranks, data))
             if self._pending >= _WINDOW:
                 self._pause()
@@ -118,13 +116,12 @@ class Input:
         try:
             rpc.get()
         except OSError as exc:
-            if self._stopped and exc.errno != errno.ENOSYS:
-                return
-            if exc.errno != errno.ENOSYS:
+            if exc.errno in (errno.ENOSYS, errno.EPIPE):
+                # The job has ended, has closed its input or reads a file: nobody wants the rest, and how the
+                # job ends is for the job to say.
+                self.stop()
+            elif not self._stopped:
                 self._failed(f"stdin: {exc.strerror}")
-            elif self._sent_data and not self._stopped:
-                # The job has ended, reads from a file, or its input has been closed before.
-                self._failed("stdin not accepted by job")
             return
         if self._pending < _WINDOW // 2:
             self._watch()
