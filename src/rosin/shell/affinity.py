@@ -75,6 +75,14 @@ def format_cpus(cpus: frozenset[int]) -> str:
     return Idset(cpus).encode()
 
 
+def check_mode(option: str, mode: str) -> None:
+    """Raises ShellError for what is no way to bind."""
+    if mode not in ("off", "on", "per-task") and not mode.startswith("map:"):
+        raise ShellError(
+            f"invalid option: {option}={mode}: expected off, on, per-task or map:LIST (map:0-1;2-3)"
+        )
+
+
 class CpuOption:
     """``cpu-affinity``: ``mode`` is off, on, per-task or map:LIST."""
 
@@ -90,6 +98,7 @@ class CpuOption:
             else:
                 break
         self.mode = text or "on"
+        check_mode("cpu-affinity", self.mode)
 
     def per_task(self, cores: list[frozenset[int]], ntasks: int) -> list[frozenset[int]] | None:
         """Processors of each task by its local number; None when tasks share the shell's."""
@@ -105,6 +114,7 @@ def gpu_environment(mode: str, gpus: Idset, ntasks: int) -> tuple[str, list[str]
 
     A job without GPUs gets -1, an id that no device has, so that it does not use another job's.
     """
+    check_mode("gpu-affinity", mode)
     everyone = gpus.encode(ranges=False) if gpus else "-1"
     if mode == "per-task":
         share = len(gpus) // ntasks

@@ -59,8 +59,11 @@ class JobInfo:
         block = taskmap.block(counts)
         if self.options.get("taskmap") is None:
             return block
-        scheme = self.options.string("taskmap.scheme", "block")
-        value = self.options.string("taskmap.value", "")
+        if isinstance(self.options.get("taskmap"), str):  # as "-o taskmap=SCHEME:VALUE" sets it
+            scheme, _, value = self.options.string("taskmap", "").partition(":")
+        else:
+            scheme = self.options.string("taskmap.scheme", "block")
+            value = self.options.string("taskmap.value", "")
         if scheme == "block":
             if value:
                 raise ShellError(f"block taskmap does not accept a value (got {value})")
@@ -80,7 +83,8 @@ class JobInfo:
                 return taskmap.hostfile(hosts, nodelist, block.total_ntasks())
         except (FormatError, OSError) as error:
             raise ShellError(f"taskmap={value}: {error}") from None
-        raise ShellError(f"failed to map tasks with scheme={scheme}")
+        known = "block, cyclic, manual, hostfile"
+        raise ShellError(f"failed to map tasks with scheme={scheme} (known: {known})")
 
     def _adjust(self) -> list[str]:
         """Take back what a jobspec version 1 requested too much for an uneven job; says what changed here."""
