@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""``python -m benchmarks.fuzz [--calls N] [--seed N] [--guest]``: hostile requests to every topic of an instance.
+"""``python -m benchmarks.fuzz [--calls N] [--seed N] [--guest]``: hostile requests to every topic.
 
 Prints what came back, the slowest call and the growth of this process; ends with 1 if anything is wrong.
 """
@@ -34,7 +34,8 @@ def main() -> int:
     asyncio.run(fuzzer.run(min(args.calls, 3000), args.guest))
     before = resident()
     asyncio.run(fuzzer.run(args.calls - fuzzer.calls, args.guest))
-    print(f"{fuzzer.calls} calls in {time.monotonic() - began:.0f} s; {before:.0f} MiB, then {resident():.0f} MiB")
+    took, after = time.monotonic() - began, resident()
+    print(f"{fuzzer.calls} calls in {took:.0f} s; {before:.0f} MiB, then {after:.0f} MiB")
     for errnum, count in sorted(fuzzer.answers.items(), key=lambda item: -item[1]):
         text = "no answer yet" if errnum is None else os.strerror(errnum) if errnum else "success"
         print(f"{count:>8}  {text}")

@@ -101,7 +101,7 @@ async def test_a_file_is_loaded_under_several_names(greeter: str) -> None:
         assert await h.rpc("other.hello") == {"name": "other", "args": []}
         await fails(h.rpc("module.load", {"path": greeter, "args": [], "name": "other"}), errno.EEXIST)
         await fails(
-            h.rpc("module.load", {"path": greeter, "args": [5]}), errno.EPROTO, "args must be strings"
+            h.rpc("module.load", {"path": greeter, "args": [5]}), errno.EPROTO, "args.0.*: expected a string"
         )
         await h.rpc("module.remove", {"name": "other"})
         await fails(h.rpc("other.hello"), errno.ENOSYS)

@@ -476,8 +476,8 @@ def test_nodes_without_ranks_are_numbered():
         ([Pool("node", 0, data={"rank": 2**40})], "is not a broker rank"),
         ([Pool("node", 0, size=2)], "R cannot tell a pool of 2 nodes"),
         ([Pool("node", 0), Pool("core", 0, size=4)], "R cannot tell a pool of 4: expected size 1"),
-        ([Pool("node", 0), Pool("core")], "expected an id from 0 to 16383"),
-        ([Pool("node", 0), Pool("gpu", 99999)], "expected an id from 0 to 16383"),
+        ([Pool("node", 0), Pool("core")], "expected an id from 0 to 32767"),
+        ([Pool("node", 0), Pool("gpu", 99999)], "expected an id from 0 to 32767"),
         ([Pool("node", 0), Pool("gpu", 1), Pool("gpu", 1)], "the node has another gpu with id 1"),
     ],
 )

@@ -353,7 +353,7 @@ def test_what_flux_core_leaves_out() -> None:
             "children.core: idset: expected a number",
         ),
         ("execution.R_lite", [{"rank": "0", "children": {"gpu": 3}}], "children.gpu is not a string"),
-        ("execution.R_lite", [{"rank": "0", "children": {"core": "99999"}}], "above the limit of 16383"),
+        ("execution.R_lite", [{"rank": "0", "children": {"core": "99999"}}], "above the limit of 32767"),
         ("execution.R_lite", [{"rank": "0-9999999", "children": {}}], "more than 1048576 ranks"),
         ("execution.nodelist", ["a", "b"], "nodelist has 2 hosts for 3 ranks"),
         ("execution.nodelist", ["a["], r"nodelist\[0\]: hostlist: unbalanced"),

@@ -231,7 +231,7 @@ GONE: Any = object()
         (("children", 1), {"ranks": "9", "topo": {}}, r"children\[1\].ranks: rank 9 is described twice"),
         ((*TOPO,), "x", r"children\[0\].topo: expected an object"),
         ((*TOPO, "cores"), "x", r"topo.cores: idset: "),
-        ((*TOPO, "cores"), "16384", r"topo.cores: idset: id at column 1 is above the limit of 16383"),
+        ((*TOPO, "cores"), "32768", r"topo.cores: idset: id at column 1 is above the limit of 32767"),
         ((*TOPO, "gpus"), [0], r"topo.gpus: expected a string, got an array"),
         ((*TOPO, "memory"), 1.5, r"topo.memory: expected a number of GiB, got 1.5"),
         ((*TOPO, "memory"), True, r"topo.memory: expected a number of GiB, got true"),
@@ -305,9 +305,9 @@ def test_a_megabyte():
         Topology.decode('{"x":[' * 200_000)
     many = [{"ranks": str(999_999 - n), "topo": {}} for n in range(40_000)]
     assert len(Topology.decode(entries(many)).nodes) == 40_000
-    wide = [{"cores": "16383"} for _ in range(60_000)]
+    wide = [{"cores": "32767"} for _ in range(60_000)]
     assert (
-        Topology.decode(entries([{"ranks": "0", "topo": {"core": wide}}])).nodes[0].masks()[0] == 1 << 16383
+        Topology.decode(entries([{"ranks": "0", "topo": {"core": wide}}])).nodes[0].masks()[0] == 1 << 32767
     )
     twice = [{"ranks": "0-1048575", "topo": {}} for _ in range(30_000)]
     with pytest.raises(FormatError, match="rank 0 is described twice"):

@@ -26,6 +26,10 @@ class Clock:
         """Seconds since the epoch."""
         return time.time()
 
+    def monotonic(self) -> float:
+        """Seconds since some moment, whatever is done to the wall clock."""
+        return time.monotonic()
+
     def call_later(self, seconds: float, callback: Callable[[], Any]) -> TimerHandle:
         """Call back after some seconds."""
         return asyncio.get_running_loop().call_later(seconds, callback)
@@ -46,11 +50,19 @@ class VirtualClock(Clock):
 
     def __init__(self, start: float = 1_700_000_000.0) -> None:
         self._now = start
+        self._stepped = 0.0
         self._order = itertools.count()
         self._timers: list[tuple[float, int, _VirtualTimer]] = []
 
     def now(self) -> float:
+        return self._now + self._stepped
+
+    def monotonic(self) -> float:
         return self._now
+
+    def set_wall(self, seconds: float) -> None:
+        """Step the wall clock by some seconds, as an administrator does; no timer comes nearer."""
+        self._stepped += seconds
 
     def call_later(self, seconds: float, callback: Callable[[], Any]) -> TimerHandle:
         timer = _VirtualTimer(callback)

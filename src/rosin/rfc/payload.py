@@ -115,6 +115,11 @@ def int_field(obj: Any, name: str, low: int, high: int, default: Any = REQUIRED)
     return value
 
 
+def id_field(obj: Any, name: str = "id") -> int:
+    """Return the field *name*, a job id (RFC 19): an integer of 64 bits without sign. Raises FormatError."""
+    return int_field(obj, name, 0, 2**64 - 1)  # type: ignore[no-any-return]
+
+
 def list_field(obj: Any, name: str, types: type[T], default: Any = REQUIRED) -> list[T]:
     """Return the array field *name*, every element of which is of type *types*. Raises FormatError."""
     value = field(obj, name, list, default)

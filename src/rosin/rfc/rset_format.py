@@ -15,9 +15,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: Ranks of one set, and cores or GPUs of one rank.
+#: Ranks of one set, and cores or GPUs of one rank; the bits that the masks of all cores and GPUs take.
 MAX_RANKS = 1 << 20
-MAX_CHILDREN = 1 << 14
+MAX_CHILDREN = 1 << 15
+MAX_CHILD_BITS = 1 << 28
+#: Times must be below this, which is beyond all calendars and leaves room to add to them.
+MAX_TIME = 1e300
 #: Bits that the masks of all properties of a set take; 10^6 ranks may have a thousand properties.
 MAX_PROPERTY_BITS = 1 << 30
 
@@ -47,6 +50,11 @@ def check_property(name: str) -> None:
     for character in name:
         if character in ILLEGAL_IN_PROPERTY:
             raise FormatError(f"invalid character '{character}' in property \"{name}\"")
+
+
+def is_time(value: Any) -> bool:
+    """Whether R may hold a value as ``starttime`` or ``expiration``: what is stored must pass this."""
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and 0 <= value < MAX_TIME
 
 
 def _get(parent: Any, place: str, key: str, kind: type[Any], default: Any = None) -> Any:
@@ -156,7 +164,7 @@ def _decode_properties(new: Fields, properties: dict[str, Any]) -> None:
 def _decode_ranks(new: Fields, entries: list[Any]) -> None:
     known: dict[str, int] = {"": 0}
     nodes: dict[int, tuple[int, int]] = {}
-    seen = 0  # ranks, as often as they come
+    seen = bits = 0  # ranks, as often as they come, and bits of different masks
     for at, entry in enumerate(entries):
         place = f"execution.R_lite[{at}]."
         if not isinstance(entry, dict):
@@ -168,6 +176,9 @@ def _decode_ranks(new: Fields, entries: list[Any]) -> None:
             text = _get(children, f"{place}children.", name, str, "")
             if text not in known:
                 known[text] = _mask(text, f"{place}children.{name}")
+                bits += known[text].bit_length()
+                if bits > MAX_CHILD_BITS:
+                    raise FormatError(f"R: {place}children: too many different sets of large ids")
             masks.append(known[text])
         node = (masks[0], masks[1])
         try:
@@ -225,7 +236,7 @@ def _decode_hosts(new: Fields, entries: list[Any]) -> None:
 def _decode_times(new: Fields, execution: dict[str, Any]) -> None:
     for key in ("starttime", "expiration"):
         value = execution.get(key, 0.0)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e300:
+        if not is_time(value):
             raise FormatError(f"R: execution.{key} is not a time in seconds")
         setattr(new, key, float(value))
     if new.starttime and new.expiration and new.expiration <= new.starttime:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Requests that mean harm, to every topic of a full instance.
 
-Which topics there are is read from the modules that are loaded, so that a new one is tried without being listed. Which fields a topic
-takes is learned from the constants of its handler's code and from its refusals ("missing field 'id'", "expected
-an integer"): each refusal makes the next payload come further.
+Which topics there are is read from the modules that are loaded, so that a new one is tried without being
+listed. Which fields a topic takes is learned from the constants of its handler's code and from its refusals
+("missing field 'id'", "expected an integer"): each refusal makes the next payload come further.
 """
 
 from __future__ import annotations
@@ -47,11 +47,14 @@ def _deep(depth: int) -> Any:
 
 
 TEXTS: list[Any] = [
-    "", " ", "x", "a.b", ".", "..", "a..b", "a" * 5000, "\0", "\x1b[31m", "\n", "=", "é\u2028", "ƒ1", "f" * 40,
+    "", " ", "x", "a.b", ".", "..", "a..b", "a" * 5000, "\0", "\x1b[31m", "\n", "=", "é\u2028", "ƒ1",
+    "f" * 40,
     "0-134217726", "0-4294967295", "0-18446744073709551615", "[0-99999999]", "n[0-99999999]",
     "n[0-9999][0-9999][0-9999]", "0,2,4,6-9", "(a+)+$", "2:2**70:*", "0-9223372036854775807:1:+", "inf",
-    "nan", "1e400", "-1", "9" * 400, "primary", "job-manager", "sched-simple", "cancel", "set", "setbit", "alloc", "sha1-" + "0" * 40,
-    "resource.R", "/", "../../etc/passwd", "/dev/null", "attributes.system.duration", "online", "%s%n", "\ufffd",
+    "nan", "1e400", "-1", "9" * 400, "primary", "job-manager", "sched-simple", "cancel", "set", "setbit",
+    "alloc", "sha1-" + "0" * 40, "resource.R", "/", "../../etc/passwd", "/dev/null",
+    "attributes.system.duration", "online",
+    "%s%n", "\ufffd",
 ]  # fmt: skip
 NUMBERS: list[Any] = [
     0, 1, -1, 2, 7, 16, 255, 2**31 - 1, 2**31, -(2**31), 2**32 - 1, 2**32, 2**53, 2**63 - 1, -(2**63), 2**63,
@@ -63,8 +66,10 @@ OTHERS: list[Any] = [
     {"a": {"b": {"c": 1}}}, {"attributes": {"system": {"duration": 1e308}}}, [0] * 2000, {"x" * 3000: None},
     {"version": 1, "execution": {"R_lite": [{"rank": "0-99999999", "children": {"core": "0-99999999"}}]}},
 ]  # fmt: skip
+LISTS = [value for value in OTHERS if isinstance(value, list)]
 RAW = [
-    None, b"", b"\0", b"x", b"{\0", b"[]\0", b"3\0", b"null\0", b'"x"\0', b"NaN\0", b'{"id":NaN}\0', b'{"id":1e999}\0',
+    None, b"", b"\0", b"x", b"{\0", b"[]\0", b"3\0", b"null\0", b'"x"\0', b"NaN\0", b'{"id":NaN}\0',
+    b'{"id":1e999}\0',
     b'{"a":"\\ud800"}\0', b'{"a":"\xff"}\0', b"[" * 3000 + b"\0", b'{"a":' * 500 + b"1" + b"}" * 500 + b"\0",
     b'{"id":' + b"9" * 5000 + b"}\0", b"\xff\xfe\0",
 ]  # fmt: skip
@@ -96,7 +101,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def fields_of(function: Any, depth: int = 3) -> set[str]:
-    """Texts in a handler's code, and in that of the Rosin functions that it calls: its fields are among them."""
+    """Texts in a handler's code and in the functions that it calls: its fields are among them."""
     function = getattr(function, "__func__", function)
     code = getattr(function, "__code__", None)
     if code is None or not function.__module__.startswith("rosin."):
@@ -199,14 +204,18 @@ class Fuzzer:
             if kind == "true or false":
                 return choose([True, False])
             if kind == "an array":
-                return choose([[], [choose(TEXTS)], [choose(NUMBERS)], choose([[x] for x in OTHERS]), OTHERS[14]])
+                return choose([[], [choose(TEXTS)], [choose(NUMBERS)], [choose(OTHERS)], choose(LISTS)])
             if kind == "an object":
                 return {choose(TEXTS): self._value([]), **choose([x for x in OTHERS if isinstance(x, dict)])}
         return choose(choose([TEXTS, NUMBERS, OTHERS, self._jobs]))
 
     def _payload(self, topic: str) -> Any:
         fields, required = self._fields[topic], self._required[topic]
-        payload = {name: self._value(fields.get(name, [])) for name in sorted(required) if self.random.random() < 0.97}
+        payload = {
+            name: self._value(fields.get(name, []))
+            for name in sorted(required)
+            if self.random.random() < 0.97
+        }
         for name in self.random.sample(sorted(fields), min(len(fields), self.random.randrange(4))):
             payload.setdefault(name, self._value(fields[name]))
         return payload
@@ -259,7 +268,9 @@ class Fuzzer:
         for line in ring.lines:
             if b"Traceback" in line:
                 text = b" | ".join(line.rpartition(b" - - ")[2] or line for line in ring.lines)
-                self.faults.note(f"traceback near {topic}", f"{shown}: {text.decode(errors='replace')[-1500:]}")
+                self.faults.note(
+                    f"traceback near {topic}", f"{shown}: {text.decode(errors='replace')[-1500:]}"
+                )
         ring.lines.clear()
 
     def _held(self, instance: Instance) -> dict[str, int]:
@@ -272,7 +283,9 @@ class Fuzzer:
     def _check_held(self, before: dict[str, int], after: dict[str, int]) -> None:
         for name, count in after.items():
             if count > before.get(name, count) + 2:
-                self.faults.note(f"growth {name}", f"{count} tasks and streams, {before[name]} before its clients")
+                self.faults.note(
+                    f"growth {name}", f"{count} tasks and streams, {before[name]} before its clients"
+                )
 
 
 class _Sink(Client):

@@ -193,7 +193,7 @@ class Instance:
     async def advance(self, seconds: float) -> None:
         """Move the virtual clock, firing each timer at its time."""
         assert isinstance(self.clock, VirtualClock)
-        until = self.clock.now() + seconds
+        until = self.clock.monotonic() + seconds
         await self.settle()
         while self.clock.step(until):
             await self.settle()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.broker.trace import Trace
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, list_field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,9 +25,7 @@ class ModuleService(BrokerModule):
 
     @request_handler("load")
     async def load(self, msg: Message) -> None:
-        args = field(msg.args, "args", list, [])
-        if not all(isinstance(arg, str) for arg in args):
-            raise OSError(errno.EPROTO, "module.load: args must be strings")
+        args = list_field(msg.args, "args", str, [])
         await self.broker.load(field(msg.args, "path", str), args, field(msg.args, "name", str, None))
 
     @request_handler("remove")

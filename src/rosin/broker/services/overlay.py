@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.trace import Trace
+from rosin.errors import FormatError
 from rosin.handle import builtin
-from rosin.rfc.payload import field, list_field
+from rosin.rfc.payload import describe, field, list_field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -84,18 +85,23 @@ class BrokerService(BrokerModule):
 
     @request_handler("getenv")
     def getenv(self, msg: Message) -> dict[str, Any]:
-        names = field(msg.args, "names", list)
+        names = list_field(msg.args, "names", str)
+        for name in names:
+            _check_name(name)
         return {"env": {name: os.environ[name] for name in names if name in os.environ}}
 
     @request_handler("setenv")
     def setenv(self, msg: Message) -> None:
-        for name, value in field(msg.args, "env", dict).items():
+        changes = field(msg.args, "env", dict)
+        for name, value in changes.items():  # all of them before any is set
+            _check_name(name)
+            if value is not None and (not isinstance(value, str) or not _is_c_string(value)):
+                raise FormatError(f"broker.setenv: value of {name} must be text without NUL, or null")
+        for name, value in changes.items():
             if value is None:
                 os.environ.pop(name, None)
-            elif isinstance(value, str):
-                os.environ[name] = value
             else:
-                raise OSError(errno.EPROTO, f"broker.setenv: value of {name} must be text or null")
+                os.environ[name] = value
 
     @request_handler("conf-builtin", allow_guest=True)
     def conf_builtin(self, msg: Message) -> dict[str, Any]:
@@ -105,3 +111,17 @@ class BrokerService(BrokerModule):
             if key not in known:
                 raise OSError(errno.EINVAL, f"{key} is invalid: expected {', '.join(known)}")
         return {"values": {key: known[key] for key in keys}}
+
+
+def _check_name(name: str) -> None:
+    """Raise FormatError unless the environment can hold a variable of this name."""
+    if not name or "=" in name or not _is_c_string(name):
+        raise FormatError(f"{describe(name)} is not the name of a variable: it is empty or has a '=' or NUL")
+
+
+def _is_c_string(text: str) -> bool:
+    """Whether the environment can hold a text: no NUL, and no half of a surrogate pair."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.state import STATES
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, list_field
 from rosin.rfc.syslog import SEVERITIES, LogLine
 
 if TYPE_CHECKING:
@@ -90,11 +90,9 @@ class StateMachineService(BrokerModule):
 
     @request_handler("runat.push", prefix=False)
     def push(self, msg: Message) -> None:
-        commands = field(msg.args, "commands", list)
+        commands = list_field(msg.args, "commands", str)
         if not commands:
             raise OSError(errno.EPROTO, "commands array is empty")
-        if not all(isinstance(command, str) for command in commands):
-            raise OSError(errno.EPROTO, "runat.push: commands must be strings")
         self.broker.runat.setdefault(field(msg.args, "name", str), []).append(commands)
 
     @request_handler("shutdown.start", prefix=False)

@@ -31,7 +31,7 @@ from rosin.modules.job_exec.shells import ShellExec
 from rosin.modules.job_exec.writer import Writer
 from rosin.rfc import eventlog, fluid, ioencode
 from rosin.rfc.idset import Idset
-from rosin.rfc.payload import field, int_field
+from rosin.rfc.payload import field, id_field, int_field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,7 @@ class JobExec(BrokerModule):
 
     @request_handler("expiration")
     def expiration(self, msg: Message) -> None:
-        run = self._lookup(field(msg.args, "id", int))
+        run = self._lookup(id_field(msg.args))
         seconds = field(msg.args, "expiration", (int, float))
         if seconds < 0:
             raise OSError(errno.EINVAL, f"invalid expiration {seconds}")
@@ -136,7 +136,7 @@ class JobExec(BrokerModule):
 
     @request_handler("critical-ranks", allow_guest=True)
     def critical_ranks(self, msg: Message) -> None:
-        run = self._lookup(field(msg.args, "id", int))
+        run = self._lookup(id_field(msg.args))
         self._owner_only(run, msg)
         run.job.critical_ranks = Idset(field(msg.args, "ranks", str))
 
@@ -146,7 +146,7 @@ class JobExec(BrokerModule):
         token = msg.copy()
         token.flags &= ~FLUX_MSGFLAG_NORESPONSE
         try:
-            run = self.runs.get(field(msg.args, "id", int))
+            run = self.runs.get(id_field(msg.args))
             if run is None:
                 raise OSError(errno.ENOENT, "job not found")
             self._owner_only(run, msg)
@@ -162,7 +162,7 @@ class JobExec(BrokerModule):
     @request_handler("shell-ready", allow_guest=True)
     def shell_ready(self, msg: Message) -> dict[str, Any]:
         """A shell of ours has subscribed to the signals for its tasks; the answer holds the earlier ones."""
-        run = self._lookup(field(msg.args, "id", int))
+        run = self._lookup(id_field(msg.args))
         self._owner_only(run, msg)
         rank, backend = field(msg.args, "rank", int), run.job.backend
         if rank not in run.job.allocation.ranks or not isinstance(backend, ShellExec):
@@ -184,7 +184,7 @@ class JobExec(BrokerModule):
     @event_handler("job-exception")
     def job_exception(self, msg: Message) -> None:
         args = msg.args
-        run = self.runs.get(field(args, "id", int))
+        run = self.runs.get(id_field(args))
         if run is not None:
             run.job.exception(
                 field(args, "type", str), field(args, "severity", int), field(args, "wait_status", int, -1)

@@ -8,7 +8,7 @@ from typing import Any
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, id_field
 
 
 class Allocation:
@@ -59,7 +59,7 @@ class StartRequest:
 
     def __init__(self, args: dict[str, Any]) -> None:
         """Raises FormatError naming the field at fault."""
-        self.id = field(args, "id", int)
+        self.id = id_field(args)
         self.userid = field(args, "userid", int)
         self.jobspec = field(args, "jobspec", dict)
         self.R = field(args, "R", dict)

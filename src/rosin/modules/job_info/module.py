@@ -36,7 +36,7 @@ from rosin.modules.job_info.chunks import Decoder, Splitter, lines_of, named
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import guest_namespace, job_key
 from rosin.rfc.message import Message
-from rosin.rfc.payload import field, list_field
+from rosin.rfc.payload import field, id_field, list_field
 
 _WATCH = FLUX_KVS_WATCH | FLUX_KVS_WATCH_APPEND
 #: Pieces of a stream that are confirmed to kvs-watch at once; it sends a few times as many without.
@@ -133,7 +133,7 @@ class JobInfo(BrokerModule):
     @request_handler("lookup", allow_guest=True)
     async def lookup(self, msg: Message) -> dict[str, Any]:
         args = msg.args
-        jobid = field(args, "id", int)
+        jobid = id_field(args)
         keys = list_field(args, "keys", str)
         valid = FLUX_JOB_INFO_LOOKUP_JSON_DECODE | FLUX_JOB_INFO_LOOKUP_CURRENT
         flags = _flags(args, valid, "lookup")
@@ -207,7 +207,7 @@ class JobInfo(BrokerModule):
     @request_handler("update-lookup", allow_guest=True)
     async def update_lookup(self, msg: Message) -> dict[str, Any]:
         args = msg.args
-        jobid, key = field(args, "id", int), field(args, "key", str)
+        jobid, key = id_field(args), field(args, "key", str)
         _flags(args, 0, "update-lookup")
         if key not in updates.KEYS:
             raise OSError(errno.EINVAL, "update-lookup unsupported key specified")
@@ -223,7 +223,7 @@ class JobInfo(BrokerModule):
     @request_handler("eventlog-watch", allow_guest=True)
     async def eventlog_watch(self, msg: Message) -> AsyncGenerator[bytes | None, None]:
         args = msg.args
-        jobid, path = field(args, "id", int), field(args, "path", str)
+        jobid, path = id_field(args), field(args, "path", str)
         valid = FLUX_JOB_EVENT_WATCH_WAITCREATE | FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL
         flags = _flags(args, valid, "eventlog-watch")
         guest = path.startswith("guest.")
@@ -320,7 +320,7 @@ class JobInfo(BrokerModule):
     @request_handler("update-watch", allow_guest=True)
     async def update_watch(self, msg: Message) -> AsyncGenerator[dict[str, Any], None]:
         args = msg.args
-        jobid, key = field(args, "id", int), field(args, "key", str)
+        jobid, key = id_field(args), field(args, "key", str)
         _flags(args, 0, "update-watch")
         if key not in updates.KEYS:
             raise OSError(errno.EINVAL, "update-watch unsupported key specified")

@@ -82,7 +82,8 @@ class JobIngest(BrokerModule):
         return {"pipeline": {"frobnicator": idle, "validator": {**workers, **self._counts}}}
 
     def _now_ms(self) -> int:
-        return int(self.now() * 1000)
+        """The clock of job ids: steps of the wall clock must neither use the ids up nor repeat them."""
+        return int(self.broker.clock.monotonic() * 1000)
 
     @request_handler("getinfo")
     def getinfo(self, _msg: Message) -> dict[str, Any]:

@@ -25,7 +25,8 @@ from rosin.constants import (
 from rosin.errors import FormatError
 from rosin.modules.job_list.attributes import POSITION, RESULT, STATE, USERID, Row
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset
+from rosin.rfc.idset import Idset, decode_ranges
+from rosin.rfc.idset_text import merge_ranges
 from rosin.rfc.states import RESULTS, parse_result, parse_state
 
 Predicate = Callable[[Row], Any]
@@ -165,15 +166,21 @@ def _hostlist(op: str, values: list[Any], context: Context) -> Constraint:
 
 
 def _ranks(op: str, values: list[Any], context: Context) -> Constraint:
-    wanted = 0
+    ranges: list[tuple[int, int]] = []
     for value in _strings(op, values, "ranks"):
         try:
-            wanted |= Idset(value).mask
+            ranges += decode_ranges(value)
         except FormatError as error:
-            raise FormatError(f"ranks value '{value}': {error}") from None
-    if wanted.bit_count() > context.max_hosts:
+            raise FormatError(f"ranks value '{value[:80]}': {error}") from None
+    ranges = merge_ranges(ranges)
+    if sum(high - low + 1 for low, high in ranges) > context.max_hosts:
         raise FormatError("too many ranks specified")
-    matches = _remembered(POSITION["ranks"], lambda text: bool(Idset(text).mask & wanted))
+
+    def within(text: str) -> bool:
+        ranks = Idset(text)  # sets that are as large as a job; the constraint may name any rank
+        return any(rank in ranks for low, high in ranges for rank in range(low, high + 1))
+
+    matches = _remembered(POSITION["ranks"], within)
     return Constraint(matches, _from(FLUX_JOB_STATE_RUN))
 
 

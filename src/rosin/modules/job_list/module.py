@@ -29,7 +29,7 @@ from rosin.modules.job_list.record import Job
 from rosin.modules.job_list.store import Store
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.message import Message
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, id_field
 
 #: Jobs in one response of a streaming list.
 BATCH = 1000
@@ -267,7 +267,7 @@ class JobList(BrokerModule):
             return DEFERRED
         args = msg.args
         try:
-            jobid = field(args, "id", int)
+            jobid = id_field(args)
             state = field(args, "state", int, 0)
             attrs = args.get("attrs")
             if not isinstance(attrs, list):

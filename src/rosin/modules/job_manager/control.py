@@ -21,7 +21,7 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, id_field
 from rosin.rfc.role import authorized
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def urgency(manager: Manager, msg: Message) -> dict[str, Any]:
     value = field(msg.args, "urgency", int)
     if not FLUX_JOB_URGENCY_MIN <= value <= FLUX_JOB_URGENCY_MAX:
         raise OSError(errno.EINVAL, "urgency value is out of range")
-    job = manager.lookup(field(msg.args, "id", int), "unknown job", errno.EINVAL)
+    job = manager.lookup(id_field(msg.args), "unknown job", errno.EINVAL)
     authorize(msg, job.userid, "guests can only reprioritize their own jobs")
     if not msg.rolemask & FLUX_ROLE_OWNER and value > max(FLUX_JOB_URGENCY_DEFAULT, job.urgency):
         raise OSError(errno.EPERM, "guests can only adjust urgency <= default")
@@ -69,7 +69,7 @@ def _exception(args: dict[str, Any]) -> tuple[int, str, str]:
 def raise_(manager: Manager, msg: Message) -> dict[str, Any] | None:
     """``job-manager.raise {id, severity, type, note?, wait_status?}``."""
     args = msg.args
-    id = field(args, "id", int)
+    id = id_field(args)
     severity, kind, note = _exception(args)
     wait_status = field(args, "wait_status", (int, type(None)), None)
     job = manager.lookup(id)
@@ -110,7 +110,7 @@ def _signum(args: dict[str, Any]) -> int:
 
 def kill(manager: Manager, msg: Message) -> None:
     """``job-manager.kill {id, signum}``: the shells of the job get the event ``shell-ID.kill``."""
-    id = field(msg.args, "id", int)
+    id = id_field(msg.args)
     signum = _signum(msg.args)
     job = manager.lookup(id, "unknown job id", errno.EINVAL)
     authorize(msg, job.userid, "guests may only send signals to their own jobs")
@@ -133,7 +133,7 @@ def killall(manager: Manager, msg: Message) -> dict[str, Any]:
 def memo(manager: Manager, msg: Message) -> dict[str, Any] | None:
     """``job-manager.memo {id, memo, volatile?}``: notes on a job; a volatile one is not logged."""
     args = msg.args
-    id = field(args, "id", int)
+    id = id_field(args)
     volatile = field(args, "volatile", bool, False)
     if not isinstance(args.get("memo"), dict):
         raise OSError(errno.EINVAL, "memo: expected an object")
@@ -150,7 +150,7 @@ _RESERVED = frozenset(("submit", "validate", "invalidate", "depend", "alloc", "f
 def post_event(manager: Manager, msg: Message) -> dict[str, Any] | None:
     """``job-manager.post-event.post {id, name, context?}``: post any other event, for tests and tools."""
     args = msg.args
-    id = field(args, "id", int)
+    id = id_field(args)
     name = field(args, "name", str)
     context = field(args, "context", (dict, type(None)), None)
     if id not in manager.active:

@@ -32,6 +32,8 @@ _AFTER = {
     "afternotok": "after-failure",
     "afterexcept": "after-except",
 }
+#: Seconds after which a begin-time is compared with the wall clock again.
+_LOOK_AGAIN = 60.0
 _DEPRECATED = "dependency scheme 'after' is deprecated, use 'afterstart'"
 
 
@@ -55,7 +57,7 @@ class Dependencies:
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
         self._dependents: dict[int, list[tuple[int, str]]] = {}
-        self._timers: dict[int, list[Timer]] = {}
+        self._timers: dict[int, dict[str, Timer]] = {}
         self._named: dict[tuple[int, str], int] = {}
         self._singletons: dict[tuple[int, str], dict[int, None]] = {}
         self._keys: dict[int, tuple[int, str]] = {}
@@ -191,7 +193,7 @@ class Dependencies:
     def shut_down(self) -> None:
         """The service ends: wait for nothing any more."""
         for timers in self._timers.values():
-            for timer in timers:
+            for timer in timers.values():
                 timer.cancel()
         self._timers.clear()
 
@@ -207,8 +209,9 @@ class Dependencies:
             else:
                 self.remove(job, description)
 
-        # Very long timers are split: an event loop takes no more than some days.
-        self._timers.setdefault(job.id, []).append(self.manager.port.later(min(delay, 86400.0), reached))
+        # The wall clock may be set at any time, which no timer notices: look again now and then.
+        timer = self.manager.port.later(min(delay, _LOOK_AGAIN), reached)
+        self._timers.setdefault(job.id, {})[description] = timer
 
     def remove(self, job: Job, description: str) -> None:
         """The dependency *description* of *job* is satisfied."""
@@ -238,7 +241,7 @@ class Dependencies:
 
     def inactive(self, job: Job) -> None:
         """*job* is over: those that wait for it go on, or never will."""
-        for timer in self._timers.pop(job.id, ()):
+        for timer in self._timers.pop(job.id, {}).values():
             timer.cancel()
         for id, description in self._dependents.pop(job.id, ()):
             reason = self._unsatisfied(job, description)

@@ -28,7 +28,7 @@ from rosin.modules.job_manager.purge import Purge
 from rosin.modules.job_manager.queues import Queues
 from rosin.rfc import blobref, treeobj
 from rosin.rfc.jobpath import job_key
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, id_field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
@@ -275,7 +275,7 @@ class JobManager(BrokerModule):
 
     @request_handler("wait")
     def wait(self, msg: Message) -> Any:
-        self.manager.waits.wait(msg, field(msg.args, "id", int))
+        self.manager.waits.wait(msg, field(msg.args, "id", int))  # -1: any job
         return DEFERRED
 
     @request_handler("drain")
@@ -377,7 +377,7 @@ class JobManager(BrokerModule):
     @request_handler("purge-id")
     def purge_id(self, msg: Message) -> Any:
         force = bool(field(msg.args, "force", (bool, int)))
-        self.manager.purge.purge_id(field(msg.args, "id", int), force)
+        self.manager.purge.purge_id(id_field(msg.args), force)
         return self._stored(msg, {"count": 1})
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.modules.job_manager.control import authorize
-from rosin.rfc.payload import field, list_field
+from rosin.rfc.payload import field, id_field, list_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +60,7 @@ def _entry(job: Job) -> dict[str, Any]:
 
 def getattr_(manager: Manager, msg: Message) -> dict[str, Any]:
     """``job-manager.getattr {id, attrs}`` -> the ``jobspec``, ``R`` and ``eventlog`` that were asked for."""
-    id = field(msg.args, "id", int)
+    id = id_field(msg.args)
     attrs = list_field(msg.args, "attrs", str)
     active = manager.active.get(id)
     job = active or manager.inactive.get(id)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_RUNNING, FLUX_ROLE_OWNER
 from rosin.modules.job_manager.control import authorize
 from rosin.modules.job_manager.job import check_updates, system_attribute, with_updates
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, id_field
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
@@ -30,7 +30,7 @@ _METADATA = ("attributes.system.job.", "attributes.user.")
 def update(manager: Manager, msg: Message) -> None:
     """``job-manager.update {id, updates}``; answers *msg*. Raises OSError when the update is refused."""
     updates = field(msg.args, "updates", dict)
-    id = field(msg.args, "id", int)
+    id = id_field(msg.args)
     if not check_updates(updates):
         raise OSError(errno.EINVAL, "one or more jobspec updates are invalid")
     if id in manager.inactive:

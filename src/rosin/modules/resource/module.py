@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.errors import FormatError
 from rosin.modules.resource import hwloc, inventory
 from rosin.modules.resource.availability import Acquisition, Availability
 from rosin.modules.resource.config import ResourceConfig
@@ -30,6 +31,7 @@ from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.queues import QueueConfig
 from rosin.rfc.rset import ResourceSet
+from rosin.rfc.rset_format import MAX_TIME, is_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -42,6 +44,16 @@ R_KEY, CHECKPOINT_KEY = "resource.R", "checkpoint.resource"
 
 #: Of these resources no one but this service gives properties that are local to the instance.
 _OWN_METHODS = ("dynamic-discovery", "kvs", "job-info")
+
+
+def _readable(rset: ResourceSet) -> dict[str, Any]:
+    """R of a set, which a start must be able to read again. Raises OSError EINVAL if it could not."""
+    R = rset.encode()
+    try:
+        ResourceSet.decode(R)
+    except FormatError as error:
+        raise OSError(EINVAL, str(error)) from None
+    return R
 
 
 class Resource(BrokerModule):
@@ -256,15 +268,15 @@ class Resource(BrokerModule):
     async def expiration_update(self, msg: Message) -> None:
         """Set when the resources go away: seconds since the epoch, 0 for never."""
         expiration = field(msg.args, "expiration", float)
-        if expiration < 0.0:
-            raise OSError(EINVAL, f"invalid expiration {expiration}: must be 0 or later")
+        if not is_time(expiration):
+            raise OSError(EINVAL, f"invalid expiration {expiration}: expected 0 to {MAX_TIME:g}")
         await self._expire(expiration)
 
     async def _expire(self, expiration: float) -> None:
         async with self.lock:
             rset = self.rset.copy()
             rset.expiration = expiration
-            R = rset.encode()
+            R = _readable(rset)
             await self._post("resource-update", {"expiration": expiration}, [put(R_KEY, _json.dumps(R))])
             self.rset, self.R, self.sched_state = rset, R, None
 

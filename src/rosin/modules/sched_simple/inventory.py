@@ -12,8 +12,9 @@ from rosin.modules.sched_simple.bits import members
 from rosin.modules.sched_simple.pool import Pool
 from rosin.rfc.constraint import compile as compile_constraint
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset
+from rosin.rfc.idset import Idset, decode_ranges
 from rosin.rfc.rset import ResourceSet
+from rosin.rfc.rset_format import MAX_RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -179,7 +180,12 @@ class Inventory:
 def ranks_of(R: Any) -> list[int]:
     """Return the ranks of an R object, for which nothing else of it is needed. Raises FormatError."""
     try:
-        return [rank for entry in R["execution"]["R_lite"] for rank in Idset.decode(entry["rank"])]
+        ranges = [
+            pair for entry in R["execution"]["R_lite"] for pair in decode_ranges(entry["rank"], MAX_RANKS)
+        ]
+        if sum(high - low + 1 for low, high in ranges) > MAX_RANKS:
+            raise FormatError(f"R: more than {MAX_RANKS} ranks")
+        return [rank for low, high in ranges for rank in range(low, high + 1)]
     except (KeyError, TypeError, AttributeError) as error:
         raise FormatError(f"R: missing or malformed element: {error}") from None
 

@@ -26,8 +26,9 @@ from rosin.rfc import fluid, treeobj
 from rosin.rfc.acquire import Change
 from rosin.rfc.idset import Idset
 from rosin.rfc.jobpath import job_key
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, id_field
 from rosin.rfc.rset import ResourceSet
+from rosin.rfc.rset_format import MAX_TIME, is_time
 
 if TYPE_CHECKING:
     from rosin.modules.sched_simple.pool import Allocation
@@ -164,7 +165,7 @@ class SchedSimple(BrokerModule):
     def alloc(self, msg: Message) -> Any:
         """Queue a job; it is answered by id, any number of times."""
         args = msg.args
-        jobid = field(args, "id", int)
+        jobid = id_field(args)
         try:
             request = from_jobspec(args.get("jobspec"))
         except FormatError as error:
@@ -178,7 +179,7 @@ class SchedSimple(BrokerModule):
     @request_handler("sched.cancel", prefix=False)
     def cancel(self, msg: Message) -> Any:
         """Take a job out of the queue; one that is not there has been or is about to be answered."""
-        jobid = field(msg.args, "id", int)
+        jobid = id_field(msg.args)
         job = self.queue.remove(jobid)
         if jobid in self.writing:
             self.withdrawn.add(jobid)
@@ -199,7 +200,7 @@ class SchedSimple(BrokerModule):
     def free(self, msg: Message) -> Any:
         """Take resources back."""
         args = msg.args
-        jobid = field(args, "id", int)
+        jobid = id_field(args)
         ranks = ranks_of(field(args, "R", dict))
         try:
             wrong = self.resources.pool.free(jobid, ranks, final=field(args, "final", bool, False))
@@ -228,9 +229,9 @@ class SchedSimple(BrokerModule):
     @request_handler("sched.expiration", prefix=False)
     def expiration(self, msg: Message) -> None:
         """Note a job's new end time: any is possible, nobody else was promised its resources."""
-        jobid, expiration = field(msg.args, "id", int), field(msg.args, "expiration", float)
-        if expiration < 0.0:
-            raise OSError(EINVAL, f"invalid expiration {expiration}: must be 0 or later")
+        jobid, expiration = id_field(msg.args), field(msg.args, "expiration", float)
+        if not is_time(expiration):
+            raise OSError(EINVAL, f"invalid expiration {expiration}: expected 0 to {MAX_TIME:g}")
         allocation = self.resources.pool.jobs.get(jobid)
         if allocation is not None:
             allocation.expiration = expiration
