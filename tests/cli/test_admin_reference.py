@@ -99,4 +99,4 @@ def test_other_shells_accept_the_script(tmp_path, commands, shell, make):
 
 def test_completion_command(command):
     assert command("completion", "bash").out.startswith("declare -gA _rosin_words=(\n")
-    assert command("completion", "csh").code == 1
+    assert command("completion", "csh").code == 2

@@ -25,7 +25,7 @@ def test_each_category(command):
 
 def test_unknown_category(command):
     code, out, err = command("fortune", "-c", "weather")
-    assert (code, out) == (1, "")
+    assert (code, out) == (2, "")
     assert "weather" in err
 
 

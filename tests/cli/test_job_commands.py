@@ -409,6 +409,6 @@ def test_time_left(rosin, submit):
 
 def test_unknown_subcommands(rosin):
     code, _, err = rosin("job", "nothing")
-    assert code == 1
-    assert err.startswith("rosin-job: unknown subcommand 'nothing'\n")
+    assert code == 2
+    assert err.startswith("rosin-job: Unknown subcommand: nothing\n")
     assert "attach" in rosin("job", "--help")[1]

@@ -52,7 +52,7 @@ def test_validate_goes_by_the_version(command):
     assert command(*any_version, stdin=json.dumps({**V2, "version": 1})).code == 1
     result = command("jobspec", "validate", "--require-version", "1", stdin=json.dumps(V2))
     assert "version: expected 1, got 2 ('rosin jobspec lower'" in result.err
-    assert command("jobspec", "validate", "--require-version=3").code == 1
+    assert command("jobspec", "validate", "--require-version=3").code == 2
 
 
 def test_validate_prints_a_line_for_each_fault(command, tmp_path: Path):

@@ -24,6 +24,20 @@ class Parser(argparse.ArgumentParser):
         kwargs.setdefault("formatter_class", _formatter)
         super().__init__(prog, allow_abbrev=False, **kwargs)
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """A word that this parser does not know is an error of its own, told with its own usage.
+
+        argparse hands such words up to the parser of the command, which prints the wrong usage.
+        """
+        namespace, extra = super().parse_known_args(args, namespace)
+        if extra:
+            self.unrecognized(extra)
+        return namespace, extra
+
+    def unrecognized(self, words: list[str]) -> NoReturn:
+        """Report words that have no meaning here."""
+        self.error(f"unrecognized arguments: {' '.join(words)}")
+
     def parse_command(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse options; the words of the command are ``args.command`` (a leading ``--`` is dropped)."""
         end = self._options_end(argv)

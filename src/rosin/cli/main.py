@@ -62,8 +62,19 @@ def usage(prog: str) -> str:
     """The text of ``--help``."""
     width = max(len(name) for name in COMMANDS)
     lines = [f"  {name:{width}}  {text}" for name, (_, text) in sorted(COMMANDS.items())]
-    head = f"Usage: {prog} [--version] [--help] COMMAND [ARGS...]\n\nCommands:\n"
-    return head + "\n".join(lines) + f"\n\nSee '{prog} COMMAND --help' for one command.\n"
+    head = (
+        f"Usage: {prog} [OPTIONS] COMMAND [ARGS...]\n\n"
+        "  -h, --help     print this; 'help COMMAND' prints the help of a command\n"
+        "  -V, --version  print the version\n"
+        "  -p, --parent   talk to the parent of the enclosing instance\n"
+        "  -r, --root     talk to the root of the enclosing instances\n\n"
+        "Commands:\n"
+    )
+    tail = (
+        f"\n\nSee '{prog} COMMAND --help' for one command. Programs rosin-NAME and flux-NAME in "
+        "FLUX_EXEC_PATH\nor PATH are commands, too.\n"
+    )
+    return head + "\n".join(lines) + tail
 
 
 def version(prog: str) -> str:
@@ -75,16 +86,6 @@ def version(prog: str) -> str:
     from rosin import __version__
 
     return f"rosin {__version__}"
-
-
-def _unknown(prog: str, name: str) -> int:
-    import difflib
-
-    sys.stderr.write(f"{prog}: '{name}' is not a {prog} command. See '{prog} --help'\n")
-    similar = difflib.get_close_matches(name, COMMANDS, 3)
-    if similar:
-        sys.stderr.write("Did you mean: " + ", ".join(similar) + "?\n")
-    return 1
 
 
 def run(command: Callable[[list[str], str], int], argv: list[str], prog: str) -> int:
@@ -150,31 +151,61 @@ def _open_streams() -> None:
 def _front(args: list[str], prog: str) -> int:
     """What the front end answers by itself."""
     if args and args[0] in ("-V", "--version"):
+        if prog == "flux":
+            return _command("version", [], prog)
         sys.stdout.write(version(prog) + "\n")
     else:
         sys.stdout.write(usage(prog))
     return 0 if args else 1
 
 
+def _command(name: str, args: list[str], prog: str) -> int:
+    """Run a command of the table."""
+    from importlib import import_module
+
+    main: Callable[[list[str], str], int] = import_module(f"rosin.cli.{COMMANDS[name][0]}").main
+    _make_interruptible()
+    return main(args, f"{prog}-{name}")
+
+
+def _program(args: list[str], prog: str) -> int:
+    """Become the program that is a command; only to say that there is none does this return."""
+    from rosin.cli import front
+
+    path = front.find(args[0], prog)
+    if path is not None:
+        front.execute(path, args[1:])
+    return front.unknown(prog, args[0], COMMANDS)
+
+
+def _dispatch(args: list[str], prog: str) -> int:
+    """Run the command that the words begin with."""
+    name = args[0] if args else ""
+    if name in COMMANDS:
+        return run(lambda rest, _: _command(name, rest, prog), args[1:], f"{prog}-{name}")
+    if name == "help" and len(args) > 1:
+        return _dispatch([*args[1:], "--help"], prog)
+    if not args or name in ("-h", "--help", "help", "-V", "--version"):
+        return run(_front, args, prog)
+    from rosin.cli.front import OPTIONS, options
+
+    if name in OPTIONS:
+        rest: list[str] = []
+
+        def obey(_args: list[str], _prog: str) -> int:
+            rest[:] = options(args)
+            return 0
+
+        return run(obey, args, prog) or _dispatch(rest, prog)
+    return run(_program, args, prog)
+
+
 def main(argv: list[str] | None = None, prog: str = "rosin") -> int:
     """Run ``prog COMMAND ARGS...``; returns the exit code."""
     args = sys.argv[1:] if argv is None else argv
     _open_streams()
-    if not args or args[0] in ("-h", "--help", "help", "-V", "--version"):
-        return run(_front, args, prog)
-    name = args[0]
-    if name not in COMMANDS:
-        return _unknown(prog, name)
+    if argv is None and args and args[0] in _LASTING:
+        from rosin.process import credentials
 
-    def command(rest: list[str], label: str) -> int:
-        from importlib import import_module
-
-        if argv is None and name in _LASTING:
-            from rosin.process import credentials
-
-            credentials.hide()
-        main: Callable[[list[str], str], int] = import_module(f"rosin.cli.{COMMANDS[name][0]}").main
-        _make_interruptible()
-        return main(rest, label)
-
-    return run(command, args[1:], f"{prog}-{name}")
+        credentials.hide()
+    return _dispatch(args, prog)

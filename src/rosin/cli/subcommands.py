@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Commands in the manner of flux-core's C commands: subcommands, ``PROG: text`` messages, exit code 1."""
+"""Commands in the manner of flux-core's C commands: subcommands and ``PROG: text`` messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class AdminParser(Parser):
-    """A parser whose usage errors exit with 1, and that knows the function of each subcommand."""
+    """A parser that knows the function of each subcommand.
+
+    A usage error prints the usage of the subcommand that was meant, and exits with 2: a script can tell it
+    from a failure of what it asked for (flux-core's C commands exit with 1 for both).
+    """
 
     def __init__(self, prog: str, description: str | None = None, **kwargs: Any) -> None:
         # "rosin-kvs" is how messages call the command; it is typed as "rosin kvs".
@@ -38,7 +42,7 @@ class AdminParser(Parser):
 
     def _group(self) -> argparse._SubParsersAction[AdminParser]:
         if self._commands is None:
-            self._commands = self.add_subparsers(metavar="COMMAND", required=True, parser_class=AdminParser)
+            self._commands = self.add_subparsers(metavar="COMMAND", parser_class=AdminParser)
         return self._commands
 
     def namespace(self) -> None:
@@ -63,7 +67,22 @@ class AdminParser(Parser):
         self.add_argument(*names, action="store_true", help=text)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        return super().parse_known_args([self._complete(word) for word in args], namespace)
+        words = sys.argv[1:] if args is None else args
+        namespace, extra = super().parse_known_args([self._complete(word) for word in words], namespace)
+        if self._commands is not None and not hasattr(namespace, "run"):
+            self.error("missing subcommand")
+        return namespace, extra
+
+    def unrecognized(self, words: list[str]) -> NoReturn:
+        if words[0][:1] == "-":
+            self.error(f"unrecognized option '{words[0]}'")
+        self.error(f"unexpected argument '{words[0]}'")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action is self._commands and value not in self._commands.choices:
+            known = ", ".join(choice.dest for choice in self._commands._choices_actions)
+            self.error(f"Unknown subcommand: {value} (expected one of {known})")
+        super()._check_value(action, value)
 
     def _complete(self, word: str) -> str:
         """Give an option with an optional argument its default, so that the next word is not taken for it."""
@@ -80,7 +99,7 @@ class AdminParser(Parser):
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(1, f"{self.prog.replace(' ', '-', 1)}: {message}\n")
+        self.exit(2, f"{self.prog.replace(' ', '-', 1)}: {message}\n")
 
 
 def _sentence(text: str) -> str:

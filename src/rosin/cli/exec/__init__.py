@@ -162,5 +162,5 @@ def main(argv: list[str], prog: str) -> int:
     args = options.parse_command(argv)
     if not args.command and not args.attach:
         options.print_usage(sys.stderr)
-        die(prog, "no command given")
+        die(prog, "no command given", 2)
     return guarded(args, prog)

@@ -45,10 +45,11 @@ def main(argv: list[str], prog: str) -> int:
     """Run ``rosin job SUBCOMMAND ARGS...``."""
     if not argv or argv[0] not in SUBCOMMANDS:
         asked = bool(argv) and argv[0] in ("-h", "--help", "help")
-        if argv and not asked:
-            sys.stderr.write(f"{prog}: unknown subcommand '{argv[0]}'\n")
+        if not asked:
+            wrong = f"Unknown subcommand: {argv[0]}" if argv else "missing subcommand"
+            sys.stderr.write(f"{prog}: {wrong}\n")
         (sys.stdout if asked else sys.stderr).write(usage(prog))
-        return 0 if asked else 1
+        return 0 if asked else 2
     from importlib import import_module
 
     name, _, function = SUBCOMMANDS[argv[0]][0].partition(":")

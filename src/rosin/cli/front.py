@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the front end does besides its own commands: options before one, and programs that are commands."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from rosin.handle.flux import Flux
+
+#: Commands of flux-core that are not here; a mistyped word is not what was meant.
+NOT_HERE = frozenset(
+    (
+        *("admin", "alloc", "archive", "batch", "cgroup", "cron", "dump", "fsck", "gc", "heaptrace"),
+        *("job-validator", "jobtap", "keygen", "lptest", "modprobe", "multi-prog", "pmi", "post-job-event"),
+        *("proxy", "pstree", "relay", "restore", "slurm-expiration-sync", "sproc", "startlog", "terminus"),
+        "top",
+    )
+)
+
+#: The options that come before a command.
+OPTIONS = ("-p", "--parent", "-r", "--root")
+
+
+def find(name: str, prog: str) -> str | None:
+    """The program that is the command ``name``: ``rosin-NAME``, else ``flux-NAME``; as ``flux`` the reverse.
+
+    It is looked for in FLUX_EXEC_PATH_PREPEND, FLUX_EXEC_PATH and PATH; a name with a slash is a program.
+    """
+    if "/" in name:
+        return name
+    variables = ("FLUX_EXEC_PATH_PREPEND", "FLUX_EXEC_PATH", "PATH")
+    places = [place for variable in variables for place in os.environ.get(variable, "").split(":") if place]
+    for front in (prog, "flux" if prog == "rosin" else "rosin"):
+        for place in places:
+            path = os.path.join(place, f"{front}-{name}")
+            if os.path.isfile(path) and os.access(path, os.X_OK):
+                return path
+    return None
+
+
+def execute(path: str, args: list[str]) -> NoReturn:
+    """Become a program. Raises OSError that names it."""
+    sys.stdout.flush()
+    try:
+        os.execv(path, [path, *args])
+    except OSError as exc:
+        if exc.errno == errno.ENOEXEC:
+            text = f"{path}: {exc.strerror}: a script begins with #! and its interpreter"
+            raise OSError(exc.errno, text) from None
+        raise OSError(exc.errno, f"{path}: {exc.strerror}") from None
+
+
+def ancestor(root: bool) -> None:
+    """Let commands talk to the parent of the enclosing instance, or to its root.
+
+    The root instance is its own parent, as for flux-core.
+    """
+    from rosin.cli.base import connect
+
+    while True:
+        with connect() as h:
+            uri, namespace = (_attribute(h, name) for name in ("parent-uri", "parent-kvs-namespace"))
+        if not uri:
+            return
+        os.environ["FLUX_URI"] = uri
+        os.environ.pop("FLUX_KVS_NAMESPACE", None)
+        if namespace:
+            os.environ["FLUX_KVS_NAMESPACE"] = namespace
+        if not root:
+            return
+
+
+def _attribute(h: Flux, name: str) -> str:
+    try:
+        return h.attr_get(name)
+    except OSError as exc:
+        if exc.errno != errno.ENOENT:
+            raise
+        return ""
+
+
+def options(args: list[str]) -> list[str]:
+    """Obey the options before a command; returns the command and its arguments. Raises OSError."""
+    at = 0
+    while at < len(args) and args[at] in OPTIONS:
+        ancestor(args[at] in ("-r", "--root"))
+        at += 1
+    return args[at:]
+
+
+def unknown(prog: str, name: str, known: Collection[str]) -> int:
+    """Say that there is no such command, and which was meant; the exit code."""
+    if name[:1] == "-":
+        sys.stderr.write(f"{prog}: unrecognized option '{name}'\nTry '{prog} --help' for more information.\n")
+        return 2
+    if name in NOT_HERE:
+        sys.stderr.write(f"{prog}: '{name}' is a command of flux-core that Rosin does not have yet\n")
+        return 1
+    import difflib
+
+    sys.stderr.write(f"{prog}: '{name}' is not a {prog} command. See '{prog} --help'\n")
+    similar = difflib.get_close_matches(name, known, 3)
+    if similar:
+        sys.stderr.write("Did you mean: " + ", ".join(similar) + "?\n")
+    return 1

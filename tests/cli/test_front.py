@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The front end: help of commands, programs that are commands, the instance around, usage errors."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rosin.cli import front
+from rosin.cli.main import COMMANDS
+
+
+@pytest.fixture
+def programs(tmp_path):
+    """Make a program NAME that prints its name and arguments and exits with 3."""
+
+    def make(name, directory="bin"):
+        path = tmp_path / directory / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text('#!/bin/sh\necho "${0##*/}" "$@"\nexit 3\n')
+        path.chmod(0o755)
+        return path
+
+    return make
+
+
+def rosin(*argv, front="rosin", **env):
+    script = f"import sys; from rosin.cli.main import main; sys.exit(main(prog={front!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *argv],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **env},
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("words", [("run",), ("kvs", "get"), ("job", "attach"), ("help",)])
+def test_help_of_a_command_is_its_own(command, words):
+    assert command("help", *words) == command(*words, "--help")
+    assert command("help", *words).code == 0
+
+
+@pytest.mark.parametrize("variable", ["PATH", "FLUX_EXEC_PATH", "FLUX_EXEC_PATH_PREPEND"])
+@pytest.mark.parametrize("name", ["rosin-hey", "flux-hey"])
+def test_programs_are_commands(programs, variable, name):
+    places = f"{os.environ['PATH']}:{programs(name).parent}"
+    assert rosin("hey", "-x", "a b", **{variable: places}) == (3, f"{name} -x a b\n", "")
+    assert rosin("help", "hey", **{variable: places})[1] == f"{name} --help\n"
+
+
+def test_which_program_comes_first(programs, monkeypatch):
+    monkeypatch.setenv("PATH", str(programs("flux-hey").parent))
+    assert front.find("hey", "rosin") == str(programs("flux-hey"))
+    own = str(programs("rosin-hey"))
+    assert (front.find("hey", "rosin"), front.find("hey", "flux")) == (own, str(programs("flux-hey")))
+    monkeypatch.setenv("FLUX_EXEC_PATH", str(programs("rosin-hey", "other").parent))
+    assert front.find("hey", "rosin") == str(programs("rosin-hey", "other"))
+    programs("rosin-hey", "other").chmod(0o644)
+    assert front.find("hey", "rosin") == own
+    assert front.find("nothing", "rosin") is None
+
+
+def test_a_path_is_a_program(programs, tmp_path):
+    path = programs("anything")
+    assert rosin(str(path), "--help") == (3, "anything --help\n", "")
+    assert rosin("/nonexistent/x") == (1, "", "rosin: ERROR: /nonexistent/x: No such file or directory\n")
+    path.write_text("echo no interpreter\n")
+    code, _, err = rosin(str(path))
+    assert (code, err) == (
+        1,
+        f"rosin: ERROR: {path}: Exec format error: a script begins with #! and its interpreter\n",
+    )
+
+
+def test_what_is_not_here_is_told_from_what_is_mistyped(command):
+    assert command("batch").err == "rosin: 'batch' is a command of flux-core that Rosin does not have yet\n"
+    assert command("cofnig").err.splitlines() == [
+        "rosin: 'cofnig' is not a rosin command. See 'rosin --help'",
+        "Did you mean: config?",
+    ]
+    assert command("--nosuch") == (
+        2,
+        "",
+        "rosin: unrecognized option '--nosuch'\nTry 'rosin --help' for more information.\n",
+    )
+    assert not front.NOT_HERE & set(COMMANDS)
+
+
+INSTANCES = {
+    "local://leaf": {"parent-uri": "local://middle", "parent-kvs-namespace": "job-1"},
+    "local://middle": {"parent-uri": "local://top"},
+    "local://top": {},
+}
+
+
+class _Attributes:
+    """A broker's attributes by URI."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        pass
+
+    def attr_get(self, name):
+        try:
+            return INSTANCES[os.environ["FLUX_URI"]][name]
+        except KeyError:
+            raise FileNotFoundError(2, name) from None
+
+
+@pytest.mark.parametrize(
+    ("options", "uri", "namespace"),
+    [
+        (["-p"], "local://middle", "job-1"),
+        (["--parent", "-p"], "local://top", None),
+        (["-p", "-p", "-p"], "local://top", None),
+        (["-r"], "local://top", None),
+        (["--root"], "local://top", None),
+    ],
+)
+def test_parent_and_root(monkeypatch, options, uri, namespace):
+    monkeypatch.setattr("rosin.cli.base.connect", _Attributes)
+    monkeypatch.setenv("FLUX_URI", "local://leaf")
+    monkeypatch.setenv("FLUX_KVS_NAMESPACE", "mine")
+    assert front.options([*options, "getattr", "-p"]) == ["getattr", "-p"]
+    assert os.environ["FLUX_URI"] == uri
+    assert os.environ.get("FLUX_KVS_NAMESPACE") == namespace
+
+
+@pytest.mark.parametrize(
+    ("words", "usage", "text"),
+    [
+        (("kvs",), "usage: rosin kvs [-h]", "missing subcommand"),
+        (("resource",), "usage: rosin resource [-h]", "missing subcommand"),
+        (("kvs", "namespace"), "usage: rosin kvs namespace [-h]", "missing subcommand"),
+        (("config", "nosuch"), "usage: rosin config [-h]", "Unknown subcommand: nosuch"),
+        (("module", "--x"), "usage: rosin module [-h]", "unrecognized option '--x'"),
+        (("kvs", "get", "--x", "a"), "usage: rosin kvs get [-h]", "unrecognized option '--x'"),
+        (("kvs", "namespace", "create", "a", "-x"), "usage: rosin kvs namespace create", "option '-x'"),
+        (("resource", "list", "a"), "usage: rosin resource list", "unexpected argument 'a'"),
+        (("queue", "stop", "--x"), "usage: rosin-queue stop", "unrecognized arguments: --x"),
+        (("getattr",), "usage: rosin getattr", "required: NAME"),
+        (("job",), "", "rosin-job: missing subcommand"),
+        (("job", "nosuch"), "", "rosin-job: Unknown subcommand: nosuch"),
+        (("exec",), "usage: rosin exec", "no command given"),
+    ],
+)
+def test_usage_errors_end_with_2_and_print_the_usage_of_what_was_meant(command, words, usage, text):
+    code, out, err = command(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith(usage)
+    assert text in err
