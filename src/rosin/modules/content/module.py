@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The content service (RFC 10; topics as in flux-core.md 2.3).
+"""The content service (RFC 10; topics are flux-core's).
 
 On rank 0 it keeps what it cannot hand to a backing store in memory; with a backing store a blob is stored
 there before the answer goes out. Stores that arrive in one turn of the loop share one transaction. On other

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The SQLite file of the content backing store.
 
-The tables ``objects`` and ``checkpt_v2`` are flux-core's (flux-core.md 5.10), so either implementation opens
-the other's file, except that Rosin stores objects as they are (``size`` -1) while flux-core may compress them
-with LZ4: reading a compressed object needs the lz4 package. ``journal`` is Rosin's own: the KVS operations
-since the newest checkpoint.
+The tables ``objects`` and ``checkpt_v2`` are flux-core's, so either implementation opens the other's file,
+except that Rosin stores objects as they are (``size`` -1) while flux-core may compress them with LZ4: reading
+a compressed object needs the lz4 package. ``journal`` is Rosin's own: the KVS operations since the newest
+checkpoint.
 """
 
 from __future__ import annotations

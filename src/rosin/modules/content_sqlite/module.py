@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The backing store of the content service on rank 0 (service ``content-backing``; flux-core.md 2.3, 5.10).
+"""The backing store of the content service on rank 0 (service ``content-backing``; topics as in flux-core).
 
 Every request is one SQLite transaction, run inline: it is shorter than handing it to a thread. With a
 persistent ``statedir`` the file is in write-ahead mode with ``synchronous=NORMAL``, which survives a killed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The KVS service on rank 0 (topics and events as in flux-core.md 2.4; objects: RFC 11).
+"""The KVS service on rank 0 (topics and events are flux-core's; objects: RFC 11).
 
 Other ranks need no such module: their requests travel up the tree by themselves.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The kvs-watch service (topics and flags as in flux-core.md 2.4).
+"""The kvs-watch service (topics and flags are flux-core's).
 
 Driven by the setroot events of the KVS, whose ``keys`` say what may have changed. Watchers of the same key
 share lookups. A watcher of appends remembers how many bytes it has sent and asks the KVS for the rest only,
