@@ -18,7 +18,7 @@ pytestmark = pytest.mark.system
 ENV = {"PATH": os.environ["PATH"]}
 
 PROGRAM = '''
-import os, subprocess, sys
+import os, signal, subprocess, sys
 
 def report(argv, env):
     print(argv, env.get("COLOUR"), os.environ.get("COLOUR"), os.getcwd(), "json" in sys.modules, flush=True)
@@ -46,6 +46,21 @@ def interrupted(argv, env):
 
 def sys_exit(argv, env):
     sys.exit(5)
+
+def late_signal(argv, env):
+    """A signal comes when the result already stands."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    os.kill(os.getpid(), signal.SIGTERM)
+    return 127
+
+def waits_for_a_signal(argv, env):
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    print(os.getpid(), flush=True)
+    signal.sigwait([signal.SIGTERM])
+    return 3
+
+def who(argv, env):
+    print(os.getpid(), flush=True)
 '''
 
 MASTER = """
@@ -127,6 +142,32 @@ def test_exit_codes(zygote):
     assert "RuntimeError: on purpose" in text
     assert "no-such-program: No such file or directory" in text
     assert code == {"raises": 1, "sys_exit": 5, "no_such_function": 1, "missing": 127, "denied": 126}
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_late_signal_does_not_change_the_exit_code(zygote, reuse):
+    fds = dict.fromkeys((0, 1, 2), 2)
+    for _ in range(3):
+        child = zygote.spawn("zygote_program:late_signal", ["x"], ENV, fds=fds, reuse=reuse)
+        assert os.waitstatus_to_exitcode(zygote.wait(child)) == 127
+
+
+def test_what_was_signalled_does_not_serve_again(zygote):
+    reader, writer = os.pipe()
+    fds = {0: 0, 1: writer, 2: 2}
+    with os.fdopen(reader) as stream:
+        first = zygote.spawn("zygote_program:who", ["x"], ENV, fds=fds, reuse=True)
+        assert zygote.wait(first) == 0
+        waiting = zygote.spawn("zygote_program:waits_for_a_signal", ["x"], ENV, fds=fds, reuse=True)
+        served = stream.readline(), stream.readline()
+        assert served[0] == served[1]
+        zygote.wait_started(waiting)
+        assert waiting.kill(signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(zygote.wait(waiting)) == 3
+        other = zygote.spawn("zygote_program:who", ["x"], ENV, fds=fds, reuse=True)
+        assert zygote.wait(other) == 0
+        assert stream.readline() not in served
+    os.close(writer)
 
 
 def test_signals_reach_the_group_and_not_what_has_ended(zygote):

@@ -134,6 +134,8 @@ class _Origin:
         if os.sched_getaffinity(0) != self._cpus:
             os.sched_setaffinity(0, self._cpus)
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        if signal.sigpending():  # it would end this process with the next request in hand
+            return False
         _default_signals()
         os.umask(self._umask)
         os.fchdir(self._directory)
