@@ -47,7 +47,7 @@ BAD = [
     ("attributes.system.queue", "nope", "'nope' is not a valid queue"),
     ("attributes.system.dependencies", [5], "attributes.system.dependencies[0]"),
     ("attributes.system.shell", 5, "attributes.system.shell: expected an object"),
-    ("attributes.user", {"deep": json.loads("[" * 400 + "]" * 400)}, "ecursion"),
+    ("attributes.user", {"deep": json.loads("[" * 400 + "]" * 400)}, "nested deeper than 128 levels"),
     ("tasks", [], "tasks: expected a non-empty array"),
     ("tasks.0.command", [], "tasks[0].command: expected a non-empty array of strings"),
     ("tasks.0.command", ["a\0b"], "tasks[0].command[0]: an argument cannot hold a NUL"),

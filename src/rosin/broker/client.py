@@ -149,17 +149,21 @@ class Client(Peer):
         route.append(self.uuid)
         used = (topic[: topic.rfind(".")], msg.aux1)
         if used not in self._used:
-            self._use(msg)
+            self._use(used)
         self.broker.route_request(msg)
 
-    def _use(self, msg: Message) -> None:
-        """Remember a service, which is to be told when this client goes."""
-        services = self.broker.router.services
-        service = self.broker.router.service_of(msg.topic)
-        if service:
-            if len(self._used) >= _MANY_USED:
-                self._used = {used for used in self._used if used[0] in services}
-            self._used.add((service, msg.aux1))
+    def _use(self, used: tuple[str, int]) -> None:
+        """Remember what is to be told when this client goes: a service, or methods (``NAME.rexec``)."""
+        prefix, nodeid = used
+        service_of = self.broker.router.service_of
+        service = service_of(f"{prefix}.disconnect")
+        if not service:
+            return
+        if len(self._used) >= _MANY_USED:
+            self._used = {old for old in self._used if service_of(f"{old[0]}.disconnect")}
+            if len(self._used) >= _MANY_USED:  # so many names are made up
+                prefix = service
+        self._used.add((prefix, nodeid))
 
     def _answer(self, msg: Message, handler: Any) -> None:
         try:

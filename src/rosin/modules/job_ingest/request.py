@@ -96,6 +96,8 @@ class Submission:
             )
         if not self.owner:
             raise OSError(errno.EPERM, "only instance owner can use sign-type=none")
+        if _json.too_deep(payload):  # what is stored must be read back by requests and by all who list jobs
+            raise OSError(errno.EINVAL, f"jobspec: nested deeper than {_json.MAX_DEPTH} levels")
         try:
             return _json.loads(payload)
         except (ValueError, RecursionError) as error:
