@@ -291,7 +291,7 @@ def test_queue(rosin):
     assert rosin("queue", "stop", "nope") == (
         1,
         "",
-        "rosin-queue: ERROR: start: 'nope' is not a valid queue\n",
+        "rosin-queue: ERROR: stop: 'nope' is not a valid queue\n",
     )
 
 

@@ -14,7 +14,7 @@ from rosin.broker.attrs import Attributes
 from rosin.broker.clock import Clock
 from rosin.broker.complaints import Complaints
 from rosin.broker.followers import Followers
-from rosin.broker.loader import find
+from rosin.broker.loader import MODULES, find
 from rosin.broker.logring import LogRing
 from rosin.broker.router import Router
 from rosin.broker.turn import Turn
@@ -158,14 +158,18 @@ class Broker:
 
         Raises OSError: ENOENT not found, EEXIST name taken, or what the module's start raised.
         """
-        return await self.load_class(find(path), args, name)
+        cls = find(path)
+        return await self.load_class(cls, args, name, None if path in MODULES else path)
 
-    async def load_class(self, cls: type[M], args: list[str] | None = None, name: str | None = None) -> M:
-        """Load a module class."""
+    async def load_class(
+        self, cls: type[M], args: list[str] | None = None, name: str | None = None, path: str | None = None
+    ) -> M:
+        """Load a module class; ``path`` is where it is from, if :func:`find` needs that to find it again."""
         name = name or cls.name
         if name in self.modules:
             raise OSError(errno.EEXIST, f"module {name} is already loaded")
         module = cls(self, name, args or [])
+        module.path = path or module.path
         self.router.add_service(name, module)
         self.add_peer(module)
         self.modules[name] = module

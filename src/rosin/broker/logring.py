@@ -47,4 +47,5 @@ class LogRing:
     def _print(self, entry: LogLine) -> None:
         name = SEVERITIES[entry.severity]
         stamp = time.strftime("%b %d %H:%M:%S", time.gmtime())
-        write_stderr(f"{stamp} {entry.appname}.{name}[{entry.hostname}]: {entry.text}\n")
+        text = entry.text.replace("\n", "\n    ")  # no line of an entry looks like another entry
+        write_stderr(f"{stamp} {entry.appname}.{name}[{entry.hostname}]: {text}\n")

@@ -165,6 +165,8 @@ def convert(text: str, kind: str) -> Any:
             from rosin.rfc.fsd import parse
 
             parse(text)
+        elif text[:1] == '"':
+            return _quoted(text)
         return text
     from rosin import _json
 
@@ -177,6 +179,19 @@ def convert(text: str, kind: str) -> Any:
     if not _has_type(value, kind):
         raise ValueError(f"'{text}' is not of type {kind}")
     return float(value) if kind == "real" else value
+
+
+def _quoted(text: str) -> str:
+    """A string that is written as JSON; others are taken as they are. Raises ValueError."""
+    from rosin import _json
+
+    try:
+        value = _json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, str):
+        raise ValueError(f"Error parsing string: {text} begins with a quote but is no JSON string")
+    return value
 
 
 def _type_of(value: Any) -> str | None:

@@ -45,14 +45,17 @@ class LogFormatter:
 
     def format(self, data: bytes) -> str:
         """The text of an RFC 5424 line."""
+        from rosin.cli.terminal import printable
         from rosin.rfc.syslog import SEVERITIES, LogLine
 
         line = LogLine(data)
         source = f"{line.appname}.{SEVERITIES[line.severity]}[{line.hostname}]"
         stamp = self._stamp(line.timestamp)
+        # No line within an entry looks like another entry, and none commands the terminal.
+        text = "\n    ".join(map(printable, line.text.expandtabs().splitlines()))
         if not self._color:
-            return f"{stamp} {source}: {line.text}"
-        return f"{stamp} {_YELLOW}{source}{RESET}: {_TEXT[line.severity]}{line.text}{RESET}"
+            return f"{stamp} {source}: {text}"
+        return f"{stamp} {_YELLOW}{source}{RESET}: {_TEXT[line.severity]}{text}{RESET}"
 
     def _stamp(self, text: str) -> str:
         try:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rosin.cli.base import connect
-from rosin.cli.subcommands import AdminParser
+from rosin.cli.subcommands import AdminParser, as_written
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 
@@ -19,14 +19,22 @@ if TYPE_CHECKING:
 
     from rosin.handle.flux import Flux
 
-_EPILOG = """SOURCES: instance (hosts of the brokers), a job id, local (hosts of FLUX_JOB_ID, else of the
-instance), avail (hosts of the instance that are up and not drained), stdin or -, or a hostlist.
-Without SOURCES: stdin, or with --local: local."""
+_EPILOG = """\
+SOURCES may include:
+  instance      hosts of the brokers
+  JOBID         hosts of a job
+  local         hosts of FLUX_JOB_ID, else of the instance
+  avail[able]   hosts of the instance that are up and not drained
+  stdin, -      hosts read from standard input
+  HOSTS         a hostlist, such as node[1-3]
+
+Without SOURCES: stdin, or with --local: local.
+"""
 
 
 def parser(prog: str) -> AdminParser:
     """The options of the command."""
-    result = AdminParser(prog, "Combine lists of hosts.", epilog=_EPILOG)
+    result = AdminParser(prog, "Combine lists of hosts.", epilog=_EPILOG, formatter_class=as_written)
     add = result.add_argument
     form = result.add_mutually_exclusive_group()
     form.add_argument("-e", "--expand", action="store_true", help="print single names")

@@ -106,8 +106,8 @@ def module_name(path: str) -> str:
     return base
 
 
-def _do_load(h: Flux, args: argparse.Namespace) -> None:
-    request: dict[str, Any] = {"path": _path(args.module), "args": args.arg}
+def _do_load(h: Flux, args: argparse.Namespace, source: str | None = None) -> None:
+    request: dict[str, Any] = {"path": source or _path(args.module), "args": args.arg}
     if args.name:
         request["name"] = args.name
     if args.exec:
@@ -142,8 +142,24 @@ def _remove(args: argparse.Namespace) -> None:
 
 def _reload(args: argparse.Namespace) -> None:
     with connect() as h:
-        _do_remove(h, args, args.name or module_name(args.module))
-        _do_load(h, args)
+        name = args.name or module_name(args.module)
+        source = _source(h, name, args.module)
+        _do_remove(h, args, name)
+        _do_load(h, args, source)
+
+
+def _source(h: Flux, name: str, wanted: str) -> str:
+    """Where to load a module from again. Raises OSError if it is gone: what runs is not removed then.
+
+    A name that the broker does not know by itself is that of a module that was loaded from elsewhere.
+    """
+    path = _path(wanted)
+    if "/" not in path and ":" not in path:
+        loaded = (mod["path"] for mod in h.rpc("module.list").get()["mods"] if mod["name"] == name)
+        path = next((place for place in loaded if "/" in place or ":" in place), path)
+    if "/" in path and not os.path.exists(path):
+        raise OSError(errno.ENOENT, f"load {path}: {os.strerror(errno.ENOENT)}: {name} is left as it is")
+    return path
 
 
 def _stats(args: argparse.Namespace) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import sys
 import time
+from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import connect
-from rosin.cli.subcommands import AdminParser, dispatch
+from rosin.cli.base import connect, duration
+from rosin.cli.subcommands import AdminParser, dispatch, errno_text
 from rosin.constants import FLUX_NODEID_ANY, FLUX_NODEID_UPSTREAM
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ def parser(prog: str) -> AdminParser:
     result = AdminParser(prog, "Send requests to a service and print the route and time of each answer.")
     add = result.add_argument
     add("-r", "--rank", metavar="RANK", help="rank or host of the broker; also 'any' and 'upstream'")
-    add("-p", "--pad", metavar="N", type=int, default=0, help="add N bytes to each request")
-    add("-i", "--interval", metavar="N", type=float, default=1.0, help="seconds between requests (1)")
+    add("-p", "--pad", metavar="N", type=size, default=0, help="add N bytes to each request; K, M, G")
+    add("-i", "--interval", metavar="N", type=duration, default=1.0, help="time between requests (1s)")
     add("-c", "--count", metavar="N", type=int, default=0, help="number of requests (default: no end)")
     result.flag("-b", "--batch", text="look at the answers after the last request")
     result.flag("-u", "--userid", text="print the user and roles that the service has seen")
@@ -40,7 +41,6 @@ def split_target(target: str, rank: str | None) -> tuple[str, str]:
     node, sep, service = target.partition("!")
     if sep:
         return node, service or "broker"
-    # Names of hosts cannot be told from names of services.
     if target.isdigit() or target in ("any", "upstream"):
         return target, "broker"
     return "any", target
@@ -54,12 +54,27 @@ def nodeid(h: Flux, node: str) -> int:
         return FLUX_NODEID_ANY
     if node == "upstream":
         return FLUX_NODEID_UPSTREAM
+    known = hosts(h)
+    if node not in known:
+        raise ValueError(f"invalid nodeid/host: '{node}'")
+    return known.index(node)
+
+
+def hosts(h: Flux) -> list[str]:
+    """The hosts of the brokers in the order of their ranks."""
     from rosin.rfc.hostlist import Hostlist
 
-    rank = Hostlist(h.attr_get("hostlist")).expand()
-    if node not in rank:
-        raise ValueError(f"invalid nodeid/host: '{node}'")
-    return rank.index(node)
+    return Hostlist(h.attr_get("hostlist")).expand()
+
+
+def size(text: str) -> int:
+    """Type of an option: a number of bytes, with K, M or G for multiples of 1024. ArgumentTypeError."""
+    digits, factor = text, 1
+    if text[-1:] in ("k", "K", "m", "M", "g", "G"):
+        digits, factor = text[:-1], 1024 ** (1 + "kmg".index(text[-1].lower()))
+    if not digits.isdecimal():
+        raise ArgumentTypeError(f"invalid number of bytes '{text}': expected one such as 100 or 10K")
+    return int(digits) * factor
 
 
 class _Pinger:
@@ -68,13 +83,20 @@ class _Pinger:
         self.args = args
         self.node, self.service = split_target(args.target, args.rank)
         self.nodeid = nodeid(h, self.node)
+        self.label = f"{self.node}!{self.service}"
+        if self.node == "any" and args.rank is None and self.service in hosts(h):
+            # A host stands for its broker, as a rank does.
+            self.node, self.service = self.service, "broker"
+            self.nodeid = nodeid(h, self.node)
+        if self.nodeid < FLUX_NODEID_UPSTREAM and not self.node.isdigit():
+            self.label = f"{self.node}!{self.service} (rank {self.nodeid})"
         self.sent = 0
         self.received = 0
         self.failed = False
         self._waiting: list[Future] = []
 
     def run(self) -> int:
-        print(f"{self.args.prog} {self.node}!{self.service}", flush=True)
+        print(f"{self.args.prog} {self.label}", flush=True)
         # Without an interval each request follows on the one before, at the next turn of the reactor.
         self._timer = self.h.timer_watcher_create(0.0, lambda *_: self._send(), self.args.interval or 1e-9)
         self._timer.start()
@@ -107,7 +129,7 @@ class _Pinger:
         except OSError as exc:
             sys.stdout.flush()
             target = f"{self.node}!" if self.node != "any" else ""
-            sys.stderr.write(f"{self.args.prog}: {target}{self.service}.ping: {exc.strerror}\n")
+            sys.stderr.write(f"{self.args.prog}: {target}{self.service}.ping: {errno_text(exc)}\n")
             self.failed = True
             self.h.reactor_stop()
             return

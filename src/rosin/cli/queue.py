@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import Parser, Words, connect, duration, fail, utf8_output
@@ -164,7 +165,8 @@ def _list(handle: Flux, args: Namespace, prog: str) -> None:
     from rosin.queue import QueueList
 
     fmt = OutputFormat(NamedFormats(FORMATS, "flux-queue", table="list").get(args.format), HEADINGS)
-    color = use_color()
+    # Whoever writes colours into a format of their own wants them wherever the output goes.
+    color = use_color() or ("{color_" in args.format and not os.environ.get("NO_COLOR"))
     rows = [Row(queue, color) for queue in QueueList(handle, args.queue)]
     fmt.print_items(rows, no_header=args.no_header)
 
@@ -185,13 +187,13 @@ def _control(handle: Flux, args: Namespace, prog: str) -> None:
         request["enable"] = command == "enable"
         if command == "disable":
             request.setdefault("reason", "disabled by administrator")
-        queues.call("enable", "queue-enable", request)
+        queues.call(command, "queue-enable", request)
         lines = [_enable_line]
     elif command in ("start", "stop"):
         if not args.queue and not args.all and queues.names():
             raise ValueError("Named queues are defined. Specify queues or use --all.")
         request.update(start=command == "start", nocheckpoint=args.nocheckpoint)
-        queues.call("start", "queue-start", request)
+        queues.call(command, "queue-start", request)
         lines = [_start_line]
     if not args.quiet:
         queues.print(args.queue, args.verbose, lines)

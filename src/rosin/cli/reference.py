@@ -54,7 +54,8 @@ def _section(prog: str, command: Command) -> list[str]:
             lines += [f"| {_cell(name)} | {_cell(help_text(action))} |" for name, action in rows]
             lines.append("")
     if command.parser and command.parser.epilog:
-        lines += [command.parser.epilog, ""]
+        epilog = command.parser.epilog.rstrip("\n")
+        lines += ["```text", epilog, "```", ""] if "\n  " in epilog else [epilog, ""]
     return lines
 
 

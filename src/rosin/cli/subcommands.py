@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from rosin.cli.base import Parser, cause
+from rosin.cli.base import Parser, _formatter, cause
 
 if TYPE_CHECKING:
     import argparse
@@ -102,12 +104,26 @@ class AdminParser(Parser):
         self.exit(2, f"{self.prog.replace(' ', '-', 1)}: {message}\n")
 
 
+def as_written(prog: str) -> argparse.HelpFormatter:
+    """The layout of a help text whose epilog has lines of its own."""
+    formatter = _formatter(prog)
+
+    def fill(text: str, _width: int, indent: str) -> str:
+        return indent + text.rstrip("\n")
+
+    formatter._fill_text = fill  # type: ignore[assignment, method-assign]
+    return formatter
+
+
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:] + "."
 
 
 class about:
-    """Within this context an OSError is reported as ``WHAT: cause``."""
+    """Within this context an OSError is reported as ``WHAT: cause``.
+
+    The cause begins with the text of its errno, which scripts look for; an explanation follows it.
+    """
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -119,11 +135,18 @@ class about:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(exc, OSError):
-            text = str(exc.strerror or exc)
             # Some services name what was asked for themselves.
-            if not text.startswith(f"{self._what}: "):
-                text = f"{self._what}: {text}"
-            raise OSError(exc.errno, text) from exc
+            own = str(exc.strerror or exc).removeprefix(f"{self._what}: ")
+            raise OSError(exc.errno, f"{self._what}: {errno_text(exc, own)}") from exc
+
+
+def errno_text(exc: OSError, text: str = "") -> str:
+    """What strerror(3) says of an error, and behind it what else is known (``text``: instead of its own)."""
+    text = text or str(exc.strerror or exc)
+    if exc.errno == errno.EPERM:  # flux-core, too, tells instead what is not permitted
+        return text
+    plain = os.strerror(exc.errno) if exc.errno else ""
+    return text if plain.lower() in text.lower() else f"{plain}: {text}"
 
 
 def add_from(parser: AdminParser, package: str, modules: dict[str, tuple[str, ...]], word: str) -> None:

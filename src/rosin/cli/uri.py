@@ -8,18 +8,25 @@ import os
 from typing import TYPE_CHECKING
 
 from rosin.cli.base import connect
-from rosin.cli.subcommands import AdminParser
+from rosin.cli.subcommands import AdminParser, as_written
 
 if TYPE_CHECKING:
     from rosin.handle.flux import Flux
 
-_EPILOG = "TARGET: a job id of an instance, pid:PID, a path such as / or .. or /JOBID/JOBID, or a URI."
+_EPILOG = """\
+Supported resolver schemes:
+  jobid   the instance that is a job: jobid:ID, or ID alone
+  pid     the instance that a local process belongs to: pid:PID
+  path    an instance by its place: / (root), .. (parent), /JOBID/JOBID
+  local   a URI of an instance on this host
+  ssh     a URI of an instance on another host
+"""
 _URI_SCHEMES = ("local", "ssh")
 
 
 def parser(prog: str) -> AdminParser:
     """The options of the command."""
-    result = AdminParser(prog, "Find the URI of an instance.", epilog=_EPILOG)
+    result = AdminParser(prog, "Find the URI of an instance.", epilog=_EPILOG, formatter_class=as_written)
     result.flag("--remote", text="print the URI for use from another host")
     result.flag("--local", text="print the URI for use on the instance's host")
     result.flag("--wait", text="wait until the job has published its URI")

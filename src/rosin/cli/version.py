@@ -27,6 +27,7 @@ def _version(args: argparse.Namespace) -> None:
     # As flux, it says which flux-core it stands in for.
     own = FLUX_CORE_VERSION if args.prog.startswith("flux") else rosin.__version__
     print(f"commands:    \t\t{own}")
+    print(f"libflux-core:\t\t{FLUX_CORE_VERSION}")
     uri = os.environ.get("FLUX_URI")
     if not uri:
         return

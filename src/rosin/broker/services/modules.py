@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import BrokerModule, request_handler
@@ -26,7 +27,16 @@ class ModuleService(BrokerModule):
     @request_handler("load")
     async def load(self, msg: Message) -> None:
         args = list_field(msg.args, "args", str, [])
-        await self.broker.load(field(msg.args, "path", str), args, field(msg.args, "name", str, None))
+        path, name = field(msg.args, "path", str), field(msg.args, "name", str, None)
+        try:
+            await self.broker.load(path, args, name)
+        except OSError:
+            raise
+        except Exception as exc:
+            # Who asks is often the module's author: the cause is told here, the traceback is in the log.
+            text = "".join(traceback.format_exception(exc))
+            self.log.error(f"load {path}: {text}")
+            raise OSError(errno.EINVAL, f"{type(exc).__name__}: {exc}") from None
 
     @request_handler("remove")
     async def remove(self, msg: Message) -> None:

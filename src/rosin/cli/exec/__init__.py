@@ -46,6 +46,8 @@ def parser(prog: str) -> AdminParser:
 
 
 def _check(args: argparse.Namespace) -> None:
+    if args.label == "":
+        raise ValueError("failed to set label: Invalid argument: --label: a name must not be empty")
     if args.attach:
         if len(args.command) != 1:
             raise ValueError("--attach requires a pid or label argument")

@@ -53,6 +53,10 @@ class Targets:
         try:
             # Several ranks may be on a host: whoever asks for ranks gets no others of the same host.
             self._ranks = Idset(targets)
+            size = len(Hostlist(hostlist))
+            last = self._ranks.last()
+            if last is not None and last >= size:
+                raise ValueError(f"--include: rank {last} is out of range: ranks are 0 to {size - 1}")
         except FormatError:
             hosts = Hostlist(targets)
             self._hosts = set(hosts)

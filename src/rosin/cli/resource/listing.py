@@ -53,6 +53,7 @@ def add_commands(parser: AdminParser) -> None:
     sub = parser.command("info", _info, "count nodes, cores and GPUs")
     _states(sub, "all")
     add_selection(sub)
+    _no_effect(sub)
     _sources(sub)
     sub = parser.command("R", _emit, "print resources as R (RFC 20)")
     _states(sub, "all")
@@ -63,6 +64,14 @@ def add_commands(parser: AdminParser) -> None:
 def _states(sub: AdminParser, default: str) -> None:
     text = f"only resources in these states: {', '.join(_STATES)} (default: {default})"
     sub.add_argument("-s", "--states", metavar="STATE,...", default=default, help=text)
+
+
+def _no_effect(sub: AdminParser) -> None:
+    """Take options of ``list`` that change nothing for a sum, as flux-core does."""
+    from argparse import SUPPRESS
+
+    sub.add_argument("--skip-empty", action="store_true", help=SUPPRESS)
+    sub.add_argument("--no-skip-empty", action="store_true", help=SUPPRESS)
 
 
 def _sources(sub: AdminParser) -> None:

@@ -128,6 +128,9 @@ class Line:
 
 def status(args: argparse.Namespace) -> None:
     """Print the state of the resources."""
+    if args.states == "help":
+        sys.stderr.write(f"{args.prog}: INFO: valid states: {','.join(_STATES)}\n")
+        return
     states = chosen_states(args.states)
     show(args, "status", states, args.skip_empty or not args.states)
 
@@ -210,12 +213,20 @@ def lines(rstatus: ResourceStatus, states: set[str]) -> Iterator[Line]:
 
 def combine(items: Iterator[Line], formatter: OutputFormat) -> list[Line]:
     """Join lines that agree in all shown fields but the ranks and hosts."""
+    from rosin.cli.format import OutputFormat
+
     keys = [field for field in formatter.fields if field not in ("nodelist", "ranks", "nnodes", "up.ascii")]
     if "up.ascii" in formatter.fields:
         keys.append("online")
+    # Times that differ may be shown alike, such as by day.
+    days = [
+        OutputFormat(f"{{{field}!{how}:{spec}}}", _HEADINGS) for _, field, spec, how in formatter.parts if how
+    ]
+    keys = [key for key in keys if all(key not in day.fields for day in days)]
     found: dict[tuple[Any, ...], Line] = {}
     for line in items:
-        same = found.setdefault(tuple(getattr(line, key) for key in keys), line)
+        shown = (*(getattr(line, key) for key in keys), *(day.format(line) for day in days))
+        same = found.setdefault(shown, line)
         if same is not line:
             same.ids = same.ids | line.ids
     return list(found.values())
