@@ -2,6 +2,7 @@
 """The zygote: real forks, real kill -9."""
 
 import asyncio
+import errno
 import os
 import select
 import signal
@@ -264,6 +265,40 @@ def test_a_dead_zygote_is_noticed(program):
         zygote.spawn(None, ["true"], ENV)
     assert pidfd(child.pid).poll(30000)  # its parent-death signal
     zygote.close()
+
+
+async def test_a_killed_zygote_is_replaced_and_guards_what_it_guarded(zygote):
+    """A loop drives it: who waits is told, later requests are served, and what was guarded still is."""
+    lost, ended = asyncio.Queue(), asyncio.Queue()
+    zygote.on_lost = lost.put_nowait
+    zygote.attach(asyncio.get_running_loop())
+    guarded = subprocess.Popen(["sleep", "1000"])
+    zygote.guard(guarded.pid)
+    child = zygote.spawn(None, ["sleep", "1000"], ENV, on_exit=ended.put_nowait)
+    before = zygote.pid
+    os.kill(before, signal.SIGKILL)
+    assert "is replaced" in await lost.get()
+    assert await ended.get() is child
+    assert child.error.errno == errno.EPIPE
+    assert zygote.alive
+    assert zygote.pid != before
+    again = zygote.spawn(None, ["sh", "-c", "exit 3"], ENV, on_exit=ended.put_nowait)
+    assert await ended.get() is again
+    assert os.waitstatus_to_exitcode(again.status) == 3
+    zygote.close()
+    assert guarded.wait(30) == -signal.SIGTERM
+
+
+async def test_a_zygote_that_keeps_dying_is_given_up(zygote):
+    lost = asyncio.Queue()
+    zygote.on_lost = lost.put_nowait
+    zygote.attach(asyncio.get_running_loop())
+    text = "is replaced"
+    while "is replaced" in text:
+        os.kill(zygote.pid, signal.SIGKILL)
+        text = await lost.get()
+    assert "too often" in text
+    assert not zygote.alive
 
 
 MESSY = """

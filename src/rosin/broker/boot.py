@@ -11,6 +11,7 @@ import signal
 import socket
 import time
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker import enclosing, rc, rundir
@@ -186,6 +187,7 @@ class Instance:
         assert isinstance(connector, ConnectorLocal)
         connector.listen()
         if broker.zygote is not None:
+            broker.zygote.on_lost = partial(broker.log, 3, "broker")
             broker.zygote.attach(asyncio.get_running_loop())
         for event in ("builtins-success", "parent-none", "sync-none"):
             self._post(event)

@@ -8,18 +8,21 @@ Start it before any event loop, thread or ZeroMQ context exists::
     shell = zygote.spawn(rosin.shell.TARGET, ["rosin-shell", "1234"], env, on_exit=ended)
 
 Without a loop, ``zygote.wait(shell)`` blocks until the process ended. When the zygote itself dies, every
-process still running is reported with ``error`` set, and :attr:`Zygote.alive` turns False: the caller then
-starts shells the slow way (``spawn``).
+process still running is reported with ``error`` set. With a loop another zygote takes its place, a few times
+at most; else :attr:`Zygote.alive` turns False, and the caller starts shells the slow way (``spawn``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -28,6 +31,10 @@ from rosin.errors import FormatError
 from rosin.process import descriptors
 from rosin.process.frames import FrameReader, FrameWriter
 from rosin.process.zygote_server import GRACE
+
+#: A zygote that ends more often than this in so many seconds is not replaced any more.
+_MOST_LOSSES = 5
+_LOSS_WINDOW = 60.0
 
 
 class Loop(Protocol):
@@ -85,6 +92,11 @@ class Zygote:
         self._running: dict[int, Spawned] = {}
         self._next_id = 1
         self._loop: Loop | None = None
+        self._recipe: tuple[list[str], float] | None = None
+        self._guarded: set[int] = set()
+        self._losses: list[float] = []
+        #: Told when the zygote has ended by itself, with one line that says what follows.
+        self.on_lost: Callable[[str], None] = lambda text: None
         self.pid = pid
         self.alive = True
 
@@ -105,12 +117,15 @@ class Zygote:
                         command, pass_fds=[fd], stdin=subprocess.DEVNULL, process_group=0, close_fds=True
                     )
                 )
-            return cls(ours, popen.pid, popen)
-        pid = os.fork()
-        if pid == 0:
-            _be_zygote(theirs, preload, grace)
-        theirs.close()
-        return cls(ours, pid)
+            started = cls(ours, popen.pid, popen)
+        else:
+            pid = os.fork()
+            if pid == 0:
+                _be_zygote(theirs, preload, grace)
+            theirs.close()
+            started = cls(ours, pid)
+        started._recipe = (preload, grace)
+        return started
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -181,11 +196,13 @@ class Zygote:
 
     def guard(self, pid: int) -> None:
         """End this process, a child of ours that the zygote did not start, when we are gone."""
+        self._guarded.add(pid)
         if self.alive:
             self._send({"op": "guard", "pid": pid})
 
     def unguard(self, pid: int) -> None:
         """Undo :meth:`guard`; to be called before the child is reaped."""
+        self._guarded.discard(pid)
         if self.alive:
             self._send({"op": "unguard", "pid": pid})
 
@@ -247,18 +264,47 @@ class Zygote:
             spawned.on_exit(spawned)
 
     def _lost(self, error: OSError) -> None:
+        """The zygote has ended by itself: who waits is told, and a loop that drives it gets another one."""
         if not self.alive:
             return
+        loop = self._loop
+        waiting = self._end()
+        if loop is not None:
+            self._replace(loop)
+        _fail(waiting, error)
+
+    def _end(self) -> list[Spawned]:
+        """Stop using the connection; returns those who wait for something."""
         self.detach()
         self.alive = False
         self._writer.close()
         waiting = [*self._asked.values(), *self._running.values()]
         self._asked.clear()
         self._running.clear()
-        for spawned in waiting:
-            spawned.error = error
-            if spawned.on_exit is not None:
-                spawned.on_exit(spawned)
+        return waiting
+
+    def _replace(self, loop: Loop) -> None:
+        """Start another zygote in place of one that was killed, and leave the same processes in its care."""
+        now = time.monotonic()
+        self._losses = [then for then in self._losses if now - then < _LOSS_WINDOW] + [now]
+        if self._recipe is None or len(self._losses) > _MOST_LOSSES:
+            self.on_lost("the zygote has ended too often and is not replaced: jobs start more slowly")
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)  # it may only have talked nonsense
+        self._collect()
+        try:
+            other = Zygote.start(self._recipe[0], fork=False, grace=self._recipe[1])
+        except OSError as error:
+            self.on_lost(f"the zygote has ended and cannot be replaced: {error.strerror}")
+            return
+        self._sock, self._popen, self.pid = other._sock, other._popen, other.pid
+        self._reader, self._writer = other._reader, other._writer
+        self.alive = True
+        self.attach(loop)
+        for pid in self._guarded:
+            self._send({"op": "guard", "pid": pid})
+        self.on_lost("the zygote has ended and is replaced; jobs that it was running have failed")
 
     def wait(self, spawned: Spawned) -> int:
         """Block until ``spawned`` ended and return its wait status; raises OSError if nobody knows it."""
@@ -287,7 +333,11 @@ class Zygote:
 
     def close(self) -> None:
         """End the zygote and everything it started, and collect it. Blocks for about its grace at most."""
-        self._lost(OSError(errno.ECANCELED, "the zygote was closed"))
+        if self.alive:
+            _fail(self._end(), OSError(errno.ECANCELED, "the zygote was closed"))
+        self._collect()
+
+    def _collect(self) -> None:
         self._sock.close()
         if self._popen is not None:
             self._popen.wait()
@@ -296,6 +346,13 @@ class Zygote:
             os.waitpid(self.pid, 0)
         except ChildProcessError:  # somebody else's waitpid(-1) collected it
             pass
+
+
+def _fail(waiting: list[Spawned], error: OSError) -> None:
+    for spawned in waiting:
+        spawned.error = error
+        if spawned.on_exit is not None:
+            spawned.on_exit(spawned)
 
 
 def _be_zygote(sock: socket.socket, preload: list[str], grace: float) -> None:
