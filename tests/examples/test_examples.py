@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rosin.testing.process import RealInstance
+
 pytestmark = pytest.mark.system
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -93,6 +95,38 @@ def test_client_of_the_rest_api(real_instance, url, name):
     assert re.fullmatch(OVER_HTTP[name], output), output
 
 
+def test_scheduler():
+    with RealInstance() as instance:
+        assert instance.run("module", "remove", "sched-simple").returncode == 0
+        loaded = instance.run("module", "load", str(EXAMPLES / "fifo.py"))
+        assert loaded.returncode == 0, loaded.stderr
+        limited = instance.run("run", "-t1m", sys.executable, "-m", "rosin", "job", "timeleft")
+        assert limited.returncode == 0, limited.stderr
+        assert 0 < int(limited.stdout) <= 60
+        assert (
+            instance.run("submit", "--cc=1-3", "--watch", "--quiet", "echo", "served").stdout
+            == "served\n" * 3
+        )
+        listed = instance.run("jobs", "-a", "-n", "-o", "{sched.resource_summary}").stdout
+        assert listed == "the whole node\n" * 4
+        running = instance.run("submit", "sleep", "60").stdout.strip()
+        waiting = instance.run("submit", "true").stdout.strip()
+        assert instance.run("cancel", waiting, running).returncode == 0
+        for job in (waiting, running):
+            assert instance.run("job", "wait-event", job, "clean").returncode == 0
+        # What runs now is known to the next scheduler.
+        running = instance.run("submit", "sleep", "60").stdout.strip()
+        assert instance.run("job", "wait-event", running, "start").returncode == 0
+        for name, path in (("sched-fifo", EXAMPLES / "fifo.py"), ("sched-fifo", "sched-simple")):
+            assert instance.run("module", "remove", name).returncode == 0
+            assert instance.run("module", "load", str(path)).returncode == 0
+            waiting = instance.run("submit", "true").stdout.strip()
+            assert instance.run("cancel", waiting).returncode == 0
+        assert instance.run("jobs", "-n", "-o", "{id} {state}").stdout == f"{running} RUN\n"
+        assert instance.run("cancel", running).returncode == 0
+        assert instance.run("run", "true").returncode == 0
+
+
 def test_every_example_is_run():
-    data = {"jobspec.json", "counter.py", "count.py", "README.md"}
+    data = {"jobspec.json", "counter.py", "count.py", "fifo.py", "README.md"}
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {*PROGRAMS, *OVER_HTTP, *data}

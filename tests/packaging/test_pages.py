@@ -39,6 +39,9 @@ def test_every_environment_variable_that_is_read_has_its_line():
     assert sorted(name for name in names if f"`{name}`" not in pages) == []
 
 
-def test_quoted_module_is_the_example():
-    page = (ROOT / "docs" / "how-to" / "broker-module.md").read_text(encoding="utf-8")
-    assert (ROOT / "examples" / "counter.py").read_text(encoding="utf-8").rstrip() in page
+@pytest.mark.parametrize(
+    ("page", "example"), [("broker-module.md", "counter.py"), ("scheduler.md", "fifo.py")]
+)
+def test_quoted_module_is_the_example(page, example):
+    text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    assert (ROOT / "examples" / example).read_text(encoding="utf-8").rstrip() in text
