@@ -85,6 +85,36 @@ def test_bash_completes(tmp_path, commands):
     assert (result.stdout, result.stderr) == ("get getroot\n--waitcreate --watch\nresource\n", "")
 
 
+def test_bash_completes_values(tmp_path, commands):
+    """What the instance knows is asked of it; an option is offered only where one begins."""
+    path = tmp_path / "rosin.bash"
+    path.write_text(bash("rosin", commands))
+    program = (
+        f"source {path}; "
+        "rosin() { case $1 in jobs) echo f1 f2;; queue) echo batch;; *) echo 0-3;; esac; }; "
+        'complete_words() { COMP_WORDS=(rosin "$@"); COMP_CWORD=$#; _rosin; echo "${COMPREPLY[@]}"; }; '
+        "complete_words cancel ''; complete_words run -q b; complete_words jobs --queue ''; "
+        "complete_words jobs -f pe; complete_words jobs -o l; complete_words resource list -s a; "
+        "complete_words resource status -s dra; complete_words job attach f2; complete_words getattr ''; "
+        "complete_words ping -r ''; complete_words jobs --since"
+    )
+    result = subprocess.run(["bash", "-c", program], capture_output=True, text=True, timeout=60)
+    assert result.stderr == ""
+    assert result.stdout.splitlines() == [
+        "f1 f2",
+        "batch",
+        "batch",
+        "pending",
+        "long",
+        "allocated all",
+        "drain draining drained",
+        "f2",
+        "",
+        "0-3",
+        "--since",
+    ]
+
+
 @pytest.mark.parametrize(("shell", "make"), [("zsh", zsh), ("fish", fish)])
 def test_other_shells_accept_the_script(tmp_path, commands, shell, make):
     text = make("rosin", commands)

@@ -16,13 +16,33 @@ if TYPE_CHECKING:
 
 _EPILOG = "To use it: source <(rosin completion bash), the same with zsh, or: rosin completion fish | source"
 
+#: What to ask the instance for, by the name of a value.
+_VALUES = """\
+_{prog}_values() {{
+    case $1 in
+        JOBID) {prog} jobs -no '{{id}}' ;;
+        QUEUE) {prog} queue list -no '{{queue}}' ;;
+        RANK) {prog} resource list -no '{{ranks}}' ;;
+        *) echo "$1" ;;
+    esac 2>/dev/null
+}}
+"""
+
 _BASH = """\
 _{prog}() {{
     local cur=${{COMP_WORDS[COMP_CWORD]}} path={prog} i
     for (( i = 1; i < COMP_CWORD; i++ )); do
         [[ -n ${{_{prog}_words["$path ${{COMP_WORDS[i]}}"]+x}} ]] && path+=" ${{COMP_WORDS[i]}}"
     done
-    COMPREPLY=( $(compgen -W "${{_{prog}_words["$path"]}}" -- "$cur") )
+    local words=${{_{prog}_words["$path"]}} values
+    values=$(_{prog}_values "${{_{prog}_takes["$path ${{COMP_WORDS[COMP_CWORD-1]}}"]:-}}")
+    # Options only where one begins: else their common "-" is inserted.
+    if [[ -n $values ]]; then words=$values
+    elif [[ $cur != -* ]]; then
+        values=$(_{prog}_values "${{_{prog}_takes["$path"]:-}}")
+        words="$(printf '%s\n' $words | grep -v '^-') $values"
+    fi
+    COMPREPLY=( $(compgen -W "$words" -- "$cur") )
 }}
 complete -o default -F _{prog} {prog}
 """
@@ -33,7 +53,12 @@ _{prog}() {{
     for word in ${{words[2,CURRENT-1]}}; do
         (( ${{+_{prog}_words[$at $word]}} )) && at+=" $word"
     done
-    compadd -- ${{=_{prog}_words[$at]}} || _files
+    local values=$(_{prog}_values "${{_{prog}_takes[$at $words[CURRENT-1]]}}") all
+    if [[ -n $values ]]; then all=(${{=values}})
+    elif [[ $words[CURRENT] == -* ]]; then all=(${{=_{prog}_words[$at]}})
+    else all=(${{${{=_{prog}_words[$at]}}:#-*}} $(_{prog}_values "${{_{prog}_takes[$at]}}"))
+    fi
+    compadd -- $all || _files
 }}
 (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit }}
 compdef _{prog} {prog}
@@ -73,6 +98,49 @@ def vocabulary(prog: str, commands: Iterable[Command]) -> dict[str, list[str]]:
     return words
 
 
+def takes(prog: str, commands: Iterable[Command]) -> dict[str, str]:
+    """What each value is: by path for an argument, by path and option for that of an option."""
+    kinds: dict[str, str] = {}
+    for top in commands:
+        for command in top.walk():
+            path = _path(prog, command)
+            for action in (*command.options(), *command.arguments()):
+                kind = _kind(action, command.words)
+                for place in [f"{path} {flag}" for flag in action.option_strings] or [path]:
+                    if kind:
+                        kinds[place] = kind
+    return kinds
+
+
+def _kind(action: argparse.Action, words: tuple[str, ...]) -> str:
+    """What a value is: a case of ``_values``, else the words that it can be."""
+    if action.dest == "format" and words[0] in ("jobs", "queue", "resource"):
+        return " ".join((*_formats(words), "help"))
+    if action.dest == "states" and words[0] == "resource":
+        from rosin.cli.resource import listing, status
+
+        return " ".join(status.STATES if words[1] == "status" else listing.STATES)
+    if action.metavar == "STATE|RESULT":
+        return "pending running active inactive completed failed canceled timeout"
+    name = str(action.metavar or action.dest).upper().partition(",")[0]
+    if action.dest in ("queue", "queues") and action.nargs != 0:
+        return "QUEUE"
+    return {"JOBID": "JOBID", "JOBIDS": "JOBID", "ID": "JOBID", "QUEUE": "QUEUE", "RANK": "RANK"}.get(
+        name, ""
+    )
+
+
+def _formats(words: tuple[str, ...]) -> Iterable[str]:
+    """The named formats of a command."""
+    from rosin.cli import queue
+    from rosin.cli.jobformat import JOBS
+    from rosin.cli.resource import options
+
+    if words[0] == "resource":
+        return options.FORMATS.get(words[1], ())
+    return queue.FORMATS if words[0] == "queue" else JOBS
+
+
 def _path(prog: str, command: Command) -> str:
     return " ".join((prog, *command.words))
 
@@ -85,14 +153,18 @@ def bash(prog: str, commands: Iterable[Command]) -> str:
     """The script for bash."""
     lines = [f"declare -gA _{prog}_words=("]
     lines += [f'    ["{path}"]="{" ".join(words)}"' for path, words in vocabulary(prog, commands).items()]
-    return "\n".join([*lines, ")", _BASH.format(prog=prog)])
+    lines += [")", f"declare -gA _{prog}_takes=("]
+    lines += [f'    ["{place}"]="{kind}"' for place, kind in takes(prog, commands).items()]
+    return "\n".join([*lines, ")", _VALUES.format(prog=prog) + _BASH.format(prog=prog)])
 
 
 def zsh(prog: str, commands: Iterable[Command]) -> str:
     """The script for zsh."""
     lines = [f"typeset -gA _{prog}_words=("]
     lines += [f'    "{path}" "{" ".join(words)}"' for path, words in vocabulary(prog, commands).items()]
-    return "\n".join([*lines, ")", _ZSH.format(prog=prog)])
+    lines += [")", f"typeset -gA _{prog}_takes=("]
+    lines += [f'    "{place}" "{kind}"' for place, kind in takes(prog, commands).items()]
+    return "\n".join([*lines, ")", _VALUES.format(prog=prog) + _ZSH.format(prog=prog)])
 
 
 def fish(prog: str, commands: Iterable[Command]) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rosin.cli.subcommands import AdminParser
     from rosin.resource import ResourceSet, SchedResourceList
 
-_STATES = ("up", "down", "allocated", "free", "all")
+STATES = ("up", "down", "allocated", "free", "all")
 _HEADINGS = {
     "state": "STATE",
     "queue": "QUEUE",
@@ -62,7 +62,7 @@ def add_commands(parser: AdminParser) -> None:
 
 
 def _states(sub: AdminParser, default: str) -> None:
-    text = f"only resources in these states: {', '.join(_STATES)} (default: {default})"
+    text = f"only resources in these states: {', '.join(STATES)} (default: {default})"
     sub.add_argument("-s", "--states", metavar="STATE,...", default=default, help=text)
 
 
@@ -85,7 +85,7 @@ def load(args: argparse.Namespace) -> tuple[list[str], SchedResourceList, dict[s
     """The states asked for, the resources, and the configuration. Raises OSError, ValueError."""
     from rosin.resource.list import SchedResourceList, resource_list
 
-    states = state_list(args.states, _STATES)
+    states = state_list(args.states, STATES)
     config: dict[str, Any] = {}
     if args.from_stdin:
         resources = SchedResourceList(json.load(sys.stdin))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rosin.rfc.idset import Idset
 
 #: Subcommand -> its named formats with a description.
-_FORMATS = {
+FORMATS = {
     "status": {
         "default": (
             "State and hosts",
@@ -57,7 +57,7 @@ def named_formats(table: str) -> NamedFormats:
     """The named formats of a subcommand."""
     from rosin.cli.formats import NamedFormats
 
-    return NamedFormats(_FORMATS[table], "flux-resource", table=table)
+    return NamedFormats(FORMATS[table], "flux-resource", table=table)
 
 
 def add_selection(sub: AdminParser) -> None:

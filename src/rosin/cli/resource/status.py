@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _GOOD = ("avail", "exclude", "allocated", "torpid", "housekeeping")
 _DRAIN = ("draining", "drained")
-_STATES = ("all", "online", "avail", "offline", "exclude", "drain", *_DRAIN, "torpid", *_GOOD[2::2])
+STATES = ("all", "online", "avail", "offline", "exclude", "drain", *_DRAIN, "torpid", *_GOOD[2::2])
 _DEFAULT = ("avail", "exclude", "draining", "drained", "torpid", "housekeeping")
 _HEADINGS = {
     "state": "STATE",
@@ -44,7 +44,7 @@ def add_commands(parser: AdminParser) -> None:
     """Add the subcommand to the parser of ``resource``."""
     sub = parser.command("status", status, "list resources by their administrative state")
     add_format(sub)
-    text = f"only resources in these states: {', '.join(_STATES)}"
+    text = f"only resources in these states: {', '.join(STATES)}"
     sub.add_argument("-s", "--states", metavar="STATE,...", help=text)
     add_selection(sub)
     sub.color()
@@ -129,7 +129,7 @@ class Line:
 def status(args: argparse.Namespace) -> None:
     """Print the state of the resources."""
     if args.states == "help":
-        sys.stderr.write(f"{args.prog}: INFO: valid states: {','.join(_STATES)}\n")
+        sys.stderr.write(f"{args.prog}: INFO: valid states: {','.join(STATES)}\n")
         return
     states = chosen_states(args.states)
     show(args, "status", states, args.skip_empty or not args.states)
@@ -138,9 +138,9 @@ def status(args: argparse.Namespace) -> None:
 def chosen_states(text: str | None) -> set[str]:
     """The states that ``--states`` asks for. Raises ValueError that lists the valid ones."""
     try:
-        states = set(state_list(text, _STATES)) if text else set(_DEFAULT)
+        states = set(state_list(text, STATES)) if text else set(_DEFAULT)
     except ValueError as exc:
-        raise ValueError(f"{exc}, valid states: {','.join(_STATES)}") from None
+        raise ValueError(f"{exc}, valid states: {','.join(STATES)}") from None
     if states <= {"online", "offline"}:
         states.update(_DEFAULT)
     if "drain" in states:
