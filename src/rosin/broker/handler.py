@@ -49,8 +49,8 @@ def event_handler(topic: str, *, allow_guest: bool = False) -> Callable[[Any], A
 
 
 def allowance(allow_guest: bool) -> int:
-    """The roles that :func:`rosin.rfc.role.allowed` is to let in besides the owner."""
-    return FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER
+    """The roles of which a sender must have one: the owner is always let in."""
+    return FLUX_ROLE_OWNER | FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER
 
 
 class Method:

@@ -34,7 +34,6 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
-from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -247,7 +246,7 @@ class BrokerModule(StandardMethods):
     def _event(self, msg: Message) -> None:
         self.counts["rx"][2] += 1
         for prefix, func, allow in self._event_handlers:
-            if msg.topic.startswith(prefix) and allowed(msg.rolemask, allow):
+            if msg.rolemask & allow and msg.topic.startswith(prefix):
                 try:
                     func(msg)
                 except FormatError as exc:
@@ -264,7 +263,7 @@ class BrokerModule(StandardMethods):
                 return
             self.respond_error(msg, errno.ENOSYS, f"Unknown service method '{msg.topic}'")
             return
-        if not allowed(msg.rolemask, method.allow):
+        if not msg.rolemask & method.allow:
             self.respond_error(msg, errno.EPERM, "Request requires owner credentials")
             return
         if method.kind == PLAIN:

@@ -154,11 +154,12 @@ class SocketClient(Client):
         if msg.type == FLUX_MSGTYPE_EVENT:
             data = self.connector.frame_event(msg)
         else:
-            data, *large = frame_parts(msg)
-            if large:  # as it is, after what was gathered before it
+            pieces = frame_parts(msg)
+            if len(pieces) > 1:  # as it is, after what was gathered before it
                 self._write_out()
-                self._write(data, *large)
+                self._write(*pieces)
                 return
+            data = pieces[0]
         if self._gathering:
             self._out.append(data)
             self._out_bytes += len(data)
@@ -187,7 +188,12 @@ class SocketClient(Client):
         if self._sock is None:
             return
         try:
-            sent = self._sock.send(pieces[0]) if len(pieces) == 1 else self._sock.sendmsg(pieces)
+            if len(pieces) == 1:
+                sent = self._sock.send(pieces[0])
+                if sent == len(pieces[0]):
+                    return
+            else:
+                sent = self._sock.sendmsg(pieces)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
@@ -297,7 +303,8 @@ class SocketClient(Client):
     def _hang_up(self) -> None:
         assert self._sock is not None
         self._loop.remove_reader(self._sock.fileno())
-        self._loop.remove_writer(self._sock.fileno())
+        if self._pending or self._dropped:
+            self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
         self._sock = None
         self._pending.clear()

@@ -179,7 +179,8 @@ class Flux(ReactorHandle):
     # -- I/O --------------------------------------------------------------------------------------
 
     def _send(self, msg: Message) -> None:
-        self._check()
+        if self._lost is not None:
+            self._check()
         self._enter()
         try:
             if self._guise is not None:
@@ -284,6 +285,12 @@ class Flux(ReactorHandle):
         Others stay where they are. ``topic_glob``: a shell pattern. ``flags``: FLUX_O_NONBLOCK raises
         BlockingIOError instead of waiting. Raises TimeoutError after ``timeout`` seconds (< 0: never).
         """
+        if topic_glob is None and not match_tag and self._inbox and self._inbox[0].type & type_mask:
+            self._enter()
+            try:
+                return self._inbox.popleft()
+            finally:
+                self._exit()
         glob = "*" if topic_glob is None else check_text(topic_glob, "topic_glob")
         wanted = MessageHandler(self, _ignore, type_mask, glob, match_tag)
         self._enter()

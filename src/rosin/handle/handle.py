@@ -167,14 +167,17 @@ class Handle:
         ``payload`` and ``flags`` are those of :meth:`rpc`.
         """
         topic, nodeid, msgflags = rpc.topic, rpc.nodeid, 0
-        if topic.__class__ is not str or nodeid.__class__ is not int or flags.__class__ is not int:
+        if (
+            topic.__class__ is not str
+            or nodeid.__class__ is not int
+            or flags.__class__ is not int
+            or "\0" in topic
+            or not 0 <= nodeid <= _MAX_NODEID
+            or flags & ~_RPC_FLAGS
+        ):
             rpc.topic = topic = check_topic(topic)
             rpc.nodeid = nodeid = check_nodeid(nodeid)
             flags = check_rpc_flags(flags)
-        if flags & ~_RPC_FLAGS or not 0 <= nodeid <= _MAX_NODEID or "\0" in topic:
-            check_topic(topic)
-            check_nodeid(nodeid)
-            check_rpc_flags(flags)
         if not topic:  # a broker would end the connection
             rpc.fulfill_error(errno.ENOSYS, "No service matching '' is registered")
             return rpc
@@ -278,7 +281,8 @@ class Handle:
 
     def event_send(self, topic: str, payload: object = None, private: bool = False) -> None:
         """Publish an event without confirmation."""
-        topic = check_event_topic(topic)
+        if topic.__class__ is not str or not topic or "\0" in topic:
+            topic = check_event_topic(topic)
         self._send(Message.event(topic, payload, FLUX_MSGFLAG_PRIVATE if private else 0))
 
     def publish(self, topic: str, payload: object = None, private: bool = False) -> RPC:
@@ -348,7 +352,7 @@ class Handle:
                     self._call(callback, msg)
             if taken:
                 return
-        if msg.type == FLUX_MSGTYPE_RESPONSE and msg.topic in self._responses:
+        if msg.type == FLUX_MSGTYPE_RESPONSE and self._responses and msg.topic in self._responses:
             self._call(self._responses[msg.topic], msg)
             return
         for handler in self._handlers:

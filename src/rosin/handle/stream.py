@@ -120,15 +120,18 @@ class Stream:
         data = before + frame if before else frame
         counts: list[int] = []
         try:
+            counts.extend(map(self._socket.send, (data,)))
+            if counts[0] == len(data):
+                return
             while (done := sum(counts)) < len(data):
-                counts.extend(map(self._socket.send, (memoryview(data)[done:] if done else data,)))
+                counts.extend(map(self._socket.send, (memoryview(data)[done:],)))
         except OSError as exc:
             if _from_callback(exc):
                 raise
             raise ConnectionLost(exc.errno or errno.ECONNRESET) from None
         finally:
-            done = sum(counts)
-            if before or done < len(data):
+            if before or not counts or counts[0] != len(data):
+                done = sum(counts)
                 self._unsent = data[done:] if done > len(before) else before[done:]
 
     def receive(self, flags: int) -> list[Message]:

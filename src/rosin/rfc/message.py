@@ -37,6 +37,7 @@ PROTO_VERSION = 1
 PROTO_SIZE = 20
 #: Most parts of a message that is accepted, hops included: no tree is as deep, no chain of proxies as long.
 MAX_PARTS = 1100
+_PARTS = range(MAX_PARTS + 1)
 _HEADER = Struct(">BBBBBIIII")  # with the byte of its size in front
 _LONG = Struct(">I")
 _BYTE = [bytes((size,)) for size in range(255)]
@@ -312,7 +313,9 @@ def _split(buf: Any, end: int) -> list[bytes]:
     """The parts before the header, which starts at ``end``."""
     parts: list[bytes] = []
     pos = 0
-    while pos < end:
+    for _ in _PARTS:
+        if pos >= end:
+            return parts
         size = buf[pos]
         pos += 1
         if size == 255:
@@ -324,10 +327,8 @@ def _split(buf: Any, end: int) -> list[bytes]:
         if stop > end:
             raise FormatError(f"message: part of {size} bytes runs past the end")
         parts.append(buf[pos:stop])
-        if len(parts) > MAX_PARTS:
-            raise FormatError(f"message: more than {MAX_PARTS} parts")
         pos = stop
-    return parts
+    raise FormatError(f"message: more than {MAX_PARTS} parts")
 
 
 def _header_fault(magic: int, version: int, type_: int) -> FormatError:

@@ -27,7 +27,8 @@ def split(key: str) -> list[str]:
     parts = [] if key == "." else key.split(".")
     if "" in parts:
         parts = [part for part in parts if part]
-    check(parts)
+    if len(parts) > MAX_PARTS:
+        check(parts)
     return parts
 
 
