@@ -8,6 +8,7 @@ import pytest
 
 from rosin.broker.clock import VirtualClock
 from rosin.broker.rc import MODULES
+from rosin.constants import FLUX_RPC_STREAMING
 from rosin.testing import Instance
 
 
@@ -26,6 +27,8 @@ from rosin.testing import Instance
             errno.EPROTO,
             "too many ranks",
         ),
+        ("job-manager.config-reload", {"job-manager": 3}, errno.EINVAL, "job-manager: expected a table"),
+        ("heartbeat.config-reload", {"heartbeat": {"perid": "1s"}}, errno.EINVAL, "period"),
         ("job-list.list-id", {"id": 2**64, "attrs": []}, errno.EPROTO, "id"),
     ],
 )
@@ -35,6 +38,15 @@ async def test_refused(topic, payload, errnum, text):
         with pytest.raises(OSError) as caught:
             await h.rpc(topic, payload)
         assert (caught.value.errno, text in str(caught.value)) == (errnum, True), caught.value
+
+
+@pytest.mark.parametrize("payload", ["x", 3, [1]])
+async def test_a_stream_whose_payload_is_no_object(payload):
+    async with Instance(MODULES) as instance:
+        h = await instance.connect()
+        with pytest.raises(OSError, match=r"payload (must be a|is not) JSON") as caught:
+            await h.rpc("job-manager.events-journal", payload, flags=FLUX_RPC_STREAMING)
+        assert caught.value.errno == errno.EPROTO
 
 
 @pytest.mark.parametrize("bad", ["BAD=NAME", "", "A\0B"])

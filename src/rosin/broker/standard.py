@@ -7,8 +7,10 @@ import errno
 import resource
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rosin.broker.configcheck import check
 from rosin.broker.handler import DEFERRED, request_handler
 from rosin.broker.peer import Peer
+from rosin.errors import FormatError
 from rosin.rfc.payload import field
 from rosin.rfc.role import allowed
 
@@ -73,6 +75,10 @@ class StandardMethods(Peer):
     @request_handler("config-reload")
     def _config_reload(self, msg: Message) -> None:
         config = msg.args
+        try:
+            check(config)
+        except FormatError as exc:
+            raise OSError(errno.EINVAL, str(exc)) from None
         self.reconfigure(config)
         self.config = config
 

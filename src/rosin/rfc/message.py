@@ -261,6 +261,11 @@ class Message:
             raise FormatError(f"{self.topic}: payload must be a JSON object")
         return data
 
+    @property
+    def optional_args(self) -> dict[str, Any]:
+        """The payload of a request that may have none, a JSON object. Raises FormatError if it is another."""
+        return self.args if self.has_payload else {}
+
     def __repr__(self) -> str:
         name = {1: "request", 2: "response", 4: "event", 8: "control"}.get(self.type, "?")
         return f"<Message {name} {self.topic} aux1={self.aux1} matchtag={self.matchtag}>"

@@ -36,7 +36,7 @@ class Listener:
     def __init__(self, msg: Message) -> None:
         if not msg.streaming:
             raise OSError(errno.EPROTO, "job-manager.events requires streaming RPC flag")
-        args = msg.data or {}
+        args = msg.optional_args
         self.msg = msg
         self.live = False
         self.backlog: list[int] = []
@@ -126,7 +126,7 @@ class Journal:
     def open(self, msg: Message, inactive: Iterable[int]) -> Listener:
         """Add a listener. Raises OSError EPROTO on a malformed request; :meth:`advance` sends its backlog."""
         listener = Listener(msg)
-        if field(msg.data or {}, "full", bool, False):
+        if field(msg.optional_args, "full", bool, False):
             listener.backlog = list(inactive)[::-1]
         else:
             listener.backlog = []
