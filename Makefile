@@ -10,9 +10,10 @@ DEVELOPING := $(VENV)/.developing
 HOST ?= 127.0.0.1
 PORT ?= 5000
 UI ?= 1
+BASE ?= HEAD~1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench docs clean browser
+.PHONY: help setup run test check mutants bench docs clean browser
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -48,6 +49,9 @@ check: $(DEVELOPING) ## check format, lint, types and layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+mutants: $(DEVELOPING) ## see whether tests notice faults in the files changed since BASE (FILES, LIMIT)
+	$(BIN)/python -m tests.mutation --base $(BASE) $(if $(LIMIT),--limit $(LIMIT)) $(FILES)
 
 bench: $(DEVELOPING) ## measure; FLUX=/path/to/flux compares with a flux-core in the same run
 	$(BIN)/python -m benchmarks $(if $(FLUX),--flux $(FLUX))

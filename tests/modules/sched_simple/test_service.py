@@ -181,6 +181,32 @@ async def test_r_that_cannot_be_written_is_tried_again(world, spec):
         assert (await w.answer())["id"] == 1
 
 
+async def test_writing_r_is_tried_again_later_each_time(world, spec):
+    """After 1, 2, 4, ... and at most 30 seconds, not at every change meanwhile; after a success from 1."""
+
+    async def passes_after(w, seconds):
+        before = w.module.passes
+        w.changes.put_nowait({"up": "0"})  # asks for a pass
+        await w.inst.advance(seconds)
+        return w.module.passes - before
+
+    async with world() as w:
+        w.fail = (errno.ENOSPC, "No space left on device")
+        w.alloc(1, spec())
+        await w.inst.settle()
+        for pause in (1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0):
+            assert await passes_after(w, pause - 0.5) == 0
+            assert await passes_after(w, 0.5) == 1
+        w.fail = None
+        await w.inst.advance(30.0)
+        assert (await w.answer())["id"] == 1
+        w.fail = (errno.ENOSPC, "No space left on device")
+        w.alloc(2, spec())
+        await w.inst.settle()
+        assert await passes_after(w, 0.5) == 0
+        assert await passes_after(w, 0.5) == 1
+
+
 async def test_cancel_while_r_is_written(world, spec):
     async with world() as w:
         w.hold = asyncio.Event()

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Which tests are about a source file: by convention, else as the table says.
+
+The tests of ``src/rosin/AREA/NAME.py`` are ``tests/AREA/test_NAME.py``; without it, those of the longest part
+of the name before an underscore (``hostlist_text``: ``test_hostlist.py``); without these, all of the nearest
+folder that has tests. A file that has its tests elsewhere is in ``EXCEPTIONS``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ROOT / "src" / "rosin"
+
+#: Source file or folder, below src/rosin: its tests, below tests.
+EXCEPTIONS: dict[str, tuple[str, ...]] = {
+    "__init__.py": ("cli/test_imports.py",),
+    "__main__.py": ("cli/test_start.py",),
+    "broker/attrs.py": ("broker/test_attrtable.py",),
+    "broker/configfile.py": ("broker/test_configcheck.py",),
+    "broker/configtable.py": ("broker/test_configcheck.py",),
+    "broker/guest.py": ("system/test_guests.py",),
+    "broker/module.py": ("broker/test_modules.py",),
+    "broker/origin.py": ("broker/test_connector.py",),
+    "broker/peer.py": ("broker/test_senders.py", "broker/test_connector.py"),
+    "broker/socket_client.py": ("broker/test_client.py", "broker/test_connector.py"),
+    "cli/exec": ("cli/test_exec_job.py", "cli/test_admin_commands.py"),
+    "cli/hostlist.py": ("cli/test_admin_sets.py",),
+    "cli/idset.py": ("cli/test_admin_sets.py",),
+    "cli/job": ("cli/test_job_commands.py", "cli/test_job_parts.py"),
+    "cli/kvs": ("cli/test_kvs_commands.py",),
+    "cli/R.py": ("cli/test_admin_sets.py",),
+    "cli/resource": ("cli/test_resource_list.py", "cli/test_admin_commands.py"),
+    "constants.py": ("test_conventions.py",),
+    "errors.py": ("rfc/test_any_input.py",),
+    "handle/handle.py": ("handle/test_flux.py", "handle/test_aio.py"),
+    "instance.py": ("handle/test_instance.py",),
+    "modules/__init__.py": ("broker/test_modules.py",),
+    "job/spec_v1.py": ("job/test_spec.py",),
+    "process/worker.py": ("process/test_zygote.py",),
+    "process/zygote_server.py": ("process/test_zygote.py",),
+    "queue.py": ("job/test_queue.py",),
+    "testing": ("modules", "system/test_crash.py", "fuzz"),
+}
+
+
+def sources() -> list[str]:
+    """Every source file, below src/rosin."""
+    return sorted(str(path.relative_to(SOURCES)) for path in SOURCES.rglob("*.py"))
+
+
+def covering(source: str, root: Path = ROOT) -> list[Path]:
+    """The test files of *source* (a path below src/rosin), in order; empty if there are none."""
+    tests, path = root / "tests", Path(source)
+    for place in (path, *path.parents):
+        if str(place) in EXCEPTIONS and root == ROOT:
+            return [tests / name for name in EXCEPTIONS[str(place)]]
+    words = path.stem.strip("_").split("_")
+    for length in range(len(words), 0, -1):
+        name = "_".join(words[:length])
+        exact = tests / path.parent / f"test_{name}.py"
+        found = [exact] if exact.exists() else sorted((tests / path.parent).glob(f"test_{name}_*.py"))
+        if name and found:
+            return found
+    for folder in path.parents:
+        if found := sorted((tests / folder).glob("test_*.py")):
+            return found if folder != Path() else []
+    return []

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Every source file has tests, and whoever changes it finds them."""
+
+import pytest
+
+from .sources import EXCEPTIONS, ROOT, SOURCES, covering, sources
+
+
+def test_every_source_file_has_tests():
+    files = sources()
+    assert len(files) > 300
+    assert [name for name in files if not covering(name)] == []
+    assert [name for name in files if not all(path.exists() for path in covering(name))] == []
+
+
+def test_the_table_names_what_exists():
+    assert [name for name in EXCEPTIONS if not (SOURCES / name).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("source", "tests"),
+    [
+        ("rfc/idset.py", ["rfc/test_idset.py"]),
+        ("rfc/idset_text.py", ["rfc/test_idset.py"]),
+        ("rfc/hostlist_runs.py", ["rfc/test_hostlist_runs.py"]),
+        ("_json.py", ["test_json.py"]),
+        ("modules/barrier/barriers.py", ["modules/barrier/test_barrier.py"]),
+    ],
+)
+def test_the_convention(source, tests):
+    assert [str(path.relative_to(ROOT / "tests")) for path in covering(source)] == tests
