@@ -59,8 +59,3 @@ def test_what_only_informs_is_left_out():
     log = Log()
     check(Options({"sysmon": 1, "hwloc": {"xmlfile": 1}, "oom": {"adjust": 5}}), log)
     assert len(log.warnings) == 3
-
-
-def test_names_that_nobody_knows_mean_nothing(run, broker):
-    assert run(["true"], options={"nosuchoption": 3}) == 0
-    assert broker.messages() == []

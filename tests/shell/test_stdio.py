@@ -259,5 +259,5 @@ def test_pmi_off(run, broker):
 
 def test_a_full_disk_is_said_once(run, broker):
     options = {"output": {"stdout": {"path": "/dev/full"}, "stderr": {"type": "kvs"}}}
-    assert run(["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.01; done"], options=options) == 0
-    assert broker.messages() == ["write stdout task 0: No space left on device"]
+    assert run(["sh", "-c", "for i in 1 2 3; do echo $i; sleep 0.01; done"], options=options) == 1
+    assert broker.messages() == ["write stdout task 0 to /dev/full: No space left on device"]

@@ -2,7 +2,7 @@
 """Options of flux-core's job shell that this one does not have.
 
 A job that would not do what was asked does not run; what only adds information is left out with a warning.
-Names that flux-core does not know either mean nothing, as there: plugins may have their own.
+Names that flux-core does not know either are refused by :mod:`rosin.shell.vocabulary`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _REFUSED = {
     "coprocess": "start the program from the job's command",
 }
 _ENOUGH = 1 << 16  # bytes of an rc file that are looked at
-_LEFT_OUT = ("sysmon", "hwloc", "oom")
+_LEFT_OUT = ("sysmon", "hwloc", "oom", "pmix", "cray-pals")
 
 
 def check(options: Options, log: ShellLog) -> None:
@@ -33,6 +33,8 @@ def check(options: Options, log: ShellLog) -> None:
     for name, remedy in _REFUSED.items():
         if options.get(name) is not None:
             raise ShellError(f"shell option {name} is not supported: {remedy}")
+    if options.get("mpi") not in (None, "none"):
+        log.warn(f"ignoring shell option mpi={options.get('mpi')}: only mpi=none has an effect")
     for name in _LEFT_OUT:
         if options.get(name) is not None:
             log.warn(f"ignoring shell option {name}, which is not supported")

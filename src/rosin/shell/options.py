@@ -69,7 +69,8 @@ class Options:
             value = default
         number = parse_size(value) if isinstance(value, str) else value
         if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= maximum:
-            raise ShellError(f"Invalid KVS {name}={value}")
+            most = encode_size(maximum)
+            raise ShellError(f"Invalid KVS {name}={value}: expected a size from 1 to {most} such as 10M")
         return number, value if isinstance(value, str) else encode_size(number)
 
 

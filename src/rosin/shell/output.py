@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from rosin.rfc import ioencode
+from rosin.rfc.fluid import FORMS
 from rosin.rfc.idset import Idset
-from rosin.shell.errors import ShellError, complain
+from rosin.shell.errors import ShellError
 from rosin.shell.log import ShellLog, format_line
 from rosin.shell.options import Options, encode_size
 
@@ -34,6 +35,17 @@ def _lines(data: bytes) -> list[bytes]:
     return lines if lines[-1] else lines[:-1]
 
 
+def _check_tags(template: str, path: str) -> None:
+    """A file of a name that nobody meant is not written: flux-core logs an error for these two and writes it.
+
+    Other tags that mean nothing stay as they are. Raises ShellError."""
+    if template.rfind("{{") > template.rfind("}}"):
+        raise ShellError(f"output path {template}: a tag is not closed: expected one such as {{{{id}}}}")
+    if "{{id." in path or "{{jobid." in path:
+        forms = ", ".join(FORMS)
+        raise ShellError(f"output path {template}: unknown encoding of the job id: expected one of {forms}")
+
+
 class StreamConf:
     """One stream's destination: ``path`` (a template) is None for the log."""
 
@@ -46,7 +58,10 @@ class StreamConf:
         if inherit is not None:
             self.path = inherit.path if self.path is None else self.path
             self.label = inherit.label if options.get(f"{base}.label") is None else self.label
-        if options.string(f"{base}.type", "") == "kvs":
+        kind = options.string(f"{base}.type", "")
+        if kind not in ("", "kvs", "file"):
+            raise ShellError(f"shell option {base}.type={kind}: expected kvs or file")
+        if kind == "kvs":
             self.path = None
         default = "line" if inherit is None else "none"
         buffering = options.string(f"{base}.buffer.type", default).lower()
@@ -59,7 +74,7 @@ class StreamConf:
 class OutputFile:
     """An output file, shared by all tasks whose template names it."""
 
-    __slots__ = ("_fd", "_label")
+    __slots__ = ("_fd", "_label", "path")
 
     def __init__(self, path: str, append: bool, label: bool) -> None:
         flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC)
@@ -68,6 +83,7 @@ class OutputFile:
         except OSError as error:
             raise ShellError(f"error opening output file '{path}': {error.strerror}") from None
         self._label = label
+        self.path = path
 
     def write(self, rank: str, data: bytes) -> None:
         """Write a chunk, each line behind its task's rank where labels are asked for."""
@@ -82,9 +98,9 @@ class OutputFile:
             view = view[os.write(self._fd, view) :]
 
     def close(self) -> None:
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 class Limit:
@@ -147,6 +163,11 @@ class Output:
         self._shared: dict[str, OutputFile] = {}  # for other shells' tasks, which are the leader's to write
         self._failed: set[str] = set()  # streams with a lost write
 
+    @property
+    def incomplete(self) -> bool:
+        """Output was lost on its way into a file: such a job has not succeeded, whatever its tasks say."""
+        return bool(self._failed)
+
     def header(self) -> None:
         """Begin the log (leader only)."""
         self._emit("header", ioencode.header(dict.fromkeys(STREAMS, self._ntasks)))
@@ -158,6 +179,7 @@ class Output:
             if conf.path is None or remote(conf.path):
                 continue
             path = render(conf.path)
+            _check_tags(conf.path, path)
             if path not in self._files:
                 self._files[path] = OutputFile(path, self._mode == "append", conf.label)
             self._targets[stream, str(rank)] = self._files[path]
@@ -187,7 +209,7 @@ class Output:
         except OSError as error:
             if stream not in self._failed:
                 self._failed.add(stream)
-                self._log.error(f"write {stream} task {rank}: {error.strerror}", "output")
+                self._log.error(f"write {stream} task {rank} to {target.path}: {error.strerror}", "output")
 
     def _pieces(self, stream: str, data: bytes) -> list[bytes]:
         """One entry per line where clients may want to put a label before each, which flux-core's do per
@@ -232,12 +254,16 @@ class Output:
             return
         try:
             target.write_raw(format_line(context).encode())
-        except OSError as error:
-            complain(f"{context['message']} (not in the job's stderr file: {error.strerror})")
+        except OSError:
+            self._emit("log", context)  # a full disk is told where there is room
 
     def close(self) -> None:
         """Close the files."""
         if self._limit is not None:
             self._limit.report()
-        for file in self._files.values():
-            file.close()
+        for path, file in self._files.items():
+            try:
+                file.close()
+            except OSError as error:  # a quota or a file server may object only now
+                self._failed.add(path)
+                self._emit("log", ioencode.log(3, f"close {path}: {error.strerror}", component="output"))

@@ -247,6 +247,8 @@ class Shell:
         code = tasks.exit_code()
         self.log.debug(f"exit {code}")
         self.output.close()
+        if self.output.incomplete:
+            code = max(code, 1)
         self.guest.flush()
         self._serve(lambda: self.guest.idle)
         return code if self._lost is None else max(code, 1)

@@ -22,7 +22,7 @@ from rosin.shell.options import Options, encode_size
 if TYPE_CHECKING:
     from rosin.shell.task import Task
 
-LIMIT_MAX = 1 << 30
+LIMIT_MAX = 32 << 20
 
 Emit = Callable[[str, dict[str, Any]], None]
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rosin.errors import FormatError
 from rosin.process.pump import Pump, Sink
 from rosin.process.spawn import Child, output_pipe, spawn
+from rosin.rfc.idset import Idset
 from rosin.rfc.pmi import Lines
 from rosin.shell.errors import ShellError
 
@@ -253,7 +254,11 @@ def _bound_to(cpus: frozenset[int] | None) -> Iterator[None]:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cpus)
+    try:
+        os.sched_setaffinity(0, cpus)
+    except (OSError, OverflowError, ValueError):
+        wanted, usable = Idset(cpus).encode(), Idset(before).encode()
+        raise ShellError(f"cpu-affinity: cpus {wanted} are none of the job's, which are {usable}") from None
     try:
         yield
     finally:

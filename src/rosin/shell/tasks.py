@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rosin.process.strays import signal_descendants
 from rosin.shell import affinity, environment, jobtmp
 from rosin.shell.errors import ShellError
 from rosin.shell.outcome import exit_code
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Up to so many tasks get large pipes.
 _FEW_TASKS = 16
+#: Names for what this shell serves, and for what it could be told not to.
+_PMI_SERVERS = frozenset(("simple", "pmi1", "pmi2"))
+_PMI_ELSEWHERE = frozenset(("off", "none", "pmix", "cray-pals"))
 
 
 class Tasks:
@@ -38,6 +42,7 @@ class Tasks:
         self._reactor = reactor
         self._by_pid: dict[int, Task] = {}
         self._left = len(info.local_tasks)
+        self._killed = False
         self.all = tasks
         #: Terminals by task rank.
         self.terminals: dict[int, Pty] = {}
@@ -158,12 +163,20 @@ class Tasks:
             task.pause(paused)
 
     def kill(self, signum: int) -> None:
-        """Signal every task."""
+        """Signal every task. SIGKILL also reaches what tasks that have ended left behind in sessions of its
+        own and with their output open: nothing else would end the job."""
         for task in self.all:
             try:
                 task.kill(signum)
             except OSError as error:
                 self._log.error(f"kill task {task.rank}: signal {signum}: {error.strerror}")
+        if signum == signal.SIGKILL:
+            self._killed = True
+            self._kill_strays()
+
+    def _kill_strays(self) -> None:
+        if self._killed and self._left and self.all and not self._by_pid:
+            signal_descendants(signal.SIGKILL)
 
     # --- the end
 
@@ -175,6 +188,7 @@ class Tasks:
             except ChildProcessError:
                 return
             if pid == 0:
+                self._kill_strays()
                 return
             task = self._by_pid.pop(pid, None)
             if task is None:
@@ -208,4 +222,9 @@ class Tasks:
 
 def _pmi_enabled(option: str | None) -> bool:
     """``pmi``: the simple server serves unless the list of wanted ones leaves it out."""
-    return option is None or bool({"simple", "pmi1", "pmi2"} & set(option.split(",")))
+    if option is None:
+        return True
+    wanted = set(option.split(","))
+    for name in sorted(wanted - _PMI_SERVERS - _PMI_ELSEWHERE):
+        raise ShellError(f"shell option pmi={option}: unknown server {name!r}: expected simple or off")
+    return bool(_PMI_SERVERS & wanted)

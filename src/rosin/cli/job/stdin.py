@@ -62,6 +62,12 @@ class Input:
         wanted = Idset(self._ranks)
         every = Idset(range(TaskMap.decode(taskmap).total_ntasks()))
         chosen = wanted & every
+        if not chosen:
+            self._send(encode_data("stdin", every.encode(), eof=True))
+            self._failed(
+                f"stdin: the job has no task {self._ranks} for input: expected some of {every.encode()}"
+            )
+            return
         if chosen.mask != wanted.mask:
             old, self._ranks = self._ranks, chosen.encode()
             self._output.message(f"warning: adjusting --stdin-ranks from {old} to {self._ranks}")

@@ -288,6 +288,9 @@ class Job:
         active = self.backend.active()
         if active and not self.finalizing:
             name = fluid.encode(self.id, "f58")
+            reason = "timeout" if self.config.max_kill_timeout > 0 else "count"
+            text = f"{name}: exceeded max kill {reason}. Draining active ranks {active.encode()}"
+            self.actions.append(Log(3, text))
             self.actions.append(Drain(active, f"unkillable user processes for job {name}"))
             self.complete(1)
 

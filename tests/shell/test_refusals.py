@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a job is refused for: options, values and templates that would not do what was asked."""
+
+import signal
+
+import pytest
+from tests.shell.conftest import JOBID
+
+from rosin.shell import vocabulary
+from rosin.shell.errors import ShellError
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cpu-afinity": "off"}, "unknown shell option cpu-afinity: did you mean cpu-affinity?"),
+        ({"output": {"stdout": {"pth": "x"}}}, "output.stdout.pth: did you mean output.stdout.path?"),
+        ({"zzzzz": 1}, "unknown shell option zzzzz: see the reference"),
+        (
+            {"input": 3},
+            "shell option input=3: expected one of input.limit, input.stdin.path, input.stdin.type",
+        ),
+        ({"verbose": {"x": 1}, "q": 1}, "unknown shell option q"),
+    ],
+)
+def test_unknown_names_are_refused(options, message):
+    with pytest.raises(ShellError) as error:
+        vocabulary.check(options)
+    assert message in str(error.value)
+
+
+def test_known_names_are_taken():
+    vocabulary.check(
+        {
+            "rlimit": {"core": 0},
+            "env-expand": {"ANY": "x"},
+            "pty": 1,
+            "signal": {"signum": 10},
+            "output": {"stdout": {"buffer": {"type": "none"}}, "mode": "append"},
+            "taskmap": {"scheme": "cyclic"},
+        }
+    )
+    vocabulary.check({"pty": {"ranks": 0}, "signal": 5})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cpu-affinity": "bogus"}, "cpu-affinity=bogus: expected off, on, per-task or map:LIST"),
+        ({"gpu-affinity": "bogus"}, "gpu-affinity=bogus: expected off, on, per-task or map:LIST"),
+        ({"cpu-affinity": "map:9999"}, "cpu-affinity: cpus 9999 are none of the job's"),
+        ({"pmi": "bogus"}, "shell option pmi=bogus: unknown server 'bogus': expected simple or off"),
+        ({"taskmap": "nosuch"}, "scheme=nosuch (known: block"),
+        ({"taskmap": {"scheme": "nosuch"}}, "failed to map tasks with scheme=nosuch (known: block"),
+        ({"input": {"limit": "40M"}}, "Invalid KVS input.limit=40M: expected a size from 1 to 32M"),
+        ({"output": {"stdout": {"type": "bogus"}}}, "output.stdout.type=bogus: expected kvs or file"),
+        (
+            {"output": {"stdout": {"path": "o-{{id.nosuch}}"}}},
+            "unknown encoding of the job id: expected one of",
+        ),
+        ({"output": {"stdout": {"path": "o-{{id"}}}, "output path o-{{id: a tag is not closed"),
+        ({"nosuch": 1}, "unknown shell option nosuch"),
+    ],
+)
+def test_the_job_ends_with_one_line(run, broker, tmp_path, options, message):
+    assert run(["true"], options=options, cwd=str(tmp_path)) == 1
+    assert message in broker.exceptions[0]["note"]
+    assert list(tmp_path.glob("o-*")) == []
+
+
+@pytest.mark.parametrize(("ntasks", "stream"), [(1, "stdout"), (2, "stderr")])
+def test_output_that_a_file_cannot_take_fails_the_job(run, broker, ntasks, stream):
+    redirect = "1" if stream == "stdout" else "2"
+    options = {"output": {"stdout": {"path": "/dev/full"}}}
+    assert run(["sh", "-c", f"echo hi >&{redirect}"], ntasks=ntasks, options=options) == 1
+    assert broker.messages() == [f"write {stream} task 0 to /dev/full: No space left on device"] or (
+        broker.messages() == [f"write {stream} task 1 to /dev/full: No space left on device"]
+    )
+
+
+def test_sigkill_reaches_what_a_task_left_behind(start, broker):
+    job = start(["sh", "-c", "setsid sh -c 'echo up; exec sleep 600' & sleep 600"])
+    broker.wait(lambda: broker.output() == b"up\n")
+    broker.event(f"shell-{JOBID}.kill", {"signum": int(signal.SIGKILL)})
+    assert job.wait() == 137
