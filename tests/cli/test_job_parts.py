@@ -131,7 +131,7 @@ def test_states_and_signals(capsys):
             call()
     assert capsys.readouterr().err == (
         "p: error parsing --states: foo is unknown\np: Exceptions cannot be raised on inactive jobs\n"
-        "p: kill: Invalid signal FOO\n"
+        "p: kill: Invalid signal FOO: it takes a name or a number, as in SIGUSR1, TERM or 15\n"
     )
     assert cancel.state_mask(["pending", "RUN"]) == 2 | 4 | 8 | 16
     with pytest.raises(ValueError, match="Invalid state foo specified"):

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from rosin.handle.flux import Flux
 
 
+#: What a job id looks like, for messages.
+JOBID_FORM = "an id as 'jobs' prints it, or a number, as in f2Hb4sKD or 1234"
+#: What a duration looks like, for messages.
+DURATION_FORM = "a number with a unit, as in 90s, 1.5h, 2d"
+#: What the values of options are, by the name of their type.
+_ACCEPTED = {
+    "JobID": JOBID_FORM,
+    "duration": DURATION_FORM,
+    "float": "a number, as in 1.5",
+    "int": "a whole number, as in 10",
+}
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser without abbreviations of options.
 
@@ -37,6 +50,16 @@ class Parser(argparse.ArgumentParser):
     def unrecognized(self, words: list[str]) -> NoReturn:
         """Report words that have no meaning here."""
         self.error(f"unrecognized arguments: {' '.join(words)}")
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        """Convert the value of an option; an error says what it takes, too."""
+        try:
+            return super()._get_value(action, arg_string)  # type: ignore[misc]
+        except argparse.ArgumentError as exc:
+            accepted = _ACCEPTED.get(getattr(action.type, "__name__", ""))
+            if accepted is None:
+                raise
+            raise argparse.ArgumentError(action, f"{exc.message}: it takes {accepted}") from None
 
     def parse_command(self, argv: Sequence[str]) -> argparse.Namespace:
         """Parse options; the words of the command are ``args.command`` (a leading ``--`` is dropped)."""

@@ -7,7 +7,7 @@ import sys
 from typing import IO, TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.cli.base import NotText, connect, fail, id_text, warning
+from rosin.cli.base import NotText, connect, fail, id_text, reason, warning
 from rosin.cli.submission import Builder, is_idset, parse_urgency, require_texts, set_cc, submit_flags
 
 if TYPE_CHECKING:
@@ -37,7 +37,9 @@ def copies(args: Namespace) -> list[int] | None:
     try:
         return list(Idset(text))
     except ValueError as exc:
-        raise ValueError(f"--{'cc' if args.cc else 'bcc'}={text}: {exc}") from None
+        raise ValueError(
+            f"--{'cc' if args.cc else 'bcc'}={text}: {exc}: it takes a set of ids, as in 0-3,7"
+        ) from None
 
 
 class Submission:
@@ -83,7 +85,7 @@ class Bulk:
             yield Submission(args, b"", f"{self._prog}: ERROR: ", str(exc))
             return
         if ids is None:
-            yield Submission(args, self._jobspec(args), "")
+            yield Submission(args, self._jobspec(args), "" if self._many else f"{self._prog}: ERROR: ")
             return
         from rosin.cli.template import has_fields, substitute
 
@@ -116,9 +118,22 @@ class Bulk:
             self._pump()
             if not self._idle():
                 self._handle.reactor_run()
+        except KeyboardInterrupt:
+            self._tell_what_goes_on()
+            raise
         finally:
             self._finish()
         return max(self.exitcode, self._watcher.exitcode if self._watcher else 0)
+
+    def _tell_what_goes_on(self) -> None:
+        """After Ctrl-C: the jobs are not ours to end, but the user must know of them."""
+        ids = [job.label for job in self._watcher.jobs.values()] if self._watcher else []
+        if self._progress is not None:
+            self._progress.hide()
+        if ids:
+            cancel = f"{self._prog.partition('-')[0]} cancel"
+            many = f"{len(ids)} jobs go" if len(ids) > 1 else "1 job goes"
+            sys.stderr.write(f"{self._prog}: {many} on; to cancel: {cancel} {' '.join(ids)}\n")
 
     def _prepare(self) -> None:
         args = self._args
@@ -183,7 +198,7 @@ class Bulk:
         try:
             jobid = future.get_id()
         except OSError as exc:
-            self._failed(job, str(exc))
+            self._failed(job, reason(exc))
         else:
             if not job.args.quiet:
                 self._write(stdout, f"{id_text(jobid)}\n")

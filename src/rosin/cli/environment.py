@@ -60,6 +60,8 @@ class Environment:
 
     def _set(self, rule: str) -> None:
         name, _, value = rule.partition("=")
+        if not name:
+            raise ValueError(f"--env={rule}: a name is missing: it takes NAME=VALUE, as in --env=DEBUG=1")
         if "{{" in value:
             self.templates[name] = value
         else:
@@ -74,10 +76,12 @@ class Environment:
             if match[0] == "$$":
                 return "$"
             if not name:
-                raise ValueError(f"--env: Unable to substitute {rule}")
+                raise ValueError(
+                    f"--env: Unable to substitute {rule}: it takes $NAME or ${{NAME}}, and $$ for $"
+                )
             found = self.variables.get(name, self._current.get(name))
             if found is None:
-                raise ValueError(f"--env: Variable '{name}' not found in {rule}")
+                raise ValueError(f"--env: Variable '{name}' not found in {rule} ($$ stands for $)")
             return found
 
         return re.sub(r"\$(?:\$|([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\}|)", replace, value, flags=re.ASCII)
@@ -88,7 +92,7 @@ def _read_rules(path: str) -> list[str]:
         with open(os.path.expanduser(path)) as stream:
             lines = [line.strip() for line in stream]
     except OSError as exc:
-        raise ValueError(f"--env: {exc}") from None
+        raise ValueError(f"--env: {path}: {exc.strerror}: --env-file takes a file of rules") from None
     return [line for line in lines if line]
 
 
@@ -138,6 +142,10 @@ def _limits() -> dict[str, int]:
     }
 
 
+def _rlimit_form() -> str:
+    return f"NAME=VALUE or a pattern, as in core=0 or no*; names are {', '.join(_limits())}"
+
+
 def job_rlimits(rules: Iterable[str] | None) -> dict[str, int]:
     """The soft limits to pass on: ``-PATTERN`` removes, ``PATTERN`` adds current ones, ``NAME=VALUE`` sets.
 
@@ -156,10 +164,12 @@ def job_rlimits(rules: Iterable[str] | None) -> dict[str, int]:
             matches = matcher(name)
             found = {key: value for key, value in current.items() if matches(key)}
             if not found:
-                raise ValueError(f'No corresponding rlimit matching "{name}"')
+                raise ValueError(
+                    f'--rlimit={rule}: No corresponding rlimit matching "{name}": it takes {_rlimit_form()}'
+                )
             result.update(found)
         elif name not in current:
-            raise ValueError(f'Invalid rlimit "{name}"')
+            raise ValueError(f'--rlimit={rule}: Invalid rlimit "{name}": it takes {_rlimit_form()}')
         else:
             result[name] = _limit(text, rule)
     return result
@@ -171,4 +181,6 @@ def _limit(text: str, rule: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"Invalid value in {rule}") from None
+        raise ValueError(
+            f"--rlimit: Invalid value in {rule}: it takes a number or unlimited, as in core=0"
+        ) from None

@@ -20,16 +20,17 @@ class EventFormatter:
     """Formats one event after the other.
 
     ``form``: ``text`` or ``json``. ``times``: ``raw``, ``iso``, ``offset`` (since the first), ``human`` or
-    ``reltime`` (the same). Raises ValueError for another word.
+    ``reltime`` (the same). ``pad``: offsets as wide as each other. Raises ValueError for another word.
     """
 
-    def __init__(self, form: str = "text", times: str = "raw", color: bool = False) -> None:
+    def __init__(self, form: str = "text", times: str = "raw", color: bool = False, pad: bool = True) -> None:
         if form not in FORMATS:
             raise ValueError(f"invalid format type '{form}', expected one of {', '.join(FORMATS)}")
         times = "human" if times == "reltime" else times
         if times not in TIME_FORMATS:
             raise ValueError(f"invalid time-format type '{times}', expected one of {', '.join(TIME_FORMATS)}")
         self._color = color
+        self._pad = pad
         self._first: float | None = None
         clock = HumanClock()
         stamps: dict[str, Callable[[float], str]] = {
@@ -59,7 +60,7 @@ class EventFormatter:
     def _offset(self, seconds: float) -> str:
         if self._first is None:
             self._first = seconds
-        return self._green(f"{seconds - self._first:15.6f}")
+        return self._green(f"{seconds - self._first:{15 if self._pad else 0}.6f}")
 
     def _name(self, entry: dict[str, Any]) -> str:
         name = str(entry["name"])

@@ -63,21 +63,6 @@ def parser(prog: str) -> Parser:
     return result
 
 
-def since_time(prog: str, text: str) -> float:
-    """The time of ``--since``; ends the program for one in the future. Raises ValueError."""
-    import time
-
-    from rosin.cli.when import parse_time
-
-    try:
-        when = parse_time(text)
-    except ValueError:
-        when = float(text)
-    if when > time.time():
-        fail(prog, f"--since={text} appears to be in the future")
-    return when
-
-
 def _located(text: str) -> dict[str, Any]:
     """The constraint of ``--include``. Raises ValueError."""
     from rosin.rfc.hostlist import Hostlist
@@ -91,6 +76,12 @@ def _located(text: str) -> dict[str, Any]:
         return {"hostlist": [Hostlist(text).encode()]}
     except ValueError:
         raise ValueError(f"-i/--include: invalid targets: {text}") from None
+
+
+def _since(text: str) -> float:
+    from rosin.cli.when import parse_since
+
+    return parse_since(text)
 
 
 class Query:
@@ -107,7 +98,7 @@ class Query:
             attrs = {"all"}
         self.instances = any(field.startswith("instance.") for field in fields)
         self.attrs = sorted(attrs)
-        self.since = since_time(prog, args.since) if args.since else 0.0
+        self.since = _since(args.since) if args.since else 0.0
         if args.filter == []:
             raise ValueError("Invalid filter specified: it is empty")
         filters = list(args.filter or ())
@@ -250,6 +241,8 @@ def main(argv: list[str], prog: str) -> int:
     if args.json and (args.stats or args.stats_only):
         error(prog, "--json incompatible with --stats or --stats-only")
         return 1
+    if args.count < 0:
+        raise ValueError(f"--count={args.count}: it takes a number of jobs >= 0, as in 100, or 0 for all")
     if args.recurse_all:
         args.recursive = True
     if args.jobids and not args.recursive and _filtered(args):

@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 
 def _begin_time(text: str) -> str:
-    from rosin.cli.when import parse_time
+    from rosin.cli.when import FUTURE_FORM, parse_time
 
-    return f"begin-time:{parse_time(text)!r}"
+    try:
+        return f"begin-time:{parse_time(text)!r}"
+    except ValueError as exc:
+        raise ValueError(f"--begin-time={text}: {exc}: it takes {FUTURE_FORM}") from None
 
 
 def add_job_options(parser: argparse.ArgumentParser, with_io: bool = True) -> None:

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.cli.base import require_text
+from rosin.cli.base import reason, require_text
 from rosin.errors import FormatError
 from rosin.rfc import jobspec_build, treedict
 
@@ -41,21 +41,27 @@ def time_limit(text: str | None) -> float | None:
     if text is None:
         return None
     try:
-        return float(text) * 60
-    except ValueError:
-        pass
-    try:
-        return parse_duration(text)
+        try:
+            seconds = float(text) * 60
+        except ValueError:
+            seconds = parse_duration(text)
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"duration must {'not be negative' if seconds < 0 else 'be finite'}")
     except ValueError as exc:
         accepted = "minutes, or a number with a unit, as in 30, 90s, 1.5h, 2d"
         raise ValueError(f"--time-limit={text}: {exc}: it takes {accepted}") from None
+    return seconds
 
 
 def parse_urgency(text: str) -> int:
     """The number of an urgency by number or name; its range is checked by job-ingest. Raises ValueError."""
     from rosin.rfc.urgency import NAMES
 
-    return NAMES[text] if text in NAMES else int(text)
+    try:
+        return NAMES[text] if text in NAMES else int(text)
+    except ValueError:
+        accepted = "0 to 31, hold, default or expedite, as in --urgency=20"
+        raise ValueError(f"--urgency={text}: not an urgency: it takes {accepted}") from None
 
 
 def submit_flags(words: Sequence[str] | None) -> dict[str, bool]:
@@ -63,7 +69,7 @@ def submit_flags(words: Sequence[str] | None) -> dict[str, bool]:
     flags = dict.fromkeys(_FLAGS, False)
     for flag in [flag for word in words or () for flag in word.split(",")]:
         if flag not in flags:
-            raise ValueError(f"--flags: Unknown flag {flag}")
+            raise ValueError(f"--flags: Unknown flag {flag}: it takes {', '.join(_FLAGS)}")
         flags[flag] = True
     return flags
 
@@ -77,7 +83,9 @@ def parse_signal(text: str) -> dict[str, Any]:
             raise ValueError("signal must be > 0")
         return {"signum": signum, "timeleft": parse_duration(left) if left else 60}
     except ValueError as exc:
-        raise ValueError(f"--signal={text}: {exc}") from None
+        raise ValueError(
+            f"--signal={text}: {exc}: it takes [SIG][@TIME], as in USR1@90s, @5m or TERM"
+        ) from None
 
 
 def parse_duration(text: str) -> float:
@@ -109,13 +117,14 @@ def keyval(label: str, text: str) -> tuple[str, Any]:
     Raises ValueError and OSError.
     """
     key, equals, value = text.partition("=")
+    if not all(key.lstrip("^.").split(".")):
+        raise ValueError(f"{label}={text}: a key is missing: it takes KEY[=VALUE], as in {label}=a.b=1")
     if key.startswith("^"):
-        with open(value, "rb") as stream:
-            data = stream.read()
         try:
-            return key.lstrip("^"), _json.loads(data)
-        except ValueError as exc:
-            raise ValueError(f"{label}: {value}: {exc}") from None
+            with open(value, "rb") as stream:
+                return key.lstrip("^"), _json.loads(stream.read())
+        except (OSError, ValueError) as exc:
+            raise ValueError(f"{label}={text}: {value}: {reason(exc)}: it takes a file of JSON") from None
     if not equals:
         return key, 1
     try:
@@ -156,7 +165,8 @@ def constraint(words: Sequence[str]) -> dict[str, Any]:
     try:
         return parse(text, operators, {"properties": ","}, {"properties"})
     except ValueError as exc:
-        raise ValueError(f"--requires='{text}': {exc}") from None
+        accepted = "properties and operators, as in 'gpu and not host:n[0-3]'"
+        raise ValueError(f"--requires='{text}': {exc}: it takes {accepted}") from None
 
 
 class Builder:
@@ -262,7 +272,9 @@ def _number(name: str, text: str | None) -> int | None:
     try:
         return int(text)
     except ValueError:
-        raise ValueError(f"--{name.replace('_', '-')}: invalid int value '{text}'") from None
+        option = f"--{name.replace('_', '-')}"
+        accepted = f"a whole number, as in {option}=4"
+        raise ValueError(f"{option}: invalid int value '{text}': it takes {accepted}") from None
 
 
 def _shape(
@@ -363,4 +375,4 @@ def add_file(obj: Object, text: str) -> None:
             holder.jobspec = obj
             holder.add_file(name, data, perms=perms)
     except (TypeError, ValueError, OSError) as exc:
-        raise ValueError(f"--add-file={text}: {exc}") from None
+        raise ValueError(f"--add-file={text}: {reason(exc)}") from None

@@ -96,11 +96,17 @@ def main(argv: list[str], prog: str) -> int:
     updates: dict[str, Any] = {}
     with connect() as handle:
         for pair in args.updates:
-            key, _, text = pair.partition("=")
+            key, equals, text = pair.partition("=")
+            if not key or not equals:
+                raise ValueError(f"{pair}: not an update: it takes KEY=VALUE, as in duration=+30m")
             key = full_key(key)
             if key == _DURATION:
                 current = _current_duration(handle, args.jobid) if text[:1] in ("+", "-") else None
-                updates[key] = new_duration(text, args.jobid, current)
+                try:
+                    updates[key] = new_duration(text, args.jobid, current)
+                except ValueError as exc:
+                    text = f"duration={text}: {exc}: it takes [+-]TIME, as in 90s, +1.5h, -30m"
+                    raise ValueError(text) from None
             else:
                 updates[key] = _value(text)
         if args.dry_run:

@@ -45,20 +45,12 @@ def parser(prog: str) -> Parser:
 
 
 def _since(prog: str, text: str) -> float:
-    import time
-
-    from rosin.cli.when import parse_time
+    from rosin.cli.when import parse_since
 
     try:
-        when = parse_time(text)
-    except ValueError:
-        try:
-            when = float(text)
-        except ValueError:
-            fail(prog, f"--since: invalid value '{text}'", 2)
-    if when > time.time():
-        fail(prog, f"--since={text} appears to be in the future", 2)
-    return when
+        return parse_since(text)
+    except ValueError as exc:
+        fail(prog, exc, 2)
 
 
 def _select(handle: Flux, args: Namespace, prog: str) -> tuple[list[JobInfo], float | None, bool]:

@@ -190,9 +190,9 @@ class JobWatcher:
     def _exception(self, job: Job, context: dict[str, Any]) -> None:
         if context["severity"] != 0:
             return
-        if job.state == "pending":
-            self.exitcode = max(self.exitcode, 1)
-            self._enter(job, "failed")
+        # A job that is never executed has no other status; that of one that is is larger, or 0.
+        self.exitcode = max(self.exitcode, 1)
+        self._enter(job, "failed")
         text = f"job.exception: type={context['type']} severity=0 {context.get('note', '')}".rstrip()
         self._say(job, lambda: self._print(job.stderr, f"{text}\n"))
 

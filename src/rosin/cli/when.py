@@ -24,6 +24,12 @@ _UNITS = {
 _NAMED_TIMES = {"midnight": (0, 0, 0), "noon": (12, 0, 0), "morning": (6, 0, 0), "evening": (18, 0, 0)}
 
 
+#: What a time in the past looks like, for messages.
+PAST_FORM = "a time such as -1h, '2 days ago', 'yesterday 8:30', 2026-05-03T14:00, or seconds since 1970"
+#: The same for one to come.
+FUTURE_FORM = "a time such as +1h, 3pm, 'tomorrow 8:00', 2026-05-03T14:00"
+
+
 def parse_time(text: str, now: float | None = None) -> float:
     """Seconds since the epoch that ``text`` names in local time. Raises ValueError.
 
@@ -76,6 +82,28 @@ def _relative(text: str, base: float) -> float | None:
     if not words or len(words) % 2:
         raise ValueError(f'Invalid datetime: "{text}"')
     return base + sign * total
+
+
+def parse_since(text: str) -> float:
+    """The time of ``--since=WHEN``: see :func:`parse_time`, or seconds since the epoch. Raises ValueError."""
+    now = time.time()
+    try:
+        when = parse_time(text, now)
+    except ValueError:
+        when = _seconds(text)
+    if when > now:
+        raise ValueError(f"--since={text} appears to be in the future: it takes {PAST_FORM}")
+    return when
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = float("nan")
+    if seconds != seconds:
+        raise ValueError(f"--since={text}: Invalid datetime: it takes {PAST_FORM}")
+    return max(seconds, 0.0)
 
 
 class _Calendar:

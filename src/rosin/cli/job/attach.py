@@ -261,7 +261,8 @@ class Attach:
         self._watch("eventlog", self._main_event)
         signals = None
         if not self.args.read_only:
-            signals = Signals(self.handle, self.jobid, self.output, self.detach)
+            come_back = f"{self.prog.replace('-', ' ')} attach {self.label}"
+            signals = Signals(self.handle, self.jobid, self.output, self.detach, come_back)
         self._status = StatusLine.create(self)
         try:
             self.handle.reactor_run()

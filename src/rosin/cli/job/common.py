@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rosin.cli.base import die
+from rosin.cli.base import JOBID_FORM, die
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ def parse_jobid(prog: str, text: str) -> int:
     try:
         return parse(text)
     except ValueError:
-        die(prog, f'error parsing jobid: "{text}"')
+        die(prog, f'error parsing jobid: "{text}": it takes {JOBID_FORM}')
 
 
 def state_mask(prog: str, text: str) -> int:
@@ -31,7 +31,10 @@ def state_mask(prog: str, text: str) -> int:
         try:
             mask |= parse_state(name)
         except ValueError:
-            die(prog, f"error parsing --states: {name} is unknown")
+            die(
+                prog,
+                f"error parsing --states: {name} is unknown: it takes states, as in pending,RUN,inactive",
+            )
     return mask
 
 
@@ -59,4 +62,4 @@ def username_to_id(prog: str, text: str) -> int:
     try:
         return pwd.getpwnam(text).pw_uid
     except KeyError:
-        die(prog, f"unknown user {text}")
+        die(prog, f"unknown user {text}: it takes a user's name or number, or all")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
 
 
+_SEVERITIES = "0, which ends the job, to 7"
+
+
 def signal_number(prog: str, command: str, text: str) -> int:
     """The number of a signal; ends the program if there is none."""
     from rosin.cli import submission
@@ -28,7 +31,7 @@ def signal_number(prog: str, command: str, text: str) -> int:
     except ValueError:
         number = -1
     if number <= 0:
-        die(prog, f"{command}: Invalid signal {text}")
+        die(prog, f"{command}: Invalid signal {text}: it takes a name or a number, as in SIGUSR1, TERM or 15")
     return number
 
 
@@ -93,6 +96,8 @@ def raise_(argv: list[str], prog: str) -> int:
     add("-m", "--message", metavar="NOTE", help="a note for it")
     add("words", metavar="JOBID... [NOTE...]", nargs="+")
     args = options.parse_args(argv)
+    if not 0 <= args.severity <= 7:
+        die(prog, f"raise: --severity={args.severity}: invalid exception severity: it takes {_SEVERITIES}")
     jobs, note = jobids_and_note(prog, args.words, args.message)
     return for_each(
         prog,
@@ -142,6 +147,8 @@ def raiseall(argv: list[str], prog: str) -> int:
     add("type", metavar="TYPE")
     add("note", metavar="NOTE", nargs="*")
     args = options.parse_args(argv)
+    if not 0 <= args.severity <= 7:
+        die(prog, f"raiseall: --severity={args.severity}: invalid exception severity: it takes {_SEVERITIES}")
     if args.states == "":
         die(prog, "no states specified")
     states = active_states(prog, args.states) if args.states else FLUX_JOB_STATE_ACTIVE

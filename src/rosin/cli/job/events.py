@@ -52,17 +52,17 @@ class Printer:
         form = "text" if args.human else args.format
         times = "human" if args.human else args.time_format
         if form not in ("text", "json"):
-            die(prog, f"invalid format type '{form}'")
+            die(prog, f"invalid format type '{form}': it takes text or json")
         if times not in ("raw", "iso", "offset", "human"):
-            die(prog, f"invalid time-format type '{times}'")
-        self._formatter = EventFormatter(form, times, use_color(args.color))
+            die(prog, f"invalid time-format type '{times}': it takes raw, iso or offset")
+        self._formatter = EventFormatter(form, times, use_color(args.color), pad=False)
 
     def skip(self, event: dict[str, Any]) -> None:
         """Take note of the time of an event that is not printed: others are relative to it."""
         self._formatter.format(event)
 
     def print(self, event: dict[str, Any]) -> None:
-        sys.stdout.write(self._formatter.format(event).lstrip(" ") + "\n")
+        sys.stdout.write(self._formatter.format(event) + "\n")
 
 
 def _missing(args: Namespace, path: str, prog: str) -> str:
@@ -181,9 +181,12 @@ def wait_event(argv: list[str], prog: str) -> int:
     add("event", metavar="EVENT")
     args = options.parse_args(argv)
     if args.count <= 0:
-        die(prog, "count must be > 0")
+        die(prog, "count must be > 0, as in --count=2")
     if args.match_context is not None and "=" not in args.match_context:
-        die(prog, "must specify a context test as key=value")
+        die(
+            prog,
+            f"--match-context={args.match_context}: must specify a context test as key=value, as in status=0",
+        )
     jobid = parse_jobid(prog, args.jobid)
     path, _ = log_path(args.path)
     printer = Printer(args, prog)

@@ -39,7 +39,7 @@ def main(argv: list[str], prog: str) -> int:
     args = options.parse_args(argv)
     ids = [parse_jobid(prog, text) for text in args.jobids]
     if args.batch < 1:
-        die(prog, "batch must be > 0")
+        die(prog, "batch must be > 0, as in --batch=50")
     with connect() as handle:
         try:
             if ids:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -22,18 +23,26 @@ _WINDOW = 2.0
 
 
 class Signals:
-    """Handles the signals of this process until :meth:`stop`. ``detach()`` is called for Ctrl-C Ctrl-Z."""
+    """Handles the signals of this process until :meth:`stop`. ``detach()`` is called for Ctrl-C Ctrl-Z.
 
-    def __init__(self, handle: Flux, jobid: int, output: Output, detach: Callable[[], None]) -> None:
+    ``come_back``: the command that follows the job again.
+    """
+
+    def __init__(
+        self, handle: Flux, jobid: int, output: Output, detach: Callable[[], None], come_back: str
+    ) -> None:
         self._handle = handle
         self._jobid = jobid
         self._output = output
         self._detach = detach
+        self._return = f"To come back: {come_back}"
         self._interrupted = -_WINDOW
         self._caught: set[int] = set()
         for signum in _PASSED_ON:
             self._catch(signum, self._pass_on)
         self._catch(signal.SIGINT, self._interrupt)
+        if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
+            self._catch(signal.SIGTSTP, self._suspend)
 
     def _catch(self, signum: int, callback: Callable[[int], None]) -> None:
         if signum not in self._caught:
@@ -64,16 +73,18 @@ class Signals:
             cancel_async(self._handle, self._jobid, "interrupted by ctrl-C").then(self._answered, "cancel")
             return
         self._interrupted = time.monotonic()
-        self._catch(signal.SIGTSTP, self._suspend)
         self._say("one more ctrl-C within 2s to cancel or ctrl-Z to detach")
 
-    def _suspend(self, _signum: int) -> None:
+    def _suspend(self, signum: int) -> None:
+        """Ctrl-Z: behind Ctrl-C detach, else stop this process, not the job, until it is continued."""
         if self._recent():
-            self._say("detaching...")
+            self._say(f"detaching... {self._return}")
             self._detach()
-        else:
-            self._release(signal.SIGTSTP)
-            self._say("one more ctrl-Z to suspend")
+            return
+        self._say(f"suspended, the job goes on. 'fg' follows it again. {self._return}")
+        self._release(signum)
+        os.kill(os.getpid(), signum)
+        self._catch(signum, self._suspend)
 
     def _answered(self, rpc: RPC, what: str) -> None:
         try:

@@ -8,7 +8,12 @@ import sys
 from rosin.cli.base import connect, die
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
-from rosin.constants import FLUX_JOB_URGENCY_EXPEDITE, FLUX_JOB_URGENCY_HOLD
+from rosin.constants import (
+    FLUX_JOB_URGENCY_EXPEDITE,
+    FLUX_JOB_URGENCY_HOLD,
+    FLUX_JOB_URGENCY_MAX,
+    FLUX_JOB_URGENCY_MIN,
+)
 from rosin.job.control import set_urgency
 from rosin.rfc.urgency import NAMES
 
@@ -22,8 +27,11 @@ def main(argv: list[str], prog: str) -> int:
     args = options.parse_args(argv)
     jobid = parse_jobid(prog, args.jobid)
     name = args.urgency.lower()
-    if name not in NAMES and not name.isdecimal():
-        die(prog, f'error parsing urgency: "{args.urgency}"')
+    accepted = "it takes 0 to 31, hold, default or expedite"
+    if name not in NAMES and not (name.isascii() and name.isdecimal()):
+        die(prog, f'error parsing urgency: "{args.urgency}": {accepted}')
+    if name not in NAMES and not FLUX_JOB_URGENCY_MIN <= int(name[:9]) <= FLUX_JOB_URGENCY_MAX:
+        die(prog, f"{args.jobid}: urgency value is out of range: {accepted}")
     with connect() as handle:
         try:
             old = set_urgency(handle, jobid, NAMES[name] if name in NAMES else int(name))
