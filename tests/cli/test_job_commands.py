@@ -369,7 +369,7 @@ def test_ids(rosin, submit):
     assert rosin("job", "namespace", jobid)[1] == f"job-{decimal}\n"
     assert rosin("job", "last")[1] == f"{jobid}\n"
     code, _, err = rosin("job", "id", "!!")
-    assert code == 1 and err.startswith("rosin-job: !!: malformed input: it takes an id")
+    assert (code, err.startswith("rosin-job: !!: malformed input: it takes an id")) == (1, True)
     assert rosin("job", "id", input="")[0] == 1
 
 

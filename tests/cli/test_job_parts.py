@@ -130,7 +130,8 @@ def test_states_and_signals(capsys):
         with pytest.raises(SystemExit):
             call()
     assert capsys.readouterr().err == (
-        "p: error parsing --states: foo is unknown\np: Exceptions cannot be raised on inactive jobs\n"
+        "p: error parsing --states: foo is unknown: it takes states, as in pending,RUN,inactive\n"
+        "p: Exceptions cannot be raised on inactive jobs\n"
         "p: kill: Invalid signal FOO: it takes a name or a number, as in SIGUSR1, TERM or 15\n"
     )
     assert cancel.state_mask(["pending", "RUN"]) == 2 | 4 | 8 | 16

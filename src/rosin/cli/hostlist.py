@@ -79,6 +79,7 @@ class Sources:
     def get(self, source: str) -> Hostlist:
         """The hosts of a source. Raises ValueError."""
         if source in ("stdin", "-"):
+            _await_input()
             return _append(sys.stdin.read().split())
         if source == "instance":
             return Hostlist(self._h().attr_get("hostlist"))
@@ -117,6 +118,23 @@ class Sources:
         ranks = status.avail - status.offline
         hosts = status.nodelist.expand()
         return Hostlist.from_names([hosts[rank] for rank in ranks])
+
+
+def _await_input() -> None:
+    """Wait until standard input has something to read: whoever forgot it shall not wait for ever.
+
+    Raises ValueError.
+    """
+    from select import select
+
+    text = os.environ.get("FLUX_HOSTLIST_STDIN_TIMEOUT", "15")
+    try:
+        timeout = float(text)
+        ready = select([sys.stdin], [], [], timeout)[0]
+    except (ValueError, OverflowError):
+        raise ValueError(f"FLUX_HOSTLIST_STDIN_TIMEOUT={text}: it takes seconds, as in 15") from None
+    if not ready:
+        raise ValueError(f"timeout after {timeout}s waiting for stdin (give SOURCES, or - with input)")
 
 
 def _append(words: Iterable[str]) -> Hostlist:

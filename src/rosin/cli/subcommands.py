@@ -103,7 +103,7 @@ class AdminParser(Parser):
         unknown = message.removeprefix("unrecognized arguments: ")
         if unknown != message and unknown.startswith("-"):
             option = unknown.split()[0].partition("=")[0]
-            sys.stderr.write(f"{self.prog.replace(' ', '-', 1)}: unrecognized option '{option}'\n")
+            sys.stderr.write(f"{self.prog}: unrecognized option '{option}'\n")
             self.exit(2, f"Try `{self.prog} --help' for more information.\n")
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog.replace(' ', '-', 1)}: {message}\n")

@@ -92,7 +92,7 @@ def _of_job(h: Flux, text: str, wait: bool) -> str:
             raise
         raise ValueError(f"jobid {text} not found") from None
     uri = job.get("annotations", {}).get("user", {}).get("uri")
-    if not uri:
+    if not uri or job["state"] != 16:
         state = "is not running" if job["state"] != 16 else "is not a Flux instance"
         raise ValueError(f"jobid {text} {state}")
     return str(uri)

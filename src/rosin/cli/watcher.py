@@ -217,6 +217,8 @@ class JobWatcher:
             job.came = True
             self._end_of_wait(job)
             self._close(job, "eventlog")
+            self._close(job, "guest.exec.eventlog")
+            return
         wanted = (self._watch and not job.output) or (job.wait.startswith("exec.") and not job.done)
         if not wanted and not self._log_events:
             self._close(job, "guest.exec.eventlog")
