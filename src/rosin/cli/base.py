@@ -54,7 +54,7 @@ class Parser(argparse.ArgumentParser):
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Convert the value of an option; an error says what it takes, too."""
         try:
-            return super()._get_value(action, arg_string)  # type: ignore[misc]
+            return super()._get_value(action, arg_string)
         except argparse.ArgumentError as exc:
             accepted = _ACCEPTED.get(getattr(action.type, "__name__", ""))
             if accepted is None:

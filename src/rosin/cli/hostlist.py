@@ -27,6 +27,7 @@ SOURCES may include:
   avail[able]   hosts of the instance that are up and not drained
   stdin, -      hosts read from standard input
   HOSTS         a hostlist, such as node[1-3]
+  hosts:HOSTS   the same, where it would read as a job id
 
 Without SOURCES: stdin, or with --local: local.
 """
@@ -86,6 +87,8 @@ class Sources:
         if source == "local":
             jobid = os.environ.get("FLUX_JOB_ID")
             return self._job(jobid) if jobid else self.get("instance")
+        if source.startswith("hosts:"):
+            return Hostlist(source.removeprefix("hosts:"))
         if source in ("avail", "available"):
             return self._available()
         try:
@@ -108,7 +111,7 @@ class Sources:
                 raise
             if self._fallback:
                 return Hostlist(text)
-            raise ValueError(f"job {text} not found") from None
+            raise ValueError(f"job {text} not found; for hosts of that name: hosts:{text}") from None
         return Hostlist(job.get("nodelist", ""))
 
     def _available(self) -> Hostlist:
