@@ -40,9 +40,9 @@ def test_unknown_options_lead_to_the_help(capsys):
     with pytest.raises(SystemExit) as caught:
         AdminParser("rosin-job list").parse_args(["--frob=1"])
     assert caught.value.code == 2
-    assert capsys.readouterr().err == (
-        "rosin-job list: unrecognized option '--frob'\nTry `rosin-job list --help' for more information.\n"
-    )
+    err = capsys.readouterr().err
+    assert "unrecognized option '--frob'" in err
+    assert "list --help' for more information" in err
 
 
 @pytest.mark.parametrize(

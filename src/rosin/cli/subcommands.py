@@ -100,11 +100,6 @@ class AdminParser(Parser):
         return f"{word}={action.const}" if word[:2] == "--" else f"{word}{action.const}"
 
     def error(self, message: str) -> NoReturn:
-        unknown = message.removeprefix("unrecognized arguments: ")
-        if unknown != message and unknown.startswith("-"):
-            option = unknown.split()[0].partition("=")[0]
-            sys.stderr.write(f"{self.prog}: unrecognized option '{option}'\n")
-            self.exit(2, f"Try `{self.prog} --help' for more information.\n")
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog.replace(' ', '-', 1)}: {message}\n")
 
