@@ -36,15 +36,6 @@ def test_types_of_options_say_what_they_take(make, kind, text, form, capsys):
     assert [word for word in ("argument --limit: invalid", text, form) if word not in err] == []
 
 
-def test_unknown_options_lead_to_the_help(capsys):
-    with pytest.raises(SystemExit) as caught:
-        AdminParser("rosin-job list").parse_args(["--frob=1"])
-    assert caught.value.code == 2
-    err = capsys.readouterr().err
-    assert "unrecognized option '--frob'" in err
-    assert "list --help' for more information" in err
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
