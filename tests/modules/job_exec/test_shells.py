@@ -70,6 +70,14 @@ async def test_normal(inst: Instance, manager: Any, tmp_path: Path) -> None:
     assert await namespaces(h) == []
 
 
+@pytest.mark.parametrize("ranks", ["1", "0-99999999"])
+async def test_no_shells_on_ranks_that_do_not_exist(inst: Instance, manager: Any, ranks: str) -> None:
+    manager.run(ranks=ranks)
+    await ended(inst, manager)
+    assert "exception" in manager.types()
+    assert "this instance has 1 broker" in manager.data("exception")["note"]
+
+
 async def test_output_that_is_no_text(inst: Instance, manager: Any, tmp_path: Path) -> None:
     h = await inst.connect()
     manager.run(system=shell(tmp_path, r"printf 'a\377b\n'"))

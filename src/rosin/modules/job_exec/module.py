@@ -110,6 +110,8 @@ class JobExec(BrokerModule):
         try:
             job = Job(request, Allocation(request.R), self.settings, os.getuid())
             mock = mock_config(request.system())
+            if mock is None:
+                self._check_ranks(job.allocation.ranks)
             backend = ShellExec(job) if mock is None else MockExec(job, mock)
         except FormatError as err:
             self._refuse(msg, request.id, str(err))
@@ -123,6 +125,12 @@ class JobExec(BrokerModule):
             job.begin(backend)
             self._do_all(run)
         return DEFERRED
+
+    def _check_ranks(self, ranks: Idset) -> None:
+        """Raises FormatError where there can be no shell: one is asked for on each rank."""
+        size = self.broker.router.size
+        if (last := ranks.last() or 0) >= size:
+            raise FormatError(f"R: rank {last}: this instance has {size} broker{'s' if size > 1 else ''}")
 
     @request_handler("expiration")
     def expiration(self, msg: Message) -> None:
