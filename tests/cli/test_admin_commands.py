@@ -333,7 +333,9 @@ class TestInstance:
         monkeypatch.delenv("FLUX_JOB_ID", raising=False)
         for source in ("instance", "local", "avail"):
             assert rosin("hostlist", source).out == host + "\n"
-        assert rosin("hostlist", "f12345").err == "rosin-hostlist: ERROR: job f12345 not found\n"
+        assert rosin("hostlist", "f12345").err == (
+            "rosin-hostlist: ERROR: job f12345 not found; for hosts of that name: hosts:f12345\n"
+        )
         assert rosin("hostlist", "-f", "f12345").out == "f12345\n"
 
     def test_env(self, rosin, real_instance):

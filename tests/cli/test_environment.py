@@ -51,7 +51,7 @@ def test_rules_from_a_file(tmp_path):
         ("A=$NOTHING", "--env: Variable 'NOTHING' not found in A=$NOTHING"),
         ("A=$", "--env: Unable to substitute A=$"),
         ("A=${x", "--env: Unable to substitute A=${x"),
-        ("^/nonexistent", "--env: .*No such file or directory: '/nonexistent'"),
+        ("^/nonexistent", "--env: /nonexistent: No such file or directory: --env-file takes a file of rules"),
         ("-/(/", r"invalid pattern '/\(/'"),
     ],
 )

@@ -64,7 +64,8 @@ def test_failures_to_submit(rosin):
     assert rosin("submit", "--cc=x", "true") == (
         1,
         "",
-        "rosin-submit: ERROR: --cc=x: idset: unexpected 'x' at column 1\n",
+        "rosin-submit: ERROR: --cc=x: idset: unexpected 'x' at column 1: "
+        "it takes a set of ids, as in 0-3,7\n",
     )
     assert rosin("submit", "--bcc=3-1", "true")[2].startswith("rosin-submit: ERROR: --bcc=3-1: idset: ")
     code, out, err = rosin("submit", "--cc=1-2", "-q", "foo", "true")
@@ -89,7 +90,10 @@ def test_output_to_a_closed_pipe(real_instance):
     command = f"{sys.executable} -m rosin run seq 1 200000 | head -1; exit ${{PIPESTATUS[0]}}"
     env = {**os.environ, "FLUX_URI": real_instance.uri}
     done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, timeout=120)
-    assert (done.returncode, done.stdout, done.stderr) == (141, "1\n", "")
+    assert (done.returncode, done.stdout) == (141, "1\n")
+    assert done.stderr == "" or done.stderr.endswith(
+        "nobody reads the output any more, the job is canceled\n"
+    )
 
 
 def start(instance, *command):
@@ -139,7 +143,7 @@ def test_interrupt_and_stop_detach(real_instance, rosin):
     process.stderr.readline()
     process.send_signal(signal.SIGTSTP)
     _, err = process.communicate(timeout=60)
-    assert err == "rosin-job: detaching...\n"
+    assert err == f"rosin-job: detaching... To come back: rosin job attach {jobid}\n"
     assert rosin("jobs", "-no", "{status}", jobid)[1] == "RUN\n"
     assert rosin("cancel", jobid)[0] == 0
 
@@ -350,7 +354,7 @@ def test_requests_about_one_job(rosin, submit):
     assert rosin("job", "urgency", jobid, "99") == (
         1,
         "",
-        f"rosin-job: {jobid}: urgency value is out of range\n",
+        f"rosin-job: {jobid}: urgency value is out of range: it takes 0 to 31, hold, default or expedite\n",
     )
     assert rosin("job", "memo", jobid, "a.b=1", "c=x")[0] == 0
     assert rosin("jobs", "-no", "{user.a.b}{user.c}", jobid)[1] == "1x\n"

@@ -101,7 +101,8 @@ def test_commands_tell_their_version(installed, wheels):
     from rosin.constants import FLUX_CORE_VERSION
 
     assert _run(installed / "rosin", "--version") == f"rosin {_metadata(wheels['rosin'])['Version']}\n"
-    assert _run(installed / "flux", "--version").split() == ["commands:", FLUX_CORE_VERSION]
+    words = ["commands:", FLUX_CORE_VERSION, "libflux-core:", FLUX_CORE_VERSION]
+    assert _run(installed / "flux", "--version").split() == words
 
 
 @pytest.mark.parametrize("command", ["rosin", "flux"])

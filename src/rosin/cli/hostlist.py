@@ -132,8 +132,12 @@ def _await_input() -> None:
 
     text = os.environ.get("FLUX_HOSTLIST_STDIN_TIMEOUT", "15")
     try:
+        fd = sys.stdin.fileno()
+    except OSError:  # no file, and so nothing to wait for
+        return
+    try:
         timeout = float(text)
-        ready = select([sys.stdin], [], [], timeout)[0]
+        ready = select([fd], [], [], timeout)[0]
     except (ValueError, OverflowError):
         raise ValueError(f"FLUX_HOSTLIST_STDIN_TIMEOUT={text}: it takes seconds, as in 15") from None
     if not ready:

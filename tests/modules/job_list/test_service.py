@@ -366,7 +366,7 @@ async def test_bad_configuration_is_refused():
         for bad, errnum in (
             ({"job-list": {"max_comparisons": -1}}, errno.EINVAL),
             ({"queues": {"q": {"parent": 5}}}, errno.EINVAL),
-            ({"access": {"private-mode": 5}}, errno.EPROTO),
+            ({"access": {"private-mode": 5}}, errno.EINVAL),
         ):
             await fails(h.rpc("job-list.config-reload", bad), errnum)
         await h.rpc("job-list.config-reload", {"queues": {"q": {}}})

@@ -108,6 +108,7 @@ async def test_cold_start_when_the_zygote_is_gone(inst: Instance, tmp_path: Path
     stream = h.rpc("rexec.exec", request(tmp_path, "wait"), flags=FLUX_RPC_STREAMING)
     await stream
     assert inst.broker.zygote is not None
+    inst.broker.zygote._recipe = None  # there will be no other
     os.kill(inst.broker.zygote.pid, signal.SIGKILL)
     stream.reset()
     with pytest.raises(OSError):
