@@ -43,6 +43,19 @@ BOUNDS: dict[str, list[str]] = {
     "parts of a path that the user gives; the command tells a RecursionError": [
         "cli.module.find_member",
     ],
+    "words before a command that the user gives: each call takes some; a RecursionError is told": [
+        "cli.main._dispatch",
+    ],
+    "a zygote is replaced a few times at most": [
+        "process.zygote.Zygote._lost",
+        "process.zygote.Zygote._replace",
+        "process.zygote.Zygote._send",
+    ],
+    "our own sources, and values that the fuzzer makes itself": [
+        "testing.fuzz.Fuzzer._value",
+        "testing.fuzz._names",
+        "testing.fuzz.fields_of",
+    ],
     "the brokers of an instance: the height of their tree": [
         "cli.overlay.Tree._child",
         "cli.overlay.Tree._children",

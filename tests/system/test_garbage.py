@@ -45,7 +45,7 @@ def test_shutdown_collects_garbage(tmp_path: Path) -> None:
             h.rpc("job-manager.drain", {}).get()
         refused = rosin(instance, "shutdown", f"--dump={tmp_path}/x.tgz")
         text = "this broker does not write or read dumps: use auto, or remove it"
-        assert refused.stderr == f"rosin-shutdown: setattr content.dump: {text}\n"
+        assert refused.stderr == f"rosin-shutdown: setattr content.dump: Invalid argument: {text}\n"
         assert refused.returncode == 1
         before = json.loads(rosin(instance, "module", "stats", "content-sqlite").stdout)["object_count"]
         done = rosin(instance, "shutdown", "--gc")

@@ -7,7 +7,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from typing import TYPE_CHECKING
 
 from rosin.process import credentials
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 #: Variables of an enclosing job or launcher that must not leak into a new instance.
 _FOREIGN = ("FLUX_JOB_", "FLUX_TASK_", "PMI_", "PMIX_", "SLURM_", "PALS_", "OMPI_", "HYDRA_")
 _FOREIGN_NAMES = ("FLUX_ENCLOSING_ID", "FLUX_KVS_NAMESPACE", "FLUX_PROXY_REMOTE", "FLUX_TERMINUS_SESSION")
-
-#: Seconds after the program's start at which a signal may be one that came before it.
-_HAND_OVER = 0.05
 
 
 def environment(uri: str) -> dict[str, str]:
@@ -90,7 +86,8 @@ class InitialProgram:
         self.argv = command_line(command)
         self.env = environment(uri)
         self.child: Child | None = None
-        self._began = 0.0
+        #: Whether all signals that came before the program's start have been told.
+        self._settled = False
 
     async def run(self) -> int:
         """Start it and wait; returns its wait status. Raises OSError if it cannot be started."""
@@ -103,9 +100,11 @@ class InitialProgram:
                 os.close(fd)
         else:
             self.child = self._spawn([])
-        self._began = time.monotonic()
         if self._zygote is not None:
             self._zygote.guard(self.child.pid)
+        for _ in range(2):  # the loop looks at its signals in between
+            await asyncio.sleep(0)
+        self._settled = True
         await wait(self.child, before_reaping=self._release)
         assert self.child.status is not None
         return self.child.status
@@ -121,7 +120,7 @@ class InitialProgram:
         """This process got SIGINT, most likely from the terminal, which sends it to the program too.
 
         Unless it came before the program existed and is told only now: then the program gets it from here."""
-        if self.child is not None and time.monotonic() < self._began + _HAND_OVER:
+        if self.child is not None and not self._settled:
             self.child.kill(signal.SIGINT)
 
     def hang_up(self) -> None:
