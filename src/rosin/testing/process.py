@@ -130,6 +130,13 @@ def processes_with(variable: str) -> list[int]:
     return found
 
 
+def settable(mask: str) -> set[int]:
+    """The signals in a mask of ``/proc/PID/status`` (hexadecimal), without those that the C library keeps to
+    itself (32 and 33 in glibc): whether they are ignored is inherited, and no program can change it."""
+    bits = int(mask, 16)
+    return {int(signum) for signum in signal.valid_signals() if bits >> (signum - 1) & 1}
+
+
 def wait_until_gone(variable: str, timeout: float = 30.0) -> list[int]:
     """Wait for the end of all processes with a variable; returns those that are left after ``timeout`` s."""
     deadline = time.monotonic() + timeout
