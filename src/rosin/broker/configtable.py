@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rosin.broker.arguments import size
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,21 +35,15 @@ class Key(NamedTuple):
     text: str
     used: bool = True
     #: For keys that no service looks at; raises ValueError that says what is expected.
-    check: Callable[[Any], None] | None = None
+    check: Callable[[Any], object] | None = None
 
 
 def _key(name: str, types: Types, text: str) -> Key:
     return Key(name, types, text)
 
 
-def _unused(name: str, types: Types, text: str, check: Callable[[Any], None] | None = None) -> Key:
+def _unused(name: str, types: Types, text: str, check: Callable[[Any], object] | None = None) -> Key:
     return Key(name, types, text, False, check)
-
-
-def _size(value: str) -> None:
-    number = value[:-1] if value[-1:] in tuple("kKMGTPE") else value
-    if not (number.isascii() and number.replace(".", "", 1).isdigit()):
-        raise ValueError('expected a size, such as "10M"')
 
 
 def _positive(value: int) -> None:
@@ -119,11 +115,11 @@ TABLE = (
     _key("heartbeat.timeout", _TEXT, "without one until a broker gives up (5m)"),
     _key("heartbeat.warn_thresh", _INT, "periods without one until a warning (3)"),
     _unused("ingest.batch-count", _INT, "jobs of one commit", _positive),
-    _unused("ingest.buffer-size", _TEXT, "input buffer of a worker", _size),
+    _unused("ingest.buffer-size", _TEXT, "input buffer of a worker", size),
     _key("ingest.frobnicator.plugins", _LIST, "what changes jobspecs: defaults, constraints"),
     _key("ingest.frobnicator.args", _LIST, "their arguments"),
     _key("ingest.frobnicator.disable", _FLAG, "none"),
-    _key("ingest.validator.plugins", _LIST, "what checks jobspecs: jobspec, feasibility, require-instance"),
+    _key("ingest.validator.plugins", _LIST, "what checks jobspecs: jobspec, feasibility"),
     _key("ingest.validator.args", _LIST, "their arguments"),
     _key("ingest.validator.disable", _FLAG, "none"),
     _key("job-list.max_comparisons", _INT, "limit of the work of one query"),

@@ -19,6 +19,7 @@ import os
 import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rosin.broker import arguments
 from rosin.broker.complaints import Complaints
 from rosin.broker.handler import DEFERRED as DEFERRED
 from rosin.broker.handler import PLAIN, TASK, Method, allowance
@@ -59,6 +60,8 @@ class BrokerModule(StandardMethods):
     services: ClassVar[tuple[str, ...]] = ()
     #: Modules whose state this one mirrors: when one of them is removed, this one goes before it.
     follows: ClassVar[tuple[str, ...]] = ()
+    #: What it can be loaded with; None: it reads ``args`` itself.
+    arguments: ClassVar[tuple[arguments.Argument, ...] | None] = None
     #: Part of the broker itself: not in the module list, cannot be removed.
     builtin: ClassVar[bool] = False
     #: Shown in the module list.
@@ -71,6 +74,8 @@ class BrokerModule(StandardMethods):
         self.broker = broker
         self.module_name = name
         self.args = args
+        #: The values of ``args`` by name.
+        self.arg_values = {} if self.arguments is None else arguments.parse(name, self.arguments, args)
         self.path = type(self).__module__
         self.loop = asyncio.get_running_loop()
         self.attrs: dict[str, str] = broker.attrs.values()
@@ -352,6 +357,8 @@ class BrokerModule(StandardMethods):
     async def _start(self) -> None:
         for prefix, _, _ in self._event_handlers:
             self.subscriptions.add(prefix)
+        for name in arguments.unused(self.arguments or (), self.arg_values):
+            self.log.warning(f"argument {name} has no effect on this broker")
         await self.start()
         self.status = RUNNING
 

@@ -160,6 +160,14 @@ async def test_bad_configuration(tmp_path, table, text):
             await inst.load("content-sqlite")
 
 
+async def test_arguments_have_the_names_of_flux_core(tmp_path):
+    args = ["max-checkpoints=2", "synchronous=full", "journal_mode=memory"]
+    async with Instance(["content"], attrs=attrs(tmp_path)) as inst:
+        module = await inst.load("content-sqlite", args)
+        assert module.db.max_checkpoints == 2
+        assert (module.db.journal_mode, module.db.synchronous) == ("MEMORY", "FULL")
+
+
 async def test_unknown_option(tmp_path):
     async with Instance(attrs=attrs(tmp_path)) as inst:
         with pytest.raises(OSError, match="unknown option 'x=1'"):

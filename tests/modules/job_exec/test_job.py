@@ -398,24 +398,22 @@ def test_allocation() -> None:
 @pytest.mark.parametrize(
     ("table", "args", "text"),
     [
-        ({"method": "bgexec"}, [], "unknown exec.method 'bgexec'"),
-        ({"service": "x"}, [], "unsupported exec.service value: x"),
-        ({"kill-timeout": "x"}, [], "invalid kill-timeout: x"),
-        ({"kill-timeout": "0"}, [], "invalid kill-timeout: 0"),
-        ({"kill-timeout": 5}, [], "expected a string"),
-        ({"max-kill-count": 0}, [], "invalid max-kill-count=0"),
-        ({"max-kill-count": True}, [], "invalid max-kill-count"),
-        ({"term-signal": "SIGFOO"}, [], "invalid term-signal: SIGFOO"),
-        ({"max-start-delay-percent": "x"}, [], "max-start-delay-percent"),
-        ({"shell-exit-timeout": "x"}, [], "invalid shell-exit-timeout: x"),
-        ({"testexec": {"allow-guests": 1}}, [], "allow-guests"),
-        ({"testexec": 1}, [], "allow-guests"),
-        ({}, ["kill-timeout"], "unknown option"),
-        ({}, ["foo=bar"], "foo=bar: unknown option"),
-        ({}, ["kill-signal=200"], "invalid kill-signal: 200"),
+        ({"method": "bgexec"}, {}, "unknown exec.method 'bgexec'"),
+        ({"service": "x"}, {}, "unsupported exec.service value: x"),
+        ({"kill-timeout": "x"}, {}, "invalid kill-timeout: x"),
+        ({"kill-timeout": "0"}, {}, "invalid kill-timeout: 0"),
+        ({"kill-timeout": 5}, {}, "expected a string"),
+        ({"max-kill-count": 0}, {}, "invalid max-kill-count=0"),
+        ({"max-kill-count": True}, {}, "invalid max-kill-count"),
+        ({"term-signal": "SIGFOO"}, {}, "invalid term-signal: SIGFOO"),
+        ({"max-start-delay-percent": "x"}, {}, "max-start-delay-percent"),
+        ({"shell-exit-timeout": "x"}, {}, "invalid shell-exit-timeout: x"),
+        ({"testexec": {"allow-guests": 1}}, {}, "allow-guests"),
+        ({"testexec": 1}, {}, "allow-guests"),
+        ({}, {"kill-signal": "200"}, "invalid kill-signal: 200"),
     ],
 )
-def test_bad_settings(table: dict[str, Any], args: list[str], text: str) -> None:
+def test_bad_settings(table: dict[str, Any], args: dict[str, str], text: str) -> None:
     with pytest.raises(FormatError, match=text):
         config.parse({"exec": table}, args)
 
@@ -429,7 +427,7 @@ def test_settings() -> None:
         "max-kill-count": 3,
         "shell-exit-timeout": "none",
     }
-    settings = config.parse({"exec": table}, ["kill-timeout=0.5s", "max-kill-count=4"])
+    settings = config.parse({"exec": table}, {"kill-timeout": "0.5s", "max-kill-count": "4"})
     stats = settings.stats()
     assert stats["kill-timeout"] == 0.5
     assert (stats["term-signal"], stats["kill-signal"], stats["max-kill-count"]) == ("SIGINT", "SIGKILL", 4)

@@ -395,6 +395,51 @@ def test_a_validator_table_that_asks_for_more_is_refused(table, text):
     assert checks({"ingest": {"validator": {"args": ["--require-version=1"]}}}) == {"jobspec"}
 
 
+async def test_arguments_choose_the_checks_until_the_configuration_is_loaded_again():
+    large = jobspec()
+    large["resources"][0]["count"] = 5
+    async with Instance([Kvs, Manager, Feasibility]) as inst:
+        h = await inst.connect()
+        await inst.load("job-ingest", ["validator-plugins=feasibility"])
+        with pytest.raises(OSError, match="unsatisfiable"):
+            await submit(h, large)
+        await h.rpc("job-ingest.config-reload", {})
+        await submit(h, large)
+        await inst.broker.remove("job-ingest")
+        await inst.load("job-ingest", ["validator-plugins=jobspec,feasibility", "disable-validator"])
+        await submit(h, {**large, "version": 7})
+
+
+@pytest.mark.parametrize(
+    ("arg", "text"),
+    [
+        ("validator-plugins=nosuch", "'nosuch' is not a check; expected some of jobspec, feasibility"),
+        ("validator-plugins=jobspec,", "'' is not a check"),
+        ("validator-args=--require-version=2", "validator-args: expected one of --require-version=1"),
+        ("max-fluid-generator-id=16384", "expected a number from 0 to 16383"),
+        ("buffer-size=bad", "buffer-size: expected a size"),
+        ("validator-plugin=jobspec", "did you mean validator-plugins?"),
+    ],
+)
+async def test_arguments_that_are_refused(arg, text):
+    async with Instance([Kvs, Manager]) as inst:
+        with pytest.raises(OSError, match=r"^.Errno 22. job-ingest: ") as caught:
+            await inst.load("job-ingest", [arg])
+        assert text in str(caught.value)
+
+
+async def test_root_has_no_jobs_where_somebody_else_starts_them(monkeypatch):
+    async with Instance([Kvs, Manager]) as inst:
+        monkeypatch.setattr(inst.broker, "owner", 4321)
+        h = await inst.connect(userid=0, rolemask=1)
+        await inst.load("job-ingest")
+        with pytest.raises(PermissionError, match="user root"):
+            await submit(h, userid=0)
+        await inst.broker.remove("job-ingest")
+        await inst.load("job-ingest", ["allow-root-jobs"])
+        await submit(h, userid=0)
+
+
 @pytest.mark.rfc(33, "access")
 async def test_access_to_queues():
     me = pwd.getpwuid(os.getuid()).pw_name

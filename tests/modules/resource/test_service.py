@@ -342,7 +342,7 @@ async def test_forced_up(kvs):
         h = await inst.connect()
         assert (await h.rpc("resource.status"))["online"] == "0-3"
     async with Instance(modules=[kvs], config=config) as inst:
-        with pytest.raises(OSError, match="unknown option: x"):
+        with pytest.raises(OSError, match="unknown option 'x'; known: monitor-force-up"):
             await inst.load("resource", ["x"])
 
 

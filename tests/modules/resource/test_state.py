@@ -239,13 +239,13 @@ def test_rediscovered_resources_end_when_the_enclosing_job_does():
         recorded=[],
         local=local,
         rank=0,
-        rediscover=ResourceConfig({"rediscover": True}, []).rediscover,
+        rediscover=ResourceConfig({"rediscover": True}).rediscover,
         verify=None,
     )
     assert (choice.method, choice.rset.dumps()) == ("dynamic-discovery", "rank0/core[0-3]")
     assert (choice.rset.starttime, choice.rset.expiration) == (1.0, 9.0)
     assert local.expiration == 0.0
-    assert not ResourceConfig({}, []).rediscover
+    assert not ResourceConfig({}).rediscover
 
 
 @pytest.mark.rfc(40, "opaque")

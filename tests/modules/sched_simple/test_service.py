@@ -270,7 +270,7 @@ async def test_arguments(world, args, ready):
     ],
 )
 async def test_bad_arguments(world, arg):
-    with pytest.raises(OSError, match=r"sched-simple: .*expected") as info:
+    with pytest.raises(OSError, match=r"sched-simple: .*(expected|did you mean)") as info:
         async with world(args=[arg]):
             pass
     assert info.value.errno == errno.EINVAL
@@ -285,8 +285,10 @@ async def test_log_level(world, level, heard):
 async def test_configuration_table(world):
     async with world(config={"sched-simple": {"queue-depth": 9}}) as w:
         assert w.ready == {"mode": "limited", "limit": 9}
-        with pytest.raises(OSError, match="expected one of"):
+        with pytest.raises(OSError, match=r"\[sched-simple\] x; known: mode, queue-depth"):
             w.module.reconfigure({"sched-simple": {"x": 1}})
+        with pytest.raises(OSError, match="did you mean queue-depth"):
+            w.module.reconfigure({"sched-simple": {"queue-dept": 1}})
 
 
 async def test_many_jobs_in_slices(world, spec, make_r):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.broker.trace import Trace
+from rosin.errors import FormatError
 from rosin.rfc.payload import field, list_field
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class ModuleService(BrokerModule):
             await self.broker.load(path, args, name)
         except OSError:
             raise
+        except FormatError as exc:
+            raise OSError(errno.EINVAL, str(exc)) from None
         except Exception as exc:
             # Who asks is often the module's author: the cause is told here, the traceback is in the log.
             text = "".join(traceback.format_exception(exc))

@@ -23,6 +23,7 @@ class Barrier(BrokerModule):
     """Service ``barrier``."""
 
     name = "barrier"
+    arguments = ()
 
     async def start(self) -> None:
         self.barriers = Barriers()

@@ -12,6 +12,7 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.arguments import Argument, number
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_NODEID_UPSTREAM
 from rosin.errors import FormatError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 #: Numbers that may be given as load arguments, with flux-core's names where it has them.
-OPTIONS = {"purge-target-size": 64 << 20, "blob-size-limit": 1 << 30}
+PURGE_TARGET_SIZE, BLOB_SIZE_LIMIT = 64 << 20, 1 << 30
 #: Bytes of dirty blobs that go to a new backing store in one message.
 FLUSH_BYTES = 16 << 20
 
@@ -36,17 +37,16 @@ class Content(BrokerModule):
     """Blobs by digest: memory in front of a backing store or of the parent."""
 
     name = "content"
+    arguments = (
+        Argument("purge-target-size", "BYTES", number(0)),
+        Argument("blob-size-limit", "BYTES", number(0)),
+        Argument("purge-old-entry", "SECONDS", number(0), used=False),
+        Argument("flush-batch-limit", "N", number(0), used=False),
+    )
 
     async def start(self) -> None:
-        options = dict(OPTIONS)
-        for arg in self.args:
-            key, _, value = arg.partition("=")
-            if key not in options or not value.isdigit():
-                known = ", ".join(f"{name}=BYTES" for name in options)
-                raise OSError(errno.EINVAL, f"content: unknown option '{arg}', expected {known}")
-            options[key] = int(value)
-        self.cache = BlobCache(options["purge-target-size"])
-        self.limit = options["blob-size-limit"]
+        self.cache = BlobCache(self.arg_values.get("purge-target-size", PURGE_TARGET_SIZE))
+        self.limit: int = self.arg_values.get("blob-size-limit", BLOB_SIZE_LIMIT)
         self.backing: str | None = None
         self._stores: list[tuple[Message, bytes]] = []
         self._loads: dict[bytes, asyncio.Task[bytes | Exception]] = {}

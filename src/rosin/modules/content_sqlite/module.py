@@ -14,6 +14,7 @@ import os
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.arguments import Argument, number
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
 from rosin.errors import FormatError
@@ -39,30 +40,21 @@ class ContentSqlite(BrokerModule):
     """Blobs, checkpoints and the KVS journal in ``content.sqlite`` below ``statedir``."""
 
     name = "content-sqlite"
+    arguments = (
+        Argument("journal_mode", "MODE"),
+        Argument("synchronous", "LEVEL"),
+        Argument("max-checkpoints", "N", number(1)),
+        Argument("truncate"),
+    )
     services = ("content-backing",)
 
     async def start(self) -> None:
-        truncate = False
-        options: dict[str, str] = {}
-        for arg in self.args:
-            key, _, value = arg.partition("=")
-            if arg == "truncate":
-                truncate = True
-            elif key in ("journal_mode", "synchronous", "max_checkpoints") and value:
-                options[key] = value
-            else:
-                raise OSError(
-                    errno.EINVAL,
-                    f"content-sqlite: unknown option '{arg}', expected truncate, journal_mode=MODE, "
-                    "synchronous=LEVEL or max_checkpoints=N",
-                )
-        self._options = options
         directory = self.attrs.get("statedir") or self.attrs.get("rundir")
         if directory is None:
             raise OSError(errno.ENOENT, "content-sqlite: the broker attribute statedir is not set")
         self._temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
         path = os.path.join(directory, "content.sqlite")
-        if truncate:
+        if "truncate" in self.arg_values:
             Files(path, True).remove()
         journal_mode, synchronous, checkpoints = self._settings(self.config)
         self.load_time, self.store_time = Tstat(), Tstat()
@@ -96,7 +88,7 @@ class ContentSqlite(BrokerModule):
             "synchronous": "OFF" if self._temporary else "NORMAL",
             "max_checkpoints": 5,
             **table,
-            **self._options,
+            **{name.replace("-", "_"): value for name, value in self.arg_values.items()},
         }
         for key, allowed in (("journal_mode", JOURNAL_MODES), ("synchronous", SYNCHRONOUS)):
             if not isinstance(values[key], str) or values[key].upper() not in allowed:

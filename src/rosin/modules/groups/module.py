@@ -27,6 +27,7 @@ class Groups(BrokerModule):
     """Service ``groups``."""
 
     name = "groups"
+    arguments = ()
     public_stats = True
 
     async def start(self) -> None:

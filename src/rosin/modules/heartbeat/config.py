@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Settings of the heartbeat: the ``[heartbeat]`` table and the module's arguments (flux-config-heartbeat)."""
+"""Settings of the heartbeat: the ``[heartbeat]`` table (flux-config-heartbeat)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rosin.errors import FormatError
@@ -31,8 +31,8 @@ class HeartbeatConfig:
         self.warn_thresh = warn_thresh
 
 
-def parse(config: Mapping[str, Any], args: Sequence[str] = ()) -> HeartbeatConfig:
-    """Read the settings of a broker ``config`` object; ``args`` (``period=FSD``) win over it.
+def parse(config: Mapping[str, Any], period: float | None = None) -> HeartbeatConfig:
+    """Read the settings of a broker ``config`` object; a ``period`` in seconds wins over its one.
 
     Raises FormatError with one line that names the setting.
     """
@@ -42,14 +42,10 @@ def parse(config: Mapping[str, Any], args: Sequence[str] = ()) -> HeartbeatConfi
     unknown = [key for key in table if key not in ("period", "timeout", "warn_thresh")]
     if unknown:
         raise FormatError(f"heartbeat.{unknown[0]}: unknown setting (known: period, timeout, warn_thresh)")
-    period = _duration(table, "period", DEFAULT_PERIOD)
+    configured = _duration(table, "period", DEFAULT_PERIOD)
+    period = configured if period is None else period
     timeout = _duration(table, "timeout", DEFAULT_TIMEOUT)
     warn_thresh = table.get("warn_thresh", DEFAULT_WARN_THRESH)
-    for arg in args:
-        key, sep, value = arg.partition("=")
-        if key != "period" or not sep:
-            raise FormatError(f"{arg}: unknown option")
-        period = _parse_fsd("period", value)
     if not 0 < period < math.inf:
         raise FormatError("heartbeat.period must be a positive FSD value")
     if timeout in (0, math.inf):

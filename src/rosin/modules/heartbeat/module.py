@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.arguments import Argument, duration
 from rosin.broker.module import BrokerModule, event_handler
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.modules.heartbeat import config as settings
@@ -23,10 +24,11 @@ class Heartbeat(BrokerModule):
     """Service ``heartbeat``: no methods of its own but ``stats-get``."""
 
     name = "heartbeat"
+    arguments = (Argument("period", "FSD", duration),)
     public_stats = True
 
     async def start(self) -> None:
-        self.settings = settings.parse(self.config, self.args)
+        self.settings = settings.parse(self.config, self.arg_values.get("period"))
         self.count = 0
         self.stamp = self.now()
         self.overdue = False
@@ -38,7 +40,7 @@ class Heartbeat(BrokerModule):
         self._timer.cancel()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        changed = settings.parse(config, self.args)
+        changed = settings.parse(config)  # the argument holds until then, as flux-core's does
         restart = changed.period != self.settings.period
         self.settings = changed
         if restart:

@@ -5,25 +5,27 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from rosin.broker.arguments import Argument
 from rosin.errors import FormatError
 from rosin.rfc import fsd
 
 METHOD = "bulk-exec"
 _SERVICES = ("rexec", "sdexec")
-_ARGUMENTS = (
-    "method",
-    "job-shell",
-    "imp",
-    "service",
-    "kill-timeout",
-    "kill-signal",
-    "term-signal",
-    "max-kill-count",
-    "max-kill-timeout",
-    "shell-exit-timeout",
+#: The module's arguments: keys of the table, which say what their values may be.
+ARGUMENTS = (
+    Argument("method", "NAME"),
+    Argument("job-shell", "PATH"),
+    Argument("imp", "PATH"),
+    Argument("service", "NAME"),
+    Argument("kill-timeout", "FSD"),
+    Argument("kill-signal", "SIGNAL"),
+    Argument("term-signal", "SIGNAL"),
+    Argument("max-kill-count", "N"),
+    Argument("max-kill-timeout", "FSD"),
+    Argument("shell-exit-timeout", "FSD"),
 )
 #: Longest pause between two attempts to kill a shell, in seconds.
 MAX_KILL_PAUSE = 300.0
@@ -98,15 +100,15 @@ class ExecConfig:
         }
 
 
-def parse(config: Mapping[str, Any], args: Sequence[str] = ()) -> ExecConfig:
-    """Read the settings of a broker ``config`` object; ``args`` (``kill-timeout=FSD`` ...) win over it.
+def parse(config: Mapping[str, Any], args: Mapping[str, str] | None = None) -> ExecConfig:
+    """Read the settings of a broker ``config`` object; ``args`` by name (``kill-timeout`` ...) win over it.
 
     Raises FormatError with one line that names the setting.
     """
     table = config.get("exec", {})
     if not isinstance(table, Mapping):
         raise FormatError("[exec] is not a table")
-    values = {**table, **_arguments(args)}
+    values = {**table, **(args or {})}
     result = ExecConfig()
     method = _text(values, "method")
     if method not in (None, METHOD):
@@ -133,16 +135,6 @@ def parse(config: Mapping[str, Any], args: Sequence[str] = ()) -> ExecConfig:
     )
     result.allow_guests = _allow_guests(table)
     return result
-
-
-def _arguments(args: Sequence[str]) -> dict[str, str]:
-    values = {}
-    for arg in args:
-        key, sep, value = arg.partition("=")
-        if not sep or key not in _ARGUMENTS:
-            raise FormatError(f"{arg}: unknown option")
-        values[key] = value
-    return values
 
 
 def _text(values: Mapping[str, Any], key: str) -> str | None:

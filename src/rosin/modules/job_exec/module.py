@@ -45,10 +45,11 @@ class JobExec(BrokerModule):
     """Service ``job-exec``."""
 
     name = "job-exec"
+    arguments = config.ARGUMENTS
     follows = ("job-manager", "kvs")
 
     async def start(self) -> None:
-        self.settings = config.parse(self.config, self.args)
+        self.settings = config.parse(self.config, self.arg_values)
         self.rank = int(self.attrs.get("rank", "0"))
         self.shell_attrs = {name: self.attrs[name] for name in launch.SHELL_ATTRIBUTES if name in self.attrs}
         self.environ = launch.base_environment(os.environ)
@@ -92,7 +93,7 @@ class JobExec(BrokerModule):
             self._do_forget(run, None)
 
     def reconfigure(self, config_object: dict[str, Any]) -> None:
-        self.settings = config.parse(config_object, self.args)
+        self.settings = config.parse(config_object, self.arg_values)
 
     def stats(self) -> dict[str, Any]:
         jobs = {_f58(run.job.id): run.job.stats(run.expires) for run in self.runs.values()}

@@ -55,6 +55,7 @@ class JobInfo(BrokerModule):
     """See the module's text."""
 
     name = "job-info"
+    arguments = ()
     public_stats = True
 
     async def start(self) -> None:

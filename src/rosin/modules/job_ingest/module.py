@@ -11,13 +11,15 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.arguments import Argument, number, size
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_NODEID_UPSTREAM
 from rosin.errors import FormatError
+from rosin.modules.job_ingest import validator
 from rosin.modules.job_ingest.batch import Batch, refusals
 from rosin.modules.job_ingest.policy import Policy
 from rosin.modules.job_ingest.request import Submission, validate
-from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, check_constraints, checks
+from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, check_constraints
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
 
@@ -35,14 +37,22 @@ class JobIngest(BrokerModule):
     """Checks, ids, batches."""
 
     name = "job-ingest"
+    arguments = (
+        *validator.ARGUMENTS,
+        Argument("max-fluid-generator-id", "N", number(0, _MAX_GENERATOR)),
+        Argument("batch-count", "N", number(0), used=False),
+        Argument("buffer-size", "SIZE", size, used=False),
+        Argument("allow-root-jobs"),
+    )
     public_stats = True
 
     async def start(self) -> None:
         rank = self.h.rank
-        if rank > _MAX_GENERATOR:
-            raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {_MAX_GENERATOR}")
+        limit = self.arg_values.get("max-fluid-generator-id", _MAX_GENERATOR)
+        if rank > limit:
+            raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {limit}")
         self._policy = Policy(self.config)
-        self._checks = checks(self.config)
+        self._checks = validator.checks(self.config, self.arg_values)
         self._hosts = frozenset(Hostlist(self.attrs.get("hostlist", "")))
         self._batch = Batch()
         self._batches: set[asyncio.Task[None]] = set()
@@ -73,7 +83,8 @@ class JobIngest(BrokerModule):
             await asyncio.wait(self._batches, timeout=_STOP_TIMEOUT)
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        self._policy, self._checks = Policy(config), checks(config)
+        """Take the tables alone: the arguments hold until then, as flux-core's do."""
+        self._policy, self._checks = Policy(config), validator.checks(config)
 
     def stats(self) -> dict[str, Any]:
         """flux-core's shape; its worker processes do not exist here, so nothing runs or waits."""
@@ -96,6 +107,7 @@ class JobIngest(BrokerModule):
         self._counts["requests"] += 1
         try:
             submission = Submission(msg)
+            self._check_root(submission)
             wanted = self._checks if submission.validate else frozenset[str]()
             if JOBSPEC in wanted:
                 validate(submission.jobspec)
@@ -114,6 +126,11 @@ class JobIngest(BrokerModule):
         else:
             self._add(submission, jobspec)
         return DEFERRED
+
+    def _check_root(self, submission: Submission) -> None:
+        """Refuse jobs of root where somebody else starts them: no process could run as root (flux-core)."""
+        if submission.userid == 0 and self.broker.owner != 0 and "allow-root-jobs" not in self.arg_values:
+            raise OSError(errno.EPERM, "submission of jobs as user root not supported")
 
     def _checked(self, rpc: RPC, submission: Submission, jobspec: dict[str, Any]) -> None:
         """The instance could run the job, or not; without a service that knows, the job is taken."""

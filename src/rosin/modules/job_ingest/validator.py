@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.arguments import Argument, choice
 from rosin.errors import FormatError
 from rosin.rfc import constraint
 from rosin.rfc.hostlist import Hostlist
@@ -19,25 +20,57 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Set
 
 JOBSPEC, FEASIBILITY = "jobspec", "feasibility"
+KNOWN = (JOBSPEC, FEASIBILITY)
+#: The one argument of flux-core's validator that is taken: it is what the jobspec check does.
+_REQUIRED = "--require-version=1"
 
 
-def checks(config: dict[str, Any]) -> frozenset[str]:
-    """The names of the checks that a configuration asks for. Raises FormatError for one that is unknown."""
+def checks(config: dict[str, Any], given: dict[str, Any] | None = None) -> frozenset[str]:
+    """The names of the checks that a configuration asks for. Raises FormatError for one that is unknown.
+
+    Values of the module's arguments, ``given``, win over it.
+    """
+    wanted = _configured(config)
+    if given and given.get("disable-validator"):
+        return frozenset()
+    return given.get("validator-plugins", wanted) if given else wanted
+
+
+def _configured(config: dict[str, Any]) -> frozenset[str]:
     table = field(field(config, "ingest", dict, {}), "validator", dict, {})
     for key in table:
         if key not in ("disable", "plugins", "args"):
             raise FormatError(f"ingest.validator.{key}: unknown key (known: disable, plugins, args)")
     for arg in field(table, "args", list, []):
-        if arg != "--require-version=1":  # which is what the jobspec check does
+        if arg != _REQUIRED:
             raise FormatError(f"ingest.validator.args: {arg!r}: there is no program to take it; remove it")
     if field(table, "disable", bool, False):
         return frozenset()
     names = field(table, "plugins", list, [JOBSPEC])
     for name in names:
-        if name not in (JOBSPEC, FEASIBILITY):
-            known = f"{JOBSPEC}, {FEASIBILITY}"
-            raise FormatError(f"ingest.validator.plugins: {name!r} is not a check (known: {known})")
+        if name not in KNOWN:
+            raise FormatError(
+                f"ingest.validator.plugins: {name!r} is not a check (known: {', '.join(KNOWN)})"
+            )
     return frozenset(names)
+
+
+def _plugins(text: str) -> frozenset[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in KNOWN]
+    if unknown:
+        raise ValueError(
+            f"{unknown[0]!r} is not a check; expected some of {', '.join(KNOWN)}, separated by commas"
+        )
+    return frozenset(names)
+
+
+#: The module's arguments, which are about the same as the table.
+ARGUMENTS = (
+    Argument("validator-plugins", "NAME[,NAME...]", _plugins),
+    Argument("validator-args", "ARG", choice(_REQUIRED)),
+    Argument("disable-validator"),
+)
 
 
 def check_constraints(jobspec: dict[str, Any], hosts: Set[str]) -> None:

@@ -58,6 +58,7 @@ class JobList(BrokerModule):
     """See the module's text."""
 
     name = "job-list"
+    arguments = ()
     follows = ("job-manager",)
 
     async def start(self) -> None:

@@ -49,6 +49,7 @@ class JobManager(BrokerModule):
     """The module around a :class:`~rosin.modules.job_manager.manager.Manager`."""
 
     name = "job-manager"
+    arguments = ()
 
     # -- life cycle ---------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import contextlib
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.arguments import Argument, number
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
 from rosin.constants import (
@@ -34,15 +35,26 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
+def _blobref(text: str) -> str:
+    if not blobref.is_valid(text):
+        raise ValueError('expected a blob reference, such as "sha1-" and 40 hexadecimal digits')
+    return text
+
+
 class Kvs(BrokerModule):
     """Namespaces over one set of objects."""
 
     name = "kvs"
+    arguments = (
+        Argument("transaction-merge", "0|1", number(0)),
+        Argument("initial-rootref", "BLOBREF", _blobref),
+    )
 
     async def start(self) -> None:
         if self.h.rank != 0:
             raise OSError(errno.EINVAL, "kvs: load this module on rank 0 only; other ranks forward to it")
-        self.merge, initial = self._options()
+        self.merge = bool(self.arg_values.get("transaction-merge", True))
+        initial: str | None = self.arg_values.get("initial-rootref")
         self.instance_owner = int(self.attrs.get("security.owner", self.h.userid))
         self.objects = Objects(self.attrs.get("content.hash", "sha1"))
         self.namespaces: dict[str, Namespace] = {}
@@ -63,21 +75,6 @@ class Kvs(BrokerModule):
         primary = self.primary
         created = {"rootseq": primary.seq, "rootref": primary.root, "owner": primary.owner}
         self._publish(PRIMARY, "created", created)
-
-    def _options(self) -> tuple[bool, str | None]:
-        merge, initial = True, None
-        for arg in self.args:
-            key, _, value = arg.partition("=")
-            if key == "transaction-merge" and value.isdigit():
-                merge = value != "0"
-            elif key == "initial-rootref" and blobref.is_valid(value):
-                initial = value
-            else:
-                raise OSError(
-                    errno.EINVAL,
-                    f"kvs: unknown option '{arg}', expected transaction-merge=0|1 or initial-rootref=BLOBREF",
-                )
-        return merge, initial
 
     async def stop(self) -> None:
         await self.storage.finish(self.primary)

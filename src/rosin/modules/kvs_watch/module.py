@@ -28,6 +28,7 @@ class KvsWatch(BrokerModule):
     """Watchers by namespace."""
 
     name = "kvs-watch"
+    arguments = ()
 
     async def start(self) -> None:
         self.monitors: dict[str, Monitor] = {}

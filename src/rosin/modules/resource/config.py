@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from errno import EINVAL
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.errors import FormatError
@@ -16,6 +16,9 @@ from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.rset_format import check_property
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _KEYS: dict[str, tuple[type, ...]] = {
     "path": (str,),
@@ -64,25 +67,16 @@ class ResourceConfig:
         "verify",
     )
 
-    def __init__(self, table: Any, args: list[str]) -> None:
+    def __init__(self, table: Any, args: Container[str] = ()) -> None:
         """Raises OSError EINVAL that names the key and what is wrong with it."""
         self.noverify = False
         try:
             self.rset = self._read(table)
         except FormatError as error:
             raise OSError(EINVAL, f"error parsing [resource] configuration: {error}") from None
-        self.force_up = self.notruncate = False
-        for arg in args:
-            if arg == "monitor-force-up":
-                self.force_up = True
-            elif arg == "noverify":
-                self.noverify = True
-            elif arg == "notruncate":
-                self.notruncate = True
-            else:
-                raise OSError(
-                    EINVAL, f"unknown option: {arg}: expected monitor-force-up, noverify or notruncate"
-                )
+        self.noverify = self.noverify or "noverify" in args
+        self.force_up = "monitor-force-up" in args
+        self.notruncate = "notruncate" in args
 
     def _read(self, table: Any) -> ResourceSet | None:
         if not isinstance(table, dict):

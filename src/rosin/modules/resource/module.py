@@ -12,6 +12,7 @@ from errno import EBUSY, EINVAL, ENOSYS
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
+from rosin.broker.arguments import Argument
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.errors import FormatError
 from rosin.modules.resource import hwloc, inventory
@@ -60,6 +61,7 @@ class Resource(BrokerModule):
     """The resource service of rank 0."""
 
     name = "resource"
+    arguments = tuple(Argument(name) for name in ("monitor-force-up", "noverify", "notruncate"))
 
     async def start(self) -> None:
         """Find out what there is, and what earlier runs left."""
@@ -67,7 +69,7 @@ class Resource(BrokerModule):
         if self.rank != 0:
             raise OSError(ENOSYS, "resource: this module runs on rank 0 only")
         self.recovery = self.attrs.get("broker.recovery-mode") == "1"
-        self.conf = ResourceConfig(self.config.get("resource", {}), self.args)
+        self.conf = ResourceConfig(self.config.get("resource", {}), self.arg_values)
         self.consumers: set[asyncio.Queue[dict[str, Any]]] = set()
         self.acquirer: asyncio.Queue[dict[str, Any]] | None = None
         self.acquisition: Acquisition | None = None
@@ -155,7 +157,7 @@ class Resource(BrokerModule):
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Check the table; of it only ``journal-max`` takes effect at once."""
-        self.events.set_limit(ResourceConfig(config.get("resource", {}), self.args).journal_max)
+        self.events.set_limit(ResourceConfig(config.get("resource", {})).journal_max)
 
     async def stop(self) -> None:
         """Keep the drain state where a shortened event log cannot lose it."""

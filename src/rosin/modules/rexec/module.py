@@ -26,6 +26,7 @@ class Rexec(BrokerModule):
     """Service ``rexec`` on every rank."""
 
     name = "rexec"
+    arguments = ()
     collects = False
 
     async def start(self) -> None:

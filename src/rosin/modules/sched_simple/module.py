@@ -50,13 +50,14 @@ class SchedSimple(BrokerModule):
     """The scheduler."""
 
     name = "sched-simple"
+    arguments = options.ARGUMENTS
     public_stats = True
     services = ("sched", "feasibility")
     follows = ("job-manager", "resource")
 
     async def start(self) -> None:
         """Acquire resources, learn what is in use, announce readiness."""
-        self.options = options.parse(self.args, self.config.get("sched-simple", {}))
+        self.options = options.parse(self.arg_values, self.config.get("sched-simple", {}))
         self._limit_log()
         self.queue = Queue()
         self.writing: dict[int, PendingJob] = {}  # allocated, R not yet in the KVS
@@ -82,7 +83,7 @@ class SchedSimple(BrokerModule):
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Check the table; it takes effect when the module is loaded again."""
-        options.parse([], config.get("sched-simple", {}))
+        options.parse({}, config.get("sched-simple", {}))
 
     def stats(self) -> dict[str, Any]:
         """Return counts; the names that flux-core's scheduler has, and more."""
@@ -133,7 +134,11 @@ class SchedSimple(BrokerModule):
     # -- what is in use (RFC 27 hello) --
 
     async def _hello(self) -> None:
-        stream = self.h.rpc("job-manager.sched-hello", {"partial-ok": True}, flags=FLUX_RPC_STREAMING)
+        stream = self.h.rpc(
+            "job-manager.sched-hello",
+            {"partial-ok": "test-hello-nopartial" not in self.arg_values},
+            flags=FLUX_RPC_STREAMING,
+        )
         jobs = [job async for job in stream]
         await asyncio.gather(*(self._recover(job) for job in jobs))
 

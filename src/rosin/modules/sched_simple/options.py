@@ -6,11 +6,42 @@ from __future__ import annotations
 from errno import EINVAL
 from typing import Any
 
+from rosin.broker.arguments import Argument, choice
+from rosin.errors import did_you_mean
 from rosin.modules.sched_simple.pool import ALLOC_MODES
 from rosin.rfc.syslog import SEVERITIES
 
 _MAX_DEPTH = 2147483647
-_NAMES = ("mode", "queue-depth", "alloc-mode", "log-level")
+
+
+def _depth(text: str) -> int | None:
+    if text == "unlimited":
+        return None
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text[:11]) <= _MAX_DEPTH:
+        raise ValueError("expected a number of 1 or more, or unlimited")
+    return int(text)
+
+
+def _mode(text: str) -> int | None:
+    mode, _, limit = text.partition("=")
+    if mode not in ("limited", "unlimited") or (limit == "") != (mode == "unlimited"):
+        raise ValueError("expected unlimited or limited=N")
+    return _depth(limit or mode)
+
+
+def _level(text: str) -> int:
+    return SEVERITIES.index(choice(*SEVERITIES)(text.lower()))
+
+
+#: Arguments of the module; but for the last, which is of flux-core's tests, keys of the table as well.
+ARGUMENTS = (
+    Argument("mode", "limited=N|unlimited", _mode),
+    Argument("queue-depth", "N|unlimited", _depth),
+    Argument("alloc-mode", "MODE", choice(*ALLOC_MODES)),
+    Argument("log-level", "LEVEL", _level),
+    Argument("test-hello-nopartial"),
+)
+_READ = {argument.name: argument.read for argument in ARGUMENTS if argument.form}
 
 
 class Options:
@@ -37,42 +68,28 @@ class Options:
         return {"mode": "limited", "limit": self.depth}
 
 
-def parse(args: list[str], table: Any) -> Options:
+def parse(given: dict[str, Any], table: Any) -> Options:
     """Read the configuration table, then the arguments. Raises OSError EINVAL naming a bad option."""
     options = Options()
     if not isinstance(table, dict):
         raise OSError(EINVAL, "sched-simple: [sched-simple] must be a table")
     for name, value in table.items():
-        _set(options, name, str(value), f"[sched-simple] {name}")
-    for arg in args:
-        name, _, value = arg.partition("=")
-        _set(options, name, value, f"argument '{arg}'")
+        if name not in _READ:
+            hint = did_you_mean(name[:64], _READ) or f"; known: {', '.join(_READ)}"
+            raise OSError(EINVAL, f"sched-simple: unknown option [sched-simple] {name}{hint}")
+        try:
+            _set(options, name, _READ[name](str(value)))
+        except ValueError as error:
+            raise OSError(EINVAL, f"sched-simple: [sched-simple] {name}: {error}") from None
+    for name, value in given.items():
+        _set(options, name, value)
     return options
 
 
-def _set(options: Options, name: str, value: str, where: str) -> None:
-    if name == "queue-depth":
-        options.depth = _depth(value, where)
-    elif name == "mode":
-        mode, _, limit = value.partition("=")
-        if mode not in ("limited", "unlimited") or (limit == "") != (mode == "unlimited"):
-            raise OSError(EINVAL, f"sched-simple: {where}: expected unlimited or limited=N")
-        options.depth = _depth(limit or mode, where)
+def _set(options: Options, name: str, value: Any) -> None:
+    if name in ("mode", "queue-depth"):
+        options.depth = value
     elif name == "alloc-mode":
-        if value not in ALLOC_MODES:
-            raise OSError(EINVAL, f"sched-simple: {where}: expected one of {', '.join(ALLOC_MODES)}")
         options.alloc_mode = value
     elif name == "log-level":
-        if value.lower() not in SEVERITIES:
-            raise OSError(EINVAL, f"sched-simple: {where}: expected one of {', '.join(SEVERITIES)}")
-        options.log_level = SEVERITIES.index(value.lower())
-    else:
-        raise OSError(EINVAL, f"sched-simple: unknown option {where}: expected one of {', '.join(_NAMES)}")
-
-
-def _depth(value: str, where: str) -> int | None:
-    if value == "unlimited":
-        return None
-    if not (value.isascii() and value.isdigit()) or not 1 <= int(value[:11]) <= _MAX_DEPTH:
-        raise OSError(EINVAL, f"sched-simple: {where}: expected a number of 1 or more, or unlimited")
-    return int(value)
+        options.log_level = value
