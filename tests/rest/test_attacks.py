@@ -12,9 +12,11 @@ import sys
 import pytest
 
 from rosin.rest import peer
+from rosin.rest.requestlog import RequestLog
 from rosin.testing.process import RealInstance
 
 ORIGIN = {"Origin": "https://evil.example"}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.mark.parametrize(
@@ -80,6 +82,32 @@ async def test_large_bodies(make):
 
     assert (await client.post("/jobs/submit", content=chunks())).status_code == 413
     assert (await client.post("/v1/jobs/submit", content=chunks())).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/v1/login/access-token", "/v1/token", "/"])
+async def test_strangers_have_little_room(make, path):
+    """Who shows no credentials may send a name and a password, not megabytes that are kept meanwhile."""
+    client = await make(user="ann", token="t")
+    longest = {"username": "\N{EURO SIGN}" * 1024, "password": "\N{EURO SIGN}" * 4096}
+    assert (await client.post(path, data=longest)).status_code != 413
+    assert (await client.post(path, content=bytes(100_000))).status_code == 413
+
+    async def chunks():
+        for _ in range(100):
+            yield bytes(1000)
+
+    if path == "/v1/login/access-token":  # which reads what it is sent
+        assert (await client.post(path, content=chunks(), headers=FORM)).status_code in (400, 413)
+    assert (await client.post("/jobs/submit", content=bytes(100_000), auth=("ann", "t"))).status_code == 400
+
+
+async def test_a_client_writes_no_long_lines(api, capsys):
+    api.app.add_middleware(RequestLog)
+    await api.request("A" * 70_000, "/jobs/" + "%1b" * 1000)
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1
+    assert line.endswith("... 405\n")
+    assert len(line) < 600
 
 
 async def test_deep_json(api):

@@ -28,6 +28,9 @@ OPEN = frozenset({"/", "/health", "/ready", "/v1/token", "/v1/login/access-token
 #: Those of them that take credentials.
 _TAKE_CREDENTIALS = frozenset({"/v1/token", "/v1/login/access-token"})
 
+#: Bytes that a request without credentials may have, which any stranger can send many of: name and password.
+STRANGER_BODY = 1 << 16
+
 #: A Host header: an address in brackets, or a name or address, and perhaps a port (RFC 3986, 3.2).
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+))(?::[0-9]{1,5})?")
 
@@ -74,7 +77,7 @@ class Gate:
             self._check_peer(scope)
             self._check_origin(scope, headers)
             scope["rosin.user"] = self._check_user(scope, headers)
-            body = _Body(receive, self._limit(headers))
+            body = _Body(receive, self._limit(scope, headers))
         except Problem as problem:
             await refusal(scope["path"], problem)(scope, receive, send_with_headers)
             return
@@ -136,8 +139,10 @@ class Gate:
             raise Problem(401, text, BEARER_CHALLENGE if legacy else CHALLENGE)
         return user
 
-    def _limit(self, headers: Headers) -> int:
+    def _limit(self, scope: Scope, headers: Headers) -> int:
         limit = self.settings.body_limit
+        if scope["rosin.user"] is None:
+            limit = min(limit, STRANGER_BODY)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > limit:
             raise too_large(limit)

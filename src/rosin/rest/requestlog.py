@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+#: Characters of method and path in a line.
+_LONGEST = 512
+
 
 class RequestLog:
     """ASGI middleware."""
@@ -25,8 +28,11 @@ class RequestLog:
             if message["type"] == "http.response.start":
                 # The gate names a client by what the kernel or a configured proxy says.
                 client = scope.get("rosin.address") or (scope.get("client") or ["unknown"])[0]
-                path = ascii(scope["path"])[1:-1]  # no line of the log is written by a client
-                sys.stderr.write(f"{client} {scope['method']} {path} {message['status']}\n")
+                # No line of the log is written by a client, nor is it as long as one likes.
+                asked = ascii(f"{scope['method']} {scope['path']}")[1:-1]
+                if len(asked) > _LONGEST:
+                    asked = f"{asked[:_LONGEST]}..."
+                sys.stderr.write(f"{client} {asked} {message['status']}\n")
                 sys.stderr.flush()
             await send(message)
 
