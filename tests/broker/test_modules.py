@@ -24,6 +24,8 @@ class Greeter(BrokerModule):
     async def start(self):
         if "fail" in self.args:
             raise FileExistsError(17, "there is one already")
+        if "raise" in self.args:
+            raise KeyError("no such moon")
         if "wait" in self.args:
             await self.h.rpc("gate.pass")
 
@@ -247,3 +249,82 @@ async def test_a_request_without_response_leaves_nothing_behind() -> None:
         h.rpc("gate.ping", {"seq": 1}, flags=FLUX_RPC_NORESPONSE)
         await inst.settle()
         assert inst.broker.modules["gate"].counts["tx"] == [0, 0, 0, 0]
+
+
+async def test_a_module_is_replaced(greeter: str) -> None:
+    async with Instance() as inst:
+        h = await inst.connect()
+        await fails(h.rpc("module.reload", {"path": greeter, "args": []}), errno.ENOENT, "not loaded")
+        await h.rpc("module.load", {"path": greeter, "args": ["a"], "name": "other"})
+        await h.rpc("module.reload", {"path": greeter, "args": ["b"], "name": "other"})
+        assert await h.rpc("other.hello") == {"name": "other", "args": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("arg", "text"),
+    [("fail", "there is one already; greeter runs again"), ("raise", "'no such moon'; greeter")],
+)
+async def test_what_ran_before_comes_back_if_the_new_one_fails(greeter: str, arg: str, text: str) -> None:
+    async with Instance() as inst:
+        h = await inst.connect()
+        await h.rpc("module.load", {"path": greeter, "args": ["first"]})
+        await fails(h.rpc("module.reload", {"path": greeter, "args": [arg]}), errno.EINVAL, text)
+        assert await h.rpc("greeter.hello") == {"name": "greeter", "args": ["first"]}
+        assert (await described(h, "greeter"))["path"] == greeter
+
+
+async def test_a_module_that_cannot_come_back_is_said_to_be_gone(greeter: str) -> None:
+    async with Instance() as inst:
+        h = await inst.connect()
+        greeting: Any = await inst.load(greeter, ["first"])
+        greeting.args.append("raise")
+        text = "there is one already; greeter is not loaded now: the one before does not start again"
+        await fails(h.rpc("module.reload", {"path": greeter, "args": ["fail"]}), errno.EINVAL, text)
+        await fails(h.rpc("greeter.hello"), errno.ENOSYS)
+
+
+async def test_a_file_that_cannot_be_read_leaves_its_module_alone(greeter: str) -> None:
+    async with Instance() as inst:
+        h = await inst.connect()
+        before = await inst.load(greeter)
+        Path(greeter).write_text("x =")
+        await fails(h.rpc("module.reload", {"path": greeter, "args": []}), errno.EINVAL, "SyntaxError")
+        assert inst.broker.modules["greeter"] is before
+
+
+async def test_those_that_follow_come_back_with_what_ran_before() -> None:
+    from rosin.broker.rc import MODULES
+
+    async with Instance(MODULES) as inst:
+        h = await inst.connect()
+        reload = {"path": "resource", "args": ["nosuch"]}
+        await fails(h.rpc("module.reload", reload), errno.EINVAL, "unknown option 'nosuch'.*runs again")
+        assert set(MODULES) <= set(inst.broker.modules)
+
+
+class Leaky(BrokerModule):
+    """Its start fails when it has begun much."""
+
+    name = "leaky"
+
+    async def start(self) -> None:
+        self.h.rpc("gate.pass")
+        self.create_task(self.sleep(1e9))
+        self.call_later(1.0, lambda: self.log.error("still here"))
+        raise OSError(errno.EINVAL, "no")
+
+
+async def test_a_start_that_fails_leaves_nothing_behind() -> None:
+    class Told(Gate):
+        def disconnected(self, sender: bytes) -> None:
+            self.log.error("told")
+
+    async with Instance([Told]) as inst:
+        tasks = asyncio.all_tasks()
+        with pytest.raises(OSError, match="no"):
+            await inst.load(Leaky)
+        await inst.advance(2.0)
+        assert asyncio.all_tasks() == tasks
+        assert any("told" in line for line in inst.logged())
+        assert not any("still here" in line for line in inst.logged())
+        inst.broker.modules["gate"].may_end.set()  # type: ignore[attr-defined]

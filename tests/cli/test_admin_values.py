@@ -177,6 +177,12 @@ class TestReload:
         assert "reloaded" in rosin("module", "list").out
         assert rosin("module", "remove", "reloaded").code == 0
 
+    def test_arguments_that_are_refused_leave_it_as_it_was(self, rosin):
+        result = rosin("module", "reload", "heartbeat", "perid=1s")
+        assert result.code == 1
+        assert "unknown option 'perid=1s'; did you mean period?; heartbeat runs again as before" in result.err
+        assert "heartbeat" in rosin("module", "list").out
+
     def test_an_error_of_a_start_is_told(self, rosin, tmp_path):
         path = tmp_path / "broken.py"
         path.write_text(
@@ -192,3 +198,40 @@ class TestReload:
         result = rosin("module", "load", "--name=other", "sched-simple")
         assert result.code == 1
         assert "sched-simple" in result.err
+
+
+class WithoutReload:
+    """A broker that has two requests for it, and a module that does not start any more."""
+
+    def __init__(self):
+        self.sent = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def rpc(self, topic, payload=None):
+        self.sent.append(topic)
+        errnum = {"module.reload": errno.ENOSYS, "module.load": errno.EINVAL}.get(topic)
+
+        class Answer:
+            def get(self):
+                if errnum:
+                    raise OSError(errnum, "no such option")
+                return {"mods": [{"name": "heartbeat", "path": "/usr/lib/heartbeat.so"}]}
+
+        return Answer()
+
+
+def test_reload_where_the_broker_cannot_bring_it_back(monkeypatch, capsys):
+    from rosin.cli import module
+
+    h = WithoutReload()
+    monkeypatch.setattr(module, "connect", lambda: h)
+    monkeypatch.setattr("os.path.exists", lambda path: True)
+    assert module.main(["reload", "heartbeat", "x=1"], "flux-module") == 1
+    assert h.sent == ["module.list", "module.reload", "module.remove", "module.load"]
+    text = "no such option; heartbeat is not loaded now, 'flux module load heartbeat' loads it\n"
+    assert capsys.readouterr().err.endswith(text)

@@ -19,6 +19,7 @@ from rosin.broker.logring import LogRing
 from rosin.broker.router import Router
 from rosin.broker.turn import Turn
 from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_USERID_UNKNOWN
+from rosin.errors import FormatError
 from rosin.rfc.message import Message
 from rosin.rfc.syslog import encode as encode_log
 
@@ -179,10 +180,35 @@ class Broker:
             await module._start()
         except BaseException:
             self._unload(module)
+            await module._retire()
             raise
         self.followers.forget(name)
         await self.followers.bring_back()
         return module
+
+    async def reload(self, path: str, args: list[str] | None = None, name: str | None = None) -> BrokerModule:
+        """Replace a module by a new one; the old one comes back, as it was loaded, if that does not start.
+
+        Raises OSError: ENOENT not loaded, EINVAL the new one has failed; its text says why, and which runs.
+        """
+        cls = find(path)
+        name = name or cls.name
+        old = self.modules.get(name)
+        await self.remove(name)
+        assert old is not None
+        try:
+            return await self.load_class(cls, args, name, None if path in MODULES else path)
+        except Exception as exc:
+            reason = str(exc.strerror if isinstance(exc, OSError) else exc) or type(exc).__name__
+            if not isinstance(exc, OSError | FormatError):
+                self.log(3, "broker", f"reload {name}: " + "".join(traceback.format_exception(exc)))
+        try:
+            await self.load_class(type(old), old.args, name, old.path)
+        except Exception as exc:
+            text = f"{reason}; {name} is not loaded now: the one before does not start again: {exc}"
+        else:
+            text = f"{reason}; {name} runs again as before"
+        raise OSError(errno.EINVAL, text)
 
     async def remove(self, name: str, *, keep: bool = False) -> None:
         """Stop and unload a module, after those that follow it; ``keep``: it comes back with what it follows.

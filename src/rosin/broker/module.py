@@ -167,6 +167,8 @@ class BrokerModule(StandardMethods):
             self._guard(callback)
 
     def _guard(self, callback: Callable[[], Any]) -> None:
+        if self.status == EXITED:  # a timer of a start that failed
+            return
         try:
             callback()
         except Exception:
@@ -367,7 +369,13 @@ class BrokerModule(StandardMethods):
         if self._inbox:
             self._drain()
         await self.stop()
+        await self._retire()
+
+    async def _retire(self) -> None:
+        """Answer with ENOSYS what is queued, end all tasks, tell the services that were used."""
         self.status = FINALIZING
+        if self._inbox:
+            self._drain()
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()

@@ -106,16 +106,15 @@ def module_name(path: str) -> str:
     return base
 
 
-def _do_load(h: Flux, args: argparse.Namespace, source: str | None = None) -> None:
-    request: dict[str, Any] = {"path": source or _path(args.module), "args": args.arg}
+def _load_request(args: argparse.Namespace, path: str) -> dict[str, Any]:
+    request: dict[str, Any] = {"path": path, "args": args.arg}
     if args.name:
         request["name"] = args.name
     if args.exec:
         request["exec"] = True
     if args.loader:
         request["loader"] = args.loader
-    with about(f"load {args.module}"):
-        h.rpc("module.load", request).get()
+    return request
 
 
 def _do_remove(h: Flux, args: argparse.Namespace, name: str) -> None:
@@ -131,8 +130,8 @@ def _do_remove(h: Flux, args: argparse.Namespace, name: str) -> None:
 
 
 def _load(args: argparse.Namespace) -> None:
-    with connect() as h:
-        _do_load(h, args)
+    with connect() as h, about(f"load {args.module}"):
+        h.rpc("module.load", _load_request(args, _path(args.module))).get()
 
 
 def _remove(args: argparse.Namespace) -> None:
@@ -143,20 +142,43 @@ def _remove(args: argparse.Namespace) -> None:
 def _reload(args: argparse.Namespace) -> None:
     with connect() as h:
         name = args.name or module_name(args.module)
-        source = _source(h, name, args.module)
+        loaded = {mod["name"]: mod["path"] for mod in h.rpc("module.list").get()["mods"]}
+        request = _load_request(args, _source(loaded, name, args.module))
+        if name in loaded and _replace(h, request, name):
+            return
         _do_remove(h, args, name)
-        _do_load(h, args, source)
+        with about(f"load {args.module}"):
+            try:
+                h.rpc("module.load", request).get()
+            except OSError as exc:
+                if name not in loaded:
+                    raise
+                again = f"{args.prog.replace('-', ' ', 1)} load {args.module}"
+                text = f"{exc.strerror}; {name} is not loaded now, '{again}' loads it"
+                raise OSError(exc.errno, text) from None
 
 
-def _source(h: Flux, name: str, wanted: str) -> str:
+def _replace(h: Flux, request: dict[str, Any], name: str) -> bool:
+    """Let the broker replace a module, which keeps the old one if the new one fails; False: it cannot."""
+    with about(f"load {name}"):
+        try:
+            h.rpc("module.reload", {**request, "name": name}).get()
+        except OSError as exc:
+            if exc.errno == errno.ENOSYS:  # flux-core's has two requests for it
+                return False
+            raise
+    return True
+
+
+def _source(loaded: dict[str, str], name: str, wanted: str) -> str:
     """Where to load a module from again. Raises OSError if it is gone: what runs is not removed then.
 
     A name that the broker does not know by itself is that of a module that was loaded from elsewhere.
     """
     path = _path(wanted)
     if "/" not in path and ":" not in path:
-        loaded = (mod["path"] for mod in h.rpc("module.list").get()["mods"] if mod["name"] == name)
-        path = next((place for place in loaded if "/" in place or ":" in place), path)
+        place = loaded.get(name, "")
+        path = place if "/" in place or ":" in place else path
     if "/" in path and not os.path.exists(path):
         raise OSError(errno.ENOENT, f"load {path}: {os.strerror(errno.ENOENT)}: {name} is left as it is")
     return path

@@ -38,7 +38,7 @@ GUEST = 4242
 #: Topics whose success is the end of what is tried, or of the process that tries it; and a test hook
 #: that withholds the answers which the end of an instance waits for.
 ENDS = re.compile(
-    r"(^module\.(remove|load|debug)|^shutdown\.start|^event\.|\.shutdown|^broker\.setenv|^kvs\.setroot-pause)$"
+    r"(^module\.(remove|load|reload|debug)|^shutdown\.start|^event\.|\.shutdown|^broker\.setenv|^kvs\.setroot-pause)$"
 )
 
 

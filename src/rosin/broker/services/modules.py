@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class ModuleService(BrokerModule):
-    """module.load, module.remove, module.list, module.debug, module.trace."""
+    """module.load, module.reload, module.remove, module.list, module.debug, module.trace."""
 
     name = "module"
     builtin = True
@@ -40,6 +40,12 @@ class ModuleService(BrokerModule):
             text = "".join(traceback.format_exception(exc))
             self.log.error(f"load {path}: {text}")
             raise OSError(errno.EINVAL, f"{type(exc).__name__}: {exc}") from None
+
+    @request_handler("reload")
+    async def reload(self, msg: Message) -> None:
+        """Replace a module, or leave it as it was. flux-core has no such request, its clients use two."""
+        args = list_field(msg.args, "args", str, [])
+        await self.broker.reload(field(msg.args, "path", str), args, field(msg.args, "name", str, None))
 
     @request_handler("remove")
     async def remove(self, msg: Message) -> None:
