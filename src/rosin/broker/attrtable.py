@@ -271,7 +271,13 @@ TABLE = (
     ),
     _A("log-stderr-level", "3", RUNTIME, _level, "What goes to standard error."),
     _A("log-level", "7", IMMUTABLE, _level, "What is kept at all."),
-    _A("content.backing-module", "content-sqlite", 0, None, "Module that stores blobs."),
+    _A(
+        "content.backing-module",
+        "content-sqlite",
+        0,
+        _words("content-sqlite", "content-files"),
+        "Where blobs are stored: content-sqlite, one database, or content-files, a directory of files.",
+    ),
     _A("content.hash", "sha1", IMMUTABLE, None, "Names of blobs: sha1 or sha256."),
     _A("content.dump", "", RUNTIME, _dump, "auto: collect garbage at the end of the instance."),
     _A(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MODULES = {
     "barrier": "rosin.modules.barrier.module:Barrier",
     "content": "rosin.modules.content.module:Content",
+    "content-files": "rosin.modules.content_files.module:ContentFiles",
     "content-sqlite": "rosin.modules.content_sqlite.module:ContentSqlite",
     "groups": "rosin.modules.groups.module:Groups",
     "heartbeat": "rosin.modules.heartbeat.module:Heartbeat",

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from rosin.broker.broker import Broker
     from rosin.broker.module_handle import ModuleHandle
 
-#: Modules of rank 0 in the order in which they need each other.
+#: Modules of rank 0 in the order in which they need each other; ``content.backing-module`` says which of the
+#: backing stores it is.
 MODULES = (
     "content",
     "content-sqlite",
@@ -47,9 +48,14 @@ async def builtins(broker: Broker, h: ModuleHandle) -> None:
     await h.rpc("groups.join", {"name": "broker.online"})
 
 
+def modules(backing: str) -> list[str]:
+    """The modules of an instance with the backing store *backing*."""
+    return [backing if name == "content-sqlite" else name for name in MODULES]
+
+
 async def rc1(broker: Broker, h: ModuleHandle) -> None:
     """Load the modules. Raises OSError that names the module that failed."""
-    for name in MODULES:
+    for name in modules(broker.attrs.value("content.backing-module")):
         try:
             await broker.load(name, await _arguments(broker, h, name))
         except OSError as exc:
@@ -118,7 +124,8 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
     if broker.attrs.value("content.dump") == "auto":
         await _collect_garbage(broker, h)
     names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
-    names.sort(key=lambda name: -MODULES.index(name) if name in MODULES else -len(MODULES))
+    usual = modules(broker.attrs.value("content.backing-module"))
+    names.sort(key=lambda name: -usual.index(name) if name in usual else -len(usual))
     while names:
         name = next((name for name in names if not broker.followers.of(name)), names[0])
         names.remove(name)
@@ -133,6 +140,9 @@ async def _collect_garbage(broker: Broker, h: ModuleHandle) -> None:
     try:
         marked, deleted = await collect(h)
     except (OSError, FormatError) as exc:
-        broker.log(3, "broker", f"rc3: garbage was not collected: {getattr(exc, 'strerror', None) or exc}")
+        text = getattr(exc, "strerror", None) or str(exc)
+        if isinstance(exc, OSError) and exc.errno == errno.ENOSYS:
+            text = f"{broker.attrs.value('content.backing-module')} collects none"
+        broker.log(3, "broker", f"rc3: garbage was not collected: {text}")
     else:
         broker.log(6, "broker", f"rc3: collected garbage: {marked} blobs in use, {deleted} reclaimed")

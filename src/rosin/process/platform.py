@@ -2,8 +2,8 @@
 """System calls that Python's library lacks, each with a fallback for systems that do not have them.
 
 Everything Linux-only that process supervision needs is here: child subreaper, parent-death signal, process
-names, pidfds, the list of a process's children, pipe capacity. A function that sets something returns
-whether the kernel did it; nothing raises for a missing feature.
+names, pidfds, the list of a process's children, pipe capacity, syncing a file system. A function
+that sets something returns whether the kernel did it; nothing raises for a missing feature.
 """
 
 from __future__ import annotations
@@ -148,3 +148,13 @@ def set_pipe_size(fd: int, size: int) -> bool:
         fcntl.fcntl(fd, fcntl.F_SETPIPE_SZ, size)
         return True
     return False
+
+
+def sync_file_system(fd: int) -> None:
+    """Wait until all that was written to the file system of the descriptor *fd* is on the disk."""
+    if sys.platform.startswith("linux"):
+        import ctypes
+
+        if ctypes.CDLL(None, use_errno=True).syncfs(fd) == 0:
+            return
+    os.sync()
