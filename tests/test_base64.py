@@ -16,9 +16,8 @@ PADDED = b"\xff" * (_base64.LONG + 1)
 def codec(request, monkeypatch):
     if request.param == "standard library":
         monkeypatch.setitem(sys.modules, "pybase64", None)
-    _base64._long_codec.cache_clear()
-    yield _base64
-    _base64._long_codec.cache_clear()
+    monkeypatch.setattr(_base64, "_found", None)
+    return _base64
 
 
 @given(st.binary(), st.sampled_from([0, 1, _base64.LONG - 1, _base64.LONG, 3 * _base64.LONG]))

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The JSON codecs."""
 
+import json
 import subprocess
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rosin import _json
 
@@ -17,6 +20,54 @@ kept = [_json.dumps_to_keep({"number": number}) for number in range(20000)]
 assert kept[7] == b'{"number":7}'
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner, max_size=4),
+)
+TEXTS = VALUES.map(json.dumps) | st.text(
+    alphabet='[]{}",:\\/ \n\r\t\x00\ufeff\ud800aäu0123456789.-+eENInfityulrsg'
+)
+
+LIGHT = r"""
+import sys
+from rosin import _json
+assert _json.loads(' {"a": [1, 2.5, "\\u00e4"]}\n') == {"a": [1, 2.5, "ä"]}
+assert _json.dumps({"a": [None, True, 1.5]}) == b'{"a":[null,true,1.5]}'
+assert not {"json", "re", "typing", "enum"} & set(sys.modules)
+try:
+    _json.loads(sys.argv[1])
+except _json.JSONDecodeError as exc:
+    print(exc)
+"""
+
+
+def outcome(function, *args):
+    try:
+        return repr(function(*args))
+    except (ValueError, TypeError) as exc:
+        return type(exc), str(exc)
+
+
+@given(TEXTS, st.sampled_from(["str", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32"]))
+def test_decodes_what_json_decodes_and_complains_as_it_does(text, encoding):
+    data = text if encoding == "str" else text.encode(encoding, "surrogatepass")
+    assert outcome(_json._loads, data) == outcome(json.loads, data)
+
+
+@given(VALUES | st.dictionaries(st.floats() | st.tuples(), st.binary()), st.booleans())
+def test_encodes_as_json_does(value, in_order):
+    compact = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False, "sort_keys": in_order}
+    encode = _json._dumps_sorted if in_order else _json._dumps
+    assert outcome(encode, value) == outcome(lambda it: json.dumps(it, **compact).encode(), value)
+
+
+@pytest.mark.parametrize("text", ["", "nul", '{"a"', '"a', "[1]x", "[1"])
+def test_needs_json_only_to_say_what_is_wrong(text):
+    """The scanner itself cannot: the exception that it raises is in a module that is not imported."""
+    command = [sys.executable, "-c", LIGHT, text]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.rstrip("\n") == outcome(json.loads, text)[1]
 
 
 def test_both_codecs_take_the_same_values(monkeypatch):

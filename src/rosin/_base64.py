@@ -8,9 +8,8 @@ imported when the first such data comes, and done without where it is not instal
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
-from functools import cache
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,8 +31,17 @@ def encode(data: Data) -> str:
     return b2a_base64(data, newline=False).decode("ascii") if len(data) < LONG else _long_codec()[1](data)
 
 
-@cache
+_found: tuple[Callable[[str], bytes], Callable[[Data], str]] | None = None
+
+
 def _long_codec() -> tuple[Callable[[str], bytes], Callable[[Data], str]]:
+    global _found
+    if _found is None:
+        _found = _find_long_codec()
+    return _found
+
+
+def _find_long_codec() -> tuple[Callable[[str], bytes], Callable[[Data], str]]:
     try:
         from pybase64 import b64decode, b64encode_as_string
     except ImportError:

@@ -1,33 +1,42 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """JSON as Flux sends it: compact UTF-8.
 
-The standard library's codec serves commands, whose start-up time counts; long-running processes call
+The standard library's codec serves commands, whose start-up time counts: the part of it that is written in C,
+which behaves as ``json`` does but is there without the regular expressions that ``json`` imports. What it
+does not take is left to ``json``, to decode or to say what is wrong. Long-running processes call
 :func:`accelerate` once to switch to orjson, which is several times faster but slow to import. Call through
 the module (``_json.loads(...)``) so that the switch reaches every user.
 """
 
+from __future__ import annotations
+
 import _signal
-import json
-import re
-from collections.abc import Callable
-from typing import Any
+from _json import encode_basestring, make_encoder, make_scanner
 
-JSONDecodeError = json.JSONDecodeError  # orjson's own error is a subclass
-
-_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-_sorted_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False, sort_keys=True)
-
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from json import JSONDecodeError as JSONDecodeError
+    from typing import Any
 
 #: The deepest nesting of arrays and objects in a request. What a client sends is wrapped a few times on its
 #: way to whoever reads it, and each codec has a limit of its own: 254 for orjson to encode, 1024 to decode,
 #: what the stack leaves of 1000 for the standard library's. Nothing gets in that somebody cannot read again.
 MAX_DEPTH = 128
 
-_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 _SAME = bytes.maketrans(b"{}", b"[]")
 _OTHER = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _PLAIN = bytes(byte for byte in range(256) if byte not in b'[]{}"\\')
 _DEEP = b"[" * (MAX_DEPTH + 1)
+
+
+def __getattr__(name: str) -> object:
+    """``JSONDecodeError``, the ValueError of :data:`loads`; orjson's own error is a subclass."""
+    if name == "JSONDecodeError":
+        from json import JSONDecodeError
+
+        return JSONDecodeError
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def too_deep(data: bytes) -> bool:
@@ -40,7 +49,7 @@ def too_deep(data: bytes) -> bool:
     if b"\\" not in left and 2 * left.count(b'""') == left.count(b'"'):
         left = left.translate(None, b'"')
     else:  # some string holds brackets, or what is escaped
-        left = _STRING.sub(b"", data).translate(_SAME, _OTHER)
+        left = _without_strings(data).translate(_SAME, _OTHER)
     for _ in range(MAX_DEPTH):
         if _DEEP in left:
             return True
@@ -51,25 +60,65 @@ def too_deep(data: bytes) -> bool:
     return True
 
 
-def _dumps(obj: Any) -> bytes:
+def _without_strings(data: bytes) -> bytes:
+    import re
+
+    return re.sub(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', b"", data, flags=re.DOTALL)
+
+
+def _encode(obj: Any, in_order: bool) -> bytes:
+    """What ``json.JSONEncoder`` does when it is neither subclassed nor told to indent."""
     try:
-        return _encoder.encode(obj).encode()
+        encoder = make_encoder({}, _refuse, encode_basestring, None, ":", ",", in_order, False, False)
+        return "".join(encoder(obj, 0)).encode()
     except RecursionError:
         raise ValueError("nested too deeply for JSON") from None
+
+
+def _refuse(obj: object) -> object:
+    raise TypeError(f"Object of type {obj.__class__.__name__} is not JSON serializable")
+
+
+def _dumps(obj: Any) -> bytes:
+    return _encode(obj, False)
 
 
 def _dumps_sorted(obj: Any) -> bytes:
-    try:
-        return _sorted_encoder.encode(obj).encode()
-    except RecursionError:
-        raise ValueError("nested too deeply for JSON") from None
+    return _encode(obj, True)
+
+
+class _Defaults:
+    """The options of ``json.JSONDecoder``."""
+
+    strict = True
+    object_hook = object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = {word: float(word) for word in ("-Infinity", "Infinity", "NaN")}.__getitem__
+
+
+_scan = make_scanner(_Defaults)  # type: ignore[arg-type]
 
 
 def _loads(data: bytes | str) -> Any:
     try:
+        text = data if isinstance(data, str) else data.decode()
+        text = text.strip(" \t\n\r")
+        obj, end = _scan(text, 0)
+        if end == len(text):
+            return obj
+    except Exception:
+        pass  # the scanner cannot say what is wrong; UTF-16 is not
+    return _loads_thoroughly(data)
+
+
+def _loads_thoroughly(data: bytes | str) -> Any:
+    import json
+
+    try:
         return json.loads(data)
     except RecursionError:
-        raise JSONDecodeError("nested too deeply", "", 0) from None
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
 
 
 #: Encode to compact JSON bytes. Raises TypeError or ValueError on what JSON cannot hold.

@@ -7,8 +7,7 @@ write ``except FileNotFoundError``; nothing in Rosin defines another error for t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

@@ -70,7 +70,7 @@ def send_until_stuck(sock: socket.socket, data: bytes, times: int) -> int:
 
 
 def ping_and_do_not_read(name: str) -> int:
-    with connect(name) as sock:
+    with contextlib.closing(connect(name)) as sock:
         return send_until_stuck(sock, frame(Message.request("kvs.ping", {"pad": "x" * MEGABYTE})), 300)
 
 
@@ -79,9 +79,9 @@ def half_messages(name: str) -> int:
     sent = 0
     with contextlib.ExitStack() as stack:
         for _ in range(20):
-            sock = stack.enter_context(connect(name))
+            sock = stack.enter_context(contextlib.closing(connect(name)))
             sent += send_until_stuck(sock, frame(Message.request("kvs.ping", "x" * 15 * MEGABYTE))[:-1], 1)
-        huge = stack.enter_context(connect(name))
+        huge = stack.enter_context(contextlib.closing(connect(name)))
         with contextlib.suppress(OSError):
             huge.sendall(b"\x12\x00\xee\xff" + struct.pack(">I", 1 << 30) + bytes(MEGABYTE))
             huge.settimeout(30)
@@ -91,7 +91,7 @@ def half_messages(name: str) -> int:
 
 def bombs(name: str) -> int:
     """Documents of many values."""
-    with connect(name) as sock:
+    with contextlib.closing(connect(name)) as sock:
         payload = '{"x":[' + "[]," * (5 * MEGABYTE) + "[]]}"
         sock.sendall(frame(Message.request("kvs.ping", payload, matchtag=1)))
         return first(sock).errnum
@@ -166,7 +166,7 @@ def test_descriptors_are_left_for_jobs(instance: RealInstance) -> None:
 
 def impersonate(name: str, victim: bytes, matchtag: int) -> int:
     """Answer in the place of a service, disconnect in that of a client, and ask who is connected."""
-    with connect(name) as sock:
+    with contextlib.closing(connect(name)) as sock:
         forged = Message(
             FLUX_MSGTYPE_RESPONSE, "kvs.wait-version", {"rootseq": 1}, matchtag=matchtag, route=[victim]
         )

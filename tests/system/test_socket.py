@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The broker's socket under hostile input: the sender is cut off, everybody else is served."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -50,7 +51,7 @@ BODY = frame(Message.request("attr.get", {"name": "rank"}, matchtag=1))
 )
 def test_malformed_stream_is_cut_off(real_instance: RealInstance, data: bytes) -> None:
     sock = connect(path(real_instance))
-    with sock:
+    with contextlib.closing(sock):
         sock.sendall(data)
         assert closed_by_peer(sock)
     with Flux(real_instance.uri) as h:
@@ -58,7 +59,7 @@ def test_malformed_stream_is_cut_off(real_instance: RealInstance, data: bytes) -
 
 
 def test_half_a_message_harms_nobody(real_instance: RealInstance) -> None:
-    with connect(path(real_instance)) as half, Flux(real_instance.uri) as h:
+    with contextlib.closing(connect(path(real_instance))) as half, Flux(real_instance.uri) as h:
         half.sendall(BODY[:20])
         assert h.rank == 0
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import sys
 import time
+from _socket import MSG_DONTWAIT
 from _weakref import ref
-from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
     FLUX_MSGTYPE_ANY,
@@ -28,8 +27,12 @@ from rosin.handle.reactive import ReactorHandle
 from rosin.handle.stream import ConnectionLost, Stream, connect
 from rosin.handle.uri import default_uri, local_path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rosin.handle.future import Future
+    from rosin.handle.reactor import Reactor
     from rosin.rfc.message import Message
 
 
@@ -112,6 +115,9 @@ class Flux(ReactorHandle):
         self._guise = _guise()
         self._config: Any = None
         self._stream = Stream(connect(path))
+        _open[id(self)] = ref(self)
+
+    def _attach(self, reactor: Reactor) -> None:
         me = ref(self)  # the reactor must not keep alive a handle that nobody uses
 
         def busy() -> bool:
@@ -121,11 +127,11 @@ class Flux(ReactorHandle):
         def readable(_revents: int) -> None:
             handle = me()
             if handle is not None:
-                handle._read(socket.MSG_DONTWAIT)
+                handle._read(MSG_DONTWAIT)
 
-        self.reactor.busy = busy
-        self.reactor.add_fd(self._stream.fileno(), readable, passive=True)
-        _open[id(self)] = me
+        reactor.busy = busy
+        if self._stream is not None:
+            reactor.add_fd(self._stream.fileno(), readable, passive=True)
 
     def __del__(self) -> None:
         stream = self._stream
@@ -144,13 +150,17 @@ class Flux(ReactorHandle):
         self._drop()
         if self._lost is None:
             self._fail(error(errno.ECONNRESET, "Flux handle is closed"))
-        self.reactor.close()
+        reactor = self._made_reactor()
+        if reactor is not None:
+            reactor.close()
 
     def _drop(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             _open.pop(id(self), None)
-            self.reactor.remove_fd(stream.fileno())
+            reactor = self._made_reactor()
+            if reactor is not None:
+                reactor.remove_fd(stream.fileno())
             stream.close()
 
     def _forked(self) -> None:
@@ -238,7 +248,7 @@ class Flux(ReactorHandle):
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
         if poll.poll(timeout * 1000):
-            self._read(socket.MSG_DONTWAIT)
+            self._read(MSG_DONTWAIT)
 
     def _wait(self, future: Future, timeout: float) -> None:
         self._enter()
@@ -305,7 +315,7 @@ class Flux(ReactorHandle):
                 seen = len(self._inbox) if len(self._inbox) < BACKLOG else 0
                 self._check()
                 if flags & FLUX_O_NONBLOCK:
-                    self._read(socket.MSG_DONTWAIT)
+                    self._read(MSG_DONTWAIT)
                     if len(self._inbox) == seen:
                         self._check()
                         raise error(errno.EAGAIN)

@@ -8,7 +8,7 @@ on the wire flux-core wins.
 
 from __future__ import annotations
 
-from struct import Struct
+from _struct import Struct
 
 from rosin.errors import FormatError
 from rosin.rfc.message import Message, decode, encode_parts

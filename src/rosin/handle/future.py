@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import deque
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
-    from typing import Self
+    from typing import Any, Self
 
     from rosin.handle.handle import Handle
+else:
+    from _collections import deque  # collections itself imports a lot
 
 
 def error(errnum: int, text: str | None = None) -> OSError:

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
 
 from rosin.handle.future import Future, error
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
-    from typing import Self
+    from typing import Any, Self
 
     from rosin.handle.handle import Handle
 

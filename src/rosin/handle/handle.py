@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections import deque
-from typing import TYPE_CHECKING, Any
 
-from rosin import _base64
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_PRIVATE,
@@ -43,10 +40,15 @@ from rosin.handle.rpc import RPC
 from rosin.rfc.message import Message
 from rosin.rfc.role import allowed
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
+    from typing import Any
 
     Handler = Callable[[Message], Any]
+else:
+    from _collections import deque  # collections itself imports a lot
 
 #: Messages nobody has asked for are kept for recv() up to this number; beyond it the oldest is dropped.
 BACKLOG = 65536
@@ -287,6 +289,8 @@ class Handle:
 
     def publish(self, topic: str, payload: object = None, private: bool = False) -> RPC:
         """Publish an event; the RPC returns ``{"seq": N}`` once it has been numbered (``event.publish``)."""
+        from rosin import _base64
+
         topic = check_event_topic(topic)
         request: dict[str, object] = {"topic": topic, "flags": FLUX_MSGFLAG_PRIVATE if private else 0}
         raw = Message.event(topic, payload).payload

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import errno
 from _thread import get_ident
-from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_MSGTYPE_ANY, FLUX_POLLIN, FLUX_POLLOUT
 from rosin.handle.checks import InvalidArguments
 from rosin.handle.future import error
 from rosin.handle.handle import Handle
-from rosin.handle.reactor import Reactor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
+    from rosin.handle.reactor import Reactor
     from rosin.handle.watchers import (
         CheckWatcher,
         FDWatcher,
@@ -32,12 +33,27 @@ _NOWAIT = 1
 _ONCE = 2
 
 
+class _MadeOnDemand:
+    """A reactor that is made when a handle is first asked for it: to wait for a response needs none.
+
+    From then on it is an attribute like any other.
+    """
+
+    def __get__(self, handle: ReactorHandle, _owner: type) -> Reactor:
+        from rosin.handle.reactor import Reactor
+
+        reactor = handle.__dict__["reactor"] = Reactor()
+        handle._attach(reactor)
+        return reactor
+
+
 class ReactorHandle(Handle):
     """A handle whose callbacks run in :meth:`reactor_run`."""
 
+    reactor = _MadeOnDemand()
+
     def __init__(self) -> None:
         super().__init__()
-        self.reactor = Reactor()
         self._owner: int | None = None
         self._depth = 0
         self._watchers: set[Any] = set()
@@ -57,6 +73,14 @@ class ReactorHandle(Handle):
             self._owner = None
 
     # -- reactor ----------------------------------------------------------------------------------
+
+    def _attach(self, reactor: Reactor) -> None:
+        """Let a new reactor watch what the handle receives from."""
+        raise NotImplementedError
+
+    def _made_reactor(self) -> Reactor | None:
+        """The reactor, if it was ever needed."""
+        return self.__dict__.get("reactor")
 
     def _busy(self) -> bool:
         return bool(self._handlers or self._events or any(rpc.wanted for rpc in self._rpcs.values()))
@@ -80,11 +104,11 @@ class ReactorHandle(Handle):
         Exceptions of callbacks pass through, and the handle remains usable. Raises OSError for
         :meth:`reactor_stop_error`.
         """
-        if reactor is not None and not isinstance(reactor, Reactor):
+        loop = self.reactor if reactor is None else reactor
+        if not isinstance(loop, type(self.reactor)):
             raise InvalidArguments(f"reactor must be one of get_reactor(), not {type(reactor)}")
         if flags & ~(_NOWAIT | _ONCE):
             raise error(errno.EINVAL, f"reactor flags {flags:#x} are not NOWAIT (1) or ONCE (2)")
-        loop = reactor or self.reactor
         self._enter()
         try:
             result = loop.run_once(0.0 if flags & _NOWAIT else -1.0) or 0 if flags else loop.run()

@@ -6,16 +6,18 @@ It exists beside asyncio because a command that sends one request must not pay f
 
 from __future__ import annotations
 
-import heapq
 import os
 import select
 import time
-from collections import deque
-from typing import TYPE_CHECKING, Any
+from _heapq import heappop, heappush
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Callable
-
+    from typing import Any
+else:
+    from _collections import deque  # collections itself imports a lot
 
 #: What poll(2) reports whether or not it was asked for.
 _ALWAYS = select.POLLERR | select.POLLHUP | select.POLLNVAL
@@ -92,7 +94,7 @@ class Reactor:
     ) -> Timer:
         """Call back after some seconds, then every ``repeat`` seconds if that is positive."""
         timer = Timer(time.monotonic() + max(0.0, after), repeat, callback, passive)
-        heapq.heappush(self._timers, timer)
+        heappush(self._timers, timer)
         return timer
 
     def add_phase(self, phase: str, callback: Callable[[], Any], passive: bool = False) -> None:
@@ -229,13 +231,13 @@ class Reactor:
         now = time.monotonic()
         timers = self._timers
         while timers and (timers[0].when <= now or timers[0].callback is None):
-            timer = heapq.heappop(timers)
+            timer = heappop(timers)
             callback = timer.callback
             if callback is None:
                 continue
             if timer.repeat > 0:
                 timer.when = now + timer.repeat
-                heapq.heappush(timers, timer)
+                heappush(timers, timer)
             else:
                 timer.callback = None
             fired = True

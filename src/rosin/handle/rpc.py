@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
     FLUX_MATCHTAG_NONE,
@@ -14,8 +13,10 @@ from rosin.constants import (
 )
 from rosin.handle.future import Future
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+    from typing import Any
 
     from rosin.handle.handle import Handle
     from rosin.rfc.message import Message

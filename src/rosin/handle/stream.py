@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 import time
+from _socket import AF_UNIX, SOCK_STREAM, socket
 
 from rosin.handle.framing import FrameReader
 from rosin.handle.uri import not_found
@@ -26,14 +26,14 @@ _READ_SIZE = 1 << 14
 _MAX_READ_SIZE = 1 << 18
 
 
-def connect(path: str) -> socket.socket:
+def connect(path: str) -> socket:
     """Connect to a broker's socket and read its answer byte (RFC 3, UNIX socket transport).
 
     A refused connection is tried again with a growing pause, as the socket may exist just before the broker
     listens (``FLUX_LOCAL_CONNECTOR_RETRY_COUNT``, 5 by default). Raises OSError with one line that names the
     socket and the cause.
     """
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock = socket(AF_UNIX, SOCK_STREAM)
     retries = int(os.environ.get("FLUX_LOCAL_CONNECTOR_RETRY_COUNT", "5"))
     pause = 0.016
     try:
@@ -66,7 +66,7 @@ def connect(path: str) -> socket.socket:
     return sock
 
 
-def _connect(sock: socket.socket, path: str) -> None:
+def _connect(sock: socket, path: str) -> None:
     try:
         sock.connect(path)
     except OSError as exc:
@@ -97,7 +97,7 @@ class Stream:
 
     __slots__ = ("_arrived", "_reader", "_size", "_socket", "_unsent")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket) -> None:
         self._socket = sock
         self._reader = FrameReader()
         self._size = _READ_SIZE

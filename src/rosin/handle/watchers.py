@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import select
-from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
     FLUX_POLLERR,
@@ -20,9 +19,10 @@ from rosin.constants import (
 from rosin.handle.checks import check_text
 from rosin.handle.handle import MessageHandler
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Self
+    from typing import Any, Self
 
     from rosin.handle.reactive import ReactorHandle
     from rosin.rfc.message import Message

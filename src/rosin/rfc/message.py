@@ -11,8 +11,7 @@ trailing NUL (the RFC's figures show one; it is tolerated on input), JSON payloa
 
 from __future__ import annotations
 
-from struct import Struct
-from typing import Any
+from _struct import Struct
 
 from rosin import _json
 from rosin.constants import (
@@ -31,6 +30,10 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PROTO_MAGIC = 0x8E
 PROTO_VERSION = 1
