@@ -130,7 +130,7 @@ def test_sort_order_of_mixed_values():
 
 def test_sort_prefix_is_kept_apart_from_text():
     fmt = form("sort:id,{name}")
-    assert (fmt.sort_keys, fmt.fmt) == ([("id", False)], "{name}")
+    assert (fmt.sort_keys, fmt.source) == ([("id", False)], "{name}")
     assert form("sort: {name}").format(item(name="x")) == "sort: x"
     assert fmt.fields == ["name", "id"]
     assert fmt.get_format() == "sort:id {name}"

@@ -50,7 +50,6 @@ for name in sys.argv[1:]:
         ("flux.job.JobspecV1", "rosin.job.spec_v1.JobspecV1"),
         ("flux.job.Jobspec", "rosin.job.spec.Jobspec"),
         ("flux.job.JobInfoFormat", "rosin.cli.jobformat.JobInfoFormat"),
-        ("flux.util.OutputFormat", "rosin.cli.format.OutputFormat"),
         ("flux.queue.QueueList", "rosin.queue.QueueList"),
         ("flux.job.JobID", "rosin.job.jobid.JobID"),
         ("flux.job.submit", "rosin.job.submission.submit"),

@@ -31,7 +31,7 @@ def parse(fmt: str) -> list[Part]:
     return [(text, field or "", spec or "", conv or "") for text, field, spec, conv in formatter_parser(fmt)]
 
 
-def _join(text: str, field: str, spec: str, conversion: str) -> str:
+def join_part(text: str, field: str, spec: str, conversion: str) -> str:
     """The format source of a part."""
     text = text.replace("{", "{{").replace("}", "}}")
     if not field:
@@ -48,8 +48,8 @@ class _Column:
 
     __slots__ = ("_empty", "_heading", "_render", "_spec", "mark", "widest")
 
-    def __init__(self, field: str, spec: str, conversion: str, mark: str, heading: int) -> None:
-        self._render = renderer(field, conversion, "")
+    def __init__(self, render: Callable[[Any], str], spec: str, mark: str, heading: int) -> None:
+        self._render = render
         self._empty = empty_outputs()
         self._spec = spec
         self._heading = heading
@@ -85,8 +85,8 @@ class OutputFormat:
     def __init__(self, fmt: str, headings: Mapping[str, str] | None = None) -> None:
         self._headings = self.headings if headings is None else headings
         self.sort_keys: list[tuple[str, bool]] = []
-        self.fmt = self._take_sort_keys(fmt)
-        self.parts = parse(self.fmt)
+        self.source = self._take_sort_keys(fmt)
+        self.parts = parse(self.source)
         for _, field, spec, conversion in self.parts:
             if field and field not in self._headings:
                 raise ValueError(f"Unknown format field: {field}")
@@ -126,7 +126,7 @@ class OutputFormat:
 
     def get_format(self) -> str:
         """The format as text, with its sort keys."""
-        return self._sort_prefix() + self.fmt
+        return self._sort_prefix() + self.source
 
     def _sort_prefix(self) -> str:
         keys = ",".join(f"-{key}" if reverse else key for key, reverse in self.sort_keys)
@@ -134,29 +134,37 @@ class OutputFormat:
 
     def copy(self, except_fields: Iterable[str] = (), nullify_expansion: bool = False) -> Self:
         """The same format without some fields; ``nullify_expansion`` drops the widths of ``+:`` fields."""
+        words = [join_part(*part) for part in self.remaining(except_fields, nullify_expansion)]
+        return type(self)(self._sort_prefix() + "".join(words), self._headings)
+
+    def remaining(self, except_fields: Iterable[str] = (), nullify_expansion: bool = False) -> list[Part]:
+        """The parts of :meth:`copy`."""
         without = set(except_fields)
-        words = []
+        parts = []
         for text, field, spec, conversion in self.parts:
             if field in without:
                 if text.strip() and text.strip() not in _MARKS:
-                    words.append(_join(text, "", "", ""))
+                    parts.append((text, "", "", ""))
             elif nullify_expansion and text.endswith("+:"):
-                words.append(_join("", field, "", conversion))
+                parts.append(("", field, "", conversion))
             else:
-                words.append(_join(text, field, spec, conversion))
-        return type(self)(self._sort_prefix() + "".join(words), self._headings)
+                parts.append((text, field, spec, conversion))
+        return parts
 
     def format(self, obj: Any) -> str:
         """The line of an obj. Marks that :meth:`filter` has not removed are printed as they are."""
         if self._renderers is None:
             self._renderers = [
-                (text, renderer(field.removeprefix("0."), conversion, spec, self.foreign) if field else None)
+                (text, self._renderer(field, conversion, spec) if field else None)
                 for text, field, spec, conversion in self.parts
             ]
         try:
             return "".join([text + render(obj) if render else text for text, render in self._renderers])
         except MISFITS as exc:
             raise ValueError(self._misfit(obj) or str(exc)) from None
+
+    def _renderer(self, field: str, conversion: str, spec: str) -> Callable[[Any], str]:
+        return renderer(field, conversion, spec, self.foreign)
 
     def _misfit(self, item: Any) -> str:
         """Which field cannot be shown, and why."""
@@ -165,7 +173,7 @@ class OutputFormat:
                 if render is not None:
                     render(item)
             except MISFITS as exc:
-                return f"Error in format: {_join('', field, spec, conversion)}: {exc}"
+                return f"Error in format: {join_part('', field, spec, conversion)}: {exc}"
         return ""
 
     def header(self, width: int = -1) -> str:
@@ -177,7 +185,7 @@ class OutputFormat:
                 try:
                     words.append(format(self._headings[field], Spec(spec).header))
                 except ValueError as exc:
-                    raise ValueError(f"Error in format: {_join('', field, spec, '')}: {exc}") from None
+                    raise ValueError(f"Error in format: {join_part('', field, spec, '')}: {exc}") from None
         return _cut("".join(words), terminal_width(width))
 
     def filter(self, items: Iterable[Any], no_header: bool = False) -> str:
@@ -187,24 +195,27 @@ class OutputFormat:
         """
         columns = {
             index: _Column(
-                field, spec, conversion, _mark(text), 0 if no_header else len(self._headings[field])
+                self._renderer(field, conversion, ""),
+                spec,
+                _mark(text),
+                0 if no_header else len(self._headings[field]),
             )
             for index, (text, field, spec, conversion) in enumerate(self.parts)
             if field and _mark(text)
         }
         if not columns:
-            return self.get_format()
+            return self._sort_prefix() + self.source
         for item in items:
             for column in columns.values():
                 column.measure(item)
         words = []
         for index, (text, field, spec, conversion) in enumerate(self.parts):
             if index not in columns:
-                words.append(_join(text, field, spec, conversion))
+                words.append(join_part(text, field, spec, conversion))
                 continue
             column = columns[index]
             if column.widest or column.mark == "+:":
-                words.append(_join(text.removesuffix(column.mark), field, column.spec(), conversion))
+                words.append(join_part(text.removesuffix(column.mark), field, column.spec(), conversion))
         return self._sort_prefix() + "".join(words)
 
     def sort_items(self, items: list[Any]) -> list[Any]:

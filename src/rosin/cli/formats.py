@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.errors import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Container, Mapping
 
     #: Name -> (description, format).
     Formats = Mapping[str, tuple[str, str]]
@@ -91,23 +91,7 @@ class NamedFormats:
             for key in table:
                 if key != "formats":
                     raise ValueError(f"{path}: invalid key {key}")
-            result.update(self._checked(path, table.get("formats", {})))
-        return result
-
-    def _checked(self, path: str, formats: Any) -> dict[str, tuple[str | None, str]]:
-        if not isinstance(formats, dict):
-            raise ValueError(f"{path}: the 'formats' key must be a mapping")
-        result: dict[str, tuple[str | None, str]] = {}
-        for name, entry in formats.items():
-            if name in self.builtin:
-                raise ValueError(f"{path}: override of builtin format '{name}' not permitted")
-            if not isinstance(entry, dict):
-                raise ValueError(f"{path}: 'formats.{name}' must be a mapping")
-            if "format" not in entry:
-                raise ValueError(f"{path}: formats.{name}: required key 'format' missing")
-            if not isinstance(entry["format"], str):
-                raise ValueError(f"{path}: formats.{name}: 'format' key must be a string")
-            result[name] = (entry.get("description"), entry["format"])
+            result.update(checked_formats(path, table.get("formats", {}), self.builtin))
         return result
 
     def get(self, name: str) -> str:
@@ -115,36 +99,69 @@ class NamedFormats:
 
         ``help`` and ``get-config=NAME`` print what they say and end the program.
         """
+        return choose_format(name, self._all, self.tool, self.table, self.variable)
+
+
+def checked_formats(
+    path: str, formats: Any, builtin: Container[str] = ()
+) -> dict[str, tuple[str | None, str]]:
+    """The table of formats of a file. Raises ValueError."""
+    if not isinstance(formats, dict):
+        raise ValueError(f"{path}: the 'formats' key must be a mapping")
+    result: dict[str, tuple[str | None, str]] = {}
+    for name, entry in formats.items():
+        if name in builtin:
+            raise ValueError(f"{path}: override of builtin format '{name}' not permitted")
+        if not isinstance(entry, dict):
+            raise ValueError(f"{path}: 'formats.{name}' must be a mapping")
+        if "format" not in entry:
+            raise ValueError(f"{path}: formats.{name}: required key 'format' missing")
+        if not isinstance(entry["format"], str):
+            raise ValueError(f"{path}: formats.{name}: 'format' key must be a string")
+        result[name] = (entry.get("description"), entry["format"])
+    return result
+
+
+def choose_format(
+    name: str,
+    load: Callable[[], Mapping[str, tuple[str | None, str]]],
+    tool: str,
+    table: str | None,
+    variable: str,
+) -> str:
+    """The format called ``name`` of those that ``load`` finds; see :meth:`NamedFormats.get`."""
+    if "{" in name:
+        return name
+    formats = load()
+    if name == "help":
+        _print_names(tool, formats)
+        raise SystemExit(0)
+    if name.startswith("get-config="):
+        _print_config(name.partition("=")[2], table, formats)
+        raise SystemExit(0)
+    if name == "default":
+        name = os.environ.get(variable, name)
         if "{" in name:
             return name
-        formats = self._all()
-        if name == "help":
-            self._print_names(formats)
-            raise SystemExit(0)
-        if name.startswith("get-config="):
-            self._print_config(name.partition("=")[2], formats)
-            raise SystemExit(0)
-        if name == "default":
-            name = os.environ.get(self.variable, name)
-            if "{" in name:
-                return name
-        if name not in formats:
-            import re
+    if name not in formats:
+        import re
 
-            guess = re.sub(r"\w+", r"{\g<0>}", name)
-            raise ValueError(f"--format: No such format {name} (Did you mean '{guess}'?)")
-        return formats[name][1]
+        guess = re.sub(r"\w+", r"{\g<0>}", name)
+        raise ValueError(f"--format: No such format {name} (Did you mean '{guess}'?)")
+    return formats[name][1]
 
-    def _print_names(self, formats: dict[str, tuple[str | None, str]]) -> None:
-        print(f"\nConfigured {self.tool} output formats:\n")
-        for name, (description, _) in formats.items():
-            print(f"  {name:<12} {description}" if description else f"  {name:<12}")
 
-    def _print_config(self, name: str, formats: dict[str, tuple[str | None, str]]) -> None:
-        if name not in formats:
-            raise ValueError(f"--format: No such format {name}")
-        description, fmt = formats[name]
-        print(f"[{self.table}.formats.{name}]" if self.table else f"[formats.{name}]")
-        if description:
-            print(f'description = "{description}"')
-        print(f'format = "{fmt}"')
+def _print_names(tool: str, formats: Mapping[str, tuple[str | None, str]]) -> None:
+    print(f"\nConfigured {tool} output formats:\n")
+    for name, (description, _) in formats.items():
+        print(f"  {name:<12} {description}" if description else f"  {name:<12}")
+
+
+def _print_config(name: str, table: str | None, formats: Mapping[str, tuple[str | None, str]]) -> None:
+    if name not in formats:
+        raise ValueError(f"--format: No such format {name}")
+    description, fmt = formats[name]
+    print(f"[{table}.formats.{name}]" if table else f"[formats.{name}]")
+    if description:
+        print(f'description = "{description}"')
+    print(f'format = "{fmt}"')

@@ -211,7 +211,8 @@ class Listing:
 
 def _reachable(uri: JobURI) -> str:
     """How to connect to an instance from here: on this host its socket serves, without ssh."""
-    return uri.local if uri.netloc in ("", os.uname().nodename) else str(uri)
+    here = uri.scheme == "ssh" and uri.netloc in ("", os.uname().nodename)
+    return uri.local if here else str(uri)
 
 
 def _stats(handle: Flux, queue: list[str] | None) -> Any:

@@ -34,7 +34,7 @@ def parser(prog: str) -> AdminParser:
     return result
 
 
-def _of_pid(text: str) -> str:
+def of_pid(text: str) -> str:
     """The instance that a process belongs to, from its environment; that of a broker is its own."""
     if not text.isdigit():
         raise ValueError(f"pid:{text}: not a process id")
@@ -152,7 +152,7 @@ def resolve(target: str, wait: bool = False) -> str:
     if sep and scheme in _URI_SCHEMES:
         return target
     if sep and scheme == "pid":
-        return _of_pid(rest)
+        return of_pid(rest)
     if sep and scheme != "jobid":
         raise ValueError(f"No plugin for URI scheme {scheme}")
     return resolve_path(rest if sep else target, wait)

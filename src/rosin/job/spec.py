@@ -284,19 +284,19 @@ class Jobspec:
         elif encoding is not None or "\n" in data:
             build.add_file(self.jobspec, path, data, 0o600 if perms is None else perms, encoding or "utf-8")
         else:
-            self._load_file(path, data)
+            files = self.jobspec["attributes"]["system"].setdefault("files", {})
+            files[path] = local_file(data)
 
-    def _load_file(self, path: str, source: str) -> None:
-        with open(source, "rb") as stream:
-            content, status = stream.read(), os.fstat(stream.fileno())
-        encoding = "utf-8"
-        try:
-            text = content.decode()
-        except UnicodeDecodeError:
-            encoding, text = "base64", _base64.encode(content)
-        build.add_file(self.jobspec, path, text, 0, encoding)
-        entry = self.jobspec["attributes"]["system"]["files"][path]
-        entry.update(mode=status.st_mode, size=status.st_size)
+
+def local_file(source: str | os.PathLike[str]) -> dict[str, Any]:
+    """The file (RFC 37) with the content, mode and size of a local one. Raises OSError."""
+    with open(source, "rb") as stream:
+        content, status = stream.read(), os.fstat(stream.fileno())
+    try:
+        entry = build.file_entry(content.decode(), 0, "utf-8")
+    except UnicodeDecodeError:
+        entry = build.file_entry(_base64.encode(content), 0, "base64")
+    return {**entry, "mode": status.st_mode, "size": status.st_size}
 
 
 def _steps(key: str) -> list[str]:

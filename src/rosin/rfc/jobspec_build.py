@@ -326,7 +326,12 @@ def add_file(
     encoding: str | None = None,
 ) -> None:
     """Add a file to the jobspec's ``files`` (RFC 37): *data* is an object, or text in *encoding*."""
+    jobspec["attributes"]["system"].setdefault("files", {})[name] = file_entry(data, perms, encoding)
+
+
+def file_entry(data: str | dict[str, Any], perms: int = 0o600, encoding: str | None = None) -> dict[str, Any]:
+    """Return a regular file (RFC 37) with *data*, an object, or text in *encoding*."""
     entry: dict[str, Any] = {"mode": _MODE_FILE | perms, "data": data}
     if encoding is not None:
         entry["encoding"] = encoding
-    jobspec["attributes"]["system"].setdefault("files", {})[name] = entry
+    return entry

@@ -11,7 +11,9 @@ from rosin.rfc.constraint_query import parse
 
 __all__ = ["ConstraintParser", "ConstraintSyntaxError"]
 
-ConstraintSyntaxError = FormatError
+
+class ConstraintSyntaxError(FormatError):
+    """A text is no query."""
 
 
 class ConstraintParser:
@@ -26,9 +28,19 @@ class ConstraintParser:
     split_values: ClassVar[Mapping[str, str]] = {}
     combined_terms: ClassVar[Collection[str]] = ()
 
-    def __init__(self, **_kw_args: Any) -> None:
+    def __init__(
+        self,
+        lexer: Any = None,
+        optimize: bool = True,
+        debug: bool = False,
+        write_tables: bool = False,
+        **kw_args: Any,
+    ) -> None:
         """Options of the parser generator that flux-core uses are accepted and have no meaning here."""
 
-    def parse(self, query: str) -> dict[str, Any]:
+    def parse(self, query: str, **kw_args: Any) -> dict[str, Any]:
         """The RFC 31 object of a query. Raises ConstraintSyntaxError, a ValueError."""
-        return parse(query, self.operator_map, self.split_values, self.combined_terms)
+        try:
+            return parse(query, self.operator_map, self.split_values, self.combined_terms)
+        except FormatError as exc:
+            raise ConstraintSyntaxError(str(exc)) from None

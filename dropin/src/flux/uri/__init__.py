@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.uri."""
 
-from rosin.job.uri import JobURI
+from flux.uri.uri import URI, FluxURIResolver, JobURI, URIResolverPlugin, URIResolverURI
 
-__all__ = ["JobURI"]
+__all__ = ["URI", "FluxURIResolver", "JobURI", "URIResolverPlugin", "URIResolverURI", "uri"]
