@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from rosin import _json
@@ -22,6 +23,12 @@ for _name in [name for name in os.environ if name.startswith("FLUX_")]:
     del os.environ[_name]
 os.environ["ROSIN_REGISTRY"] = _REGISTRY = tempfile.mkdtemp(prefix="rosin-test-registry-")
 atexit.register(shutil.rmtree, _REGISTRY, True)
+
+# How long an example takes says how busy the machine is, and nothing about the subject.
+hypothesis.settings.register_profile(
+    "rosin", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("rosin")
 
 _CODEC = {name: getattr(_json, name) for name in ("dumps", "dumps_sorted", "loads")}
 

@@ -42,7 +42,7 @@ fuzzed = description.exclude(path_regex="service/stop|/events$|output/stream|^/v
 
 
 @fuzzed.parametrize()
-@settings(max_examples=_EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=_EXAMPLES, derandomize=True, suppress_health_check=list(HealthCheck))
 @pytest.mark.system
 def test_answers_are_as_described(case, url):
     response = case.call(base_url=url)

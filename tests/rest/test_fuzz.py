@@ -124,7 +124,7 @@ def send(address: tuple[str, int], data: bytes) -> bytes:
 
 
 @given(st.lists(request, min_size=1, max_size=3))
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_no_bytes_break_the_server(server, requests):
     for status in re.findall(rb"HTTP/1\.1 (\d+) ", send(server, b"".join(requests))):
         assert int(status) < 500 or status in (b"501", b"503"), requests

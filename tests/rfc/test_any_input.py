@@ -89,7 +89,7 @@ def spliced(samples: list[Any], pieces: st.SearchStrategy[Any]) -> st.SearchStra
 texts = st.text(max_size=4) | st.sampled_from(
     ["[", "]", ",", "-", "0", "\n", "'", '"', "{", ":", "=", "\ud800", "\0"]
 )
-FAST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+FAST = settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
 
 
 def is_value_or_format_error(decoder: Callable[[Any], Any], data: Any) -> None:

@@ -228,7 +228,7 @@ WIDE = st.sets(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(WIDE, WIDE, st.integers(0, 2**63 - 2) | st.integers(0, 40))
 @example({MAX_ID - 1}, {MAX_ID}, MAX_ID - 1)
 @example({3, MAX_ID - 1, MAX_ID, 2**40}, {MAX_ID, 2**40}, MAX_ID - 2)

@@ -261,7 +261,7 @@ def jobs(draw):
     "op-and",
     "op-not",
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(constraints, st.lists(jobs(), min_size=1, max_size=6))
 def test_any_constraint(constraint, some):
     compiled = compile_constraint(constraint, Context())

@@ -76,7 +76,7 @@ def refusal(handler, manager, msg):
 
 
 @pytest.mark.parametrize("name", list(HANDLERS))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(payload=PAYLOADS, complete=st.booleans())
 def test_any_payload(bench, jobspec, name, payload, complete):
     bench = type(bench)()
@@ -120,7 +120,7 @@ PLACES = [
 ]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.sampled_from(PLACES), value=VALUES)
 def test_any_jobspec(bench, jobspec, place, value):
     bench = type(bench)()

@@ -101,7 +101,7 @@ def check_allocation(inventory, request, allocation, up):
         assert allocation.nslots in request.slots
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(nodes, steps)
 def test_invariants(shapes, plan):
     inventory = inventory_of(shapes)
@@ -138,7 +138,7 @@ def test_invariants(shapes, plan):
     assert snapshot(pool) == fresh
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(nodes, requests)
 def test_feasible_means_it_fits_when_all_is_free(shapes, request):
     pool = inventory_of(shapes).pool
