@@ -73,7 +73,9 @@ def attributes() -> str:
     rows = [("attribute", "default", "", "meaning")]
     for row in attrtable.TABLE:
         marks = [word for flag, word in _FLAGS if row.flags & flag]
-        rows.append((f"`{row.name}`", f"`{row.default}`" if row.default else "", ", ".join(marks), row.text))
+        why = attrtable.IDLE.get(row.name)
+        text = f"{row.text} (No effect here: {why}.)" if why else row.text
+        rows.append((f"`{row.name}`", f"`{row.default}`" if row.default else "", ", ".join(marks), text))
     return "\n\n".join([NOTE, "# Broker attributes", _ATTRIBUTES, _table(rows)]) + "\n"
 
 
@@ -83,7 +85,7 @@ def configuration() -> str:
     tables: dict[str, list[tuple[str, ...]]] = {}
     for key in configtable.TABLE:
         types = " or ".join(dict.fromkeys(_TYPES.get(kind, type_name(kind)) for kind in key.types))
-        text = key.text if key.used else f"{key.text} (no effect on this broker)"
+        text = f"{key.text} (no effect here: {key.idle})" if key.idle else key.text
         table, _, name = key.name.partition(".")
         row = (f"`{name or '*'}`", types, text.replace("|", "\\|"))
         tables.setdefault(table, [("key", "type", "meaning")]).append(row)

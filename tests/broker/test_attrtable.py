@@ -69,6 +69,13 @@ def test_every_default_is_a_value_that_the_attribute_can_have() -> None:
 def test_the_configuration_sets_defaults() -> None:
     values = attrtable.defaults({"tbon": {"torpid_max": "7s", "zmqdebug": 1, "prefertcp": 1, "x": 1}})
     assert (values["tbon.torpid_max"], values["tbon.zmqdebug"], values["tbon.prefertcp"]) == ("7s", "1", "0")
+    names = ["topo", "zmqdebug", "zmq_io_threads", "child_rcvhwm", "interface-hint", "torpid_min"]
+    names += ["torpid_max", "tcp_user_timeout", "connect_timeout"]
+    rows = [row.name for row in attrtable.TABLE if row.flags & attrtable.CONFIG]
+    assert rows == [f"tbon.{name}" for name in names]
+    for name in names:
+        changed = attrtable.defaults({"tbon": {name: "kary:3" if name == "topo" else "3"}})
+        assert changed[f"tbon.{name}"] in ("3", "kary:3")
     with pytest.raises(ValueError, match=r"tbon\.zmqdebug=x: expected a number"):
         attrtable.defaults({"tbon": {"zmqdebug": "x"}})
 

@@ -114,8 +114,8 @@ def test_what_has_an_effect_or_belongs_to_others_is_not():
     queues.a = {requires = ["b"], policy = {limits = {duration = "1h"}}}
     sched-fluxion-qmanager.x = 1
     """)
-    assert check(config) == []
-    assert check({}) == []
+    assert check(config) == {}
+    assert check({}) == {}
 
 
 async def test_a_load_is_refused_as_a_whole_and_warns_once():
@@ -139,5 +139,30 @@ async def test_a_start_is_refused():
 
 
 async def test_a_start_warns():
-    async with Instance([], config={"ingest": {"batch-count": 1, "buffer-size": "1M"}}) as inst:
-        assert any("ingest.batch-count, ingest.buffer-size have no effect" in line for line in inst.logged())
+    async with Instance([], config={"systemd": {"sdbus-debug": True}, "sdexec": {}}) as inst:
+        text = "systemd.sdbus-debug, sdexec have no effect on this broker: this broker does not use systemd"
+        assert any(text in line for line in inst.logged())
+
+
+async def test_who_loads_a_configuration_is_told_what_has_no_effect():
+    async with Instance([]) as inst:
+        h = await inst.connect()
+        assert await h.rpc("config.load", {"kvs": {}}) is None
+        inst.broker.attrs.define("tbon.torpid_max", "30s")
+        config = {"ingest": {"batch-count": 1}, "tbon": {"torpid_max": "7s"}}
+        expected = [
+            "ingest.batch-count has no effect on this broker: jobs that come together are stored together",
+            "tbon.torpid_max has no effect before the next start of the broker",
+        ]
+        for _ in range(2):
+            assert await h.rpc("config.load", config) == {"warnings": expected}
+        assert await h.rpc("config.load", {"tbon": {"torpid_max": "30s"}}) is None
+
+
+async def test_an_attribute_that_nobody_reads_is_named_when_it_is_set():
+    async with Instance([]) as inst:
+        h = await inst.connect()
+        await h.rpc("attr.set", {"name": "conf.shell_initrc", "value": "/x"})
+        await h.rpc("attr.set", {"name": "test.a", "value": "/x"})
+        text = "conf.shell_initrc has no effect on this broker: the job shell runs no Lua"
+        assert [text in line for line in inst.logged() if "no effect" in line] == [True]

@@ -37,6 +37,7 @@ def test_all_keys() -> None:
         ({"nnodes": 1, "host-prefix": "a["}, "host-prefix: "),
         ({"nnodes": 1, "host-prefix": "a,b"}, "host-prefix: "),
         ({"nnodes": 1, "amend-r": "x:y"}, "amend-r: not in this version"),
+        ({"nnodes": 1, "hwloc-xml-path": "x"}, "hwloc-xml-path: not in this version"),
     ],
 )
 def test_what_is_refused(table: dict[str, object], text: str) -> None:

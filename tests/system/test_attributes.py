@@ -61,6 +61,8 @@ def test_a_program_as_rc1_reaches_the_instance() -> None:
 def test_recovery_goes_on_without_rc1(tmp_path: Path) -> None:
     argv = ("-Sbroker.rc1_path=false", "-Sbroker.rc3_path=", f"--recovery={tmp_path}", "echo", "ran")
     assert start(*argv).stdout == "ran\n"
+    argv = ("-Sbroker.rc1_path=false", "-Sbroker.rc3_path=", "-Sbroker.recovery-mode=1", "echo", "ran")
+    assert start(*argv).stdout == "ran\n"
 
 
 def test_the_log_file(tmp_path: Path) -> None:
@@ -117,13 +119,13 @@ def test_existing_directories_stay_empty_ones(tmp_path: Path) -> None:
 
 
 def test_new_directories_and_cleanup(tmp_path: Path) -> None:
-    for name in ("rundir", "statedir"):
+    for name, cleanup in (("rundir", "rundir-cleanup"), ("statedir", "statedir-cleanup")):
         path = tmp_path / name
         assert start(f"-S{name}={path}", "test", "-d", str(path)).returncode == 0
         assert not path.exists()
-        assert start(f"-S{name}={path}", f"-S{name}-cleanup=0", "true").returncode == 0
+        assert start(f"-S{name}={path}", f"-S{cleanup}=0", "true").returncode == 0
         assert path.is_dir()
-        assert start(f"-S{name}={path}", f"-S{name}-cleanup=1", "true").returncode == 0
+        assert start(f"-S{name}={path}", f"-S{cleanup}=1", "true").returncode == 0
         assert not path.exists()
 
 

@@ -13,7 +13,7 @@ from rosin.constants import FLUX_CORE_VERSION
 from rosin.errors import FormatError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 #: The value follows from how the broker was started and cannot be asked for.
 READONLY = 1
@@ -223,11 +223,17 @@ TABLE = (
         "If given: no initial program; the instance runs until it is shut down.",
     ),
     _A("broker.rc2_pgrp", None, 0, None, "If given: the initial program gets a process group of its own."),
-    _A("broker.exit-restart", None, RUNTIME, None, "Kept for the unit file of flux-core."),
-    _A("broker.module-nopanic", None, RUNTIME, None, "A module that fails never ends this broker."),
+    _A("broker.exit-restart", None, RUNTIME, None, "Kept for old unit files of flux-core."),
+    _A("broker.module-nopanic", None, RUNTIME, None, "1: a module that fails does not end the broker."),
     _A("broker.starttime", None, READONLY | IMMUTABLE, None, "When the broker was started, in seconds."),
     _A("broker.sd-notify", None, 0, _FLAG, "1: tell systemd when the instance runs, and when it stops."),
-    _A("broker.sd-stop-timeout", "none", IMMUTABLE, _duration, "Kept for the unit file of flux-core."),
+    _A(
+        "broker.sd-stop-timeout",
+        "none",
+        IMMUTABLE,
+        _duration,
+        "Ask systemd for so much more time at each step of the end (with `broker.sd-notify`).",
+    ),
     _A(
         "broker.exit-norestart",
         None,
@@ -237,8 +243,8 @@ TABLE = (
     ),
     _A("broker.recovery-mode", None, 0, None, "Set by `start --recovery`."),
     _A("broker.uuid", None, READONLY | IMMUTABLE, None, "The broker's id in the routes of messages."),
-    _A("conf.shell_initrc", "", RUNTIME, None, "Kept for flux-core's job shell."),
-    _A("conf.shell_pluginpath", "", RUNTIME, None, "Kept for flux-core's job shell."),
+    _A("conf.shell_initrc", "", RUNTIME, None, "Start file of flux-core's job shell."),
+    _A("conf.shell_pluginpath", "", RUNTIME, None, "Where flux-core's job shell looks for plugins."),
     _A("config.path", None, IMMUTABLE, None, "File or directory of the configuration, as `--config-path`."),
     _A("tbon.topo", "kary:32", CONFIG, _topology, "Shape of the tree of brokers."),
     _A("tbon.descendants", "0", READONLY, None, "Brokers below this one."),
@@ -280,9 +286,7 @@ TABLE = (
     ),
     _A("content.hash", "sha1", IMMUTABLE, None, "Names of blobs: sha1 or sha256."),
     _A("content.dump", "", RUNTIME, _dump, "auto: collect garbage at the end of the instance."),
-    _A(
-        "content.restore", None, RUNTIME, _dump, "auto: nothing to do here, as garbage is collected in place."
-    ),
+    _A("content.restore", None, RUNTIME, _dump, "auto: read the dump of before."),
     _A("cron.directory", None, 0, _nothing, "There is no cron service in this version."),
     _A("test.*", None, RUNTIME, None, "Free for tests."),
     _A("test-ro.*", None, READONLY, None, "Free for tests."),
@@ -292,6 +296,40 @@ TABLE = (
     _A("vendor.*", None, RUNTIME | IMMUTABLE, None, "Free for other programs."),
 )
 _BY_NAME = {row.name: row for row in TABLE}
+
+_ALONE = "there is one broker"
+#: Attributes that may be given and change nothing, and why.
+IDLE = {
+    **dict.fromkeys(
+        (
+            "broker.critical-ranks",
+            "broker.quorum",
+            "broker.quorum-warn",
+            "broker.shutdown-warn",
+            "broker.shutdown-timeout",
+            "tbon.topo",
+            "tbon.zmqdebug",
+            "tbon.zmq_io_threads",
+            "tbon.child_rcvhwm",
+            "tbon.prefertcp",
+            "tbon.torpid_min",
+            "tbon.torpid_max",
+            "tbon.tcp_user_timeout",
+            "tbon.connect_timeout",
+            "tbon.fanout",
+            "log-forward-level",
+            "log-stderr-mode",
+        ),
+        _ALONE,
+    ),
+    "broker.module-nopanic": "a module that fails never ends this broker",
+    "content.restore": "garbage is collected in place",
+    "broker.exit-restart": "flux-core does not read it, either",
+    "conf.shell_initrc": "the job shell runs no Lua",
+    "conf.shell_pluginpath": "the job shell loads no plugins",
+}
+#: Those of them that somebody may count on.
+_MISSED = ("broker.exit-restart", "conf.shell_initrc", "conf.shell_pluginpath")
 
 
 def find(name: str) -> Attribute | None:
@@ -337,3 +375,15 @@ def defaults(config: Mapping[str, object]) -> dict[str, str]:
                 check_value(row.name, str(value))
                 result[row.name] = str(value)
     return result
+
+
+def without_effect(names: Iterable[str]) -> list[str]:
+    """A line for each attribute that changes nothing here and that somebody may count on."""
+    return [f"{name} has no effect on this broker: {IDLE[name]}" for name in names if name in _MISSED]
+
+
+def later(config: Mapping[str, object], values: Mapping[str, str]) -> list[str]:
+    """The keys of ``[tbon]`` that differ from the values that the broker was started with."""
+    table = config.get("tbon")
+    given = table.items() if isinstance(table, dict) else ()
+    return [f"tbon.{key}" for key, value in given if str(value) != values.get(f"tbon.{key}")]

@@ -14,7 +14,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker import enclosing, rc, rundir
+from rosin.broker import enclosing, rc, rundir, sdnotify
 from rosin.broker.attrtable import check_given, defaults
 from rosin.broker.broker import Broker
 from rosin.broker.builtins import BUILTINS
@@ -24,7 +24,6 @@ from rosin.broker.origin import of_parent, of_process
 from rosin.broker.program import InitialProgram, describe
 from rosin.broker.rcprogram import RcProgram, is_builtin
 from rosin.broker.registration import Registration
-from rosin.broker.sdnotify import notify
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_USERID_UNKNOWN
@@ -132,6 +131,8 @@ class Instance:
             took = fsd.encode(now - since)
             self.broker.log(6, "broker", f"{event}: {before}->{machine.state} {took}")
             self._service.changed()
+            if self._stopping.is_set():
+                sdnotify.extend_stop(self.broker.attrs)
 
     async def run(self) -> int:
         """The whole life; returns the exit code of the initial program."""
@@ -143,9 +144,9 @@ class Instance:
             if fault:
                 self.broker.log(4, "broker", fault)
             if await self._rc1():
-                self._notify("READY=1")
+                sdnotify.notify(self.broker.attrs, "READY=1")
                 await self._rc2()
-                self._notify("STOPPING=1")
+                sdnotify.notify(self.broker.attrs, "STOPPING=1")
                 await self._clean_up_jobs()
             self._post("children-none")
             await self._rc3()
@@ -191,10 +192,6 @@ class Instance:
             broker.zygote.attach(asyncio.get_running_loop())
         for event in ("builtins-success", "parent-none", "sync-none"):
             self._post(event)
-
-    def _notify(self, text: str) -> None:
-        if self.broker.attrs.value("broker.sd-notify") == "1":
-            notify(text)
 
     def _norestart(self, code: int) -> int:
         """The exit code of an end after which nobody should start the instance again by himself."""

@@ -46,14 +46,14 @@ def _tree() -> _Node:
 _ROOT = _tree()
 
 
-def check(config: dict[str, Any]) -> list[str]:
-    """The keys of *config* that have no effect, by their dotted names.
+def check(config: dict[str, Any]) -> dict[str, str]:
+    """The keys of *config* that have no effect, by their dotted names, and why.
 
     Raises FormatError, one line that names the key and what to do, for unknown keys, values of a wrong type,
     and what must not go without effect.
     """
     _refuse(config)
-    ignored: list[str] = []
+    ignored: dict[str, str] = {}
     for name, value in config.items():
         node = _ROOT.children.get(name)
         if node is not None:
@@ -61,10 +61,21 @@ def check(config: dict[str, Any]) -> list[str]:
                 _check_node(node, value, name, ignored)
         elif not _is_foreign(name):
             _check_unknown(name)
-            ignored.append(_shown(name))
+            ignored[_shown(name)] = "no part of it reads this table"
     if _value(config, "policy.scheduler") is not None:
-        ignored.append("policy.scheduler")
+        ignored["policy.scheduler"] = next(key.idle for key in TABLE if key.name == "policy.scheduler")
     return ignored
+
+
+def warnings(ignored: dict[str, str]) -> list[str]:
+    """A line for each reason of :func:`check`, with all keys that it holds for."""
+    lines = []
+    for reason in dict.fromkeys(ignored.values()):
+        names = [name for name, why in ignored.items() if why == reason]
+        lines.append(
+            f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} no effect on this broker: {reason}"
+        )
+    return lines
 
 
 def unknown_tables(config: dict[str, Any]) -> list[str]:
@@ -84,7 +95,7 @@ def _check_unknown(name: str) -> None:
         raise FormatError(f"{_shown(name)}: unknown table; did you mean {similar[0]}?")
 
 
-def _check_node(node: _Node, value: Any, path: str, ignored: list[str]) -> None:
+def _check_node(node: _Node, value: Any, path: str, ignored: dict[str, str]) -> None:
     """Compare a value with its place; as deep as the tree of known keys, whatever the value is."""
     if node.key is not None:
         if node.key.types and not _has_type(value, node.key.types):
@@ -95,8 +106,8 @@ def _check_node(node: _Node, value: Any, path: str, ignored: list[str]) -> None:
                 node.key.check(value)
             except ValueError as exc:
                 raise FormatError(f"{path}: {exc}, got {describe(value)}") from None
-        if not node.key.used:
-            ignored.append(path)
+        if node.key.idle:
+            ignored[path] = node.key.idle
         return
     if node.array:
         if not isinstance(value, list):
@@ -107,7 +118,7 @@ def _check_node(node: _Node, value: Any, path: str, ignored: list[str]) -> None:
         _check_table(node, value, path, ignored)
 
 
-def _check_table(node: _Node, value: Any, path: str, ignored: list[str]) -> None:
+def _check_table(node: _Node, value: Any, path: str, ignored: dict[str, str]) -> None:
     if not isinstance(value, dict):
         raise FormatError(f"{path}: expected a table, got {describe(value)}")
     for name, entry in value.items():

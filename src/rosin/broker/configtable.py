@@ -27,13 +27,13 @@ _FREE: Types = ()
 class Key(NamedTuple):
     """One row. ``name``: dotted, ``*`` for any name and ``[]`` for the tables of an array.
 
-    ``types`` without a type: anything, also below it. ``used`` False: without effect on this broker.
+    ``types`` without a type: anything, also below it. ``idle``: why it has no effect on this broker.
     """
 
     name: str
     types: Types
     text: str
-    used: bool = True
+    idle: str = ""
     #: For keys that no service looks at; raises ValueError that says what is expected.
     check: Callable[[Any], object] | None = None
 
@@ -42,8 +42,8 @@ def _key(name: str, types: Types, text: str) -> Key:
     return Key(name, types, text)
 
 
-def _unused(name: str, types: Types, text: str, check: Callable[[Any], object] | None = None) -> Key:
-    return Key(name, types, text, False, check)
+def _idle(why: str, name: str, types: Types, text: str, check: Callable[[Any], object] | None = None) -> Key:
+    return Key(name, types, text, why, check)
 
 
 def _positive(value: int) -> None:
@@ -70,21 +70,25 @@ def _duration(value: str) -> None:
         raise ValueError('expected a duration, such as "30s" or "5m"') from None
 
 
+_ALONE = "there is one broker"
+_NO_ROLES = "there are owners and guests only"
+_NO_SYSTEMD = "this broker does not use systemd"
+
 TABLE = (
     _key("access.allow-guest-user", _FLAG, "other users may connect"),
     _key("access.allow-root-owner", _FLAG, "root has the rights of the instance owner"),
     _key("access.private-mode", _FLAG, "other users see their own jobs only"),
-    _unused("access.roles.admin.users", _LIST, "users with the role", _names),
-    _unused("access.roles.admin.groups", _LIST, "groups with the role", _names),
-    _unused("bootstrap.curve_cert", _TEXT, "certificate of the brokers"),
-    _unused("bootstrap.default_port", _INT, "`%p` of the other keys", _port),
-    _unused("bootstrap.default_bind", _TEXT, "where brokers listen"),
-    _unused("bootstrap.default_connect", _TEXT, "where brokers connect"),
-    _unused("bootstrap.enable_ipv6", _FLAG, "use IPv6"),
-    _unused("bootstrap.hosts[].host", _TEXT, "hosts of this entry"),
-    _unused("bootstrap.hosts[].bind", _TEXT, "where they listen"),
-    _unused("bootstrap.hosts[].connect", _TEXT, "where others connect"),
-    _unused("bootstrap.hosts[].parent", _TEXT, "the host above them"),
+    _idle(_NO_ROLES, "access.roles.admin.users", _LIST, "users with the role", _names),
+    _idle(_NO_ROLES, "access.roles.admin.groups", _LIST, "groups with the role", _names),
+    _idle(_ALONE, "bootstrap.curve_cert", _TEXT, "certificate of the brokers"),
+    _idle(_ALONE, "bootstrap.default_port", _INT, "`%p` of the other keys", _port),
+    _idle(_ALONE, "bootstrap.default_bind", _TEXT, "where brokers listen"),
+    _idle(_ALONE, "bootstrap.default_connect", _TEXT, "where brokers connect"),
+    _idle(_ALONE, "bootstrap.enable_ipv6", _FLAG, "use IPv6"),
+    _idle(_ALONE, "bootstrap.hosts[].host", _TEXT, "hosts of this entry"),
+    _idle(_ALONE, "bootstrap.hosts[].bind", _TEXT, "where they listen"),
+    _idle(_ALONE, "bootstrap.hosts[].connect", _TEXT, "where others connect"),
+    _idle(_ALONE, "bootstrap.hosts[].parent", _TEXT, "the host above them"),
     _key("content-sqlite.journal_mode", _TEXT, "SQLite's; WAL, or MEMORY for a temporary directory"),
     _key("content-sqlite.synchronous", _TEXT, "SQLite's; NORMAL, FULL against power cuts"),
     _key("content-sqlite.max_checkpoints", _INT, "KVS roots that are kept (5)"),
@@ -101,21 +105,27 @@ TABLE = (
     _key("exec.shell-exit-timeout", _TEXT, "for the other shells after the first one's end (30s)"),
     _key("exec.max-start-delay-percent", _REAL, "of the duration that a start may be late (25)"),
     _key("exec.testexec.allow-guests", _FLAG, "other users may run mock jobs"),
-    _unused("exec.sdexec-properties.*", _TEXT, "properties of systemd units"),
-    _unused("exec.sdexec-constrain-resources", _FLAG, "systemd confines jobs to their resources"),
-    _unused("exec.sdexec-stop-timer-sec", _REAL, "until the stop signal"),
-    _unused("exec.sdexec-stop-timer-signal", _REAL, "the stop signal"),
+    _idle(_NO_SYSTEMD, "exec.sdexec-properties.*", _TEXT, "properties of systemd units"),
+    _idle(_NO_SYSTEMD, "exec.sdexec-constrain-resources", _FLAG, "systemd confines jobs to their resources"),
+    _idle(_NO_SYSTEMD, "exec.sdexec-stop-timer-sec", _REAL, "until the stop signal"),
+    _idle(_NO_SYSTEMD, "exec.sdexec-stop-timer-signal", _REAL, "the stop signal"),
     _key("fake-resources.nnodes", _INT, "nodes that do not exist, to try things out on"),
     _key("fake-resources.cores-per-node", _INT, "cores of each (64)"),
     _key("fake-resources.gpus-per-node", _INT, "GPUs of each (0)"),
     _key("fake-resources.host-prefix", _TEXT, "their names without the number (fake)"),
-    _unused("fake-resources.hwloc-xml-path", _TEXT, "topology of each"),
-    _unused("fake-resources.amend-r", _TEXT, "Python function that changes R"),
+    _key("fake-resources.hwloc-xml-path", _TEXT, "refused: topology of each"),
+    _key("fake-resources.amend-r", _TEXT, "refused: Python function that changes R"),
     _key("heartbeat.period", _TEXT, "between two heartbeats (2s)"),
     _key("heartbeat.timeout", _TEXT, "without one until a broker gives up (5m)"),
     _key("heartbeat.warn_thresh", _INT, "periods without one until a warning (3)"),
-    _unused("ingest.batch-count", _INT, "jobs of one commit", _positive),
-    _unused("ingest.buffer-size", _TEXT, "input buffer of a worker", size),
+    _idle(
+        "jobs that come together are stored together",
+        "ingest.batch-count",
+        _INT,
+        "jobs of one commit",
+        _positive,
+    ),
+    _idle("no worker processes are needed", "ingest.buffer-size", _TEXT, "input buffer of a worker", size),
     _key("ingest.frobnicator.plugins", _LIST, "what changes jobspecs: defaults, constraints"),
     _key("ingest.frobnicator.args", _LIST, "their arguments"),
     _key("ingest.frobnicator.disable", _FLAG, "none"),
@@ -129,16 +139,34 @@ TABLE = (
     _key("job-manager.plugins", _FREE, '`[{remove = "all"}]`; there are no plugins to load'),
     _key("job-manager.housekeeping.command", _LIST, "runs on the nodes of a job that is over"),
     _key("job-manager.housekeeping.release-after", _TEXT, "then free nodes one by one"),
-    _key("job-manager.housekeeping.exit-on-first-error", _FLAG, "for the command of flux-core's package"),
-    _key("job-manager.housekeeping.use-systemd-unit", _FLAG, "refused: there is no systemd"),
-    _unused("job-manager.update.max-duration", _TEXT, "limit of later changes of a duration", _duration),
-    _unused("job-manager.journal-size-limit", _INT, "old key of flux-core"),
+    _idle(
+        "it is for the command of flux-core's package",
+        "job-manager.housekeeping.exit-on-first-error",
+        _FLAG,
+        "stop at the first script that fails",
+    ),
+    _idle(_NO_SYSTEMD, "job-manager.housekeeping.use-systemd-unit", _FLAG, "run a unit instead"),
+    _idle(
+        "policy.limits.duration is what limits it",
+        "job-manager.update.max-duration",
+        _TEXT,
+        "limit of later changes of a duration",
+        _duration,
+    ),
+    _idle(
+        "flux-core no longer reads it, either", "job-manager.journal-size-limit", _INT, "old key of flux-core"
+    ),
     _key("job-manager.prolog", _FREE, "refused: there is no perilog plugin"),
     _key("job-manager.epilog", _FREE, "refused, likewise"),
     _key("job-manager.perilog", _FREE, "refused, likewise"),
     _key("kvs.checkpoint-period", _TEXT, "store a root at least so often"),
     _key("kvs.gc-threshold", _INT, "commits after which a shutdown collects garbage"),
-    _unused("modules", _FREE, "which modules are loaded, for flux-core's modprobe"),
+    _idle(
+        "the usual modules are always loaded",
+        "modules",
+        _FREE,
+        "which modules are loaded, for flux-core's modprobe",
+    ),
     _key(
         "policy.jobspec.defaults.system",
         _TABLE,
@@ -153,7 +181,7 @@ TABLE = (
     _key("policy.limits.job-size.min.ngpus", _INT, "the same in GPUs"),
     _key("policy.access.allow-user", _LIST, "users who may submit"),
     _key("policy.access.allow-group", _LIST, "groups whose members may submit"),
-    _unused("policy.scheduler", _FREE, "for other schedulers"),
+    _idle("the scheduler reads [sched-simple]", "policy.scheduler", _FREE, "for other schedulers"),
     _key("queues.*.requires", _LIST, "properties of the queue's nodes"),
     _key("queues.*.hosts", _TEXT, "the queue's nodes, or `all`"),
     _key("queues.*.parent", _TEXT, "queue whose nodes and policy it has"),
@@ -168,7 +196,12 @@ TABLE = (
     _key("resource.verify", _FREE, "compare with the machine: default, hostname, core, gpu"),
     _key("resource.noverify", _FLAG, "do not compare"),
     _key("resource.norestrict", _FLAG, "look at all processors, not only the broker's"),
-    _unused("resource.no-update-watch", _FLAG, "do not follow the enclosing job's resources"),
+    _idle(
+        "the resources of an enclosing job are always followed",
+        "resource.no-update-watch",
+        _FLAG,
+        "do not follow the enclosing job's resources",
+    ),
     _key("resource.rediscover", _FLAG, "look at the machine, although the instance is a job"),
     _key("resource.journal-max", _INT, "events that are kept in memory (100000)"),
     _key("resource.history", _TEXT, "age of events that a restart keeps (90d)"),
@@ -176,10 +209,10 @@ TABLE = (
     _key("sched-simple.queue-depth", (int, str), "jobs that are looked at"),
     _key("sched-simple.alloc-mode", _TEXT, "worst-fit, best-fit or first-fit"),
     _key("sched-simple.log-level", _TEXT, "what is logged"),
-    _unused("sdexec", _FREE, "for systemd"),
+    _idle(_NO_SYSTEMD, "sdexec", _FREE, "for systemd"),
     _key("systemd.enable", _FLAG, "must be false"),
-    _unused("systemd.sdbus-debug", _FLAG, "log"),
-    _unused("systemd.sdexec-debug", _FLAG, "log"),
+    _idle(_NO_SYSTEMD, "systemd.sdbus-debug", _FLAG, "log"),
+    _idle(_NO_SYSTEMD, "systemd.sdexec-debug", _FLAG, "log"),
     _key("tbon.topo", _TEXT, "default of the attribute of the same name, as the others of this table"),
     _key("tbon.torpid_min", _TEXT, "a broker gives a sign of life"),
     _key("tbon.torpid_max", _TEXT, "a broker is taken for unresponsive"),

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
     from rosin.broker.attrs import Attributes
     from rosin.broker.logring import LogRing
+
+#: Where the system's log listens.
+SYSLOG_SOCKET = "/dev/log"
+#: The facility of syslog(3) for what is no login, mail or the like.
+_DAEMON = 3 << 3
 
 
 def level(text: str) -> int:
@@ -47,7 +54,9 @@ def open_sinks(ring: LogRing, attrs: Attributes) -> Callable[[], None]:
         ring.followers.add(file)
         closes.append(file.close)
     if attrs.value("log-syslog-enable") == "1":
-        ring.followers.add(Syslog(level(attrs.value("log-syslog-level", "3"))))
+        syslog = Syslog(level(attrs.value("log-syslog-level", "3")))
+        ring.followers.add(syslog)
+        closes.append(syslog.close)
 
     def close() -> None:
         for function in closes:
@@ -84,20 +93,52 @@ class LogFile:
 
 
 class Syslog:
-    """Hands messages up to a severity to the system's log."""
+    """Hands messages up to a severity to the system's log (syslog(3)), as facility daemon.
+
+    The C library's function waits for a log that is busy; here nothing may wait, so a message is lost then.
+    """
 
     def __init__(self, threshold: int) -> None:
-        import syslog
-
-        self._syslog = syslog
         self._threshold = threshold
-        syslog.openlog("rosin", syslog.LOG_PID, syslog.LOG_DAEMON)
+        self._sock: socket.socket | None = None
 
     def __call__(self, line: bytes) -> None:
         try:
             entry = LogLine(line)
         except FormatError:
             return
-        if entry.severity <= self._threshold:
-            text = f"{entry.appname}[{entry.hostname}]: {entry.text}".replace("\0", " ")
-            self._syslog.syslog(entry.severity, text)
+        if entry.severity > self._threshold:
+            return
+        stamp = time.strftime("%b %e %H:%M:%S")
+        text = f"<{_DAEMON | entry.severity}>{stamp} rosin[{os.getpid()}]: "
+        text += f"{entry.appname}[{entry.hostname}]: {entry.text}".replace("\0", " ")
+        data = text.encode(errors="surrogateescape")
+        with contextlib.suppress(OSError):
+            if not self._send(data):
+                self._send(data)  # the log has been started again
+
+    def _send(self, data: bytes) -> bool:
+        """Whether that went through the socket that there was, or a new one. Raises OSError without any."""
+        if self._sock is None:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            sock.setblocking(False)
+            try:
+                sock.connect(SYSLOG_SOCKET)
+            except OSError:
+                sock.close()
+                raise
+            self._sock = sock
+        try:
+            self._sock.send(data)
+        except OSError as exc:
+            if exc.errno not in (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOTCONN):
+                raise
+            self.close()
+            return False
+        return True
+
+    def close(self) -> None:
+        """Write no more."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            sock.close()

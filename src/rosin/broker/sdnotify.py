@@ -6,10 +6,28 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from typing import TYPE_CHECKING
+
+from rosin.rfc import fsd
+
+if TYPE_CHECKING:
+    from rosin.broker.attrs import Attributes
 
 
-def notify(text: str) -> None:
-    """Send ``READY=1`` or the like to the socket that ``NOTIFY_SOCKET`` names; nothing without one."""
+def extend_stop(attrs: Attributes) -> None:
+    """Let no step of the end run under what those before have left of the unit's ``TimeoutStopSec``."""
+    text = attrs.value("broker.sd-stop-timeout", "none")
+    if text != "none":
+        notify(attrs, f"EXTEND_TIMEOUT_USEC={int(fsd.parse(text) * 1e6)}")
+
+
+def notify(attrs: Attributes, text: str) -> None:
+    """Send ``READY=1`` or the like to the socket that ``NOTIFY_SOCKET`` names; nothing without one.
+
+    Only if the attribute ``broker.sd-notify`` asks for it.
+    """
+    if attrs.value("broker.sd-notify") != "1":
+        return
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return

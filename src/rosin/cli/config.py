@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import connect
+from rosin.cli.base import connect, warning
 from rosin.cli.subcommands import AdminParser, dispatch
 
 if TYPE_CHECKING:
@@ -73,6 +73,12 @@ def _parse(text: str) -> dict[str, Any]:
         raise ValueError(f"TOML parse error: {exc}") from None
 
 
+def _tell(args: argparse.Namespace, answer: dict[str, Any] | None) -> None:
+    """Print what the broker says about keys without effect; flux-core's says nothing."""
+    for line in (answer or {}).get("warnings", ()):
+        warning(args.prog, line)
+
+
 def _load(args: argparse.Namespace) -> None:
     if args.path is None:
         config = _parse(sys.stdin.read())
@@ -81,14 +87,14 @@ def _load(args: argparse.Namespace) -> None:
 
         config = load(args.path)
     with connect() as h:
-        h.rpc("config.load", config).get()
+        _tell(args, h.rpc("config.load", config).get())
 
 
 def _reload(args: argparse.Namespace) -> None:
     with connect() as h:
         if args.follower_noop and h.rank != 0:
             return
-        h.rpc("config.reload").get()
+        _tell(args, h.rpc("config.reload").get())
 
 
 def lookup(config: dict[str, Any], key: str) -> Any:
@@ -209,7 +215,7 @@ def _set(args: argparse.Namespace) -> None:
         from rosin.rfc import treedict
 
         treedict.put(config, args.key, convert(args.value, kind))
-        h.rpc("config.load", config).get()
+        _tell(args, h.rpc("config.load", config).get())
 
 
 def _unset(args: argparse.Namespace) -> None:
@@ -222,7 +228,7 @@ def _unset(args: argparse.Namespace) -> None:
         for part in tables:
             table = table[part]
         del table[name]
-        h.rpc("config.load", config).get()
+        _tell(args, h.rpc("config.load", config).get())
 
 
 def _builtin(args: argparse.Namespace) -> None:

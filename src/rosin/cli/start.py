@@ -150,6 +150,27 @@ def _add_broker_options(options: argparse.ArgumentParser, args: argparse.Namespa
     args.verbose += extra.verbose
 
 
+def _warn(prog: str, attrs: dict[str, str], config: dict[str, Any]) -> None:
+    """Check the configuration, and say what of it and of the attributes has no effect. Raises FormatError."""
+    from rosin.broker.attrtable import without_effect
+
+    lines = without_effect(attrs)
+    if config:
+        from rosin.broker.configcheck import check, unknown_tables, warnings
+
+        unknown = unknown_tables(config)
+        lines += [
+            f"[{name}]: no part of this broker reads this table of the configuration" for name in unknown
+        ]
+        ignored = check(config)
+        lines += warnings({name: why for name, why in ignored.items() if name not in unknown})
+    if lines:
+        from rosin.cli.base import warning
+
+        for line in lines:
+            warning(prog, line)
+
+
 def _exec_wrapped(wrap: list[str], argv: list[str]) -> NoReturn:
     """Become the wrapper, which is to run this command without ``--wrap``. Raises OSError."""
     options, at = [], 0
@@ -187,13 +208,7 @@ def main(argv: list[str], prog: str) -> int:
     if args.verbose:
         attrs.setdefault("log-stderr-level", "6" if args.verbose == 1 else "7")
     config: dict[str, Any] = _configuration(args, args.config_path)
-    if config:
-        from rosin.broker.configcheck import check, unknown_tables
-        from rosin.cli.base import warning
-
-        check(config)
-        for name in unknown_tables(config):
-            warning(prog, f"[{name}]: no part of this broker reads this table of the configuration")
+    _warn(prog, attrs, config)
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     wrap = [word for text in args.wrap for word in text.split(",") if word]
     if args.noexec:

@@ -426,13 +426,19 @@ def test_settings() -> None:
         "kill-signal": "9",
         "max-kill-count": 3,
         "shell-exit-timeout": "none",
+        "barrier-timeout": "7s",
+        "max-start-delay-percent": 50,
+        "max-kill-timeout": "1m",
     }
     settings = config.parse({"exec": table}, {"kill-timeout": "0.5s", "max-kill-count": "4"})
     stats = settings.stats()
     assert stats["kill-timeout"] == 0.5
     assert (stats["term-signal"], stats["kill-signal"], stats["max-kill-count"]) == ("SIGINT", "SIGKILL", 4)
     assert type(settings.term_signal) is int  # it goes into payloads
-    assert stats["effective-max-kill-timeout"] == 2.5 + 0.5 + 1 + 2
+    assert (settings.barrier_timeout, settings.max_start_delay_percent) == (7.0, 50)
+    assert stats["effective-max-kill-timeout"] == 60
+    settings = config.parse({"exec": {"kill-timeout": "0.5s", "max-kill-count": 4}}, [])
+    assert settings.stats()["effective-max-kill-timeout"] == 2.5 + 0.5 + 1 + 2
     assert stats["config"]["shell_exit_timeout"] == 0.0
     assert stats["config"]["default_job_shell"] == "/bin/shell"
 

@@ -106,6 +106,29 @@ async def test_what_a_checkpoint_has_stored_is_not_stored_again(tmp_path):
         assert (await h.rpc("content-sqlite.stats-get"))["object_count"] == stored + 1
 
 
+async def test_a_root_is_stored_at_the_end_of_the_period(tmp_path):
+    config, attrs = (
+        {"kvs": {"checkpoint-period": "0.5s"}},
+        {"statedir": str(tmp_path), "statedir-cleanup": "0"},
+    )
+    async with Instance(modules=MODULES, attrs=attrs, config=config) as inst:
+        h = await inst.connect()
+        last = await commit(h, op("a", treeobj.val(b"1")))
+
+        async def stored():
+            try:
+                value = (await h.rpc("content.checkpoint-get"))["value"]
+            except FileNotFoundError:
+                return []
+            return [entry["rootref"] for entry in value]
+
+        await inst.advance(0.4)
+        assert last["rootref"] not in await stored()
+        await inst.advance(0.2)
+        await h.rpc("kvs.wait-version", {"namespace": "primary", "rootseq": last["rootseq"]})
+        assert last["rootref"] in await stored()
+
+
 async def test_unloading_while_a_checkpoint_is_due_ends(tmp_path, monkeypatch):
     import rosin.modules.kvs.storage as storage
 

@@ -283,8 +283,10 @@ async def test_log_level(world, level, heard):
 
 
 async def test_configuration_table(world):
-    async with world(config={"sched-simple": {"queue-depth": 9}}) as w:
+    table = {"queue-depth": 9, "alloc-mode": "best-fit"}
+    async with world(config={"sched-simple": table}) as w:
         assert w.ready == {"mode": "limited", "limit": 9}
+        assert w.module.options.alloc_mode == "best-fit"
         with pytest.raises(OSError, match=r"\[sched-simple\] x; known: mode, queue-depth"):
             w.module.reconfigure({"sched-simple": {"x": 1}})
         with pytest.raises(OSError, match="did you mean queue-depth"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.attrtable import without_effect
 from rosin.broker.logsinks import apply_levels
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.rfc.payload import field
@@ -30,6 +31,8 @@ class AttrService(BrokerModule):
         name, value = field(msg.args, "name", str), field(msg.args, "value", str)
         self.broker.attrs.set(name, value, field(msg.args, "force", bool, False))
         apply_levels(self.broker.ring, self.broker.attrs)
+        for line in without_effect([name]):
+            self.log.warning(line)
 
     @request_handler("rm")
     def rm(self, msg: Message) -> None:

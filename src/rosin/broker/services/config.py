@@ -7,7 +7,8 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.configcheck import check
+from rosin.broker import attrtable
+from rosin.broker.configcheck import check, warnings
 from rosin.broker.configfile import load
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.errors import FormatError
@@ -28,14 +29,20 @@ class ConfigService(BrokerModule):
         self._lock = asyncio.Lock()
         self._warn(check(self.broker.config))
 
-    def _warn(self, ignored: list[str]) -> None:
+    def _warn(self, ignored: dict[str, str]) -> None:
         """Name the keys that have no effect, each once."""
-        new = [key for key in ignored if key not in self._ignored]
+        new = {key: why for key, why in ignored.items() if key not in self._ignored}
         self._ignored.update(new)
-        if new:
-            self.log.warning(
-                f"{', '.join(new)} {'has' if len(new) == 1 else 'have'} no effect on this broker"
-            )
+        for line in warnings(new):
+            self.log.warning(line)
+
+    def _answer(self, ignored: dict[str, str]) -> dict[str, list[str]] | None:
+        """Tell who changes the configuration what of it has no effect, or none before the next start."""
+        lines = warnings(ignored)
+        for name in attrtable.later(self.broker.config, self.broker.attrs.values()):
+            lines.append(f"{name} has no effect before the next start of the broker")
+            self.log.warning(lines[-1])
+        return {"warnings": lines} if lines else None
 
     @request_handler("get", allow_guest=True)
     def get(self, msg: Message) -> Any:
@@ -46,21 +53,24 @@ class ConfigService(BrokerModule):
         return DEFERRED
 
     @request_handler("load")
-    async def load(self, msg: Message) -> None:
-        await self.apply(msg.args)
+    async def load(self, msg: Message) -> dict[str, list[str]] | None:
+        return self._answer(await self.apply(msg.args))
 
     @request_handler("reload")
-    async def reload(self, _msg: Message) -> None:
+    async def reload(self, _msg: Message) -> dict[str, list[str]] | None:
         """Read the files again; an instance that was started without any has an empty configuration."""
         path = self.broker.config_path
         try:
             config = {} if path is None else load(path)
         except FormatError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
-        await self.apply(config)
+        return self._answer(await self.apply(config))
 
-    async def apply(self, config: dict[str, Any]) -> None:
-        """Offer a configuration to every module; it holds if none refuses it, otherwise nothing changes."""
+    async def apply(self, config: dict[str, Any]) -> dict[str, str]:
+        """Offer a configuration to every module; it holds if none refuses it, otherwise nothing changes.
+
+        Returns what :func:`check` does. Raises OSError EINVAL.
+        """
         try:
             ignored = check(config)
         except FormatError as exc:
@@ -71,6 +81,7 @@ class ConfigService(BrokerModule):
         self._warn(ignored)
         for msg in self._watchers.values():
             self.respond(msg, config)
+        return ignored
 
     async def _offer(self, config: dict[str, Any]) -> None:
         """Give *config* to all modules, or take it back from those that have it. Raises OSError EINVAL."""
