@@ -154,7 +154,8 @@ TABLE = (
         0,
         None,
         "Directory of the database. By default a new one in `TMPDIR` or `/var/tmp`. "
-        "Make it before the start to keep it.",
+        "Make it before the start to keep it. "
+        "It becomes the owner's alone (0700), unless it is the rundir, too.",
     ),
     _A(
         "statedir-cleanup",

@@ -94,6 +94,7 @@ class Instance:
             values["config.path"] = self.options.config_path
         for name in ("rundir", "statedir"):
             values[name], values[f"{name}-cleanup"] = self._directory(name, given)
+        self._keep_private(values)
         values.setdefault("hostname", socket.gethostname())
         values.setdefault("hostlist", values["hostname"])
         values.setdefault("local-uri", f"local://{values['rundir']}/local-0")
@@ -119,6 +120,16 @@ class Instance:
             text = f"{name} {path} is new and is removed at the end; make it first, or set {name}-cleanup=0"
             self.broker.log(5, "broker", text)
         return path, "0" if keep else "1"
+
+    def _keep_private(self, values: Mapping[str, str]) -> None:
+        """State is the owner's alone. Guests may need a rundir: one that is the statedir stays as it is."""
+        path = values["statedir"]
+        if path == values["rundir"]:
+            return
+        mode = rundir.make_private(path)
+        if mode is not None:
+            text = f"statedir {path} was open to other users ({mode:04o}): it is 0700 now"
+            self.broker.log(5, "broker", text)
 
     # -- states -------------------------------------------------------------------------------------
 

@@ -103,6 +103,18 @@ def lock(path: str, name: str) -> int:
     return fd
 
 
+def make_private(path: str) -> int | None:
+    """Let only its owner into a directory; returns its permissions if they were wider. Raises OSError."""
+    mode = stat.S_IMODE(os.stat(path).st_mode)
+    if not mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return None
+    try:
+        os.chmod(path, stat.S_IRWXU)
+    except OSError as exc:
+        raise OSError(exc.errno, f"{path} is open to other users: chmod 0700: {exc.strerror}") from None
+    return mode
+
+
 def remove(path: str) -> None:
     """Remove a directory tree; what cannot be removed is left, as it no longer matters."""
     remove_tree(path)

@@ -46,12 +46,14 @@ def refused(path, *texts):
     return info.value.errno
 
 
-@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+@pytest.mark.parametrize("mode", ["WAL", "DELETE", "PERSIST"])
 def test_files_are_private_whatever_umask_and_mode_were(tmp_path, mode):
     path = tmp_path / "content.sqlite"
     mask = os.umask(0)
     try:
         path.touch(0o666)
+        if mode == "PERSIST":
+            (tmp_path / "content.sqlite-journal").touch(0o666)
         db = Database(str(path), mode)
         db.commit(batch(b"x"))
         assert set(modes(tmp_path)) >= {"content.sqlite", "content.sqlite.state"}

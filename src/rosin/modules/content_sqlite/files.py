@@ -57,10 +57,11 @@ class Files:
             )
 
     def make_private(self) -> None:
-        """Make the database if there is none; it and its log are readable by their owner alone.
+        """Make the database if there is none; it and its logs are readable by their owner alone.
 
         SQLite gives the files that it makes beside it the same mode. Raises OSError."""
-        for name, flags in ((self.path, os.O_CREAT), (self.wal, 0), (self.path + "-shm", 0)):
+        others = [(self.path + suffix, 0) for suffix in ("-wal", "-shm", "-journal")]
+        for name, flags in [(self.path, os.O_CREAT), *others]:
             try:
                 fd = os.open(name, os.O_RDWR | os.O_CLOEXEC | flags, 0o600)
             except FileNotFoundError:
