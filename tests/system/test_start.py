@@ -65,7 +65,7 @@ def fails(result: subprocess.CompletedProcess[str], text: str, code: int = 1) ->
         (["-S", "rank=5"], "rank: attribute may not be set on the command line"),
         (["-S", "nothing"], "nothing: unknown attribute"),
         (["-S", "content.hash=md5"], "unknown content.hash 'md5'"),
-        (["-S", "content.backing-module=none"], "module content-sqlite"),
+        (["-S", "content.backing-module=none"], "expected content-sqlite or content-files"),
         (["-S", "statedir={dir}/corrupt"], "corrupt/content.sqlite"),
         (["-S", "statedir={dir}/directory"], "directory/content.sqlite"),
     ],
