@@ -10,6 +10,7 @@ import socket
 
 import pytest
 
+from rosin.cli import module
 from rosin.cli.dmesg import LogFormatter
 from rosin.cli.ping import size
 from rosin.cli.resource.eventlog import Targets
@@ -235,3 +236,24 @@ def test_reload_where_the_broker_cannot_bring_it_back(monkeypatch, capsys):
     assert h.sent == ["module.list", "module.reload", "module.remove", "module.load"]
     text = "no such option; heartbeat is not loaded now, 'flux module load heartbeat' loads it\n"
     assert capsys.readouterr().err.endswith(text)
+
+
+@pytest.mark.parametrize("option", ["--set", "--setbit", "--clearbit"])
+@pytest.mark.parametrize("mask", ["x", "-1", "0x100000000"])
+def test_masks_of_debug_flags(option, mask, capsys):
+    with pytest.raises(SystemExit) as caught:
+        module.main(["debug", f"{option}={mask}", "kvs"], "rosin-module")
+    assert caught.value.code == 2
+    assert f"invalid mask '{mask}': expected a number below 2^32, as in 0x10" in capsys.readouterr().err
+
+
+@needs_instance
+class TestBlobsToLoad:
+    def test_none(self, rosin):
+        code, out, err = rosin("content", "load", stdin="")
+        assert (code, out) == (1, "")
+        assert "no blobrefs were specified" in err
+
+    def test_those_of_standard_input(self, rosin):
+        refs = "".join(rosin("content", "store", stdin=text).out for text in ("a", "b"))
+        assert rosin("content", "load", stdin=refs) == (0, "ab", "")

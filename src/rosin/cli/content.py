@@ -47,8 +47,11 @@ def _service(args: argparse.Namespace) -> tuple[str, int]:
 
 def _load(args: argparse.Namespace) -> None:
     service, nodeid = _service(args)
+    refs = args.blobref or sys.stdin.read().split()
+    if not refs:
+        raise ValueError("no blobrefs were specified: name them, or write them to standard input")
     with connect() as h, about("error loading blob"):
-        for ref in args.blobref or sys.stdin.read().split():
+        for ref in refs:
             digest = _digest(ref)
             sys.stdout.buffer.write(h.rpc(f"{service}.load", digest, nodeid).get_raw())
             sys.stdout.flush()

@@ -35,9 +35,9 @@ def parser(prog: str) -> AdminParser:
     _stats_options(result.command("stats", _stats, "print the statistics of a module"))
     sub = result.command("debug", _debug, "print or change the debug flags of a module")
     sub.flag("-C", "--clear", text="clear all flags")
-    sub.add_argument("-S", "--set", metavar="MASK", help="set the flags to MASK")
-    sub.add_argument("-s", "--setbit", metavar="MASK", help="set the flags in MASK")
-    sub.add_argument("-c", "--clearbit", metavar="MASK", help="clear the flags in MASK")
+    sub.add_argument("-S", "--set", metavar="MASK", type=_mask, help="set the flags to MASK")
+    sub.add_argument("-s", "--setbit", metavar="MASK", type=_mask, help="set the flags in MASK")
+    sub.add_argument("-c", "--clearbit", metavar="MASK", type=_mask, help="clear the flags in MASK")
     sub.add_argument("module", metavar="MODULE", help="name of the module")
     from rosin.cli.trace import add_module_trace
 
@@ -231,16 +231,29 @@ def format_stats(stats: Any, path: str | None, scale: float, kind: str | None) -
     return f"{stats * scale:.6f}"
 
 
+def _mask(text: str) -> int:
+    """Debug flags, in base 10 or as 0x... Raises ValueError."""
+    from argparse import ArgumentTypeError
+
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
+    if not 0 <= value < 1 << 32:
+        raise ArgumentTypeError(f"invalid mask {text!r}: expected a number below 2^32, as in 0x10 or 16")
+    return value
+
+
 def _debug(args: argparse.Namespace) -> None:
     request: dict[str, Any] = {"op": "setbit", "flags": 0}
     if args.clear:
         request = {"op": "clr", "flags": 0}
     elif args.set is not None:
-        request = {"op": "set", "flags": int(args.set, 0)}
+        request = {"op": "set", "flags": args.set}
     elif args.setbit is not None:
-        request = {"op": "setbit", "flags": int(args.setbit, 0)}
+        request = {"op": "setbit", "flags": args.setbit}
     elif args.clearbit is not None:
-        request = {"op": "clrbit", "flags": int(args.clearbit, 0)}
+        request = {"op": "clrbit", "flags": args.clearbit}
     with connect() as h, about(f"{args.module}.debug"):
         flags = h.rpc(f"{args.module}.debug", request).get()["flags"]
     sys.stdout.write(f"0x{flags:x}\n")
