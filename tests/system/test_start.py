@@ -137,28 +137,58 @@ def test_closed_standard_descriptors(tmp_path: Path, tmpdir: Path, closed: tuple
     assert os.listdir(tmpdir) == []
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
-def test_signal_at_any_moment_of_the_start(tmp_path: Path, tmpdir: Path, signum: int) -> None:
-    """From the first instruction on: it ends, and leaves no process; only SIGKILL may leave a directory."""
-    for milliseconds in (0, 40, 80, 120, 160, 240, 320):
-        env = {**os.environ, "TMPDIR": str(tmpdir), MARK: str(tmp_path)}
-        command = [sys.executable, "-m", "rosin", "start", "sh", "-c", "exit 0"]
-        process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True)
-        try:
-            process.wait(milliseconds / 1000)
-        except subprocess.TimeoutExpired:
+#: Moments of a start, by what the process has just written: modules as they are imported, then its log.
+MOMENTS = (
+    "",
+    "site",
+    "rosin.cli.entry",
+    "rosin.process.zygote",
+    "rosin.broker.boot",
+    "orjson",
+    "builtins-success: load-builtins->join",
+    "rosin.modules.kvs.storage",
+    "quorum-full: quorum->run",
+    "rc2-success: run->cleanup",
+    "goodbye: goodbye->unload-builtins",
+)
+
+
+def signalled_at(moment: str, signum: int, env: dict[str, str]) -> tuple[int, str]:
+    """Start an instance and signal it when it has come so far; its exit code and what it had to say."""
+    options = ["-X", "importtime", "-m", "rosin", "start", "-Slog-stderr-level=7", "sh", "-c", "exit 0"]
+    with subprocess.Popen([sys.executable, *options], env=env, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        errors = []
+        waiting = bool(moment)
+        if not waiting:
             process.send_signal(signum)
-        _, errors = process.communicate(timeout=60)
-        if (
-            signum != signal.SIGINT or "rosin" in errors
-        ):  # Python itself reports an interrupt of its own start
-            assert "Traceback" not in errors
-            # The program may have ended well just before it would have been hung up on.
-            aborted = "aborted after exit with rc=0" in errors
-            assert process.returncode in (0, 1 if aborted else 129, 128 + signum, -signum)
-        assert wait_until_gone(f"{MARK}={tmp_path}") == []
-        if signum != signal.SIGKILL:
-            assert os.listdir(tmpdir) == []
+        for line in process.stderr:
+            imported, said = line.startswith("import time:"), line
+            if imported:
+                said = line.rpartition("|")[2].strip()
+            else:
+                errors.append(line)
+            if waiting and (said == moment if imported else moment in said):
+                waiting = False
+                process.send_signal(signum)
+    assert not waiting
+    return process.returncode, "".join(errors)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_signal_at_any_moment_of_the_start(tmp_path: Path, tmpdir: Path, signum: int, moment: str) -> None:
+    """From the first instruction on: it ends, and leaves no process; only SIGKILL may leave a directory."""
+    env = {**os.environ, "TMPDIR": str(tmpdir), MARK: str(tmp_path)}
+    code, errors = signalled_at(moment, signum, env)
+    if signum != signal.SIGINT or "rosin" in errors:  # Python itself reports an interrupt of its own start
+        assert "Traceback" not in errors
+        # The program may have ended well just before it would have been hung up on.
+        aborted = "aborted after exit with rc=0" in errors
+        assert code in (0, 1 if aborted else 129, 128 + signum, -signum)
+    assert wait_until_gone(f"{MARK}={tmp_path}") == []
+    if signum != signal.SIGKILL:
+        assert os.listdir(tmpdir) == []
 
 
 @pytest.mark.parametrize("sink", ["/dev/full", "closed pipe"])

@@ -129,6 +129,17 @@ async def test_a_root_is_stored_at_the_end_of_the_period(tmp_path):
         assert last["rootref"] in await stored()
 
 
+async def test_what_the_journal_has_stored_is_not_stored_again(tmp_path):
+    """A large value goes into the store with its journal record; no checkpoint has to write it."""
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        dirty = []
+        for value in (b"small", b"other", b"large" * 2000):
+            await commit(h, op(f"key{len(dirty)}", treeobj.val(value)))
+            dirty.append((await h.rpc("kvs.stats-get"))["cache"]["#obj dirty"])
+        assert dirty[2] - dirty[1] == dirty[1] - dirty[0]  # the new root directory alone
+
+
 async def test_unloading_while_a_checkpoint_is_due_ends(tmp_path, monkeypatch):
     import rosin.modules.kvs.storage as storage
 
