@@ -99,6 +99,43 @@ def test_ls_goes_on_after_a_missing_key(tree):
     assert result.err == "nope: No such file or directory\n"
 
 
+UNKNOWN = "sha1-" + "0" * 40
+
+
+@pytest.mark.parametrize(
+    "argv", [["ls", "d"], ["ls", "-R", "d"], ["dir", "d"], ["dir", "-R", "d"], ["get", "d.x"]]
+)
+def test_a_reference_to_nothing_is_an_error_with_its_key(tree, argv):
+    tree("put", "-t", f'd={{"ver":1,"type":"dirref","data":["{UNKNOWN}"]}}')
+    result = tree(*argv)
+    key = argv[-1]
+    text = f"No such file or directory: unknown blob {UNKNOWN}"
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"rosin-kvs: {key}: {text}")
+    assert result.err.count("\n") == 1
+
+
+def test_a_transaction_below_a_reference_to_nothing_fails_alone(tree):
+    tree("put", "-t", f'a.r={{"ver":1,"type":"dirref","data":["{UNKNOWN}"]}}')
+    result = tree("put", "a.r.x.y=1")
+    text = f"flux_kvs_commit: No such file or directory: unknown blob {UNKNOWN} (key a.r)"
+    assert (result.code, result.err) == (1, f"rosin-kvs: {text}\n")
+    assert tree("put", "z=4").code == 0
+    assert tree("put", "a.r=1").code == 0
+    assert tree("get", "a.r").out == "1\n"
+
+
+def test_a_directory_that_is_a_value_is_not_recoverable(tree):
+    tree("put", "long=" + "x" * 200)
+    ref = json.loads(tree("get", "-t", "long").out)["data"][0]
+    tree("put", "-t", f'd={{"ver":1,"type":"dirref","data":["{ref}"]}}')
+    for argv in (["dir", "d"], ["get", "d.x"], ["put", "d.x=1"]):
+        result = tree(*argv)
+        assert result.code == 1
+        assert "State not recoverable" in result.err
+        assert result.err.count("\n") == 1
+
+
 def test_links(tree):
     tree("link", "a.b", "l")
     tree("link", "-T", "ns", "a.b", "m")

@@ -183,6 +183,7 @@ async def test_garbage_collection(tmp_path):
         assert (info["current_epoch"], info["candidates"]) == (2, 10)
         hashes = ["sha1-" + digest.hex() for digest in [*digests[:3], b"\0" * 20]]
         assert await h.rpc("content-backing.mark", {"epoch": 2, "hashes": hashes}) == {"marked": 3}
+        assert await h.rpc("content-backing.mark", {"epoch": 10**9, "hashes": []}) == {"marked": 0}
         cursor, deleted = 0, 0
         while cursor < info["high_water"]:
             args = {"epoch": 2, "cursor": cursor, "high_water": info["high_water"]}

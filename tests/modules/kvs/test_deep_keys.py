@@ -170,3 +170,17 @@ async def test_a_reader_is_answered_whatever_its_load_raises(stored, monkeypatch
     assert await fails(lookup(h, "d.a")) == errno.EIO
     monkeypatch.undo()
     assert await get(h, "d.a") == b"1"
+
+
+async def test_a_reference_to_nothing_is_named_however_deep_it_is(stored):
+    h = await stored.connect()
+    unknown = treeobj.dirref("sha1-" + "0" * 40)
+    await commit(h, op("a.b.c.d", unknown))
+    await put(h, "e", b"1")
+    for _ in range(2):
+        for request in (commit(h, op("a.b.c.d.x", treeobj.val(b"1"))), lookup(h, "a.b.c.d.x")):
+            with pytest.raises(FileNotFoundError, match=r"unknown blob sha1-0+ \(key a\.b\.c\.d\)$"):
+                await request
+        await put(h, "e", b"2")
+        await stored.broker.remove("kvs")  # then nothing is in memory
+        await stored.load("kvs")

@@ -360,7 +360,7 @@ def test_missing_blobs_are_named_and_can_be_supplied():
             for ref in missing.refs:
                 store.objects.loaded(ref, blobs[ref], missing.directory)
     assert len(asked) == len(set(asked)) == 4
-    with pytest.raises(FormatError):
+    with pytest.raises(OSError, match="State not recoverable: sha1-"):
         store.objects.loaded(blobref.blobref(b"[]"), b"[]", True)
 
 

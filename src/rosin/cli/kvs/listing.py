@@ -177,10 +177,11 @@ class _Lister:
         todo = [key]
         while todo:
             key = todo.pop()
+            with about(key):
+                entries = _entries(self.h, key, self.args)
             if self.titles:
                 sys.stdout.write(f"{chr(10) if self.printed else ''}{key}:\n")
                 self.printed = True
-            entries = _entries(self.h, key, self.args)
             self._print([(name, self._mark(obj)) for name, obj in entries])
             if self.args.recursive:
                 below = [_join(key, name) for name, obj in entries if obj["type"] in _DIRECTORIES]

@@ -195,8 +195,6 @@ class ContentSqlite(BrokerModule):
         epoch, hashes = int_field(msg.args, "epoch", 0, MAX_INTEGER), list_field(msg.args, "hashes", str)
         if len(hashes) > MAX_MARK:
             raise OSError(errno.EINVAL, f"mark: at most {MAX_MARK} hashes in one request")
-        if epoch > self.db.epoch:
-            raise OSError(errno.EINVAL, "mark: epoch is in the future")
         return {"marked": self.db.mark(epoch, [blobref.parse(ref)[1] for ref in hashes])}
 
     @request_handler("content-backing.sweep", prefix=False)

@@ -45,7 +45,7 @@ def resolve(objects: Objects, root: str, key: str, follow: bool, root_of: RootOf
         try:
             entry = objects.directory(here["data"][0]).get(path[at])
         except Missing as missing:
-            missing.path = path[at:]
+            missing.path, missing.key = path[at:], ".".join(path[:at])
             raise
         if entry is None:
             return None

@@ -9,6 +9,7 @@ of something in the content store, in two caches bounded by bytes.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -33,6 +34,7 @@ class Missing(Exception):
     """Blobs that must be loaded from the content store before the operation can be run again.
 
     ``path``: names to go on along from the directory that is missing, so that a deep key is loaded in one go.
+    ``key``: where what is missing is referred to, if that is known.
     """
 
     def __init__(self, refs: list[str], directory: bool) -> None:
@@ -40,6 +42,7 @@ class Missing(Exception):
         self.refs = refs
         self.directory = directory
         self.path: list[str] = []
+        self.key = ""
 
 
 class Cache(Generic[T]):
@@ -98,7 +101,7 @@ class Objects:
         self._hash: Any = getattr(hashlib, algo)
 
     def directory(self, ref: str) -> Directory:
-        """The directory *ref*. Raises Missing; OSError-free: a blob that is no directory never gets in."""
+        """The directory *ref*. Raises Missing; OSError ENOTRECOVERABLE: that blob is no directory."""
         obj = self.fresh.get(ref)
         if isinstance(obj, Directory):
             return obj
@@ -152,7 +155,7 @@ class Objects:
         return ref
 
     def loaded(self, ref: str, data: bytes, directory: bool) -> Directory | bytes:
-        """Take in a blob that the content store delivered. FormatError: a directory was expected."""
+        """Take in a blob that the content store delivered. OSError ENOTRECOVERABLE: it is no directory."""
         self.faults += 1
         if directory:
             return self._decode(ref, data)
@@ -161,9 +164,12 @@ class Objects:
         return data
 
     def _decode(self, ref: str, data: bytes) -> Directory:
-        obj = treeobj.decode(data)
-        if obj["type"] != "dir":
-            raise FormatError(f"kvs: {ref} is a {obj['type']}, expected a directory")
+        try:
+            obj = treeobj.decode(data)
+            if obj["type"] != "dir":
+                raise FormatError(f"expected a directory, got a {obj['type']}")
+        except FormatError as error:
+            raise OSError(errno.ENOTRECOVERABLE, f"State not recoverable: {ref}: {error}") from None
         directory = Directory.from_entries(obj["data"], self.algo)
         self._directories.put(ref, directory, 4 * len(data))
         return directory

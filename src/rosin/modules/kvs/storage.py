@@ -87,11 +87,19 @@ class Storage:
     async def load(self, missing: Missing) -> dict[str, Directory | bytes]:
         """Bring blobs into memory, and the directories along the path that goes on from one.
 
-        Raises OSError; ENOTRECOVERABLE: a directory is not one."""
+        Raises OSError; ENOENT: there is no such blob; ENOTRECOVERABLE: a directory is not one."""
+        try:
+            return await self._load_path(missing)
+        except OSError as error:
+            if not missing.key or error.errno not in (errno.ENOENT, errno.ENOTRECOVERABLE):
+                raise
+            raise OSError(error.errno, f"{error.strerror} (key {missing.key[:200]})") from None
+
+    async def _load_path(self, missing: Missing) -> dict[str, Directory | bytes]:
         found = await self._load(missing.refs, missing.directory)
         if missing.path:
             directory = found[missing.refs[0]]
-            for name in missing.path[:-1]:
+            for depth, name in enumerate(missing.path[:-1], 1):
                 entry = directory.get(name) if isinstance(directory, Directory) else None
                 if entry is None or entry["type"] != "dirref":
                     break
@@ -99,7 +107,11 @@ class Storage:
                 try:
                     directory = self.objects.directory(ref)
                 except Missing:
-                    found |= await self._load([ref], True)
+                    try:
+                        found |= await self._load([ref], True)
+                    except OSError:
+                        missing.key = ".".join(filter(None, [missing.key, *missing.path[:depth]]))
+                        raise
                     directory = found[ref]
         return found
 
@@ -115,8 +127,6 @@ class Storage:
         for ref, rpc in rpcs:
             try:
                 found[ref] = self.objects.loaded(ref, await rpc.raw(), directory)
-            except FormatError as error:
-                failure = OSError(errno.ENOTRECOVERABLE, str(error))
             except OSError as error:
                 failure = error
         if failure is not None:

@@ -108,7 +108,7 @@ class Transaction:
             try:
                 below = self._descend(draft, name, draft.get(name), dirent is not None)
             except Missing as missing:
-                missing.path = path[depth + 1 :]
+                missing.path, missing.key = path[depth + 1 :], ".".join(path[: depth + 1])
                 raise
             if below is None:
                 return None  # a removal of what does not exist
