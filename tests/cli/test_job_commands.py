@@ -41,6 +41,10 @@ def test_run(rosin):
     assert (code, sorted(out.splitlines())) == (0, ["0: a", "1: a"])
 
 
+def test_run_unbuffered(rosin):
+    assert rosin("run", "-u", "printf", "x") == (0, "x", "")
+
+
 @pytest.mark.parametrize(
     ("script", "code", "text"),
     [

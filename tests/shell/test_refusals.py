@@ -6,6 +6,8 @@ import signal
 import pytest
 from tests.shell.conftest import JOBID
 
+from rosin.cli import run
+from rosin.cli.submission import Builder
 from rosin.shell import vocabulary
 from rosin.shell.errors import ShellError
 
@@ -18,8 +20,9 @@ from rosin.shell.errors import ShellError
         ({"zzzzz": 1}, "unknown shell option zzzzz: see the reference"),
         (
             {"input": 3},
-            "shell option input=3: expected one of input.limit, input.stdin.path, input.stdin.type",
+            "shell option input=3: expected one of input.batch-timeout, input.limit, input.stdin.path, inp",
         ),
+        ({"output": {"batch-timeout": "x"}}, "output.batch-timeout=x: expected seconds, as in"),
         ({"verbose": {"x": 1}, "q": 1}, "unknown shell option q"),
     ],
 )
@@ -41,6 +44,15 @@ def test_known_names_are_taken():
         }
     )
     vocabulary.check({"pty": {"ranks": 0}, "signal": 5})
+
+
+def test_what_the_commands_set_is_known():
+    """Every option of ``rosin run`` that ends in a shell option."""
+    words = "-u -l -t1 --signal=USR1@5 --taskmap=cyclic --rlimit=core=0 --output=o --error=e --input=i --env=A={{id}}"
+    args = run.parser("rosin-run").parse_command([*words.split(), "true"])
+    options = Builder().build(args)["attributes"]["system"]["shell"]["options"]
+    assert {"signal", "taskmap", "rlimit", "output", "input"} <= set(options)
+    vocabulary.check(options)
 
 
 @pytest.mark.parametrize(

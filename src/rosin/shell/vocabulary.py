@@ -19,11 +19,13 @@ _NAMES = frozenset(
         "exit-on-error",
         "exit-timeout",
         "gpu-affinity",
+        "input.batch-timeout",
         "input.limit",
         "input.stdin.path",
         "input.stdin.type",
         "mpi",
         "nosetpgrp",
+        "output.batch-timeout",
         "output.client.hwm",
         "output.client.lwm",
         "output.limit",
@@ -49,6 +51,8 @@ _NAMES = frozenset(
         "verbose",
     )
 )
+#: Seconds for which flux-core's shell gathers data; ``--unbuffered`` sets them. This one sends what is there.
+_SECONDS = frozenset(("input.batch-timeout", "output.batch-timeout"))
 #: Options whose objects have names that others define; among them what :mod:`rosin.shell.foreign` judges.
 _OPEN = frozenset(
     [
@@ -82,6 +86,8 @@ def check(options: dict[str, Any]) -> None:
             raise ShellError(_unknown(name))
         elif name not in _NAMES and value is not None:
             raise ShellError(f"shell option {name}={value}: expected one of {_below(name)}")
+        elif name in _SECONDS and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise ShellError(f"shell option {name}={value}: expected seconds, as in {name}=0.05")
 
 
 def _below(name: str) -> str:
