@@ -48,7 +48,8 @@ def test_known_names_are_taken():
 
 def test_what_the_commands_set_is_known():
     """Every option of ``rosin run`` that ends in a shell option."""
-    words = "-u -l -t1 --signal=USR1@5 --taskmap=cyclic --rlimit=core=0 --output=o --error=e --input=i --env=A={{id}}"
+    words = "-u -l -t1 --signal=USR1@5 --taskmap=cyclic --rlimit=core=0"
+    words += " --output=o --error=e --input=i --env=A={{id}}"
     args = run.parser("rosin-run").parse_command([*words.split(), "true"])
     options = Builder().build(args)["attributes"]["system"]["shell"]["options"]
     assert {"signal", "taskmap", "rlimit", "output", "input"} <= set(options)
