@@ -232,7 +232,7 @@ async def test_a_message_of_a_guest_has_a_limited_number_of_values() -> None:
     async with Instance([Desk]) as inst:
         guest, owner = await inst.connect(userid=UID), await inst.connect()
         bomb = '{"x":[' + "[]," * GUEST.values + "[]]}"
-        with pytest.raises(OSError, match="exceeds the limit of 250000 values") as caught:
+        with pytest.raises(OSError, match="exceeds the limit of 65536 values") as caught:
             await guest.rpc("desk.who", bomb)
         assert caught.value.errno == errno.EPROTO
         guest._send(Message.event("x", bomb))

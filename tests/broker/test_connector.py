@@ -3,6 +3,7 @@
 
 import asyncio
 import errno
+import itertools
 import os
 import socket
 import struct
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from rosin.broker import connector as connector_module
+from rosin.broker import guest_client, guestwork
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.limits import GUEST
 from rosin.broker.module import BrokerModule, request_handler
@@ -213,6 +215,46 @@ async def test_a_burst_is_answered_completely_and_in_order() -> None:
         await sender
 
 
+async def test_guests_work_a_little_between_two_looks_at_the_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many connections they have: as if each batch of messages took a whole slice."""
+    clock = itertools.count()
+    monkeypatch.setattr(guestwork, "monotonic", lambda: 2 * guestwork.SLICE * next(clock))
+    async with Local() as local:
+        requests = [Message.request("echo.who", matchtag=tag) for tag in range(1, 101)]
+        socks = [(await local.raw())[0] for _ in range(5)]
+        for sock in socks:
+            await send(sock, b"".join(map(frame, requests)))
+        done, most = local.echo.counts["rx"][0], 0
+        while done < 500:
+            before, done = done, local.echo.counts["rx"][0]
+            most = max(most, done - before)
+            await asyncio.sleep(0)
+        assert most == guest_client.BATCH
+        for sock in socks:
+            assert [msg.matchtag for msg in await receive(sock, 100)] == list(range(1, 101))
+
+
+async def test_small_messages_that_wait_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with Local() as local:
+        sock, _ = await local.raw()
+        (client,) = local.connector.clients
+        assert isinstance(client, guest_client.GuestClient)
+        monkeypatch.setattr(local.connector.guestwork, "offer", lambda worker: worker.postpone())
+        data = b"".join(map(frame, [Message.request("a", matchtag=tag) for tag in range(1, 101)]))
+        await send(sock, data + b"rest")
+        await local.until(lambda: client._busy)
+        assert not client.work() or client._messages
+        waiting = len(client._messages)
+        assert waiting == 100 - guest_client.BATCH
+        assert client.account.held == waiting * 512 + len(b"rest")
+        sock.close()
+        while client.work():
+            pass
+        client.work()
+        await local.until(lambda: not local.connector.clients)
+        assert client.account.held == 0
+
+
 async def test_events_for_who_does_not_read_end_its_connection() -> None:
     async with Local() as local:
         sock, _ = await local.raw()
@@ -262,6 +304,7 @@ async def test_a_fault_between_two_bytes_ends_the_connection(
         raise exc
 
     class Broken:
+        missing = 0
         feed = staticmethod(fail)
 
     async with Local() as local:

@@ -23,3 +23,13 @@ def test_a_large_message_is_the_same_in_pieces(size):
         (again,) = reader.feed(frame(msg)[cut:])
         assert back.raw == again.raw == msg.raw
         assert (again.raw.__class__, again.topic) == (bytes, msg.topic)
+
+
+def test_what_is_missing_of_a_message():
+    data = frame(Message.request("a.b", "x" * 1000))
+    reader = FrameReader()
+    assert reader.missing == 8
+    reader.feed(data + data[:4])
+    assert reader.missing == 4
+    reader.feed(data[4:10])
+    assert reader.missing == len(data) - 10

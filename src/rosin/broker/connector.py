@@ -18,6 +18,8 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.guest_client import GuestClient
+from rosin.broker.guestwork import GuestWork
 from rosin.broker.module import BrokerModule
 from rosin.broker.socket_client import SocketClient
 from rosin.constants import FLUX_ROLE_OWNER
@@ -45,6 +47,7 @@ class ConnectorLocal(BrokerModule):
     async def start(self) -> None:
         self.reconfigure(self.config)
         self.clients: set[SocketClient] = set()
+        self.guestwork = GuestWork(self.loop)
         self._connects = 0
         #: Who has sent something last.
         self.speaker: SocketClient | None = None
@@ -134,7 +137,8 @@ class ConnectorLocal(BrokerModule):
             with contextlib.suppress(OSError), sock:
                 sock.send(bytes((exc.errno or errno.EPERM,)))
             return
-        client = SocketClient(self, sock, pid, userid, roles)
+        kind = SocketClient if roles & FLUX_ROLE_OWNER else GuestClient
+        client = kind(self, sock, pid, userid, roles)
         self._connects += 1
         self.clients.add(client)
         self.broker.add_peer(client)

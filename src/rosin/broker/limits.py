@@ -61,7 +61,7 @@ class Limits:
 
 GUEST = Limits(
     message=16 << 20,
-    values=250_000,
+    values=1 << 16,
     held=64 << 20,
     pause=1 << 20,
     requests=8192,

@@ -24,8 +24,6 @@ from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rosin.broker.connector import ConnectorLocal
     from rosin.rfc.message import Message
 
@@ -38,8 +36,6 @@ GATHER = 1 << 20
 PIECES = 16
 #: Bytes queued from which on, downwards, a program has caught up.
 LOW = 1 << 19
-#: Messages of a guest in one turn of the loop; others get theirs in between.
-GUEST_TURN = 32
 
 
 class SocketClient(Client):
@@ -54,11 +50,9 @@ class SocketClient(Client):
         self._pid = pid
         self._loop = connector.loop
         self._reader = FrameReader(self.limits.message, topicless=True)
-        self._buffered = 0
         self._read_size = READ_SIZE
-        #: Why nothing is read at present: what was read is not dealt with, or what was asked is not taken.
-        self._busy = self._paused = False
-        self._rest: Callable[[], None] | None = None
+        #: Nothing is read at present, as what was asked for is not taken.
+        self._paused = False
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._gathering = self._closing = self._dropped = False
@@ -72,46 +66,50 @@ class SocketClient(Client):
     # -- from the program -------------------------------------------------------------------------
 
     def _readable(self) -> None:
-        assert self._sock is not None
-        try:
-            data = self._sock.recv(self._read_size)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            data = b""
-        except Exception as exc:  # no memory, say: what follows in the stream would not be understood
-            self._broken(exc)
-            return
+        data = self._receive(self._read_size)
         if not data:
-            self._lost()
             return
         if len(data) == self._read_size < MAX_READ_SIZE:
             self._read_size *= 4
         self.feed(data)
 
+    def _receive(self, size: int) -> bytes:
+        """Up to ``size`` bytes of the stream; none if none have come, or the program is gone."""
+        assert self._sock is not None
+        try:
+            data = self._sock.recv(size)
+        except (BlockingIOError, InterruptedError):
+            return b""
+        except OSError:
+            data = b""
+        except Exception as exc:  # no memory, say: what follows in the stream would not be understood
+            self._broken(exc)
+            return b""
+        if not data:
+            self._lost()
+        return data
+
     def feed(self, data: bytes) -> None:
         """Take bytes of the stream."""
-        try:
-            messages = self._reader.feed(data)
-        except FormatError as exc:
-            self._cut_off("frame", str(exc))
-            return
-        except Exception as exc:
-            self._broken(exc)
-            return
-        self._received += len(messages)
-        if self.guest is not None:
-            self.hold(self._reader.buffered - self._buffered)
-            self._buffered = self._reader.buffered
-            if self.account.exhausted:
-                self._cut_off("memory", f"more than {self.limits.held} bytes are kept for it")
-                return
-            self.broker.turn.now(partial(self._take_in_turn, messages))
-        elif self.connector.speaker is self:
+        messages = self._cut(data)
+        if self.connector.speaker is self:
             self.broker.turn.now(partial(self._take, messages))
         else:  # others may be speaking too: what they ask for shares a turn
             self.connector.speaker = self
             self._take(messages)
+
+    def _cut(self, data: bytes) -> list[Message]:
+        """The messages that are complete with these bytes; the connection of who sends no messages ends."""
+        try:
+            messages = self._reader.feed(data)
+        except FormatError as exc:
+            self._cut_off("frame", str(exc))
+            return []
+        except Exception as exc:
+            self._broken(exc)
+            return []
+        self._received += len(messages)
+        return messages
 
     def _take(self, messages: list[Message]) -> None:
         try:
@@ -120,29 +118,11 @@ class SocketClient(Client):
         except Exception as exc:
             self._broken(exc)
 
-    def _take_in_turn(self, messages: list[Message]) -> None:
-        """Take some messages of a guest now and the others later; nothing more is read meanwhile."""
-        if self._sock is None:
-            return
-        was_busy = self._busy
-        if not self._paused:
-            self._take(messages[:GUEST_TURN])
-            messages = messages[GUEST_TURN:]
-        self._busy = bool(messages) and self._sock is not None
-        if self._busy:
-            resume = partial(self._take_in_turn, messages)
-            if self._paused:
-                self._rest = resume
-            else:
-                self._loop.call_soon(self.broker.turn.now, resume)
-        if self._busy != was_busy:
-            self._listen()
-
     def _listen(self) -> None:
         """Read from the program, or not, as things are."""
         if self._sock is None:
             return
-        if self._busy or self._paused or self._closing:
+        if self._paused or self._closing:
             self._loop.remove_reader(self._sock.fileno())
         else:
             self._loop.add_reader(self._sock.fileno(), self._readable)
@@ -260,13 +240,7 @@ class SocketClient(Client):
             self._drained = None
         if self._paused:
             self._paused = False
-            if self._rest is not None:
-                self._loop.call_soon(self.broker.turn.now, self._rest)
-                self._rest = None
-            elif self._busy:  # it is on its way
-                return
-            else:
-                self._listen()
+            self._listen()
 
     def backlog(self) -> int:
         return self._pending_bytes + self._out_bytes

@@ -55,6 +55,12 @@ class Turn:
             _perform(step)
             self._run()
 
+    def whole(self, step: Step) -> None:
+        """Run a step and all that follows from it or waits, for who measures how long that takes."""
+        self._scheduled = True
+        _perform(step)
+        self._run()
+
     def _schedule(self) -> None:
         self._scheduled = True
         asyncio.get_running_loop().call_soon(self._run)

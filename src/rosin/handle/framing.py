@@ -63,6 +63,11 @@ class FrameReader:
         """Bytes of a message that is not complete."""
         return len(self._buffer)
 
+    @property
+    def missing(self) -> int:
+        """Bytes that complete the message that has begun, as far as its length is known."""
+        return max(self._need - len(self._buffer), 0)
+
     def feed(self, data: bytes) -> list[Message]:
         buffer = self._buffer
         if not buffer and data[:4] == _MAGIC and int.from_bytes(data[4:8], "big") == len(data) - 8:
