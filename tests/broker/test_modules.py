@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
-from rosin.constants import FLUX_RPC_NORESPONSE
+from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from rosin.rfc.message import Message
 from rosin.testing import Instance
 
@@ -328,3 +328,28 @@ async def test_a_start_that_fails_leaves_nothing_behind() -> None:
         assert any("told" in line for line in inst.logged())
         assert not any("still here" in line for line in inst.logged())
         inst.broker.modules["gate"].may_end.set()  # type: ignore[attr-defined]
+
+
+class Hasty(BrokerModule):
+    """Waits for an answer no longer than a moment."""
+
+    name = "hasty"
+
+    @request_handler("ask")
+    async def ask(self, msg: Message) -> None:
+        await asyncio.wait_for(self.loop.create_future(), 0)
+
+    @request_handler("watch")
+    async def watch(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
+        yield {}
+        raise TimeoutError
+
+
+async def test_a_timeout_of_a_handler_is_no_internal_error() -> None:
+    async with Instance([Hasty]) as inst:
+        h = await inst.connect()
+        await fails(h.rpc("hasty.ask"), errno.ETIMEDOUT)
+        with pytest.raises(TimeoutError):
+            async for _ in h.rpc("hasty.watch", flags=FLUX_RPC_STREAMING):
+                pass
+        assert not any("Traceback" in line for line in inst.logged())

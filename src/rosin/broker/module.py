@@ -200,8 +200,8 @@ class BrokerModule(StandardMethods):
         """Answer a request with what an exception says (see the module's text)."""
         if isinstance(exc, FormatError):
             self.respond_error(request, errno.EPROTO, str(exc))
-        elif isinstance(exc, OSError) and exc.errno is not None:
-            self.respond_error(request, exc.errno, exc.strerror)
+        elif isinstance(exc, OSError) and (exc.errno is not None or isinstance(exc, TimeoutError)):
+            self.respond_error(request, exc.errno or errno.ETIMEDOUT, exc.strerror)
         else:
             place = exc.__traceback__ and exc.__traceback__.tb_lineno
             text = f"{request.topic}: " + "".join(traceback.format_exception(exc))
