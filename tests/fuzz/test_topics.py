@@ -6,6 +6,9 @@ import pytest
 from rosin import _json
 from rosin.testing.fuzz import Fuzzer
 
+#: Function calls in one turn of the loop: some 20 ms.
+MOST_STEPS = 200_000
+
 
 @pytest.fixture(autouse=True)
 def codec(monkeypatch):
@@ -17,7 +20,7 @@ def codec(monkeypatch):
 
 @pytest.mark.parametrize("guest", [False, True], ids=["owner", "guest"])
 async def test_nothing_but_the_callers_fault(guest):
-    fuzzer = Fuzzer(seed=1, slow=10.0)
+    fuzzer = Fuzzer(seed=1, slow=60.0, steps=MOST_STEPS)
     await fuzzer.run(3000, guest)
     assert not fuzzer.faults, "\n".join(fuzzer.faults)
     assert fuzzer.answers[0] > 300  # some get through, so that more than the first check was tried

@@ -12,6 +12,7 @@ import asyncio
 import errno
 import random
 import re
+import sys
 import time
 import types
 from typing import TYPE_CHECKING, Any
@@ -19,12 +20,14 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.client import Client
 from rosin.broker.rc import MODULES
 from rosin.constants import (
+    FLUX_JOB_STATE_INACTIVE,
     FLUX_MSGFLAG_STREAMING,
     FLUX_MSGTYPE_RESPONSE,
     FLUX_ROLE_LOCAL,
     FLUX_ROLE_OWNER,
     FLUX_ROLE_USER,
 )
+from rosin.modules.job_list.attributes import ATTRIBUTES, POSITION
 from rosin.rfc.message import Message, decode, encode
 from rosin.testing.instance import Instance
 
@@ -57,7 +60,9 @@ TEXTS: list[Any] = [
     "nan", "1e400", "-1", "9" * 400, "primary", "job-manager", "sched-simple", "cancel", "set", "setbit",
     "alloc", "sha1-" + "0" * 40, "resource.R", "/", "../../etc/passwd", "/dev/null",
     "attributes.system.duration", "online",
-    "%s%n", "\ufffd",
+    "%s%n", "\ufffd", ",".join(str(2 * number) for number in range(1900)), "0-134217726," * 800 + "1",
+    ",".join(f"n[{number}-{number + 99999}]" for number in range(500)),
+    "n[0-1023]," * 900 + "n", "a." * 4900 + "a",
 ]  # fmt: skip
 NUMBERS: list[Any] = [
     0, 1, -1, 2, 7, 16, 255, 2**31 - 1, 2**31, -(2**31), 2**32 - 1, 2**32, 2**53, 2**63 - 1, -(2**63), 2**63,
@@ -67,6 +72,8 @@ OTHERS: list[Any] = [
     None, True, False, [], {}, [[]], [{}], {"": 1}, {"": {}}, [None], [3], ["x"], [""], _deep(60),
     ["0-134217726"] * 700, {"ranks": ["0-134217726"] * 700}, {"and": [{"or": []}]}, {"not": [_deep(20)]},
     {"a": {"b": {"c": 1}}}, {"attributes": {"system": {"duration": 1e308}}}, [0] * 2000, {"x" * 3000: None},
+    {"or": [{"ranks": ["100000-101000"]}] * 300}, {"or": [{"hostlist": ["x[0-1023]"]}] * 300},
+    {"and": [{"not": [{"name": ["x"]}]}] * 300}, {"or": [{"t_run": ["<1"]}] * 500}, ["all"] * 1500,
     {"version": 1, "execution": {"R_lite": [{"rank": "0-99999999", "children": {"core": "0-99999999"}}]}},
 ]  # fmt: skip
 LISTS = [value for value in OTHERS if isinstance(value, list)]
@@ -79,6 +86,31 @@ RAW = [
 
 _MISSING = re.compile(r"missing (?:field |key )?'([^']+)'")
 _EXPECTED = re.compile(r"field '([^'\[]+)(?:\[\d+\])?': expected (.+?), got")
+
+
+class _Steps:
+    """Counts the function calls of this thread between two turns of the loop, those of C functions too."""
+
+    def __init__(self, on: bool) -> None:
+        self._on = on
+        self._now = 0
+        self.most = 0
+
+    def __enter__(self) -> _Steps:
+        if self._on:
+            sys.setprofile(self._count)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        if self._on:
+            sys.setprofile(None)
+
+    def _count(self, _frame: object, event: str, _arg: object) -> None:
+        self._now += event in ("call", "c_call")
+
+    def turn(self) -> None:
+        """Another turn has begun."""
+        self.most, self._now = max(self.most, self._now), 0
 
 
 class Faults(list[str]):
@@ -127,16 +159,19 @@ class Fuzzer:
 
     ``faults`` says what is wrong: an internal error, a traceback in the log, a call that took more than
     ``slow`` seconds of this process's time, tasks or streams that outlive the client that caused them.
+    With ``steps``, also a turn of the loop with more function calls than that, whatever the machine's speed.
     ``answers`` counts errnos (0: success, None: nothing yet), ``calls`` all requests.
     """
 
-    def __init__(self, seed: int = 0, slow: float = 1.0) -> None:
+    def __init__(self, seed: int = 0, slow: float = 1.0, steps: int = 0) -> None:
         self.random = random.Random(seed)
         self.faults = Faults()
         self.answers: dict[int | None, int] = {}
         self.calls = 0
         self.slow = slow
         self.slowest = (0.0, "")
+        self.steps = steps
+        self.longest = (0, "")  # turn of the loop, in function calls
         self._fields: dict[str, dict[str, list[Any]]] = {}
         self._required: dict[str, set[str]] = {}
 
@@ -187,12 +222,27 @@ class Fuzzer:
         h = await instance.connect()
         await h.rpc("groups.join", {"name": "broker.online"})  # as the broker's start does
         await instance.settle()
+        self._fill(instance)
         ids = []
         for duration in ("0.1s", "1000s", "1000s"):
             jobspec = from_command(["mock"])
             jobspec["attributes"]["system"]["exec"] = {"test": {"run_duration": duration}}
             ids.append(int((await submit_async(h, jobspec))["id"]))
         return ids
+
+    def _fill(self, instance: Instance) -> None:
+        """Jobs that are over, in many places, for queries to look at."""
+        jobs: Any = instance.broker.modules["job-list"]
+        index = jobs._store.index
+        for number in range(1, 3001):
+            row: list[Any] = [number, *[None] * len(ATTRIBUTES)]
+            ranks = f"{number}-{number + 64}"
+            row[POSITION["userid"]], row[POSITION["name"]] = GUEST, f"job{number}"
+            row[POSITION["state"]], row[POSITION["result"]] = FLUX_JOB_STATE_INACTIVE, 1
+            row[POSITION["ranks"]], row[POSITION["nodelist"]] = ranks, f"n[{ranks}]"
+            row[POSITION["t_run"]] = row[POSITION["t_inactive"]] = float(number)
+            index.jobs[number] = tuple(row)
+            index._inactive.append(index.jobs[number])
 
     # -- one request --------------------------------------------------------------------------------
 
@@ -232,12 +282,18 @@ class Fuzzer:
         flags = FLUX_MSGFLAG_STREAMING if self.random.random() < 0.3 else 0
         msg = Message.request(topic, payload, flags=flags, matchtag=self.calls)
         body = encode(msg)
-        began = time.process_time()
-        client.receive(decode(body))
-        for _ in range(8):
-            await asyncio.sleep(0)
-        took = time.process_time() - began
         shown = f"{topic} {body[:300]!r}"
+        began = time.process_time()
+        with _Steps(self.steps > 0) as steps:
+            client.receive(decode(body))
+            for _ in range(8):
+                await asyncio.sleep(0)
+                steps.turn()
+        took = time.process_time() - began
+        if steps.most > self.longest[0]:
+            self.longest = (steps.most, shown)
+        if self.steps and steps.most > self.steps:
+            self.faults.note(f"work {topic}", f"{steps.most} calls in a turn: {shown}")
         if took > self.slowest[0]:
             self.slowest = (took, shown)
         if took > self.slow:

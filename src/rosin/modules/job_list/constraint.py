@@ -9,8 +9,9 @@ the mask of a negation is computed from. The error texts are those of flux-core,
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from operator import ge, gt, le, lt
 from typing import Any
 
@@ -25,7 +26,7 @@ from rosin.constants import (
 from rosin.errors import FormatError
 from rosin.modules.job_list.attributes import POSITION, RESULT, STATE, USERID, Row
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset, decode_ranges
+from rosin.rfc.idset import decode_ranges
 from rosin.rfc.idset_text import merge_ranges
 from rosin.rfc.states import RESULTS, parse_result, parse_state
 
@@ -33,6 +34,10 @@ Predicate = Callable[[Row], Any]
 
 ALL_STATES = 2 * FLUX_JOB_STATE_INACTIVE - 1
 _MIN_HOSTS = 1024
+#: Times the limit of hosts that all operators of a constraint may name together.
+_OPERATORS = 4
+#: Efforts in comparisons of numbers; reading a list of hosts or ranks is much of it.
+_HOSTS_WEIGHT, _RANKS_WEIGHT = 100, 20
 _MAX_DEPTH = 64
 
 
@@ -55,25 +60,42 @@ _COMPARE = ((">=", ge), ("<=", le), (">", gt), ("<", lt))
 
 
 class Constraint:
-    """A compiled constraint; ``cost`` is the number of comparisons per job in the worst case."""
+    """A compiled constraint; ``cost`` is the number of comparisons per job in the worst case.
 
-    __slots__ = ("cost", "matches", "may", "must")
+    ``weight`` is their effort: what is the time of many numbers' comparison counts as many.
+    """
 
-    def __init__(self, matches: Predicate, may: int = ALL_STATES, must: int = 0, cost: int = 1) -> None:
+    __slots__ = ("cost", "matches", "may", "must", "weight")
+
+    def __init__(
+        self, matches: Predicate, may: int = ALL_STATES, must: int = 0, cost: int = 1, weight: int = 1
+    ) -> None:
         self.matches = matches
         self.may = may
         self.must = must
         self.cost = cost
+        self.weight = weight
 
 
 class Context:
     """What constraints depend on besides the request: virtual queues and the instance's size."""
 
-    __slots__ = ("max_hosts", "parents")
+    __slots__ = ("_named", "max_hosts", "parents")
 
     def __init__(self, size: int = 1, parents: dict[str, str] | None = None) -> None:
         self.max_hosts = max(size, _MIN_HOSTS)
         self.parents = parents or {}
+        self._named = 0
+
+    def begin(self) -> None:
+        """Another request begins: no hosts are named yet."""
+        self._named = 0
+
+    def name_hosts(self, count: int) -> None:
+        """Take note of so many more hosts. Raises FormatError for too many, at once or in all."""
+        self._named += count
+        if count > self.max_hosts or self._named > _OPERATORS * self.max_hosts:
+            raise FormatError("too many hosts specified")
 
 
 def _anything(row: Row) -> bool:
@@ -158,11 +180,16 @@ def _hostlist(op: str, values: list[Any], context: Context) -> Constraint:
         wanted = Hostlist(text)
     except FormatError:
         raise FormatError("host value not in valid Hostlist format") from None
-    if len(wanted) > context.max_hosts:
-        raise FormatError("too many hosts specified")
-    hosts = set(wanted)
-    matches = _remembered(POSITION["nodelist"], lambda text: not hosts.isdisjoint(Hostlist(text)))
-    return Constraint(matches, _from(FLUX_JOB_STATE_RUN))
+    context.name_hosts(len(wanted))
+    hosts = frozenset(wanted)
+    matches = _remembered(POSITION["nodelist"], lambda text: not hosts.isdisjoint(_hosts_of(text)))
+    return Constraint(matches, _from(FLUX_JOB_STATE_RUN), weight=_HOSTS_WEIGHT)
+
+
+@lru_cache(maxsize=16)
+def _hosts_of(text: str) -> frozenset[str]:
+    """The hosts of a job; all operators of a constraint ask for those of one job, then of the next."""
+    return frozenset(Hostlist(text))
 
 
 def _ranks(op: str, values: list[Any], context: Context) -> Constraint:
@@ -176,12 +203,17 @@ def _ranks(op: str, values: list[Any], context: Context) -> Constraint:
     if sum(high - low + 1 for low, high in ranges) > context.max_hosts:
         raise FormatError("too many ranks specified")
 
+    lows, highs = [low for low, _ in ranges], [high for _, high in ranges]
+
     def within(text: str) -> bool:
-        ranks = Idset(text)  # sets that are as large as a job; the constraint may name any rank
-        return any(rank in ranks for low, high in ranges for rank in range(low, high + 1))
+        for low, high in decode_ranges(text):
+            nearest = bisect_right(lows, high)  # behind the last range that begins in or before this one
+            if nearest and highs[nearest - 1] >= low:
+                return True
+        return False
 
     matches = _remembered(POSITION["ranks"], within)
-    return Constraint(matches, _from(FLUX_JOB_STATE_RUN))
+    return Constraint(matches, _from(FLUX_JOB_STATE_RUN), weight=_RANKS_WEIGHT)
 
 
 def _time(op: str, values: list[Any], context: Context) -> Constraint:
@@ -231,7 +263,11 @@ def _and(values: list[Any], context: Context, depth: int) -> Constraint:
         matches = partial(_every, asked)
     if len(asked) < len(parts) and may != ALL_STATES:
         matches = _within(may, matches)
-    return Constraint(matches, may, must, sum(part.cost for part in parts) or 1)
+    return Constraint(matches, may, must, sum(part.cost for part in parts) or 1, _weight(parts))
+
+
+def _weight(parts: list[Constraint]) -> int:
+    return 1 + sum(part.weight for part in parts)
 
 
 def _within(states: int, matches: Predicate) -> Predicate:
@@ -249,15 +285,15 @@ def _or(values: list[Any], context: Context, depth: int) -> Constraint:
         may |= part.may
         must |= part.must
     predicates = [part.matches for part in parts]
-    return Constraint(partial(_some, predicates), may, must, sum(part.cost for part in parts))
+    cost = sum(part.cost for part in parts)
+    return Constraint(partial(_some, predicates), may, must, cost, _weight(parts))
 
 
 def _not(values: list[Any], context: Context, depth: int) -> Constraint:
     inner = _and(values, context, depth)
     matches = inner.matches
-    return Constraint(
-        lambda row: not matches(row), ALL_STATES & ~inner.must, ALL_STATES & ~inner.may, inner.cost
-    )
+    may, must = ALL_STATES & ~inner.must, ALL_STATES & ~inner.may
+    return Constraint(lambda row: not matches(row), may, must, inner.cost, inner.weight + 1)
 
 
 _LEAVES: dict[str, Callable[[str, list[Any], Context], Constraint]] = {
@@ -293,6 +329,7 @@ def _compile(constraint: Any, context: Context, depth: int) -> Constraint:
 
 def compile_constraint(constraint: Any, context: Context) -> Constraint:
     """Compile the constraint object of a request; None and ``{}`` match every job. Raises FormatError."""
+    context.begin()
     return _compile({} if constraint is None else constraint, context, 0)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_PENDING, FLUX_JOB_STATE_RUNNING
@@ -19,6 +19,7 @@ from rosin.modules.job_list.attributes import ID, T_INACTIVE, Row
 from rosin.modules.job_list.record import Job
 
 _SWEEP_MIN = 256
+EXCESSIVE = "Excessive comparisons made, limit search via states or since"
 
 
 def _completion(row: Row) -> tuple[float, int]:
@@ -28,7 +29,7 @@ def _completion(row: Row) -> tuple[float, int]:
 def _limited(rows: Iterator[Row], most: int) -> Iterator[Row]:
     for number, row in enumerate(rows):
         if number == most:
-            raise OSError(errno.EINVAL, "Excessive comparisons made, limit search via states or since")
+            raise OSError(errno.EINVAL, EXCESSIVE)
         yield row
 
 
@@ -127,6 +128,29 @@ class Index:
         if states & FLUX_JOB_STATE_INACTIVE:
             parts.append(self._completed(since))
         return chain.from_iterable(parts)
+
+    def scan(
+        self,
+        step: int,
+        match: Callable[[Row], Any],
+        states: int = -1,
+        since: float = 0.0,
+        max_entries: int = 0,
+        max_rows: int = 0,
+    ) -> Iterator[list[Row]]:
+        """:meth:`select` in steps of so many rows, of a snapshot of all jobs: what each step has found."""
+        rows = iter([*self.rows(states, since)])
+        left, looked = max_entries or len(self.jobs), 0
+        while left:
+            chunk = list(islice(rows, min(step, max_rows - looked) if max_rows else step))
+            if not chunk:
+                if next(rows, None) is not None:
+                    raise OSError(errno.EINVAL, EXCESSIVE)
+                return
+            looked += len(chunk)
+            found = list(islice(filter(match, chunk), left))
+            left -= len(found)
+            yield found
 
     def select(
         self,

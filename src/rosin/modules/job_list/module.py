@@ -7,7 +7,6 @@ snapshot of immutable rows. Requests that arrive before the journal's history is
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from collections.abc import Callable
 from typing import Any
@@ -25,14 +24,13 @@ from rosin.constants import (
 from rosin.errors import FormatError
 from rosin.modules.job_list.attributes import ATTRIBUTES, USERID, Projection, Row
 from rosin.modules.job_list.constraint import Constraint, Context, compile_constraint, legacy_constraint
+from rosin.modules.job_list.listings import SLICE, Listings
 from rosin.modules.job_list.record import Job
 from rosin.modules.job_list.store import Store
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field, id_field
 
-#: Jobs in one response of a streaming list.
-BATCH = 1000
 #: Seconds between two responses of a streaming job-stats.
 STATS_INTERVAL = 0.2
 _MAX_COMPARISONS = 1_000_000
@@ -68,6 +66,7 @@ class JobList(BrokerModule):
         self._waits: dict[int, list[_Wait]] = {}
         self._lookups = 0
         self._watchers: list[Message] = []
+        self._listings = Listings(self)
         self._stats_timer: Any = None
         self._private = False
         self._max_comparisons = _MAX_COMPARISONS
@@ -202,31 +201,19 @@ class JobList(BrokerModule):
         if not self._store.ready:
             self._deferred.append((self.list_jobs, msg))
             return DEFERRED
-        projection, rows = self._select(msg)
-        if not msg.streaming:
-            return {"jobs": projection.objects(rows)}
-        first = projection.objects(rows[:BATCH])
-        if first:
-            self.respond(msg, {"jobs": first, "version": 1})
-        if len(rows) > BATCH:
-            key = (msg.sender, msg.matchtag)
-            task = self._streams[key] = self.create_task(self._continue(msg, projection, rows))
+        projection, compiled, arguments = self._query(msg)
+        index, step = self._store.index, max(1, SLICE // compiled.weight)
+        if len(index.jobs) > step:
+            self._listings.search(msg, projection, index.scan(step, *arguments))
+            return DEFERRED
+        rows = index.select(*arguments)
+        if msg.streaming:
+            self._listings.stream(msg, projection, rows)
+            return DEFERRED
+        return {"jobs": projection.objects(rows)}
 
-            def ended(_task: object) -> None:  # also when it is cancelled before its first step
-                self._streams.pop(key, None)
-                self.respond_error(msg, errno.ENODATA)
-
-            task.add_done_callback(ended)
-        else:
-            self.respond_error(msg, errno.ENODATA)
-        return DEFERRED
-
-    async def _continue(self, msg: Message, projection: Projection, rows: list[Row]) -> None:
-        for start in range(BATCH, len(rows), BATCH):
-            await asyncio.sleep(0)
-            self.respond(msg, {"jobs": projection.objects(rows[start : start + BATCH])})
-
-    def _select(self, msg: Message) -> tuple[Projection, list[Row]]:
+    def _query(self, msg: Message) -> tuple[Projection, Constraint, tuple[Any, ...]]:
+        """A request's attributes and constraint, and what the index is to be asked."""
         args = msg.args
         try:
             max_entries = field(args, "max_entries", int)
@@ -248,7 +235,7 @@ class JobList(BrokerModule):
             raise FormatError(f"invalid payload: {exc}") from None
         projection = Projection(attrs)
         most = self._max_comparisons // compiled.cost if self._max_comparisons else 0
-        return projection, self._store.index.select(compiled.matches, compiled.may, since, max_entries, most)
+        return projection, compiled, (compiled.matches, compiled.may, since, max_entries, most)
 
     def _compile(self, constraint: Any, msg: Message) -> Constraint:
         if self._restricted(msg):
