@@ -83,6 +83,9 @@ def test_what_is_not_here_is_told_from_what_is_mistyped(command):
         "rosin: 'cofnig' is not a rosin command. See 'rosin --help'",
         "Did you mean: config?",
     ]
+    assert command("mom").err.endswith("\nDid you mean: job?\n")
+    assert command("jobz").err.endswith("\nDid you mean: job, jobs?\n")
+    assert "Did you mean" not in command("xyzzyx").err
     assert command("--nosuch") == (
         2,
         "",
@@ -142,6 +145,20 @@ def test_parent_and_root(monkeypatch, options, uri, namespace):
         (("config", "nosuch"), "usage: rosin config [-h]", "Unknown subcommand: nosuch"),
         (("module", "--x"), "usage: rosin module [-h]", "unrecognized option '--x'"),
         (("kvs", "get", "--x", "a"), "usage: rosin kvs get [-h]", "unrecognized option '--x'"),
+        (
+            ("kvs", "get", "--x=3"),
+            "usage: rosin kvs get [-h]",
+            "unrecognized option '--x'\nTry 'rosin kvs get --help'",
+        ),
+        (
+            ("getattr", "-Z"),
+            "usage: rosin getattr [-h]",
+            "unrecognized option '-Z'\nTry 'rosin getattr --help'",
+        ),
+        (("getattr", "--", "--x", "y"), "usage: rosin getattr [-h]", "unexpected argument 'y'"),
+        (("job", "wait-event", "--x"), "usage: rosin-job wait-event", "Try 'rosin job wait-event --help'"),
+        (("module", "load"), "usage: rosin module load", "arguments are required: MODULE\n"),
+        (("start", "--x", "true"), "usage: rosin start [-h]", "rosin-start: unrecognized option '--x'"),
         (("kvs", "namespace", "create", "a", "-x"), "usage: rosin kvs namespace create", "option '-x'"),
         (("resource", "list", "a"), "usage: rosin resource list", "unexpected argument 'a'"),
         (("queue", "stop", "--x"), "usage: rosin-queue stop", "unrecognized arguments: --x"),

@@ -44,7 +44,9 @@ class Attributes:
         if not row.flags & attrtable.RUNTIME and not force:
             raise OSError(errno.EPERM, "attribute may not be updated")
         if row.flags & attrtable.IMMUTABLE and name in self._table:
-            raise OSError(errno.EPERM, "attribute may not be updated: it never changes, even with force")
+            raise OSError(
+                errno.EPERM, "Operation not permitted: the attribute never changes, even with force"
+            )
         try:
             attrtable.check_value(name, value)
         except ValueError as exc:

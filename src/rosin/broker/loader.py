@@ -51,7 +51,7 @@ def find(path: str) -> type[BrokerModule]:
         return cls  # type: ignore[no-any-return]
     if path.endswith(".py"):
         return _only_class(_load_file(path))
-    raise OSError(errno.ENOENT, f"module not found: {path}")
+    raise OSError(errno.ENOENT, f"module not found in search path: {path}")
 
 
 def _load_file(path: str) -> ModuleType:

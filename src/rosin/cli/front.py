@@ -102,10 +102,25 @@ def unknown(prog: str, name: str, known: Collection[str]) -> int:
     if name in NOT_HERE:
         sys.stderr.write(f"{prog}: '{name}' is a command of flux-core that Rosin does not have yet\n")
         return 1
-    import difflib
-
     sys.stderr.write(f"{prog}: '{name}' is not a {prog} command. See '{prog} --help'\n")
-    similar = difflib.get_close_matches(name, known, 3)
+    similar = _nearest(name[:64], known)
     if similar:
         sys.stderr.write("Did you mean: " + ", ".join(similar) + "?\n")
     return 1
+
+
+def _nearest(name: str, known: Collection[str]) -> list[str]:
+    """The known names that the fewest changes of a letter lead to, at most three, as flux-core has it."""
+    distances = {word: _distance(name, word) for word in known}
+    least = min(distances.values())
+    return [word for word in sorted(known) if distances[word] == least <= 3]
+
+
+def _distance(a: str, b: str) -> int:
+    """How many letters must be added, removed or replaced to make *b* of *a* (Levenshtein)."""
+    row = list(range(len(b) + 1))
+    for i, letter in enumerate(a, 1):
+        before, row[0] = row[0], i
+        for j, other in enumerate(b, 1):
+            before, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, before + (letter != other))
+    return row[-1]

@@ -29,9 +29,11 @@ _SYSTEM_CONFIG = "/etc/flux/system/conf.d"
 
 def parser(prog: str) -> argparse.ArgumentParser:
     """The command's options, a subset of flux-core's for one broker."""
-    result = argparse.ArgumentParser(
-        prog=prog.replace("-", " "),
-        description="Start a Flux instance on this machine and run COMMAND (default: a shell) in it. "
+    from rosin.cli.subcommands import AdminParser
+
+    result = AdminParser(
+        prog,
+        "Start a Flux instance on this machine and run COMMAND (default: a shell) in it. "
         "The instance ends when COMMAND does; its exit code is COMMAND's.",
     )
     add = result.add_argument

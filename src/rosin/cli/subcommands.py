@@ -31,6 +31,7 @@ class AdminParser(Parser):
             prog if " " in prog else prog.replace("-", " ", 1), description=description, **kwargs
         )
         self._commands: argparse._SubParsersAction[AdminParser] | None = None
+        self._words: list[str] = []
 
     def command(self, name: str, run: Command, text: str, **kwargs: Any) -> AdminParser:
         """Add the subcommand ``name`` that is done by ``run(args)``; returns its parser."""
@@ -46,6 +47,12 @@ class AdminParser(Parser):
         if self._commands is None:
             self._commands = self.add_subparsers(metavar="COMMAND", parser_class=AdminParser)
         return self._commands
+
+    def add_argument(self, *names: Any, **kwargs: Any) -> argparse.Action:
+        """Add an argument. One of which there may be none is not among those that are missing."""
+        if kwargs.get("nargs") == "*" and names[0][:1] != "-":
+            kwargs.setdefault("default", [])
+        return super().add_argument(*names, **kwargs)
 
     def namespace(self) -> None:
         """Add ``-N, --namespace``."""
@@ -70,6 +77,7 @@ class AdminParser(Parser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         words = sys.argv[1:] if args is None else args
+        self._words = list(words)
         namespace, extra = super().parse_known_args([self._complete(word) for word in words], namespace)
         if self._commands is not None and not hasattr(namespace, "run"):
             self.error("missing subcommand")
@@ -77,8 +85,14 @@ class AdminParser(Parser):
 
     def unrecognized(self, words: list[str]) -> NoReturn:
         if words[0][:1] == "-":
-            self.error(f"unrecognized option '{words[0]}'")
+            self._unknown_option(words[0])
         self.error(f"unexpected argument '{words[0]}'")
+
+    def _unknown_option(self, word: str) -> NoReturn:
+        first, space, rest = self.prog.partition(" ")
+        typed = f"{first.replace('-', ' ', 1)}{space}{rest}"
+        option = word.partition("=")[0]
+        self._fail(f"unrecognized option '{option}'\nTry '{typed} --help' for more information.")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action is self._commands and value not in self._commands.choices:
@@ -100,6 +114,16 @@ class AdminParser(Parser):
         return f"{word}={action.const}" if word[:2] == "--" else f"{word}{action.const}"
 
     def error(self, message: str) -> NoReturn:
+        """End with a usage error; one about a missing argument would hide an option that there is not."""
+        words = self._words[: self._words.index("--")] if "--" in self._words else self._words
+        for word in words:
+            option = word.partition("=")[0] if word[:2] == "--" else word[:2]
+            known = word[:1] != "-" or option in ("-", *self._option_string_actions)
+            if not known and not option[1].isdigit():
+                self._unknown_option(option)
+        self._fail(message)
+
+    def _fail(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog.replace(' ', '-', 1)}: {message}\n")
 
@@ -146,6 +170,8 @@ def errno_text(exc: OSError, text: str = "") -> str:
     if exc.errno == errno.EPERM:  # flux-core, too, tells instead what is not permitted
         return text
     plain = os.strerror(exc.errno) if exc.errno else ""
+    if plain and text.endswith(f": {plain}"):
+        return f"{plain}: {text.removesuffix(f': {plain}')}"
     return text if plain.lower() in text.lower() else f"{plain}: {text}"
 
 

@@ -88,7 +88,7 @@ def choose_ranks(candidates: Idset, rank: str, exclude: str | None, relative: bo
         try:
             ids = Idset(text)
         except FormatError as exc:
-            raise ValueError(f"failed to decode idset '{text}': {exc}") from None
+            raise ValueError(f"failed to decode idset '{text}': Invalid argument: {exc}") from None
         return ids
 
     def members(ids: Idset) -> Idset:

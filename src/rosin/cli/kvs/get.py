@@ -89,10 +89,15 @@ def check_snapshot(text: str | None) -> None:
     """Check the argument of ``--at``. Raises ValueError."""
     if text is None:
         return
+    from rosin.errors import FormatError
     from rosin.rfc.treeobj import decode
 
-    if decode(text)["type"] != "dirref":
-        raise ValueError("--at: expected a dirref object, as 'getroot' prints it")
+    try:
+        kind = decode(text)["type"]
+    except FormatError as exc:
+        raise ValueError(f"--at={text}: Invalid argument: {exc}") from None
+    if kind != "dirref":
+        raise ValueError(f"--at={text}: Invalid argument: expected a dirref object, as 'getroot' prints it")
 
 
 def _get(args: argparse.Namespace) -> None:
