@@ -39,7 +39,9 @@ class _MadeOnDemand:
     From then on it is an attribute like any other.
     """
 
-    def __get__(self, handle: ReactorHandle, _owner: type) -> Reactor:
+    def __get__(self, handle: ReactorHandle | None, _owner: type) -> Reactor:
+        if handle is None:  # asked of the class
+            return self  # type: ignore[return-value]
         from rosin.handle.reactor import Reactor
 
         reactor = handle.__dict__["reactor"] = Reactor()
