@@ -85,6 +85,17 @@ def test_dir(tree):
     assert tree("dir", "-d").out == "a.\nz\n"
 
 
+@pytest.mark.parametrize(("columns", "cut"), [("30", True), ("0", False), ("wide", False), (None, False)])
+def test_values_in_a_pipe_are_cut_only_if_columns_are_given(tree, monkeypatch, columns, cut):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if columns is not None:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert tree("put", f"long={'x' * 100}").code == 0
+    code, out, err = tree("dir")
+    line = next(line for line in out.splitlines() if line.startswith("long"))
+    assert (code, err, len(line), line.endswith("...")) == (0, "", 30 if cut else 107, cut)
+
+
 def test_ls(tree):
     assert tree("ls").out == "a    z\n"
     assert tree("ls", "-1F").out == "a.\nz\n"

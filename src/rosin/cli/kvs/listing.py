@@ -7,6 +7,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from rosin.cli import terminal
 from rosin.cli.base import connect, reason
 from rosin.cli.subcommands import about
 from rosin.constants import FLUX_KVS_READDIR
@@ -42,13 +43,14 @@ def add_commands(parser: AdminParser) -> None:
     sub.add_argument("key", metavar="KEY", nargs="*", default=["."], help="keys (default: the root)")
 
 
-def _width(asked: int | None) -> int:
-    """Columns to use; 0 for no limit."""
+def _width(asked: int | None, otherwise: int) -> int:
+    """Columns to use, 0 for no limit: as asked, of the terminal, as ``COLUMNS`` says, or ``otherwise``."""
     if asked is not None:
         return asked
     if sys.stdout.isatty():
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    return int(os.environ.get("COLUMNS") or 80)
+        return terminal.columns(sys.stdout.fileno())
+    given = os.environ.get("COLUMNS", "")
+    return int(given) if given.isascii() and given.isdigit() else otherwise
 
 
 def _join(directory: str, name: str) -> str:
@@ -68,8 +70,8 @@ def _dir(args: argparse.Namespace) -> None:
 
     check_snapshot(args.at)
     with connect() as h:
-        width = _width(args.width) if args.width is not None or sys.stdout.isatty() else 0
-        _print_dir(h, args.key.rstrip(".") or ".", args, width)
+        # Whoever reads this from a pipe wants whole values.
+        _print_dir(h, args.key.rstrip(".") or ".", args, _width(args.width, 0))
 
 
 def _print_dir(h: Flux, key: str, args: argparse.Namespace, width: int) -> None:
@@ -132,7 +134,7 @@ class _Lister:
     def __init__(self, h: Flux, args: argparse.Namespace) -> None:
         self.h = h
         self.args = args
-        self.width = 1 if getattr(args, "1") else _width(args.width)
+        self.width = 1 if getattr(args, "1") else _width(args.width, 80)
         self.titles = args.recursive or len(args.key) > 1
         self.printed = False
 
