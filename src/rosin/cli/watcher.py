@@ -11,6 +11,8 @@ from typing import IO, TYPE_CHECKING, Any
 from rosin import _json
 from rosin.cli.base import id_text
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
+from rosin.rfc.eventlog import parse_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,23 +109,31 @@ class JobWatcher:
     def _arrived(self, rpc: RPC, job: Job, path: str, handler: Callable[[Job, Event], None]) -> None:
         try:
             while rpc.is_ready() and job.streams.get(path) is rpc:
-                event = _json.loads(rpc.get()["event"])
+                event = parse_event(rpc.get()["event"])
                 rpc.reset()
                 handler(job, event)
+        except (FormatError, KeyError) as exc:
+            rpc.cancel("job-info.eventlog-watch-cancel")
+            rpc.abandon()
+            lacks = f"error parsing eventlog: an event lacks {exc}"
+            self._ended(job, path, lacks if isinstance(exc, KeyError) else str(exc))
         except OSError as exc:
             if isinstance(exc, BrokenPipeError):
                 raise
             # The output of a job that never wrote any does not exist.
-            if exc.errno not in (errno.ENODATA, errno.ENOENT) or (
-                path == "eventlog" and exc.errno == errno.ENOENT
-            ):
-                self._print(job.stderr, f"{job.label}: {path}: {exc.strerror}\n")
-                self.exitcode = max(self.exitcode, 1)
-                job.came = True  # nothing more is to be said
-            if path == "eventlog":
-                self._end_of_wait(job)
-            job.streams.pop(path, None)
-            self._closed(job)
+            missing = exc.errno == errno.ENOENT and path != "eventlog"
+            self._ended(job, path, "" if missing or exc.errno == errno.ENODATA else str(exc.strerror))
+
+    def _ended(self, job: Job, path: str, failure: str) -> None:
+        """A log is complete, or cannot be read any further."""
+        if failure:
+            self._print(job.stderr, f"{job.label}: {path}: {failure}\n")
+            self.exitcode = max(self.exitcode, 1)
+            job.came = True  # nothing more is to be said
+        if path == "eventlog":
+            self._end_of_wait(job)
+        job.streams.pop(path, None)
+        self._closed(job)
 
     def _close(self, job: Job, path: str) -> None:
         rpc = job.streams.pop(path, None)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.rfc.eventlog import parse_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +26,13 @@ if TYPE_CHECKING:
 
 
 class EventLogEvent(dict[str, Any]):
-    """One event of a log: the entry as a dict that always has a ``context``, and its fields as properties."""
+    """One event of a log: the entry as a dict that always has a ``context``, and its fields as properties.
+
+    Raises FormatError, a ValueError, for a text that is no event.
+    """
 
     def __init__(self, event: str | dict[str, Any]) -> None:
-        super().__init__(_json.loads(event) if isinstance(event, str) else event)
+        super().__init__(parse_event(event) if isinstance(event, str) else event)
         self.setdefault("context", {})
 
     @property

@@ -13,6 +13,7 @@ from rosin.constants import (
     FLUX_JOB_RESULT_TIMEOUT,
     FLUX_JOBID_ANY,
 )
+from rosin.errors import FormatError
 from rosin.handle.future import Future, error
 from rosin.job.call import Call
 from rosin.job.jobid import JobID
@@ -73,6 +74,8 @@ class JobResultFuture(Future):
         self._watch.listen(self._arrived)
 
     def _arrived(self, _watch: Future) -> None:
+        if self._results:
+            return  # the watch is being closed
         try:
             while self._watch.is_ready():
                 event = self._watch.get_event()
@@ -83,6 +86,14 @@ class JobResultFuture(Future):
                 self._note(event)
         except OSError as exc:
             self.fulfill_error(exc.errno or errno.EIO, exc.strerror)
+        except FormatError as exc:
+            self._malformed(str(exc))
+        except KeyError as exc:
+            self._malformed(f"error parsing eventlog: an event lacks {exc}")
+
+    def _malformed(self, text: str) -> None:
+        self.fulfill_error(errno.EINVAL, text)
+        self._watch.close()
 
     def _note(self, event: EventLogEvent) -> None:
         data, context = self._data, event.context

@@ -95,6 +95,15 @@ def decode_entry(line: str | bytes) -> dict[str, Any]:
     return validate_entry(obj)
 
 
+def parse_event(line: str) -> dict[str, Any]:
+    """:func:`decode_entry` for what is shown to a user: FormatError says "error parsing eventlog"."""
+    try:
+        return validate_entry(_json.loads(line))
+    except (ValueError, RecursionError) as exc:
+        why = str(exc).removeprefix("eventlog: ")
+        raise FormatError(f"error parsing eventlog: {why}") from None
+
+
 def decode_line(line: str | bytes) -> Event:
     """Decode one line, with or without its newline. Raises FormatError."""
     return _event(decode_entry(line))

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from rosin.constants import FLUX_KVS_APPEND, FLUX_ROLE_USER, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_JOB_INFO_LOOKUP_CURRENT, FLUX_KVS_APPEND, FLUX_ROLE_USER, FLUX_RPC_STREAMING
 from rosin.job import (
     JobKVSLookup,
     event_watch_async,
@@ -421,3 +421,59 @@ async def test_reading_changes_nothing(job):
     rpc.cancel("job-info.eventlog-watch-cancel")
     await fails(rpc, errno.ENODATA)
     assert await job.h.rpc("kvs.getroot", {"namespace": "primary"}) == before
+
+
+@pytest.mark.parametrize("key", ["output", "input"])
+async def test_what_the_shell_creates_is_waited_for_from_the_start_on(job, key):
+    await job.submit()
+    early = collect(watch(job.h, f"guest.{key}"))
+    await job.start()
+    late = collect(watch(job.h, f"guest.{key}"))
+    await job.inst.settle()
+    assert (early, late) == ([], [])
+    await job.write(key, "a\n")
+    await job.end()
+    await job.inst.settle()
+    assert early == late == ["a\n", errno.ENODATA]
+
+
+async def test_a_log_that_the_shell_never_made_ends_with_the_job(job):
+    await job.submit()
+    await job.start()
+    got = collect(watch(job.h, "guest.output"))
+    await job.inst.settle()
+    await job.end()
+    await job.inst.settle()
+    assert got == [errno.ENOENT]
+
+
+@pytest.mark.parametrize(
+    "text", ["junk\n", "[1]\n", SUBMIT[:-1], SUBMIT[:-2], SUBMIT + "junk\n", "\n", b"\xff\n", ""]
+)
+async def test_a_malformed_main_log_keeps_nobody_waiting(job, text):
+    await job.submit()
+    await job.commit(job.op(job.key("eventlog"), text), job.op(job.key("R"), "{}"))
+    for path in ("eventlog", "guest.output"):
+        got = collect(watch(job.h, path))
+        await job.inst.settle()
+        assert got[-1:] in ([errno.EINVAL], [errno.EPROTO])
+    if text:
+        request = {"id": ID, "keys": ["R"], "flags": FLUX_JOB_INFO_LOOKUP_CURRENT}
+        rpc = job.h.rpc("job-info.lookup", request)
+        cause = "R: error applying eventlog to original value: error parsing eventlog: Invalid argument"
+        await fails(rpc, errno.EINVAL, cause)
+
+
+@pytest.mark.parametrize("text", ['{"name":3}\n', '{"timestamp":1,"name":"submit","context":[]}\n'])
+async def test_a_main_log_of_other_objects_keeps_nobody_waiting(job, text):
+    await job.submit()
+    await job.commit(job.op(job.key("eventlog"), text))
+    got = collect(watch(job.h, "guest.output"))
+    await job.inst.settle()
+    assert got == [errno.EINVAL]
+
+
+async def test_a_release_without_a_context_is_not_the_last(job):
+    await job.submit()
+    await job.post(*STARTED, '{"timestamp":1,"name":"release","context":[]}\n')
+    await fails(watch(job.h, "guest.output"), errno.ENOENT)

@@ -8,12 +8,12 @@ import sys
 from argparse import SUPPRESS
 from typing import TYPE_CHECKING, Any
 
-from rosin import _json
 from rosin.cli.base import connect, die
 from rosin.cli.job.afterwards import Afterwards
 from rosin.cli.job.output import Output, Unwritable, exit_report
 from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL, FLUX_RPC_STREAMING
+from rosin.rfc.eventlog import parse_event
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -87,9 +87,11 @@ class Attach:
             while rpc.is_ready() and self._watches.get(path) is rpc:
                 payload = rpc.get() or {}  # empty where what was there at the beginning ends
                 rpc.reset()
-                handler(_json.loads(payload["event"]) if "event" in payload else {"name": ""})
+                handler(parse_event(payload["event"]) if "event" in payload else {"name": ""})
         except OSError as exc:
             self._ended(path, exc)
+        except KeyError as exc:
+            die(self.prog, f"{path}: error parsing eventlog: an event lacks {exc}")
         self.output.flush()
 
     def _ended(self, path: str, exc: OSError) -> None:

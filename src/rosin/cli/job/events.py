@@ -14,6 +14,7 @@ from rosin.cli.eventlog import EventFormatter
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING
+from rosin.rfc.eventlog import decode_entries, parse_event
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -87,8 +88,12 @@ def eventlog(argv: list[str], prog: str) -> int:
             text = handle.rpc("job-info.lookup", {"id": jobid, "keys": [path], "flags": 0}).get()[path]
         except OSError as exc:
             die(prog, _missing(args, path, prog) if exc.errno == errno.ENOENT else exc.strerror)
-    for line in text.splitlines():
-        printer.print(_json.loads(line))
+    try:
+        events = decode_entries(text)
+    except ValueError as exc:
+        die(prog, f"error parsing eventlog: {str(exc).removeprefix('eventlog: ')}")
+    for event in events:
+        printer.print(event)
     return 0
 
 
@@ -116,7 +121,7 @@ class _Waiter:
         try:
             while True:
                 self._rpc.wait_for(self._args.timeout)
-                event = _json.loads(self._rpc.get()["event"])
+                event = parse_event(self._rpc.get()["event"])
                 self._rpc.reset()
                 if self._take(event):
                     self._rpc.cancel("job-info.eventlog-watch-cancel")

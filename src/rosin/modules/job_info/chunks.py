@@ -8,6 +8,8 @@ says that it may be of interest.
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterable
 from typing import Any
 
 from rosin import _json
@@ -27,7 +29,7 @@ def response(line: bytes) -> bytes:
     try:
         return _json.dumps({"event": line.decode()}) + b"\0"
     except UnicodeDecodeError:
-        raise FormatError("eventlog: event is not UTF-8 text") from None
+        raise FormatError("error parsing eventlog: event is not UTF-8 text") from None
 
 
 def named(line: bytes, *names: bytes) -> dict[str, Any] | None:
@@ -40,6 +42,16 @@ def named(line: bytes, *names: bytes) -> dict[str, Any] | None:
         return None
     name = entry.get("name") if isinstance(entry, dict) else None
     return entry if isinstance(name, str) and name.encode() in names else None
+
+
+def check(lines: Iterable[bytes]) -> None:
+    """Raise OSError EINVAL for a line that cannot be an event (RFC 18): the text of an object, and a newline.
+
+    It is not decoded: who asked for it does that.
+    """
+    for line in lines:
+        if line[:1] != b"{" or line[-2:] != b"}\n":
+            raise OSError(errno.EINVAL, "error parsing eventlog: Invalid argument")
 
 
 class Chunk:
@@ -87,6 +99,11 @@ class Splitter:
         self._partial = b""
         self._skip = 0
         self.offset = 0
+
+    @property
+    def partial(self) -> bool:
+        """Whether the last line has not come to its newline."""
+        return bool(self._partial)
 
     def restart(self) -> None:
         """The next chunk is the beginning of the same log again: leave out what was delivered."""

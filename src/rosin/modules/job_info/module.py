@@ -32,8 +32,9 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.modules.job_info import updates
-from rosin.modules.job_info.chunks import Decoder, Splitter, lines_of, named
+from rosin.modules.job_info.chunks import Decoder, Splitter, check, lines_of, named
 from rosin.rfc import treeobj
+from rosin.rfc.eventlog import decode_entries
 from rosin.rfc.jobpath import guest_namespace, job_key
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field, id_field, list_field
@@ -42,6 +43,8 @@ _WATCH = FLUX_KVS_WATCH | FLUX_KVS_WATCH_APPEND
 #: Pieces of a stream that are confirmed to kvs-watch at once; it sends a few times as many without.
 _CONFIRM = 8
 _MAX_OWNERS = 10000
+#: Logs that a job's shell creates: they come a little later than the job's start, which is waited for.
+_SHELL_LOGS = ("output", "input")
 
 
 def _flags(args: dict[str, Any], valid: int, what: str) -> int:
@@ -126,7 +129,7 @@ class JobInfo(BrokerModule):
         lines = lines_of(await self._get(jobid, "eventlog"))
         submit = named(lines[0], b"submit") if lines else None
         if submit is None:
-            raise OSError(errno.EPROTO, "error parsing eventlog")
+            raise OSError(errno.EPROTO, "error parsing eventlog: Protocol error")
         return field(field(submit, "context", dict), "userid", int)
 
     # -- lookup -----------------------------------------------------------------------------------
@@ -182,10 +185,8 @@ class JobInfo(BrokerModule):
         if not data:
             raise OSError(errno.EPROTO, f"{key}: value is unexpectedly empty")
         if key in updates.KEYS and flags:
-            if flags & FLUX_JOB_INFO_LOOKUP_CURRENT:
-                changes = updates.contexts(key, lines_of(values["eventlog"]))
-            else:
-                changes = []
+            current = flags & FLUX_JOB_INFO_LOOKUP_CURRENT
+            changes = self._updates(key, values["eventlog"]) if current else []
             if changes or flags & FLUX_JOB_INFO_LOOKUP_JSON_DECODE:
                 obj = self._decoded(key, data)
                 for context in changes:
@@ -195,6 +196,15 @@ class JobInfo(BrokerModule):
             return data.decode()
         except UnicodeDecodeError:
             raise OSError(errno.EPROTO, f"{key}: value is not UTF-8 text") from None
+
+    def _updates(self, key: str, eventlog: bytes) -> list[dict[str, Any]]:
+        lines = lines_of(eventlog)
+        try:
+            check(lines)
+        except OSError as exc:
+            text = f"{key}: error applying eventlog to original value: {exc.strerror}"
+            raise OSError(exc.errno, text) from None
+        return updates.contexts(key, lines)
 
     def _decoded(self, key: str, data: bytes) -> dict[str, Any]:
         try:
@@ -241,20 +251,27 @@ class JobInfo(BrokerModule):
                 await stream.aclose()
 
     async def _watch_main(self, jobid: int, path: str, flags: int) -> AsyncGenerator[bytes | None, None]:
-        """A log in the job's directory. The main one is complete with its ``clean`` event."""
+        """A log in the job's directory. The main one is complete with its ``clean`` event, which would not
+        be seen behind a line that has no end."""
+        main = path == "eventlog"
         splitter = Splitter(self._decoder)
         sentinel = bool(flags & FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL)
-        source = self._follow("primary", job_key(jobid, path), _watch_flags(flags))
+        kvs_flags = _watch_flags(flags) | (FLUX_KVS_INITIAL_SENTINEL if main else 0)
+        source = self._follow("primary", job_key(jobid, path), kvs_flags)
         try:
             async for val in source:
                 if val is None:
+                    check([b""] if main and (splitter.partial or not splitter.offset) else [])
+                    if sentinel:
+                        yield None
                     sentinel = False
-                    yield None
                     continue
                 lines, responses = splitter.feed(val)
+                if main:
+                    check(lines)
                 for payload in responses:
                     yield payload
-                if path == "eventlog" and any(named(line, b"clean") for line in lines):
+                if main and any(named(line, b"clean") for line in lines):
                     break
         finally:
             await source.aclose()
@@ -269,6 +286,8 @@ class JobInfo(BrokerModule):
         if place is None:
             return  # the job ended without having had a namespace
         if place == "running":
+            if key in _SHELL_LOGS:
+                flags |= FLUX_JOB_EVENT_WATCH_WAITCREATE  # until the namespace goes
             source = self._follow(guest_namespace(jobid), key, _watch_flags(flags))
             try:
                 async for val in source:
@@ -298,12 +317,18 @@ class JobInfo(BrokerModule):
     async def _guest_place(self, jobid: int) -> str | None:
         """Where the guest logs of a job are, ``running`` or ``ended``; waits until the job starts.
 
-        None: it ended without starting.
+        None: it ended without starting. Raises OSError EINVAL if the main log is none.
         """
-        lines = lines_of(await self._get(jobid, "eventlog"))
+        data = await self._get(jobid, "eventlog")
+        lines = lines_of(data)
         place = _place(lines)
         if place is not None or any(named(line, b"clean") for line in lines):
             return place
+        try:
+            decode_entries(data or b"\n")
+        except FormatError as exc:  # what is waited for would not be seen
+            text = f"error parsing eventlog: {str(exc).removeprefix('eventlog: ')}"
+            raise OSError(errno.EINVAL, text) from None
         splitter = Splitter(self._decoder)
         source = self._follow("primary", job_key(jobid, "eventlog"), _WATCH)
         try:
@@ -367,6 +392,6 @@ def _place(lines: list[bytes]) -> str | None:
             continue
         if event["name"] == "start":
             place = place or "running"
-        elif event.get("context", {}).get("final") is True:
+        elif isinstance(context := event.get("context"), dict) and context.get("final") is True:
             place = "ended"
     return place
