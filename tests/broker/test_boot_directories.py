@@ -198,3 +198,45 @@ def test_the_log_goes_to_a_file_until_the_end(live, tmp_path: Path):
     life.instance.clean_up()
     assert path.read_text().endswith(" somebody.info[0]: written\n")
     assert file._fd == -1
+
+
+def test_a_command_for_who_comes_over_ssh(live, tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir(0o700)
+    (tmp_path / "installed").mkdir()
+    for name in ("rosin", "flux"):
+        (tmp_path / "installed" / name).touch(0o755)
+    monkeypatch.setattr("sys.argv", [str(tmp_path / "installed" / "rosin")])
+    life = live(attrs={"rundir": str(tmp_path / "run")})
+    life.instance.prepare()
+    assert os.readlink(tmp_path / "run" / "bin" / "flux") == str(tmp_path / "installed" / "flux")
+    life.instance.clean_up()
+    assert os.listdir(tmp_path / "run") == []
+
+
+def test_a_directory_of_the_users_beside_the_command_stays(live, tmp_path):
+    (tmp_path / "run" / "bin").mkdir(0o700, parents=True)
+    life = live(attrs={"rundir": str(tmp_path / "run")})
+    life.instance.prepare()
+    life.instance.clean_up()
+    assert os.listdir(tmp_path / "run") == ["bin"]
+
+
+def test_a_temporary_directory_that_is_too_long_is_not_used_and_that_is_said(live, tmp_path, monkeypatch):
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setenv("TMPDIR", str(deep))
+    life = live()
+    life.instance.prepare()
+    path = value(life, "rundir")
+    assert os.path.dirname(path) == "/tmp"
+    said = f"rundir is {path}: TMPDIR={deep} is too long for the path of a UNIX socket"
+    assert life.logged("too long") == [(4, said)]
+    life.instance.clean_up()
+    assert not os.path.exists(path)
+
+
+def test_a_named_one_that_is_too_long_is_used_and_that_is_said(live, tmp_path):
+    life = live(attrs={"rundir": str(tmp_path / ("x" * 100))})
+    life.instance.prepare()
+    assert [level for level, _ in life.logged("other programs than Rosin do not reach it")] == [4]
+    life.instance.clean_up()

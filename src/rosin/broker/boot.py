@@ -95,6 +95,10 @@ class Instance:
         for name in ("rundir", "statedir"):
             values[name], values[f"{name}-cleanup"] = self._directory(name, given)
         self._keep_private(values)
+        self._created += rundir.link_command(values["rundir"])
+        notice = rundir.notice(values["rundir"], named="rundir" in given)
+        if notice:
+            self.broker.log(4, "broker", notice)
         values.setdefault("hostname", socket.gethostname())
         values.setdefault("hostlist", values["hostname"])
         values.setdefault("local-uri", f"local://{values['rundir']}/local-0")

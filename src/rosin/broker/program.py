@@ -42,10 +42,20 @@ def search_path(path: str) -> str:
 
     It goes last: in a virtual environment it also holds a ``python``, which must not hide the user's own.
     """
-    for directory in (os.path.dirname(os.path.abspath(sys.argv[0])), os.path.dirname(sys.executable)):
-        if os.access(os.path.join(directory, "rosin"), os.X_OK):
-            return path if directory in path.split(os.pathsep) else f"{path}{os.pathsep}{directory}"
-    return path
+    command = installed("rosin")
+    if command is None or os.path.dirname(command) in path.split(os.pathsep):
+        return path
+    return f"{path}{os.pathsep}{os.path.dirname(command)}"
+
+
+def installed(*names: str) -> str | None:
+    """The path of the first of these commands that this installation has."""
+    for name in names:
+        for directory in (os.path.dirname(os.path.abspath(sys.argv[0])), os.path.dirname(sys.executable)):
+            path = os.path.join(directory, name)
+            if os.access(path, os.X_OK):
+                return path
+    return None
 
 
 def command_line(command: list[str]) -> list[str]:

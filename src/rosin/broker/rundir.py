@@ -10,6 +10,7 @@ import stat
 import tempfile
 from typing import NamedTuple
 
+from rosin.broker.program import installed
 from rosin.process.directory import SOCKET_PATH_MAX, check_link
 from rosin.process.remove import remove_tree
 
@@ -77,11 +78,44 @@ def _make_temporary(name: str) -> str:
     if not base:
         return _make_in(name, _BASE[name])
     made = _make_in(name, os.path.abspath(base), f"; TMPDIR={base} must be a directory that you can write to")
-    if name == "rundir" and len(os.fsencode(made + _SOCKET_NAME)) > SOCKET_PATH_MAX:
+    if name == "rundir" and _is_too_long(made):
         # Rosin reaches sockets with longer paths, other programs do not.
         os.rmdir(made)
         return _make_in(name, _BASE[name])
     return made
+
+
+def _is_too_long(path: str) -> bool:
+    return len(os.fsencode(path + _SOCKET_NAME)) > SOCKET_PATH_MAX
+
+
+def notice(path: str, *, named: bool) -> str | None:
+    """What to say of a rundir: that it is not in TMPDIR, or that its socket is out of reach for some."""
+    if named or not _is_too_long(os.path.join(os.environ.get("TMPDIR", ""), os.path.basename(path))):
+        if _is_too_long(path):
+            return (
+                f"rundir {path} is too long for the socket's path: other programs than Rosin do not reach it"
+            )
+        return None
+    return f"rundir is {path}: TMPDIR={os.environ['TMPDIR']} is too long for the path of a UNIX socket"
+
+
+def link_command(path: str) -> list[str]:
+    """Make ``bin/flux`` in a rundir, where who comes over ssh finds the command; returns what was made."""
+    command, directory = installed("flux", "rosin"), f"{path}/bin"
+    if command is None:
+        return []
+    link = f"{directory}/flux"
+    if os.path.islink(link) and os.listdir(directory) == ["flux"]:
+        remove_tree(directory)  # a killed broker has left it
+    try:
+        os.mkdir(directory, 0o755)
+    except FileExistsError:
+        return []
+    except OSError as exc:
+        raise OSError(exc.errno, f"rundir: cannot create {directory}: {exc.strerror}") from None
+    os.symlink(command, link)
+    return [directory]
 
 
 def lock(path: str, name: str) -> int:

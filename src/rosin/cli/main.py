@@ -71,7 +71,10 @@ def usage(prog: str) -> str:
         "Commands:\n"
     )
     tail = (
-        f"\n\nSee '{prog} COMMAND --help' for one command. Programs rosin-NAME and flux-NAME in "
+        "\n\nCommands talk to the instance that FLUX_URI names; without it, to the one around them, else to\n"
+        "the system's, else to the only one that you run. "
+        f"'{prog} uri --help' says how to find others.\n"
+        f"\nSee '{prog} COMMAND --help' for one command. Programs rosin-NAME and flux-NAME in "
         "FLUX_EXEC_PATH\nor PATH are commands, too.\n"
     )
     return head + "\n".join(lines) + tail

@@ -94,11 +94,15 @@ def unix_socket(path: str) -> socket.socket:
 
 
 def _remove_stale(path: str) -> None:
+    """Remove the socket that a server of this user has left. Follows no link. Raises OSError for all else."""
     try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise OSError(errno.EEXIST, "it exists and is not a socket")
+        status = os.lstat(path)
     except FileNotFoundError:
         return
+    if not stat.S_ISSOCK(status.st_mode):
+        raise OSError(errno.EEXIST, "it exists and is not a socket")
+    if status.st_uid != os.geteuid():
+        raise OSError(errno.EEXIST, "it is the socket of another user")
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(path)
