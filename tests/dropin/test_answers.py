@@ -27,13 +27,14 @@ print(json.dumps(wrong))
 """
 
 
-def differences(name, **env):
+def differences(name, *launcher):
+    env = {**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "80", "NO_COLOR": ""}
     done = subprocess.run(
-        [sys.executable, "-c", CHECK, str(UPSTREAM), str(UPSTREAM / name)],
-        env={**os.environ, "PYTHONPATH": str(SOURCE), "COLUMNS": "80", "NO_COLOR": "", **env},
+        [sys.executable, *launcher, "-c", CHECK, str(UPSTREAM), str(UPSTREAM / name)],
+        env=env,
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=58,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -43,3 +44,9 @@ def differences(name, **env):
 @pytest.mark.parametrize("name", ["answers-util.txt"])
 def test_answers_are_those_of_flux_core(name):
     assert differences(name) == []
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("name", ["answers-handle.txt", "answers-job.txt", "answers-kvs-resource.txt"])
+def test_answers_in_an_instance_are_those_of_flux_core(name):
+    assert differences(name, "-m", "rosin", "start", sys.executable) == []

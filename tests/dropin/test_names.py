@@ -64,7 +64,7 @@ for name in sys.argv[1:]:
         ("flux.resource.list.resource_list", "rosin.resource.list.resource_list"),
         ("flux.resource.resource_list", "rosin.resource.list.resource_list"),
         ("flux.kvs.get_dir", "rosin.kvs.directory.get_dir"),
-        ("flux.rpc.RPC", "rosin.job.call.Call"),
+        ("flux.rpc.RPC", "rosin.handle.rpc.RPC"),
         ("flux.future.Future", "rosin.handle.future.Future"),
         ("flux.hostlist.Hostlist", "rosin.rfc.hostlist.Hostlist"),
         ("flux.constants.FLUX_JOB_STATE_ACTIVE", "rosin.constants.FLUX_JOB_STATE_ACTIVE"),

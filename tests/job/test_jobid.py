@@ -28,7 +28,11 @@ def test_it_is_an_int():
     assert jobid + 1 == 17
     assert jobid.as_integer_ratio() == (16, 1)
     assert {16: "x"}[jobid] == "x"
-    assert (str(jobid), f"{jobid:>6}|{jobid:d}|{jobid:x}", repr(jobid)) == ("ƒH", "    ƒH|16|10", "JobID(16)")
+    assert (str(jobid), f"{jobid:>6}|{jobid:d}|{jobid:x}|{jobid:>4s}", repr(jobid)) == (
+        "ƒH",
+        "    16|16|10|  ƒH",
+        "JobID(16)",
+    )
     assert (jobid.orig, JobID(jobid).orig, JobID(16).orig) == ("0x10", "0x10", "16")
     for other in (pickle.loads(pickle.dumps(jobid)), copy.deepcopy(jobid)):
         assert (other, other.orig) == (jobid, "0x10")

@@ -14,7 +14,7 @@ from rosin.constants import (
 )
 from rosin.handle.checks import InvalidArguments, check_event_topic, check_topic
 from rosin.handle.future import error
-from rosin.handle.watchers import MessageWatcher as _MessageWatcher
+from rosin.handle.watchers import MessageWatcher
 from rosin.rfc.message import Message as _Message
 
 __all__ = ["Message", "MessageWatcher", "msg_typestr"]
@@ -116,10 +116,3 @@ class Message:
         if self.type == FLUX_MSGTYPE_RESPONSE and self.handle.errnum:
             raise error(self.handle.errnum, self.handle.text or None)
         return self.type, self.topic, self.payload_str
-
-
-class MessageWatcher(_MessageWatcher):
-    """A message watcher whose callback gets a :class:`Message`."""
-
-    def public(self, msg: _Message) -> Message:
-        return Message(handle=msg)

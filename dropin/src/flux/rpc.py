@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.rpc: an RPC is sent by constructing it."""
 
-from rosin.job.call import Call as RPC
+from rosin.handle.rpc import RPC
 
 __all__ = ["RPC"]

@@ -298,7 +298,7 @@ class Flux(ReactorHandle):
         if topic_glob is None and not match_tag and self._inbox and self._inbox[0].type & type_mask:
             self._enter()
             try:
-                return self._inbox.popleft()
+                return self.shown(self._inbox.popleft())
             finally:
                 self._exit()
         glob = "*" if topic_glob is None else check_text(topic_glob, "topic_glob")
@@ -311,7 +311,7 @@ class Flux(ReactorHandle):
                 for position, msg in enumerate(self._inbox):
                     if position >= seen and wanted.matches(msg):
                         del self._inbox[position]
-                        return msg
+                        return self.shown(msg)
                 seen = len(self._inbox) if len(self._inbox) < BACKLOG else 0
                 self._check()
                 if flags & FLUX_O_NONBLOCK:

@@ -161,13 +161,10 @@ class Handle:
         ``payload``: an object (JSON), str (JSON text), bytes (raw) or None. ``flags``: FLUX_RPC_STREAMING,
         and FLUX_RPC_NORESPONSE (the result is then an RPC fulfilled with None).
         """
-        return self.begin(RPC(self, topic, nodeid), payload, flags)
+        return RPC(self, topic, payload, nodeid, flags)
 
-    def begin(self, rpc: RPC, payload: object = None, flags: int = 0) -> RPC:
-        """Send the request of an RPC that the caller has made, as one of a subclass is; returns it.
-
-        ``payload`` and ``flags`` are those of :meth:`rpc`.
-        """
+    def begin(self, rpc: RPC, payload: object, flags: int) -> None:
+        """Send the request of an RPC that is being constructed, with the arguments of :meth:`rpc`."""
         topic, nodeid, msgflags = rpc.topic, rpc.nodeid, 0
         if (
             topic.__class__ is not str
@@ -182,7 +179,7 @@ class Handle:
             flags = check_rpc_flags(flags)
         if not topic:  # a broker would end the connection
             rpc.fulfill_error(errno.ENOSYS, "No service matching '' is registered")
-            return rpc
+            return
         if nodeid == FLUX_NODEID_UPSTREAM:
             nodeid, msgflags = self.rank, FLUX_MSGFLAG_UPSTREAM
             rpc.nodeid = nodeid
@@ -191,7 +188,7 @@ class Handle:
         if flags & FLUX_RPC_NORESPONSE:
             self._send(Message.request(rpc.topic, payload, nodeid, msgflags | FLUX_MSGFLAG_NORESPONSE))
             rpc.fulfill(None)
-            return rpc
+            return
         tag = rpc.matchtag = self._matchtag()
         self._rpcs[tag] = rpc
         try:
@@ -199,7 +196,6 @@ class Handle:
         except BaseException:
             self._rpcs.pop(tag, None)  # a lost connection has failed and forgotten them all
             raise
-        return rpc
 
     def send_request(
         self, topic: str, payload: object = None, nodeid: int = FLUX_NODEID_ANY, flags: int = 0

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         SignalWatcher,
         TimerWatcher,
     )
+    from rosin.rfc.message import Message
 
 _NOWAIT = 1
 _ONCE = 2
@@ -187,6 +188,10 @@ class ReactorHandle(Handle):
         from rosin.handle.watchers import IdleWatcher
 
         return IdleWatcher(self, callback, args)
+
+    def shown(self, msg: Message) -> Any:
+        """A message as message watchers and ``recv`` give it to the program: as it is."""
+        return msg
 
     def msg_watcher_create(
         self,

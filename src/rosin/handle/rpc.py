@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class RPC(Future):
-    """The response, or stream of responses, to one request.
+    """The response, or stream of responses, to one request, which is sent by constructing it.
+
+    See :meth:`Handle.rpc` for the arguments. A subclass can say what its answer means
+    (``future.get_id()``); programs construct some of them directly, as flux-core's bindings allow:
+    ``JobListIdRPC(handle, "job-list.list-id", {"id": jobid, "attrs": ["all"]})``.
 
     ``get`` and ``await`` give the decoded JSON payload (None without one); :meth:`get_raw` and
     :meth:`raw` the bytes. Failures are OSError with the errno and text of the response.
@@ -31,12 +35,19 @@ class RPC(Future):
 
     __slots__ = ("matchtag", "nodeid", "topic")
 
-    def __init__(self, handle: Handle, topic: str, nodeid: int = FLUX_NODEID_ANY) -> None:
-        """Not sent yet: :meth:`Handle.begin` does that."""
-        super().__init__(handle)
+    def __init__(
+        self,
+        flux_handle: Handle,
+        topic: str,
+        payload: object = None,
+        nodeid: int = FLUX_NODEID_ANY,
+        flags: int = 0,
+    ) -> None:
+        super().__init__(flux_handle)
         self.topic = topic
         self.nodeid = nodeid
         self.matchtag = FLUX_MATCHTAG_NONE
+        flux_handle.begin(self, payload, flags)
 
     def _value(self, result: Any) -> Any:
         return None if result is None else result.data
@@ -95,6 +106,10 @@ class RPC(Future):
         if topic is None:
             topic = self.topic.rpartition(".")[0] + ".cancel"
         self.handle.rpc(topic, {"matchtag": self.matchtag}, self.nodeid, FLUX_RPC_NORESPONSE)
+
+    def close(self) -> None:
+        """Drop what is still to come."""
+        self.abandon()
 
     def abandon(self) -> None:
         """Forget this RPC: responses still to come are dropped and nobody is told."""

@@ -249,8 +249,4 @@ class MessageWatcher(Watcher):
         self._handler.stop()
 
     def _fire(self, msg: Message) -> None:
-        self._call(self.public(msg))
-
-    def public(self, msg: Message) -> Any:
-        """The message as the callback sees it."""
-        return msg
+        self._call(self.flux_handle.shown(msg))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosin.job.call import Call, Watch
+    from rosin.job.call import Watch
     from rosin.job.control import (
         cancel,
         cancel_async,
@@ -97,7 +97,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAIN_EVENTS",
-    "Call",
     "EventLogEvent",
     "FluxExecutor",
     "FluxExecutorFuture",
@@ -180,7 +179,6 @@ __all__ = [
 ]
 
 _WHERE = {
-    "Call": "call",
     "Watch": "call",
     "cancel": "control",
     "cancel_async": "control",

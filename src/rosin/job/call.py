@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 6: an RPC that is sent by constructing it, so that a subclass can say what its answer means.
-
-``handle.rpc(topic, ...)`` serves most callers. The job API gives futures with methods of their own
-(``future.get_id()``), and programs construct some of them directly, as flux-core's bindings allow:
-``JobListIdRPC(handle, "job-list.list-id", {"id": jobid, "attrs": ["all"]})``.
-"""
+"""RFC 6: a streaming RPC that steps through its stream by itself."""
 
 from __future__ import annotations
 
@@ -20,26 +15,7 @@ if TYPE_CHECKING:
     from rosin.handle.handle import Handle
 
 
-class Call(RPC):
-    """Send ``payload`` to ``topic``; ``flags`` may be FLUX_RPC_STREAMING. See :meth:`Handle.rpc`."""
-
-    def __init__(
-        self,
-        flux_handle: Handle,
-        topic: str,
-        payload: object = None,
-        nodeid: int = FLUX_NODEID_ANY,
-        flags: int = 0,
-    ) -> None:
-        super().__init__(flux_handle, topic, nodeid)
-        flux_handle.begin(self, payload, flags)
-
-    def close(self) -> None:
-        """Drop what is still to come."""
-        self.abandon()
-
-
-class Watch(Call):
+class Watch(RPC):
     """A streaming call whose :meth:`get` steps through the stream by itself and gives None at its end."""
 
     def __init__(

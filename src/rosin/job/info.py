@@ -116,7 +116,10 @@ class JobInfo:
     def __getattr__(self, name: str) -> Any:
         compute = JobInfo.COMPUTED.get(name)
         if compute is not None:
-            value = self.__dict__[name] = compute(self)
+            try:
+                value = self.__dict__[name] = compute(self)
+            except AttributeError:
+                raise AttributeError(f"invalid JobInfo attribute '{name}'") from None
             return value
         if not name.startswith("_"):
             try:

@@ -119,8 +119,8 @@ class JobID(int):
         return f"JobID({int.__repr__(self)})"
 
     def __format__(self, spec: str) -> str:
-        """Integer format codes see the number, everything else the F58 text."""
-        return int.__format__(self, spec) if spec[-1:] and spec[-1] in "bcdoxXn" else format(str(self), spec)
+        """F58 without a spec and for texts (``s``), else the number, as flux-core's formats show it."""
+        return format(str(self), spec) if spec[-1:] in ("", "s") else int.__format__(self, spec)
 
     def __reduce__(self) -> tuple[type[JobID], tuple[str]]:
         return JobID, (self.orig,)

@@ -13,7 +13,7 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from rosin.handle.future import Future, WaitAllFuture
-from rosin.job.call import Call
+from rosin.handle.rpc import RPC
 from rosin.job.info import JobInfo
 from rosin.job.jobid import JobID
 from rosin.rfc.state_table import RESULT_ROWS, STATE_ROWS
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _ALL = ("all",)
 
 
-class JobListRPC(Call):
+class JobListRPC(RPC):
     """The answer to a ``job-list.list`` request, sent as a stream."""
 
     def __init__(
@@ -142,7 +142,7 @@ def job_list_inactive(
     )
 
 
-class JobListIdRPC(Call):
+class JobListIdRPC(RPC):
     """The answer to a ``job-list.list-id`` request. ``jobid`` is the id as the caller wrote it."""
 
     jobid: Any = None

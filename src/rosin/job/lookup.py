@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rosin import _json
 from rosin.constants import FLUX_JOB_INFO_LOOKUP_CURRENT
 from rosin.handle.future import Future, WaitAllFuture
-from rosin.job.call import Call
+from rosin.handle.rpc import RPC
 from rosin.job.jobid import JobID
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def decode_special_data(data: dict[str, Any]) -> None:
                 continue
 
 
-class JobInfoLookupRPC(Call):
+class JobInfoLookupRPC(RPC):
     """The answer to ``job-info.lookup``: ``id`` and the text of each key. ``jobid``: as the caller wrote
     it.
     """

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin import _base64, _json
 from rosin.errors import FormatError
@@ -30,6 +30,8 @@ class Jobspec:
     Raises FormatError, a ValueError, when the parts do not make a valid jobspec, and TypeError when a part
     is of the wrong type altogether.
     """
+
+    top_level_keys: ClassVar[frozenset[str]] = frozenset({"resources", "tasks", "attributes", "version"})
 
     def __init__(
         self,

@@ -199,8 +199,10 @@ def validate_jobspec(
         obj: Any = jobspec.jobspec
     elif isinstance(jobspec, dict):
         obj = jobspec
-    else:
+    elif isinstance(jobspec, str | bytes):
         obj = _json.loads(jobspec)
+    else:
+        raise TypeError(f"jobspec must be a Jobspec, a dictionary or text, not {type(jobspec)}")
     if not isinstance(obj, dict):
         raise ValueError("a jobspec must be a JSON object")
     first = require_version == 1 or obj.get("version") == 1

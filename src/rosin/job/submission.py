@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
@@ -15,8 +16,9 @@ from rosin.constants import (
     FLUX_JOB_URGENCY_DEFAULT,
     FLUX_JOB_WAITABLE,
 )
+from rosin.handle.checks import InvalidArguments
 from rosin.handle.future import Future, error
-from rosin.job.call import Call
+from rosin.handle.rpc import RPC
 from rosin.job.jobid import JobID
 from rosin.rfc import sign
 
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
     from rosin.job.spec import Jobspec
 
 
-class SubmitFuture(Call):
+class SubmitFuture(RPC):
     """The answer to a submission."""
 
     def get_id(self) -> JobID:
@@ -66,6 +68,10 @@ def submit_async(
     flags = FLUX_JOB_WAITABLE if waitable else 0
     flags |= FLUX_JOB_DEBUG if debug else 0
     flags |= FLUX_JOB_NOVALIDATE if novalidate else 0
+    try:
+        urgency = index(urgency)
+    except TypeError:
+        raise InvalidArguments(f"urgency must be an int, not {type(urgency)}") from None
     data = _encoded(jobspec)
     signed = data.decode() if pre_signed else sign.wrap(data, os.getuid())
     flags &= ~FLUX_JOB_PRE_SIGNED  # says how this function is called, and is not sent

@@ -15,7 +15,7 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.handle.future import Future, error
-from rosin.job.call import Call
+from rosin.handle.rpc import RPC
 from rosin.job.jobid import JobID
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ ANY_JOB = 2**64 - 1
 class JobWaitResult(NamedTuple):
     """How a waitable job ended; ``errstr`` is UTF-8, empty for a success."""
 
-    jobid: JobID
+    jobid: int
     success: bool
     errstr: bytes
 
 
-class JobWaitFuture(Call):
+class JobWaitFuture(RPC):
     """The end of a waitable job."""
 
     def get_status(self) -> JobWaitResult:
@@ -54,7 +54,7 @@ def wait_get_status(future: Future) -> JobWaitResult:
     if future is None:
         raise error(errno.EINVAL, "future must not be None/NULL")
     data = future.get()
-    return JobWaitResult(JobID(data["id"]), bool(data["success"]), data["errstr"].encode())
+    return JobWaitResult(data["id"], bool(data["success"]), data["errstr"].encode())
 
 
 def wait(flux_handle: Handle, jobid: int | str = ANY_JOB) -> JobWaitResult:

@@ -15,6 +15,7 @@ from rosin.constants import (
     FLUX_KVS_WATCH,
     FLUX_RPC_STREAMING,
 )
+from rosin.handle.checks import check_text
 from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def lookup_async(
     *flags*: FLUX_KVS_READDIR, READLINK, TREEOBJ; with WATCH, STREAM or WAITCREATE the response comes from
     kvs-watch, repeatedly for the first two. *at*: a JSON ``dirref`` text to read a snapshot.
     """
+    key = check_text(key, "KVS key")
     if flags & _WATCHING:
         args = {"key": key, "namespace": default_namespace(namespace), "flags": flags}
         streaming = FLUX_RPC_STREAMING if flags & (FLUX_KVS_WATCH | FLUX_KVS_STREAM) else 0

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_KVS_APPEND
+from rosin.handle.checks import check_text
 from rosin.kvs.lookup import default_namespace
 from rosin.rfc import treeobj
 
@@ -35,7 +37,7 @@ class KVSTxn:
         self.ops: list[Op] = []
 
     def _add(self, key: str, dirent: Any, flags: int = 0) -> None:
-        self.ops.append({"key": self._path + key, "flags": flags, "dirent": dirent})
+        self.ops.append({"key": self._path + _checked(key), "flags": flags, "dirent": dirent})
 
     def put(self, key: str, value: Any, raw: bool = False) -> None:
         """Set *key*. Bytes, and everything with *raw*, are stored as they are, the rest as JSON text."""
@@ -101,6 +103,14 @@ def _encode(value: Any, raw: bool) -> bytes:
         raise
 
 
+def _checked(key: object) -> str:
+    """A key that can be written, before it spoils the transaction that it is part of."""
+    text = check_text(key, "KVS key")
+    if not text:
+        raise OSError(errno.EINVAL, "KVS key must not be empty")
+    return text
+
+
 def _commit(flux_handle: Handle, ops: list[Op], flags: int, namespace: str | None) -> RPC:
     args = {"namespace": default_namespace(namespace), "flags": flags, "ops": ops}
     return flux_handle.rpc("kvs.commit", args)
@@ -138,7 +148,7 @@ def put_symlink(flux_handle: Handle, key: str, target: str, _kvstxn: KVSTxn | No
 
 def _stage(flux_handle: Handle, txn: KVSTxn | None, key: str, dirent: Any) -> None:
     # Keys are absolute here, as upstream, also in a transaction that has a path.
-    _transaction(flux_handle, txn).ops.append({"key": key, "flags": 0, "dirent": dirent})
+    _transaction(flux_handle, txn).ops.append({"key": _checked(key), "flags": 0, "dirent": dirent})
 
 
 def commit(

@@ -28,6 +28,24 @@ def _ids(arg: Any) -> Idset:
     return Idset(arg)
 
 
+def _member(i: Any, method: str) -> int:
+    """An argument that is a member. Raises TypeError and ValueError."""
+    if not isinstance(i, int):
+        raise TypeError(f"IDset.{method} supports integers, not {type(i)}")
+    if i < 0:
+        raise ValueError(f"negative index passed to IDset.{method}")
+    return i
+
+
+def _range(start: Any, end: Any, method: str) -> Idset:
+    """The set of an id, or of all from one to another."""
+    low = _member(start, method)
+    high = low if end is None else _member(end, method)
+    if low > high:
+        raise ValueError(f"IDset.{method}: the first id, {low}, is above the last, {high}")
+    return Idset.from_range(low, high)
+
+
 class IDset:
     """A set of integers: ``IDset("0-3,7")``."""
 
@@ -58,10 +76,10 @@ class IDset:
         return iter(self._ids)
 
     def __contains__(self, i: object) -> bool:
-        return i in self._ids
+        return self.test(i)  # type: ignore[arg-type]
 
     def __getitem__(self, i: int) -> bool:
-        return i in self._ids
+        return self.test(i)
 
     def __setitem__(self, i: int, value: int) -> None:
         if value not in (0, 1):
@@ -103,17 +121,17 @@ class IDset:
         self._flags = flags
 
     def test(self, i: int) -> bool:
-        """Whether ``i`` is a member."""
-        return i in self._ids
+        """Whether ``i`` is a member. Raises TypeError for what is no int, ValueError for a negative one."""
+        return _member(i, "test") in self._ids
 
     def set(self, start: int, end: int | None = None) -> IDset:
         """Add ``start``, or all from ``start`` to ``end``."""
-        self._ids |= Idset.from_range(start, start if end is None else end)
+        self._ids |= _range(start, end, "set")
         return self
 
     def clear(self, start: int, end: int | None = None) -> IDset:
         """Remove ``start``, or all from ``start`` to ``end``."""
-        self._ids -= Idset.from_range(start, start if end is None else end)
+        self._ids -= _range(start, end, "clear")
         return self
 
     def expand(self) -> list[int]:
@@ -140,7 +158,7 @@ class IDset:
 
     def next(self, i: int) -> int:
         """The smallest member above ``i``, or IDSET_INVALID_ID."""
-        following = self._ids.next(i)
+        following = self._ids.next(_member(i, "next"))
         return IDSET_INVALID_ID if following is None else following
 
     def last(self) -> int:

@@ -6,16 +6,18 @@ from __future__ import annotations
 import errno
 import threading
 from contextlib import contextmanager
+from socket import MSG_DONTWAIT
 from typing import TYPE_CHECKING, Any
 
-from flux.message import Message, MessageWatcher
-from rosin.constants import FLUX_MSGTYPE_ANY, FLUX_MSGTYPE_EVENT
+from flux.message import Message
+from rosin.constants import FLUX_POLLIN, FLUX_POLLOUT
 from rosin.handle.flux import Flux as _Flux
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rosin.handle.reactor import Reactor
+    from rosin.rfc.message import Message as _Message
 
 __all__ = ["Flux"]
 
@@ -47,15 +49,8 @@ class Flux(_Flux):
         self._send(_inner(message))
         return 0
 
-    def recv(
-        self,
-        type_mask: int = FLUX_MSGTYPE_ANY,
-        match_tag: int = 0,
-        topic_glob: str | bytes | None = None,
-        flags: int = 0,
-        timeout: float = -1.0,
-    ) -> Message:
-        return Message(handle=super().recv(type_mask, match_tag, topic_glob, flags, timeout))
+    def shown(self, msg: _Message) -> Message:
+        return Message(handle=msg)
 
     def respond(self, message: Any, payload: object = None) -> None:
         super().respond(_inner(message), payload)
@@ -75,9 +70,6 @@ class Flux(_Flux):
         super().event_send(topic, payload, private)  # type: ignore[arg-type]
         return 0
 
-    def event_recv(self, topic: str | bytes | None = None, timeout: float = -1.0) -> Message:
-        return self.recv(FLUX_MSGTYPE_EVENT, topic_glob=topic, timeout=timeout)
-
     def event_subscribe(self, topic: str | bytes) -> int:  # type: ignore[override]
         super().event_subscribe(topic).get()  # type: ignore[arg-type]
         return 0
@@ -86,20 +78,22 @@ class Flux(_Flux):
         super().event_unsubscribe(topic).get()  # type: ignore[arg-type]
         return 0
 
-    def msg_watcher_create(
-        self,
-        callback: Callable[..., Any],
-        type_mask: int = FLUX_MSGTYPE_ANY,
-        topic_glob: str | bytes | None = "*",
-        args: Any = None,
-        match_tag: int = 0,
-        rolemask: int | None = None,
-    ) -> MessageWatcher:
-        return MessageWatcher(self, type_mask, callback, topic_glob, match_tag, rolemask, args)
-
     def pollfd(self) -> int:
         """A descriptor that is ready when messages have come."""
         return self.fileno()
+
+    def pollevents(self) -> int:
+        """FLUX_POLLOUT, and FLUX_POLLIN when a message can be received at once."""
+        self._enter()
+        try:
+            self._read(MSG_DONTWAIT)
+        finally:
+            self._exit()
+        return FLUX_POLLOUT | (FLUX_POLLIN if self._inbox else 0)
+
+    def flags_get(self) -> int:
+        """The flags of the connection: none."""
+        return 0
 
     # -- reactor ----------------------------------------------------------------------------------
 
