@@ -186,6 +186,8 @@ async def test_critical_ranks(inst: Instance, manager: Any, tmp_path: Path) -> N
         await guest.rpc("job-exec.critical-ranks", {"id": JOBID, "ranks": "0"})
     with pytest.raises(FileNotFoundError):
         await h.rpc("job-exec.critical-ranks", {"id": 1, "ranks": "0"})
+    with pytest.raises(OSError, match="above the limit"):
+        await h.rpc("job-exec.critical-ranks", {"id": JOBID, "ranks": "0-134217726"})
     await h.rpc("job-exec.critical-ranks", {"id": JOBID, "ranks": "0,5"})
     (stats,) = (await h.rpc("job-exec.stats-get", {}))["jobs"].values()
     assert (stats["critical_ranks"], stats["total_shells"], stats["active_ranks"]) == ("0,5", 1, "0")

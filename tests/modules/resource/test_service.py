@@ -3,6 +3,7 @@
 
 import errno
 import json
+import tracemalloc
 
 import pytest
 
@@ -446,3 +447,22 @@ async def test_news_of_a_group_that_make_no_sense_are_the_last(kvs, groups, news
         await inst.settle()
         (line,) = [line for line in inst.logged() if "monitor: broker.online: " in line]
         assert "availability stays as it is until resource is reloaded" in line
+
+
+@pytest.mark.parametrize(
+    ("topic", "field"),
+    [("drain", "targets"), ("undrain", "targets"), ("monitor-force-down", "ranks")],
+)
+async def test_ranks_that_cannot_be_take_no_memory(kvs, groups, topic, field):
+    async with four_nodes(kvs, groups) as inst:
+        h = await inst.connect()
+        errnum = errno.EINVAL if field == "targets" else errno.EPROTO
+        for text in ("0-134217726", "4", "0-3,4", "0-134217726," * 800 + "0"):
+            tracemalloc.start()
+            try:
+                await fails(errnum, h.rpc(f"resource.{topic}", {field: text}))
+                assert tracemalloc.get_traced_memory()[1] < 2 << 20
+            finally:
+                tracemalloc.stop()
+        if topic != "undrain":
+            await h.rpc(f"resource.{topic}", {field: "0,3"})

@@ -32,6 +32,7 @@ from rosin.modules.job_exec.writer import Writer
 from rosin.rfc import eventlog, fluid, ioencode
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, id_field, int_field
+from rosin.rfc.rset_format import MAX_RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +148,7 @@ class JobExec(BrokerModule):
     def critical_ranks(self, msg: Message) -> None:
         run = self._lookup(id_field(msg.args))
         self._owner_only(run, msg)
-        run.job.critical_ranks = Idset(field(msg.args, "ranks", str))
+        run.job.critical_ranks = Idset.decode(field(msg.args, "ranks", str), limit=MAX_RANKS)
 
     @request_handler("shell-barrier", allow_guest=True)
     def shell_barrier(self, msg: Message) -> object:

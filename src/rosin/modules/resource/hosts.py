@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset
+from rosin.rfc.idset import Idset, decode_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,13 +52,15 @@ class HostMap:
         on an empty set and on ranks that do not exist.
         """
         try:
-            ids = Idset.decode(targets)
+            ranges = decode_ranges(targets)
         except FormatError:
             ids = self._by_host(targets)
+        else:  # looked at before a set is made of them, which takes as much memory as its largest id
+            if any(high >= len(self.hosts) for _, high in ranges):
+                raise OSError(EINVAL, f"idset is out of range: ranks are 0 to {len(self.hosts) - 1}")
+            ids = Idset(targets)
         if not ids:
             raise OSError(EINVAL, "idset is empty")
-        if (ids.last() or 0) >= len(self.hosts):
-            raise OSError(EINVAL, f"idset is out of range: ranks are 0 to {len(self.hosts) - 1}")
         return ids
 
     def _by_host(self, targets: str) -> Idset:

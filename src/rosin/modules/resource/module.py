@@ -232,7 +232,7 @@ class Resource(BrokerModule):
     @request_handler("monitor-force-down")
     def monitor_force_down(self, msg: Message) -> None:
         """Act as if ``ranks`` had gone offline."""
-        self.monitor.force_down(Idset(field(msg.args, "ranks", str)))
+        self.monitor.force_down(Idset.decode(field(msg.args, "ranks", str), limit=self.state.size))
 
     # -- inventory --
 
