@@ -407,6 +407,7 @@ def test_allocation() -> None:
         ({"max-kill-count": True}, {}, "invalid max-kill-count"),
         ({"term-signal": "SIGFOO"}, {}, "invalid term-signal: SIGFOO"),
         ({"max-start-delay-percent": "x"}, {}, "max-start-delay-percent"),
+        ({"max-start-delay-percent": -1}, {}, "exec.max-start-delay-percent: expected a number of 0 or more"),
         ({"shell-exit-timeout": "x"}, {}, "invalid shell-exit-timeout: x"),
         ({"testexec": {"allow-guests": 1}}, {}, "allow-guests"),
         ({"testexec": 1}, {}, "allow-guests"),

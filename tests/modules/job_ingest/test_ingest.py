@@ -306,6 +306,25 @@ async def test_ids_continue_after_a_restart():
         assert stats["pipeline"]["validator"]["requests"] == 1
 
 
+@pytest.mark.parametrize(
+    ("config", "workers"),
+    [
+        ({}, (0, 1)),
+        ({"ingest": {"validator": {"disable": True}}}, (0, 0)),
+        ({"policy": {"jobspec": {"defaults": {"system": {"duration": "1h"}}}}}, (1, 1)),
+    ],
+)
+async def test_statistics_name_who_does_the_work(config, workers):
+    async with instance(config=config) as inst:
+        h = await inst.connect()
+        await submit(h)
+        pipeline = (await h.rpc("job-ingest.stats-get"))["pipeline"]
+        assert tuple(pipeline[name]["running"] for name in ("frobnicator", "validator")) == workers
+        for stats in pipeline.values():
+            assert stats["pids"] == [os.getpid()] * stats["running"]
+        assert pipeline["frobnicator"]["requests"] == workers[0]
+
+
 async def test_it_needs_job_manager():
     async with Instance([Kvs]) as inst:
         with pytest.raises(OSError, match="job-manager must be loaded first"):

@@ -466,3 +466,19 @@ async def test_ranks_that_cannot_be_take_no_memory(kvs, groups, topic, field):
                 tracemalloc.stop()
         if topic != "undrain":
             await h.rpc(f"resource.{topic}", {field: "0,3"})
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"history": "x"}, "history: fsd: 'x'"),
+        ({"journal-max": 0}, "journal-max: expected a number above 0, got 0"),
+        ({"path": "/no/such"}, "path: /no/such: No such file"),
+        ({"path": "/dev/null"}, "path: /dev/null: not JSON"),
+    ],
+)
+async def test_a_wrong_value_is_named_by_its_key(kvs, table, text):
+    async with Instance(modules=[kvs, "resource"]) as inst:
+        h = await inst.connect()
+        error = await fails(errno.EINVAL, h.rpc("config.load", {"resource": table}))
+        assert text in error

@@ -186,6 +186,8 @@ def _number(values: Mapping[str, Any], key: str, default: float) -> float:
     value = values.get(key, default)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FormatError(f"error reading config value exec.{key}: expected a number, not {value!r}")
+    if not 0 <= value < math.inf:
+        raise FormatError(f"exec.{key}: expected a number of 0 or more, got {value!r}")
     return float(value)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.arguments import Argument, number, size
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 _MAX_GENERATOR = 16383
 #: Seconds that stopping the module may wait for what it has sent to the KVS and to job-manager.
 _STOP_TIMEOUT = 20.0
+
+
+def _worker(used: bool, counts: dict[str, int]) -> dict[str, Any]:
+    pids = [os.getpid()] if used else []
+    return {"running": len(pids), "trash": 0, "backlog": 0, "pids": pids, **counts}
 
 
 class JobIngest(BrokerModule):
@@ -87,10 +93,12 @@ class JobIngest(BrokerModule):
         self._policy, self._checks = Policy(config), validator.checks(config)
 
     def stats(self) -> dict[str, Any]:
-        """flux-core's shape; its worker processes do not exist here, so nothing runs or waits."""
-        workers = {"running": 0, "trash": 0, "backlog": 0, "pids": []}
-        idle = {**workers, "requests": 0, "errors": 0}
-        return {"pipeline": {"frobnicator": idle, "validator": {**workers, **self._counts}}}
+        """flux-core's shape; in place of its worker processes this one does the work, at once."""
+        changed = self._counts["requests"] if self._policy.adds else 0
+        frobnicator = _worker(self._policy.adds, {"requests": changed, "errors": 0})
+        return {
+            "pipeline": {"frobnicator": frobnicator, "validator": _worker(bool(self._checks), self._counts)}
+        }
 
     def _now_ms(self) -> int:
         """The clock of job ids: steps of the wall clock must neither use the ids up nor repeat them."""

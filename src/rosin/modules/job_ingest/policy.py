@@ -38,6 +38,11 @@ class Policy:
             required = {name: queues.required(name) for name in queues.queues}
             self._requires = {name: names for name, names in required.items() if names}
 
+    @property
+    def adds(self) -> bool:
+        """Whether there is anything to add to any jobspec."""
+        return bool(self._defaults or self._queues)
+
     def check_access(self, jobspec: dict[str, Any], userid: int) -> None:
         """Raise OSError EACCES unless the user may submit to the queue of the job."""
         system = (jobspec.get("attributes") or {}).get("system") or {}
@@ -46,7 +51,7 @@ class Policy:
 
     def apply(self, jobspec: dict[str, Any]) -> dict[str, Any]:
         """*jobspec* with the defaults, itself when nothing was open."""
-        if not self._defaults and not self._queues:
+        if not self.adds:
             return jobspec
         attributes = jobspec.get("attributes") or {}
         system = attributes.get("system") or {}

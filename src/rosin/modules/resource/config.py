@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from errno import EINVAL
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rosin import _json
 from rosin.errors import FormatError
@@ -18,7 +18,9 @@ from rosin.rfc.rset import ResourceSet
 from rosin.rfc.rset_format import check_property
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
+
+    T = TypeVar("T")
 
 _KEYS: dict[str, tuple[type, ...]] = {
     "path": (str,),
@@ -90,18 +92,30 @@ class ResourceConfig:
         self.norestrict: bool = table.get("norestrict", False)
         self.rediscover: bool = table.get("rediscover", False)
         self.journal_max: int = table.get("journal-max", _JOURNAL_MAX)
-        self.history = fsd.parse(table.get("history", _HISTORY))
+        if self.journal_max <= 0:
+            raise FormatError(f"journal-max: expected a number above 0, got {self.journal_max}")
+        try:
+            self.history = fsd.parse(table.get("history", _HISTORY))
+        except FormatError as error:
+            raise FormatError(f"history: {error}") from None
         self.verify = Verification(table.get("verify"))
         rset = None
         if "config" in table:
             rset = from_entries(table["config"])
         elif "path" in table:
-            rset = load_file(table["path"])
+            rset = _named("path", load_file, table["path"])
         if "scheduling" in table:
             if rset is None:
                 raise FormatError("resource.scheduling requires resource.path or [resource.config]")
-            rset.scheduling = _load_json(table["scheduling"])
+            rset.scheduling = _named("scheduling", _load_json, table["scheduling"])
         return rset
+
+
+def _named(key: str, load: Callable[[str], T], path: str) -> T:
+    try:
+        return load(path)
+    except FormatError as error:
+        raise FormatError(f"{key}: {error}") from None
 
 
 def _load_json(path: str) -> Any:
