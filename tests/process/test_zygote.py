@@ -380,25 +380,3 @@ def test_waiting_processes_end_with_the_zygote(zygote, messy):
 def test_a_process_that_has_grown_does_not_serve_again(messy):
     first = messy("huge")[1][0]
     assert messy()[1][0] != first
-
-
-IMMORTAL = """
-import sys
-from rosin.process import zygote_server
-from rosin.process.zygote import Zygote
-zygote_server._signal = lambda pid, signum, group: None  # as if nothing could be killed
-zygote = Zygote.start([], grace=0.02)
-child = zygote.spawn(None, ["sh", "-c", "exec sleep 1000"], {"PATH": sys.argv[1]})
-print(zygote.wait_started(child), flush=True)
-zygote.close()
-print("closed", flush=True)
-"""
-
-
-def test_what_cannot_be_killed_does_not_keep_it():
-    done = subprocess.run(
-        [sys.executable, "-c", IMMORTAL, ENV["PATH"]], capture_output=True, text=True, timeout=60, check=True
-    )
-    pid, word = done.stdout.split()
-    assert word == "closed"
-    assert done.stderr == f"rosin-zygote: not ended by SIGKILL: {pid}\n"

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 13: grammar, both sides of the wire protocol, spawn, process mapping."""
+"""RFC 13: both sides of the wire protocol."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.rfc import pmi, pmi_spawn
+from rosin.rfc import pmi
 from rosin.rfc.pmi_client import Client, Failure
 from rosin.rfc.pmi_server import Abort, Server
-from rosin.rfc.pmi_spawn import Spawn
-
-WORDS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="="), min_size=1)
-STRINGS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E) | st.just("\t"))
 
 
 def ask(server: Server, client: Client, text: str) -> dict:
@@ -345,153 +339,8 @@ def test_names_are_published_where_the_owner_provides_it():
 
 # -- spawn ----------------------------------------------------------------------------------------
 
-FULL = Spawn("/bin/a b", ["-x", "", "y=z"], 4, [("k", "v w")], [("host", "a"), ("soft", "1:2")], 2, 1)
-
-
-@pytest.mark.rfc_vectors(13)
-@pytest.mark.rfc(13, "spawn-lines", "spawn-indices")
-def test_spawn_on_the_wire():
-    assert pmi_spawn.encode(FULL).splitlines() == [
-        "mcmd=spawn",
-        "nprocs=4",
-        "execname=/bin/a b",
-        "totspawns=2",
-        "spawnssofar=1",
-        "arg0=-x",
-        "arg1=",
-        "arg2=y=z",
-        "argcnt=3",
-        "preput_num=1",
-        "preput_key_0=k",
-        "preput_val_0=v w",
-        "info_num=2",
-        "info_key_0=host",
-        "info_val_0=a",
-        "info_key_1=soft",
-        "info_val_1=1:2",
-        "endcmd",
-    ]
-    assert pmi_spawn.decode(pmi_spawn.encode(FULL).splitlines()) == FULL
-
-
-@given(
-    st.builds(
-        Spawn,
-        STRINGS,
-        st.lists(STRINGS),
-        st.integers(0, 100),
-        st.lists(st.tuples(WORDS, STRINGS)),
-        st.lists(st.tuples(STRINGS, STRINGS)),
-    )
-)
-def test_spawn_round_trip(spawn):
-    assert pmi_spawn.decode(pmi_spawn.encode(spawn).splitlines(keepends=True)) == spawn
-
-
-def test_spawn_is_refused_at_its_end_only():
-    server, (client,) = program()
-    assert server.request(0, "mcmd=spawn") == []
-    assert server.request(0, "cmd=barrier_in") == []  # a line of the request now
-    assert server.request(0, "endcmd") == [(0, "cmd=spawn_result rc=-1\n")]
-    with pytest.raises(Failure, match="spawn: PMI_FAIL"):
-        ask(server, client, client.spawn(FULL))
-
-
-def test_spawn_where_the_owner_provides_it():
-    server, (client,) = program()
-    seen = []
-    server.spawn = lambda rank, spawn: seen.append((rank, spawn)) or (0, [0, 0, -1])
-    assert ask(server, client, client.spawn(FULL)) == {"errcodes": "0,0,-1"}
-    assert seen == [(0, FULL)]
-
-
-@pytest.mark.rfc(13, "spawn-indices")
-@pytest.mark.parametrize(
-    ("change", "error"),
-    [
-        (lambda lines: lines[:-1], "from mcmd=spawn to endcmd"),
-        (lambda lines: lines[1:], "from mcmd=spawn to endcmd"),
-        (lambda lines: [line.replace("arg1", "arg7") for line in lines], "arg1 is missing"),
-        (lambda lines: [line for line in lines if "argcnt" not in line], "argcnt is missing"),
-        (lambda lines: [line.replace("nprocs=4", "nprocs=four") for line in lines], "nprocs: expected"),
-        (lambda lines: [line.replace("argcnt=3", "argcnt=9999999") for line in lines], "argcnt: expected 0"),
-        (lambda lines: [*lines[:3], "what is this", *lines[3:]], "line 4: expected key=value"),
-        (lambda lines: [*lines[:3], "nprocs=1", *lines[3:]], "line 4: 'nprocs' occurs twice"),
-    ],
-)
-def test_broken_spawns(change, error):
-    with pytest.raises(FormatError, match=error):
-        pmi_spawn.decode(change(pmi_spawn.encode(FULL).splitlines()))
-
-
-def test_spawns_have_a_limit():
-    server = Server("kvs", 1, 1)
-    server.request(0, "mcmd=spawn")
-    for number in range(17):
-        assert server.request(0, f"arg{number}={'x' * 60000}") == []
-    with pytest.raises(FormatError, match="longer than 1048576"):
-        server.request(0, f"arg17={'x' * 60000}")
-    with pytest.raises(FormatError, match="cannot be sent"):
-        pmi_spawn.encode(Spawn("a\nb"))
-
 
 # -- lines ----------------------------------------------------------------------------------------
-
-
-@given(st.dictionaries(WORDS.filter(lambda w: w not in ("value", "msg", "error_msg")), WORDS), STRINGS)
-def test_round_trip_of_lines(words, value):
-    words["value"] = value
-    assert pmi.parse(pmi.encode(words)) == words
-
-
-@given(
-    st.lists(
-        st.sampled_from(
-            ["cmd=get", "key=a=b", "value=x y", "value=", "msg=a value=b", " ", "\t", "x", "=", "a="]
-        )
-    )
-)
-def test_both_ways_to_parse_agree(parts):
-    line = " ".join(parts)
-    try:
-        expected = pmi._parse_any(line)
-    except FormatError:
-        with pytest.raises(FormatError, match="expected key=value at column"):
-            pmi.parse(line)
-    else:
-        assert pmi.parse(line) == expected
-
-
-@given(st.text())
-def test_any_line(text):
-    try:
-        assert all(isinstance(value, str) for value in pmi.parse(text).values())
-    except FormatError:
-        pass
-
-
-@given(st.lists(STRINGS), st.integers(1, 7))
-def test_lines_from_a_stream(lines, step):
-    data = "".join(line + "\n" for line in lines).encode()
-    buffer = pmi.Lines()
-    assert [line for at in range(0, len(data), step) for line in buffer.feed(data[at : at + step])] == lines
-
-
-def test_a_stream_without_an_end_or_text():
-    with pytest.raises(FormatError, match="longer than"):
-        pmi.Lines().feed(b"x" * (1 << 20))
-    buffer = pmi.Lines()
-    for _ in range(pmi.MAX_LINE):
-        assert buffer.feed(b"x") == []
-    with pytest.raises(FormatError, match="longer than"):
-        buffer.feed(b"x")
-    with pytest.raises(FormatError, match="UTF-8"):
-        pmi.Lines().feed(b"\xff\n")
-
-
-def test_values_must_come_last():
-    with pytest.raises(FormatError, match="value must be the last"):
-        pmi.encode({"value": "a b", "key": "c"})
 
 
 def test_there_are_no_other_return_codes():
@@ -500,84 +349,3 @@ def test_there_are_no_other_return_codes():
 
 
 # -- process mapping ------------------------------------------------------------------------------
-
-MAPPINGS = [
-    ("(vector,(0,2,2))", [(0, 2, 2)]),
-    ("(vector,(0,2,1),(0,2,1))", [(0, 2, 1)] * 2),
-    ("(vector,(0,2,4))", [(0, 2, 4)]),
-    ("(vector,(0,2,1),(0,2,1),(0,2,1),(0,2,1))", [(0, 2, 1)] * 4),
-    ("(vector,(0,2,2),(2,2,4))", [(0, 2, 2), (2, 2, 4)]),
-    ("(vector,(0,4,1),(0,4,1),(2,2,1),(2,2,1))", [(0, 4, 1)] * 2 + [(2, 2, 1)] * 2),
-    ("(vector,(0,4096,256))", [(0, 4096, 256)]),
-]
-
-
-@pytest.mark.rfc_vectors(13)
-@pytest.mark.rfc(13, "mapping-format")
-@pytest.mark.parametrize(("text", "blocks"), MAPPINGS)
-def test_mappings(text, blocks):
-    assert pmi.decode_mapping(text) == blocks
-    assert pmi.encode_mapping(blocks) == text
-
-
-@pytest.mark.rfc(13, "mapping-too-long")
-def test_a_mapping_that_is_too_long_is_unknown():
-    assert pmi.encode_mapping([(0, 4096, 1)] * 256) == ""
-    assert pmi.encode_mapping([]) == ""
-    assert pmi.decode_mapping("") == []
-    assert pmi.clique("", 0) is None
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "vector,(0,1,1)",
-        "(vector)",
-        "(vector,)",
-        "(vector,())",
-        "(vector,(0,1))",
-        "(vector,(0,1,1,1))",
-        "(vector,(-1,1,1))",
-        "(vector,(0,0,1))",
-        "(vector,(0,1,1),)",
-        "(vector, (0,1,1))",
-        "(vector,(0,1,x))",
-        "(vector,(0,1,1)" * 70000,
-        "(vector" + ",(0,1,1)" * 130000,
-    ],
-)
-def test_broken_mappings(text):
-    with pytest.raises(FormatError, match="pmi: mapping: "):
-        pmi.decode_mapping(text)
-
-
-@pytest.mark.parametrize("block", [(0, 1), (-1, 1, 1), (0, 0, 1), (0, 1, 0)])
-def test_blocks_that_cannot_be_written(block):
-    with pytest.raises(FormatError, match="block 1"):
-        pmi.encode_mapping([block])
-
-
-@given(st.lists(st.tuples(st.integers(0, 9999), st.integers(1, 9999), st.integers(1, 9999)), max_size=9))
-def test_mapping_round_trip(blocks):
-    assert pmi.decode_mapping(pmi.encode_mapping(blocks)) == blocks
-
-
-@pytest.mark.rfc(13, "mapping-format")
-@pytest.mark.parametrize(
-    ("mapping", "rank", "ranks"),
-    [
-        ("(vector,(0,2,2))", 2, [2, 3]),
-        ("(vector,(0,2,1),(0,2,1))", 2, [0, 2]),
-        ("(vector,(0,4,1),(0,4,1),(2,2,1),(2,2,1))", 3, [3, 7, 9, 11]),
-        ('{"version":1,"map":[[0,2,1,2]]}', 1, [1, 3]),
-    ],
-)
-def test_cliques(mapping, rank, ranks):
-    found = pmi.clique(mapping, rank)
-    assert found is not None
-    assert list(found) == ranks
-
-
-def test_a_clique_without_the_rank():
-    with pytest.raises(FormatError, match="no rank 4"):
-        pmi.clique("(vector,(0,2,2))", 4)

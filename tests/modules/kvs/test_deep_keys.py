@@ -19,12 +19,6 @@ def key(parts):
 
 
 @pytest.fixture
-async def inst():
-    async with Instance(modules=["content", "content-sqlite", "kvs"]) as instance:
-        yield instance
-
-
-@pytest.fixture
 async def stored(tmp_path):
     """An instance with a journal."""
     attrs = {"statedir": str(tmp_path), "statedir-cleanup": "0"}

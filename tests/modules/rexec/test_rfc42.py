@@ -7,7 +7,6 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -28,12 +27,6 @@ CMD = {
     "channels": [],
 }
 REQUEST = {"cmd": CMD, "flags": 11}
-
-
-@pytest.fixture
-async def inst() -> AsyncIterator[Instance]:
-    async with Instance(["rexec"], clock="real") as instance:
-        yield instance
 
 
 async def conversation(inst: Instance, request: dict[str, Any]) -> list[dict[str, Any]]:

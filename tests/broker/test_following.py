@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Modules that go and come back with those that they follow."""
+
+import errno
+
+import pytest
+
+from rosin.broker.module import BrokerModule
+from rosin.testing import Instance
+
+from .test_core import Echo
+
+
+class Mirror(BrokerModule):
+    """Follows Echo."""
+
+    name = "mirror-of-echo"
+    follows = ("echo",)
+
+
+class SecondMirror(Mirror):
+    name = "second-mirror"
+
+
+def loaded(inst: Instance) -> list[str]:
+    return [name for name, module in inst.broker.modules.items() if not module.builtin]
+
+
+@pytest.mark.parametrize("topic", ["module.remove", "echo.shutdown"])
+async def test_a_module_takes_those_along_that_follow_it(topic: str) -> None:
+    async with Instance([Echo, Mirror]) as inst:
+        await inst.broker.load_class(SecondMirror, ["x"])
+        h = await inst.connect()
+        if topic == "module.remove":
+            await h.rpc(topic, {"name": "echo"})
+        else:
+            h.rpc(topic)
+            await h.rpc("module.list")
+        await inst.settle()
+        assert loaded(inst) == []
+        for name in ("echo", "second-mirror"):
+            with pytest.raises(OSError, match="No service matching") as info:
+                await h.rpc(f"{name}.ping", {})
+            assert info.value.errno == errno.ENOSYS
+        assert any("mirror-of-echo ends with echo, which it follows" in line for line in inst.logged())
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo", "mirror-of-echo", "second-mirror"]
+        assert inst.broker.modules["second-mirror"].args == ["x"]
+
+
+async def test_a_follower_that_was_removed_for_its_own_sake_does_not_come_back() -> None:
+    async with Instance([Echo, Mirror, SecondMirror]) as inst:
+        await inst.broker.remove("second-mirror")
+        await inst.broker.remove("echo")
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo", "mirror-of-echo"]
+
+
+class Third(Mirror):
+    """Follows two others, one of which follows the other."""
+
+    name = "third"
+    follows = ("echo", "mirror-of-echo")  # type: ignore[assignment]
+
+    async def start(self) -> None:
+        if self.args:
+            raise OSError(errno.EIO, "not today")
+
+
+async def test_a_follower_of_two_comes_back_with_the_second() -> None:
+    async with Instance([Echo, Mirror, Third]) as inst:
+        await inst.broker.remove("mirror-of-echo")
+        assert loaded(inst) == ["echo"]
+        await inst.broker.remove("echo")
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo"]
+        await inst.broker.load_class(Mirror)
+        assert loaded(inst) == ["echo", "mirror-of-echo", "third"]
+        await inst.broker.remove("echo")
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo", "mirror-of-echo", "third"]
+
+
+async def test_a_follower_that_fails_to_come_back_is_logged() -> None:
+    async with Instance([Echo, Third]) as inst:
+        inst.broker.modules["third"].args = ["fail"]
+        await inst.broker.remove("echo")
+        await inst.broker.load_class(Echo)
+        assert loaded(inst) == ["echo"]
+        assert any("third does not come back" in line and "not today" in line for line in inst.logged())
+
+
+@pytest.mark.parametrize("name", ["job-manager", "resource", "kvs"])
+async def test_jobs_are_not_cut_off_from_what_they_need(name: str) -> None:
+    from rosin.broker.loader import find
+    from rosin.broker.rc import MODULES
+
+    users = [user for user in MODULES if name in find(user).follows]
+    assert users
+    assert all(MODULES.index(user) > MODULES.index(name) for user in users)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Settings of the execution of jobs, and the command that they make."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rosin.errors import FormatError
+from rosin.modules.job_exec import config, launch
+from rosin.modules.job_exec.request import Allocation
+from rosin.rfc.idset import Idset
+
+from .conftest import JOBID
+from .test_job import Machine
+
+
+def test_allocation() -> None:
+    execution = {
+        "R_lite": [{"rank": "0-1", "children": {}}, {"rank": "7", "children": {}}],
+        "nodelist": ["vm,vm", "n7"],
+        "starttime": 1,
+        "expiration": 2.5,
+    }
+    allocation = Allocation({"version": 1, "execution": execution})
+    assert allocation.ranks == Idset("0-1,7")
+    assert [allocation.host(rank) for rank in (0, 1, 7, 8)] == ["vm", "vm", "n7", "(unknown)"]
+    assert [allocation.shell_rank(rank) for rank in (0, 1, 7)] == [0, 1, 2]
+    assert (allocation.starttime, allocation.expiration) == (1, 2.5)
+    assert Allocation({"execution": {"R_lite": [{"rank": "0"}]}}).hosts(Idset("0")) == "(unknown)"
+
+
+@pytest.mark.parametrize(
+    ("table", "args", "text"),
+    [
+        ({"method": "bgexec"}, {}, "unknown exec.method 'bgexec'"),
+        ({"service": "x"}, {}, "unsupported exec.service value: x"),
+        ({"kill-timeout": "x"}, {}, "invalid kill-timeout: x"),
+        ({"kill-timeout": "0"}, {}, "invalid kill-timeout: 0"),
+        ({"kill-timeout": 5}, {}, "expected a string"),
+        ({"max-kill-count": 0}, {}, "invalid max-kill-count=0"),
+        ({"max-kill-count": True}, {}, "invalid max-kill-count"),
+        ({"term-signal": "SIGFOO"}, {}, "invalid term-signal: SIGFOO"),
+        ({"max-start-delay-percent": "x"}, {}, "max-start-delay-percent"),
+        ({"max-start-delay-percent": -1}, {}, "exec.max-start-delay-percent: expected a number of 0 or more"),
+        ({"shell-exit-timeout": "x"}, {}, "invalid shell-exit-timeout: x"),
+        ({"testexec": {"allow-guests": 1}}, {}, "allow-guests"),
+        ({"testexec": 1}, {}, "allow-guests"),
+        ({}, {"kill-signal": "200"}, "invalid kill-signal: 200"),
+    ],
+)
+def test_bad_settings(table: dict[str, Any], args: dict[str, str], text: str) -> None:
+    with pytest.raises(FormatError, match=text):
+        config.parse({"exec": table}, args)
+
+
+def test_settings() -> None:
+    table = {
+        "job-shell": "/bin/shell",
+        "kill-timeout": "1s",
+        "term-signal": "INT",
+        "kill-signal": "9",
+        "max-kill-count": 3,
+        "shell-exit-timeout": "none",
+        "barrier-timeout": "7s",
+        "max-start-delay-percent": 50,
+        "max-kill-timeout": "1m",
+    }
+    settings = config.parse({"exec": table}, {"kill-timeout": "0.5s", "max-kill-count": "4"})
+    stats = settings.stats()
+    assert stats["kill-timeout"] == 0.5
+    assert (stats["term-signal"], stats["kill-signal"], stats["max-kill-count"]) == ("SIGINT", "SIGKILL", 4)
+    assert type(settings.term_signal) is int  # it goes into payloads
+    assert (settings.barrier_timeout, settings.max_start_delay_percent) == (7.0, 50)
+    assert stats["effective-max-kill-timeout"] == 60
+    settings = config.parse({"exec": {"kill-timeout": "0.5s", "max-kill-count": 4}}, [])
+    assert settings.stats()["effective-max-kill-timeout"] == 2.5 + 0.5 + 1 + 2
+    assert stats["config"]["shell_exit_timeout"] == 0.0
+    assert stats["config"]["default_job_shell"] == "/bin/shell"
+
+
+def test_shell_command() -> None:
+    env = launch.base_environment(
+        {"PATH": "/bin", "FLUX_JOB_ID": "f1", "FLUX_KVS_NAMESPACE": "x", "PMI_FD": "5"}
+    )
+    assert env == {"PATH": "/bin"}
+    m = Machine()
+    command = launch.shell_command(m.job, env, {"rank": 0})["cmd"]
+    assert command["cmdline"][1:] == ["-m", "rosin.shell", '--init={"rank":0}', str(JOBID)]
+    assert command["opts"] == {"ROSIN_ZYGOTE": "rosin.shell.main:main"}
+    assert command["env"] == {"PATH": "/bin", "FLUX_KVS_NAMESPACE": f"job-{JOBID}"}
+    big = launch.shell_command(m.job, env, {"x": "y" * 100000})["cmd"]["cmdline"]
+    assert big[1:] == ["-m", "rosin.shell", str(JOBID)]
+    m = Machine(system={"exec": {"job_shell": "/bin/echo"}}, job_shell="/bin/other")
+    command = launch.shell_command(m.job, env, {})["cmd"]
+    assert (command["cmdline"], command["opts"]) == (["/bin/echo", str(JOBID)], {})
+    assert launch.component(m.job) == "echo"
+    m = Machine(uid=4711, imp="/usr/libexec/flux-imp", job_shell="/bin/shell")
+    command = launch.shell_command(m.job, env, {})["cmd"]
+    assert command["cmdline"] == ["/usr/libexec/flux-imp", "exec", "/bin/shell", str(JOBID)]
+    assert command["env"]["FLUX_IMP_EXEC_HELPER"] == f"flux imp_exec_helper {JOBID}"

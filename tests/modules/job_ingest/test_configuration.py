@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the configuration says of jobs that are submitted."""
+
+import grp
+import os
+import pwd
+
+import pytest
+
+from rosin.errors import FormatError
+from rosin.modules.job_ingest.access import names
+from rosin.modules.job_ingest.policy import Policy
+from rosin.modules.job_ingest.validator import checks
+from rosin.testing.instance import Instance
+
+from .test_ingest import Feasibility, Kvs, Manager, instance, jobspec, submit
+
+
+@pytest.mark.rfc(14, "duration-zero")
+async def test_defaults_of_the_configuration():
+    config = {"policy": {"jobspec": {"defaults": {"system": {"duration": "1h"}}}}}
+    async with instance(config=config) as inst:
+        h = await inst.connect()
+        await submit(h)
+        await submit(h, jobspec(duration=5.0))
+        systems = [
+            job["jobspec"]["attributes"]["system"]
+            for jobs in inst.broker.modules["job-manager"].batches
+            for job in jobs
+        ]
+        assert systems == [{"duration": 3600.0}, {"duration": 5.0}]
+        with pytest.raises(OSError, match="duration"):
+            await h.rpc(
+                "job-ingest.config-reload",
+                {"policy": {"jobspec": {"defaults": {"system": {"duration": "1 fortnight"}}}}},
+            )
+
+
+DEFAULTS = {"policy": {"jobspec": {"defaults": {"system": {"queue": "batch", "duration": "2h"}}}}}
+
+
+@pytest.mark.parametrize(
+    ("frobnicator", "added"),
+    [
+        ({}, {"queue", "duration", "constraints"}),
+        ({"plugins": ["defaults"]}, {"queue", "duration"}),
+        ({"plugins": ["constraints"]}, set()),
+        ({"plugins": []}, {"queue", "duration", "constraints"}),
+        ({"disable": True}, set()),
+    ],
+)
+def test_the_frobnicator_table_says_what_is_added(frobnicator, added):
+    policy = Policy(
+        {**DEFAULTS, "queues": {"batch": {"requires": ["b"]}}, "ingest": {"frobnicator": frobnicator}}
+    )
+    spec = jobspec()
+    system = policy.apply(spec)["attributes"]["system"]
+    given = spec["attributes"]["system"]
+    assert {key for key in system if system[key] != given.get(key)} == added
+
+
+def test_constraints_of_a_queue_that_the_job_names():
+    config = {
+        "queues": {"batch": {"requires": ["b"]}},
+        "ingest": {"frobnicator": {"plugins": ["constraints"]}},
+    }
+    system = Policy(config).apply(jobspec(queue="batch"))["attributes"]["system"]
+    assert system["constraints"] == {"properties": ["b"]}
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"plugins": ["mine"]}, "ingest.frobnicator.plugins: 'mine' is not known"),
+        ({"plugins": "defaults"}, "plugins"),
+        ({"args": ["-x"]}, "ingest.frobnicator.args: '-x'"),
+        ({"disable": 1}, "disable"),
+        ({"queue": {}}, "ingest.frobnicator.queue: unknown key"),
+    ],
+)
+def test_a_frobnicator_table_that_asks_for_more_is_refused(table, text):
+    with pytest.raises(FormatError) as info:
+        Policy({"ingest": {"frobnicator": table}})
+    assert text in str(info.value)
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"args": ["--require-version=2"]}, "ingest.validator.args: '--require-version=2'"),
+        ({"args": [1]}, "ingest.validator.args: 1"),
+        ({"require-instance": {"minnodes": 1}}, "ingest.validator.require-instance: unknown key"),
+    ],
+)
+def test_a_validator_table_that_asks_for_more_is_refused(table, text):
+    with pytest.raises(FormatError) as info:
+        checks({"ingest": {"validator": table}})
+    assert text in str(info.value)
+    assert checks({"ingest": {"validator": {"args": ["--require-version=1"]}}}) == {"jobspec"}
+
+
+async def test_arguments_choose_the_checks_until_the_configuration_is_loaded_again():
+    large = jobspec()
+    large["resources"][0]["count"] = 5
+    async with Instance([Kvs, Manager, Feasibility]) as inst:
+        h = await inst.connect()
+        await inst.load("job-ingest", ["validator-plugins=feasibility"])
+        with pytest.raises(OSError, match="unsatisfiable"):
+            await submit(h, large)
+        await h.rpc("job-ingest.config-reload", {})
+        await submit(h, large)
+        await inst.broker.remove("job-ingest")
+        await inst.load("job-ingest", ["validator-plugins=jobspec,feasibility", "disable-validator"])
+        await submit(h, {**large, "version": 7})
+
+
+@pytest.mark.parametrize(
+    ("arg", "text"),
+    [
+        ("validator-plugins=nosuch", "'nosuch' is not a check; expected some of jobspec, feasibility"),
+        ("validator-plugins=jobspec,", "'' is not a check"),
+        ("validator-args=--require-version=2", "validator-args: expected one of --require-version=1"),
+        ("max-fluid-generator-id=16384", "expected a number from 0 to 16383"),
+        ("buffer-size=bad", "buffer-size: expected a size"),
+        ("validator-plugin=jobspec", "did you mean validator-plugins?"),
+    ],
+)
+async def test_arguments_that_are_refused(arg, text):
+    async with Instance([Kvs, Manager]) as inst:
+        with pytest.raises(OSError, match=r"^.Errno 22. job-ingest: ") as caught:
+            await inst.load("job-ingest", [arg])
+        assert text in str(caught.value)
+
+
+@pytest.mark.rfc(33, "access")
+async def test_access_to_queues():
+    me = pwd.getpwuid(os.getuid()).pw_name
+    group = grp.getgrgid(os.getgid()).gr_name
+    config = {
+        "policy": {"jobspec": {"defaults": {"system": {"queue": "mine"}}}, "access": {"allow-user": []}},
+        "queues": {
+            "mine": {"policy": {"access": {"allow-user": [me]}}},
+            "ours": {"policy": {"access": {"allow-group": ["no such group", group]}}},
+            "virtual": {"parent": "ours"},
+            "closed": {},
+        },
+    }
+    async with instance(config=config) as inst:
+        h = await inst.connect()
+        await submit(h)
+        for queue in ("mine", "ours", "virtual"):
+            await submit(h, jobspec(queue=queue))
+        with pytest.raises(PermissionError, match=f"user {me} may not submit jobs to queue closed"):
+            await submit(h, jobspec(queue="closed"))
+        await h.rpc("job-ingest.config-reload", {"policy": {"access": {"allow-user": ["nobody else"]}}})
+        with pytest.raises(PermissionError, match=f"user {me} may not submit jobs to this instance"):
+            await submit(h)
+        await h.rpc("job-ingest.config-reload", {})
+        await submit(h)
+
+
+def test_names_of_users():
+    assert names(os.getuid())[0] == pwd.getpwuid(os.getuid()).pw_name
+    assert grp.getgrgid(pwd.getpwuid(os.getuid()).pw_gid).gr_name in names(os.getuid())[1]
+    assert names(2**31 - 7) == ("", frozenset())
+
+
+@pytest.mark.rfc(33, "defaults", "requires", "default-queue", "virtual-inherits", "virtual-name-kept")
+def test_queue_defaults_and_constraints():
+    policy = Policy(
+        {
+            "policy": {"jobspec": {"defaults": {"system": {"queue": "batch", "duration": "2h"}}}},
+            "queues": {
+                "batch": {"requires": ["b"]},
+                "debug": {"policy": {"jobspec": {"defaults": {"system": {"duration": "5m"}}}}},
+                "small": {"parent": "batch"},
+            },
+        }
+    )
+
+    def system(**given):
+        return policy.apply(jobspec(**given))["attributes"]["system"]
+
+    assert system() == {"duration": 7200.0, "queue": "batch", "constraints": {"properties": ["b"]}}
+    assert system(queue="debug") == {"duration": 300.0, "queue": "debug"}
+    assert system(queue="small")["constraints"] == {"properties": ["b"]}
+    assert system(queue="small")["queue"] == "small"
+    assert system(constraints={"or": [{"ranks": ["0"]}]})["constraints"] == {
+        "and": [{"or": [{"ranks": ["0"]}]}, {"properties": ["b"]}]
+    }
+    assert system(constraints={"properties": ["x"]})["constraints"] == {"properties": ["x", "b"]}
+    with pytest.raises(FormatError, match="not a configured queue"):
+        Policy({"policy": {"jobspec": {"defaults": {"system": {"queue": "x"}}}}})
