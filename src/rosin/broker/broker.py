@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
     M = TypeVar("M", bound=BrokerModule)
 
+#: Bytes queued to a client from which on streams for it stand still.
+STREAM_BACKLOG = 4 << 20
+
 
 class Broker:
     """The message broker of one rank."""
@@ -122,6 +125,12 @@ class Broker:
         peer = self.router.peers.get(msg.route.pop())
         if peer is not None:
             peer.deliver_response(msg)
+
+    async def room(self, request: Message) -> None:
+        """Wait until who gets the responses to a request takes them: a stream stands still meanwhile."""
+        peer = self.router.peers.get(request.route[-1]) if request.route else None
+        if peer is not None and peer.backlog() > STREAM_BACKLOG:
+            await peer.drained()
 
     def publish(self, msg: Message) -> int:
         """Number an event and deliver it to every subscriber; returns the sequence number (from 1)."""

@@ -48,9 +48,6 @@ if TYPE_CHECKING:
 # RFC 5 module states
 INIT, RUNNING, FINALIZING, EXITED = range(4)
 
-#: Bytes queued to a client from which on streams for it stand still.
-STREAM_BACKLOG = 4 << 20
-
 
 class BrokerModule(StandardMethods):
     """Base class of every service; see the module's text. What a service overrides is also in its base."""
@@ -323,9 +320,7 @@ class BrokerModule(StandardMethods):
         try:
             async for payload in method.func(msg):
                 self.respond(msg, payload)
-                peer = self.broker.router.peers.get(msg.route[-1]) if msg.route else None
-                if peer is not None and peer.backlog() > STREAM_BACKLOG:
-                    await peer.drained()
+                await self.broker.room(msg)
         except Exception as exc:
             self.respond_exception(msg, exc)
         else:

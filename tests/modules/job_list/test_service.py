@@ -12,7 +12,7 @@ import pytest
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_ROLE_USER, FLUX_RPC_STREAMING
 from rosin.job import JobList, JobListIdRPC, JobStats, get_job, job_list, job_list_id
-from rosin.modules.job_list.attributes import ATTRIBUTES, POSITION
+from rosin.modules.job_list.attributes import ATTRIBUTES, POSITION, Projection
 from rosin.modules.job_list.index import EXCESSIVE
 from rosin.modules.job_list.listings import BATCH
 from rosin.modules.job_list.module import JobList as JobListModule
@@ -505,6 +505,31 @@ async def test_a_long_search_finds_what_a_short_one_does(monkeypatch):
             assert (await h.rpc("job-list.list", request))["jobs"] == short
             assert await stream(h.rpc("job-list.list", request, flags=FLUX_RPC_STREAMING)) == parts
             monkeypatch.undo()
+
+
+async def test_listings_take_turns(monkeypatch):
+    """Many at the same time make objects of one batch in a turn of the loop, as one listing does."""
+    async with setup() as s:
+        fill(s.inst, 5 * BATCH)
+        h = await s.inst.connect()
+        made = []
+        objects = Projection.objects
+
+        def count(projection, rows):
+            made.append(len(rows))
+            return objects(projection, rows)
+
+        monkeypatch.setattr(Projection, "objects", count)
+        request = {"max_entries": 0, "attrs": ["ranks"]}
+        listings = [h.rpc("job-list.list", request, flags=FLUX_RPC_STREAMING) for _ in range(8)]
+        while len(made) < 8:  # the first batch of each is sent at once
+            await asyncio.sleep(0)
+        while len(made) < 40:
+            before = len(made)
+            await asyncio.sleep(0)
+            assert len(made) - before <= 1
+        for listing in listings:
+            assert [len(part["jobs"]) for part in await stream(listing)] == [BATCH] * 5
 
 
 async def test_a_long_search_ends_with_its_client_and_at_its_limit(monkeypatch):

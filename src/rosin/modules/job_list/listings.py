@@ -29,6 +29,7 @@ class Listings:
     def __init__(self, module: BrokerModule) -> None:
         self._module = module
         self._searches: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self._batch = asyncio.Lock()
 
     def stream(self, msg: Message, projection: Projection, rows: list[Row]) -> None:
         """Send rows in batches, the first one now."""
@@ -74,9 +75,14 @@ class Listings:
         else:
             jobs: list[dict[str, Any]] = []
             for start in range(0, len(rows), BATCH):
+                await self._turn()
                 jobs += projection.objects(rows[start : start + BATCH])
-                await asyncio.sleep(0)
             self._module.respond(msg, {"jobs": jobs})
+
+    async def _turn(self) -> None:
+        """Wait for the turn of one batch, of all listings together: no others wait for more than that."""
+        async with self._batch:
+            await asyncio.sleep(0)
 
     def _first(self, msg: Message, projection: Projection, rows: list[Row]) -> None:
         if rows:
@@ -84,6 +90,7 @@ class Listings:
 
     async def _others(self, msg: Message, projection: Projection, rows: list[Row]) -> None:
         for start in range(BATCH, len(rows), BATCH):
-            await asyncio.sleep(0)
+            await self._turn()
+            await self._module.broker.room(msg)
             self._module.respond(msg, {"jobs": projection.objects(rows[start : start + BATCH])})
         self._module.respond_error(msg, errno.ENODATA)
