@@ -199,7 +199,7 @@ def test_terminals_without_attaching(rosin):
     ("option", "reason"),
     [
         ("pty.foo", "unknown shell option pty.foo: did you mean pty?"),
-        ("pty.ranks=x", "pty.ranks: idset: unexpected 'x' at column 1"),
+        ("pty.ranks=x", "pty.ranks: expected an idset, as in 0-3, or all: idset: unexpected 'x' at column 1"),
         ("pty.ranks=1.5", "pty.ranks: expected an idset, got 1.5"),
         ("pty.capture=yes", "pty.capture: expected 0 or 1, got 'yes'"),
     ],

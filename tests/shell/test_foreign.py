@@ -21,7 +21,7 @@ class Log:
 @pytest.mark.parametrize("name", ["initrc", "userrc"])
 def test_an_rc_file_that_is_missing_is_one_error(name, run, broker):
     assert run(["true"], options={name: "/no/such/file"}) == 1
-    text = "loading rc file /no/such/file: No such file or directory"
+    text = f"shell option {name}: loading rc file /no/such/file: No such file or directory"
     assert [exception["note"] for exception in broker.exceptions] == [text]
     assert broker.messages() == [text]
 

@@ -2,6 +2,7 @@
 """What a job is refused for: options, values and templates that would not do what was asked."""
 
 import signal
+from pathlib import Path
 
 import pytest
 from tests.shell.conftest import JOBID
@@ -79,6 +80,50 @@ def test_the_job_ends_with_one_line(run, broker, tmp_path, options, message):
     assert run(["true"], options=options, cwd=str(tmp_path)) == 1
     assert message in broker.exceptions[0]["note"]
     assert list(tmp_path.glob("o-*")) == []
+
+
+def test_the_reference_names_every_option():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "shell.md").read_text()
+    named = {name for name in vocabulary.OPTIONS if f"`{name}`" in page}
+    assert set(vocabulary.OPTIONS) - named == {"signal", "taskmap"}  # whose parts are there
+
+
+#: Options for which any text may be right.
+ANY_TEXT = {"input.stdin.path", "mpi", "output.stdout.path", "output.stderr.path", "taskmap.value"}
+#: The option whose value may be a list.
+ANY_LIST = {"batch-args"}
+BAD = [
+    *((name, ["x"]) for name in sorted({*vocabulary.OPTIONS, *vocabulary.OPEN} - ANY_LIST)),
+    *((name, "bogus") for name in sorted({*vocabulary.OPTIONS, *vocabulary.OPEN} - ANY_TEXT)),
+    ("env-expand.A", 3),
+    ("rlimit.nofile", "x"),
+    ("rlimit.cpu", "x"),
+    ("rlimit.x", 1),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_every_option_refuses_a_value_that_means_nothing(run, broker, tmp_path, name, value):
+    """One line that names the option and what it takes, whoever checks it."""
+    first, *rest = name.split(".")
+    options = {first: value}
+    if rest:  # a dot leads into an object, but for names that hold one
+        options = {first: {rest[0]: value} if len(rest) == 1 else {rest[0]: {".".join(rest[1:]): value}}}
+    if name.endswith("buffer.type"):
+        options = {first: {rest[0]: {"buffer": {"type": value}}}}
+    if name == "per-resource.count":
+        options["per-resource"]["type"] = "node"
+    if name == "input.stdin.path":
+        options["input"]["stdin"]["type"] = "file"
+    assert run(["true"], options=options, cwd=str(tmp_path)) == 1
+    note = broker.exceptions[0]["note"]
+    assert "\n" not in note
+    row = vocabulary.OPTIONS.get(name) or vocabulary.OPEN.get(name) or vocabulary.OPEN[first]
+    if (name, value) == ("taskmap", "bogus"):  # as flux-core says it
+        name = "taskmap.scheme"
+    assert name.split(".")[-1] in note
+    if not row.accepted.startswith("nothing"):
+        assert "expected" in note or "No such file" in note or "known:" in note
 
 
 @pytest.mark.parametrize(("ntasks", "stream"), [(1, "stdout"), (2, "stderr")])

@@ -26,12 +26,16 @@ def parse_option(value: Any) -> tuple[int, float] | None:
         signum = value.get("signum", signum)
         seconds = parse_duration(value.get("timeleft", left))
         if seconds is None:
-            raise ShellError(f"signal.timeleft={value.get('timeleft')} is invalid")
+            raise ShellError(
+                f"signal.timeleft={value.get('timeleft')} is invalid: expected a duration, as in 30s"
+            )
         left = seconds
     elif not isinstance(value, int):
         raise ShellError(f"error in shell `signal' option: expected an object, got {value!r}")
     if not isinstance(signum, int) or not 0 < signum < signal.NSIG:
-        raise ShellError(f"error in shell `signal' option: {signum!r} is no signal")
+        raise ShellError(
+            f"error in shell `signal' option: signal.signum={signum!r}: expected a signal's number, as in 10"
+        )
     return None if left <= 0 else (signum, left)
 
 

@@ -49,6 +49,6 @@ def _check_rc_file(name: str, path: Any) -> None:
         with os.fdopen(fd, "rb") as stream:
             lines = (stream.read(_ENOUGH) or b"").split(b"\n")  # None: a FIFO with nothing in it
     except OSError as error:
-        raise ShellError(f"loading rc file {path}: {error.strerror}") from None
+        raise ShellError(f"shell option {name}: loading rc file {path}: {error.strerror}") from None
     if any(line.strip() and not line.lstrip().startswith(b"--") for line in lines):
         raise ShellError(f"shell option {name}={path}: this job shell runs no Lua; leave the option out")

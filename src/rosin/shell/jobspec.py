@@ -91,12 +91,13 @@ class ShellJobspec:
         option = self.options.get("per-resource")
         if option is None:
             return None
-        kind = field(option, "type", str)
-        count = field(option, "count", int, 1)
+        if not isinstance(option, dict):
+            raise FormatError(f"shell option per-resource={option}: expected an object")
+        kind, count = option.get("type"), option.get("count", 1)
         if kind not in ("node", "core"):
-            raise FormatError(f"jobspec: per-resource.type {kind!r} is neither node nor core")
-        if count <= 0:
-            raise FormatError("jobspec: per-resource.count must be > 0")
+            raise FormatError(f"shell option per-resource.type={kind}: expected node or core")
+        if type(count) is not int or count <= 0:
+            raise FormatError(f"shell option per-resource.count={count}: expected a number > 0")
         return kind, count
 
 

@@ -86,7 +86,9 @@ def parse_timeout(value: Any) -> float | None:
         return None
     seconds = parse_duration(value)
     if seconds is None:
-        raise ShellError("exit-timeout is not a valid Flux Standard Duration")
+        raise ShellError(
+            f"exit-timeout is not a valid Flux Standard Duration: {value}: expected a duration, as in 30s"
+        )
     return seconds
 
 

@@ -51,7 +51,7 @@ class StreamConf:
 
     __slots__ = ("label", "line", "path")
 
-    def __init__(self, options: Options, name: str, log: ShellLog, inherit: StreamConf | None) -> None:
+    def __init__(self, options: Options, name: str, inherit: StreamConf | None) -> None:
         base = f"output.{name}"
         self.path = options.optional_string(f"{base}.path")
         self.label = options.flag(f"{base}.label")
@@ -65,9 +65,6 @@ class StreamConf:
             self.path = None
         default = "line" if inherit is None else "none"
         buffering = options.string(f"{base}.buffer.type", default).lower()
-        if buffering not in ("line", "none"):
-            log.error(f"invalid buffer type specified: {buffering}")
-            buffering = "line"
         self.line = buffering == "line"
 
 
@@ -153,11 +150,9 @@ class Output:
         self._emit = emit
         self._limit = limit
         self._ntasks = ntasks
-        self._mode = options.string("output.mode", "truncate")
-        if self._mode not in ("truncate", "append"):
-            log.warn(f"ignoring invalid output.mode={self._mode}")
-        stdout = StreamConf(options, "stdout", log, None)
-        self.conf = {"stdout": stdout, "stderr": StreamConf(options, "stderr", log, stdout)}
+        self._mode = options.string("output.mode", "truncate").lower()
+        stdout = StreamConf(options, "stdout", None)
+        self.conf = {"stdout": stdout, "stderr": StreamConf(options, "stderr", stdout)}
         self._files: dict[str, OutputFile] = {}
         self._targets: dict[tuple[str, str], OutputFile] = {}
         self._shared: dict[str, OutputFile] = {}  # for other shells' tasks, which are the leader's to write

@@ -36,7 +36,10 @@ def shutdown_timeout(value: Any) -> float:
     """``rexec-shutdown-timeout``: a duration in seconds. Raises ShellError."""
     seconds = _SHUTDOWN_TIMEOUT if value is None else parse_duration(value)
     if seconds is None:
-        raise ShellError(f"rexec-shutdown-timeout={value!r} is not a valid Flux Standard Duration")
+        raise ShellError(
+            f"rexec-shutdown-timeout={value!r} is not a valid Flux Standard Duration: "
+            "expected a duration, as in 30s"
+        )
     return seconds
 
 

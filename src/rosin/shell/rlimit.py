@@ -37,7 +37,8 @@ def apply(limits: dict[str, Any], warn: Callable[[str], None]) -> None:
     for name, value in limits.items():
         number = getattr(resource, f"RLIMIT_{_NAMES.get(name)}", None)
         if number is None or not isinstance(value, int) or isinstance(value, bool):
-            raise ShellError(f"invalid shell option rlimit.{name}={value}")
+            wanted = "a number, -1: no limit" if number is not None else f"one of {', '.join(_NAMES)}"
+            raise ShellError(f"invalid shell option rlimit.{name}={value}: expected {wanted}")
         _, hard = resource.getrlimit(number)
         soft = value
         if hard != resource.RLIM_INFINITY and (soft == resource.RLIM_INFINITY or soft > hard):

@@ -34,7 +34,7 @@ class Input:
         """Raises ShellError for a bad option or an unreadable file."""
         kind = options.string("input.stdin.type", "service")
         if kind not in ("service", "file"):
-            raise ShellError(f"input.stdin.type={kind} invalid")
+            raise ShellError(f"input.stdin.type={kind} invalid: expected service or file")
         self.limit, _ = options.size("input.limit", "10M", LIMIT_MAX)
         self.path: str | None = None
         if kind == "file":

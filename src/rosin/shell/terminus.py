@@ -66,7 +66,10 @@ def _ranks(value: Any) -> Idset | None:
         if isinstance(value, (int, str)) and not isinstance(value, bool):
             return Idset(str(value))
     except FormatError as error:
-        raise ShellError(f"invalid shell pty option: pty.ranks: {error}", component="pty") from None
+        raise ShellError(
+            f"invalid shell pty option: pty.ranks: expected an idset, as in 0-3, or all: {error}",
+            component="pty",
+        ) from None
     raise ShellError(
         f"invalid shell pty option: pty.ranks: expected an idset, got {value!r}", component="pty"
     )

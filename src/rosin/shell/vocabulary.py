@@ -1,102 +1,144 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The names of all shell options: a job with a misspelt one does not run, as it would not do what was asked.
+"""All shell options and the kinds of their values: a job with a misspelt option, or with a value that means
+nothing, does not run, as it would not do what was asked.
 
-flux-core takes any name, as a plugin may read it; this shell has no plugins. Values are checked by who reads
-them.
+flux-core takes any name, as a plugin may read it; this shell has no plugins.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.shell.errors import ShellError
 
-_STREAM = ("buffer.type", "label", "path", "type")
-#: Options with a value of their own; a dot leads into an object.
-_NAMES = frozenset(
-    (
-        "cpu-affinity",
-        "exit-on-error",
-        "exit-timeout",
-        "gpu-affinity",
-        "input.batch-timeout",
-        "input.limit",
-        "input.stdin.path",
-        "input.stdin.type",
-        "mpi",
-        "nosetpgrp",
-        "output.batch-timeout",
-        "output.client.hwm",
-        "output.client.lwm",
-        "output.limit",
-        "output.mode",
-        *(f"output.{stream}.{name}" for stream in ("stdout", "stderr") for name in _STREAM),
-        "per-resource.count",
-        "per-resource.type",
-        "pmi",
-        "pmi-simple.nomap",
-        "pty",
-        "pty.capture",
-        "pty.interactive",
-        "pty.ranks",
-        "rexec-shutdown-timeout",
-        "rexec.sign-required",
-        "signal",
-        "signal.signum",
-        "signal.timeleft",
-        "stop-tasks-in-exec",
-        "taskmap",
-        "taskmap.scheme",
-        "taskmap.value",
-        "verbose",
-    )
-)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Value(NamedTuple):
+    """What an option takes. ``fits`` None: who reads the option checks it, and names it the same way."""
+
+    accepted: str
+    fits: Callable[[Any], bool] | None = None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _one_of(*words: str) -> Value:
+    text = f"{', '.join(words[:-1])} or {words[-1]}"
+    return Value(text, lambda value: isinstance(value, str) and value.lower() in words)
+
+
+_FLAG = Value("0 or 1", lambda value: isinstance(value, int))
+_TEXT = Value("a string", lambda value: isinstance(value, str))
+_COUNT = Value("a whole number, as in 1000", lambda value: type(value) is int and value >= 0)
 #: Seconds for which flux-core's shell gathers data; ``--unbuffered`` sets them. This one sends what is there.
-_SECONDS = frozenset(("input.batch-timeout", "output.batch-timeout"))
+_SECONDS = Value("seconds, as in 0.05", _is_number)
+_OBJECT = Value("an object", lambda value: isinstance(value, dict))
+_FLAG_OR_OBJECT = Value("0, 1 or an object", lambda value: isinstance(value, int | dict))
+_BOOLEAN, _SIZE = Value("a boolean"), Value("a size")
+_AFFINITY = Value("off, on, per-task or map:LIST")
+_DURATION = Value("a duration, as in 30s")
+_RC_FILE = Value("the path of a file")
+
+
+def _stream(name: str) -> dict[str, Value]:
+    return {
+        f"output.{name}.buffer.type": _one_of("line", "none"),
+        f"output.{name}.label": _BOOLEAN,
+        f"output.{name}.path": _TEXT,
+        f"output.{name}.type": Value("kvs or file"),
+    }
+
+
+#: Options with a value of their own; a dot leads into an object.
+OPTIONS: dict[str, Value] = {
+    "cpu-affinity": _AFFINITY,
+    "exit-on-error": _BOOLEAN,
+    "exit-timeout": _DURATION,
+    "gpu-affinity": _AFFINITY,
+    "input.batch-timeout": _SECONDS,
+    "input.limit": _SIZE,
+    "input.stdin.path": _TEXT,
+    "input.stdin.type": Value("service or file"),
+    "mpi": _TEXT,
+    "nosetpgrp": _BOOLEAN,
+    "output.batch-timeout": _SECONDS,
+    "output.client.hwm": _COUNT,
+    "output.client.lwm": _COUNT,
+    "output.limit": _SIZE,
+    "output.mode": _one_of("truncate", "append"),
+    **_stream("stdout"),
+    **_stream("stderr"),
+    "per-resource.count": Value("a number > 0"),
+    "per-resource.type": Value("node or core"),
+    "pmi": Value("simple or off"),
+    "pmi-simple.nomap": _FLAG,
+    "pty": _FLAG_OR_OBJECT,
+    "pty.capture": Value("0 or 1"),
+    "pty.interactive": Value("0 or 1"),
+    "pty.ranks": Value("an idset"),
+    "rexec-shutdown-timeout": _DURATION,
+    "rexec.sign-required": _FLAG,
+    "signal": Value("an object"),
+    "signal.signum": Value("a signal's number"),
+    "signal.timeleft": _DURATION,
+    "stop-tasks-in-exec": _BOOLEAN,
+    "taskmap": Value("a string or an object", lambda value: isinstance(value, str | dict)),
+    "taskmap.scheme": _TEXT,
+    "taskmap.value": _TEXT,
+    "verbose": Value("an integer"),
+}
 #: Options whose objects have names that others define; among them what :mod:`rosin.shell.foreign` judges.
-_OPEN = frozenset(
-    [
-        "coprocess",
-        "cray-pals",
-        "env-expand",
-        "hwloc",
-        "initrc",
-        "oom",
-        "pmix",
-        "rlimit",
-        "stage-in",
-        "sysmon",
-        "userrc",
-        "batch-args",
-    ]
-)
+OPEN: dict[str, Value] = {
+    "batch-args": Value("an array of strings", lambda value: isinstance(value, list)),
+    "coprocess": Value("nothing: it is refused"),
+    "cray-pals": _FLAG_OR_OBJECT,
+    "env-expand": Value(
+        "an object of strings",
+        lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
+    ),
+    "hwloc": _OBJECT,
+    "initrc": _RC_FILE,
+    "oom": _OBJECT,
+    "pmix": _FLAG_OR_OBJECT,
+    "rlimit": _OBJECT,
+    "stage-in": Value("nothing: it is refused"),
+    "sysmon": _FLAG_OR_OBJECT,
+    "userrc": _RC_FILE,
+}
 _OBJECTS = frozenset(
-    name[:end] for name in _NAMES for end in range(len(name)) if name[end] == "." and name[:end]
+    name[:end] for name in OPTIONS for end in range(len(name)) if name[end] == "." and name[:end]
 )
 
 
 def check(options: dict[str, Any]) -> None:
-    """Raises ShellError for the first option that nobody would read."""
-    level = [(name, value) for name, value in options.items() if name not in _OPEN]
+    """Raises ShellError for the first option that nobody would read, or whose value means nothing."""
+    level = list(options.items())
     while level:
         name, value = level.pop()
+        known = OPEN.get(name) or OPTIONS.get(name)
+        if known is not None and value is not None and known.fits is not None and not known.fits(value):
+            raise ShellError(f"shell option {name}={value}: expected {known.accepted}")
+        if name in OPEN:
+            continue
         if name in _OBJECTS and isinstance(value, dict):  # known objects are three deep at most
             level += [(f"{name}.{key}", below) for key, below in value.items()]
-        elif name not in _NAMES and name not in _OBJECTS:
+        elif name not in OPTIONS and name not in _OBJECTS:
             raise ShellError(_unknown(name))
-        elif name not in _NAMES and value is not None:
+        elif name not in OPTIONS and value is not None:
             raise ShellError(f"shell option {name}={value}: expected one of {_below(name)}")
-        elif name in _SECONDS and (isinstance(value, bool) or not isinstance(value, int | float)):
-            raise ShellError(f"shell option {name}={value}: expected seconds, as in {name}=0.05")
 
 
 def _below(name: str) -> str:
-    return ", ".join(sorted(known for known in _NAMES if known.startswith(f"{name}.")))
+    return ", ".join(sorted(known for known in OPTIONS if known.startswith(f"{name}.")))
 
 
 def _unknown(name: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(name[:64], sorted(_NAMES | _OPEN), 1)
+    near = get_close_matches(name[:64], sorted({*OPTIONS, *OPEN}), 1)
     hint = f"did you mean {near[0]}?" if near else "see the reference of the job shell for those there are"
     return f"unknown shell option {name}: {hint}"
