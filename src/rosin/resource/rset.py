@@ -47,6 +47,8 @@ class ResourceSet:
             self.impl = arg.impl.copy()
         elif isinstance(arg, (str, dict)):
             self.impl = Rset.decode(arg)
+        elif hasattr(arg, "to_dict"):  # a set of upstream's kind, from another package
+            self.impl = Rset.decode(arg.to_dict())
         else:
             raise TypeError(f"ResourceSet cannot be instantiated from {type(arg)}")
 
@@ -152,12 +154,12 @@ class ResourceSet:
 
     def set_property(self, name: str, ranks: Ranks | None = None) -> ResourceSet:
         """Give a property to ranks, or to all."""
-        self.impl.set_property(name, None if ranks is None else _ranks(ranks))
+        self.impl.set_property(name, None if ranks is None else ranks_of(ranks))
         return self
 
     def remove_ranks(self, ranks: Ranks) -> ResourceSet:
         """Remove ranks."""
-        self.impl.remove_ranks(_ranks(ranks))
+        self.impl.remove_ranks(ranks_of(ranks))
         return self
 
     # -- new sets --
@@ -168,7 +170,7 @@ class ResourceSet:
 
     def copy_ranks(self, ranks: Ranks) -> ResourceSet:
         """Return a copy of the given ranks only."""
-        return self._like(self.impl.copy_ranks(_ranks(ranks)))
+        return self._like(self.impl.copy_ranks(ranks_of(ranks)))
 
     def copy_constraint(self, constraint: str | Mapping[str, Any]) -> ResourceSet:
         """Return a copy of the ranks that meet an RFC 31 constraint (object or JSON text)."""
@@ -216,5 +218,6 @@ def _impl(arg: Source) -> Rset:
     return arg.impl if isinstance(arg, ResourceSet) else ResourceSet(arg).impl
 
 
-def _ranks(ranks: Ranks) -> Idset:
+def ranks_of(ranks: Ranks) -> Idset:
+    """The set of a rank, an idset's text, or a collection. Raises FormatError."""
     return Idset([ranks]) if isinstance(ranks, int) else Idset(ranks)

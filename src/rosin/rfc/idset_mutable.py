@@ -116,6 +116,11 @@ class IDset:
         """Whether both have the same members."""
         return self._ids == idset._ids
 
+    @property
+    def ids(self) -> Idset:
+        """The members as a set that does not change."""
+        return self._ids
+
     def set_flags(self, flags: int) -> None:
         """How :meth:`encode` writes: IDSET_FLAG_RANGE, IDSET_FLAG_BRACKETS."""
         self._flags = flags
