@@ -56,8 +56,8 @@ def _members(cls: type) -> Iterator[str]:
         value = inspect.getattr_static(cls, name)
         if isinstance(value, property) and value.fget is not None:
             yield f"**`{name}`**<br>\n{_plain(inspect.getdoc(value.fget) or '')}"
-        elif inspect.isroutine(getattr(cls, name)) and inspect.getdoc(getattr(cls, name)):
-            yield _entry(name, getattr(cls, name))
+        elif callable(method := getattr(cls, name)) and inspect.isroutine(method) and inspect.getdoc(method):
+            yield _entry(name, method)
 
 
 def _entry(name: str, value: Any) -> str:

@@ -8,7 +8,8 @@ from argparse import Namespace
 import pytest
 
 from rosin.cli import options, submission, watch, when
-from rosin.cli.base import Parser, duration
+from rosin.cli.arguments import Parser
+from rosin.cli.base import duration
 from rosin.cli.environment import job_environment, job_rlimits
 from rosin.cli.eventlog import EventFormatter
 from rosin.cli.job import control, events, id, urgency

@@ -7,7 +7,8 @@ import sys
 from itertools import cycle, product
 from typing import TYPE_CHECKING
 
-from rosin.cli.base import Parser, utf8_output
+from rosin.cli.arguments import Parser
+from rosin.cli.base import utf8_output
 from rosin.cli.bulk import Bulk, copies
 from rosin.cli.options import add_bulk_options, add_job_options, add_task_options
 from rosin.cli.template import Input, compile_methods, describe, substitute

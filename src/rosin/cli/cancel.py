@@ -7,7 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Append, Parser, connect, error, id_text, reason, utf8_output
+from rosin.cli.arguments import Parser
+from rosin.cli.base import connect, error, id_text, reason, utf8_output
 from rosin.constants import (
     FLUX_JOB_STATE_ACTIVE,
     FLUX_JOB_STATE_DEPEND,
@@ -43,7 +44,7 @@ def parser(prog: str) -> Parser:
     add("-n", "--dry-run", "--dry", action="store_true", help="only say how many jobs there are")
     add("-q", "--quiet", action="store_true", help="say nothing when there are none")
     add("-u", "--user", metavar="USER", help="all active jobs of this user, or of 'all'")
-    add("-S", "--states", "--state", action=Append, metavar="STATES", help="all your jobs in these states")
+    add("-S", "--states", "--state", action="append", metavar="STATES", help="all your jobs in these states")
     add("-m", "--message", metavar="NOTE", help="why")
     add("jobids", metavar="JOBID", type=JobID, nargs="*", help="jobs to cancel")
     return result

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import os
 import sys
-from argparse import SUPPRESS
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Parser, Words, add_color, connect, error, fail, utf8_output, warning
+from rosin.cli.arguments import SUPPRESS, Parser
+from rosin.cli.base import add_color, connect, error, fail, utf8_output, warning
 from rosin.cli.colour import use_color
 from rosin.cli.formats import NamedFormats
 from rosin.cli.jobformat import JOBS, job_format
@@ -38,13 +38,13 @@ def parser(prog: str) -> Parser:
     add("-a", action="store_true", help="jobs in all states")
     add("-A", action="store_true", help="jobs of all users")
     add("-c", "--count", type=int, metavar="N", default=1000, help="at most N jobs (1000), 0 for all")
-    add("-f", "--filter", action=Words, metavar="STATE|RESULT", help="jobs with these states or results")
+    add("-f", "--filter", action="words", metavar="STATE|RESULT", help="jobs with these states or results")
     add("--since", metavar="WHEN", help="also jobs that ended since WHEN (implies -a without --filter)")
     add("-n", "--no-header", action="store_true", help="leave out the heading")
     add("--suppress-header", dest="no_header", action="store_true", help=SUPPRESS)
     add("-u", "--user", metavar="USER", help="jobs of this user, or of 'all'")
     add("--name", metavar="JOB-NAME", help="jobs with this name")
-    add("-q", "--queue", action=Words, metavar="QUEUE,...", help="jobs in these queues")
+    add("-q", "--queue", action="words", metavar="QUEUE,...", help="jobs in these queues")
     add("-i", "--include", metavar="HOSTS|RANKS", help="jobs that have, or had, these hosts or broker ranks")
     add(
         "-o", "--format", default="default", metavar="FORMAT", help="columns, or the name of a format; 'help'"

@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import argparse
-from typing import TYPE_CHECKING
+from rosin.cli.arguments import SUPPRESS
 
-from rosin.cli.base import Append
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from argparse import _ActionsContainer
+    from rosin.cli.arguments import Declarations
 
 
 def _begin_time(text: str) -> str:
@@ -21,10 +19,10 @@ def _begin_time(text: str) -> str:
         raise ValueError(f"--begin-time={text}: {exc}: it takes {FUTURE_FORM}") from None
 
 
-def add_job_options(parser: argparse.ArgumentParser, with_io: bool = True) -> None:
+def add_job_options(parser: Declarations, with_io: bool = True) -> None:
     """Add what every submission command knows. ``with_io``: say in the help that streams can be files."""
     add = parser.add_argument
-    io = (lambda text: text) if with_io else (lambda text: argparse.SUPPRESS)
+    io = (lambda text: text) if with_io else (lambda text: SUPPRESS)
     add("-B", "--bank", metavar="BANK", help="charge the job to this bank")
     add("-q", "--queue", metavar="NAME", help="put the job in this queue")
     add(
@@ -50,12 +48,12 @@ def add_job_options(parser: argparse.ArgumentParser, with_io: bool = True) -> No
         "--dependency", metavar="URI", action="append", help="wait for what an RFC 26 URI says: afterok:JOBID"
     )
     add("--requires", metavar="CONSTRAINT", action="append", help="ask for resources with these properties")
-    add("--require", dest="requires", action="append", help=argparse.SUPPRESS)
+    add("--require", dest="requires", action="append", help=SUPPRESS)
     add(
         "--begin-time",
         metavar="+FSD|TIME",
         dest="dependency",
-        action=Append,
+        action="append_prefixed",
         convert=_begin_time,
         help="do not start before a time: +1h, 3pm, 'tomorrow 8:00'",
     )
@@ -73,11 +71,11 @@ def add_job_options(parser: argparse.ArgumentParser, with_io: bool = True) -> No
         help="send SIG (USR1) to the job at TIME (60s) before its time limit",
     )
     add("--dry-run", action="store_true", help="print the jobspec instead of submitting it")
-    add("--dry", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
+    add("--dry", dest="dry_run", action="store_true", help=SUPPRESS)
     add("--quiet", action="store_true", help="do not print job ids")
 
 
-def _add_environment(parser: argparse.ArgumentParser) -> None:
+def _add_environment(parser: Declarations) -> None:
     add = parser.add_argument
     add(
         "--env",
@@ -89,11 +87,18 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
         "--env-remove",
         metavar="PATTERN",
         dest="env",
-        action=Append,
+        action="append_prefixed",
         prefix="-",
         help="remove variables: a shell pattern, or a regular expression behind /",
     )
-    add("--env-file", metavar="FILE", dest="env", action=Append, prefix="^", help="read rules from a file")
+    add(
+        "--env-file",
+        metavar="FILE",
+        dest="env",
+        action="append_prefixed",
+        prefix="^",
+        help="read rules from a file",
+    )
     add(
         "--rlimit",
         metavar="RULE",
@@ -102,7 +107,7 @@ def _add_environment(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_task_options(parser: argparse.ArgumentParser) -> None:
+def add_task_options(parser: Declarations) -> None:
     """Add the options that say how many tasks on what (run, submit, bulksubmit)."""
     parser.add_argument(
         "--taskmap", metavar="URI", help="how tasks are put on nodes: block, cyclic[:N], manual:MAP"
@@ -110,7 +115,7 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="count", default=0, help="say more (several times: even more)"
     )
-    group: _ActionsContainer = parser.add_argument_group("resources")
+    group = parser.add_argument_group("resources")
     group.add_argument("-N", "--nodes", metavar="N", help="number of nodes")
     group.add_argument("-x", "--exclusive", action="store_true", help="with --nodes: whole nodes")
     group = parser.add_argument_group("resources per task", "not to be mixed with those per resource")
@@ -124,7 +129,7 @@ def add_task_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--gpus-per-node", metavar="N", help="with --nodes: GPUs on each node")
 
 
-def add_bulk_options(parser: argparse.ArgumentParser) -> None:
+def add_bulk_options(parser: Declarations) -> None:
     """Add the options that submit several jobs and wait for them (submit, bulksubmit)."""
     group = parser.add_argument_group("several jobs")
     add = group.add_argument

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import sys
-from argparse import SUPPRESS
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rosin.cli.base import Parser, Words, connect, error, fail, id_text, utf8_output
+from rosin.cli.arguments import SUPPRESS, Parser
+from rosin.cli.base import connect, error, fail, id_text, utf8_output
 from rosin.cli.formats import NamedFormats
 from rosin.cli.jobformat import PGREP, JobInfoFormat, job_format
 from rosin.job.jobid import JobID
@@ -30,8 +30,8 @@ def parser(prog: str, kill: bool) -> Parser:
     add("-a", action="store_true", help=SUPPRESS if kill else "jobs in all states")
     add("-A", action="store_true", help="jobs of all users")
     add("-u", "--user", metavar="USER", help="jobs of this user, or of 'all'")
-    add("-f", "--filter", action=Words, metavar="STATE|RESULT", help="jobs with these states or results")
-    add("-q", "--queue", action=Words, metavar="QUEUE,...", help="jobs in these queues")
+    add("-f", "--filter", action="words", metavar="STATE|RESULT", help="jobs with these states or results")
+    add("-q", "--queue", action="words", metavar="QUEUE,...", help="jobs in these queues")
     add("-c", "--count", type=int, metavar="N", default=99999, help="only the first N matches")
     add("--max-entries", type=int, metavar="N", default=1000, help="search at most N jobs (1000)")
     if kill:

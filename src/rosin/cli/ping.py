@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 import time
-from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect, duration
@@ -73,6 +72,8 @@ def size(text: str) -> int:
     if text[-1:] in ("k", "K", "m", "M", "g", "G"):
         digits, factor = text[:-1], 1024 ** (1 + "kmg".index(text[-1].lower()))
     if not digits.isdecimal():
+        from argparse import ArgumentTypeError
+
         raise ArgumentTypeError(f"invalid number of bytes '{text}': expected one such as 100 or 10K")
     return int(digits) * factor
 

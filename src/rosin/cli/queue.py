@@ -7,7 +7,8 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Parser, Words, connect, duration, fail, utf8_output
+from rosin.cli.arguments import Parser
+from rosin.cli.base import connect, duration, fail, utf8_output
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -67,9 +68,9 @@ HEADINGS = {
 def parser(prog: str) -> Parser:
     """The options of the command."""
     result = Parser(prog, description="List and control queues.")
-    commands = result.add_subparsers(metavar="COMMAND", required=True, dest="subcommand", parser_class=Parser)
+    commands = result.add_subparsers(metavar="COMMAND", required=True, dest="subcommand")
     one = commands.add_parser("list", help="list queues with their limits")
-    one.add_argument("-q", "--queue", action=Words, metavar="QUEUE,...", help="only these queues")
+    one.add_argument("-q", "--queue", action="words", metavar="QUEUE,...", help="only these queues")
     one.add_argument("-o", "--format", default="default", help="columns, or the name of a format; 'help'")
     one.add_argument("-n", "--no-header", action="store_true", help="leave out the heading")
     one.set_defaults(run=_list)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import sys
 
 from rosin import _json
-from rosin.cli.base import Parser, connect, id_text, utf8_output
+from rosin.cli.arguments import Parser
+from rosin.cli.base import connect, id_text, utf8_output
 from rosin.cli.options import add_job_options, add_task_options
 from rosin.cli.submission import Builder, is_idset, parse_urgency, submit_flags
 

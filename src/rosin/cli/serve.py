@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Parser
+from rosin.cli.arguments import Parser
 
 if TYPE_CHECKING:
     import argparse

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import _signal
-import argparse
 import gc
 import os
 import sys
 from typing import Any, NoReturn
+
+from rosin.cli.arguments import REMAINDER, Namespace
+from rosin.cli.subcommands import AdminParser
 
 _WITH_VALUE = (
     "-S",
@@ -27,10 +29,8 @@ _WITH_VALUE = (
 _SYSTEM_CONFIG = "/etc/flux/system/conf.d"
 
 
-def parser(prog: str) -> argparse.ArgumentParser:
+def parser(prog: str) -> AdminParser:
     """The command's options, a subset of flux-core's for one broker."""
-    from rosin.cli.subcommands import AdminParser
-
     result = AdminParser(
         prog,
         "Start a Flux instance on this machine and run COMMAND (default: a shell) in it. "
@@ -74,11 +74,11 @@ def parser(prog: str) -> argparse.ArgumentParser:
     )
     add("-s", "--test-size", metavar="N", type=int, default=1, help="number of brokers (this version: 1)")
     add("--test-rundir", metavar="PATH", help="directory of the socket; kept")
-    add("command", nargs=argparse.REMAINDER, metavar="COMMAND", help="initial program and its arguments")
+    add("command", nargs=REMAINDER, metavar="COMMAND", help="initial program and its arguments")
     return result
 
 
-def _arguments(options: argparse.ArgumentParser, argv: list[str]) -> argparse.Namespace:
+def _arguments(options: AdminParser, argv: list[str]) -> Namespace:
     """Parse *argv*. The target is part of ``--recovery=TARGET``: a word after ``--recovery`` is COMMAND."""
     rest, words = list(argv), []
     while rest and rest[0].startswith("-") and rest[0] != "--":
@@ -103,14 +103,14 @@ def _attributes(pairs: list[str]) -> dict[str, str]:
     return attrs
 
 
-def _config_path(args: argparse.Namespace, attrs: dict[str, str]) -> str | None:
+def _config_path(args: Namespace, attrs: dict[str, str]) -> str | None:
     if args.sysconfig:
         return args.config_path or _SYSTEM_CONFIG
     path = args.config_path or attrs.get("config.path") or os.environ.get("FLUX_CONF_DIR")
     return os.path.abspath(path) if path else None
 
 
-def _configuration(args: argparse.Namespace, path: str | None) -> dict[str, Any]:
+def _configuration(args: Namespace, path: str | None) -> dict[str, Any]:
     from rosin.broker.configfile import load, merge, parse, parse_json
 
     config = load(path) if path else {}
@@ -140,7 +140,7 @@ def _assignment(text: str) -> dict[str, object]:
         return parse(f'{key} = "{value}"', "--conf")
 
 
-def _add_broker_options(options: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def _add_broker_options(options: AdminParser, args: Namespace) -> None:
     """Take what ``--broker-opts`` says into the other options. Raises ValueError for what is none."""
     words = [word for text in args.broker_opts for word in text.split(",") if word]
     extra = options.parse_args(words)
@@ -190,6 +190,10 @@ def _exec_wrapped(wrap: list[str], argv: list[str]) -> NoReturn:
 
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
+    # Until the broker has handlers of its own, a signal ends this process at once: nothing exists that would
+    # have to be removed, and the zygote goes when the other end of its socket closes.
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     options = parser(prog)
     args = _arguments(options, argv)
     _add_broker_options(options, args)
@@ -220,10 +224,6 @@ def main(argv: list[str], prog: str) -> int:
         raise ValueError("stdin is not a tty - can't run interactive shell; name a command to run instead")
     if wrap:
         _exec_wrapped(wrap, argv)
-    # Until the broker has handlers of its own, a signal ends this process at once: nothing exists that would
-    # have to be removed, and the zygote goes when the other end of its socket closes.
-    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     # The collector would walk through half-imported modules again and again; the broker turns it on when
     # it serves.
     gc.disable()

@@ -6,16 +6,17 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
 
-from rosin.cli.base import Parser, _formatter, cause
+from rosin.cli.arguments import Parser
+from rosin.cli.base import cause
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
     from types import TracebackType
+    from typing import Any
 
-    Command = Callable[[argparse.Namespace], int | None]
+    from rosin.cli.arguments import Command, Subparsers
 
 
 class AdminParser(Parser):
@@ -30,29 +31,28 @@ class AdminParser(Parser):
         super().__init__(
             prog if " " in prog else prog.replace("-", " ", 1), description=description, **kwargs
         )
-        self._commands: argparse._SubParsersAction[AdminParser] | None = None
-        self._words: list[str] = []
+        self._commands: Subparsers | None = None
 
     def command(self, name: str, run: Command, text: str, **kwargs: Any) -> AdminParser:
         """Add the subcommand ``name`` that is done by ``run(args)``; returns its parser."""
-        parser = self._group().add_parser(name, help=text, description=_sentence(text), **kwargs)
+        parser = self.commands(name, text, **kwargs)
         parser.set_defaults(run=run)
         return parser
 
-    def commands(self, name: str, text: str) -> AdminParser:
+    def commands(self, name: str, text: str, **kwargs: Any) -> AdminParser:
         """Add a subcommand that has subcommands itself."""
-        return self._group().add_parser(name, help=text, description=_sentence(text))
-
-    def _group(self) -> argparse._SubParsersAction[AdminParser]:
         if self._commands is None:
-            self._commands = self.add_subparsers(metavar="COMMAND", parser_class=AdminParser)
-        return self._commands
+            self._commands = self.add_subparsers(metavar="COMMAND")
+        parser: AdminParser = self._commands.add_parser(
+            name, help=text, description=_sentence(text), **kwargs
+        )
+        return parser
 
-    def add_argument(self, *names: Any, **kwargs: Any) -> argparse.Action:
+    def add_argument(self, *names: str, **keywords: Any) -> None:
         """Add an argument. One of which there may be none is not among those that are missing."""
-        if kwargs.get("nargs") == "*" and names[0][:1] != "-":
-            kwargs.setdefault("default", [])
-        return super().add_argument(*names, **kwargs)
+        if keywords.get("nargs") == "*" and names[0][:1] != "-":
+            keywords.setdefault("default", [])
+        super().add_argument(*names, **keywords)
 
     def namespace(self) -> None:
         """Add ``-N, --namespace``."""
@@ -75,68 +75,23 @@ class AdminParser(Parser):
         """Add an option without an argument."""
         self.add_argument(*names, action="store_true", help=text)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        words = sys.argv[1:] if args is None else args
-        self._words = list(words)
-        namespace, extra = super().parse_known_args([self._complete(word) for word in words], namespace)
-        if self._commands is not None and not hasattr(namespace, "run"):
-            self.error("missing subcommand")
-        return namespace, extra
+    def _argparser(self) -> argparse.ArgumentParser:
+        from rosin.cli.argparsers import AdminArgumentParser
 
-    def unrecognized(self, words: list[str]) -> NoReturn:
-        if words[0][:1] == "-":
-            self._unknown_option(words[0])
-        self.error(f"unexpected argument '{words[0]}'")
-
-    def _unknown_option(self, word: str) -> NoReturn:
-        first, space, rest = self.prog.partition(" ")
-        typed = f"{first.replace('-', ' ', 1)}{space}{rest}"
-        option = word.partition("=")[0]
-        self._fail(f"unrecognized option '{option}'\nTry '{typed} --help' for more information.")
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action is self._commands and value not in self._commands.choices:
-            known = ", ".join(choice.dest for choice in self._commands._choices_actions)
-            self.error(f"Unknown subcommand: {value} (expected one of {known})")
-        super()._check_value(action, value)
-
-    def _complete(self, word: str) -> str:
-        """Give an option with an optional argument its default, so that the next word is not taken for it."""
-        if word[:1] != "-" or len(word) < 2:
-            return word
-        action = self._option_string_actions.get(word)
-        if action is None and word[:2] != "--":
-            flags = [self._option_string_actions.get(f"-{flag}") for flag in word[1:]]
-            if all(flag is not None and flag.nargs == 0 for flag in flags[:-1]):
-                action = flags[-1]
-        if action is None or action.nargs != "?" or not action.option_strings:
-            return word
-        return f"{word}={action.const}" if word[:2] == "--" else f"{word}{action.const}"
-
-    def error(self, message: str) -> NoReturn:
-        """End with a usage error; one about a missing argument would hide an option that there is not."""
-        words = self._words[: self._words.index("--")] if "--" in self._words else self._words
-        for word in words:
-            option = word.partition("=")[0] if word[:2] == "--" else word[:2]
-            known = word[:1] != "-" or option in ("-", *self._option_string_actions)
-            if not known and not option[1].isdigit():
-                self._unknown_option(option)
-        self._fail(message)
-
-    def _fail(self, message: str) -> NoReturn:
-        self.print_usage(sys.stderr)
-        self.exit(2, f"{self.prog.replace(' ', '-', 1)}: {message}\n")
+        return AdminArgumentParser(self.prog, **self._keywords)
 
 
 def as_written(prog: str) -> argparse.HelpFormatter:
     """The layout of a help text whose epilog has lines of its own."""
-    formatter = _formatter(prog)
+    from rosin.cli.argparsers import formatter
+
+    layout = formatter(prog)
 
     def fill(text: str, _width: int, indent: str) -> str:
         return indent + text.rstrip("\n")
 
-    formatter._fill_text = fill  # type: ignore[assignment, method-assign]
-    return formatter
+    layout._fill_text = fill  # type: ignore[assignment, method-assign]
+    return layout
 
 
 def _sentence(text: str) -> str:

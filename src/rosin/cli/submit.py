@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from rosin.cli.base import Parser, utf8_output
+from rosin.cli.arguments import Parser
+from rosin.cli.base import utf8_output
 from rosin.cli.bulk import Bulk, copies
 from rosin.cli.options import add_bulk_options, add_job_options, add_task_options
 

@@ -7,8 +7,9 @@ Mustache templates (``{{id}}``) are for the job shell and stay as they are.
 from __future__ import annotations
 
 import os
-from argparse import Namespace
 from typing import TYPE_CHECKING, Any
+
+from rosin.cli.arguments import Namespace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

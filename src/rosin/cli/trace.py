@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Words, connect
+from rosin.cli.base import connect
 from rosin.cli.colour import use_color
 from rosin.cli.subcommands import about
 from rosin.cli.timestamps import GREEN, RESET, HumanClock
@@ -52,7 +52,7 @@ def trace_options(sub: AdminParser) -> None:
         "-t",
         "--type",
         metavar="TYPE,...",
-        action=Words,
+        action="words",
         default=[],
         help="only messages of these types: " + ", ".join(_TYPES),
     )

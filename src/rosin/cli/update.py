@@ -7,7 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Parser, connect, id_text, utf8_output
+from rosin.cli.arguments import Parser
+from rosin.cli.base import connect, id_text, utf8_output
 from rosin.cli.submission import parse_duration
 from rosin.job.jobid import JobID
 

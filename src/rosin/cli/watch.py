@@ -7,7 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from rosin.cli.base import Parser, Words, connect, error, fail, utf8_output, warning
+from rosin.cli.arguments import Parser
+from rosin.cli.base import connect, error, fail, utf8_output, warning
 from rosin.job.jobid import JobID
 from rosin.job.listing import JobList
 
@@ -34,7 +35,7 @@ def parser(prog: str) -> Parser:
     add("-a", "--active", action="store_true", help="your active jobs")
     add("-A", "--all", action="store_true", help="your jobs in all states")
     add("-c", "--count", type=int, metavar="N", default=0, help="at most N jobs (0: all)")
-    add("-f", "--filter", action=Words, metavar="STATE|RESULT", help="jobs with these states or results")
+    add("-f", "--filter", action="words", metavar="STATE|RESULT", help="jobs with these states or results")
     add("--since", metavar="WHEN", help="also jobs that ended since WHEN (implies -A without --filter)")
     add("--progress", action="store_true", help="show a progress bar on the terminal")
     add("--jps", action="store_true", help="show jobs per second in the progress bar")

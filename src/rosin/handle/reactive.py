@@ -40,9 +40,9 @@ class _MadeOnDemand:
     From then on it is an attribute like any other.
     """
 
-    def __get__(self, handle: ReactorHandle | None, _owner: type) -> Reactor:
+    def __get__(self, handle: ReactorHandle | None, _owner: type) -> Any:
         if handle is None:  # asked of the class
-            return self  # type: ignore[return-value]
+            return self
         from rosin.handle.reactor import Reactor
 
         reactor = handle.__dict__["reactor"] = Reactor()
@@ -53,7 +53,7 @@ class _MadeOnDemand:
 class ReactorHandle(Handle):
     """A handle whose callbacks run in :meth:`reactor_run`."""
 
-    reactor = _MadeOnDemand()
+    reactor: Reactor = _MadeOnDemand()  # type: ignore[assignment]
 
     def __init__(self) -> None:
         super().__init__()

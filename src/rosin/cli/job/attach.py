@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import errno
 import sys
-from argparse import SUPPRESS
 from typing import TYPE_CHECKING, Any
 
+from rosin.cli.arguments import SUPPRESS
 from rosin.cli.base import connect, die
 from rosin.cli.job.afterwards import Afterwards
 from rosin.cli.job.output import Output, Unwritable, exit_report

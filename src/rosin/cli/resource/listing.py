@@ -68,14 +68,14 @@ def _states(sub: AdminParser, default: str) -> None:
 
 def _no_effect(sub: AdminParser) -> None:
     """Take options of ``list`` that change nothing for a sum, as flux-core does."""
-    from argparse import SUPPRESS
+    from rosin.cli.arguments import SUPPRESS
 
     sub.add_argument("--skip-empty", action="store_true", help=SUPPRESS)
     sub.add_argument("--no-skip-empty", action="store_true", help=SUPPRESS)
 
 
 def _sources(sub: AdminParser) -> None:
-    from argparse import SUPPRESS
+    from rosin.cli.arguments import SUPPRESS
 
     sub.add_argument("--from-stdin", action="store_true", help=SUPPRESS)
     sub.add_argument("--config-file", help=SUPPRESS)

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import Words
-
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection
@@ -66,7 +64,7 @@ def add_selection(sub: AdminParser) -> None:
         "-i", "--include", metavar="TARGETS", help="only these ranks (idset) or hosts (hostlist)"
     )
     sub.add_argument(
-        "-q", "--queue", metavar="QUEUE,...", action=Words, help="only resources of these queues"
+        "-q", "--queue", metavar="QUEUE,...", action="words", help="only resources of these queues"
     )
 
 

@@ -49,7 +49,7 @@ def add_commands(parser: AdminParser) -> None:
     add_selection(sub)
     sub.color()
     sub.flag("--skip-empty", text="print no lines without resources also with --states")
-    from argparse import SUPPRESS
+    from rosin.cli.arguments import SUPPRESS
 
     sub.add_argument("--from-stdin", action="store_true", help=SUPPRESS)
     sub.add_argument("--config-file", help=SUPPRESS)
