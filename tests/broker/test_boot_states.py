@@ -124,7 +124,7 @@ async def test_an_instance_without_a_program_runs_until_it_is_shut_down(live):
 async def test_an_end_that_is_asked_for_before_the_program_starts(live, tmp_path, end, code, norestart):
     life = live("touch", str(tmp_path / "ran"), attrs={"broker.exit-norestart": str(norestart)})
     end(life.instance)
-    assert await life.run() == norestart or code
+    assert await life.run() == (norestart or code)
     assert life.transitions() == states("rc2-abort: run->cleanup")
     assert not (tmp_path / "ran").exists()
 

@@ -242,7 +242,8 @@ async def test_rc3_removes_added_modules_first_then_the_usual_ones_from_last_to_
             "other", "sched-simple", "job-manager", "extra", "heartbeat", "kvs-watch", "kvs", "content"
         ]  # fmt: skip
         assert loaded(inst) == []
-        ((op,),) = [commit["ops"] for commit in Store.commits]
+        ((op,),) = [commit.pop("ops") for commit in Store.commits]
+        assert Store.commits == [{"namespace": "primary", "flags": 0}]
         assert (op["key"], op["flags"]) == ("admin.eventlog", FLUX_KVS_APPEND)
         (entry,) = eventlog.decode_entries(treeobj.val_data(op["dirent"]).decode())
         assert entry == {"timestamp": inst.clock.now(), "name": "finish", "context": {"version": 1}}

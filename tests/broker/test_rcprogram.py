@@ -57,6 +57,14 @@ async def test_output_and_end():
         assert descriptors() == before
 
 
+async def test_much_output_is_read_as_it_comes():
+    async with Instance() as inst:
+        command = "yes 0123456789 | head -c 200000"  # more than a pipe holds
+        assert await RcProgram(inst.broker, "rc1", command).run() == 0
+        (last,) = told(inst)[-1:]
+        assert last[1].startswith(f"rc1.0: {command} Exited (rc=0)")
+
+
 @pytest.mark.parametrize(("command", "code", "how"), [("exit 3", 3, "Exited"), ("kill -9 $$", 137, "Killed")])
 async def test_a_failure(command, code, how):
     async with Instance() as inst:
