@@ -49,12 +49,13 @@ FREE = {"test.*", "test-nr.*", "test-im.*", "test-rd.*", "vendor.*"}
 
 _SQLITE = "modules/content_sqlite/test_content_sqlite.py::"
 _CONF = "system/test_configuration_effects.py::"
-_EXEC = "modules/job_exec/test_job.py::test_settings"
+_EXEC = "modules/job_exec/test_settings.py::test_settings"
+_FEASIBLE = "modules/job_ingest/test_ingest.py::test_feasibility_is_asked_where_the_configuration_wants_it"
 _FAKE = "broker/test_fakeresources.py::test_all_keys"
 _BAD = "broker/test_configcheck.py::test_what_would_change_the_instance_is_refused"
 _HEART = "modules/heartbeat/test_heartbeat.py::test_table_and_arguments"
-_INGEST = "modules/job_ingest/test_ingest.py::"
-_JOBS = "modules/job_manager/test_service.py::"
+_INGEST = "modules/job_ingest/test_configuration.py::"
+_JOBS = "modules/job_manager/test_policies.py::"
 _LIMITS = "rfc/test_queues.py::test_policies_of_queues"
 _RESOURCE = "modules/resource/test_service.py::"
 _SCHED = "modules/sched_simple/test_service.py::"
@@ -67,10 +68,10 @@ CONFIGURATION = {
     "content-sqlite.journal_mode": f"{_SQLITE}test_settings_follow_the_directory_and_the_configuration",
     "content-sqlite.synchronous": f"{_SQLITE}test_settings_follow_the_directory_and_the_configuration",
     "content-sqlite.max_checkpoints": f"{_SQLITE}test_checkpoints_are_limited_and_newest_first",
-    "exec.method": "modules/job_exec/test_job.py::test_bad_settings",
+    "exec.method": "modules/job_exec/test_settings.py::test_bad_settings",
     "exec.job-shell": "modules/job_exec/test_shells.py::test_configured_shell",
     "exec.imp": "modules/job_exec/test_job.py::test_multi_user_needs_the_imp",
-    "exec.service": "modules/job_exec/test_job.py::test_bad_settings",
+    "exec.service": "modules/job_exec/test_settings.py::test_bad_settings",
     "exec.kill-timeout": _EXEC,
     "exec.max-kill-timeout": _EXEC,
     "exec.max-kill-count": _EXEC,
@@ -92,9 +93,9 @@ CONFIGURATION = {
     "ingest.frobnicator.plugins": f"{_INGEST}test_the_frobnicator_table_says_what_is_added",
     "ingest.frobnicator.args": f"{_INGEST}test_the_frobnicator_table_says_what_is_added",
     "ingest.frobnicator.disable": f"{_INGEST}test_the_frobnicator_table_says_what_is_added",
-    "ingest.validator.plugins": f"{_INGEST}test_feasibility_is_asked_where_the_configuration_wants_it",
+    "ingest.validator.plugins": _FEASIBLE,
     "ingest.validator.args": f"{_INGEST}test_a_validator_table_that_asks_for_more_is_refused",
-    "ingest.validator.disable": f"{_INGEST}test_feasibility_is_asked_where_the_configuration_wants_it",
+    "ingest.validator.disable": _FEASIBLE,
     "job-list.max_comparisons": "modules/job_list/test_service.py::test_excessive_comparisons_are_refused",
     "job-manager.inactive-age-limit": f"{_JOBS}test_purge_by_configuration",
     "job-manager.inactive-num-limit": f"{_JOBS}test_purge_by_configuration",
