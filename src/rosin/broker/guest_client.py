@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from rosin.broker.connector import ConnectorLocal
     from rosin.rfc.message import Message
 
-#: Messages that are dealt with at once.
-BATCH = 8
 #: Bytes that a message takes that is cut out of the stream and waits, besides those that were sent, about.
 _WAITING = 512
 
@@ -27,7 +26,7 @@ class GuestClient(SocketClient):
         self, connector: ConnectorLocal, sock: socket.socket, pid: int, userid: int, roles: int
     ) -> None:
         super().__init__(connector, sock, pid, userid, roles)
-        self._messages: list[Message] = []
+        self._messages: deque[Message] = deque()
         self._counted = 0
         #: It waits for its turn.
         self._busy = False
@@ -40,7 +39,7 @@ class GuestClient(SocketClient):
         self._listen()
 
     def work(self) -> bool:
-        """Deal with some messages, once some have come; returns whether there are more."""
+        """Deal with a message, once one has come; returns whether there are more."""
         was_busy, self._busy = self._busy, False
         try:
             self._work()
@@ -59,8 +58,7 @@ class GuestClient(SocketClient):
             if data:
                 self.feed(data)
         if self._messages and not self._paused:
-            batch, self._messages = self._messages[:BATCH], self._messages[BATCH:]
-            self.broker.turn.whole(partial(self._take, batch))
+            self.broker.turn.whole(partial(self._take, [self._messages.popleft()]))
             self._count()
 
     def feed(self, data: bytes) -> None:
@@ -87,5 +85,5 @@ class GuestClient(SocketClient):
             super()._listen()
 
     def _hang_up(self) -> None:
-        self._messages = []
+        self._messages.clear()
         super()._hang_up()
