@@ -134,7 +134,12 @@ TASK = ("tasks", 0)
             "1h",
             "attributes.system.duration: expected a number of seconds >= 0, got '1h'",
         ),
-        ((*SYSTEM, "duration"), 10**400, "attributes.system.duration: expected a number of seconds >= 0"),
+        ((*SYSTEM, "duration"), 10**400, "attributes.system.duration: expected a number of seconds < 1e+15"),
+        (
+            (*SYSTEM, "duration"),
+            1e15,
+            "attributes.system.duration: expected a number of seconds < 1e+15, got 1",
+        ),
         ((*SYSTEM, "cwd"), 1, "attributes.system.cwd: expected a string, got 1"),
         (
             (*SYSTEM, "preemptible-after"),

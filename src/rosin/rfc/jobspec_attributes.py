@@ -16,7 +16,8 @@ from rosin.rfc.payload import describe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MAX_SECONDS = 1e15
+#: Durations are below this, some 30 million years, so that times can be computed with them.
+MAX_DURATION = 1e15
 _KEYS = frozenset(("system", "user"))
 
 
@@ -54,9 +55,15 @@ def _check_system(system: dict[str, Any]) -> None:
         raise together(faults)
 
 
+def is_duration(value: Any) -> bool:
+    """Whether a jobspec may hold a value as a duration: what is stored must pass this."""
+    return type(value) in (int, float) and 0 <= value < MAX_DURATION
+
+
 def _seconds(value: Any) -> None:
-    if type(value) not in (int, float) or not 0 <= value <= _MAX_SECONDS:
-        raise expected("a number of seconds >= 0", value)
+    if not is_duration(value):
+        wanted = ">= 0" if type(value) not in (int, float) or value < 0 else f"< {MAX_DURATION:g}"
+        raise expected(f"a number of seconds {wanted}", value)
 
 
 def _string(value: Any) -> None:

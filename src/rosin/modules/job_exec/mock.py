@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.errors import FormatError
 from rosin.modules.job_exec.actions import Arm, Disarm
 from rosin.rfc import fsd
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, int_field
 
 if TYPE_CHECKING:
     from rosin.modules.job_exec.job import History, Job
@@ -34,7 +34,7 @@ class MockConfig:
         """``duration`` is the jobspec's. Raises FormatError."""
         text = field(test, "run_duration", str, None)
         self.run_duration = _seconds(duration) if text is None else fsd.parse(text)
-        self.wait_status = field(test, "wait_status", int, 0)
+        self.wait_status = int_field(test, "wait_status", -(2**31), 2**31 - 1, 0)
         self.mock_exception = field(test, "mock_exception", str, "")
         self.override = bool(field(test, "override", (int, bool), 0))
         self.reattach_finish = bool(field(test, "reattach_finish", (int, bool), 0))

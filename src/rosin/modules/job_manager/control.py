@@ -21,7 +21,8 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
-from rosin.rfc.payload import field, id_field
+from rosin.modules.job_manager.event import WAIT_STATUS
+from rosin.rfc.payload import field, id_field, int_field
 from rosin.rfc.role import authorized
 
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def raise_(manager: Manager, msg: Message) -> dict[str, Any] | None:
     id = id_field(args)
     severity, kind, note = _exception(args)
     wait_status = field(args, "wait_status", (int, type(None)), None)
+    if wait_status is not None:
+        int_field(args, "wait_status", *WAIT_STATUS)
     job = manager.lookup(id)
     authorize(msg, job.userid, "guests can only raise exceptions on their own jobs")
     manager.except_(job, kind, severity, note, msg.userid, wait_status)

@@ -16,6 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
+    FLUX_JOB_PRIORITY_MAX,
     FLUX_JOB_STATE_CLEANUP,
     FLUX_JOB_STATE_DEPEND,
     FLUX_JOB_STATE_INACTIVE,
@@ -23,10 +24,14 @@ from rosin.constants import (
     FLUX_JOB_STATE_PRIORITY,
     FLUX_JOB_STATE_RUN,
     FLUX_JOB_STATE_SCHED,
+    FLUX_JOB_URGENCY_MAX,
+    FLUX_JOB_URGENCY_MIN,
 )
 from rosin.errors import FormatError
 from rosin.modules.job_manager.job import check_updates, with_expiration, with_updates
-from rosin.rfc.payload import field
+from rosin.modules.job_manager.shape import check_attributes
+from rosin.rfc.payload import field, int_field
+from rosin.rfc.rset_format import is_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +46,8 @@ POSTING_PRIORITY = 2
 POSTING_FREE = 4
 POSTING_CLEAN = 8
 
+#: The least and the greatest wait status, an int of C.
+WAIT_STATUS = (-(2**31), 2**31 - 1)
 _NOTHING: tuple[str, ...] = ()
 _NO_CONTEXT: Context = {}
 
@@ -104,7 +111,7 @@ def _depend(job: Job, context: Context, timestamp: float) -> None:
 
 
 def _priority(job: Job, context: Context, timestamp: float) -> str | None:
-    priority = field(context, "priority", int)
+    priority = int_field(context, "priority", 0, FLUX_JOB_PRIORITY_MAX)
     job.posting &= ~POSTING_PRIORITY
     if job.state == FLUX_JOB_STATE_PRIORITY:
         job.state = FLUX_JOB_STATE_SCHED
@@ -120,7 +127,7 @@ def _back_to_priority(job: Job) -> None:
 
 
 def _urgency(job: Job, context: Context, timestamp: float) -> None:
-    job.urgency = field(context, "urgency", int)
+    job.urgency = int_field(context, "urgency", FLUX_JOB_URGENCY_MIN, FLUX_JOB_URGENCY_MAX)
     _back_to_priority(job)
 
 
@@ -131,7 +138,9 @@ def _restart(job: Job, context: Context, timestamp: float) -> None:
 def _jobspec_update(job: Job, context: Context, timestamp: float) -> None:
     if not check_updates(context):
         raise FormatError("eventlog: jobspec-update: a key is not a path below 'attributes'")
-    job.jobspec = with_updates(job.jobspec, context)
+    jobspec = with_updates(job.jobspec, context)
+    check_attributes(jobspec)
+    job.jobspec = jobspec
     if "attributes.system.queue" in context:
         job.queue = context["attributes.system.queue"]
     _back_to_priority(job)
@@ -141,6 +150,8 @@ def _resource_update(job: Job, context: Context, timestamp: float) -> str | None
     if "expiration" not in context:
         return None
     expiration = field(context, "expiration", float)
+    if not is_time(expiration):
+        raise FormatError(f"eventlog: resource-update: {expiration} is no time")
     if job.R is None:
         return None
     job.R = with_expiration(job.R, expiration)
@@ -176,7 +187,7 @@ def _start(job: Job, context: Context, timestamp: float) -> None:
 
 
 def _finish(job: Job, context: Context, timestamp: float) -> None:
-    field(context, "status", int)
+    int_field(context, "status", *WAIT_STATUS)
     if job.state == FLUX_JOB_STATE_RUN:
         job.state = FLUX_JOB_STATE_CLEANUP
         if job.end_event is None:
@@ -201,7 +212,7 @@ def _clean(job: Job, context: Context, timestamp: float) -> None:
 
 
 def _exception(job: Job, context: Context, timestamp: float) -> None:
-    severity = field(context, "severity", int)
+    severity = int_field(context, "severity", 0, 7)
     kind = field(context, "type", str)
     if severity or job.state in (FLUX_JOB_STATE_NEW, FLUX_JOB_STATE_INACTIVE):
         return

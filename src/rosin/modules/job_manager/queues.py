@@ -182,9 +182,7 @@ class Queues:
         if not isinstance(saved, list):
             raise FormatError("checkpoint.job-manager: 'queue' is not an array")
         for entry in saved:
-            if not isinstance(entry, dict):
-                raise FormatError("checkpoint.job-manager: a queue is not an object")
-            queue = self._queues.get(entry.get("name"))
+            queue = self._queues.get(field(entry, "name", (str, type(None)), None))
             if queue is None:
                 continue
             queue.enabled = bool(entry.get("enable", True))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_JOB_URGENCY_MAX, FLUX_JOB_URGENCY_MIN
 from rosin.errors import FormatError
 from rosin.modules.job_manager.job import Job, redact_jobspec
+from rosin.modules.job_manager.shape import check_shape
+from rosin.rfc import eventlog
 from rosin.rfc.payload import field, int_field
 
 if TYPE_CHECKING:
@@ -57,15 +59,16 @@ def _job(manager: Manager, item: Any) -> Job:
     if id in manager.active or id in manager.inactive:
         raise FormatError(f"submit: job {id} exists")
     job = Job(id, redact_jobspec(field(item, "jobspec", dict)))
-    job.userid = field(item, "userid", int)
+    job.userid = int_field(item, "userid", 0, 2**32 - 1)
     job.urgency = int_field(item, "urgency", FLUX_JOB_URGENCY_MIN, FLUX_JOB_URGENCY_MAX)
     job.t_submit = field(item, "t_submit", float)
-    job.flags = field(item, "flags", int)
+    eventlog.entry("submit", None, job.t_submit)  # refuses what no event may have
+    job.flags = int_field(item, "flags", 0, 2**31 - 1)
     return job
 
 
 def admit(manager: Manager, job: Job) -> None:
-    """Check *job* and post its first events. Raises OSError EINVAL with the reason for refusing it."""
+    """Check *job* and post its first events. Raises OSError EINVAL, FormatError: why it is refused."""
     check_shape(job.jobspec)
     manager.queues.check_submit(job.queue)
     manager.limits.check(job.jobspec, manager.port.now())
@@ -80,35 +83,6 @@ def admit(manager: Manager, job: Job) -> None:
     manager.post(job, "submit", context, timestamp=job.t_submit)
     manager.dependencies.admit(job, check)
     manager.post(job, "validate")
-
-
-_SYSTEM: dict[str, Any] = {
-    "queue": str,
-    "duration": (int, float),
-    "job": dict,
-    "dependencies": list,
-    "constraints": dict,
-}
-
-
-def check_shape(jobspec: dict[str, Any]) -> None:
-    """Check the types of what the manager reads: a jobspec submitted with NOVALIDATE may hold anything.
-
-    Raises OSError EINVAL.
-    """
-    attributes = jobspec.get("attributes")
-    system = attributes.get("system", {}) if isinstance(attributes, dict) else None
-    if not isinstance(system, dict):
-        raise OSError(errno.EINVAL, "jobspec: attributes.system: expected an object")
-    for name, types in _SYSTEM.items():
-        if name in system and not isinstance(system[name], types):
-            raise OSError(errno.EINVAL, f"jobspec: attributes.system.{name}: wrong type")
-    stack = [("resources", jobspec.get("resources"))]
-    while stack:
-        place, vertices = stack.pop()
-        if not isinstance(vertices, list) or not all(isinstance(vertex, dict) for vertex in vertices):
-            raise OSError(errno.EINVAL, f"jobspec: {place}: expected an array of objects")
-        stack += [(f"{place}.with", vertex["with"]) for vertex in vertices if "with" in vertex]
 
 
 def withdraw(manager: Manager, args: dict[str, Any], error: OSError) -> None:

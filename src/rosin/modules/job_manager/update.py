@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_RUNNING, FLUX_ROLE_OWNER
 from rosin.modules.job_manager.control import authorize
 from rosin.modules.job_manager.job import check_updates, system_attribute, with_updates
+from rosin.rfc.jobspec_attributes import MAX_DURATION, is_duration
 from rosin.rfc.payload import field, id_field
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ def _duration(job: Job, value: Any, owner: bool) -> float:
         raise OSError(errno.EINVAL, "duration must be a number of seconds")
     if value < 0:
         raise OSError(errno.EINVAL, "duration must not be negative")
+    if not is_duration(value):
+        raise OSError(errno.EINVAL, f"duration must be less than {MAX_DURATION:g} seconds, got {value:g}")
     if job.state & FLUX_JOB_STATE_RUNNING and not owner:
         raise OSError(errno.EINVAL, "duration update of running job requires instance owner privileges")
     return float(value)

@@ -8,6 +8,7 @@ from typing import Any
 from rosin.errors import FormatError
 from rosin.modules.sched_simple.count import scaled
 from rosin.rfc.count import Count, parse
+from rosin.rfc.jobspec_attributes import is_duration
 
 #: Deepest nesting of resources that is followed; legitimate requests have four or five levels.
 MAX_DEPTH = 64
@@ -145,7 +146,7 @@ def _system(jobspec: dict[str, Any]) -> dict[str, Any]:
 
 def _duration(system: dict[str, Any]) -> float:
     duration = system.get("duration") or 0.0
-    if isinstance(duration, bool) or not isinstance(duration, (int, float)) or not 0.0 <= duration < 1e15:
+    if not is_duration(duration):
         raise FormatError("jobspec: attributes.system.duration must be a number of seconds, 0 or more")
     return float(duration)
 
