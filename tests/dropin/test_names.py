@@ -47,7 +47,6 @@ for name in sys.argv[1:]:
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [
-        ("flux.job.JobspecV1", "rosin.job.spec_v1.JobspecV1"),
         ("flux.job.Jobspec", "rosin.job.spec.Jobspec"),
         ("flux.job.JobInfoFormat", "rosin.cli.jobformat.JobInfoFormat"),
         ("flux.queue.QueueList", "rosin.queue.QueueList"),

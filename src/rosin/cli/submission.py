@@ -202,25 +202,8 @@ class Builder:
     def apply(self, jobspec: Jobspec | Object, args: Namespace) -> None:
         """Set what all submission commands can set. Raises ValueError and OSError."""
         obj: Object = jobspec if isinstance(jobspec, dict) else jobspec.jobspec
-        set_option = jobspec_build.set_shell_option
         self._set_environment(obj, args)
-        if args.signal:
-            set_option(obj, "signal", parse_signal(args.signal))
-        if getattr(args, "taskmap", None) is not None:
-            set_option(obj, "taskmap", uri_entry(args.taskmap, "taskmap"))
-        if args.dependency:
-            entries = [uri_entry(uri, "dependency") for uri in args.dependency]
-            if any(entry["scheme"] == "after" for entry in entries):
-                sys.stderr.write("dependency scheme 'after' is deprecated, use 'afterstart'\n")
-            obj["attributes"]["system"]["dependencies"] = entries
-        if args.requires:
-            obj["attributes"]["system"]["constraints"] = constraint(args.requires)
-        for text in args.setopt or ():
-            set_option(obj, *keyval("--setopt", text))
-        for text in args.setattr or ():
-            set_attribute(obj, *keyval("--setattr", text))
-        for text in args.add_file or ():
-            add_file(obj, text)
+        set_options(obj, args)
 
     def _set_environment(self, obj: Object, args: Namespace) -> None:
         from rosin.cli import environment as env
@@ -228,15 +211,41 @@ class Builder:
         rules = tuple(args.env or ())
         if rules not in self._environments:
             self._environments[rules] = env.job_environment(rules)
-        found = self._environments[rules]
-        obj["attributes"]["system"]["environment"] = found.variables.copy()
-        if found.templates:
-            jobspec_build.set_shell_option(obj, "env-expand", dict(found.templates))
+        set_environment(obj, self._environments[rules])
         limits = tuple(args.rlimit or ())
         if limits not in self._rlimits:
             self._rlimits[limits] = env.job_rlimits(limits)
         if self._rlimits[limits]:
             jobspec_build.set_shell_option(obj, "rlimit", self._rlimits[limits])
+
+
+def set_environment(obj: Object, environment: Environment) -> None:
+    """Set the environment of ``--env``."""
+    obj["attributes"]["system"]["environment"] = environment.variables.copy()
+    if environment.templates:
+        jobspec_build.set_shell_option(obj, "env-expand", dict(environment.templates))
+
+
+def set_options(obj: Object, args: Any) -> None:
+    """Set what all submission commands can set but environment and limits. Raises ValueError and OSError."""
+    set_option = jobspec_build.set_shell_option
+    if args.signal:
+        set_option(obj, "signal", parse_signal(args.signal))
+    if getattr(args, "taskmap", None) is not None:
+        set_option(obj, "taskmap", uri_entry(args.taskmap, "taskmap"))
+    if args.dependency:
+        entries = [uri_entry(uri, "dependency") for uri in args.dependency]
+        if any(entry["scheme"] == "after" for entry in entries):
+            sys.stderr.write("dependency scheme 'after' is deprecated, use 'afterstart'\n")
+        obj["attributes"]["system"]["dependencies"] = entries
+    if args.requires:
+        obj["attributes"]["system"]["constraints"] = constraint(args.requires)
+    for text in args.setopt or ():
+        set_option(obj, *keyval("--setopt", text))
+    for text in args.setattr or ():
+        set_attribute(obj, *keyval("--setattr", text))
+    for text in args.add_file or ():
+        add_file(obj, text)
 
 
 def require_texts(args: Namespace) -> None:

@@ -111,6 +111,12 @@ class Jobspec:
         """The jobspec as compact JSON. Raises ValueError for values that JSON cannot hold."""
         return _json.dumps(self.jobspec)
 
+    def __repr__(self) -> str:
+        parts = (
+            f"{self.resources!r}, {self.tasks!r}, attributes={self.attributes!r}, version={self.version!r}"
+        )
+        return f"{type(self).__name__}({parts})"
+
     def __str__(self) -> str:
         return self.dumps()
 

@@ -57,14 +57,40 @@ class JobspecV1(Jobspec):
         gpus_per_task: int | None = None,
         num_nodes: int | None = None,
         exclusive: bool = False,
-        **kwargs: Any,
+        duration: Any = None,
+        environment: Mapping[str, str] | None = None,
+        env_expand: Mapping[str, str] | None = None,
+        cwd: str | os.PathLike[str] | None = None,
+        rlimits: Mapping[str, int] | None = None,
+        name: str | None = None,
+        input: str | os.PathLike[str] | None = None,
+        output: str | os.PathLike[str] | None = None,
+        error: str | os.PathLike[str] | None = None,
+        label_io: bool = False,
+        unbuffered: bool = False,
+        queue: str | None = None,
+        bank: str | None = None,
     ) -> Self:
         """The jobspec of a command: ``num_tasks`` tasks with ``cores_per_task`` cores each.
 
-        Keyword arguments: duration, environment, env_expand, cwd, rlimits, name, input, output, error,
-        label_io, unbuffered, queue, bank; see :func:`rosin.rfc.jobspec_build.set_options`. None stands for
+        From ``duration`` on the arguments are those of :func:`rosin.rfc.jobspec_build.set_options`. None is
         the default. Raises FormatError, a ValueError.
         """
+        options = {
+            "duration": duration,
+            "environment": environment,
+            "env_expand": env_expand,
+            "cwd": cwd,
+            "rlimits": rlimits,
+            "name": name,
+            "input": input,
+            "output": output,
+            "error": error,
+            "label_io": label_io,
+            "unbuffered": unbuffered,
+            "queue": queue,
+            "bank": bank,
+        }
         return cls._made(
             build.from_command(
                 _words(command),
@@ -73,7 +99,7 @@ class JobspecV1(Jobspec):
                 gpus_per_task,
                 num_nodes,
                 bool(exclusive),
-                **_options(kwargs),
+                **_options(options),
             )
         )
 
@@ -90,10 +116,12 @@ class JobspecV1(Jobspec):
         conf: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Self:
-        """The jobspec of a Flux instance whose initial program is ``command``; see :meth:`from_command`."""
+        """The jobspec of a Flux instance whose initial program is ``command``, a shell if that is empty; see
+        :meth:`from_command`.
+        """
         return cls._made(
             build.from_nest_command(
-                _words(command),
+                _words(command) if len(command) else [],
                 1 if num_slots is None else num_slots,
                 1 if cores_per_slot is None else cores_per_slot,
                 gpus_per_slot,

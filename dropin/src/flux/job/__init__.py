@@ -18,6 +18,7 @@ import flux.job.submit
 import flux.job.timeleft
 import flux.job.wait  # noqa: F401
 import rosin.job
+from flux.job.Jobspec import JobspecV1, validate_jobspec
 from rosin.job.control import kill
 from rosin.job.jobid import JobID
 from rosin.job.remaining import timeleft
@@ -27,6 +28,7 @@ from rosin.job.waiting import wait
 
 __all__ = [
     "MAIN_EVENTS",
+    "BatchConfig",
     "EventLogEvent",
     "FluxExecutor",
     "FluxExecutorFuture",
@@ -92,6 +94,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in rosin.job.__all__:
         return getattr(rosin.job, name)
+    if name == "BatchConfig":
+        return import_module("flux.job._utils").BatchConfig
     if name == "JobInfoFormat":
         return import_module("rosin.cli.jobformat").JobInfoFormat
     if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
