@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING
 
 from rosin.cli.base import connect
 from rosin.cli.subcommands import AdminParser, about, dispatch
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

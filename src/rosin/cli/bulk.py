@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.cli.base import NotText, connect, fail, id_text, reason, warning
 from rosin.cli.submission import Builder, is_idset, parse_urgency, require_texts, set_cc, submit_flags
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Iterable, Iterator
+    from typing import IO, Any
 
     from rosin.cli.progress import Progress
     from rosin.cli.watcher import JobWatcher

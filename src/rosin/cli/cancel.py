@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.arguments import Parser
 from rosin.cli.base import connect, error, id_text, reason, utf8_output
@@ -20,8 +19,10 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from typing import Any
 
 _STATES = {
     "depend": FLUX_JOB_STATE_DEPEND,

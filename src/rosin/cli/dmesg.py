@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from rosin.cli.base import connect
 from rosin.cli.colour import use_color
@@ -12,6 +11,7 @@ from rosin.cli.subcommands import AdminParser, dispatch
 from rosin.cli.timestamps import GREEN, RESET, HumanClock, iso, parse_iso
 from rosin.constants import FLUX_RPC_STREAMING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from rosin.cli.base import connect
 from rosin.cli.subcommands import AdminParser, dispatch
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
 

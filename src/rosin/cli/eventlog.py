@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rosin.cli.timestamps import GREEN, RESET, HumanClock, iso
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _YELLOW, _BLUE, _MAGENTA, _GRAY = "\x1b[33m", "\x1b[34m", "\x1b[35m", "\x1b[37m"
 _BOLD_RED = "\x1b[1m\x1b[31m"

@@ -8,10 +8,11 @@ marks a cut value with a plus sign, and ``FORMAT::SPEC`` of a ``!d`` time is a s
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     Getter = Callable[[Any], Any]
 

@@ -8,12 +8,12 @@ value, ``?+:`` does both. A leading ``sort:KEY,-KEY`` names the sort order.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
-
 from rosin.cli.fields import MISFITS, Spec, check, empty_outputs, getter, renderer, sort_key
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any, ClassVar, Self
 
     Part = tuple[str, str, str, str]
 

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from rosin.errors import did_you_mean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
+    from typing import Any
 
     #: Name -> (description, format).
     Formats = Mapping[str, tuple[str, str]]

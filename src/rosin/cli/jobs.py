@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.arguments import SUPPRESS, Parser
 from rosin.cli.base import add_color, connect, error, fail, utf8_output, warning
@@ -16,9 +15,11 @@ from rosin.job.fields import job_fields_to_attrs
 from rosin.job.jobid import JobID
 from rosin.job.listing import JobList
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
+    from typing import Any
 
     from rosin.cli.jobformat import JobInfoFormat
     from rosin.handle.flux import Flux

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
+from rosin.cli import load
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -164,9 +166,7 @@ def _front(args: list[str], prog: str) -> int:
 
 def _command(name: str, args: list[str], prog: str) -> int:
     """Run a command of the table."""
-    from importlib import import_module
-
-    main: Callable[[list[str], str], int] = import_module(f"rosin.cli.{COMMANDS[name][0]}").main
+    main: Callable[[list[str], str], int] = load(COMMANDS[name][0]).main
     _make_interruptible()
     return main(args, f"{prog}-{name}")
 

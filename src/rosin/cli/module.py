@@ -6,13 +6,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect
 from rosin.cli.subcommands import AdminParser, about, dispatch
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from rosin.handle.flux import Flux
 

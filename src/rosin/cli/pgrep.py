@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from rosin.cli.arguments import SUPPRESS, Parser
 from rosin.cli.base import connect, error, fail, id_text, utf8_output
@@ -13,6 +12,7 @@ from rosin.cli.formats import NamedFormats
 from rosin.cli.jobformat import PGREP, JobInfoFormat, job_format
 from rosin.job.jobid import JobID
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable, Sequence

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect, duration
 from rosin.cli.subcommands import AdminParser, dispatch, errno_text
 from rosin.constants import FLUX_NODEID_ANY, FLUX_NODEID_UPSTREAM
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from rosin.handle.flux import Flux
     from rosin.handle.future import Future

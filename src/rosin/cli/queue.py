@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.arguments import Parser
 from rosin.cli.base import connect, duration, fail, utf8_output
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
+    from typing import Any
 
     from rosin.handle.flux import Flux
 

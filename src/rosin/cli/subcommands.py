@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 
+from rosin.cli import load
 from rosin.cli.arguments import Parser
 from rosin.cli.base import cause
 
@@ -132,10 +133,8 @@ def errno_text(exc: OSError, text: str = "") -> str:
 
 def add_from(parser: AdminParser, package: str, modules: dict[str, tuple[str, ...]], word: str) -> None:
     """Let modules of a package add their subcommands: the one that has ``word``, else all of them."""
-    from importlib import import_module
-
     for name in [name for name, words in modules.items() if word in words] or modules:
-        import_module(f"{package}.{name}").add_commands(parser)
+        load(f"{package}.{name}").add_commands(parser)
 
 
 def dispatch(parser: AdminParser, argv: list[str], prog: str) -> int:

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.cli.base import reason, require_text
 from rosin.errors import FormatError
 from rosin.rfc import jobspec_build, treedict
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
+    from typing import Any
 
     from rosin.cli.environment import Environment
     from rosin.job.spec import Jobspec

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect
 from rosin.cli.colour import use_color
@@ -19,8 +18,10 @@ from rosin.constants import (
     FLUX_RPC_STREAMING,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from rosin.cli.subcommands import AdminParser
 

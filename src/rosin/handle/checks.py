@@ -8,7 +8,7 @@ exceptions are those of flux-core's bindings.
 from __future__ import annotations
 
 import errno
-from operator import index
+from _operator import index
 
 from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 

@@ -9,10 +9,8 @@ been there first, the first free one of ``/tmp/rosin-UID.1`` and so on. ``ROSIN_
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
-from typing import NamedTuple
 
 from rosin import _json
 from rosin.process.directory import is_private
@@ -23,15 +21,18 @@ _NAMES = 8
 _SHOWN = 48
 
 
-class Running(NamedTuple):
+class Running:
     """An instance; ``started`` in seconds since the epoch, ``nested``: it is a job of another one."""
 
-    pid: int
-    uri: str
-    started: float
-    size: int
-    program: str
-    nested: bool
+    __slots__ = ("nested", "pid", "program", "size", "started", "uri")
+
+    def __init__(self, pid: int, uri: str, started: float, size: int, program: str, nested: bool) -> None:
+        self.pid = pid
+        self.uri = uri
+        self.started = started
+        self.size = size
+        self.program = program
+        self.nested = nested
 
 
 def directories() -> list[str]:
@@ -69,8 +70,10 @@ def _read(path: str, pid: int) -> Running | None:
             return _parse(file.read(1 << 16), pid)  # its broker has the lock
         except OSError:
             return None
-        with contextlib.suppress(OSError):
+        try:
             os.unlink(path)
+        except OSError:
+            pass
     return None
 
 

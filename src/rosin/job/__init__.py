@@ -7,8 +7,7 @@ are first used, so that a command pays for nothing else.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.job.call import Watch
     from rosin.job.control import (

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rosin.constants import FLUX_USERID_UNKNOWN
 from rosin.job.jobid import JobID
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
     FLUX_JOB_RESULT_CANCELED,
@@ -25,8 +24,10 @@ from rosin.job.info_values import (
 )
 from rosin.job.jobid import JobID
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 
 __all__ = ["JobInfo", "get_username", "resulttostr", "statetostr", "statustostr"]

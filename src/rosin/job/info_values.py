@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from rosin.constants import FLUX_JOB_STATE_INACTIVE
 from rosin.rfc import states
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def statetostr(stateid: int, fmt: str = "L") -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.constants import (
     FLUX_JOB_STATE_INACTIVE,
@@ -18,8 +17,10 @@ from rosin.job.info import JobInfo
 from rosin.job.jobid import JobID
 from rosin.rfc.state_table import RESULT_ROWS, STATE_ROWS
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import Any, ClassVar
 
     from rosin.handle.handle import Handle
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import os
 from operator import index
-from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.constants import (
@@ -22,7 +21,10 @@ from rosin.handle.rpc import RPC
 from rosin.job.jobid import JobID
 from rosin.rfc import sign
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rosin.handle.handle import Handle
     from rosin.job.spec import Jobspec
 

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rosin.rfc import blobref
 from rosin.rfc.payload import field, int_field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rosin.handle.handle import Handle
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.constants import (
@@ -18,7 +17,10 @@ from rosin.constants import (
 from rosin.handle.checks import check_text
 from rosin.rfc import treeobj
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC
 

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from rosin.kvs.lookup import default_namespace
 from rosin.rfc import blobref
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC

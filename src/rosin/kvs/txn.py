@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import errno
 import json
-from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_KVS_APPEND
 from rosin.handle.checks import check_text
 from rosin.kvs.lookup import default_namespace
 from rosin.rfc import treeobj
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
+    from typing import Any
 
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC

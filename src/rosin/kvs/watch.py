@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
 from rosin.kvs.lookup import decode_value, lookup_async
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from typing import Self
+    from typing import Any, Self
 
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC

@@ -7,14 +7,9 @@ we want. So a directory is opened without following links, and looked at through
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Bytes that a socket's path may have (``sun_path`` without its NUL).
 SOCKET_PATH_MAX = 107
@@ -27,8 +22,10 @@ def open_private(path: str, create: bool = True) -> int:
     directory or one that others may write to, ELOOP for a symbolic link, ENOTDIR, ENOENT.
     """
     if create:
-        with contextlib.suppress(FileExistsError):
+        try:
             os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as exc:
@@ -69,21 +66,26 @@ def check_link(path: str) -> None:
         raise OSError(errno.EPERM, f"{path} is a symbolic link of another user")
 
 
-@contextlib.contextmanager
-def socket_path(path: str) -> Iterator[str]:
-    """A path for ``bind`` or ``connect`` that is short enough for the socket at *path*.
+class socket_path:
+    """Within this context: a path for ``bind`` or ``connect`` that is short enough for the socket at *path*.
 
     A longer one is reached through a descriptor of its directory, where the system allows that (Linux).
     Raises OSError: ENAMETOOLONG, or that the directory cannot be opened.
     """
-    if len(os.fsencode(path)) <= SOCKET_PATH_MAX:
-        yield path
-        return
-    directory, name = os.path.split(path)
-    if not os.path.isdir("/proc/self/fd") or len(os.fsencode(name)) > SOCKET_PATH_MAX - 24:
-        raise OSError(errno.ENAMETOOLONG, f"{path} is too long for the path of a UNIX socket")
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{fd}/{name}"
-    finally:
-        os.close(fd)
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._fd = -1
+
+    def __enter__(self) -> str:
+        if len(os.fsencode(self._path)) <= SOCKET_PATH_MAX:
+            return self._path
+        directory, name = os.path.split(self._path)
+        if not os.path.isdir("/proc/self/fd") or len(os.fsencode(name)) > SOCKET_PATH_MAX - 24:
+            raise OSError(errno.ENAMETOOLONG, f"{self._path} is too long for the path of a UNIX socket")
+        self._fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self._fd}/{name}"
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)

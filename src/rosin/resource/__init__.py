@@ -6,9 +6,10 @@ Names are imported when they are first used: a command that lists resources does
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rosin.resource.control import drain, expiration_update, reload, undrain
     from rosin.resource.journal import ResourceJournalConsumer, ResourceJournalEvent
     from rosin.resource.list import ResourceListRPC, SchedResourceList, resource_list

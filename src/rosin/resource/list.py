@@ -5,15 +5,16 @@ from __future__ import annotations
 
 import os
 from errno import ENOSYS, EPROTO
-from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.handle.future import Future
 from rosin.resource.rset import ResourceSet
 from rosin.rfc.idset import Idset
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from rosin.handle.handle import Handle
     from rosin.rfc.hostlist import Hostlist

@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.idset_mutable import IDset
 from rosin.rfc.rset import ResourceSet as Rset
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from typing import TypeAlias
+    from typing import Any, TypeAlias
 
     from rosin.rfc.hostlist import Hostlist
 

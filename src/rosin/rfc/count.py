@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.rfc.payload import describe
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from rosin.rfc.idset import Idset
 

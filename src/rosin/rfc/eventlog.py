@@ -8,14 +8,14 @@ they are not always in order, and no precision is dropped.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.payload import describe
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 _MAX_TIMESTAMP = 1e300  # leaves out inf and nan, which JSON cannot hold
 

@@ -7,15 +7,15 @@ the caller's business: without *environment* the jobspec has none.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rosin.errors import FormatError
 from rosin.rfc import fsd, treedict
 from rosin.rfc.count import MAX_COUNT
 from rosin.rfc.payload import describe
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 SLOT_LABEL = "task"
 _MODE_FILE = 0o100000  # S_IFREG

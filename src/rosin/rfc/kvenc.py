@@ -8,11 +8,11 @@ Python types stand for the wire's: str ``s``, int ``i`` (64 bits), float ``d``, 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
 from rosin.rfc.payload import describe
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

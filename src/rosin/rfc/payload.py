@@ -7,13 +7,12 @@ says which field is wrong and what was expected.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, overload
-
 from rosin.errors import FormatError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar, overload
 
     T = TypeVar("T")
     D = TypeVar("D")

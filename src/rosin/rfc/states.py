@@ -6,8 +6,6 @@ All of it is answered from :mod:`rosin.rfc.state_table`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rosin.constants import (
     FLUX_JOB_RESULT_CANCELED,
     FLUX_JOB_RESULT_COMPLETED,
@@ -26,8 +24,10 @@ STATES = {bit: (name, letter) for bit, name, letter, _, _ in STATE_ROWS}
 #: Result bit: (name, abbreviation).
 RESULTS = {bit: (name, letter) for bit, name, letter, _, _, _ in RESULT_ROWS}
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     ContextTable = dict[str, tuple[dict[str, tuple[type, ...]], dict[str, tuple[type, ...]]]]
 

@@ -7,9 +7,11 @@ and copy only what they change.
 
 from __future__ import annotations
 
-from typing import Any
-
 from rosin.errors import FormatError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def put(obj: dict[str, Any], path: str, value: Any) -> None:

@@ -8,15 +8,15 @@ decoded may be shared: treat them as read-only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from rosin import _base64, _json
 from rosin.errors import FormatError
 from rosin.rfc import blobref
 from rosin.rfc.payload import describe
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     TreeObj = dict[str, Any]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import sys
 
+from rosin.cli import load
+
 #: Subcommand -> (module in this package[:function, else main], one-line help).
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("attach", "follow a job to its end"),
@@ -50,10 +52,8 @@ def main(argv: list[str], prog: str) -> int:
             sys.stderr.write(f"{prog}: {wrong}\n")
         (sys.stdout if asked else sys.stderr).write(usage(prog))
         return 0 if asked else 2
-    from importlib import import_module
-
     name, _, function = SUBCOMMANDS[argv[0]][0].partition(":")
-    command = getattr(import_module(f"rosin.cli.job.{name}"), function or "main")
+    command = getattr(load(f"job.{name}"), function or "main")
     try:
         return int(command(argv[1:], prog))
     except BrokenPipeError:

@@ -6,10 +6,10 @@ The log of a job and its output are two streams: the end may be known before the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from rosin.handle.reactor import Reactor
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.arguments import SUPPRESS
 from rosin.cli.base import connect, die
@@ -15,9 +14,11 @@ from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL, FLUX_RPC_STREAMING
 from rosin.rfc.eventlog import parse_event
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
+    from typing import Any
 
     from rosin.cli.job.statusline import StatusLine
     from rosin.cli.job.stdin import Input

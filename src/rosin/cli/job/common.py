@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from rosin.cli.base import JOBID_FORM, die
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.cli.base import connect, die, duration
@@ -16,8 +15,10 @@ from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING
 from rosin.rfc.eventlog import decode_entries, parse_event
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from typing import Any
 
 #: Short name -> (path, event that ends the log).
 _PATHS = {

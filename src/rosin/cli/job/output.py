@@ -6,12 +6,13 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from typing import Any
 
 #: From this number of bytes of output on, the faster JSON decoder has earned its import.
 _MUCH = 1 << 20

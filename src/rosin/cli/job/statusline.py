@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli import terminal
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from rosin.cli.job.attach import Attach
     from rosin.handle.rpc import RPC
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import TYPE_CHECKING, Any
 
 from rosin.rfc.ioencode import encode_data
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Callable
+    from typing import Any
 
     from rosin.cli.job.output import Output
     from rosin.handle.flux import Flux

@@ -19,7 +19,7 @@ _MODULES = {
 def parser(prog: str, word: str = "") -> AdminParser:
     """The options of the command; only those of the subcommand ``word`` if it is one."""
     result = AdminParser(prog, "Read and change the key-value store.")
-    add_from(result, __name__, _MODULES, word)
+    add_from(result, "kvs", _MODULES, word)
     return result
 
 

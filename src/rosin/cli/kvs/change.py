@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect
 from rosin.cli.subcommands import about
 from rosin.constants import FLUX_KVS_NO_MERGE, FLUX_KVS_READDIR, FLUX_KVS_SYNC, FLUX_KVS_TREEOBJ
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from rosin.cli.subcommands import AdminParser
     from rosin.handle.flux import Flux

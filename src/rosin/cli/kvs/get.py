@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import errno
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect
 from rosin.cli.subcommands import about
@@ -20,8 +19,10 @@ from rosin.constants import (
     FLUX_KVS_WATCH_UNIQ,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from rosin.cli.subcommands import AdminParser
     from rosin.handle.flux import Flux

@@ -5,16 +5,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli import terminal
 from rosin.cli.base import connect, reason
 from rosin.cli.subcommands import about
 from rosin.constants import FLUX_KVS_READDIR
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable, Iterator
+    from typing import Any
 
     from rosin.cli.subcommands import AdminParser
     from rosin.handle.flux import Flux

@@ -17,7 +17,7 @@ _MODULES = {
 def parser(prog: str, word: str = "") -> AdminParser:
     """The options of the command; only those of the subcommand ``word`` if it is one."""
     result = AdminParser(prog, "List resources and their state, drain and undrain them.")
-    add_from(result, __name__, _MODULES, word)
+    add_from(result, "resource", _MODULES, word)
     return result
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect
 from rosin.cli.resource.options import (
@@ -16,9 +15,11 @@ from rosin.cli.resource.options import (
     state_list,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
+    from typing import Any
 
     from rosin.cli.format import OutputFormat
     from rosin.cli.subcommands import AdminParser

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection
+    from typing import Any
 
     from rosin.cli.formats import NamedFormats
     from rosin.cli.subcommands import AdminParser
