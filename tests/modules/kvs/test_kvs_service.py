@@ -262,6 +262,18 @@ async def test_a_root_reference_is_no_permission(inst):
     assert await fails(guest.rpc("content.load", bytes.fromhex(roots["primary"][5:]))) == errno.EPERM
 
 
+async def test_guests_make_few_directories_at_once(inst):
+    """A short message may name very many; a single key may be as deep as everybody's."""
+    h = await inst.connect()
+    guest = await inst.connect(userid=4242, rolemask=FLUX_ROLE_USER | FLUX_ROLE_LOCAL)
+    await h.rpc("kvs.namespace-create", {"namespace": "mine", "owner": 4242, "flags": 0})
+    many = [op(f"{number}." + ".".join("x" * 200), treeobj.val(b"1")) for number in range(41)]
+    assert await fails(commit(guest, *many, namespace="mine")) == errno.E2BIG
+    await commit(guest, *many[:40], namespace="mine")
+    await commit(guest, op(".".join("x" * 8192), treeobj.val(b"1")), namespace="mine")
+    await commit(h, *many, namespace="mine")
+
+
 async def test_guests_use_only_their_own_namespaces(inst):
     h = await inst.connect()
     guest = await inst.connect(userid=4242, rolemask=FLUX_ROLE_USER | FLUX_ROLE_LOCAL)

@@ -9,6 +9,7 @@ get a new version, once per transaction however many operations it has. Nothing 
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_KVS_APPEND
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     Op = dict[str, Any]
 
+#: Parts of all keys of one commit of a guest.
+GUEST_PARTS = 8192
+
 
 def decode_op(op: Any) -> tuple[str, int, TreeObj | None]:
     """Check one operation ``{"key", "flags", "dirent"}``. Raises FormatError."""
@@ -40,9 +44,17 @@ def decode_op(op: Any) -> tuple[str, int, TreeObj | None]:
 
 
 def check_guest(ops: list[Any]) -> None:
-    """Guests may commit values, empty directories and removals. Raises OSError EPERM."""
+    """Guests may commit values, empty directories and removals, not too deep. Raises OSError EPERM and E2BIG.
+
+    Each part of a key may be a directory to make, and a short message may hold many keys with many parts.
+    """
+    parts = 0
     for op in ops:
-        dirent = decode_op(op)[2]
+        key, _, dirent = decode_op(op)
+        parts += key.count(".") + 1
+        if parts > GUEST_PARTS:
+            text = f"the keys of a guest's commit have at most {GUEST_PARTS} parts in all"
+            raise OSError(errno.E2BIG, f"{os.strerror(errno.E2BIG)}: {text}")
         if dirent is None:
             continue
         kind = dirent.get("type") if type(dirent) is dict else None
