@@ -118,7 +118,7 @@ async def test_testing_leaves_the_content_service_alone(tmp_path):
 
 async def test_arguments_and_places(tmp_path):
     async with Instance(attrs={"statedir": str(tmp_path)}) as inst:
-        with pytest.raises(OSError, match="unknown option 'x=1', expected truncate or testing"):
+        with pytest.raises(OSError, match="unknown option 'x=1'; known: testing, truncate"):
             await inst.load("content-files", ["x=1"])
     async with Instance(attrs={"statedir": str(tmp_path / "missing")}) as inst:
         with pytest.raises(OSError, match=r"cannot open .*missing/content.files: No such file"):

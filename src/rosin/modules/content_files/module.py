@@ -13,6 +13,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.arguments import Argument
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.errors import FormatError
 from rosin.kvs import checkpoint
@@ -33,23 +34,19 @@ class ContentFiles(BrokerModule):
     """Blobs, the checkpoint and the KVS journal in the directory ``content.files`` below ``statedir``."""
 
     name = "content-files"
+    arguments = (Argument("testing"), Argument("truncate"))
     services = ("content-backing",)
 
     async def start(self) -> None:
-        unknown = [arg for arg in self.args if arg not in ("testing", "truncate")]
-        if unknown:
-            raise OSError(
-                errno.EINVAL, f"content-files: unknown option '{unknown[0]}', expected truncate or testing"
-            )
         statedir = self.attrs.get("statedir") or self.attrs.get("rundir")
         if statedir is None:
             raise OSError(errno.ENOENT, "content-files: the broker attribute statedir is not set")
         temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
         path = os.path.join(statedir, "content.files")
-        if "truncate" in self.args:
+        if "truncate" in self.arg_values:
             Directory.remove(path)
         self.files = Directory(path, self.attrs.get("content.hash", "sha1"), temporary)
-        self._registered = "testing" not in self.args
+        self._registered = "testing" not in self.arg_values
         self._failing = False
         if self._registered:
             try:
