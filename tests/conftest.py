@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Fixtures that several areas share."""
 
-import atexit
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 
 import hypothesis
@@ -14,6 +11,7 @@ from rosin import _json
 from rosin.testing.process import RealInstance
 
 from . import rfc_table, timeouts
+from .leftovers import Leftovers
 
 # Unbuffered output, which a developer's machine may have set, hides what happens when it is flushed.
 os.environ.pop("PYTHONUNBUFFERED", None)
@@ -21,8 +19,8 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 # Neither may tests meet instances of the machine, nor its user those of tests.
 for _name in [name for name in os.environ if name.startswith("FLUX_")]:
     del os.environ[_name]
-os.environ["ROSIN_REGISTRY"] = _REGISTRY = tempfile.mkdtemp(prefix="rosin-test-registry-")
-atexit.register(shutil.rmtree, _REGISTRY, True)
+_LEFTOVERS = Leftovers()
+os.environ["ROSIN_REGISTRY"] = _LEFTOVERS.registry
 
 # How long an example takes says how busy the machine is, and nothing about the subject.
 hypothesis.settings.register_profile(
@@ -40,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(rfc_table.RfcTable(config), "rfc-table")
     config.pluginmanager.register(timeouts, "timeouts")
+    config.pluginmanager.register(_LEFTOVERS, "leftovers")
 
 
 @pytest.fixture(autouse=True)

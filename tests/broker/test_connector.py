@@ -25,6 +25,7 @@ from rosin.constants import (
 )
 from rosin.handle.aio import AsyncFlux
 from rosin.handle.framing import FrameReader, frame
+from rosin.process.directory import socket_path
 from rosin.rfc.message import Message
 from rosin.testing import Instance
 
@@ -79,7 +80,8 @@ class Local:
         sock.setblocking(False)
         self.socks.append(sock)
         loop = asyncio.get_running_loop()
-        await loop.sock_connect(sock, self.uri.removeprefix("local://"))
+        with socket_path(self.uri.removeprefix("local://")) as name:
+            await loop.sock_connect(sock, name)
         return sock, (await loop.sock_recv(sock, 1))[0]
 
     async def until(self, condition: Any) -> None:

@@ -13,6 +13,7 @@ from rosin.broker import connector as connector_module
 from rosin.broker.connector import ConnectorLocal, peer_credentials
 from rosin.constants import FLUX_ROLE_OWNER, FLUX_ROLE_USER
 from rosin.handle.aio import AsyncFlux
+from rosin.process.directory import socket_path
 from rosin.rfc.message import Message
 from rosin.testing import Instance
 
@@ -40,7 +41,8 @@ class Door:
         """A connection, whose answer byte is still to be read."""
         sock = socket.socket(socket.AF_UNIX)
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, self.path)
+        with socket_path(self.path) as name:
+            await asyncio.get_running_loop().sock_connect(sock, name)
         return sock
 
     def logged(self, text):
@@ -77,8 +79,8 @@ async def test_everybody_may_knock():
 
 async def test_the_socket_of_a_killed_broker_is_replaced():
     async with Door() as door:
-        with socket.socket(socket.AF_UNIX) as old:
-            old.bind(door.path)
+        with socket.socket(socket.AF_UNIX) as old, socket_path(door.path) as name:
+            old.bind(name)
         door.connector.listen()
         assert await answer(await door.knock()) == 0
 

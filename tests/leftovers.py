@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A run of the tests leaves nothing: no file where temporary ones are made, and no process.
+
+A run gets a TMPDIR of its own, by which what it started is known. ``tmp_path`` is elsewhere: pytest keeps the
+directories of the last runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+from rosin.process.platform import descendants
+from rosin.testing.process import wait_until_gone
+
+#: A longer TMPDIR is for what is tested; tests themselves bind sockets in their directories.
+_SHORT = 40
+#: How long what has been told to end may take for it.
+_SECONDS = 20.0
+
+
+class Leftovers:
+    """Fails a run that leaves something behind."""
+
+    def __init__(self) -> None:
+        usual = tempfile.gettempdir()
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", usual if len(usual) <= _SHORT else "/tmp")
+        self.directory = tempfile.mkdtemp(prefix="rosin-tests-")
+        os.environ["TMPDIR"] = self.directory
+        tempfile.tempdir = None  # look again
+        #: Where the instances of this run register.
+        self.registry = tempfile.mkdtemp(prefix="registry-")
+        self._found: list[str] = []
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        pids = {*wait_until_gone(f"TMPDIR={self.directory}", _SECONDS), *descendants(os.getpid())}
+        self._found = [f"process {pid}: {_command(pid)}" for pid in sorted(pids)]
+        names = {*os.listdir(self.directory), *os.listdir(self.registry)} - {os.path.basename(self.registry)}
+        self._found += [f"file {name}" for name in sorted(names)]
+        if self._found and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._found:
+            terminalreporter.section("left behind by tests", red=True)
+            for line in self._found:
+                terminalreporter.line(line)
+
+    def pytest_unconfigure(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read(200).replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return "it has ended"

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A file or a process that tests leave fails their run, and is named."""
+
+import os
+import subprocess
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+
+from . import leftovers
+
+
+class Lines:
+    """What a run says at its end."""
+
+    def __init__(self):
+        self.lines = []
+
+    def section(self, title, **_markup):
+        self.lines.append(title)
+
+    def line(self, text):
+        self.lines.append(text)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """A run inside this one; ``end(status)`` ends it: its status, and what it says."""
+    monkeypatch.setenv("TMPDIR", tempfile.gettempdir())
+    monkeypatch.setattr(tempfile, "tempdir", tempfile.gettempdir())
+    monkeypatch.setattr(leftovers, "_SECONDS", 0.0)
+    monkeypatch.setattr(leftovers, "descendants", lambda _pid: [])
+    plugin = leftovers.Leftovers()
+
+    def end(status):
+        session = SimpleNamespace(exitstatus=status)
+        plugin.pytest_sessionfinish(session)
+        said = Lines()
+        plugin.pytest_terminal_summary(said)
+        return session.exitstatus, said.lines
+
+    yield end
+    plugin.pytest_unconfigure()
+    assert not os.path.exists(plugin.directory)
+
+
+def test_nothing_is_left(run):
+    with tempfile.TemporaryDirectory() as name:
+        assert os.path.dirname(name) == os.environ["TMPDIR"]
+    assert run(pytest.ExitCode.OK) == (pytest.ExitCode.OK, [])
+
+
+@pytest.mark.parametrize("status", [pytest.ExitCode.OK, pytest.ExitCode.INTERRUPTED])
+def test_what_is_left_fails_the_run(run, status):
+    with tempfile.NamedTemporaryFile(prefix="left-") as file:
+        ended, said = run(status)
+        assert ended == (pytest.ExitCode.TESTS_FAILED if status == pytest.ExitCode.OK else status)
+        assert said == ["left behind by tests", f"file {os.path.basename(file.name)}"]
+
+
+def test_an_instance_that_is_still_registered_is_named(run):
+    (registry,) = os.listdir(os.environ["TMPDIR"])
+    with open(os.path.join(os.environ["TMPDIR"], registry, "4711"), "x"):
+        pass
+    assert run(pytest.ExitCode.OK)[1] == ["left behind by tests", "file 4711"]
+
+
+def test_a_process_is_named(run):
+    with subprocess.Popen(["sleep", "inf"], stdin=subprocess.PIPE) as process:
+        _, said = run(pytest.ExitCode.OK)
+        process.kill()
+    assert said == ["left behind by tests", f"process {process.pid}: sleep inf"]
