@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.rfc.constraint_query import parse
+from rosin.rfc.constraint_query import parse, render
 
 NAME = {None: "name", "h": "host"}
 A, B, C, D = ({"name": [n]} for n in "abcd")
@@ -192,3 +192,31 @@ def test_a_megabyte_takes_linear_time(query: str) -> None:
 def test_long_queries_finish() -> None:
     assert len(parse("a " * 100_000, NAME)["and"]) == 100_000
     assert len(parse("|".join(["a&b"] * 50_000), NAME)["or"]) == 50_000
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("a", "a"),
+        ("a,b", "a,b"),
+        ("a b", "a,b"),
+        ("host:n[0-3] rank:7", "host:n[0-3] and rank:7"),
+        ("-host:n1", "not host:n1"),
+        ("a (host:b or not rank:1)", "a and (host:b or not rank:1)"),
+        ("not (a | host:b)", "not (a or host:b)"),
+        ("host:a|rank:1 host:c", "host:a or (rank:1 and host:c)"),
+    ],
+)
+def test_a_query_is_written_back(query, text):
+    operators = {None: "properties", "host": "hostlist", "rank": "ranks"}
+
+    def compiled(words):
+        return parse(words, operators, {"properties": ","}, {"properties"})
+
+    assert render(compiled(query)) == text
+    assert compiled(render(compiled(query))) == compiled(query)
+
+
+def test_what_no_query_says_is_written_as_well():
+    assert render(None) == render({}) == ""
+    assert render({"not": [{"properties": ["a"]}, {"ranks": ["1"]}]}) == "not (a and rank:1)"

@@ -20,6 +20,7 @@ MAX_DEPTH = 64
 
 _SPACE = " \t\r\n\f\v"
 _ENDS_WORD = _SPACE + "()|&\"'"
+_PREFIXES = {"properties": "", "hostlist": "host:", "ranks": "rank:"}
 _WORDS = {"and": "&", "or": "|", "not": "!"}
 
 
@@ -45,6 +46,27 @@ def parse(
     if kind != "end":
         raise FormatError(f"query: unexpected '{kind}' at column {column}")
     return result
+
+
+def render(constraint: Any) -> str:
+    """The query for an RFC 31 object, as ``--requires`` takes it: ``gpu and not host:n[0-3]``.
+
+    ``constraint``: one that has been validated; "" for None and {}.
+    """
+    if not constraint:
+        return ""
+    ((operator, values),) = constraint.items()
+    if operator in ("and", "or"):
+        return f" {operator} ".join(_grouped(value) for value in values)
+    if operator == "not":
+        inner = " and ".join(_grouped(value) for value in values)
+        return f"not ({inner})" if len(values) > 1 else f"not {inner}"
+    return f"{_PREFIXES.get(operator, f'{operator}:')}{','.join(map(str, values))}"
+
+
+def _grouped(constraint: Any) -> str:
+    text = render(constraint)
+    return f"({text})" if "and" in constraint or "or" in constraint else text
 
 
 class _Parser:

@@ -303,12 +303,18 @@ class Pool:
         if request.constraint is not None:
             allowed &= self._eligible(request.constraint)
         if request.nodes is not None:
-            self._check_nodes(request, request.nodes, allowed)
+            wrong = self._too_few_nodes(request, request.nodes, allowed)
         else:
-            self._check_slots(request, allowed)
+            wrong = self._too_few_slots(request, allowed)
+        if wrong:
+            from rosin.modules.sched_simple.reasons import reasons
+
+            found = reasons(request, self._capacity, self.valid, allowed)
+            raise InfeasibleError("; ".join([wrong, *found]))
         request.feasible_at = self.generation
 
-    def _check_nodes(self, request: ResourceRequest, count: Count, allowed: int) -> None:
+    def _too_few_nodes(self, request: ResourceRequest, count: Count, allowed: int) -> str:
+        """How many nodes there are if these are not enough, in the words of flux-core; else ""."""
         per_node = 1 if request.exclusive else request.slots.min
         cores, gpus = per_node * request.cores, per_node * request.gpus
         fitting = sum(
@@ -316,24 +322,23 @@ class Pool:
             for key, mask in self._capacity.items()
             if key[0] >= cores and key[1] >= gpus
         )
-        if not count.largest(fitting):
-            kind = "exclusive node(s)"
-            if not request.exclusive:
-                kind = f"node(s) with {cores} cores" + (f" and {gpus} GPUs" if gpus else "") + " each"
-            raise InfeasibleError(f"need {count.min} {kind}, only {fitting} eligible")
+        if count.largest(fitting):
+            return ""
+        kind = "exclusive node(s)"
+        if not request.exclusive:
+            kind = f"node(s) with {cores} cores" + (f" and {gpus} GPUs" if gpus else "") + " each"
+        return f"need {count.min} {kind}, only {fitting} eligible"
 
-    def _check_slots(self, request: ResourceRequest, allowed: int) -> None:
+    def _too_few_slots(self, request: ResourceRequest, allowed: int) -> str:
+        """The same of slots: which resource does not suffice."""
         cores, gpus = request.cores, request.gpus
         fitting = sum(
             (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores) * (mask & allowed).bit_count()
             for key, mask in self._capacity.items()
         )
-        if not request.slots.largest(fitting):
-            raise InfeasibleError(self._too_few_slots(request, allowed, fitting))
-
-    def _too_few_slots(self, request: ResourceRequest, allowed: int, fitting: int) -> str:
-        """Which resource does not suffice, in the words of flux-core."""
-        wanted, cores, gpus = request.slots.min, request.cores, request.gpus
+        if request.slots.largest(fitting):
+            return ""
+        wanted = request.slots.min
         nodes = [(key, (mask & allowed).bit_count()) for key, mask in self._capacity.items()]
         by_cores = sum(key[0] // cores * count for key, count in nodes)
         if by_cores < wanted or not gpus:

@@ -27,6 +27,7 @@ class ResourceRequest:
         exclusive: the job gets its nodes whole.
         duration: seconds; 0.0 is no limit.
         constraint: RFC 31 object, or None.
+        queue: name of the job's queue, for messages; "" without one.
         feasible_at: generation of the pool for which feasibility was last found true.
     """
 
@@ -38,6 +39,7 @@ class ResourceRequest:
         "feasible_at",
         "gpus",
         "nodes",
+        "queue",
         "slots",
     )
 
@@ -51,6 +53,7 @@ class ResourceRequest:
         exclusive: bool = False,
         duration: float = 0.0,
         constraint: dict[str, Any] | None = None,
+        queue: str = "",
     ) -> None:
         self.nodes = nodes
         self.slots = slots
@@ -59,6 +62,7 @@ class ResourceRequest:
         self.exclusive = exclusive
         self.duration = duration
         self.constraint = constraint
+        self.queue = queue
         self.feasible_at = -1
         if exclusive and nodes is None:  # exclusive is a property of nodes: each slot gets one
             self.nodes, self.slots = slots, ONE
@@ -88,6 +92,7 @@ def from_jobspec(jobspec: Any) -> ResourceRequest:
         exclusive=walk.exclusive,
         duration=_duration(system),
         constraint=_constraint(system),
+        queue=str(system.get("queue") or ""),
     )
 
 
