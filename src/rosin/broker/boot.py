@@ -141,7 +141,7 @@ class Instance:
         machine = self.broker.state
         assert machine is not None
         before, since = machine.state, machine.since
-        now = self.broker.clock.now()
+        now = self.broker.clock.monotonic()
         if machine.post(event, now):
             took = fsd.encode(now - since)
             self.broker.log(6, "broker", f"{event}: {before}->{machine.state} {took}")
@@ -151,7 +151,7 @@ class Instance:
 
     async def run(self) -> int:
         """The whole life; returns the exit code of the initial program."""
-        self.broker.state = StateMachine(self.broker.clock.now())
+        self.broker.state = StateMachine(self.broker.clock.monotonic())
         registration = Registration(self._record())
         try:
             await self._load_builtins()

@@ -74,7 +74,7 @@ class Broker:
         #: What is kept for each guest who is connected.
         self.guests: dict[int, Account] = {}
         #: The log of what clients do wrong.
-        self.complain = Complaints(partial(self.log, 3, "broker"), self.clock.now)
+        self.complain = Complaints(partial(self.log, 3, "broker"), self.clock.monotonic)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     # -- log --------------------------------------------------------------------------------------

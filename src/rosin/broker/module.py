@@ -79,12 +79,12 @@ class BrokerModule(StandardMethods):
         self.config: dict[str, Any] = broker.config
         self.log = ModuleLog(broker.log, name)
         #: For what a client can make happen any number of times.
-        self.complain = Complaints(self.log.error, self.now)
+        self.complain = Complaints(self.log.error, self.monotonic)
         self.h = ModuleHandle(broker, self)
         self.status = INIT
         self.stopping = False
         self.debug_flags = 0
-        self.last_message = self.now()
+        self.last_message = self.monotonic()
         self.counts = {"tx": [0, 0, 0, 0], "rx": [0, 0, 0, 0]}
         self._inbox: list[Message] = []
         self._draining = False
@@ -133,6 +133,10 @@ class BrokerModule(StandardMethods):
     def now(self) -> float:
         """Seconds since the epoch, by the broker's clock."""
         return self.broker.clock.now()
+
+    def monotonic(self) -> float:
+        """Seconds since some moment, for durations: the wall clock may be set at any time."""
+        return self.broker.clock.monotonic()
 
     def call_later(self, seconds: float, callback: Callable[[], Any]) -> TimerHandle:
         """Call back after some seconds of the broker's clock."""
@@ -228,7 +232,7 @@ class BrokerModule(StandardMethods):
     def _drain(self) -> None:
         self._draining = False
         inbox, self._inbox = self._inbox, []
-        self.last_message = self.now()
+        self.last_message = self.monotonic()
         for msg in inbox:
             try:
                 if self.broker.traces:
@@ -385,7 +389,7 @@ class BrokerModule(StandardMethods):
         return {
             "name": self.module_name,
             "path": self.path,
-            "idle": int(self.now() - self.last_message),
+            "idle": int(self.monotonic() - self.last_message),
             "status": self.status,
             "services": [name for name in services if name != self.module_name],
             "sendqueue": 0,

@@ -148,7 +148,7 @@ class Instance:
         }
         for name, value in {**defaults, **self._attrs}.items():
             self.broker.attrs.define(name, value)
-        self.broker.state = StateMachine(self.clock.now())
+        self.broker.state = StateMachine(self.clock.monotonic())
         for cls in (*BUILTINS, StateMachineService):
             await self.broker.load_class(cls)
         self.broker.state.state = "run"

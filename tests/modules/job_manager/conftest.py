@@ -59,12 +59,15 @@ class Recorder:
     """A port whose clock is set by hand and that writes down all that is asked of it."""
 
     def __init__(self):
-        self.time = 1_700_000_000.0
+        self.time, self.step = 1_700_000_000.0, 0.0
         self.sent, self.published, self.replies, self.timers = [], [], [], []
         self.rpcs, self.streams = [], []
         self.log = _Log()
 
     def now(self):
+        return self.time + self.step
+
+    def monotonic(self):
         return self.time
 
     def wake(self):

@@ -345,13 +345,38 @@ async def test_old_events_are_dropped_once_they_are_in_the_checkpoint(kvs, group
     events = eventlog.decode(kvs.data["resource.eventlog"])
     aged = [eventlog.encode(event.name, event.context, event.timestamp - 1000.0) for event in events]
     kvs.data["resource.eventlog"] = "".join(aged).encode()
-    for history, left in (("1h", 13), ("60s", 1)):  # with that of this start
+    for history, left in (("1h", 13), ("60s", 2)):  # with that of this start, and the last one always
         async with four_nodes(kvs, groups, history=history) as inst:
             h = await inst.connect()
             assert (await h.rpc("resource.status"))["drain"].keys() == {"1"}
             log = eventlog.decode(kvs.data["resource.eventlog"])
             assert len(log) == left
         kvs.data["resource.eventlog"] = "".join(aged).encode()
+
+
+YEARS = 40 * 365 * 86400.0
+
+
+@pytest.mark.parametrize("steps", [(YEARS, 0.0, 0.0), (0.0, -YEARS, YEARS), (0.0, 0.0, -YEARS)])
+async def test_drained_ranks_survive_steps_of_the_clock_and_a_crash(kvs, groups, steps):
+    """Steps before the first stop, before a drain and before the last start."""
+    async with four_nodes(kvs, groups) as inst:
+        h = await inst.connect()
+        await h.rpc("resource.drain", {"targets": "0", "reason": "first"})
+        inst.clock.set_wall(steps[0])
+    async with four_nodes(kvs, groups) as inst:
+        h = await inst.connect()
+        inst.clock.set_wall(steps[1])
+        await h.rpc("resource.drain", {"targets": "1", "reason": "second"})
+        await h.rpc("resource.undrain", {"targets": "0"})
+        crashed = dict(kvs.data)
+    kvs.data.clear()
+    kvs.data.update(crashed)
+    async with four_nodes(kvs, groups) as inst:
+        inst.clock.set_wall(steps[2])
+        h = await inst.connect()
+        drained = (await h.rpc("resource.status"))["drain"]
+        assert {ranks: entry["reason"] for ranks, entry in drained.items()} == {"1": "second"}
 
 
 async def test_corrupt_records_refuse_to_load(kvs, groups):

@@ -89,22 +89,29 @@ def test_replay_gives_the_same_state(plan):
         live.apply(name, context, float(now))
         events.append({"timestamp": float(now), "name": name, "context": context})
     replayed = DrainState(HOSTS)
-    replayed.replay(events, 0.0)
+    replayed.replay(events)
     assert replayed.info() == live.info()
     restored = DrainState(HOSTS)
-    assert restored.restore(json.dumps(live.checkpoint(99.0)).encode()) == 99.0
-    restored.replay(events, 99.0)
+    assert restored.restore(json.dumps(live.checkpoint(99.0)).encode(), events) == len(events)
     assert restored.info() == live.info()
+    for end in range(len(events)):  # a checkpoint amid the events, whatever its time
+        early, restored = DrainState(HOSTS), DrainState(HOSTS)
+        early.replay(events[:end])
+        last = events[end - 1] if end else {}
+        stored = json.dumps(early.checkpoint(1e9, last)).encode()
+        covered = restored.restore(stored, events) if end else 0
+        restored.replay(events, covered)
+        assert (covered, restored.ranks) == (end, live.ranks)
 
 
 def test_malformed_records_name_the_place():
     state = DrainState(HOSTS)
     with pytest.raises(FormatError, match=r"event 1: .*nodelist"):
-        state.replay([{"timestamp": 1.0, "name": "drain", "context": {"idset": "0"}}], 0.0)
+        state.replay([{"timestamp": 1.0, "name": "drain", "context": {"idset": "0"}}])
     with pytest.raises(FormatError, match="drain_state"):
-        state.restore(b'{"timestamp": 1.0}')
+        state.restore(b'{"timestamp": 1.0}', [])
     with pytest.raises(FormatError, match="not JSON"):
-        state.restore(b"{")
+        state.restore(b"{", [])
 
 
 masks = st.integers(0, 31).map(Idset.from_mask)

@@ -17,7 +17,7 @@ def a_pool(nnodes=2, ncores=2):
 
 
 def job(jobid, slots, duration=0.0):
-    return PendingJob(jobid, 16, 1.0, ResourceRequest(None, Count(slots, slots), 1, duration=duration), None)
+    return PendingJob(jobid, 16, ResourceRequest(None, Count(slots, slots), 1, duration=duration), None)
 
 
 def run(pool, jobid, slots, until=0.0):

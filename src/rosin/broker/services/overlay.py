@@ -27,7 +27,7 @@ class OverlayService(BrokerModule):
     builtin = True
 
     async def start(self) -> None:
-        self._began = self.now()
+        self._began = self.monotonic()
         self._watchers: dict[tuple[bytes, int], Message] = {}
 
     @request_handler("health", allow_guest=True)
@@ -35,7 +35,7 @@ class OverlayService(BrokerModule):
         answer = {
             "rank": self.broker.rank,
             "status": "full",
-            "duration": self.now() - self._began,
+            "duration": self.monotonic() - self._began,
             "children": [],
         }
         if not msg.streaming:

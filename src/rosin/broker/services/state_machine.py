@@ -42,7 +42,7 @@ class StateMachineService(BrokerModule):
 
     @request_handler("get", allow_guest=True)
     def get(self, _msg: Message) -> dict[str, Any]:
-        return {"state": self.machine.state, "duration": self.now() - self.machine.since}
+        return {"state": self.machine.state, "duration": self.monotonic() - self.machine.since}
 
     @request_handler("wait", allow_guest=True)
     def wait(self, msg: Message) -> Any:
@@ -73,7 +73,7 @@ class StateMachineService(BrokerModule):
     def post(self, msg: Message) -> None:
         event = field(msg.args, "event", str)
         self.broker.log(6, "state-machine", f"posted: {event}")
-        if self.machine.post(event, self.now()):
+        if self.machine.post(event, self.monotonic()):
             self.changed()
 
     def changed(self) -> None:

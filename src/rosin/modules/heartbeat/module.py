@@ -30,7 +30,7 @@ class Heartbeat(BrokerModule):
     async def start(self) -> None:
         self.settings = settings.parse(self.config, self.arg_values.get("period"))
         self.count = 0
-        self.stamp = self.now()
+        self.stamp = self.monotonic()
         self.overdue = False
         self.gave_up = False
         self.rank = int(self.attrs.get("rank", "0"))
@@ -59,7 +59,7 @@ class Heartbeat(BrokerModule):
     def pulse(self, msg: Message) -> None:
         if self.rank > 0:
             self.count += 1
-        self.stamp = self.now()
+        self.stamp = self.monotonic()
         self.gave_up = False
 
     def _tick(self) -> None:
@@ -71,7 +71,7 @@ class Heartbeat(BrokerModule):
             self._check()
 
     def _check(self) -> None:
-        silence = self.now() - self.stamp
+        silence = self.monotonic() - self.stamp
         overdue = silence > self.settings.period * self.settings.warn_thresh
         if overdue != self.overdue:
             self.log.warning("heartbeat overdue" if overdue else "heartbeat received")

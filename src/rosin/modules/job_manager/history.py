@@ -8,22 +8,22 @@ from bisect import bisect_left, insort
 
 
 class History:
-    """Job ids by user, ordered by submit time."""
+    """Job ids by user; they ascend in the order of submission, whatever is done to the wall clock."""
 
     __slots__ = ("_users",)
 
     def __init__(self) -> None:
-        self._users: dict[int, list[tuple[float, int]]] = {}
+        self._users: dict[int, list[int]] = {}
 
-    def add(self, userid: int, t_submit: float, id: int) -> None:
-        """Note that *userid* submitted job *id* at *t_submit*."""
-        insort(self._users.setdefault(userid, []), (t_submit, id))
+    def add(self, userid: int, id: int) -> None:
+        """Note that *userid* submitted job *id*."""
+        insort(self._users.setdefault(userid, []), id)
 
-    def discard(self, userid: int, t_submit: float, id: int) -> None:
+    def discard(self, userid: int, id: int) -> None:
         """Forget job *id*, which has been purged."""
         jobs = self._users.get(userid, [])
-        index = bisect_left(jobs, (t_submit, id))
-        if index < len(jobs) and jobs[index] == (t_submit, id):
+        index = bisect_left(jobs, id)
+        if index < len(jobs) and jobs[index] == id:
             del jobs[index]
             if not jobs:
                 del self._users[userid]
@@ -35,7 +35,7 @@ class History:
         """
         cut = parse_slice(text)
         jobs = self._users.get(userid, [])
-        return [id for _, id in jobs[::-1][cut]]
+        return jobs[::-1][cut]
 
 
 def parse_slice(text: str) -> slice:

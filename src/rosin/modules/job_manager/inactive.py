@@ -39,11 +39,15 @@ _DICTIONARY = (
 
 
 class InactiveJob:
-    """A job that is over. ``excepted``: it ended by a fatal exception, not by finishing."""
+    """A job that is over. ``excepted``: it ended by a fatal exception, not by finishing.
+
+    ``ended`` is when, by the monotonic clock, which may be before this broker was.
+    """
 
     __slots__ = (
         "_packed",
         "allocated",
+        "ended",
         "excepted",
         "id",
         "result",
@@ -58,6 +62,7 @@ class InactiveJob:
         self.userid = job.userid
         self.t_submit = job.t_submit
         self.t_clean = job.t_clean
+        self.ended = 0.0
         self.result = job.result()
         self.allocated = job.allocated
         self.started = job.started

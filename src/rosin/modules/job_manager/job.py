@@ -86,9 +86,12 @@ class Job:
         self.start_pending = self.start_sent = self.started = self.released = False
         self.immutable = False
 
-    def order(self) -> tuple[int, float, int]:
-        """Sort key among pending jobs: highest priority first, then the oldest."""
-        return (-self.priority, self.t_submit, self.id)
+    def order(self) -> tuple[int, int]:
+        """Sort key among pending jobs: highest priority first, then the oldest.
+
+        Ids ascend in the order of submission; times do not when the wall clock is set.
+        """
+        return (-self.priority, self.id)
 
     def result(self) -> int:
         """The FLUX_JOB_RESULT of an inactive job."""

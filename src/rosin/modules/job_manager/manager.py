@@ -175,7 +175,7 @@ class Manager:
         """Make *job* known, newly submitted or replayed."""
         self.active[job.id] = job
         self.max_jobid = max(self.max_jobid, job.id)
-        self.history.add(job.userid, job.t_submit, job.id)
+        self.history.add(job.userid, job.id)
         if job.flags & FLUX_JOB_WAITABLE:
             self.waits.active()
 

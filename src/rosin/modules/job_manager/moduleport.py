@@ -30,6 +30,9 @@ class ModulePort:
     def now(self) -> float:
         return self.module.now()
 
+    def monotonic(self) -> float:
+        return self.module.monotonic()
+
     def wake(self) -> None:
         self.module.call_soon_once(self._flush)
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from rosin.modules.job_manager.job import Job
 
-    Key = tuple[int, float, int]
+    Key = tuple[int, int]
 
 #: Outdated entries are swept out when they outnumber the live ones by this many.
 _SLACK = 64
 
 
 class PendingQueue:
-    """Jobs ordered by (priority descending, submit time, id)."""
+    """Jobs ordered by (priority descending, id)."""
 
     __slots__ = ("_heap", "_jobs")
 
@@ -55,7 +55,7 @@ class PendingQueue:
         heap, jobs = self._heap, self._jobs
         while heap:
             key = heap[0]
-            known = jobs.get(key[2])
+            known = jobs.get(key[1])
             if known is not None and known[0] == key:
                 return known[1]
             heapq.heappop(heap)

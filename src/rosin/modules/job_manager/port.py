@@ -43,6 +43,9 @@ class Port(Protocol):
     def now(self) -> float:
         """Seconds since the epoch."""
 
+    def monotonic(self) -> float:
+        """Seconds since some moment, whatever is done to the wall clock."""
+
     def wake(self) -> None:
         """Have :meth:`Manager.flush` called at the end of this turn of the loop."""
 

@@ -28,7 +28,10 @@ _UNLIMITED = -1
 
 
 class Purge:
-    """The inactive jobs in the order in which they ended."""
+    """The inactive jobs in the order in which they ended.
+
+    Ages are by the monotonic clock: no job is old because the wall clock has been set.
+    """
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
@@ -50,8 +53,10 @@ class Purge:
         self.age_limit, self.num_limit = age_limit, number
 
     def add(self, job: InactiveJob) -> None:
-        """*job* is over."""
-        heapq.heappush(self._heap, (job.t_clean, job.id))
+        """*job* is over: now, or in an earlier run, when the wall clock tells how long that is ago."""
+        port = self.manager.port
+        job.ended = port.monotonic() - max(0.0, port.now() - job.t_clean)
+        heapq.heappush(self._heap, (job.ended, job.id))
 
     def request(self, msg: Message) -> int:
         """``job-manager.purge``: purge up to ``batch`` jobs beyond the limits, or only count them."""
@@ -68,26 +73,26 @@ class Purge:
             raise OSError(errno.EINVAL, f"batch must be >= 1 and <= {BATCH_MAX}")
         if force:
             return self.run(age_limit, num_limit, batch)
-        now = self.manager.port.now()
+        now = self.manager.port.monotonic()
         total = len(self.manager.inactive)
         surplus = max(0, total - num_limit) if num_limit != _UNLIMITED else 0
         aged = 0
         if age_limit != _UNLIMITED:
-            aged = sum(1 for job in self.manager.inactive.values() if now - job.t_clean >= age_limit)
+            aged = sum(1 for job in self.manager.inactive.values() if now - job.ended >= age_limit)
         return max(surplus, aged)
 
     def run(self, age_limit: float, num_limit: int, batch: int) -> int:
         """Purge up to *batch* jobs, oldest first, that are beyond a limit (-1 = none); returns how many."""
         manager = self.manager
-        now = manager.port.now()
+        now = manager.port.monotonic()
         chosen: list[int] = []
         while self._heap and len(chosen) < batch:
-            t_clean, id = self._heap[0]
+            ended, id = self._heap[0]
             if id not in manager.inactive:  # purged by id
                 heapq.heappop(self._heap)
                 continue
             surplus = num_limit != _UNLIMITED and len(manager.inactive) > num_limit
-            if not surplus and not (age_limit != _UNLIMITED and now - t_clean >= age_limit):
+            if not surplus and not (age_limit != _UNLIMITED and now - ended >= age_limit):
                 break
             heapq.heappop(self._heap)
             self._forget(id)
@@ -118,7 +123,7 @@ class Purge:
     def _forget(self, id: int) -> None:
         manager = self.manager
         job = manager.inactive.pop(id)
-        manager.history.discard(job.userid, job.t_submit, id)
+        manager.history.discard(job.userid, id)
         manager.store.unlink(job_key(id))
 
     def _publish(self, ids: list[int]) -> None:

@@ -115,15 +115,19 @@ class DrainState:
             for (timestamp, reason), ranks in groups.items()
         }
 
-    def checkpoint(self, now: float) -> dict[str, Any]:
-        """Return what is kept in the KVS under ``checkpoint.resource``."""
+    def checkpoint(self, now: float, last: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return what is kept in the KVS under ``checkpoint.resource``; ``last``: the last recorded event."""
         state = self.info()
         for ids, entry in state.items():
             entry["nodelist"] = self._hosts.names(Idset.decode(ids))
-        return {"timestamp": now, "drain_state": state}
+        return {"timestamp": now, "drain_state": state, "last": last}
 
-    def restore(self, stored: bytes) -> float:
-        """Take over a checkpoint (JSON text of :meth:`checkpoint`); return its time. Raises FormatError."""
+    def restore(self, stored: bytes, recorded: list[dict[str, Any]]) -> int:
+        """Take over a checkpoint (JSON text of :meth:`checkpoint`); return how many events it covers.
+
+        Those are the ``recorded`` ones up to its last event. Times would say the same if nobody set the
+        clock; they are compared where the event is not there any more. Raises FormatError.
+        """
         try:
             checkpoint = _json.loads(stored)
         except ValueError as error:
@@ -133,16 +137,20 @@ class DrainState:
             reason = field(entry, "reason", str) or None
             ranks = self._hosts.remap(ids, field(entry, "nodelist", str))
             self._drained.drain(ranks, timestamp, reason, UPDATE_ALL)
-        return field(checkpoint, "timestamp", float)
+        since, last = field(checkpoint, "timestamp", float), checkpoint.get("last")
+        for number in range(len(recorded), 0, -1):
+            if recorded[number - 1] == last:
+                return number
+        later = (number for number, event in enumerate(recorded) if event["timestamp"] >= since)
+        return next(later, len(recorded))
 
-    def replay(self, events: list[dict[str, Any]], since: float) -> None:
-        """Apply recorded events that are not older than ``since``. Raises FormatError naming the event."""
-        for number, event in enumerate(events, 1):
-            if event["timestamp"] >= since:
-                try:
-                    self.apply(event["name"], event.get("context") or {}, event["timestamp"])
-                except FormatError as error:
-                    raise FormatError(f"resource.eventlog: event {number}: {error}") from None
+    def replay(self, events: list[dict[str, Any]], covered: int = 0) -> None:
+        """Apply recorded events but for the first ``covered``. Raises FormatError naming the event."""
+        for number, event in enumerate(events[covered:], covered + 1):
+            try:
+                self.apply(event["name"], event.get("context") or {}, event["timestamp"])
+            except FormatError as error:
+                raise FormatError(f"resource.eventlog: event {number}: {error}") from None
 
 
 def _named(ranks: Idset) -> str:

@@ -98,11 +98,12 @@ class Resource(BrokerModule):
         )
         self._use(choice.rset, choice.method)
         self.drain_state = DrainState(self.hosts)
-        since = self.drain_state.restore(checkpoint) if checkpoint else 0.0
-        self.drain_state.replay(recorded, since)
+        covered = self.drain_state.restore(checkpoint, recorded) if checkpoint else 0
+        self.drain_state.replay(recorded, covered)
         self.state.drained = self.drain_state.ranks
         self.events = Journal(recorded, self.conf.journal_max)
-        await self._truncate(recorded, since)
+        self.writer.last = recorded[-1] if recorded else None
+        await self._truncate(recorded, covered)
         await self._announce(choice)
         if self.inheritance.followed:
             self.create_task(self._follow_enclosing())
@@ -129,10 +130,11 @@ class Resource(BrokerModule):
         self.state = Availability(len(self.hosts), exclude)
         self.state.shrinks = method != "configuration"
 
-    async def _truncate(self, recorded: list[Event], since: float) -> None:
-        """Drop recorded events that are older than the configured history and covered by the checkpoint."""
-        limit = min(since, self.now() - self.conf.history)
-        kept = [event for event in recorded if event["timestamp"] >= limit]
+    async def _truncate(self, recorded: list[Event], covered: int) -> None:
+        """Drop recorded events older than the configured history that come before the checkpoint's last."""
+        limit = self.now() - self.conf.history
+        kept = [event for event in recorded[: covered - 1] if event["timestamp"] >= limit] if covered else []
+        kept += recorded[max(0, covered - 1) :]
         if len(kept) < len(recorded) and not (self.conf.notruncate or self.recovery):
             await self._commit([put(EVENTLOG_KEY, eventlog.encode_entries(kept).encode())])
 
@@ -165,7 +167,7 @@ class Resource(BrokerModule):
         await self.inheritance.close()
         if self.recovery:
             return
-        value = _json.dumps(self.drain_state.checkpoint(self.now()))
+        value = _json.dumps(self.drain_state.checkpoint(self.now(), self.writer.last))
         try:
             await self._commit([put(CHECKPOINT_KEY, value)])
         except OSError as error:

@@ -46,6 +46,8 @@ class EventWriter:
         self._spawn = spawn
         self._waiting: list[tuple[Event, list[Op] | None, Future[None] | None]] = []
         self._busy = False
+        #: The last event that is kept in the KVS.
+        self.last: Event | None = None
 
     def keep(self, event: Event, ops: list[Op] | None = None) -> Future[None]:
         """Post an event that is kept in the KVS, committed together with ``ops``.
@@ -104,4 +106,5 @@ class EventWriter:
             await self._commit(commit)
         except Exception as error:
             return error
+        self.last = kept[-1]
         return None

@@ -177,7 +177,7 @@ class SchedSimple(BrokerModule):
             self._answer(msg, {"id": jobid, "type": DENY, "note": f"cannot parse jobspec: {error}"})
             return DEFERRED
         priority = field(args, "priority", int)
-        self.queue.push(PendingJob(jobid, priority, field(args, "t_submit", float, 0.0), request, msg))
+        self.queue.push(PendingJob(jobid, priority, request, msg))
         self.call_soon_once(self._schedule)
         return DEFERRED
 

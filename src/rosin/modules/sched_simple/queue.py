@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The order in which jobs are tried (RFC 27, 30): highest priority, then first submitted, then lowest id."""
+"""The order in which jobs are tried (RFC 27, 30): highest priority, then lowest id: first submitted.
+
+Submission times say the same, but when the wall clock is set.
+"""
 
 from __future__ import annotations
 
@@ -18,28 +21,24 @@ class PendingJob:
     Attributes:
         id: job id.
         priority: 0 to 4294967295, higher is sooner.
-        t_submit: when it was submitted, in seconds since the epoch.
         request: what it asks for.
         reply: what the owner of the queue needs in order to answer; opaque here.
         estimate: the start time that was last announced, or None.
     """
 
-    __slots__ = ("estimate", "id", "priority", "reply", "request", "t_submit")
+    __slots__ = ("estimate", "id", "priority", "reply", "request")
 
-    def __init__(
-        self, jobid: int, priority: int, t_submit: float, request: ResourceRequest, reply: Any
-    ) -> None:
+    def __init__(self, jobid: int, priority: int, request: ResourceRequest, reply: Any) -> None:
         self.id = jobid
         self.priority = priority
-        self.t_submit = t_submit
         self.request = request
         self.reply = reply
         self.estimate: float | None = None
 
     @property
-    def key(self) -> tuple[int, float, int]:
+    def key(self) -> tuple[int, int]:
         """Sorts before the key of every job that is tried later."""
-        return (-self.priority, self.t_submit, self.id)
+        return (-self.priority, self.id)
 
 
 class Queue:
@@ -53,7 +52,7 @@ class Queue:
 
     def __init__(self) -> None:
         self._jobs: dict[int, PendingJob] = {}
-        self._heap: list[tuple[int, float, int]] = []
+        self._heap: list[tuple[int, int]] = []
 
     def push(self, job: PendingJob) -> None:
         """Add a job; one of the same id is replaced."""
@@ -63,7 +62,7 @@ class Queue:
     def head(self) -> PendingJob | None:
         """Return the job to try next, or None."""
         while self._heap:
-            job = self._jobs.get(self._heap[0][2])
+            job = self._jobs.get(self._heap[0][1])
             if job is not None and job.key == self._heap[0]:
                 return job
             heappop(self._heap)
