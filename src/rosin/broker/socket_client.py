@@ -137,7 +137,7 @@ class SocketClient(Client):
             pieces = frame_parts(msg)
             if len(pieces) > 1:  # as it is, after what was gathered before it
                 self._write_out()
-                self._write(*pieces)
+                self._write_pieces(pieces)
                 return
             data = pieces[0]
         if self._gathering:
@@ -160,31 +160,49 @@ class SocketClient(Client):
         if out:
             self._write(out[0] if len(out) == 1 else b"".join(out))
 
-    def _write(self, *pieces: bytes) -> None:
-        """Send the pieces of one message, or of many that are one piece."""
+    def _write(self, data: bytes) -> None:
+        """Send a message, or many."""
+        if self._pending or self._sock is None:
+            self._write_pieces([data])
+            return
+        try:
+            sent = self._sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError:
+            self._fail()
+            return
+        if sent != len(data):
+            self._keep([data], sent)
+
+    def _write_pieces(self, pieces: list[bytes]) -> None:
+        """Send the pieces of one message."""
         if self._pending:
             self._queue(*pieces)
             return
         if self._sock is None:
             return
         try:
-            if len(pieces) == 1:
-                sent = self._sock.send(pieces[0])
-                if sent == len(pieces[0]):
-                    return
-            else:
-                sent = self._sock.sendmsg(pieces)
+            sent = self._sock.sendmsg(pieces)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
-            self.broker.turn.soon(self._lost)  # not now: who answers a request is in the middle of something
+            self._fail()
             return
+        self._keep(pieces, sent)
+
+    def _fail(self) -> None:
+        self.broker.turn.soon(self._lost)  # not now: who answers a request is in the middle of something
+
+    def _keep(self, pieces: list[bytes], sent: int) -> None:
+        """Queue what the socket has not taken of these pieces."""
         rest: list[bytes | memoryview] = []
         for piece in pieces:
             if sent < len(piece):
                 rest.append(memoryview(piece)[sent:] if sent else piece)
             sent = max(sent - len(piece), 0)
         if rest:
+            assert self._sock is not None
             self._queue(*rest)
             self._loop.add_writer(self._sock.fileno(), self._writable)
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Steps after which the loop looks at its sockets again, so that no exchange of messages shuts out the world.
 LIMIT = 1000
+_LIMITED = range(LIMIT)
+_FAILURES = (Exception, asyncio.CancelledError)
 
 
 class Turn:
@@ -52,13 +54,13 @@ class Turn:
             _perform(step)
         else:
             self._scheduled = True
-            _perform(step)
+            self._steps.appendleft(step)
             self._run()
 
     def whole(self, step: Step) -> None:
         """Run a step and all that follows from it or waits, for who measures how long that takes."""
         self._scheduled = True
-        _perform(step)
+        self._steps.appendleft(step)
         self._run()
 
     def _schedule(self) -> None:
@@ -69,15 +71,21 @@ class Turn:
         steps = self._steps
         ends: list[Step] = []
         try:
-            for _ in range(LIMIT):
+            for _ in _LIMITED:
                 if not steps:
                     break
-                _perform(steps.popleft())
-            ends, self._ends = self._ends[::-1], []
+                step = steps.popleft()
+                try:
+                    step()
+                except _FAILURES as exc:
+                    _report(step, exc)
+            ends, self._ends = self._ends, []
+            ends.reverse()
             while ends:
                 _perform(ends.pop())
         finally:  # whatever comes through, SystemExit say, is not to leave steps behind that nobody performs
-            self._ends[:0] = ends[::-1]
+            if ends:
+                self._ends[:0] = ends[::-1]
             self._scheduled = False
             if steps or self._ends:
                 self._schedule()
@@ -86,6 +94,10 @@ class Turn:
 def _perform(step: Step) -> None:
     try:
         step()
-    except (Exception, asyncio.CancelledError) as exc:
-        loop = asyncio.get_running_loop()
-        loop.call_exception_handler({"message": f"step {step!r} of a broker failed", "exception": exc})
+    except _FAILURES as exc:
+        _report(step, exc)
+
+
+def _report(step: Step, exc: BaseException) -> None:
+    loop = asyncio.get_running_loop()
+    loop.call_exception_handler({"message": f"step {step!r} of a broker failed", "exception": exc})

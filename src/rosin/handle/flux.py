@@ -239,7 +239,7 @@ class Flux(ReactorHandle):
         )
 
     def _poll(self, timeout: float) -> None:
-        """Wait for the socket alone and take what has come."""
+        """Wait for the socket alone (< 0: for ever) and take what has come."""
         if timeout < 0:
             self._read(0)
             return
@@ -253,11 +253,15 @@ class Flux(ReactorHandle):
     def _wait(self, future: Future, timeout: float) -> None:
         self._enter()
         try:
-            deadline = time.monotonic() + timeout
+            deadline = time.monotonic() + timeout if timeout >= 0 else 0.0
             while not future.is_ready():
-                self._check()
-                left = -1.0 if timeout < 0 else deadline - time.monotonic()
-                if timeout >= 0 and left <= 0:
+                if self._lost is not None:
+                    self._check()
+                if timeout < 0:
+                    self._read(0)
+                    continue
+                left = deadline - time.monotonic()
+                if left <= 0:
                     raise error(errno.ETIMEDOUT)
                 self._poll(left)
         finally:
@@ -295,10 +299,13 @@ class Flux(ReactorHandle):
         Others stay where they are. ``topic_glob``: a shell pattern. ``flags``: FLUX_O_NONBLOCK raises
         BlockingIOError instead of waiting. Raises TimeoutError after ``timeout`` seconds (< 0: never).
         """
-        if topic_glob is None and not match_tag and self._inbox and self._inbox[0].type & type_mask:
+        if topic_glob is None and not match_tag:
             self._enter()
-            try:
-                return self.shown(self._inbox.popleft())
+            try:  # nearly always the first one is wanted
+                if not self._inbox and timeout < 0 and not flags and self._lost is None:
+                    self._read(0)
+                if self._inbox and self._inbox[0].type & type_mask:
+                    return self.shown(self._inbox.popleft())
             finally:
                 self._exit()
         glob = "*" if topic_glob is None else check_text(topic_glob, "topic_glob")

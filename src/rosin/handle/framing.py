@@ -20,6 +20,7 @@ MAX_MESSAGE = 1 << 30
 
 _MAGIC = Struct("=I").pack(MAGIC)
 _LENGTH = Struct(">I")
+_HEAD = Struct(">4sI").pack
 
 
 #: A message of this many bytes is not copied to make it one piece.
@@ -29,17 +30,20 @@ LARGE = 1 << 17
 def frame(msg: Message) -> bytes:
     """A message with its stream header."""
     parts = encode_parts(msg)
-    return b"".join((_MAGIC, _LENGTH.pack(sum(map(len, parts))), *parts))
+    if len(parts) == 1 or len(parts[-2]) < LARGE:  # the header is last and the payload before it
+        body = b"".join(parts)
+        return _HEAD(_MAGIC, len(body)) + body  # copying a small message costs less than adding up its parts
+    return b"".join((_HEAD(_MAGIC, sum(map(len, parts))), *parts))
 
 
 def frame_parts(msg: Message) -> list[bytes]:
     """The same in pieces, for ``sendmsg``: one, or what is around a large payload and the payload itself."""
     parts = encode_parts(msg)
-    size = sum(map(len, parts))
-    if size < LARGE:
-        return [b"".join((_MAGIC, _LENGTH.pack(size), *parts))]
-    *head, payload, header = parts  # the header is last and the payload before it
-    return [b"".join((_MAGIC, _LENGTH.pack(size), *head)), payload, header]
+    if len(parts) == 1 or len(parts[-2]) < LARGE:
+        body = b"".join(parts)
+        return [_HEAD(_MAGIC, len(body)) + body]
+    *head, payload, header = parts
+    return [b"".join((_HEAD(_MAGIC, sum(map(len, parts))), *head)), payload, header]
 
 
 class FrameReader:
@@ -72,24 +76,37 @@ class FrameReader:
         buffer = self._buffer
         if not buffer and data[:4] == _MAGIC and int.from_bytes(data[4:8], "big") == len(data) - 8:
             return [decode(data[8:], self._topicless)]  # nearly always: one whole message and nothing else
-        buffer += data
-        if len(buffer) < self._need:
-            return []
-        messages: list[Message] = []
-        pos, end = 0, len(buffer)
-        self._need = 8
-        with memoryview(buffer) as view:
-            while end - pos >= 8:
-                if view[pos : pos + 4] != _MAGIC:
-                    raise FormatError("stream: bad magic, this is not a Flux message stream")
-                (size,) = _LENGTH.unpack_from(view, pos + 4)
-                if size > self._limit:
-                    raise FormatError(f"stream: message of {size} bytes exceeds the limit of {self._limit}")
-                if end - pos - 8 < size:
-                    self._need = size + 8
-                    break
-                with view[pos + 8 : pos + 8 + size] as body:
-                    messages.append(decode(body if size >= LARGE else bytes(body), self._topicless))
-                pos += 8 + size
-        del buffer[:pos]
+        if buffer:
+            buffer += data
+            if len(buffer) < self._need:
+                return []
+        messages, pos = self._cut(buffer or data)
+        if buffer:
+            del buffer[:pos]
+        else:
+            buffer += data[pos:]
         return messages
+
+    def _cut(self, data: bytes | bytearray) -> tuple[list[Message], int]:
+        """The messages that are whole, and where the next one begins."""
+        messages: list[Message] = []
+        pos, end = 0, len(data)
+        self._need = 8
+        while end - pos >= 8:
+            if not data.startswith(_MAGIC, pos):
+                raise FormatError("stream: bad magic, this is not a Flux message stream")
+            (size,) = _LENGTH.unpack_from(data, pos + 4)
+            if size > self._limit:
+                raise FormatError(f"stream: message of {size} bytes exceeds the limit of {self._limit}")
+            pos += 8
+            if end - pos < size:
+                pos -= 8
+                self._need = size + 8
+                break
+            if size < LARGE:
+                messages.append(decode(bytes(data[pos : pos + size]), self._topicless))
+            else:
+                with memoryview(data) as view, view[pos : pos + size] as body:
+                    messages.append(decode(body, self._topicless))
+            pos += size
+        return messages, pos

@@ -83,7 +83,7 @@ class MessageHandler:
         self.topic_glob = topic_glob
         self.matchtag = matchtag
         self.rolemask = rolemask
-        self.exact = not any(char in topic_glob for char in "*?[")
+        self.exact = not ("*" in topic_glob or "?" in topic_glob or "[" in topic_glob)
 
     def matches(self, msg: Message) -> bool:
         if not msg.type & self.type_mask or (self.matchtag and self.matchtag != msg.matchtag):
@@ -189,7 +189,10 @@ class Handle:
             self._send(Message.request(rpc.topic, payload, nodeid, msgflags | FLUX_MSGFLAG_NORESPONSE))
             rpc.fulfill(None)
             return
-        tag = rpc.matchtag = self._matchtag()
+        tag = self._next_tag + 1
+        if tag > 0x7FFFFFFF or tag in self._rpcs:
+            tag = self._matchtag()
+        self._next_tag = rpc.matchtag = tag
         self._rpcs[tag] = rpc
         try:
             self._send(Message.request(rpc.topic, payload, nodeid, msgflags, tag))

@@ -95,10 +95,12 @@ def _from_callback(exc: OSError) -> bool:
 class Stream:
     """A connected socket that carries messages. Methods raise ConnectionLost when it fails."""
 
-    __slots__ = ("_arrived", "_reader", "_size", "_socket", "_unsent")
+    __slots__ = ("_arrived", "_reader", "_recv", "_send", "_size", "_socket", "_unsent")
 
     def __init__(self, sock: socket) -> None:
         self._socket = sock
+        self._send = sock.send
+        self._recv = sock.recv
         self._reader = FrameReader()
         self._size = _READ_SIZE
         self._arrived: list[bytes] = []
@@ -120,11 +122,11 @@ class Stream:
         data = before + frame if before else frame
         counts: list[int] = []
         try:
-            counts.extend(map(self._socket.send, (data,)))
+            counts.extend(map(self._send, (data,)))
             if counts[0] == len(data):
                 return
             while (done := sum(counts)) < len(data):
-                counts.extend(map(self._socket.send, (memoryview(data)[done:],)))
+                counts.extend(map(self._send, (memoryview(data)[done:],)))
         except OSError as exc:
             if _from_callback(exc):
                 raise
@@ -140,7 +142,7 @@ class Stream:
         """
         if not self._arrived:
             try:
-                self._arrived.extend(map(self._socket.recv, (self._size,), (flags,)))
+                self._arrived.extend(map(self._recv, (self._size,), (flags,)))
             except OSError as exc:
                 if _from_callback(exc):
                     raise

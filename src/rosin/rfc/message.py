@@ -40,7 +40,8 @@ PROTO_VERSION = 1
 PROTO_SIZE = 20
 #: Most parts of a message that is accepted, hops included: no tree is as deep, no chain of proxies as long.
 MAX_PARTS = 1100
-_PARTS = range(MAX_PARTS + 1)
+#: JSON text of so many bytes cannot nest too deep.
+_SHALLOW = 2 * _json.MAX_DEPTH
 _HEADER = Struct(">BBBBBIIII")  # with the byte of its size in front
 _LONG = Struct(">I")
 _BYTE = [bytes((size,)) for size in range(255)]
@@ -106,7 +107,11 @@ class Message:
         self.aux1 = aux1
         self.matchtag = matchtag
         self.route = route
-        self.set_payload(payload)
+        if payload.__class__ is dict:  # nearly always
+            self._payload: bytes | None = None
+            self._obj: object = payload
+        else:
+            self.set_payload(payload)
 
     @classmethod
     def request(
@@ -202,8 +207,8 @@ class Message:
     def set_payload(self, payload: object) -> None:
         """Set the payload: None (none), bytes (raw frame), str (JSON text; a NUL is added) or an object."""
         if payload is None or isinstance(payload, bytes):
-            self._payload: bytes | None = payload
-            self._obj: object = _UNSET
+            self._payload = payload
+            self._obj = _UNSET
         elif isinstance(payload, str):
             self._payload = payload.encode() + b"\0"
             self._obj = _UNSET
@@ -248,7 +253,7 @@ class Message:
             if self._payload is None:
                 return None
             data = self._payload
-            if self.type == FLUX_MSGTYPE_REQUEST and _json.too_deep(data):
+            if len(data) > _SHALLOW and self.type == FLUX_MSGTYPE_REQUEST and _json.too_deep(data):
                 raise FormatError(f"{self.topic}: payload nests deeper than {_json.MAX_DEPTH} levels")
             try:
                 self._obj = _json.loads(data[:-1] if data.endswith(b"\0") else data)
@@ -321,9 +326,7 @@ def _split(buf: Any, end: int) -> list[bytes]:
     """The parts before the header, which starts at ``end``."""
     parts: list[bytes] = []
     pos = 0
-    for _ in _PARTS:
-        if pos >= end:
-            return parts
+    while pos < end:
         size = buf[pos]
         pos += 1
         if size == 255:
@@ -336,7 +339,9 @@ def _split(buf: Any, end: int) -> list[bytes]:
             raise FormatError(f"message: part of {size} bytes runs past the end")
         parts.append(buf[pos:stop])
         pos = stop
-    raise FormatError(f"message: more than {MAX_PARTS} parts")
+        if pos > MAX_PARTS < len(parts):
+            raise FormatError(f"message: more than {MAX_PARTS} parts")
+    return parts
 
 
 def _header_fault(magic: int, version: int, type_: int) -> FormatError:
