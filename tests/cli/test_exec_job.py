@@ -30,10 +30,10 @@ def job(rosin):
 def run(real_instance):
     """``rosin exec ARGS...`` in a process of its own."""
 
-    def run(*args, **kwargs):
+    def run(*args, more=None, **kwargs):
         return subprocess.run(
             [sys.executable, "-m", "rosin", "exec", *args],
-            env={**os.environ, "FLUX_URI": real_instance.uri},
+            env={**os.environ, **(more or {}), "FLUX_URI": real_instance.uri},
             capture_output=True,
             text=True,
             timeout=60,
@@ -217,3 +217,26 @@ def test_a_killed_shell_ends_the_command(run, job, real_instance):
         os.kill(shell, signal.SIGKILL)
         assert process.communicate(timeout=60)[1] == "rosin-exec: Error: rank 0: sh: the job has ended\n"
     assert process.returncode == 1
+
+
+def test_the_environment_of_the_job(run, job):
+    """Below the caller's; but what names the job is never another job's, from which a caller may run."""
+    jobid = job("--env=BOTH=job", "--env=JOB_ONLY=job", "-n2")
+    names = ("BOTH", "JOB_ONLY", "CALLER_ONLY", "FLUX_JOB_ID", "FLUX_JOB_SIZE", "FLUX_JOB_NNODES")
+    text = " ".join(f"${name}" for name in names)
+    env = {"BOTH": "caller", "CALLER_ONLY": "caller", "FLUX_JOB_ID": "f1", "FLUX_JOB_SIZE": "9"}
+    done = run("-j", jobid, "sh", "-c", f"echo {text}; test -d $FLUX_JOB_TMPDIR", more=env)
+    assert (done.stdout, done.returncode) == (f"caller job caller {jobid} 2 1\n", 0)
+    inside = run("-j", jobid, "sh", "-c", f"{sys.executable} -m rosin kvs put a=1 && echo $FLUX_URI")
+    assert (inside.stderr, inside.stdout[:8]) == ("", "local://")
+    outside = run("sh", "-c", "echo ${JOB_ONLY-unset} ${FLUX_JOB_TMPDIR-unset}")
+    assert outside.stdout == "unset unset\n"
+
+
+def test_the_environment_is_not_the_next_jobs(run, job, rosin):
+    """Shells are used again: what one has run with is not there in the next."""
+    first = job("--env=JOB_ONLY=first")
+    rosin("cancel", first)
+    assert rosin("job", "wait-event", "-q", first, "clean").code == 0
+    done = run("-j", job("--env=-JOB_ONLY"), "sh", "-c", "echo ${JOB_ONLY-unset}")
+    assert done.stdout == "unset\n"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 42: the subprocess server of a job shell, methods ``rexec.*`` of its service (``rosin exec --jobid``).
 
-Its processes live where the tasks do (node, control group), with the environment that the client sends. They
-end with the job: SIGTERM when the last task is over, SIGKILL after ``rexec-shutdown-timeout``.
+Its processes live where the tasks do (node, control group), with the environment that the client sends and,
+below it, that of the tasks. They end with the job: SIGTERM when the last task is over, SIGKILL after
+``rexec-shutdown-timeout``.
 """
 
 from __future__ import annotations
@@ -22,14 +23,18 @@ from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
     from rosin.handle.reactor import Reactor, Timer
+    from rosin.process.rexec.command import Command
     from rosin.process.zygote import Zygote
     from rosin.rfc.message import Message
     from rosin.shell.connection import ShellHandle
     from rosin.shell.info import JobInfo
     from rosin.shell.log import ShellLog
     from rosin.shell.service import ShellService
+    from rosin.shell.tasks import Tasks
 
 _SHUTDOWN_TIMEOUT = 60.0
+#: Beginnings of the names of variables that a client may have from another job.
+_OWN = ("FLUX_JOB_", "FLUX_KVS_NAMESPACE", "FLUX_TERMINUS_SESSION", "CUDA_VISIBLE_DEVICES")
 
 
 def shutdown_timeout(value: Any) -> float:
@@ -88,16 +93,18 @@ class ShellRexec:
     collects = True  # the shell waits for all of its children
     zygote: Zygote | None = None
 
-    def __init__(self, handle: ShellHandle, info: JobInfo, log: ShellLog, service: ShellService) -> None:
+    def __init__(
+        self, handle: ShellHandle, info: JobInfo, log: ShellLog, tasks: Tasks, service: ShellService
+    ) -> None:
         """Raises ShellError for a bad option."""
         self._h = handle
+        self._tasks = tasks
         self._name = f"{service.name}.rexec"
         self._timeout = shutdown_timeout(info.options.get("rexec-shutdown-timeout"))
         self._signed = bool(info.options.get("rexec.sign-required")) or not _parent_is_trusted()
         self._soon: dict[Callable[[], Any], None] = {}
         self._timer: Timer | None = None
         self.rank = info.node.rank
-        self.local_uri = handle.uri
         self.loop = ReactorLoop(handle)
         self.log = RexecLog(log)
         self.respond = handle.respond
@@ -145,6 +152,13 @@ class ShellRexec:
         return signed.payload(args, msg.topic, msg.userid, os.getuid(), self._signed)
 
     # --- what the server asks of its host
+
+    def environment(self, command: Command) -> dict[str, str]:
+        """What the client sends, and of the tasks' environment what it does not; what tells one job from
+        another is this job's."""
+        job = self._tasks.environment
+        own = {name: value for name, value in job.items() if name.startswith(_OWN)}
+        return {**job, **command.environment(os.environ, self._h.uri), **own}
 
     def call_soon_once(self, callback: Callable[[], Any]) -> None:
         if not self._soon:

@@ -107,7 +107,7 @@ class Services:
         from rosin.shell.rexec import ShellRexec
 
         if self._rexec is None:
-            self._rexec = ShellRexec(self._h, self._info, self._log, self._service)
+            self._rexec = ShellRexec(self._h, self._info, self._log, self._tasks, self._service)
             self._tasks.on_child = self._child_ended
 
     def _load_terminus(self) -> Terminus:

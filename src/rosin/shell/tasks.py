@@ -44,6 +44,8 @@ class Tasks:
         self._left = len(info.local_tasks)
         self._killed = False
         self.all = tasks
+        #: What the tasks that were started share.
+        self.environment: dict[str, str] = {}
         #: Terminals by task rank.
         self.terminals: dict[int, Pty] = {}
         self.on_complete: Callable[[Task], None] | None = None
@@ -62,6 +64,7 @@ class Tasks:
     def start(self, env: dict[str, str], stdin_path: str | None, script: str | None) -> None:
         """Start every task. Raises ShellError for the first that cannot be started; those before it run."""
         info, options = self._info, self._info.options
+        self.environment = env
         gpus = environment.add_gpus(info, env)
         environment.expand(info, env)
         cpus = self._bind()

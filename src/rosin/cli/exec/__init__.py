@@ -40,7 +40,7 @@ def parser(prog: str) -> AdminParser:
     add("--setopt", metavar="NAME=VALUE", action="append", default=[], help="option for that service")
     add("--stdin-flow", metavar="on|off", choices=("on", "off"), help="flow control of standard input")
     result.flag("--with-imp", text="run it as 'flux-imp run COMMAND'")
-    add("-j", "--jobid", metavar="JOBID", help="run it on the nodes of a running job, beside its tasks")
+    add("-j", "--jobid", metavar="JOBID", help="run it beside the tasks of a running job, in its environment")
     result.set_defaults(run=_exec)
     return result
 

@@ -16,6 +16,7 @@ from rosin.process.rexec import signed
 from rosin.process.rexec.server import Server
 
 if TYPE_CHECKING:
+    from rosin.process.rexec.command import Command
     from rosin.rfc.message import Message
 
 #: Seconds that processes have between SIGTERM and SIGKILL when the module stops.
@@ -31,7 +32,7 @@ class Rexec(BrokerModule):
 
     async def start(self) -> None:
         self.rank = int(self.attrs.get("rank", "0"))
-        self.local_uri = self.attrs.get("local-uri", "")
+        self._local_uri = self.attrs.get("local-uri", "")
         owner = self.attrs.get("security.owner")
         self.require_signature = owner is not None and owner != str(os.getuid())
         self.server = Server(self)
@@ -50,6 +51,9 @@ class Rexec(BrokerModule):
         for session in self.server.sessions:
             self.log.error(f"process {session.process.pid} survived SIGKILL")
         self.server.abandon("the process has survived SIGKILL")
+
+    def environment(self, command: Command) -> dict[str, str]:
+        return command.environment(os.environ, self._local_uri)
 
     # -- requests ---------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosin.process.rexec.command import Command
     from rosin.process.zygote import Zygote
     from rosin.rfc.message import Message
 
@@ -30,10 +31,9 @@ class Log(Protocol):
 
 
 class Host(Protocol):
-    """What the server is part of: ``rank`` and ``local_uri`` of the broker, a loop, a log, answers."""
+    """What the server is part of: the ``rank`` of the broker, a loop, a log, answers."""
 
     rank: int
-    local_uri: str
 
     @property
     def loop(self) -> Loop: ...
@@ -44,6 +44,9 @@ class Host(Protocol):
     @property
     def collects(self) -> bool:
         """Whether the host waits for children itself, and tells :meth:`Server.reaped` of each."""
+
+    def environment(self, command: Command) -> dict[str, str]:
+        """The environment of a command's process."""
 
     def respond(self, msg: Message, payload: object = None) -> None: ...
     def respond_error(self, msg: Message, errnum: int, text: str | None = None) -> None: ...

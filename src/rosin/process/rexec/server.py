@@ -185,7 +185,7 @@ class Server:
         target = command.opts.get(ZYGOTE_OPTION, "")
         try:
             session.process.start(
-                command.environment(os.environ, self.host.local_uri),
+                self.host.environment(command),
                 outputs=session.wanted_outputs(),
                 with_input=not session.background,
                 local_flags=local_flags,
