@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from rosin.cli import module
+from rosin.cli import event, kvs, module
 from rosin.cli.dmesg import LogFormatter
 from rosin.cli.ping import size
 from rosin.cli.resource.eventlog import Targets
@@ -227,7 +227,6 @@ class WithoutReload:
 
 
 def test_reload_where_the_broker_cannot_bring_it_back(monkeypatch, capsys):
-    from rosin.cli import module
 
     h = WithoutReload()
     monkeypatch.setattr(module, "connect", lambda: h)
@@ -257,3 +256,18 @@ class TestBlobsToLoad:
     def test_those_of_standard_input(self, rosin):
         refs = "".join(rosin("content", "store", stdin=text).out for text in ("a", "b"))
         assert rosin("content", "load", stdin=refs) == (0, "ab", "")
+
+
+@pytest.mark.parametrize(
+    ("main", "line", "missing"),
+    [
+        (module.main, ["load"], "MODULE"),
+        (event.main, ["pub"], "TOPIC"),
+        (kvs.main, ["eventlog", "append"], "KEY, NAME"),
+    ],
+)
+def test_what_may_be_left_out_is_not_missing(main, line, missing, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(line, "rosin-test")
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(f"the following arguments are required: {missing}\n")

@@ -31,6 +31,12 @@ class ArgumentParser(argparse.ArgumentParser):
         self.register("action", "append_prefixed", _AppendPrefixed)
         self.register("action", "words", _Words)
 
+    def _add_action(self, action: argparse.Action) -> Any:
+        """Add a declaration; what may be left out is not told as missing."""
+        if not action.option_strings and action.nargs in (argparse.ZERO_OR_MORE, argparse.REMAINDER):
+            action.required = False
+        return super()._add_action(action)
+
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """A word that this parser does not know is an error of its own, told with its own usage.
 
