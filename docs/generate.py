@@ -8,7 +8,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rosin.broker import attrtable, configtable
+from rosin.broker import attrtable, configtable, loader
 from rosin.cli import reference
 from rosin.cli.reference import NOTE
 from rosin.rfc import exec_eventlog
@@ -57,6 +57,11 @@ The log of a job in execution (`rosin job eventlog -p exec ID`), RFC 50. It move
 with `shell.` are those of the job shell."""
 
 
+_ARGUMENTS = """\
+What `rosin module load NAME ARG...` and `rosin module reload NAME ARG...` take; flux-core's names. Anything
+else is refused before the module starts. Modules that are not here take no arguments."""
+
+
 def pages() -> dict[str, str]:
     """Every generated page by its name: commands, jobs, attributes, configuration, Python."""
     return {
@@ -64,6 +69,7 @@ def pages() -> dict[str, str]:
         "job-states.md": job_states(),
         "attributes.md": attributes(),
         "configuration.md": configuration(),
+        "module-arguments.md": module_arguments(),
         "python-api.md": _python_api(),
     }
 
@@ -91,6 +97,19 @@ def configuration() -> str:
         tables.setdefault(table, [("key", "type", "meaning")]).append(row)
     for table, rows in tables.items():
         parts += [f"## `[{table}]`", _table(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def module_arguments() -> str:
+    """The page of the arguments of modules, from their declarations."""
+    parts = [NOTE, "# Arguments of modules", _ARGUMENTS]
+    for name in sorted(loader.MODULES):
+        rows = [("argument", "meaning")]
+        for argument in loader.find(name).arguments or ():
+            text = f"(no effect here: {argument.idle})" if argument.idle else argument.text
+            rows.append((f"`{argument.usage}`".replace("|", "\\|"), text.replace("|", "\\|")))
+        if len(rows) > 1:
+            parts += [f"## {name}", _table(rows)]
     return "\n\n".join(parts) + "\n"
 
 

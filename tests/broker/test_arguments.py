@@ -6,17 +6,17 @@ import math
 
 import pytest
 
-from rosin.broker.arguments import Argument, choice, duration, number, parse, size, unused
+from rosin.broker.arguments import Argument, choice, duration, idle, number, parse, size
 from rosin.broker.loader import MODULES, find
 from rosin.broker.module import BrokerModule
 from rosin.testing.instance import Instance
 
 DECLARED = (
-    Argument("period", "FSD", duration),
-    Argument("count", "N", number(1, 9)),
-    Argument("mode", "MODE", choice("a", "b")),
+    Argument("period", "FSD", "", duration),
+    Argument("count", "N", "", number(1, 9)),
+    Argument("mode", "MODE", "", choice("a", "b")),
     Argument("name", "NAME"),
-    Argument("buffer-size", "SIZE", size, used=False),
+    Argument("buffer-size", "SIZE", "", size, "there are no buffers"),
     Argument("truncate"),
 )
 
@@ -32,7 +32,7 @@ def test_values():
         "buffer-size": "1.5M",
         "truncate": True,
     }
-    assert unused(DECLARED, values) == ["buffer-size"]
+    assert [argument.name for argument in idle(DECLARED, values)] == ["buffer-size"]
     assert parse("m", DECLARED, []) == {}
 
 
@@ -75,7 +75,9 @@ def test_size_and_duration_are_read_as_they_are_written():
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_every_module_declares_its_arguments(name):
-    assert find(name).arguments is not None
+    declared = find(name).arguments
+    assert declared is not None
+    assert all(bool(argument.text) != bool(argument.idle) for argument in declared)
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))
@@ -106,5 +108,5 @@ async def test_what_has_no_effect_is_named_in_the_log(name, args):
     async with Instance() as inst:
         await inst.load(name, args)
         for arg in args:
-            text = f"argument {arg.partition('=')[0]} has no effect on this broker"
+            text = f"argument {arg.partition('=')[0]} has no effect on this broker: blobs"
             assert any(text in line for line in inst.logged())

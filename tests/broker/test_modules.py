@@ -292,14 +292,22 @@ async def test_a_file_that_cannot_be_read_leaves_its_module_alone(greeter: str) 
         assert inst.broker.modules["greeter"] is before
 
 
-async def test_those_that_follow_come_back_with_what_ran_before() -> None:
+async def test_those_that_follow_come_back_with_what_ran_before(monkeypatch: pytest.MonkeyPatch) -> None:
     from rosin.broker.rc import MODULES
 
     async with Instance(MODULES) as inst:
         h = await inst.connect()
+        before = dict(inst.broker.modules)
         reload = {"path": "resource", "args": ["nosuch"]}
-        await fails(h.rpc("module.reload", reload), errno.EINVAL, "unknown option 'nosuch'.*runs again")
+        await fails(h.rpc("module.reload", reload), errno.EINVAL, "unknown option 'nosuch'.*left as it is")
+        assert inst.broker.modules == before
+        monkeypatch.setitem(inst.broker.config, "resource", {"path": "/no/such"})
+        reload = {"path": "resource", "args": []}
+        await fails(h.rpc("module.reload", reload), errno.EINVAL, "No such file.*does not start again")
+        monkeypatch.delitem(inst.broker.config, "resource")
+        await h.rpc("module.load", reload)
         assert set(MODULES) <= set(inst.broker.modules)
+        assert inst.broker.modules["sched-simple"] is not before["sched-simple"]
 
 
 class Leaky(BrokerModule):

@@ -181,7 +181,7 @@ class TestReload:
     def test_arguments_that_are_refused_leave_it_as_it_was(self, rosin):
         result = rosin("module", "reload", "heartbeat", "perid=1s")
         assert result.code == 1
-        assert "unknown option 'perid=1s'; did you mean period?; heartbeat runs again as before" in result.err
+        assert "unknown option 'perid=1s'; did you mean period?; heartbeat is left as it is" in result.err
         assert "heartbeat" in rosin("module", "list").out
 
     def test_an_error_of_a_start_is_told(self, rosin, tmp_path):

@@ -24,14 +24,15 @@ _UINT32 = (1 << 32) - 1
 class Argument(NamedTuple):
     """One argument. ``form`` stands for its value (``FSD``), empty for a flag, whose value is True.
 
-    ``read`` makes the value of the text, or raises ValueError that says what is expected. ``used`` False:
-    flux-core's module takes it, and it has no effect here.
+    ``read`` makes the value of the text, or raises ValueError that says what is expected. ``idle``: why an
+    argument that flux-core's module takes has no effect here.
     """
 
     name: str
     form: str = ""
+    text: str = ""
     read: Callable[[str], Any] = str
-    used: bool = True
+    idle: str = ""
 
     @property
     def usage(self) -> str:
@@ -55,9 +56,9 @@ def parse(module: str, declared: Iterable[Argument], args: Sequence[str]) -> dic
     return values
 
 
-def unused(declared: Iterable[Argument], values: dict[str, Any]) -> list[str]:
-    """The names of *values* that have no effect."""
-    return [argument.name for argument in declared if argument.name in values and not argument.used]
+def idle(declared: Iterable[Argument], values: dict[str, Any]) -> list[Argument]:
+    """Those of *values* that have no effect."""
+    return [argument for argument in declared if argument.name in values and argument.idle]
 
 
 def _hint(name: str, known: dict[str, Argument]) -> str:

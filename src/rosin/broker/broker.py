@@ -10,6 +10,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker import arguments
 from rosin.broker.attrs import Attributes
 from rosin.broker.clock import Clock
 from rosin.broker.complaints import Complaints
@@ -203,6 +204,10 @@ class Broker:
         cls = find(path)
         name = name or cls.name
         old = self.modules.get(name)
+        try:
+            arguments.parse(name, cls.arguments or (), (args or []) if cls.arguments is not None else [])
+        except OSError as exc:
+            raise OSError(exc.errno, f"{exc.strerror}; {name} is left as it is") from None
         await self.remove(name)
         assert old is not None
         try:

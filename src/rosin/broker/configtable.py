@@ -207,7 +207,7 @@ TABLE = (
     _key("resource.history", _TEXT, "age of events that a restart keeps (90d)"),
     _key("sched-simple.mode", _TEXT, "limited=N or unlimited"),
     _key("sched-simple.queue-depth", (int, str), "jobs that are looked at"),
-    _key("sched-simple.alloc-mode", _TEXT, "worst-fit, best-fit or first-fit"),
+    _key("sched-simple.alloc-mode", _TEXT, "worst-fit or best-fit"),
     _key("sched-simple.log-level", _TEXT, "what is logged"),
     _idle(_NO_SYSTEMD, "sdexec", _FREE, "for systemd"),
     _key("systemd.enable", _FLAG, "must be false"),

@@ -358,8 +358,8 @@ class BrokerModule(StandardMethods):
     async def _start(self) -> None:
         for prefix, _, _ in self._event_handlers:
             self.subscriptions.add(prefix)
-        for name in arguments.unused(self.arguments or (), self.arg_values):
-            self.log.warning(f"argument {name} has no effect on this broker")
+        for argument in arguments.idle(self.arguments or (), self.arg_values):
+            self.log.warning(f"argument {argument.name} has no effect on this broker: {argument.idle}")
         await self.start()
         self.status = RUNNING
 

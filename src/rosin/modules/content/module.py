@@ -38,10 +38,10 @@ class Content(BrokerModule):
 
     name = "content"
     arguments = (
-        Argument("purge-target-size", "BYTES", number(0)),
-        Argument("blob-size-limit", "BYTES", number(0)),
-        Argument("purge-old-entry", "SECONDS", number(0), used=False),
-        Argument("flush-batch-limit", "N", number(0), used=False),
+        Argument("purge-target-size", "BYTES", "what is kept in memory of blobs that are stored", number(0)),
+        Argument("blob-size-limit", "BYTES", "largest blob that is taken", number(0)),
+        Argument("purge-old-entry", "SECONDS", "", number(0), "blobs go by size alone"),
+        Argument("flush-batch-limit", "N", "", number(0), "blobs are stored in batches of a size"),
     )
 
     async def start(self) -> None:

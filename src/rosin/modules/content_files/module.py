@@ -34,7 +34,10 @@ class ContentFiles(BrokerModule):
     """Blobs, the checkpoint and the KVS journal in the directory ``content.files`` below ``statedir``."""
 
     name = "content-files"
-    arguments = (Argument("testing"), Argument("truncate"))
+    arguments = (
+        Argument("testing", "", "do not register as the backing store, for tests"),
+        Argument("truncate", "", "begin with an empty directory"),
+    )
     services = ("content-backing",)
 
     async def start(self) -> None:

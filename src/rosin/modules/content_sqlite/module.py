@@ -41,10 +41,10 @@ class ContentSqlite(BrokerModule):
 
     name = "content-sqlite"
     arguments = (
-        Argument("journal_mode", "MODE"),
-        Argument("synchronous", "LEVEL"),
-        Argument("max-checkpoints", "N", number(1)),
-        Argument("truncate"),
+        Argument("journal_mode", "MODE", "as the key of the table `[content-sqlite]`"),
+        Argument("synchronous", "LEVEL", "likewise"),
+        Argument("max-checkpoints", "N", "as its key `max_checkpoints`", number(1)),
+        Argument("truncate", "", "begin with an empty database"),
     )
     services = ("content-backing",)
 

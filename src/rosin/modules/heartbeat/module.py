@@ -24,7 +24,11 @@ class Heartbeat(BrokerModule):
     """Service ``heartbeat``: no methods of its own but ``stats-get``."""
 
     name = "heartbeat"
-    arguments = (Argument("period", "FSD", duration),)
+    arguments = (
+        Argument(
+            "period", "FSD", "between two heartbeats, until the configuration is loaded again", duration
+        ),
+    )
     public_stats = True
 
     async def start(self) -> None:

@@ -14,18 +14,19 @@ from rosin.rfc import fsd
 
 METHOD = "bulk-exec"
 _SERVICES = ("rexec", "sdexec")
+_AS_KEY = "as the key of the table `[exec]`"
 #: The module's arguments: keys of the table, which say what their values may be.
 ARGUMENTS = (
-    Argument("method", "NAME"),
-    Argument("job-shell", "PATH"),
-    Argument("imp", "PATH"),
-    Argument("service", "NAME"),
-    Argument("kill-timeout", "FSD"),
-    Argument("kill-signal", "SIGNAL"),
-    Argument("term-signal", "SIGNAL"),
-    Argument("max-kill-count", "N"),
-    Argument("max-kill-timeout", "FSD"),
-    Argument("shell-exit-timeout", "FSD"),
+    Argument("method", "NAME", _AS_KEY),
+    Argument("job-shell", "PATH", _AS_KEY),
+    Argument("imp", "PATH", _AS_KEY),
+    Argument("service", "NAME", _AS_KEY),
+    Argument("kill-timeout", "FSD", _AS_KEY),
+    Argument("kill-signal", "SIGNAL", _AS_KEY),
+    Argument("term-signal", "SIGNAL", _AS_KEY),
+    Argument("max-kill-count", "N", _AS_KEY),
+    Argument("max-kill-timeout", "FSD", _AS_KEY),
+    Argument("shell-exit-timeout", "FSD", _AS_KEY),
 )
 #: Longest pause between two attempts to kill a shell, in seconds.
 MAX_KILL_PAUSE = 300.0

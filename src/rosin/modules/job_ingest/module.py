@@ -45,10 +45,10 @@ class JobIngest(BrokerModule):
     name = "job-ingest"
     arguments = (
         *validator.ARGUMENTS,
-        Argument("max-fluid-generator-id", "N", number(0, _MAX_GENERATOR)),
-        Argument("batch-count", "N", number(0), used=False),
-        Argument("buffer-size", "SIZE", size, used=False),
-        Argument("allow-root-jobs"),
+        Argument("max-fluid-generator-id", "N", "highest rank that gives job ids", number(0, _MAX_GENERATOR)),
+        Argument("batch-count", "N", "", number(0), "a batch is what arrives in one turn of the loop"),
+        Argument("buffer-size", "SIZE", "", size, "there are no worker processes"),
+        Argument("allow-root-jobs", "", "root may submit to an instance of another user"),
     )
     public_stats = True
 

@@ -67,9 +67,9 @@ def _plugins(text: str) -> frozenset[str]:
 
 #: The module's arguments, which are about the same as the table.
 ARGUMENTS = (
-    Argument("validator-plugins", "NAME[,NAME...]", _plugins),
-    Argument("validator-args", "ARG", choice(_REQUIRED)),
-    Argument("disable-validator"),
+    Argument("validator-plugins", "NAME[,NAME...]", f"checks: {', '.join(KNOWN)}", _plugins),
+    Argument("validator-args", "ARG", f"`{_REQUIRED}`, which is what the first does", choice(_REQUIRED)),
+    Argument("disable-validator", "", "no checks"),
 )
 
 

@@ -46,8 +46,8 @@ class Kvs(BrokerModule):
 
     name = "kvs"
     arguments = (
-        Argument("transaction-merge", "0|1", number(0)),
-        Argument("initial-rootref", "BLOBREF", _blobref),
+        Argument("transaction-merge", "0|1", "one commit for transactions that wait (1)", number(0)),
+        Argument("initial-rootref", "BLOBREF", "root to begin with, not the last checkpoint", _blobref),
     )
 
     async def start(self) -> None:

@@ -61,7 +61,11 @@ class Resource(BrokerModule):
     """The resource service of rank 0."""
 
     name = "resource"
-    arguments = tuple(Argument(name) for name in ("monitor-force-up", "noverify", "notruncate"))
+    arguments = (
+        Argument("monitor-force-up", "", "take all ranks for online"),
+        Argument("noverify", "", "do not compare configured resources with the machine"),
+        Argument("notruncate", "", "keep old events in resource.eventlog"),
+    )
 
     async def start(self) -> None:
         """Find out what there is, and what earlier runs left."""

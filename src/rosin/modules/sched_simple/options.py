@@ -35,11 +35,11 @@ def _level(text: str) -> int:
 
 #: Arguments of the module; but for the last, which is of flux-core's tests, keys of the table as well.
 ARGUMENTS = (
-    Argument("mode", "limited=N|unlimited", _mode),
-    Argument("queue-depth", "N|unlimited", _depth),
-    Argument("alloc-mode", "MODE", choice(*ALLOC_MODES)),
-    Argument("log-level", "LEVEL", _level),
-    Argument("test-hello-nopartial"),
+    Argument("mode", "limited=N|unlimited", "jobs that are looked at, in the words of old releases", _mode),
+    Argument("queue-depth", "N|unlimited", "jobs that are looked at (unlimited)", _depth),
+    Argument("alloc-mode", "MODE", f"order of nodes: {', '.join(ALLOC_MODES)}", choice(*ALLOC_MODES)),
+    Argument("log-level", "LEVEL", "least severity that is logged (info)", _level),
+    Argument("test-hello-nopartial", "", "do not take over jobs that have lost nodes, for tests"),
 )
 _READ = {argument.name: argument.read for argument in ARGUMENTS if argument.form}
 
