@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Commands start fast because they import little."""
+"""Commands start fast because they import little: docs/internals/startup.md."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from rosin.testing.process import RealInstance
 
 SLOW = {
     "asyncio",
@@ -51,3 +54,39 @@ def test_no_slow_modules(name):
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == ""
+
+
+#: What a command of one request may import of the standard library, and what one with a reactor.
+ONE_REQUEST = {"__future__", "_collections", "_json", "_locale", "_operator", "_socket", "_struct", "errno"}
+REACTOR = {*ONE_REQUEST, "_heapq", "select"}
+
+PROGRAM = """
+import sys
+before = set(sys.modules)
+from rosin.cli.main import main
+code = main(sys.argv[1:])
+names = [name for name in sys.modules if name not in before and name.partition(".")[0] != "rosin"]
+sys.stderr.write(" ".join(names))
+sys.exit(code)
+"""
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("line", "allowed"),
+    [
+        ("getattr rundir", ONE_REQUEST),
+        ("lsattr", ONE_REQUEST),
+        ("logger -s debug hello", ONE_REQUEST),
+        ("module list", ONE_REQUEST),
+        ("queue status", ONE_REQUEST),
+        ("version", ONE_REQUEST),
+        ("job id 12", ONE_REQUEST),
+        ("ping -c1 kvs", {*REACTOR, "itertools", "operator"}),
+    ],
+)
+def test_what_a_command_imports(real_instance: RealInstance, line: str, allowed: set[str]) -> None:
+    env = {**os.environ, "FLUX_URI": real_instance.uri}
+    words = [sys.executable, "-c", PROGRAM, *line.split()]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=60, check=True)
+    assert set(done.stderr.split()) <= allowed
