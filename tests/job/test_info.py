@@ -120,6 +120,8 @@ def test_begin_times_are_shown_as_times():
     noon = time.mktime((*today[:3], 12, 5, 0, 0, 0, -1))
     assert str(DependencyList([f"begin-time={noon}", "after=f1"])) == "begin@12:05,after=f1"
     other = time.mktime((2020, 3, 1, 1, 2, 3, 0, 0, -1))
+    for odd in ("begin-time=1e300", "begin-time=x", "begin-time="):
+        assert DependencyList([odd]) == [odd]
     assert DependencyList([f"begin-time={other}"]) == ["begin@Mar01-01:02:03"]
 
 

@@ -56,7 +56,10 @@ class Moment:
         if self.seconds:
             from datetime import datetime
 
-            text = datetime.fromtimestamp(self.seconds).strftime(pattern or "%FT%T")
+            try:
+                text = datetime.fromtimestamp(self.seconds).strftime(pattern or "%FT%T")
+            except (ValueError, OverflowError, OSError):  # a job of many years ends beyond all calendars
+                text = f"{self.seconds:.0f}"
         if spec.endswith("h"):
             spec = spec[:-1]
             text = text or "-"
@@ -78,7 +81,11 @@ def _clock(value: float) -> str:
     """Hours, minutes and seconds; what has begun lasts for a second at least."""
     from datetime import timedelta
 
-    return str(timedelta(seconds=1 if 0 < value < 1 else round(value)))
+    seconds = 1 if 0 < value < 1 else round(value)
+    days = abs(seconds) // 86400
+    if days > timedelta.max.days:
+        return f"{seconds // 86400} days, {timedelta(seconds=seconds % 86400)}"
+    return str(timedelta(seconds=seconds))
 
 
 def _percent(value: float) -> str:

@@ -159,7 +159,10 @@ class DependencyList(InfoList):
 
 
 def _begin(dependency: str) -> str:
-    begin = time.localtime(float(dependency.partition("=")[2]))
+    try:
+        begin = time.localtime(float(dependency.partition("=")[2]))
+    except (ValueError, OverflowError, OSError):  # no time, or one beyond all calendars
+        return dependency
     today = begin[:3] == time.localtime()[:3]
     text = "begin@" + time.strftime("%H:%M" if today else "%b%d-%H:%M", begin)
     return text + (f":{begin.tm_sec:02d}" if begin.tm_sec else "")

@@ -72,6 +72,8 @@ def test_dependency_on_a_job_that_is_over(bench, jobspec, scheme, how, runs):
         ({"scheme": "foo", "value": "x"}, 'dependency scheme "foo" not supported'),
         ({"scheme": "begin-time", "value": "xx"}, "Invalid begin-time=xx"),
         ({"scheme": "begin-time", "value": "nan"}, "Invalid begin-time=nan"),
+        ({"scheme": "begin-time", "value": "inf"}, "Invalid begin-time=inf"),
+        ({"scheme": "begin-time", "value": "1e300"}, "Invalid begin-time=1e300"),
         ({"scheme": "singleton", "value": "x"}, "singleton jobs require a job name"),
         ({"scheme": "afterok"}, "'value' must be a string"),
         ("afterok:1", "must be an object"),

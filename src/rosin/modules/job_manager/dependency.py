@@ -9,7 +9,6 @@ dependencies are checked when it is submitted, and again after a restart, when w
 from __future__ import annotations
 
 import errno
-import math
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_JOB_RESULT_COMPLETED, FLUX_JOB_STATE_DEPEND
@@ -32,6 +31,8 @@ _AFTER = {
     "afternotok": "after-failure",
     "afterexcept": "after-except",
 }
+#: Begin-times are before the year 9999, the last that calendars can show.
+_MAX_BEGIN = 253_370_764_800.0
 #: Seconds after which a begin-time is compared with the wall clock again.
 _LOOK_AGAIN = 60.0
 _DEPRECATED = "dependency scheme 'after' is deprecated, use 'afterstart'"
@@ -126,7 +127,7 @@ class Dependencies:
             begin = float(value)
         except ValueError:
             begin = -1.0
-        if not (begin >= 0 and math.isfinite(begin)):
+        if not 0 <= begin < _MAX_BEGIN:
             raise _refused(f"Invalid begin-time={value}")
         description = f"begin-time={begin:.3f}"
         if description not in check.add:
