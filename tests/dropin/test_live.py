@@ -80,6 +80,43 @@ for wrong, error in ((1.5, ValueError), ("!", ValueError), (-1, OverflowError), 
 """
 
 
+WATCH = """
+import sys, flux
+from flux.job import *
+h = flux.Flux()
+ids = [submit(h, JobspecV1.from_command(["sh", "-c", f"echo {n}; exit {n}"])) for n in range(3)]
+got = []
+watcher = JobWatcher(h, output_callback=lambda *args: got.append(args))
+for id in ids: watcher.add_jobid(id)
+assert watcher.start() is watcher
+h.reactor_run()
+watcher.stop()
+assert sorted(got) == [(id, "stdout", f"{n}\\n") for n, id in enumerate(ids)], got
+assert watcher.exitcode == 2
+with open(sys.argv[1], "w") as stream:
+    jobs = [job_list_id(h, id, attrs=["all"]).get_jobinfo() for id in ids[:2]]
+    watcher = JobWatcher(h, jobs, log_status=True, progress=True, labelio=True, stdout=stream, stderr=stream)
+    watcher.start(); h.reactor_run(); watcher.stop()
+lines = sorted(open(sys.argv[1]))
+assert f"{ids[0]}: 0: 0\\n" in lines and [line[-17:] for line in lines if "status" in line] == [
+    "complete: status=0\\n"[-17:], "failed: status=256\\n"[-17:]
+], lines
+status = flux.job.watcher.JobStatus(jobs[1])
+assert (status.status, status.exitcode, status.active) == ("failed", 1, False)
+try: watcher.add_jobs(ids[0])
+except ValueError: sys.stdout.write("done")
+"""
+
+
+def test_jobs_are_watched(real_instance, tmp_path):
+    env = {**os.environ, "PYTHONPATH": str(SOURCE), "FLUX_URI": real_instance.uri}
+    command = [sys.executable, "-c", WATCH, str(tmp_path / "out")]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "CD:1   F:1" in done.stdout
+    assert done.stdout.endswith("\ndone")
+
+
 @pytest.mark.parametrize("program", [FORKS, TYPES, JOBS], ids=["forks", "types", "jobs"])
 def test_program(real_instance, program):
     env = {**os.environ, "PYTHONPATH": str(SOURCE), "FLUX_URI": real_instance.uri}

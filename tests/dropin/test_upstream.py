@@ -17,17 +17,22 @@ SOURCE = Path(__file__).parents[2] / "dropin" / "src"
 #: Names that scripts import, each missing one of which would be a fault whatever the list says.
 STAR = {
     "flux": "Flux constants core kvs rpc",
-    "flux.job": "FluxExecutor JobException JobID JobInfo JobInfoFormat JobKVSLookup JobList Jobspec "
-    "JobspecV1 JournalConsumer MAIN_EVENTS cancel event_wait event_watch_async get_job job_list "
-    "job_output kill list output_watch result submit submit_async timeleft validate_jobspec wait",
+    "flux.job": "BatchConfig FluxExecutor JobException JobID JobInfo JobInfoFormat JobKVSLookup JobList "
+    "JobWatcher Jobspec JobspecV1 JournalConsumer MAIN_EVENTS cancel event_wait event_watch_async get_job "
+    "job_list job_output kill list output_watch result submit submit_async timeleft validate_jobspec wait",
     "flux.job.info": "InstanceInfo JobInfo JobInfoFormat JobStats JobURI SchedResourceList StatsInfo",
     "flux.kvs": "KVSDir KVSTxn KVSWatchFuture WatchImplementation commit get kvs_watch_async put walk",
-    "flux.resource": "ResourceSet ResourceStatus Rv1Set SchedResourceList resource_list resource_status",
+    "flux.resource": "InfeasibleRequest InsufficientResources ResourceCount ResourcePool Rv1Pool "
+    "ResourceSet ResourceStatus Rv1Set SchedResourceList resource_list resource_status",
     "flux.future": "Future FutureExt WaitAllFuture",
     "flux.message": "Message MessageWatcher msg_typestr",
     "flux.core.watchers": "CheckWatcher FDWatcher IdleWatcher PrepareWatcher SignalWatcher TimerWatcher",
     "flux.eventlog": "EventLogEvent EventLogFormatter",
     "flux.util": "CLIMain encode_payload encode_topic get_treedict parse_datetime parse_fsd set_treedict",
+    "flux.uri": "FluxURIResolver JobURI URI URIResolverPlugin URIResolverURI",
+    "flux.shape.parser": "ShapeParser ShapeSyntaxError",
+    "flux.progress": "Bottombar ElapsedTime ProgressBar",
+    "flux.importer": "import_path import_plugins",
     "flux.constraint.parser": "ConstraintParser ConstraintSyntaxError",
 }
 

@@ -55,7 +55,8 @@ class Progress:
         self._submitting = submitting
         self._started = time.time() if started is None else started
         self._visible = False
-        self._timer: Any = reactor.timer(_INTERVAL, self._tick, _INTERVAL)
+        #: Passive: what it shows keeps the reactor running, not the display.
+        self._timer: Any = reactor.timer(_INTERVAL, self._tick, _INTERVAL, True)
         self.show()
 
     def text(self, width: int) -> str:

@@ -39,6 +39,7 @@ __all__ = [
     "JobInfoFormat",
     "JobKVSLookup",
     "JobList",
+    "JobWatcher",
     "Jobspec",
     "JobspecV1",
     "JournalConsumer",
@@ -91,13 +92,19 @@ __all__ = [
 ]
 
 
+#: Classes of modules that take time to load.
+_CLASSES = {
+    "BatchConfig": "flux.job._utils",
+    "JobInfoFormat": "rosin.cli.jobformat",
+    "JobWatcher": "flux.job.watcher",
+}
+
+
 def __getattr__(name: str) -> Any:
     if name in rosin.job.__all__:
         return getattr(rosin.job, name)
-    if name == "BatchConfig":
-        return import_module("flux.job._utils").BatchConfig
-    if name == "JobInfoFormat":
-        return import_module("rosin.cli.jobformat").JobInfoFormat
+    if name in _CLASSES:
+        return getattr(import_module(_CLASSES[name]), name)
     if not name.startswith("_") and find_spec(f"{__name__}.{name}") is not None:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'flux.job' has no attribute '{name}'")
