@@ -97,13 +97,20 @@ def _watermark(value: str) -> None:
         raise ValueError("expected 0 (no limit) or a number >= 2")
 
 
-def _idset(value: str) -> None:
+def _ranks(value: str) -> None:
     from rosin.rfc.idset import Idset
 
     try:
-        Idset(value)
+        ranks = Idset(value)
     except FormatError:
-        raise ValueError("expected an idset, such as 0 or 0-3,7") from None
+        raise ValueError("expected an idset, such as 0") from None
+    if ranks - Idset("0"):
+        raise ValueError("expected 0, as there is one broker")
+
+
+def _path(value: str) -> None:
+    if not value:
+        raise ValueError("expected the path of a directory")
 
 
 def _hosts(value: str) -> None:
@@ -138,7 +145,7 @@ TABLE = (
         "rundir",
         None,
         0,
-        None,
+        _path,
         "Directory of the broker's socket. By default a new one in `TMPDIR` or `/tmp`.",
     ),
     _A(
@@ -152,7 +159,7 @@ TABLE = (
         "statedir",
         None,
         0,
-        None,
+        _path,
         "Directory of the database. By default a new one in `TMPDIR` or `/var/tmp`. "
         "Make it before the start to keep it. "
         "It becomes the owner's alone (0700), unless it is the rundir, too.",
@@ -180,7 +187,7 @@ TABLE = (
     _A("hostlist", None, IMMUTABLE, _hosts, "The hosts of the brokers, by rank (RFC 29)."),
     _A("hostname", None, IMMUTABLE, _hosts, "This host's name; by default the system's."),
     _A("broker.mapping", "[[0,1,1,1]]", READONLY | IMMUTABLE, None, "Which brokers share a host (RFC 34)."),
-    _A("broker.critical-ranks", "0", IMMUTABLE, _idset, "Ranks that the instance cannot do without."),
+    _A("broker.critical-ranks", "0", IMMUTABLE, _ranks, "Ranks that the instance cannot do without."),
     _A("broker.boot-method", "single", IMMUTABLE, _words("single"), "How brokers find each other."),
     _A("broker.pid", None, READONLY | IMMUTABLE, None, "The broker's process id."),
     _A(

@@ -41,7 +41,7 @@ def parse_json(text: str, where: str) -> dict[str, Any]:
     try:
         config = _json.loads(text)
     except ValueError as exc:
-        raise FormatError(f"{where}: {exc}") from None
+        raise FormatError(f"{where}: not valid JSON: {exc}") from None
     if not isinstance(config, dict):
         raise FormatError(f"{where}: expected a JSON object")
     return config
