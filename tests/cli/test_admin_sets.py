@@ -2,6 +2,9 @@
 """hostlist, idset, R and jobspec: commands that need no instance."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -50,6 +53,26 @@ def test_hostlist_reads_its_input(command):
     assert command("hostlist", stdin="foo1 foo2\nfoo3").out == "foo[1-3]\n"
     assert command("hostlist", "-", stdin="foo1").out == "foo1\n"
     assert command("hostlist", stdin="").out == ""
+
+
+@pytest.mark.parametrize("argv", [(), ("-",)])
+def test_hostlist_gives_up_on_a_writer_that_is_silent(tmp_path, argv):
+    """As ``hostlist <FIFO`` while another program holds the FIFO open."""
+    os.mkfifo(tmp_path / "fifo")
+    held = os.open(tmp_path / "fifo", os.O_RDWR)
+    env = {**os.environ, "FLUX_HOSTLIST_STDIN_TIMEOUT": "0.05"}
+    with open(tmp_path / "fifo", "rb") as fifo:
+        words = [sys.executable, "-m", "rosin", "hostlist", *argv]
+        result = subprocess.run(words, stdin=fifo, env=env, capture_output=True, text=True, timeout=50)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.startswith("rosin-hostlist: ERROR: timeout after 0.05s waiting for stdin")
+        env["FLUX_HOSTLIST_STDIN_TIMEOUT"] = "x"
+        result = subprocess.run(words, stdin=fifo, env=env, capture_output=True, text=True, timeout=50)
+        assert (
+            result.stderr
+            == "rosin-hostlist: ERROR: FLUX_HOSTLIST_STDIN_TIMEOUT=x: it takes seconds, as in 15\n"
+        )
+    os.close(held)
 
 
 def test_hostlist_quiet_tells_whether_there_are_hosts(command):

@@ -3,6 +3,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,22 @@ def test_levels_and_paths(run):
     level, path, enclosing = lines[4:]
     assert (level, path) == ("1", f"/{enclosing}")
     assert enclosing.startswith("ƒ")
+
+
+def test_ids_of_an_ascii_session(run, monkeypatch):
+    monkeypatch.setenv("FLUX_F58_FORCE_ASCII", "1")
+    inner = "$R getattr jobid; $R getattr jobid-path; echo $FLUX_ENCLOSING_ID"
+    inner += "; $R run sh -c 'echo $FLUX_JOB_ID_PATH; echo $FLUX_JOB_ID'"
+    script = f"$R job id --to=f58 123456; $R run $R start sh -c {shlex.quote(inner)}"
+    first, jobid, path, enclosing, below, own = run(script)
+    assert first == "fdhZ"
+    assert jobid.startswith("f")
+    assert (path, enclosing, below) == (f"/{jobid}", jobid, f"/{jobid}/{own}")
+
+
+def test_a_foreign_enclosing_job_is_not_told(run, monkeypatch):
+    monkeypatch.setenv("FLUX_ENCLOSING_ID", "f123")
+    assert run('echo "<$FLUX_ENCLOSING_ID>"') == ["<>"]
 
 
 def test_the_enclosing_job_limits_the_instance(run):
