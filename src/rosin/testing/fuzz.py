@@ -13,6 +13,7 @@ import errno
 import random
 import re
 import sys
+import tempfile
 import time
 import types
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,9 @@ GUEST = 4242
 ENDS = re.compile(
     r"(^module\.(remove|load|reload|debug)|^shutdown\.start|^event\.|\.shutdown|^broker\.setenv|^kvs\.setroot-pause)$"
 )
+
+#: What a service says of its stored state when it cannot read it.
+LOST = re.compile(r"Traceback|not replayed|lost\+found|corrupt|damaged")
 
 
 def _deep(depth: int) -> Any:
@@ -180,9 +184,29 @@ class Fuzzer:
         while calls > 0:
             batch = min(calls, per_instance)
             calls -= batch
-            config = {"access": {"allow-guest-user": True}}
-            async with Instance(MODULES, config=config) as instance:
-                await self._batch(instance, batch, guest)
+            with tempfile.TemporaryDirectory(prefix="rosin-fuzz-") as directory:
+                async with self._instance(directory) as instance:
+                    await self._batch(instance, batch, guest)
+                await self._restart(directory)
+
+    @staticmethod
+    def _instance(directory: str) -> Instance:
+        """An instance that finds in ``directory`` what the one before has left."""
+        config = {"access": {"allow-guest-user": True}}
+        return Instance(MODULES, config=config, attrs={"statedir": directory, "statedir-cleanup": "0"})
+
+    async def _restart(self, directory: str) -> None:
+        """Whatever was accepted can be read again."""
+        try:
+            async with self._instance(directory) as instance:
+                await instance.settle()
+                lines = [line.decode(errors="replace") for line in instance.broker.ring.lines]
+        except Exception as exc:
+            self.faults.note("restart", f"{type(exc).__name__}: {exc}")
+            return
+        for line in lines:
+            if LOST.search(line):
+                self.faults.note("restart lost", line)
 
     async def _batch(self, instance: Instance, calls: int, guest: bool) -> None:
         topics = self._topics(instance)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rosin.rfc.rset import ResourceSet
 
 
+#: Hosts that targets may name at least, though there are fewer: who misspells some is told which.
+_MOST_NAMED = 4096
+
+
 class HostMap:
     """Hosts by rank. Several ranks may share a host."""
 
@@ -65,9 +69,12 @@ class HostMap:
 
     def _by_host(self, targets: str) -> Idset:
         try:
-            wanted = set(Hostlist(targets))
+            named = Hostlist(targets)
         except FormatError as error:
             raise OSError(EINVAL, f"invalid targets: {error}") from None
+        if len(named) > max(_MOST_NAMED, 2 * len(self.hosts)):
+            raise OSError(EINVAL, f"invalid targets: {len(named)} hosts: there are {len(self._first)}")
+        wanted = set(named)
         unknown = [host for host in wanted if host not in self._first]
         if unknown:
             raise OSError(EINVAL, f"invalid targets: invalid hosts: {Hostlist(sorted(unknown)).encode()}")
