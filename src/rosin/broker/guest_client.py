@@ -63,7 +63,13 @@ class GuestClient(SocketClient):
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the stream."""
-        self._messages += self._cut(data)
+        try:
+            messages = self._reader.feed(data)
+        except Exception as exc:
+            self._bad(exc)
+            return
+        self._received += len(messages)
+        self._messages += messages
         self._count()
         if self._sock is not None and self.account.exhausted:
             self._cut_off("memory", f"more than {self.limits.held} bytes are kept for it")

@@ -67,11 +67,10 @@ class SocketClient(Client):
 
     def _readable(self) -> None:
         data = self._receive(self._read_size)
-        if not data:
-            return
-        if len(data) == self._read_size < MAX_READ_SIZE:
-            self._read_size *= 4
-        self.feed(data)
+        if data:
+            if len(data) == self._read_size < MAX_READ_SIZE:
+                self._read_size *= 4
+            self.feed(data)
 
     def _receive(self, size: int) -> bytes:
         """Up to ``size`` bytes of the stream; none if none have come, or the program is gone."""
@@ -91,25 +90,24 @@ class SocketClient(Client):
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the stream."""
-        messages = self._cut(data)
+        try:
+            messages = self._reader.feed(data)
+        except Exception as exc:
+            self._bad(exc)
+            return
+        self._received += len(messages)
         if self.connector.speaker is self:
             self.broker.turn.now(partial(self._take, messages))
         else:  # others may be speaking too: what they ask for shares a turn
             self.connector.speaker = self
             self._take(messages)
 
-    def _cut(self, data: bytes) -> list[Message]:
-        """The messages that are complete with these bytes; the connection of who sends no messages ends."""
-        try:
-            messages = self._reader.feed(data)
-        except FormatError as exc:
+    def _bad(self, exc: Exception) -> None:
+        """No messages can be made of these bytes."""
+        if isinstance(exc, FormatError):
             self._cut_off("frame", str(exc))
-            return []
-        except Exception as exc:
+        else:
             self._broken(exc)
-            return []
-        self._received += len(messages)
-        return messages
 
     def _take(self, messages: list[Message]) -> None:
         try:

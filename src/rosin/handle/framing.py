@@ -74,7 +74,7 @@ class FrameReader:
 
     def feed(self, data: bytes) -> list[Message]:
         buffer = self._buffer
-        if not buffer and data[:4] == _MAGIC and int.from_bytes(data[4:8], "big") == len(data) - 8:
+        if not buffer and data[:8] == _HEAD(_MAGIC, len(data) - 8 & 0xFFFFFFFF):
             return [decode(data[8:], self._topicless)]  # nearly always: one whole message and nothing else
         if buffer:
             buffer += data

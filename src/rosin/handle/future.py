@@ -40,8 +40,8 @@ class Future:
         self.handle = handle
         self._results: deque[Any] = deque()
         self._callback: Callable[[], None] | None = None
-        self._waiters: list[Any] = []
-        self._listeners: list[Callable[[Future], None]] = []
+        self._waiters: tuple[Any, ...] = ()
+        self._listeners: tuple[Callable[[Future], None], ...] = ()
         self._scheduled = False
         self._timer: Any = None
 
@@ -61,10 +61,11 @@ class Future:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for listener in self._listeners:
-            listener(self)
+        if self._listeners:
+            for listener in self._listeners:
+                listener(self)
         if self._waiters:
-            waiters, self._waiters = self._waiters, []
+            waiters, self._waiters = self._waiters, ()
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(None)
@@ -77,7 +78,7 @@ class Future:
         Unlike :meth:`then` it does not wait for the reactor, so that a blocking :meth:`get` of the composite
         sees its parts arrive. The listener must not block or run user code.
         """
-        self._listeners.append(listener)
+        self._listeners += (listener,)
         if self._results:
             listener(self)
 
@@ -225,7 +226,7 @@ class Future:
     async def _ready(self) -> None:
         while not self._results:
             waiter = self.handle._waiter()
-            self._waiters.append(waiter)
+            self._waiters += (waiter,)
             await waiter
 
     def __await__(self) -> Generator[Any, None, Any]:

@@ -123,18 +123,17 @@ class Stream:
         counts: list[int] = []
         try:
             counts.extend(map(self._send, (data,)))
-            if counts[0] == len(data):
-                return
-            while (done := sum(counts)) < len(data):
-                counts.extend(map(self._send, (memoryview(data)[done:],)))
-        except OSError as exc:
-            if _from_callback(exc):
+            if counts[0] != len(data):
+                while (done := sum(counts)) < len(data):
+                    counts.extend(map(self._send, (memoryview(data)[done:],)))
+            if before:
+                self._unsent = b""
+        except BaseException as exc:
+            done = sum(counts)
+            self._unsent = data[done:] if done > len(before) else before[done:]
+            if not isinstance(exc, OSError) or _from_callback(exc):
                 raise
             raise ConnectionLost(exc.errno or errno.ECONNRESET) from None
-        finally:
-            if before or not counts or counts[0] != len(data):
-                done = sum(counts)
-                self._unsent = data[done:] if done > len(before) else before[done:]
 
     def receive(self, flags: int) -> list[Message]:
         """The messages that have come; without MSG_DONTWAIT in ``flags`` wait for bytes. Raises
