@@ -45,3 +45,23 @@ def test_every_environment_variable_that_is_read_has_its_line():
 def test_quoted_module_is_the_example(page, example):
     text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
     assert (ROOT / "examples" / example).read_text(encoding="utf-8").rstrip() in text
+
+
+_FILE = re.compile(r"(?<![\w/=.%$-])(?:\./)?([\w-][\w/-]*\.(?:toml|py|sh|json))\b")
+#: Files that are not there, which is what their example shows.
+_MISSING = {"nosuch.py"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_commands_use_are_there(page):
+    """A page that is followed line by line names the file of each block, or makes it by a command."""
+    text = page.read_text(encoding="utf-8")
+    unknown = []
+    for block in re.finditer(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for command in re.finditer(r"^\$ .*", block[1], re.MULTILINE):
+            before = text[: block.start(1) + command.start()]
+            for name in _FILE.findall(command[0]):
+                made = re.search(rf"`{re.escape(name)}`|> ?{re.escape(name)}\b", before + command[0])
+                if not made and not (ROOT / name).exists() and name not in _MISSING:
+                    unknown.append(f"{name}: {command[0]}")
+    assert unknown == []
