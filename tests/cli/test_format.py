@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rosin.cli import fields
 from rosin.cli.format import OutputFormat
@@ -237,3 +240,19 @@ def test_help_and_get_config(config, capsys):
         "\nConfigured flux-jobs output formats:\n\n  default      The usual\n  wide         More\n"
         '[formats.wide]\ndescription = "More"\nformat = "{id} {name}"\n'
     )
+
+
+SPEC = r"((?:.?[<>=^])?)([- +]?z?\#?0?)(\d*)([_,]?)((?:\.\d+)?)([bcdeEfFgGnosxX%]?)(h?\+?)"
+
+
+WORDS = [*"-+z#0_,.ds%h<^=x\n", "12", ".5", " ", "\u0663"]
+
+
+@given(
+    st.lists(st.sampled_from(WORDS), max_size=8).map("".join)
+    | st.from_regex(SPEC, fullmatch=True)
+    | st.text(max_size=6)
+)
+def test_parts_of_a_spec(spec):
+    match = re.fullmatch(SPEC, spec, re.DOTALL)
+    assert fields._spec_parts(spec) == (list(match.groups()) if match else [""] * 7)

@@ -206,16 +206,9 @@ class Spec:
     __slots__ = ("_parts", "_prefix")
 
     def __init__(self, spec: str) -> None:
-        import re
-
         self._prefix, sep, rest = spec.rpartition("::")
         self._prefix += sep
-        match = re.fullmatch(
-            r"((?:.?[<>=^])?)([- +]?z?\#?0?)(\d*)([_,]?)((?:\.\d+)?)([bcdeEfFgGnosxX%]?)(h?\+?)",
-            rest,
-            re.DOTALL,
-        )
-        self._parts = list(match.groups()) if match else [""] * 7
+        self._parts = _spec_parts(rest)
 
     @property
     def width(self) -> int:
@@ -233,6 +226,39 @@ class Spec:
         if parts[4] and parts[5] in ("", "s") and int(parts[4][1:]) < width:
             parts[4] = f".{width}"
         return self._prefix + "".join(parts)
+
+
+def _spec_parts(spec: str) -> list[str]:
+    """Fill and alignment, flags, width, grouping, precision, type, ours (``h``, ``+``); empty if it is wrong.
+
+    By hand, because every ``rosin jobs`` would wait for the import of regular expressions.
+    """
+    aligned = next((at for at in (2, 1) if len(spec) >= at and spec[at - 1] in "<>=^"), 0)
+    flags = _after_each(spec, aligned, "- +", "z", "#", "0")
+    width = _after_digits(spec, flags)
+    grouping = _after_each(spec, width, "_,")
+    precision = grouping
+    if spec[grouping : grouping + 1] == "." and spec[grouping + 1 : grouping + 2].isdecimal():
+        precision = _after_digits(spec, grouping + 1)
+    kind = _after_each(spec, precision, "bcdeEfFgGnosxX%")
+    end = _after_each(spec, kind, "h", "+")
+    if end < len(spec):
+        return [""] * 7
+    ends = (aligned, flags, width, grouping, precision, kind, end)
+    return [spec[start:stop] for start, stop in zip((0, *ends), ends, strict=False)]
+
+
+def _after_each(text: str, at: int, *choices: str) -> int:
+    """The index behind one character of each of the choices, as far as they are there."""
+    for choice in choices:
+        at += at < len(text) and text[at] in choice
+    return at
+
+
+def _after_digits(text: str, at: int) -> int:
+    while text[at : at + 1].isdecimal():
+        at += 1
+    return at
 
 
 def sort_key(value: Any) -> tuple[int, Any]:

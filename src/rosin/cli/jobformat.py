@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from _collections_abc import Mapping  # without collections
 
 from rosin.cli.format import OutputFormat, parse
 from rosin.job.fields import HEADINGS, heading

@@ -7,13 +7,14 @@ Mustache templates (``{{id}}``) are for the job shell and stay as they are.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.arguments import Namespace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import CodeType
+    from typing import Any
 
 #: Options that may have fields, and how they are shown.
 OPTIONS = {

@@ -14,28 +14,30 @@ variable FLUX_KVS_NAMESPACE, else ``primary``. Functions ending in ``_async`` an
 
 from __future__ import annotations
 
-from rosin.kvs.checkpoint import kvs_checkpoint_lookup
-from rosin.kvs.directory import KVSDir, get, get_dir, join, walk
-from rosin.kvs.lookup import exists, get_key_direct, isdir, lookup_async
-from rosin.kvs.namespace import (
-    getroot_async,
-    namespace_create,
-    namespace_create_async,
-    namespace_list,
-    namespace_remove,
-    namespace_remove_async,
-    wait_version_async,
-)
-from rosin.kvs.txn import (
-    KVSTxn,
-    commit,
-    commit_async,
-    put,
-    put_mkdir,
-    put_symlink,
-    put_unlink,
-)
-from rosin.kvs.watch import KVSWatchFuture, WatchImplementation, kvs_watch_async
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rosin.kvs.checkpoint import kvs_checkpoint_lookup
+    from rosin.kvs.directory import KVSDir, get, get_dir, join, walk
+    from rosin.kvs.lookup import exists, get_key_direct, isdir, lookup_async
+    from rosin.kvs.namespace import (
+        getroot_async,
+        namespace_create,
+        namespace_create_async,
+        namespace_list,
+        namespace_remove,
+        namespace_remove_async,
+        wait_version_async,
+    )
+    from rosin.kvs.txn import (
+        KVSTxn,
+        commit,
+        commit_async,
+        put,
+        put_mkdir,
+        put_symlink,
+        put_unlink,
+    )
+    from rosin.kvs.watch import KVSWatchFuture, WatchImplementation, kvs_watch_async
 
 __all__ = [
     "KVSDir",
@@ -66,3 +68,48 @@ __all__ = [
     "wait_version_async",
     "walk",
 ]
+
+#: The module of each public name, imported when the name is first used: a command uses one of them.
+_WHERE = {
+    "kvs_checkpoint_lookup": "checkpoint",
+    "KVSDir": "directory",
+    "get": "directory",
+    "get_dir": "directory",
+    "join": "directory",
+    "walk": "directory",
+    "exists": "lookup",
+    "get_key_direct": "lookup",
+    "isdir": "lookup",
+    "lookup_async": "lookup",
+    "getroot_async": "namespace",
+    "namespace_create": "namespace",
+    "namespace_create_async": "namespace",
+    "namespace_list": "namespace",
+    "namespace_remove": "namespace",
+    "namespace_remove_async": "namespace",
+    "wait_version_async": "namespace",
+    "KVSTxn": "txn",
+    "commit": "txn",
+    "commit_async": "txn",
+    "put": "txn",
+    "put_mkdir": "txn",
+    "put_symlink": "txn",
+    "put_unlink": "txn",
+    "KVSWatchFuture": "watch",
+    "WatchImplementation": "watch",
+    "kvs_watch_async": "watch",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import on first use."""
+    if name in _WHERE:
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+        return value
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE})

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import json
 
 from rosin.constants import FLUX_KVS_APPEND
 from rosin.handle.checks import check_text
@@ -96,6 +95,8 @@ class KVSTxn:
 def _encode(value: Any, raw: bool) -> bytes:
     if raw:
         return value if isinstance(value, bytes) else str(value).encode()
+    import json
+
     try:
         return json.dumps(value).encode()  # flux-core's spacing, so that blobrefs agree
     except TypeError:

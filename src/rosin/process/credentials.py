@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: The variables that hold a secret.
 NAMES = ("FLUX_TOKEN", "FLUX_SECRET_KEY")
