@@ -41,6 +41,25 @@ def test_run(rosin):
     assert (code, sorted(out.splitlines())) == (0, ["0: a", "1: a"])
 
 
+def test_labels_of_lines_that_are_not_finished(real_instance):
+    done = subprocess.run(
+        [sys.executable, "-m", "rosin", "run", "-n2", "-l", "sh", "-c", "printf out; printf err >&2"],
+        env={**os.environ, "FLUX_URI": real_instance.uri},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert sorted(done.stdout.splitlines()) == ["0: err", "0: out", "1: err", "1: out"]
+
+
+@pytest.mark.parametrize("label", [(), ("-l",)])
+def test_watched_copies_that_do_not_finish_their_lines(rosin, label):
+    code, out, _ = rosin("submit", "--quiet", "--watch", *label, "-n2", "printf", "x")
+    assert (code, out.count("x"), out.count("\n")) == (0, 2, 2 * len(label))
+
+
 def test_run_unbuffered(rosin):
     assert rosin("run", "-u", "printf", "x") == (0, "x", "")
 

@@ -22,7 +22,7 @@ def parser(prog: str) -> AdminParser:
     """The options of the command."""
     result = AdminParser(prog, "End an instance, and print its log until it has ended.")
     result.flag("--skip-gc", text="do not collect garbage of the key-value store this time")
-    result.flag("--gc", text="collect garbage of the key-value store (the same as --dump=auto)")
+    result.flag("--gc", text="collect garbage of the key-value store at the end")
     result.add_argument("--dump", metavar="PATH", help="write the key-value store to an archive")
     result.flag("--background", text="return at once")
     result.flag("--quiet", text="print warnings and errors only")
@@ -80,9 +80,9 @@ def _prepare_dump(h: Flux, args: argparse.Namespace) -> None:
     if wanted != dump:
         with about("setattr content.dump"):
             h.attr_set("content.dump", wanted)
-    if wanted:
-        where = f"{_attr(h, 'statedir') or '.'}/dump/" if wanted == "auto" else wanted
-        sys.stderr.write(f"{args.prog}: shutdown will dump KVS to {where} (this may take some time)\n")
+    if wanted:  # what "auto" leaves behind, a dump or the cleaned store, is the instance's affair
+        what = "collect garbage of the KVS" if wanted == "auto" else f"dump KVS to {wanted}"
+        sys.stderr.write(f"{args.prog}: shutdown will {what} (this may take some time)\n")
 
 
 def _shutdown(args: argparse.Namespace) -> None:

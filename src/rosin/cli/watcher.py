@@ -261,6 +261,8 @@ class JobWatcher:
                 from rosin.cli.job.output import labelled
 
                 data = labelled(data, f"{job.label}: {context['rank']}: ".encode())
+                # As in flux-core: other jobs write in between, so that nothing could be continued.
+                data += b"" if data.endswith(b"\n") else b"\n"
             self._write(job.stdout if context["stream"] == "stdout" else job.stderr, data)
         elif event["name"] == "log":
             level = _LEVELS[context["level"]]

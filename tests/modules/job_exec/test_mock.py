@@ -222,6 +222,7 @@ async def test_guests_may_not_mock_unless_allowed(inst: Instance, manager: Any) 
         ({"R": {"execution": {"R_lite": []}}}, "no ranks"),
         ({"execution": {"expiration": -1.0}}, "expiration"),
         ({"system": {"exec": {"bulkexec": {"barrier-timeout": "x"}}}}, "barrier-timeout"),
+        ({"system": {"exec": {"bulkexec": {"foo": "x"}}}}, "unknown key foo: it takes barrier-timeout, mock"),
     ],
 )
 async def test_what_cannot_be_run_is_refused(

@@ -100,6 +100,24 @@ async def test_missing_shell(inst: Instance, manager: Any) -> None:
     assert [name for name, _ in await read_log(h)] == ["init", "starting", "shell-exit", "complete", "done"]
 
 
+async def test_mock_exception_at_the_start(inst: Instance, manager: Any) -> None:
+    h = await inst.connect()
+    manager.run(system={"exec": {"bulkexec": {"mock_exception": "init"}}})
+    await ended(inst, manager)
+    assert manager.responses[JOBID] == [
+        ("exception", {"severity": 0, "type": "exec", "note": "mock init exception generated"}),
+        ("finish", {"status": 256}),
+        ("release", {"ranks": "all", "final": True}),
+    ]
+    assert await read_log(h) == [
+        ("init", {}),
+        ("starting", {}),
+        ("shell-exit", {"rank": 0, "wait_status": 0}),
+        ("complete", {"status": 256}),
+        ("done", {}),
+    ]
+
+
 async def test_cancel(inst: Instance, manager: Any, tmp_path: Path) -> None:
     manager.run(system=shell(tmp_path, "exec sleep 1000"))
     await manager.until("start")

@@ -69,7 +69,7 @@ def test_dependency_on_a_job_that_is_over(bench, jobspec, scheme, how, runs):
     [
         ({"scheme": "afterok", "value": "xx"}, 'dependency: afterok: "xx" is not a valid jobid'),
         ({"scheme": "afterok", "value": "12345"}, "dependency: afterok: id 12345: job not found"),
-        ({"scheme": "foo", "value": "x"}, 'dependency scheme "foo" not supported'),
+        ({"scheme": "foo", "value": "x"}, 'dependency scheme "foo" not supported: it takes afterok, '),
         ({"scheme": "begin-time", "value": "xx"}, "Invalid begin-time=xx"),
         ({"scheme": "begin-time", "value": "nan"}, "Invalid begin-time=nan"),
         ({"scheme": "begin-time", "value": "inf"}, "Invalid begin-time=inf"),

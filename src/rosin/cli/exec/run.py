@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
     from rosin.cli.exec.stdin import Input
+    from rosin.cli.job.output import Labels
     from rosin.handle.flux import Flux
     from rosin.handle.future import Future
     from rosin.handle.rpc import RPC
@@ -82,6 +83,11 @@ class Runner:
         self.jobid = jobid
         self.flow = args.stdin_flow != "off" and (args.stdin_flow == "on" or service != "sdexec")
         self.remotes: list[Remote] = []
+        self._labels: Labels | None = None
+        if args.label_io:
+            from rosin.cli.job.output import Labels, same_file
+
+            self._labels = Labels(same_file(1, 2))
         self.exit_code = 0
         self._left = len(ranks)
         self._exits: dict[str, list[int]] = {}
@@ -214,17 +220,17 @@ class Runner:
 
         chunk = decode_data(io)
         out = sys.stderr.buffer if chunk.stream == "stderr" else sys.stdout.buffer
-        if not self.args.label_io:
+        if self._labels is None:
             out.write(chunk.data)
         else:
             # A label belongs to whole lines; what follows the last newline waits for the rest.
             parts = remote.partial.setdefault(chunk.stream, [])
             end = len(chunk.data) if chunk.eof else chunk.data.rfind(b"\n") + 1
             if end or chunk.eof:
-                lines = b"".join([*parts, chunk.data[:end]]).splitlines(keepends=True)
+                lines = b"".join([*parts, chunk.data[:end]])
                 parts.clear()
-                label = f"{remote.rank}: ".encode()
-                out.write(b"".join(label + line for line in lines))
+                if lines:
+                    out.write(self._labels.add(out, f"{remote.rank}: ".encode(), chunk.stream, lines))
             parts.append(chunk.data[end:])
         out.flush()
 

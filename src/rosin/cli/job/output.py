@@ -59,6 +59,42 @@ def _signal_text(signum: int) -> str:
         return f"Unknown signal {signum}"
 
 
+def same_file(first: int, second: int) -> bool:
+    """Whether two descriptors are one file, such as a terminal: what goes to one is behind what went to the
+    other."""
+    try:
+        return os.path.sameopenfile(first, second)
+    except OSError:
+        return False
+
+
+class Labels:
+    """Puts labels before lines, and a newline before a label that would follow a line that is not finished.
+
+    What continues such a line, from the same task and stream, gets no second label.
+    """
+
+    def __init__(self, shared: bool) -> None:
+        """``shared``: all sinks are one file."""
+        self._shared = shared
+        self._open: dict[object, tuple[bytes, str]] = {}  # sink: whose line is not finished
+
+    def add(self, sink: object, label: bytes, stream: str, data: bytes) -> bytes:
+        """``data`` (not empty) as it is to be written to a sink next."""
+        if self._shared:
+            sink = None
+        unfinished = self._open.pop(sink, None)
+        if not data.endswith(b"\n"):
+            self._open[sink] = (label, stream)
+        if unfinished == (label, stream):
+            return labelled(data, label)[len(label) :]
+        return b"\n" * (unfinished is not None) + labelled(data, label)
+
+    def end(self, sink: object) -> bytes:
+        """What ends the line that is not finished, if there is one: something else is to be written."""
+        return b"\n" if self._open.pop(None if self._shared else sink, None) else b""
+
+
 class Output:
     """Writes to standard output and error in large pieces; call :meth:`flush` when nothing more is at hand.
 
@@ -67,6 +103,7 @@ class Output:
 
     def __init__(self, args: Namespace, prog: str) -> None:
         self._label = args.label_io
+        self._labels = Labels(same_file(1, 2)) if args.label_io else Labels(False)
         self._quiet = args.quiet
         self._verbose = args.verbose
         self._prog = prog
@@ -113,7 +150,7 @@ class Output:
 
     def _line(self, text: str) -> None:
         end = "\n\r" if self._pty is not None else "\n"
-        self._write(2, f"{text}{end}".encode(errors="surrogateescape"))
+        self._write(2, self._labels.end(2) + f"{text}{end}".encode(errors="surrogateescape"))
 
     def message(self, text: str) -> None:
         """Say something in the name of this command."""
@@ -177,11 +214,12 @@ class Output:
             from rosin.rfc.ioencode import decode_data
 
             data = decode_data(context, self._encodings or "UTF-8").data
+        fd = 1 if stream == "stdout" else 2
         if self._label:
-            data = labelled(data, f"{context['rank']}: ".encode())
+            data = self._labels.add(fd, f"{context['rank']}: ".encode(), stream, data)
         if self._pty is not None:
             data += b"\r"
-        self._write(1 if stream == "stdout" else 2, data)
+        self._write(fd, data)
 
     def _redirect(self, context: dict[str, Any]) -> None:
         if not self._quiet:

@@ -7,6 +7,7 @@ import errno
 import signal
 from typing import TYPE_CHECKING, Any
 
+from rosin.errors import FormatError
 from rosin.modules.job_exec.actions import Arm, Disarm, Drain, Launch, Signal, TellLeader
 from rosin.modules.job_exec.barrier import Barrier
 from rosin.modules.job_exec.job import LOST
@@ -22,6 +23,19 @@ _EXIT_CODES = {errno.EPERM: 126, errno.EACCES: 126, errno.ENOENT: 127, errno.EHO
 _CRITICAL = 2  # severity of an exception that a job may survive
 
 
+#: What ``attributes.system.exec.bulkexec`` may hold, in flux-core, too.
+_KEYS = ("barrier-timeout", "mock_exception", "sdexec-test-expected-cpus", "service")
+
+
+def check_keys(options: dict[str, Any]) -> None:
+    """Raise FormatError for a setting that nobody knows."""
+    unknown = next((name for name in options if name not in _KEYS), None)
+    if unknown is not None:
+        raise FormatError(
+            f"failed to unpack system.exec.bulkexec: unknown key {unknown}: it takes {', '.join(_KEYS)}"
+        )
+
+
 class ShellExec:
     """The backend: counts shells as they start and end."""
 
@@ -31,6 +45,8 @@ class ShellExec:
         """Raises FormatError for bad ``attributes.system.exec.bulkexec`` settings."""
         self.job = job
         options = job.request.system("exec", "bulkexec") or {}
+        if isinstance(options, dict):
+            check_keys(options)
         self.mock_exception = field(options, "mock_exception", str, "")
         self.barrier_timeout: float = field(
             options, "barrier-timeout", (int, float), job.config.barrier_timeout
@@ -61,8 +77,9 @@ class ShellExec:
 
     def launch(self, now: float) -> None:
         if self.mock_exception == "init":
-            self.job.started = False
             self.job.fatal("mock init exception generated")
+            self.job.post("shell-exit", {"rank": self.leader, "wait_status": 0})
+            self.job.complete(0)
         else:
             self.job.actions.append(Launch())
 

@@ -33,6 +33,10 @@ _AFTER = {
 }
 #: Begin-times are before the year 9999, the last that calendars can show.
 _MAX_BEGIN = 253_370_764_800.0
+_SCHEMES = (
+    "it takes afterok, afternotok, afterany, afterstart, afterexcept, begin-time or singleton,"
+    " as in --dependency=afterok:JOBID"
+)
 #: Seconds after which a begin-time is compared with the wall clock again.
 _LOOK_AGAIN = 60.0
 _DEPRECATED = "dependency scheme 'after' is deprecated, use 'afterstart'"
@@ -80,7 +84,7 @@ class Dependencies:
             elif scheme == "singleton":
                 self._check_singleton(job, check)
             else:
-                raise _refused(f'dependency scheme "{scheme}" not supported')
+                raise _refused(f'dependency scheme "{scheme}" not supported: {_SCHEMES}')
         return check
 
     def _check_after(self, job: Job, check: Check, scheme: str, value: str) -> None:
