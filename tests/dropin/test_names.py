@@ -48,7 +48,6 @@ for name in sys.argv[1:]:
     ("theirs", "ours"),
     [
         ("flux.job.Jobspec", "rosin.job.spec.Jobspec"),
-        ("flux.job.JobInfoFormat", "rosin.cli.jobformat.JobInfoFormat"),
         ("flux.queue.QueueList", "rosin.queue.QueueList"),
         ("flux.job.JobID", "rosin.job.jobid.JobID"),
         ("flux.job.submit", "rosin.job.submission.submit"),

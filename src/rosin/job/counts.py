@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC
 
-_STATES = ("depend", "priority", "sched", "run", "cleanup", "inactive", "total")
-_RESULTS = ("successful", "failed", "timeout", "canceled", "inactive_purged")
-
 
 class JobStats:
     """Counts of jobs, as of the last update (-1 before it).
@@ -24,6 +21,11 @@ class JobStats:
     active``; by result ``successful failed timeout canceled`` (``failed`` includes the other two);
     ``inactive_purged``. ``queue``: one queue, or several that are added up, instead of all jobs.
     """
+
+    #: The names of the counts.
+    states = ("depend", "priority", "sched", "run", "cleanup", "inactive", "total")
+    stats = ("successful", "failed", "timeout", "canceled", "inactive_purged")
+    derived_stats = ("pending", "running", "active")
 
     depend: int
     priority: int
@@ -44,7 +46,7 @@ class JobStats:
     def __init__(self, handle: Handle, queue: str | Iterable[str] | None = None) -> None:
         self.handle = handle
         self.queues = [] if queue is None else [queue] if isinstance(queue, str) else list(queue)
-        for name in (*_STATES, *_RESULTS, "pending", "running", "active"):
+        for name in (*self.states, *self.stats, *self.derived_stats):
             setattr(self, name, -1)
 
     def _take(self, response: dict[str, Any]) -> None:
@@ -55,9 +57,9 @@ class JobStats:
             if missing:
                 raise ValueError(f"no stats available for queue {missing[0]}")
             parts = [known[name] for name in self.queues]
-        for name in _STATES:
+        for name in self.states:
             setattr(self, name, sum(part["job_states"][name] for part in parts))
-        for name in _RESULTS:
+        for name in self.stats:
             setattr(self, name, sum(part[name] for part in parts))
         self.pending = self.depend + self.priority + self.sched
         self.running = self.run + self.cleanup

@@ -9,11 +9,16 @@ from rosin.job.counts import JobStats
 from rosin.job.info_values import EMPTY
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rosin.handle.handle import Handle
 
 
 class StatsInfo(JobStats):
-    """Job counts that print as ``PD:1 R:2 CD:3 F:4``."""
+    """Job counts that print as ``PD:1 R:2 CD:3 F:4``; without a handle they are all unknown."""
+
+    def __init__(self, handle: Handle | None = None, queue: str | Iterable[str] | None = None) -> None:
+        super().__init__(handle, queue)  # type: ignore[arg-type]
 
     def __repr__(self) -> str:
         return f"PD:{self.pending} R:{self.running} CD:{self.successful} F:{self.failed}"

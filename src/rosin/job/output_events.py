@@ -90,6 +90,9 @@ class LogEvent(EventLogEvent):
     ``message``, ``component``, ``file``, ``line``.
     """
 
+    #: The word of each level.
+    log_level_string = _LEVELS
+
     def __init__(self, entry: str | dict[str, Any]) -> None:
         super().__init__(entry)
         _expect(self, "log")

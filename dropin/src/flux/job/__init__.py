@@ -95,7 +95,7 @@ __all__ = [
 #: Classes of modules that take time to load.
 _CLASSES = {
     "BatchConfig": "flux.job._utils",
-    "JobInfoFormat": "rosin.cli.jobformat",
+    "JobInfoFormat": "flux.job.info",
     "JobWatcher": "flux.job.watcher",
 }
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.info."""
 
-from rosin.cli.jobformat import JobInfoFormat
+from flux.util import OutputFormat
+from rosin.cli.jobformat import JobInfoFormat as _JobInfoFormat
 from rosin.job.counts import JobStats
 from rosin.job.fields import (
     job_fields_to_attrs,
@@ -49,3 +50,9 @@ __all__ = [
     "statustoemoji",
     "statustostr",
 ]
+
+
+class JobInfoFormat(OutputFormat):
+    """A format of :class:`JobInfo` objects. Raises ValueError."""
+
+    headings = _JobInfoFormat.headings
