@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """A broker as a process runs it: the loop of its own, signals, and what is closed at the end."""
 
+import asyncio
 import errno
 import os
 import resource
 import signal
 
 import pytest
+import uvloop
 
 from rosin import _json
 from rosin.broker import boot
@@ -36,7 +38,10 @@ class Zygote:
 
 
 @pytest.fixture
-def options(live):
+def options(live, monkeypatch):
+    # libuv keeps a pipe until the end of the process, which the forks of other tests would inherit.
+    monkeypatch.setattr(uvloop, "run", asyncio.run)
+
     def make(*command: str, **attrs: str):
         return live(*command, attrs=attrs).instance.options
 
@@ -91,7 +96,7 @@ def test_a_start_that_fails_closes_what_there_is(options, tmp_path):
 def test_programs_are_guarded(options):
     zygote = Zygote()
     assert boot.run(options("true", **{"broker.rc3_path": "true"}), zygote) == 0
-    assert zygote.calls == ["attach uvloop", *["guard", "unguard"] * 2, "close"]
+    assert zygote.calls == ["attach asyncio", *["guard", "unguard"] * 2, "close"]
     assert zygote.on_lost is not None
 
 
