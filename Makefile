@@ -11,9 +11,10 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 UI ?= 1
 BASE ?= HEAD~1
+PYTEST = $(BIN)/python -m pytest -q --rfc-table-check $(if $(UI),,-m 'not ui')
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check mutants bench docs clean browser
+.PHONY: help setup run test coverage check mutants bench docs clean browser
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -42,7 +43,12 @@ run: $(RUNNING) ## start an instance with the REST API and web page (HOST, PORT)
 	@$(BIN)/rosin start $(BIN)/rosin serve --host $(HOST) --port $(PORT)
 
 test: $(DEVELOPING) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser
-	$(BIN)/python -m pytest -q --rfc-table-check $(if $(UI),,-m 'not ui')
+	$(PYTEST)
+
+# Tests take up to three times as long while what they run is counted.
+coverage: $(DEVELOPING) $(if $(UI),browser) ## run all tests and see whether they run as much of each package as before
+	$(PYTEST) --timeout=300 -o faulthandler_timeout=400 --cov --cov-report=json:build/coverage.json
+	$(BIN)/python -m tests.coverage_floors build/coverage.json
 
 check: $(DEVELOPING) ## check format, lint, types and layers
 	$(BIN)/ruff format --check .
@@ -68,5 +74,5 @@ browser:
 	  || { echo 'The UI tests need Chromium: install the package "chromium", or say make test UI=' >&2; exit 1; }
 
 clean: ## remove .venv and what tools have left
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 """Fixtures that several areas share."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -20,6 +21,11 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 for _name in [name for name in os.environ if name.startswith("FLUX_")]:
     del os.environ[_name]
 _LEFTOVERS = Leftovers()
+
+# What runs tests in the background may ignore the signals that tests send to what they start.
+for _signum, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(_signum) is signal.SIG_IGN:
+        signal.signal(_signum, _usual)
 os.environ["ROSIN_REGISTRY"] = _LEFTOVERS.registry
 
 # How long an example takes says how busy the machine is, and nothing about the subject.

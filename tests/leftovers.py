@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""A run of the tests leaves nothing: no file where temporary ones are made, and no process.
+"""A run of the tests leaves no process; what it leaves where temporary files are made is shown and removed.
 
 A run gets a TMPDIR of its own, by which what it started is known. ``tmp_path`` is elsewhere: pytest keeps the
 directories of the last runs.
@@ -23,7 +23,7 @@ _SECONDS = 20.0
 
 
 class Leftovers:
-    """Fails a run that leaves something behind."""
+    """Fails a run that leaves a process. A broker that is killed, as tests do, must leave its directories."""
 
     def __init__(self) -> None:
         usual = tempfile.gettempdir()
@@ -38,10 +38,10 @@ class Leftovers:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         pids = {*wait_until_gone(f"TMPDIR={self.directory}", _SECONDS), *descendants(os.getpid())}
         self._found = [f"process {pid}: {_command(pid)}" for pid in sorted(pids)]
-        names = {*os.listdir(self.directory), *os.listdir(self.registry)} - {os.path.basename(self.registry)}
-        self._found += [f"file {name}" for name in sorted(names)]
-        if self._found and session.exitstatus == pytest.ExitCode.OK:
+        if pids and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        names = sorted({*os.listdir(self.directory)} - {os.path.basename(self.registry)})
+        self._found += [f"file {name}" for name in names]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._found:

@@ -150,7 +150,7 @@ def test_the_initial_program_ends_with_its_broker(tmp_path: Path) -> None:
     ask = f"{sys.executable} -m rosin getattr rank"
     script = f"trap '' TERM HUP; sleep 1000 & {ask} >{ready}; while :; do wait; done"
     command = [sys.executable, "-m", "rosin", "start", "sh", "-c", script]
-    broker = subprocess.Popen(command, env={**os.environ, MARK: str(tmp_path)})
+    broker = subprocess.Popen(command, env={**os.environ, MARK: str(tmp_path), "TMPDIR": str(tmp_path)})
     assert ready.read_text() == "0\n"
     broker.kill()
     broker.wait()

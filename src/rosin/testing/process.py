@@ -33,6 +33,7 @@ class RealInstance:
         self.uri = ""
         self.stderr = ""
         self.process: subprocess.Popen[str]
+        self._made: list[str] = []
 
     def __enter__(self) -> RealInstance:
         self.start()
@@ -65,9 +66,10 @@ class RealInstance:
             self.process.wait()
             self._collect()
             raise RuntimeError(f"the instance did not start: {self.stderr}")
+        self._made = _temporary_directories(self.process.pid)
 
     def _collect(self) -> None:
-        """Close the pipes and keep what was printed; once."""
+        """Close the pipes, keep what was printed and remove what a killed broker has left; once."""
         if self._stderr.closed:
             return
         for pipe in (self.process.stdin, self.process.stdout):
@@ -76,6 +78,8 @@ class RealInstance:
         self._stderr.seek(0)
         self.stderr = self._stderr.read()
         self._stderr.close()
+        for directory in self._made:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def stop(self, timeout: float = 60.0) -> int:
         """End the initial program and wait for the exit code of the instance."""
@@ -101,11 +105,7 @@ class RealInstance:
         """``kill -9`` of the broker alone; its descendants must notice by themselves."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        # Neither the initial program nor a temporary run directory is ours to leave behind.
         self._collect()
-        run = os.path.dirname(self.uri.removeprefix("local://"))
-        if os.path.basename(run).startswith("flux-"):
-            shutil.rmtree(run, ignore_errors=True)
 
     def run(self, *command: str, **kwargs: object) -> subprocess.CompletedProcess[str]:
         """Run a ``rosin`` command in this instance; text output is captured."""
@@ -113,6 +113,19 @@ class RealInstance:
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             [sys.executable, "-m", "rosin", *command], env={**self.env, "FLUX_URI": self.uri}, **options
         )
+
+
+def _temporary_directories(pid: int) -> list[str]:
+    """The directories that a broker has made for itself: it holds each of them open."""
+    found = set()
+    for fd in os.listdir(f"/proc/{pid}/fd") if os.path.isdir("/proc") else ():
+        try:
+            path = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except OSError:  # it has just been closed
+            continue
+        if os.path.basename(path).startswith("flux-") and os.path.isdir(path):
+            found.add(path)
+    return sorted(found)
 
 
 def processes_with(variable: str) -> list[int]:
