@@ -54,9 +54,16 @@ class GuestClient(SocketClient):
     def _work(self) -> None:
         if self._sock is not None and not self._messages and not self._paused:
             # Many small messages are much to keep; of a large one it is known how much is missing.
-            data = self._receive(min(max(READ_SIZE, self._reader.missing), MAX_READ_SIZE))
-            if data:
-                self.feed(data)
+            size = min(max(READ_SIZE, self._reader.missing), MAX_READ_SIZE)
+            try:
+                data = self._sock.recv(size)
+            except Exception as exc:
+                self._unread(exc)
+            else:
+                if data:
+                    self.feed(data)
+                else:
+                    self._lost()
         if self._messages and not self._paused:
             self.broker.turn.whole(partial(self._take, [self._messages.popleft()]))
             self._count()

@@ -66,27 +66,26 @@ class SocketClient(Client):
     # -- from the program -------------------------------------------------------------------------
 
     def _readable(self) -> None:
-        data = self._receive(self._read_size)
-        if data:
-            if len(data) == self._read_size < MAX_READ_SIZE:
-                self._read_size *= 4
-            self.feed(data)
-
-    def _receive(self, size: int) -> bytes:
-        """Up to ``size`` bytes of the stream; none if none have come, or the program is gone."""
-        assert self._sock is not None
         try:
-            data = self._sock.recv(size)
-        except (BlockingIOError, InterruptedError):
-            return b""
-        except OSError:
-            data = b""
-        except Exception as exc:  # no memory, say: what follows in the stream would not be understood
-            self._broken(exc)
-            return b""
+            data = self._sock.recv(self._read_size)  # type: ignore[union-attr]
+        except Exception as exc:
+            self._unread(exc)
+            return
         if not data:
             self._lost()
-        return data
+            return
+        if len(data) == self._read_size < MAX_READ_SIZE:
+            self._read_size *= 4
+        self.feed(data)
+
+    def _unread(self, exc: Exception) -> None:
+        """Nothing could be read: nothing has come, or the program is gone."""
+        if isinstance(exc, (BlockingIOError, InterruptedError)):
+            return
+        if isinstance(exc, OSError):
+            self._lost()
+        else:  # no memory, say: what follows in the stream would not be understood
+            self._broken(exc)
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the stream."""
@@ -132,12 +131,12 @@ class SocketClient(Client):
         if msg.type == FLUX_MSGTYPE_EVENT:
             data = self.connector.frame_event(msg)
         else:
-            pieces = frame_parts(msg)
-            if len(pieces) > 1:  # as it is, after what was gathered before it
+            framed = frame_parts(msg)
+            if isinstance(framed, list):  # as it is, after what was gathered before it
                 self._write_out()
-                self._write_pieces(pieces)
+                self._write_pieces(framed)
                 return
-            data = pieces[0]
+            data = framed
         if self._gathering:
             self._out.append(data)
             self._out_bytes += len(data)

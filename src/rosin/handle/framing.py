@@ -36,12 +36,12 @@ def frame(msg: Message) -> bytes:
     return b"".join((_HEAD(_MAGIC, sum(map(len, parts))), *parts))
 
 
-def frame_parts(msg: Message) -> list[bytes]:
-    """The same in pieces, for ``sendmsg``: one, or what is around a large payload and the payload itself."""
+def frame_parts(msg: Message) -> bytes | list[bytes]:
+    """The same, or for ``sendmsg`` in pieces if the payload is large: what is around it, and the payload."""
     parts = encode_parts(msg)
     if len(parts) == 1 or len(parts[-2]) < LARGE:
         body = b"".join(parts)
-        return [_HEAD(_MAGIC, len(body)) + body]
+        return _HEAD(_MAGIC, len(body)) + body
     *head, payload, header = parts
     return [b"".join((_HEAD(_MAGIC, sum(map(len, parts))), *head)), payload, header]
 
