@@ -240,3 +240,16 @@ def test_the_environment_is_not_the_next_jobs(run, job, rosin):
     assert rosin("job", "wait-event", "-q", first, "clean").code == 0
     done = run("-j", job("--env=-JOB_ONLY"), "sh", "-c", "echo ${JOB_ONLY-unset}")
     assert done.stdout == "unset\n"
+
+
+@pytest.mark.parametrize("where", [(), ("job",)])
+def test_remedies_for_what_cannot_be_run(run, job, tmp_path, where):
+    place = ("-j", job()) if where else ()
+    script = tmp_path / "a.sh"
+    script.write_text("#!/no/such/sh\n")
+    script.chmod(0o644)
+    done = run(*place, "./a.sh", cwd=tmp_path)
+    assert (done.returncode, "(it is not executable: chmod +x ./a.sh)" in done.stderr) == (126, True)
+    script.chmod(0o755)
+    done = run(*place, "./a.sh", cwd=tmp_path)
+    assert (done.returncode, "(its interpreter '/no/such/sh')" in done.stderr) == (127, True)

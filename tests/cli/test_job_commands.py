@@ -60,6 +60,13 @@ def test_watched_copies_that_do_not_finish_their_lines(rosin, label):
     assert (code, out.count("x"), out.count("\n")) == (0, 2, 2 * len(label))
 
 
+@pytest.mark.parametrize("data", ["", "hi\n"])
+def test_input_for_a_task_that_does_not_exist(rosin, data):
+    text = "rosin-job: stdin: the job has no task 5 for input: expected some of 0-1\n"
+    assert rosin("run", "-n2", "--input=5", "cat", input=data) == (1, "", text)
+    assert rosin("run", "-n2", "-l", "--input=1", "cat", input="hi\n") == (0, "1: hi\n", "")
+
+
 def test_run_unbuffered(rosin):
     assert rosin("run", "-u", "printf", "x") == (0, "x", "")
 

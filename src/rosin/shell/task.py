@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
+from rosin.process import refused
 from rosin.process.pump import Pump, Sink
 from rosin.process.spawn import Child, output_pipe, spawn
 from rosin.rfc.idset import Idset
@@ -125,7 +126,7 @@ class Task:
             if error.errno != errno.ENOEXEC:
                 raise
             # A script without "#!" is the shell's to run, as execvp has it.
-            return run(["/bin/sh", _find(argv[0], self.env), *argv[1:]])
+            return run(["/bin/sh", refused.find(argv[0], self.env), *argv[1:]])
 
     def _watch(self, name: str) -> None:
         self._reactor.add_fd(self._pumps[name].fd, lambda _events: self._read(name))
@@ -269,36 +270,5 @@ def start_error(task: Task, host: str, error: OSError) -> ShellError:
     """The fatal error for a program that cannot be run: 127 for not found, 126 for not allowed."""
     code = {errno.ENOENT: 127, errno.EPERM: 126, errno.EACCES: 126}.get(error.errno or 0, 1)
     reason = os.strerror(error.errno) if error.errno else str(error)
-    if error.errno == errno.ENOENT:
-        reason += _why_missing(task)
+    reason += refused.why(error.errno or 0, task.argv, task.env)
     return ShellError(f"task {task.rank} (host {host}): start failed: {task.argv[0]}: {reason}", code)
-
-
-def _why_missing(task: Task) -> str:
-    """What the system means by a missing file, and what the user may have meant."""
-    program = task.argv[0]
-    try:
-        with open(_find(program, task.env), "rb") as script:
-            line = script.readline(256)
-    except OSError:
-        line = b""
-    if "/" in program and line.startswith(b"#!"):
-        interpreter = line[2:].strip(b" \t\n").decode(errors="replace")
-        ending = "; its lines end in CR LF, as on Windows" if "\r" in interpreter else ""
-        return f" (its interpreter {interpreter!r}{ending})"
-    if len(task.argv) == 1 and " " in program:
-        return " (for a line of shell commands: sh -c '...')"
-    if "/" not in program and os.path.exists(program):
-        return f" (there is a file of that name here: ./{program})"
-    return ""
-
-
-def _find(program: str, env: dict[str, str]) -> str:
-    """Full path of a program, as exec looks it up."""
-    if "/" in program:
-        return program
-    for directory in os.get_exec_path(env):
-        path = os.path.join(directory, program)
-        if os.access(path, os.X_OK):
-            return path
-    return program

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import SUBPROCESS_REXEC_WAITABLE, SUBPROCESS_REXEC_WRITE_CREDIT
+from rosin.process import refused
 from rosin.process.rexec.command import ZYGOTE_OPTION, Command
 from rosin.process.rexec.process import STDIO_FALLTHROUGH
 from rosin.process.rexec.session import Session
@@ -176,6 +177,7 @@ class Server:
 
     def _launch(self, session: Session, local_flags: int) -> None:
         command = session.command
+        environment = self.host.environment(command)
         self.sessions[session] = None
         if command.label is not None:
             self.by_label[command.label] = session
@@ -185,7 +187,7 @@ class Server:
         target = command.opts.get(ZYGOTE_OPTION, "")
         try:
             session.process.start(
-                self.host.environment(command),
+                environment,
                 outputs=session.wanted_outputs(),
                 with_input=not session.background,
                 local_flags=local_flags,
@@ -196,6 +198,8 @@ class Server:
             self._remove(session)
             where = f" in {command.cwd}" if err.filename == command.cwd and command.cwd else ""
             reason = f"error launching process{where}: {os.strerror(err.errno or errno.EIO)}"
+            if not where:
+                reason += refused.why(err.errno or 0, command.cmdline, environment, command.cwd or "")
             raise OSError(err.errno or errno.EIO, reason) from None
         except BaseException:
             self._remove(session)
