@@ -14,6 +14,7 @@ from rosin.constants import (
     FLUX_RPC_STREAMING,
 )
 from rosin.rfc.message import Message
+from rosin.rfc.syslog import encode as encode_line
 from rosin.testing import Instance
 
 
@@ -333,6 +334,26 @@ async def test_config_is_refused_as_a_whole() -> None:
         assert await h.rpc("config.get") == {"a": 2}
         await h.rpc("config.reload")  # from the files, of which there are none
         assert await h.rpc("config.get") == {}
+
+
+async def test_the_log_takes_what_its_readers_understand() -> None:
+    async with Instance(modules=[]) as inst:
+        h = await inst.connect()
+        before = list(inst.broker.ring.lines)
+        bad: list[object] = [
+            {"x": 1},
+            b"",
+            b"words\0",
+            b"<14>1 - - -\0",
+            "<\N{SUPERSCRIPT TWO}>1 - - - - - - x",
+        ]
+        for line in bad:
+            with pytest.raises(OSError) as caught:
+                await h.rpc("log.append", line)
+            assert caught.value.errno == errno.EPROTO
+        assert list(inst.broker.ring.lines) == before
+        await h.rpc("log.append", encode_line(6, "fine") + b"\0")
+        assert len(inst.broker.ring.lines) == len(before) + 1
 
 
 async def test_log_is_kept_followed_and_cleared() -> None:

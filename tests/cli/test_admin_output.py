@@ -116,6 +116,9 @@ class TestLog:
         line = self.LINE.replace(b"2023-11-14T22:13:20.250000Z", b"-")
         assert LogFormatter(human=True).format(line) == "- kvs.info[3]: some text"
 
+    def test_a_line_that_is_none(self):
+        assert LogFormatter().format(b'{"x":\x1b[31m1}\xff\0') == '{"x":\\x1b[31m1}\N{REPLACEMENT CHARACTER}'
+
 
 MODULE_STATS = {"tx": {"request": 3}, "a.b": {"c": 1.5}, "ok": True}
 

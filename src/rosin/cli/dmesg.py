@@ -44,11 +44,15 @@ class LogFormatter:
         self._color = color
 
     def format(self, data: bytes) -> str:
-        """The text of an RFC 5424 line."""
+        """The text of an RFC 5424 line; one that is none, of another broker, as it is."""
         from rosin.cli.terminal import printable
+        from rosin.errors import FormatError
         from rosin.rfc.syslog import SEVERITIES, LogLine
 
-        line = LogLine(data)
+        try:
+            line = LogLine(data)
+        except FormatError:
+            return printable(data.rstrip(b"\0\n").decode(errors="replace"))
         source = f"{line.appname}.{SEVERITIES[line.severity]}[{line.hostname}]"
         stamp = self._stamp(line.timestamp)
         # No line within an entry looks like another entry, and none commands the terminal.

@@ -41,9 +41,9 @@ class LogLine:
     def __init__(self, data: bytes | str) -> None:
         line = data.decode(errors="replace") if isinstance(data, bytes) else data
         line = line.rstrip("\0\n")
-        end = line.find(">")
+        end = line.find(">", 0, 8)  # RFC 5424: PRI has three digits at most
         fields = line[end + 1 :].split(" ", 7)
-        if not line.startswith("<") or not line[1:end].isdigit() or len(fields) < 7 or fields[0] != "1":
+        if not line.startswith("<") or not line[1:end].isdecimal() or len(fields) < 7 or fields[0] != "1":
             raise FormatError("log: not an RFC 5424 line")
         pri = min(int(line[1:end]), 63)
         self.severity, self.facility = divmod(pri, 8)

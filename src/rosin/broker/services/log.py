@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.logsinks import apply_levels
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.rfc.payload import field
+from rosin.rfc.syslog import LogLine
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
@@ -27,7 +28,9 @@ class LogService(BrokerModule):
 
     @request_handler("append")
     def append(self, msg: Message) -> None:
-        self.broker.ring.append(msg.raw.rstrip(b"\0\n"))
+        line = msg.raw.rstrip(b"\0\n")
+        LogLine(line)  # raises FormatError: what is kept must be understood by all who read the log
+        self.broker.ring.append(line)
 
     @request_handler("dmesg")
     def dmesg(self, msg: Message) -> Any:
