@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin import _base64, _json
 from rosin.errors import FormatError
+from rosin.handle.checks import InvalidArguments
 from rosin.rfc import jobspec as rfc14
 from rosin.rfc import jobspec_build as build
 
@@ -153,9 +154,17 @@ class Jobspec:
         return node
 
     def setattr(self, key: str, val: Any) -> None:
-        """Set the attribute at a dotted path (``system.`` may be left out); None removes it."""
+        """Set the attribute at a dotted path (``system.`` may be left out); None removes it.
+
+        Raises TypeError for a key that is no text, or leads through what is no object.
+        """
+        if not isinstance(key, str):
+            raise TypeError(f"the key of an attribute must be a string, not {type(key)}")
         if val is not None:
-            build.set_attribute(self.jobspec, key, val)
+            try:
+                build.set_attribute(self.jobspec, key, val)
+            except FormatError as exc:
+                raise InvalidArguments(f"failed to set {key} to {val}: {exc}") from None
             return
         *parents, last = _steps(key)
         try:
@@ -166,7 +175,9 @@ class Jobspec:
             node.pop(last, None)
 
     def setattr_shell_option(self, key: str, val: Any) -> None:
-        """Set an option of the job shell; None removes it."""
+        """Set an option of the job shell; None removes it. Raises TypeError as :meth:`setattr` does."""
+        if not isinstance(key, str):
+            raise TypeError(f"the name of a shell option must be a string, not {type(key)}")
         self.setattr(f"system.shell.options.{key}", val)
 
     def _get(self, key: str) -> Any:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
+from flux._generator import GeneratedParser
 from rosin.errors import FormatError
 from rosin.rfc.constraint_query import parse
 
@@ -16,7 +17,7 @@ class ConstraintSyntaxError(FormatError):
     """A text is no query."""
 
 
-class ConstraintParser:
+class ConstraintParser(GeneratedParser):
     """Parses queries; a subclass says which operators its language has.
 
     ``operator_map``: short names to operators, the key None for bare terms. ``split_values``: operators
@@ -27,16 +28,6 @@ class ConstraintParser:
     operator_map: ClassVar[Mapping[str | None, str]] = {}
     split_values: ClassVar[Mapping[str, str]] = {}
     combined_terms: ClassVar[Collection[str]] = ()
-
-    def __init__(
-        self,
-        lexer: Any = None,
-        optimize: bool = True,
-        debug: bool = False,
-        write_tables: bool = False,
-        **kw_args: Any,
-    ) -> None:
-        """Options of the parser generator that flux-core uses are accepted and have no meaning here."""
 
     def parse(self, query: str, **kw_args: Any) -> dict[str, Any]:
         """The RFC 31 object of a query. Raises ConstraintSyntaxError, a ValueError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flux._generator import GeneratedParser
 from rosin.errors import FormatError
 from rosin.rfc.shape import parse
 
@@ -15,24 +16,15 @@ class ShapeSyntaxError(FormatError):
     """A text is no shape."""
 
 
-class ShapeParser:
+class ShapeParser(GeneratedParser):
     """Parses shapes.
 
     ``default_slot_label``: the label of a single slot without one. ``range_as_dict``: a range of counts
     becomes an object instead of the text that it is.
     """
 
-    def __init__(
-        self,
-        lexer: Any = None,
-        optimize: bool = True,
-        debug: bool = False,
-        write_tables: bool = False,
-        **kw_args: Any,
-    ) -> None:
-        """Options of the parser generator that flux-core uses are accepted and have no meaning here."""
-        self.default_slot_label = "task"
-        self.range_as_dict = False
+    default_slot_label = "task"
+    range_as_dict = False
 
     def parse(self, query: str, **kw_args: Any) -> list[dict[str, Any]]:
         """The ``resources`` of a shape. Raises ShapeSyntaxError, a ValueError."""
