@@ -50,6 +50,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "process/worker.py": ("process/test_zygote.py",),
     "process/zygote_server.py": ("process/test_zygote.py",),
     "queue.py": ("job/test_queue.py",),
+    "shell/vocabulary.py": ("shell/test_refusals.py",),
     "testing": ("modules", "system/test_crash.py", "fuzz"),
 }
 

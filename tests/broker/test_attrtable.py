@@ -31,6 +31,7 @@ REFUSED = [
     ("hostlist", "[", "hostlist=[: expected a hostlist"),
     ("log-ring-size", "many", "log-ring-size=many: expected a number"),
     ("log-stderr-level", "8", "log-stderr-level=8: expected a level"),
+    ("log-level", "-x", "log-level=-x: expected a number >= -99"),
     ("log-stderr-mode", "all", "log-stderr-mode=all: expected leader or local"),
     ("log-syslog-enable", "x", "log-syslog-enable=x: expected 0 or 1"),
     ("rundir-cleanup", "2", "rundir-cleanup=2: expected 0 or 1"),

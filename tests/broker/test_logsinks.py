@@ -44,7 +44,22 @@ def test_syslog_gets_messages_up_to_its_level(log: socket.socket) -> None:
     text = log.recv(1000).decode()
     head = rf"<28>\w{{3}} [ \d]\d \d\d:\d\d:\d\d rosin\[{os.getpid()}\]: "
     assert re.fullmatch(head + r"kvs\[7\]: the store is slow é", text)
+    ring.append(b"not a line of a log")
+    ring.append(line(0, "next"))
+    assert log.recv(1000).endswith(b"next")  # each message came once
     close()
+
+
+def test_a_file_gets_every_message(tmp_path: Path) -> None:
+    ring, attrs = ring_with({"log-filename": str(tmp_path / "log")})
+    close = logsinks.open_sinks(ring, attrs)
+    ring.append(line(7, "one"))
+    ring.append(b"not a line of a log")
+    ring.append(line(2, "two"))
+    close()
+    one, two = (tmp_path / "log").read_text().splitlines()
+    assert one.endswith(" kvs.debug[7]: one")
+    assert two.endswith(" kvs.crit[7]: two")
 
 
 def test_syslog_is_found_again_after_a_restart(log: socket.socket) -> None:
