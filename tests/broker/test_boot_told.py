@@ -28,6 +28,22 @@ async def test_the_users_other_sessions_find_it(live, tmp_path, monkeypatch):
     assert os.listdir(tmp_path / "registry") == []
 
 
+async def test_they_find_it_once_its_services_are_there(live, tmp_path, monkeypatch):
+    monkeypatch.setenv("ROSIN_REGISTRY", str(tmp_path / "registry"))
+    (tmp_path / "registry").mkdir(mode=0o700)
+    seen = tmp_path / "seen"
+    rc1 = f"ls -1 {tmp_path}/registry | wc -l >{seen}"
+    life = live(attrs={"broker.rc2_none": "", "broker.rc1_path": rc1})
+    run = asyncio.create_task(life.run())
+    await life.until("quorum-full")
+    ((path,),) = [list((tmp_path / "registry").iterdir())]
+    record = json.loads(path.read_text())
+    life.instance.shutdown()
+    assert await run == 0
+    assert seen.read_text().strip() == "0"
+    assert record["program"] == "no initial program"
+
+
 async def test_a_registry_that_cannot_be_written_is_no_obstacle(live, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("ROSIN_REGISTRY", str(tmp_path / "file"))

@@ -155,10 +155,11 @@ class Instance:
         registration = Registration(self._record())
         try:
             await self._load_builtins()
-            fault = registration.place()
-            if fault:
-                self.broker.log(4, "broker", fault)
             if await self._rc1():
+                # Not before: who finds the instance wants its services.
+                fault = registration.place()
+                if fault:
+                    self.broker.log(4, "broker", fault)
                 sdnotify.notify(self.broker.attrs, "READY=1")
                 await self._rc2()
                 sdnotify.notify(self.broker.attrs, "STOPPING=1")
@@ -181,7 +182,9 @@ class Instance:
             "uri": attrs.value("local-uri"),
             "started": float(attrs.value("broker.starttime")),
             "size": self.broker.size,
-            "program": " ".join(self.options.command) or "interactive shell",
+            "program": "no initial program"
+            if "broker.rc2_none" in attrs.names()
+            else " ".join(self.options.command) or "interactive shell",
             "nested": "parent-uri" in attrs.names(),
         }
 
