@@ -195,7 +195,11 @@ class Handle:
         self._next_tag = rpc.matchtag = tag
         self._rpcs[tag] = rpc
         try:
-            self._send(Message.request(rpc.topic, payload, nodeid, msgflags, tag))
+            # What Message.request() makes, without the call.
+            msg = Message(
+                FLUX_MSGTYPE_REQUEST, topic, payload, flags=msgflags, aux1=nodeid, matchtag=tag, route=[]
+            )
+            self._send(msg)
         except BaseException:
             self._rpcs.pop(tag, None)  # a lost connection has failed and forgotten them all
             raise
