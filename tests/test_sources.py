@@ -22,10 +22,22 @@ def test_the_table_names_what_exists():
     [
         ("rfc/idset.py", ["rfc/test_idset.py"]),
         ("rfc/idset_text.py", ["rfc/test_idset.py"]),
+        ("rfc/hostlist.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
         ("rfc/hostlist_runs.py", ["rfc/test_hostlist_runs.py"]),
+        ("broker/connector.py", ["broker/test_connector.py", "broker/test_connector_listen.py"]),
         ("_json.py", ["test_json.py"]),
         ("modules/barrier/barriers.py", ["modules/barrier/test_barrier.py"]),
     ],
 )
 def test_the_convention(source, tests):
     assert [str(path.relative_to(ROOT / "tests")) for path in covering(source)] == tests
+
+
+def test_the_table_holds_for_a_copy_of_the_tree(tmp_path):
+    for name in EXCEPTIONS["broker/peer.py"]:
+        (tmp_path / "tests" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tests" / name).touch()
+    expected = [tmp_path / "tests" / name for name in EXCEPTIONS["broker/peer.py"]]
+    assert covering("broker/peer.py", tmp_path) == expected
+    expected[0].unlink()
+    assert covering("broker/peer.py", tmp_path) != expected

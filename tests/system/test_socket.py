@@ -120,13 +120,13 @@ def test_a_second_thread_is_refused_while_the_first_waits(real_instance: RealIns
     with Flux(real_instance.uri) as h:
         waiting = h.rpc("kvs.wait-version", {"rootseq": 1 << 30, "namespace": "primary"})
         entered = threading.Event()
-        original = h._poll
+        original = h._read
 
-        def poll(timeout: float) -> None:
+        def read(flags: int) -> None:
             entered.set()
-            original(timeout)
+            original(flags)
 
-        h._poll = poll  # type: ignore[method-assign]
+        h._read = read  # type: ignore[method-assign]
         thread = threading.Thread(target=_swallow, args=(waiting,))
         thread.start()
         assert entered.wait(30)
