@@ -34,6 +34,7 @@ def test_values():
     }
     assert [argument.name for argument in idle(DECLARED, values)] == ["buffer-size"]
     assert parse("m", DECLARED, []) == {}
+    assert [parse("m", DECLARED, [f"count={number}"])["count"] for number in (1, 9)] == [1, 9]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +64,11 @@ def test_refused(arg, text):
     assert caught.value.errno == errno.EINVAL
     assert caught.value.strerror.startswith(text)
     assert len(caught.value.strerror) < 200
+
+
+def test_a_module_without_arguments_says_so():
+    with pytest.raises(OSError, match="unknown option 'x'; this module takes none"):
+        parse("m", (), ["x"])
 
 
 def test_size_and_duration_are_read_as_they_are_written():

@@ -29,6 +29,12 @@ def test_allocation() -> None:
     assert [allocation.shell_rank(rank) for rank in (0, 1, 7)] == [0, 1, 2]
     assert (allocation.starttime, allocation.expiration) == (1, 2.5)
     assert Allocation({"execution": {"R_lite": [{"rank": "0"}]}}).hosts(Idset("0")) == "(unknown)"
+    for wrong in ({"rank": "0-99999999"}, {"rank": ""}, {}):
+        with pytest.raises(FormatError):
+            Allocation({"execution": {"R_lite": [wrong]}})
+    for expiration in (-1.0, 1e308):
+        with pytest.raises(FormatError, match="Invalid resource set expiration"):
+            Allocation({"execution": {"R_lite": [{"rank": "0"}], "expiration": expiration}})
 
 
 @pytest.mark.parametrize(

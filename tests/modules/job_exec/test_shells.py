@@ -70,7 +70,7 @@ async def test_normal(inst: Instance, manager: Any, tmp_path: Path) -> None:
     assert await namespaces(h) == []
 
 
-@pytest.mark.parametrize("ranks", ["1", "0-99999999"])
+@pytest.mark.parametrize("ranks", ["1", "0-999999"])
 async def test_no_shells_on_ranks_that_do_not_exist(inst: Instance, manager: Any, ranks: str) -> None:
     manager.run(ranks=ranks)
     await ended(inst, manager)

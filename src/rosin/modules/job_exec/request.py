@@ -9,6 +9,7 @@ from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, id_field
+from rosin.rfc.rset_format import MAX_RANKS, is_time
 
 
 class Allocation:
@@ -21,13 +22,13 @@ class Allocation:
         execution = field(R, "execution", dict)
         ranks = Idset()
         for entry in field(execution, "R_lite", list):
-            ranks = ranks | Idset(field(entry, "rank", str))
+            ranks = ranks | Idset.decode(field(entry, "rank", str), limit=MAX_RANKS)
         if not ranks:
             raise FormatError("R: no ranks")
         self.ranks = ranks
         self.starttime: float = field(execution, "starttime", (int, float), 0.0)
         self.expiration: float = field(execution, "expiration", (int, float), 0.0)
-        if self.expiration < 0:
+        if not is_time(self.expiration):
             raise FormatError(f"Invalid resource set expiration {self.expiration:.2f}")
         self._nodelist: Any = execution.get("nodelist", [])
         self._hosts: dict[int, str] | None = None
