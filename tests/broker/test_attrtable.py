@@ -96,7 +96,21 @@ async def test_what_clients_may_change() -> None:
 
         await fails(errno.ENOENT, "unknown attribute", "nope", "1")
         await fails(errno.ENOENT, "unknown attribute", "nope", "1", force=True)
-        await fails(errno.EPERM, "may not be updated", "broker.rc1_path", "1")
+        await fails(errno.EINVAL, "may not be updated", "broker.rc1_path", "1")
+        await fails(errno.EINVAL, "may not be updated", "broker.rc2_none", "1")  # it would come too late
+        for name in ("test-nr.a", "test-ro.a", "test-im.a", "vendor.a"):
+            await h.rpc("attr.set", {"name": name, "value": "1"})
+        await h.rpc("attr.set", {"name": "test-nr.a", "value": "2", "force": True})
+        for name, errnum in (
+            ("test-nr.a", errno.EINVAL),
+            ("test-im.a", errno.EINVAL),
+            ("vendor.a", errno.EPERM),
+        ):
+            await fails(errnum, "not be updated|never changes", name, "2")
+        for name in ("test-nr.a", "nosuch"):
+            await h.rpc("attr.rm", {"name": name})
+        with pytest.raises(PermissionError, match="never changes"):
+            await h.rpc("attr.rm", {"name": "vendor.a"})
         await fails(errno.EPERM, "never changes", "size", "2", force=True)
         await fails(errno.EINVAL, "expected a level", "log-stderr-level", "9")
         await h.rpc("attr.set", {"name": "broker.rc1_path", "value": "y", "force": True})

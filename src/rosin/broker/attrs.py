@@ -35,14 +35,15 @@ class Attributes:
     def set(self, name: str, value: str, force: bool = False) -> None:
         """Set on behalf of a client.
 
-        Raises OSError: ENOENT unknown, EPERM not to be changed (``force``: unless it never changes), EINVAL
-        a value that it cannot have.
+        What is free for others to use may be set once whatever its flags are. Raises OSError: ENOENT unknown,
+        EINVAL not to be changed without ``force``, or a value that it cannot have, EPERM it never changes.
         """
         row = attrtable.find(name)
         if row is None:
             raise OSError(errno.ENOENT, "unknown attribute")
-        if not row.flags & attrtable.RUNTIME and not force:
-            raise OSError(errno.EPERM, "attribute may not be updated")
+        new = row.name.endswith("*") and name not in self._table
+        if not row.flags & attrtable.RUNTIME and not force and not new:
+            raise OSError(errno.EINVAL, "attribute may not be updated")
         if row.flags & attrtable.IMMUTABLE and name in self._table:
             raise OSError(
                 errno.EPERM, "Operation not permitted: the attribute never changes, even with force"
@@ -54,10 +55,10 @@ class Attributes:
         self._table[name] = value
 
     def remove(self, name: str) -> None:
-        """Remove on behalf of a client. Raises OSError: ENOENT, or EPERM if immutable."""
-        if self.get(name)[1] & IMMUTABLE:
-            raise OSError(errno.EPERM, "attribute may not be removed")
-        del self._table[name]
+        """Remove on behalf of a client, if it is there. Raises OSError EPERM for one that never changes."""
+        if name in self._table and _flags(name) & attrtable.IMMUTABLE:
+            raise OSError(errno.EPERM, "Operation not permitted: the attribute never changes")
+        self._table.pop(name, None)
 
     def names(self) -> list[str]:
         """All names, sorted."""
