@@ -3,6 +3,7 @@
 
 import argparse
 import importlib.util
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -125,6 +126,33 @@ def test_other_shells_accept_the_script(tmp_path, commands, shell, make):
     path = tmp_path / "script"
     path.write_text(text)
     subprocess.run([program, "-n", str(path)], check=True, timeout=60)
+
+
+def test_fish_completes_values(tmp_path, commands):
+    """The same candidates as in the other shells."""
+    program = shutil.which("fish")
+    if program is None:
+        pytest.skip("fish is not installed")
+    path = tmp_path / "rosin.fish"
+    path.write_text(fish("rosin", commands))
+    answers = "case jobs; echo f1; case queue; echo batch; case '*'; echo 0-3"
+    fake = f"function rosin; switch $argv[1]; {answers}; end; end"
+    lines = (
+        *("cancel ", "run -q b", "jobs --queue ", "jobs -f pe", "jobs -o l", "resource list -s all"),
+        *("resource status -s drain", "job attach f", "ping -r ", "completion z"),
+    )
+    asked = "; ".join(f"complete -C 'rosin {line}'" for line in lines)
+    env = {**os.environ, "HOME": str(tmp_path)}
+    text = f"source {path}; {fake}; {asked}"
+    result = subprocess.run(
+        [program, "-c", text], capture_output=True, text=True, timeout=60, env=env, cwd=tmp_path
+    )
+    assert result.stderr == ""
+    found = [line.split("\t")[0] for line in result.stdout.splitlines()]
+    assert found == [
+        *("f1", "batch", "batch", "pending", "long", "all", "allocated"),
+        *("drain", "drained", "draining", "f1", "0-3", "zsh"),
+    ]
 
 
 def test_completion_command(command):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _WINDOW = 1024
 #: From this number of jobs on, one journal is cheaper than a watch per job.
 _MANY = 16
+#: So many jobs are named after Ctrl-C.
+_NAMED = 20
 _MARK = "@rosin:cc@"
 
 
@@ -41,6 +43,15 @@ def copies(args: Namespace) -> list[int] | None:
         raise ValueError(
             f"--{'cc' if args.cc else 'bcc'}={text}: {exc}: it takes a set of ids, as in 0-3,7"
         ) from None
+
+
+def what_goes_on(ids: list[str], program: str) -> str:
+    """How to end jobs that are not waited for any more; of many the first and the last are named."""
+    many = f"{len(ids)} jobs go" if len(ids) > 1 else "1 job goes"
+    if len(ids) <= _NAMED:
+        return f"{many} on; to cancel: {program} cancel {' '.join(ids)}"
+    ways = f"'{program} jobs' lists yours, '{program} cancel --all' cancels them"
+    return f"{many} on, {ids[0]} to {ids[-1]}; {ways}"
 
 
 class Submission:
@@ -132,9 +143,7 @@ class Bulk:
         if self._progress is not None:
             self._progress.hide()
         if ids:
-            cancel = f"{self._prog.partition('-')[0]} cancel"
-            many = f"{len(ids)} jobs go" if len(ids) > 1 else "1 job goes"
-            sys.stderr.write(f"{self._prog}: {many} on; to cancel: {cancel} {' '.join(ids)}\n")
+            sys.stderr.write(f"{self._prog}: {what_goes_on(ids, self._prog.partition('-')[0])}\n")
 
     def _prepare(self) -> None:
         args = self._args

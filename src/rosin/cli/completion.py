@@ -72,6 +72,18 @@ function __{prog}_path
     end
     test "$path" = "$argv[1]"
 end
+function __{prog}_values
+    switch $argv[1]
+        case JOBID
+            {prog} jobs -no '{{id}}'
+        case QUEUE
+            {prog} queue list -no '{{queue}}'
+        case RANK
+            {prog} resource list -no '{{ranks}}'
+        case '*'
+            string split ' ' -- $argv[1]
+    end 2>/dev/null
+end
 """
 
 
@@ -177,7 +189,8 @@ def fish(prog: str, commands: Iterable[Command]) -> str:
         for command in top.walk():
             path = _path(prog, command)
             lines += [_fish_word(prog, path, sub) for sub in command.commands]
-            lines += [_fish_option(prog, path, action) for action in command.options()]
+            lines += [_fish_option(prog, path, action, command.words) for action in command.options()]
+            lines += _fish_arguments(prog, path, command)
     return "\n".join(lines) + "\n"
 
 
@@ -186,13 +199,28 @@ def _fish_word(prog: str, path: str, command: Command) -> str:
     return f"complete -c {prog} -f -n {condition} -a {command.words[-1]} -d {_quote(command.text)}"
 
 
-def _fish_option(prog: str, path: str, action: argparse.Action) -> str:
+def _fish_values(prog: str, kind: str) -> str:
+    return "-a " + _quote(f'(__{prog}_values "{kind}")')
+
+
+def _fish_arguments(prog: str, path: str, command: Command) -> list[str]:
+    """What the words behind a command can be."""
     condition = _quote(f'__{prog}_path "{path}"')
-    words = [f"complete -c {prog} -n {condition}"]
-    words += [f"-l {flag[2:]}" if flag[:2] == "--" else f"-s {flag[1:]}" for flag in action.option_strings]
-    if action.nargs is None:
-        words.append("-r")
-    return " ".join([*words, "-d", _quote(action.help or "")])
+    kinds = [_kind(action, command.words) for action in command.arguments()]
+    kinds += [" ".join(map(str, action.choices)) for action in command.arguments() if action.choices]
+    return [f"complete -c {prog} -f -n {condition} {_fish_values(prog, kind)}" for kind in kinds if kind]
+
+
+def _fish_option(prog: str, path: str, action: argparse.Action, words: tuple[str, ...]) -> str:
+    condition = _quote(f'__{prog}_path "{path}"')
+    line = [f"complete -c {prog} -n {condition}"]
+    line += [f"-l {flag[2:]}" if flag[:2] == "--" else f"-s {flag[1:]}" for flag in action.option_strings]
+    kind = " ".join(map(str, action.choices)) if action.choices else _kind(action, words)
+    if kind and action.nargs != 0:
+        line += ["-x", _fish_values(prog, kind)]
+    elif action.nargs is None:
+        line.append("-r")
+    return " ".join([*line, "-d", _quote(action.help or "")])
 
 
 def _completion(args: argparse.Namespace) -> None:
