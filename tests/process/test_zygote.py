@@ -89,16 +89,24 @@ def zygote(program, request):
     server.close()
 
 
-def pidfd(pid):
-    """A poller that is ready when ``pid`` has ended."""
-    poller = select.poll()
-    try:
-        poller.register(os.pidfd_open(pid), select.POLLIN)
-    except ProcessLookupError:
-        reader, writer = os.pipe()
-        os.close(writer)
-        poller.register(reader, select.POLLIN)
-    return poller
+class Ended:
+    """Tells when a process has ended, which is not a child of this one."""
+
+    def __init__(self, pid):
+        try:
+            self._fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._fd, writer = os.pipe()
+            os.close(writer)
+
+    def poll(self, milliseconds):
+        """Wait for it; once."""
+        poller = select.poll()
+        poller.register(self._fd, select.POLLIN)
+        try:
+            return poller.poll(milliseconds)
+        finally:
+            os.close(self._fd)
 
 
 def test_a_target_gets_its_arguments_environment_directory_and_descriptors(zygote, tmp_path):
@@ -221,7 +229,7 @@ def test_what_a_dead_child_leaves_behind_is_ended(zygote):
     child = zygote.spawn("zygote_program:leave_a_child", ["x"], ENV, fds={1: writer})
     os.close(writer)
     stray = int(os.read(reader, 20))
-    gone = pidfd(stray)
+    gone = Ended(stray)
     assert zygote.wait(child) == 0
     assert gone.poll(30000)
     os.close(reader)
@@ -231,7 +239,7 @@ def test_what_a_killed_child_leaves_behind_is_ended(zygote):
     reader, writer = os.pipe()
     child = zygote.spawn("zygote_program:leave_a_child", ["x", "stay"], ENV, fds={1: writer})
     os.close(writer)
-    gone = pidfd(int(os.read(reader, 20)))
+    gone = Ended(int(os.read(reader, 20)))
     os.kill(zygote.wait_started(child), signal.SIGKILL)
     assert os.WTERMSIG(zygote.wait(child)) == signal.SIGKILL
     assert gone.poll(30000)
@@ -243,7 +251,7 @@ def test_nothing_survives_a_killed_master(program):
     zygote_pid, child_pid = map(int, master.stdout.readline().split())
     stray = int(master.stdout.readline())
     assert {child_pid, stray} <= set(descendants(zygote_pid))
-    ends = [pidfd(pid) for pid in (zygote_pid, child_pid, stray)]
+    ends = [Ended(pid) for pid in (zygote_pid, child_pid, stray)]
     master.kill()
     master.wait()
     for end in ends:
@@ -263,7 +271,7 @@ def test_a_dead_zygote_is_noticed(program):
     assert not zygote.alive
     with pytest.raises(BrokenPipeError):
         zygote.spawn(None, ["true"], ENV)
-    assert pidfd(child.pid).poll(30000)  # its parent-death signal
+    assert Ended(child.pid).poll(30000)  # its parent-death signal
     zygote.close()
 
 
@@ -372,7 +380,7 @@ def test_what_serves_again_is_not_reached_by_signals_for_what_it_served(zygote, 
 
 
 def test_waiting_processes_end_with_the_zygote(zygote, messy):
-    end = pidfd(int(messy()[1][0]))
+    end = Ended(int(messy()[1][0]))
     zygote.close()
     assert end.poll(30000)
 
