@@ -200,3 +200,33 @@ async def test_named_queues(world, job, jobspec):
         await h.rpc("job-manager.queue-start", {"start": True, "all": True})
         await drained(h)
         assert set(inst.broker.modules["sched-fake"].requests) == {2, 5}
+
+
+async def test_updates_that_come_together_are_judged_as_one(world, job, jobspec):
+    """A queue with its limit and a duration within it, neither of which could be set after the other."""
+    config = {
+        "queues": {
+            "batch": {"policy": {"limits": {"duration": "8h"}}},
+            "debug": {"policy": {"limits": {"duration": "5m"}}},
+        }
+    }
+    async with world.instance(config=config) as inst:
+        h = await inst.connect()
+        await h.rpc("job-manager.submit", {"jobs": [job(1, jobspec(600.0, queue="batch"))]})
+
+        async def update(**updates):
+            request = {f"attributes.system.{name}": value for name, value in updates.items()}
+            await h.rpc("job-manager.update", {"id": 1, "updates": request})
+            reply = await h.rpc("job-manager.getattr", {"id": 1, "attrs": ["jobspec"]})
+            return reply["jobspec"]["attributes"]["system"]
+
+        too_long = r"requested duration \(10m\) exceeds policy limit of 5m for queue debug"
+        with pytest.raises(OSError, match=too_long):
+            await update(queue="debug")
+        both = await update(queue="debug", duration=60.0)
+        assert (both["queue"], both["duration"]) == ("debug", 60.0)
+        back = await update(duration=7200.0, queue="batch")
+        assert (back["queue"], back["duration"]) == ("batch", 7200.0)
+        with pytest.raises(OSError, match=r"requested duration \(2h\) exceeds"):
+            await update(queue="debug", duration=7200.0)
+        assert (await update(duration=90000.0))["duration"] == 90000.0  # alone, it is the owner's to choose

@@ -46,14 +46,9 @@ def update(manager: Manager, msg: Message) -> None:
         changes.update(_checked(manager, job, path, value, owner))
     unlimited = owner and _DURATION in changes
     if not unlimited or len(changes) > 1:
-        manager.limits.check(_limited(job, changes, unlimited), manager.port.now())
+        # Together they have to be allowed as one: alone an owner's duration may be anything.
+        manager.limits.check(with_updates(job.jobspec, changes), manager.port.now())
     _offer(manager, msg, job, changes, immutable=unlimited and msg.userid != job.userid)
-
-
-def _limited(job: Job, changes: dict[str, Any], unlimited: bool) -> dict[str, Any]:
-    """The jobspec to check against the limits: without the duration that an owner may set to anything."""
-    kept = {path: value for path, value in changes.items() if not (unlimited and path == _DURATION)}
-    return with_updates(job.jobspec, kept)
 
 
 def _checked(manager: Manager, job: Job, path: str, value: Any, owner: bool) -> dict[str, Any]:
