@@ -256,6 +256,14 @@ async def test_a_fault_of_ours_ends_that_connection_only(monkeypatch):
         assert await answer(await door.knock()) == 0
 
 
+async def test_a_false_alarm_does_not_make_the_broker_wait():
+    async with Door() as door:
+        door.connector.listen()
+        door.connector._accept()  # nobody is there
+        assert not door.connector.clients
+        assert not door.logged("cannot accept")
+
+
 async def test_who_goes_before_the_answer_costs_nothing(monkeypatch):
     ours, theirs = socket.socketpair()
     theirs.close()
