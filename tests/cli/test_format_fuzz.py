@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from contextlib import suppress
 
@@ -44,6 +45,35 @@ def test_formats_of_jobs(source):
         final = type(fmt)(fmt.filter(items))
         final.header(40)
         list(final.lines(final.sort_items(items), 40))
+
+
+texts = st.text(max_size=12)
+uris = st.builds("{}:{}".format, st.sampled_from(["local", "ssh", "foo", ""]), texts)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 1 << 53) | st.floats(allow_nan=False) | texts | uris,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
+    max_leaves=4,
+)
+COLUMNS = job_format(
+    "{id} {user} {sched} {uri} {uri.local} {user.uri} {user.x} {user.x:>9} {contextual_info}"
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "user": st.dictionaries(st.sampled_from(["uri", "x", ""]) | texts, values) | values,
+            "sched": st.dictionaries(st.sampled_from(["t_estimate", "x"]), values) | values,
+        },
+    )
+)
+def test_what_users_write_into_annotations_is_listed(annotations):
+    job = {**JOB, "state": 8, "annotations": annotations}
+    json.loads(json.dumps(JobInfo(job).to_dict()))
+    items = [JobInfo(job)]
+    final = type(COLUMNS)(COLUMNS.filter(items))
+    assert len(list(final.lines(items, 40))) == 1
 
 
 def arguments(*command, **options):

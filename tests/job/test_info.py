@@ -105,6 +105,14 @@ def test_what_a_pending_job_waits_for():
     assert make(state=8, duration=5.0).contextual_time == 5.0
 
 
+@pytest.mark.parametrize("uri", ["x", 3, {"a": 1}, ["local:///x"], "http://h/x", None, ""])
+def test_a_memo_that_is_no_uri_is_none(uri):
+    info = make(state=16, t_run=1.0, annotations={"user": {"uri": uri}})
+    assert info.uri is None
+    assert "uri" not in info.to_dict()
+    assert info.to_dict()["annotations"] == {"user": {"uri": uri}}
+
+
 def test_uri_moves_out_of_the_annotations():
     info = make(state=16, t_run=1.0, annotations={"user": {"uri": "ssh://h/x", "z": 1}})
     shown = info.to_dict()

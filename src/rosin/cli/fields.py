@@ -130,6 +130,8 @@ def apply(value: Any, spec: str) -> str:
         if value in empty_outputs():
             value = "-"
         spec = spec[:-1]
+    if type(value) in (list, dict):  # these take no spec
+        value = str(value)
     text = format(value, spec)
     if mark and len(text) < len(str(value)):
         return text[:-1] + "+"
@@ -137,22 +139,37 @@ def apply(value: Any, spec: str) -> str:
 
 
 def getter(field: str) -> Getter:
-    """A function that reads the dotted ``field`` (with ``[index]`` steps) of an item."""
+    """A function that reads the dotted ``field`` (with ``[index]`` steps) of an item.
+
+    A part that a value does not have is None: what users write into a job is not always what a format
+    expects.
+    """
     from _string import formatter_field_name_split  # type: ignore[import-not-found]
 
-    first, rest = formatter_field_name_split(field)
-    steps = [(True, first), *rest]
-    if all(is_attr for is_attr, _ in steps):
-        from operator import attrgetter
-
-        return attrgetter(".".join(str(name) for _, name in steps))
+    first, more = formatter_field_name_split(field)
+    parts = list(more)
 
     def read(item: Any) -> Any:
-        for is_attr, name in steps:
-            item = getattr(item, name) if is_attr else item[name]
+        item = getattr(item, first)
+        for is_attr, name in parts:
+            item = getattr(item, name, None) if is_attr else item[name]
         return item
 
-    return read
+    if not all(is_attr for is_attr, _ in parts):
+        return read
+    from operator import attrgetter
+
+    quick = attrgetter(".".join([first, *(name for _, name in parts)]))
+    if not parts:
+        return quick
+
+    def read_quickly(item: Any) -> Any:
+        try:
+            return quick(item)
+        except AttributeError:
+            return read(item)
+
+    return read_quickly
 
 
 #: Wider columns are a mistake, and would cost as much memory.

@@ -199,8 +199,9 @@ def _drop_empty(result: dict[str, Any]) -> None:
 
 
 def _uri(info: JobInfo) -> Any:
-    text = str(info.user.uri)
-    if not text:
+    """The instance that the job is. It is a memo, and its user can write there what he likes."""
+    text = str(getattr(info.user, "uri", None))
+    if not text.startswith(("local:", "ssh:")):
         return None
     from rosin.job.uri import JobURI
 
@@ -236,7 +237,7 @@ def _contextual_info(info: JobInfo) -> Any:
         return f"depends:{info.dependencies}"
     if state != "SCHED":
         return info.nodelist
-    estimate = info.sched.t_estimate
+    estimate = getattr(info.sched, "t_estimate", None)
     if isinstance(estimate, int | float):
         left = estimate - time.time()
         return "eta:now" if left < 0 else f"eta:{_short_duration(left)}"

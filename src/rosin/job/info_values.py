@@ -136,6 +136,9 @@ class AnnotationsInfo:
             return EMPTY
         return AnnotationsInfo(value) if isinstance(value, dict) else value
 
+    def __format__(self, spec: str) -> str:
+        return format(repr(self), spec)
+
     def __repr__(self) -> str:
         if not self.annotationsDict:
             return ""
