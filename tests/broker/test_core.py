@@ -154,6 +154,33 @@ async def test_stream_cancelled_before_its_first_step_is_answered() -> None:
         assert [answer async for answer in rpc] == []
 
 
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_task_that_is_cancelled_is_answered(first: bool) -> None:
+    """Before its first step, too, as when the message behind it ends the module."""
+
+    class Ending(BrokerModule):
+        name = "ending"
+
+        @request_handler("wait")
+        async def wait(self, _msg: Message) -> None:
+            await self.sleep(1e9)
+
+        @request_handler("end")
+        def end(self, _msg: Message) -> None:
+            for task in tuple(self._tasks):
+                task.cancel()
+
+    async with Instance([Ending]) as inst:
+        h = await inst.connect()
+        waiting = h.rpc("ending.wait")
+        if not first:
+            await inst.settle()
+        await h.rpc("ending.end")
+        with pytest.raises(OSError, match="service is shutting down") as caught:
+            await waiting
+        assert caught.value.errno == errno.ECANCELED
+
+
 async def test_disconnect_closes_streams_and_informs_the_service() -> None:
     async with Instance([Echo]) as inst:
         h = await inst.connect()

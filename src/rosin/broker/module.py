@@ -17,6 +17,7 @@ import asyncio
 import errno
 import os
 import traceback
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.broker import arguments
@@ -283,21 +284,23 @@ class BrokerModule(StandardMethods):
                 if result is not DEFERRED and not msg.flags & FLUX_MSGFLAG_NORESPONSE:
                     self.h._send(msg.response(result))
         elif method.kind == TASK:
-            self.create_task(self._run(method, msg))
+            # A task that is cancelled before its first step never runs: its end answers for it.
+            self.create_task(self._run(method, msg)).add_done_callback(partial(self._ended, msg))
         else:
             self._open_stream(method, msg)
 
     async def _run(self, method: Method, msg: Message) -> None:
         try:
             result = await method.func(msg)
-        except asyncio.CancelledError:
-            self.respond_error(msg, errno.ECANCELED, f"{msg.topic}: service is shutting down")
-            raise
         except Exception as exc:
             self.respond_exception(msg, exc)
         else:
             if result is not DEFERRED:
                 self.respond(msg, result)
+
+    def _ended(self, msg: Message, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self.respond_error(msg, errno.ECANCELED, f"{msg.topic}: service is shutting down")
 
     # -- streams ----------------------------------------------------------------------------------
 
@@ -314,7 +317,7 @@ class BrokerModule(StandardMethods):
         def closed(done: asyncio.Task[None]) -> None:
             if self._streams.get(key) is done:
                 del self._streams[key]
-            # Answered here because a task that is cancelled before its first step never runs at all.
+            # Answered here for the same reason as a task.
             if done.cancelled():
                 self.respond_error(msg, errno.ENODATA)
 
