@@ -67,6 +67,26 @@ def test_input_for_a_task_that_does_not_exist(rosin, data):
     assert rosin("run", "-n2", "-l", "--input=1", "cat", input="hi\n") == (0, "1: hi\n", "")
 
 
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("update", "1", "name=x"), "rosin-update: ERROR: ƒ2: unknown job id\n"),
+        (("job", "info", "1", "R"), "rosin-job: 1: invalid job id\n"),
+        (("job", "memo", "1", "a=b"), "rosin-job: memo: 1: unknown job id\n"),
+    ],
+)
+def test_errors_name_the_job(rosin, words, text):
+    assert rosin(*words) == (1, "", text)
+
+
+def test_an_option_from_a_file_that_is_not_named(rosin):
+    code, _, err = rosin("run", "-o", "^a", "true")
+    text = (
+        "--setopt=^a: a file is missing: it takes ^KEY=FILE with a file of JSON, as in --setopt=^a.b=c.json"
+    )
+    assert (code, err) == (1, f"rosin-run: ERROR: {text}\n")
+
+
 def test_run_unbuffered(rosin):
     assert rosin("run", "-u", "printf", "x") == (0, "x", "")
 

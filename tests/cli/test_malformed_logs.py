@@ -64,8 +64,8 @@ def test_events_without_what_belongs_to_them(rosin, spoilt, words):
 def test_info_applies_no_malformed_log(rosin, spoilt):
     jobid = spoilt("junk\n")
     for key in ("R", "jobspec"):
-        text = f"{key}: error applying eventlog to original value: error parsing eventlog: Invalid argument"
-        assert rosin("job", "info", jobid, key) == (1, "", f"rosin-job: {text}\n")
+        text = "error applying eventlog to original value: error parsing eventlog: Invalid argument"
+        assert rosin("job", "info", jobid, key) == (1, "", f"rosin-job: {jobid}: {key}: {text}\n")
         assert rosin("job", "info", "--base", jobid, key).code == 0
 
 

@@ -121,6 +121,9 @@ def keyval(label: str, text: str) -> tuple[str, Any]:
     if not all(key.lstrip("^.").split(".")):
         raise ValueError(f"{label}={text}: a key is missing: it takes KEY[=VALUE], as in {label}=a.b=1")
     if key.startswith("^"):
+        if not value:
+            accepted = f"^KEY=FILE with a file of JSON, as in {label}=^a.b=c.json"
+            raise ValueError(f"{label}={text}: a file is missing: it takes {accepted}")
         try:
             with open(value, "rb") as stream:
                 return key.lstrip("^"), _json.loads(stream.read())

@@ -117,7 +117,10 @@ def main(argv: list[str], prog: str) -> int:
             return 0
         from rosin.job.control import update_async
 
-        update_async(handle, args.jobid, updates).get()
+        try:
+            update_async(handle, args.jobid, updates).get()
+        except OSError as exc:
+            raise OSError(exc.errno, f"{id_text(args.jobid)}: {exc.strerror}") from None
         if args.wait:
             _wait(handle, args.jobid, updates, start)
     if args.verbose:

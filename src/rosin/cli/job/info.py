@@ -39,7 +39,10 @@ def main(argv: list[str], prog: str) -> int:
     current = args.key in ("R", "jobspec") and not args.base and not original
     request = {"id": jobid, "keys": [key], "flags": FLUX_JOB_INFO_LOOKUP_CURRENT if current else 0}
     with connect() as handle:
-        text = handle.rpc("job-info.lookup", request).get()[key]
+        try:
+            text = handle.rpc("job-info.lookup", request).get()[key]
+        except OSError as exc:
+            die(prog, f"{args.jobid}: {exc.strerror}")
     if original:
         from rosin.rfc.sign import unwrap
 

@@ -54,5 +54,5 @@ def main(argv: list[str], prog: str) -> int:
         try:
             memo_async(handle, jobid, memo, args.volatile).get()
         except OSError as exc:
-            die(prog, f"memo: {exc.strerror}")
+            die(prog, f"memo: {args.jobid}: {exc.strerror}")
     return 0
