@@ -59,9 +59,6 @@ def _commit_options(sub: AdminParser) -> None:
 
 
 def _commit(txn: KVSTxn, args: argparse.Namespace, flags: int = 0) -> None:
-    # A broker of flux-core stores these under no name, where nobody finds them.
-    if any(not op["key"] for op in txn.ops):
-        raise ValueError(": Invalid argument: a key must not be empty")
     with about("flux_kvs_commit"):
         root: dict[str, Any] = txn.commit_async(flags).get()
     if args.treeobj_root:
