@@ -179,7 +179,9 @@ async def serve(path):
 @pytest.mark.system
 @pytest.mark.parametrize("count", [1, 40, 160])
 async def test_a_killed_process_loses_nothing_that_it_acknowledged(tmp_path, count):
-    process = subprocess.Popen([sys.executable, __file__, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    env = {**os.environ, "TMPDIR": str(tmp_path)}  # for what it leaves
+    command = [sys.executable, __file__, str(tmp_path)]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True)
     try:
         acknowledged, seq = 0, 0
         while acknowledged < count:
