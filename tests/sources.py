@@ -20,6 +20,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "__main__.py": ("cli/test_start.py",),
     "broker/attrs.py": ("broker/test_attrtable.py",),
     "broker/rundir.py": ("broker/test_boot_directories.py", "system/test_rundir.py"),
+    "broker/directories.py": ("broker/test_boot_directories.py",),
     "broker/sdnotify.py": ("system/test_attribute_effects.py",),
     "broker/configfile.py": ("broker/test_configcheck.py",),
     "broker/configtable.py": ("broker/test_configcheck.py",),

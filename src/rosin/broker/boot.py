@@ -14,11 +14,12 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker import enclosing, rc, rundir, sdnotify
+from rosin.broker import enclosing, rc, sdnotify
 from rosin.broker.attrtable import check_given, defaults
 from rosin.broker.broker import Broker
 from rosin.broker.builtins import BUILTINS
 from rosin.broker.connector import ConnectorLocal
+from rosin.broker.directories import Directories
 from rosin.broker.logsinks import apply_levels, open_sinks
 from rosin.broker.origin import of_parent, of_process
 from rosin.broker.program import InitialProgram, describe
@@ -31,7 +32,7 @@ from rosin.process import descriptors
 from rosin.rfc import fsd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from rosin.process.zygote import Zygote
 
@@ -71,9 +72,10 @@ class Instance:
         self.exit_code = 1
         self._program: InitialProgram | RcProgram | None = None
         self._stopping = asyncio.Event()
-        self._created: list[str] = []
         self._signum = int(signal.SIGHUP)  # what an initial program would have ended by
-        self._locks: dict[str, int] = {}
+        self._directories = Directories(
+            options.attrs, lambda level, text: self.broker.log(level, "broker", text)
+        )
         self._close_log: Callable[[], None] = lambda: None
         self._service: StateMachineService
 
@@ -92,13 +94,7 @@ class Instance:
             values["tbon.topo"] = f"kary:{fanout}"
         if self.options.config_path:
             values["config.path"] = self.options.config_path
-        for name in ("rundir", "statedir"):
-            values[name], values[f"{name}-cleanup"] = self._directory(name, given)
-        self._keep_private(values)
-        self._created += rundir.link_command(values["rundir"])
-        notice = rundir.notice(values["rundir"], named="rundir" in given)
-        if notice:
-            self.broker.log(4, "broker", notice)
+        values |= self._directories.claim()
         values.setdefault("hostname", socket.gethostname())
         values.setdefault("hostlist", values["hostname"])
         values.setdefault("local-uri", f"local://{values['rundir']}/local-0")
@@ -106,34 +102,6 @@ class Instance:
             attrs.define(name, value)
         apply_levels(self.broker.ring, attrs)
         self._close_log = open_sinks(self.broker.ring, attrs)
-
-    def _directory(self, name: str, given: Mapping[str, str]) -> tuple[str, str]:
-        """Make or check a directory and claim it; returns its path, and whether it goes ("1") at the end."""
-        path, made = rundir.prepare(name, given.get(name))
-        keep = given.get(f"{name}-cleanup", "1" if made else "0") == "0"
-        if not keep:
-            self._created.append(path)
-        if path not in self._locks:
-            try:
-                self._locks[path] = rundir.lock(path, name)
-            except OSError:
-                if not keep:
-                    self._created.remove(path)  # it is another's
-                raise
-        if made and name in given and not keep and path == os.path.abspath(given[name]):
-            text = f"{name} {path} is new and is removed at the end; make it first, or set {name}-cleanup=0"
-            self.broker.log(5, "broker", text)
-        return path, "0" if keep else "1"
-
-    def _keep_private(self, values: Mapping[str, str]) -> None:
-        """State is the owner's alone. Guests may need a rundir: one that is the statedir stays as it is."""
-        path = values["statedir"]
-        if path == values["rundir"]:
-            return
-        mode = rundir.make_private(path)
-        if mode is not None:
-            text = f"statedir {path} was open to other users ({mode:04o}): it is 0700 now"
-            self.broker.log(5, "broker", text)
 
     # -- states -------------------------------------------------------------------------------------
 
@@ -191,10 +159,7 @@ class Instance:
     def clean_up(self) -> None:
         """Remove the temporary directories and let go of the others."""
         self._close_log()
-        for path in self._created:
-            rundir.remove(path)
-        for fd in self._locks.values():
-            os.close(fd)
+        self._directories.release()
 
     async def _load_builtins(self) -> None:
         broker = self.broker
