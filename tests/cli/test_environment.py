@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""--env and --rlimit rules."""
+"""What a job gets of its submitter: environment (--env), limits (--rlimit), umask."""
 
 from __future__ import annotations
 
+import os
 import resource
 
 import pytest
@@ -99,3 +100,16 @@ def test_bad_limits(limits, rule, text):
 
 def test_limits_of_this_process():
     assert environment._limits()["nofile"] == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+@pytest.mark.system
+def test_jobs_get_the_umask_of_their_submitter_and_no_other(rosin):
+    mask = os.umask(0o027)
+    try:
+        assert rosin("run", "sh", "-c", "umask").out == "0027\n"
+        os.umask(0o077)
+        assert rosin("run", "sh", "-c", "umask").out == "0077\n"
+        assert rosin("run", "-o", "umask=002", "sh", "-c", "umask").out == "0002\n"
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(mask)

@@ -73,6 +73,9 @@ def test_what_the_commands_set_is_known():
             "unknown encoding of the job id: expected one of",
         ),
         ({"output": {"stdout": {"path": "o-{{id"}}}, "output path o-{{id: a tag is not closed"),
+        ({"umask": "8"}, "umask=8: expected octal digits up to 777, as in 022"),
+        ({"umask": "1777"}, "umask=1777: expected octal digits up to 777, as in 022"),
+        ({"umask": "-22"}, "umask=-22: expected octal digits up to 777, as in 022"),
         ({"nosuch": 1}, "unknown shell option nosuch"),
     ],
 )

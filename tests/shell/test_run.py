@@ -107,7 +107,7 @@ def test_an_ascii_job_id_on_request(run, broker):
     ("command", "code", "reason"),
     [
         ("no-such-program", 127, "No such file or directory"),
-        ("/etc/passwd", 126, "Permission denied"),
+        ("/etc/passwd", 126, "Permission denied (it is not executable: chmod +x /etc/passwd)"),
     ],
 )
 def test_a_program_that_cannot_be_run(run, broker, command, code, reason):
@@ -188,6 +188,14 @@ def test_a_signal_before_the_time_limit(start, broker):
     broker.wait(lambda: "job-manager.kill" in broker.requests)
     broker.event(f"shell-{JOBID}.kill", {"signum": int(signal.SIGKILL)})
     assert job.wait() == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize(("value", "shown"), [("0027", "0027"), (77, "0077"), ("0", "0000")])
+def test_umask(run, broker, tmp_path, value, shown):
+    options = {"umask": value, "output": {"stderr": {"path": str(tmp_path / "err")}}}
+    assert run(["sh", "-c", "umask"], options=options) == 0
+    assert broker.output().decode().strip() == shown
+    assert (tmp_path / "err").stat().st_mode & 0o777 == 0o644 & ~int(shown, 8)
 
 
 def test_binding_limits_and_templates(run, broker):

@@ -142,6 +142,13 @@ def _limits() -> dict[str, int]:
     }
 
 
+def job_umask() -> str:
+    """The file mode creation mask to pass on, in octal digits."""
+    mask = os.umask(0o077)  # there is no other way to read it
+    os.umask(mask)
+    return f"{mask:04o}"
+
+
 def _rlimit_form() -> str:
     return f"NAME=VALUE or a pattern, as in core=0 or no*; names are {', '.join(_limits())}"
 

@@ -221,6 +221,7 @@ class Builder:
             self._rlimits[limits] = env.job_rlimits(limits)
         if self._rlimits[limits]:
             jobspec_build.set_shell_option(obj, "rlimit", self._rlimits[limits])
+        jobspec_build.set_shell_option(obj, "umask", env.job_umask())
 
 
 def set_environment(obj: Object, environment: Environment) -> None:

@@ -23,7 +23,7 @@ from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
-from rosin.shell import environment, foreign, jobtmp, rlimit
+from rosin.shell import environment, foreign, jobtmp, rlimit, umask
 from rosin.shell.errors import ShellError, complain, fatal_error
 from rosin.shell.expiration import ExpirationSignal, parse_option
 from rosin.shell.guestlog import GuestLog
@@ -185,6 +185,7 @@ class Shell:
         if files:
             jobtmp.extract_files(files, info.tmpdir, self._load_blob)
         rlimit.apply(info.options.object("rlimit"), self.log.warn)
+        umask.apply(info.options.get("umask"))
         self.head.input.check_file()
 
     def _load_blob(self, blobref: str) -> bytes:

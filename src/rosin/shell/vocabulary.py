@@ -89,6 +89,7 @@ OPTIONS: dict[str, Value] = {
     "taskmap": Value("a string or an object", lambda value: isinstance(value, str | dict)),
     "taskmap.scheme": _TEXT,
     "taskmap.value": _TEXT,
+    "umask": Value("octal digits up to 777, as in 022"),
     "verbose": Value("an integer"),
 }
 #: Options whose objects have names that others define; among them what :mod:`rosin.shell.foreign` judges.
