@@ -73,6 +73,8 @@ BOUNDS: dict[str, list[str]] = {
     ],
     "a constraint that was compiled with MAX_DEPTH": [
         "modules.job_ingest.validator._hosts",
+        "rfc.constraint_query._grouped",
+        "rfc.constraint_query.render",
     ],
     "starts a task: it does not wait for itself": [
         "modules.kvs.module.Kvs.advance",
