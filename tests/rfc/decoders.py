@@ -251,6 +251,7 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "eventlog.decode_entries": (eventlog.decode_entries, [eventlog.encode_entries(LOG)]),
     "eventlog.decode_entry": (eventlog.decode_entry, [eventlog.encode_entry(LOG[0])]),
     "eventlog.decode_line": (eventlog.decode_line, [eventlog.encode_entry(LOG[0])]),
+    "eventlog.parse_event": (eventlog.parse_event, [eventlog.encode_entry(LOG[0])]),
     "fluid.parse": (
         fluid.parse,
         [

@@ -109,7 +109,6 @@ def test_bad_request(real_instance: RealInstance, change: dict[str, Any], errnum
         ("resources.0.count", "x"),
         ("resources.0.count", 10**9),
         ("resources.0.count", 1.5),
-        ("attributes.system.duration", -1),
         ("attributes.system.constraints", {"x": [1]}),
     ],
 )
@@ -123,3 +122,14 @@ def test_what_is_not_validated_ends_with_the_reason(
         log = h.rpc("job-info.lookup", {"id": id, "keys": ["eventlog"], "flags": 0}).get()["eventlog"]
         assert '"name":"exception"' in log
         assert '"type":"alloc"' in log
+
+
+@pytest.mark.parametrize("duration", [-1, 1e15, "x"])
+def test_a_duration_that_no_restart_could_read_is_never_stored(
+    real_instance: RealInstance, duration: Any
+) -> None:
+    with Flux(real_instance.uri) as h:
+        wrong = jobspec("attributes.system.duration", duration)
+        with pytest.raises(OSError, match="duration") as caught:
+            submit_async(h, wrong, novalidate=True).get_id()
+        assert caught.value.errno == errno.EINVAL

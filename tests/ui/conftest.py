@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -58,8 +59,8 @@ def site() -> Iterator[Site]:
     site.stop()
 
 
-@pytest.fixture
-def page(browser: Browser, site: Site) -> Iterator[Page]:
+@contextmanager
+def open_page(browser: Browser, site: Site) -> Iterator[Page]:
     """A page that fails the test on errors of its scripts and on requests to other hosts."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
@@ -70,3 +71,25 @@ def page(browser: Browser, site: Site) -> Iterator[Page]:
     yield page
     context.close()
     assert not faults
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site) -> Iterator[Page]:
+    """A page of the instance that the tests of a file share."""
+    with open_page(browser, site) as page:
+        yield page
+
+
+@pytest.fixture
+def own_site() -> Iterator[Site]:
+    """An instance that the test may stop."""
+    site = Site()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def own_page(browser: Browser, own_site: Site) -> Iterator[Page]:
+    """A page of the test's own instance."""
+    with open_page(browser, own_site) as page:
+        yield page

@@ -171,7 +171,8 @@ def test_thousands_of_rows_stay_few_in_the_document(page, site):
     assert page.locator("tr.job").count() < 100
 
 
-def test_stop(page, site):
+def test_stop(own_page, own_site):
+    page, site = own_page, own_site
     page.goto(f"{site.url}/jobs")
     expect(page.locator("#link")).to_have_text("live")
     page.click("#stop")
