@@ -45,10 +45,10 @@ run: $(RUNNING) ## start an instance with the REST API and web page (HOST, PORT)
 test: $(DEVELOPING) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser
 	$(PYTEST)
 
-# What is counted is what tests run in their own process: those that start processes would only take time.
+# What tests run in their own process is counted. These folders look from outside: they would only take time.
 coverage: $(DEVELOPING) ## see whether tests run as much of each package as before
-	$(BIN)/python -m pytest -q -m 'not system and not ui' --timeout=300 -o faulthandler_timeout=400 \
-	  --cov --cov-report=json:build/coverage.json
+	$(BIN)/python -m pytest -q $(addprefix --ignore=tests/,system ui dropin examples) --timeout=300 \
+	  -o faulthandler_timeout=400 --cov --cov-report=json:build/coverage.json
 	$(BIN)/python -m tests.coverage_floors build/coverage.json
 
 check: $(DEVELOPING) ## check format, lint, types and layers

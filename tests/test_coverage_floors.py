@@ -58,12 +58,12 @@ def test_a_line_for_each_package_below_its_floor():
     assert compare(reached, {"a": 80, "b": 80, "c": 70, "gone": 10}) == [
         "b: tests run 79.99 % of it, its floor is 80 %",
         "gone: has a floor in coverage_floors.toml, but no files",
-        "new: has no floor: write one of 55 to coverage_floors.toml",
+        "new: has no floor: write one of 54 to coverage_floors.toml",
     ]
     assert compare({"a": 80.0}, {"a": 80}) == []
 
 
-@pytest.mark.parametrize(("figure", "expected"), [(100.0, 100), (99.99, 99), (80.29, 79), (80.31, 80)])
+@pytest.mark.parametrize(("figure", "expected"), [(100.0, 100), (99.99, 98), (80.99, 79), (81.01, 80)])
 def test_a_floor_is_a_little_below_the_figure(figure, expected):
     assert floor(figure) == expected
 
@@ -76,7 +76,7 @@ def test_the_check(tmp_path, capsys):
     assert tomllib.loads(floors.read_text()) == {
         "rosin": 49,
         "rosin.handle": 79,
-        "rosin.modules.kvs": 33,
+        "rosin.modules.kvs": 32,
         "rosin.rest": 100,
     }
     assert main(arguments) == 0
