@@ -9,7 +9,7 @@ import pytest
 
 from rosin.cli import cancel, jobs, pgrep, update
 from rosin.cli.job import control, events, memo
-from rosin.cli.job.output import Labels, Output, exit_report, labelled
+from rosin.cli.job.output import Output, exit_report
 from rosin.cli.jobformat import JOBS, PGREP, job_format, plain_ids
 from rosin.cli.progress import bar, clock
 from rosin.cli.queuelist import Row
@@ -29,40 +29,6 @@ from rosin.queue import QueueInfo
 )
 def test_exit_reports(status, report):
     assert exit_report(status) == report
-
-
-def test_every_line_is_labelled():
-    assert labelled(b"a\nb\n", b"1: ") == b"1: a\n1: b\n"
-    assert labelled(b"a", b"1: ") == b"1: a"
-    assert labelled(b"\n", b"1: ") == b"1: \n"
-
-
-def written(*pieces, shared=False):
-    labels = Labels(shared)
-    return b"".join(labels.add(sink, label, sink, data) for sink, label, data in pieces)
-
-
-def test_a_label_begins_a_line():
-    zero, one = ("out", b"0: "), ("out", b"1: ")
-    assert written((*zero, b"x"), (*one, b"y")) == b"0: x\n1: y"
-    assert written((*zero, b"x"), (*zero, b"y\nz\n")) == b"0: xy\n0: z\n"  # it goes on
-    assert written((*zero, b"x\n"), (*one, b"y\n")) == b"0: x\n1: y\n"
-    assert written((*zero, b"x"), (*one, b"y"), (*zero, b"z")) == b"0: x\n1: y\n0: z"
-
-
-def test_streams_disturb_each_other_in_one_file_only():
-    pieces = [("out", b"0: ", b"x"), ("err", b"0: ", b"e\n"), ("out", b"0: ", b"y\n")]
-    assert written(*pieces) == b"0: x0: e\ny\n"  # x and y go to one file, e to another
-    assert written(*pieces, shared=True) == b"0: x\n0: e\n0: y\n"
-
-
-def test_a_message_begins_a_line():
-    labels = Labels(True)
-    labels.add(1, b"0: ", "stdout", b"x")
-    assert (labels.end(2), labels.end(2)) == (b"\n", b"")
-    apart = Labels(False)
-    apart.add(1, b"0: ", "stdout", b"x")
-    assert (apart.end(2), apart.end(1)) == (b"", b"\n")
 
 
 def output(capfd, events, **options):

@@ -76,6 +76,19 @@ def test_files_with_templates_and_labels(run, broker, tmp_path):
     assert "data" not in broker.names("output")
 
 
+def test_labels_in_a_file_begin_lines(run, tmp_path):
+    """Whatever tasks and streams do not finish, and however their output comes."""
+    path = {"type": "file", "path": str(tmp_path / "out"), "label": True, "buffer": {"type": "none"}}
+    script = "printf x; printf y >&2; printf z; echo; printf last"
+    assert run(["sh", "-c", script], ntasks=2, options={"output": {"stdout": path, "stderr": path}}) == 0
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert {line[:3] for line in lines} == {"0: ", "1: "}
+    for task in "01":
+        text = "".join(line[3:] for line in lines if line[0] == task)
+        assert sorted(text) == sorted("xyzlast")
+        assert ":" not in text
+
+
 def test_append_and_truncate(run, tmp_path):
     for mode, wanted in (("truncate", "x\n"), ("append", "x\nx\n"), ("truncate", "x\n")):
         output = {"mode": mode, "stdout": {"type": "file", "path": str(tmp_path / "out")}}

@@ -258,7 +258,7 @@ class JobWatcher:
 
             data = decode_data(context).data
             if self._label:
-                from rosin.cli.job.output import labelled
+                from rosin.job.labels import labelled
 
                 data = labelled(data, f"{job.label}: {context['rank']}: ".encode())
                 # As in flux-core: other jobs write in between, so that nothing could be continued.

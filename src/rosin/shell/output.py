@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from rosin.job.labels import Labels
 from rosin.rfc import ioencode
 from rosin.rfc.fluid import FORMS
 from rosin.rfc.idset import Idset
@@ -71,7 +72,7 @@ class StreamConf:
 class OutputFile:
     """An output file, shared by all tasks whose template names it."""
 
-    __slots__ = ("_fd", "_label", "path")
+    __slots__ = ("_fd", "_labels", "path")
 
     def __init__(self, path: str, append: bool, label: bool) -> None:
         flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC)
@@ -79,17 +80,20 @@ class OutputFile:
             self._fd = os.open(path, flags, 0o644)
         except OSError as error:
             raise ShellError(f"error opening output file '{path}': {error.strerror}") from None
-        self._label = label
+        self._labels = Labels(shared=True) if label else None
         self.path = path
 
-    def write(self, rank: str, data: bytes) -> None:
-        """Write a chunk, each line behind its task's rank where labels are asked for."""
-        if self._label:
-            prefix = f"{rank}: ".encode()
-            data = prefix + data[:-1].replace(b"\n", b"\n" + prefix) + data[-1:]
-        self.write_raw(data)
+    def write(self, stream: str, rank: str, data: bytes) -> None:
+        """Write a chunk (not empty), each line behind its task's rank where labels are asked for."""
+        if self._labels is not None:
+            data = self._labels.add(self, f"{rank}: ".encode(), stream, data)
+        self._write(data)
 
-    def write_raw(self, data: bytes) -> None:
+    def write_line(self, data: bytes) -> None:
+        """Write a line that is not of a task."""
+        self._write(data if self._labels is None else self._labels.end(self) + data)
+
+    def _write(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
             view = view[os.write(self._fd, view) :]
@@ -200,7 +204,7 @@ class Output:
     def _write_file(self, target: OutputFile, stream: str, rank: str, data: bytes) -> None:
         """Write to a file; what fails is said once per stream, since a full disk fails every time."""
         try:
-            target.write(rank, data)
+            target.write(stream, rank, data)
         except OSError as error:
             if stream not in self._failed:
                 self._failed.add(stream)
@@ -248,7 +252,7 @@ class Output:
             self._emit("log", context)
             return
         try:
-            target.write_raw(format_line(context).encode())
+            target.write_line(format_line(context).encode())
         except OSError:
             self._emit("log", context)  # a full disk is told where there is room
 

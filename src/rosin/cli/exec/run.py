@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     import argparse
 
     from rosin.cli.exec.stdin import Input
-    from rosin.cli.job.output import Labels
     from rosin.handle.flux import Flux
     from rosin.handle.future import Future
     from rosin.handle.rpc import RPC
+    from rosin.job.labels import Labels
 
 #: Flags of RFC 42 exec requests.
 STDOUT, STDERR, CHANNEL, WRITE_CREDIT, WAITABLE = 1, 2, 4, 8, 16
@@ -85,7 +85,8 @@ class Runner:
         self.remotes: list[Remote] = []
         self._labels: Labels | None = None
         if args.label_io:
-            from rosin.cli.job.output import Labels, same_file
+            from rosin.cli.job.output import same_file
+            from rosin.job.labels import Labels
 
             self._labels = Labels(same_file(1, 2))
         self.exit_code = 0

@@ -8,6 +8,7 @@ import sys
 from collections import deque
 
 from rosin import _json
+from rosin.job.labels import Labels
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,33 +67,6 @@ def same_file(first: int, second: int) -> bool:
         return os.path.sameopenfile(first, second)
     except OSError:
         return False
-
-
-class Labels:
-    """Puts labels before lines, and a newline before a label that would follow a line that is not finished.
-
-    What continues such a line, from the same task and stream, gets no second label.
-    """
-
-    def __init__(self, shared: bool) -> None:
-        """``shared``: all sinks are one file."""
-        self._shared = shared
-        self._open: dict[object, tuple[bytes, str]] = {}  # sink: whose line is not finished
-
-    def add(self, sink: object, label: bytes, stream: str, data: bytes) -> bytes:
-        """``data`` (not empty) as it is to be written to a sink next."""
-        if self._shared:
-            sink = None
-        unfinished = self._open.pop(sink, None)
-        if not data.endswith(b"\n"):
-            self._open[sink] = (label, stream)
-        if unfinished == (label, stream):
-            return labelled(data, label)[len(label) :]
-        return b"\n" * (unfinished is not None) + labelled(data, label)
-
-    def end(self, sink: object) -> bytes:
-        """What ends the line that is not finished, if there is one: something else is to be written."""
-        return b"\n" if self._open.pop(None if self._shared else sink, None) else b""
 
 
 class Output:
@@ -239,10 +213,3 @@ class Output:
             line = context.get("line", -1)
             words.append(f"{context['file']}:{line}" if line > 0 else context["file"])
         self.note(event["timestamp"], ": ".join([*words, context["message"]]))
-
-
-def labelled(data: bytes, label: bytes) -> bytes:
-    """Begin every line with a label."""
-    end = b"\n" if data.endswith(b"\n") else b""
-    body = data[:-1] if end else data
-    return label + body.replace(b"\n", b"\n" + label) + end
