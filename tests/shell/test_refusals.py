@@ -85,6 +85,16 @@ def test_the_job_ends_with_one_line(run, broker, tmp_path, options, message):
     assert list(tmp_path.glob("o-*")) == []
 
 
+@pytest.mark.parametrize(("each", "options"), [(4, {}), (3, {"pmi": "off"})])
+def test_more_tasks_than_there_can_be_open_files(run, broker, each, options):
+    limit = 32 + 8 * each
+    assert run(["true"], ntasks=8, options={"rlimit": {"nofile": limit}, **options}) == 0
+    assert run(["true"], ntasks=8, options={"rlimit": {"nofile": limit - 1}, **options}) == 1
+    needed = f"8 tasks on this node need {limit} open files, the limit is {limit - 1}"
+    assert needed in broker.exceptions[-1]["note"]
+    assert f"as in --rlimit=nofile={limit}" in broker.exceptions[-1]["note"]
+
+
 def test_the_reference_names_every_option():
     page = (Path(__file__).parents[2] / "docs" / "reference" / "shell.md").read_text()
     named = {name for name in vocabulary.OPTIONS if f"`{name}`" in page}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rosin.shell.output import Output
     from rosin.shell.pty import Pty
 
+#: Open files of a shell besides those of its tasks.
+_DESCRIPTORS = 32
 #: Up to so many tasks get large pipes.
 _FEW_TASKS = 16
 #: Names for what this shell serves, and for what it could be told not to.
@@ -69,6 +72,7 @@ class Tasks:
         environment.expand(info, env)
         cpus = self._bind()
         pmi = _pmi_enabled(options.optional_string("pmi"))
+        _check_descriptors(len(info.local_tasks) - len(self.terminals), 2 + pmi + (stdin_path is None))
         self._reactor.add_signal(signal.SIGCHLD, self._reap)
         for localid, rank in enumerate(info.local_tasks):
             argv = [info.render(word, (rank, localid)) for word in info.spec.command]
@@ -221,6 +225,17 @@ class Tasks:
         """Let go of tasks that are still open."""
         for task in self.all:
             task.close()
+
+
+def _check_descriptors(tasks: int, each: int) -> None:
+    """Refuse at once what would fail when most tasks have been started. Raises ShellError."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    needed = tasks * each + _DESCRIPTORS
+    if limit != resource.RLIM_INFINITY and needed > limit:
+        raise ShellError(
+            f"{tasks} tasks on this node need {needed} open files, the limit is {limit}: start fewer on each "
+            f"node, or raise it, as in --rlimit=nofile={needed}"
+        )
 
 
 def _pmi_enabled(option: str | None) -> bool:
