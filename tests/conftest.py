@@ -2,13 +2,13 @@
 """Fixtures that several areas share."""
 
 import os
-import signal
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
 from rosin import _json
+from rosin.process.signals import catch_ignored
 from rosin.testing.process import RealInstance
 
 from . import rfc_table, timeouts
@@ -22,10 +22,9 @@ for _name in [name for name in os.environ if name.startswith("FLUX_")]:
     del os.environ[_name]
 _LEFTOVERS = Leftovers()
 
-# What runs tests in the background may ignore the signals that tests send to what they start.
-for _signum, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
-    if signal.getsignal(_signum) is signal.SIG_IGN:
-        signal.signal(_signum, _usual)
+# What runs tests in the background (nohup, a script) may ignore or block signals that tests send to what they
+# start. This process goes on ignoring them; programs get those that are caught as usual.
+catch_ignored()
 os.environ["ROSIN_REGISTRY"] = _LEFTOVERS.registry
 
 # How long an example takes says how busy the machine is, and nothing about the subject.
