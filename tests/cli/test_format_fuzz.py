@@ -91,7 +91,7 @@ def test_templates(word, text):
 @pytest.mark.parametrize(
     ("word", "text"),
     [
-        ("{[0]}", "not subscriptable"),
+        ("{[0]}", "Invalid replacement string in command: '{[0]}' (fields are {}, {0}"),
         ("{0.z}", "--define=z: ZeroDivisionError: division by zero (for input 'i')"),
         ("{0:999999999999999999999}", "Invalid replacement string in command: '{0:9"),
         ("{print $1}", "a command with braces of its own goes into a script"),

@@ -83,8 +83,10 @@ def test_what_is_not_here_is_told_from_what_is_mistyped(command):
         "rosin: 'cofnig' is not a rosin command. See 'rosin --help'",
         "Did you mean: config?",
     ]
-    assert command("mom").err.endswith("\nDid you mean: job?\n")
+    assert command("mom").err.endswith("\nDid you mean: job, top?\n")
     assert command("jobz").err.endswith("\nDid you mean: job, jobs?\n")
+    assert command("purge").err.endswith("\nDid you mean: job purge?\n")
+    assert command("btach").err.endswith("\nDid you mean: batch?\n")
     assert "Did you mean" not in command("xyzzyx").err
     assert command("--nosuch") == (
         2,

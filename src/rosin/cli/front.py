@@ -103,7 +103,9 @@ def unknown(prog: str, name: str, known: Collection[str]) -> int:
         sys.stderr.write(f"{prog}: '{name}' is a command of flux-core that Rosin does not have yet\n")
         return 1
     sys.stderr.write(f"{prog}: '{name}' is not a {prog} command. See '{prog} --help'\n")
-    similar = _nearest(name[:64], known)
+    from rosin.cli.job import SUBCOMMANDS
+
+    similar = [f"job {name}"] if name in SUBCOMMANDS else _nearest(name[:64], {*known, *NOT_HERE})
     if similar:
         sys.stderr.write("Did you mean: " + ", ".join(similar) + "?\n")
     return 1

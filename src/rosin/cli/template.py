@@ -116,6 +116,11 @@ def _has_field(value: Any) -> bool:
     return any("{" in text or "}" in text for text in texts if isinstance(text, str))
 
 
+def _why(exc: Exception) -> str:
+    """What a message says of a fault: other exceptions speak of Python."""
+    return f": {exc}" if isinstance(exc, ValueError) and str(exc) else ""
+
+
 def has_fields(args: Namespace) -> bool:
     """Whether anything is there to replace."""
     return _has_field(args.command) or any(_has_field(getattr(args, name)) for name in OPTIONS)
@@ -134,8 +139,7 @@ def substitute(args: Namespace, inputs: Sequence[Input] = (), **keys: Any) -> Na
         except ExpressionError:
             raise
         except _BAD_FIELD as exc:
-            why = "" if isinstance(exc, LookupError | AttributeError) or not str(exc) else f": {exc}"
-            raise ValueError(f"Invalid replacement string in command: '{word}'{why}{_HINT}") from None
+            raise ValueError(f"Invalid replacement string in command: '{word}'{_why(exc)}{_HINT}") from None
         result.command += text.split(_LIST)
     result.changed = set(getattr(args, "changed", ()))
     for name, option in OPTIONS.items():
@@ -152,7 +156,7 @@ def substitute(args: Namespace, inputs: Sequence[Input] = (), **keys: Any) -> Na
         except (KeyError, AttributeError) as exc:
             raise ValueError(f"Replacement key {exc} not found in '{option}{value}'") from None
         except _BAD_FIELD as exc:
-            raise ValueError(f"Invalid replacement string in '{option}{value}': {exc}") from None
+            raise ValueError(f"Invalid replacement string in '{option}{value}'{_why(exc)}") from None
         if getattr(result, name) != value:
             result.changed.add(name)
     return result
