@@ -210,11 +210,11 @@ class Bulk:
         except OSError as exc:
             self._failed(job, reason(exc))
         else:
+            if self._watcher is not None:  # before anybody knows the id: Ctrl-C names it from then on
+                self._watcher.add(jobid, stdout, stderr, job.args.wait or "clean")
             if not job.args.quiet:
                 self._write(stdout, f"{id_text(jobid)}\n")
-            if self._watcher is not None:
-                self._watcher.add(jobid, stdout, stderr, job.args.wait or "clean")
-            elif self._progress is not None:
+            if self._watcher is None and self._progress is not None:
                 self._progress.count += 1
         if self._pending <= _WINDOW // 2:
             self._pump()
