@@ -7,7 +7,9 @@ URL=http://127.0.0.1:5000 python examples/http_client.py
 
 import json
 import os
+import sys
 from http.client import HTTPResponse
+from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 base = os.environ.get("URL", "http://127.0.0.1:5000").rstrip("/")
@@ -18,7 +20,12 @@ def call(path: str, fields: dict[str, object] | None = None) -> HTTPResponse:
     """GET, or POST with fields; the answer can be read and iterated over as a file."""
     body = None if fields is None else json.dumps(fields).encode()
     kind = {} if fields is None else {"Content-Type": "application/json"}
-    answer: HTTPResponse = urlopen(Request(base + path, body, {**headers, **kind}), timeout=30)
+    try:
+        answer: HTTPResponse = urlopen(Request(base + path, body, {**headers, **kind}), timeout=30)
+    except URLError as exc:
+        sys.exit(
+            f"{base}{path}: {getattr(exc, 'reason', exc)}: is a server there (make run), does URL name it?"
+        )
     return answer
 
 
