@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -160,6 +161,35 @@ def content_load(side: Side) -> float:
         return _rate(1000, work)
 
 
+def _large_blobs(h: Flux) -> list[bytes]:
+    """32 blobs of 1 MiB are stored; their references."""
+    return [h.rpc("content.store", os.urandom(1 << 20)).get_raw() for _ in range(32)]
+
+
+def content_load_large(side: Side) -> float:
+    """1 MiB blobs loaded per second, one at a time."""
+    with side.open() as h:
+        digests = _large_blobs(h)
+
+        def work() -> None:
+            for digest in digests:
+                h.rpc("content.load", digest).get_raw()
+
+        return _rate(len(digests), work)
+
+
+def content_load_large_in_flight(side: Side) -> float:
+    """1 MiB blobs loaded per second, 32 in flight."""
+    with side.open() as h:
+        digests = _large_blobs(h)
+
+        def work() -> None:
+            for rpc in [h.rpc("content.load", digest) for digest in digests]:
+                rpc.get_raw()
+
+        return _rate(len(digests), work)
+
+
 def events(side: Side) -> float:
     """Events per second from one publisher to one subscriber."""
     with side.open() as h, side.open() as sender:
@@ -225,6 +255,8 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "KVS lookups": (kvs_lookups, True, 1, 3),
     "content stores": (content_store, True, 1, 3),
     "content loads": (content_load, True, 1, 3),
+    "loads of 1 MiB": (content_load_large, True, 1, 5),
+    "loads of 1 MiB in flight": (content_load_large_in_flight, True, 1, 5),
     "event delivery": (events, True, 1, 3),
     "event-log lines": (watch_lines, True, 1, 3),
     "mock jobs": (mock_jobs, True, 3, 3),
