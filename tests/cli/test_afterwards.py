@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import pytest
 
 from rosin.cli.job.afterwards import Afterwards
 from rosin.cli.job.attach import Attach
+from rosin.cli.job.output import Unwritable
 from rosin.cli.watcher import JobWatcher
 
 
@@ -214,6 +216,38 @@ def test_an_event_that_never_came_is_no_success(wait, code):
 
 
 @pytest.mark.system
+@pytest.mark.parametrize(
+    ("code", "cancelled", "text"),
+    [
+        (errno.ENOSPC, None, "cannot write output: No space left on device, the job is canceled"),
+        (errno.ENOSPC, errno.ENOENT, "cannot write output: No space left on device, the job has ended"),
+        (
+            errno.ENOSPC,
+            errno.EPERM,
+            "No space left on device, cannot cancel the job: Operation not permitted",
+        ),
+        (errno.EPIPE, None, "nobody reads the output any more, the job is canceled"),
+        (errno.EPIPE, errno.ENOENT, ""),
+    ],
+)
+def test_output_that_cannot_be_written_ends_a_job_that_is_ours(monkeypatch, capsys, code, cancelled, text):
+    """Also one that ends by itself just then; only a reader who has gone is told nothing of that."""
+
+    def cancel(_handle, _jobid, _why):
+        return SimpleNamespace(get=lambda: None if cancelled is None else raising(cancelled))
+
+    def raising(number):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("rosin.job.control.cancel_async", cancel)
+    follower = Attach(FakeHandle(), 5, "f5", SimpleNamespace(**ARGS), "rosin-job")
+    follower.cancel_if_unread = True
+    assert follower._unwritable(Unwritable(code, os.strerror(code))) == (141 if code == errno.EPIPE else 1)
+    err = capsys.readouterr().err
+    assert text in err
+    assert bool(err) is bool(text)
+
+
 class TestReal:
     """The same with a real instance."""
 

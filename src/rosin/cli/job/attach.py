@@ -296,8 +296,9 @@ class Attach:
         unread = failure.errno == errno.EPIPE
         why = "nobody reads the output any more" if unread else f"cannot write output: {failure.strerror}"
         text = "the job goes on"
+        over = "" if unread else "the job has ended"
         if self.finished or self.fatal:
-            text = "" if unread else "the job has ended"
+            text = over
         elif self.cancel_if_unread:
             from rosin.job.control import cancel_async
 
@@ -305,7 +306,7 @@ class Attach:
                 cancel_async(self.handle, self.jobid, why).get()
                 text = "the job is canceled"
             except OSError as exc:  # it has ended meanwhile
-                text = "" if exc.errno == errno.ENOENT else f"cannot cancel the job: {exc.strerror}"
+                text = over if exc.errno == errno.ENOENT else f"cannot cancel the job: {exc.strerror}"
         if text:
             try:
                 sys.stderr.write(f"{self.prog}: {self.label}: {why}, {text}\n")
