@@ -3,6 +3,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -57,6 +58,23 @@ async def test_a_socket_that_never_answers(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError, match="does not answer"):
             await AsyncFlux.connect(f"local://{tmp_path}/s", timeout=0.05)
         (await accepted.get()).close()
+
+
+async def test_a_connection_that_is_not_wanted_any_more(tmp_path: Path) -> None:
+    """Who is cancelled while it waits for the broker's first byte leaves no connection behind."""
+    accepted: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+
+    def client(*streams: Any) -> None:
+        accepted.put_nowait(streams)
+
+    async with await asyncio.start_unix_server(client, tmp_path / "s"):
+        connecting = asyncio.create_task(AsyncFlux.connect(f"local://{tmp_path}/s", timeout=1e6))
+        reader, writer = await accepted.get()
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_no_socket(tmp_path: Path) -> None:

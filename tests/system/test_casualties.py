@@ -126,8 +126,9 @@ STUBBORN = "trap '' TERM HUP; setsid sh -c 'trap \"\" TERM HUP; echo up; exec sl
 
 def test_what_was_run_on_a_broker_ends_with_it(instance: RealInstance, h: Flux) -> None:
     """``rosin exec`` of a program that ignores SIGTERM and has a child in a session of its own."""
-    mark = f"{MARK}=exec"
-    environment = {"PATH": os.environ["PATH"], MARK: "exec"}
+    value = f"exec-{os.getpid()}"  # the same tests may run beside these
+    mark = f"{MARK}={value}"
+    environment = {"PATH": os.environ["PATH"], MARK: value}
     command = {"cmdline": ["sh", "-c", STUBBORN], "env": environment, "opts": {}, "channels": []}
     payload = {"cmd": command, "flags": SUBPROCESS_REXEC_STDOUT, "local_flags": 0}
     for answer in h.rpc("rexec.exec", payload, flags=FLUX_RPC_STREAMING):

@@ -78,6 +78,9 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         except TimeoutError:
             await handle.close()
             raise OSError(errno.ETIMEDOUT, f"Unable to connect to Flux: {path} does not answer") from None
+        except asyncio.CancelledError:
+            await handle.close()
+            raise
         return handle
 
     @property
