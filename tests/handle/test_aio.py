@@ -60,17 +60,27 @@ async def test_a_socket_that_never_answers(tmp_path: Path) -> None:
         (await accepted.get()).close()
 
 
-async def test_a_connection_that_is_not_wanted_any_more(tmp_path: Path) -> None:
-    """Who is cancelled while it waits for the broker's first byte leaves no connection behind."""
+@pytest.mark.parametrize("accepts", [False, True])
+async def test_a_connection_that_is_not_wanted_any_more(tmp_path: Path, accepts: bool) -> None:
+    """Who is cancelled while it waits for the broker's first byte, or just as it comes, leaves nothing."""
+
+    class Late(AsyncFlux):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            connecting.cancel()
+
     accepted: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
 
     def client(*streams: Any) -> None:
         accepted.put_nowait(streams)
 
     async with await asyncio.start_unix_server(client, tmp_path / "s"):
-        connecting = asyncio.create_task(AsyncFlux.connect(f"local://{tmp_path}/s", timeout=1e6))
+        connecting = asyncio.create_task(Late.connect(f"local://{tmp_path}/s", timeout=1e6))
         reader, writer = await accepted.get()
-        connecting.cancel()
+        if accepts:
+            writer.write(b"\0")
+        else:
+            connecting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await connecting
         assert await reader.read() == b""

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,10 +32,19 @@ def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
         pytest.skip("needs Chromium: install the package 'chromium'")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+    # Chromium makes a socket in TMPDIR, whose path must not be long.
+    with tempfile.TemporaryDirectory(prefix="rosin-ui-", dir="/tmp") as directory:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TMPDIR", directory)
+            started = sync_playwright().start()
+        browser = started.chromium.launch(executable_path=path, args=_ARGUMENTS, env=_short(directory))
         yield browser
         browser.close()
+        started.stop()
+
+
+def _short(directory: str) -> dict[str, str | float | bool]:
+    return {**os.environ, "TMPDIR": directory}
 
 
 class Site:

@@ -74,7 +74,9 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
                 exc.errno or errno.ECONNREFUSED, f"Unable to connect to Flux: {path}: {exc.strerror or exc}"
             ) from None
         try:
-            await asyncio.wait_for(asyncio.shield(handle._accepted), timeout)
+            # Not wait_for: it forgets a cancellation that comes together with the broker's first byte.
+            async with asyncio.timeout(timeout):
+                await asyncio.shield(handle._accepted)
         except TimeoutError:
             await handle.close()
             raise OSError(errno.ETIMEDOUT, f"Unable to connect to Flux: {path} does not answer") from None

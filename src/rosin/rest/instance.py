@@ -83,6 +83,7 @@ class Instance:
     async def close(self) -> None:
         """Disconnect for good."""
         self._task.cancel()
+        await asyncio.wait([self._task])  # it may just be connecting
         handle, self.handle = self.handle, None
         self.error = OSError("the server is stopping")
         self.outputs.drop(self.error)
