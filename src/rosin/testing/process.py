@@ -130,17 +130,33 @@ def _temporary_directories(pid: int) -> list[str]:
 
 def processes_with(variable: str) -> list[int]:
     """The processes whose environment has ``variable`` (``"NAME=VALUE"``), zombies excepted."""
-    found = []
     needle = variable.encode()
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/environ", "rb") as file:
-                    if needle in file.read().split(b"\0"):
-                        found.append(int(name))
-            except OSError:  # it has ended, or is not ours
-                continue
-    return found
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [pid for pid in pids if needle in _environment(pid)]
+
+
+def _environment(pid: int) -> list[bytes]:
+    """What ``/proc`` shows of a process; nothing when it has ended or is not ours.
+
+    In the midst of execve(2) every process seems to have none. It works then and does not sleep.
+    """
+    content = b""
+    try:
+        for _ in range(1000):
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                content = file.read()
+            if content or not _is_busy(pid):
+                break
+    except OSError:
+        return []
+    return content.split(b"\0")
+
+
+def _is_busy(pid: int) -> bool:
+    """Whether a process is running or waiting for a page. Raises OSError for a thread of the kernel."""
+    os.readlink(f"/proc/{pid}/exe")
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return file.read().rpartition(b")")[2].split()[0] in (b"R", b"D")
 
 
 def settable(mask: str) -> set[int]:
