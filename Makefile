@@ -12,9 +12,11 @@ PORT ?= 5000
 UI ?= 1
 BASE ?= HEAD~1
 PYTEST = $(BIN)/python -m pytest -q --rfc-table-check $(if $(UI),,-m 'not ui')
+# Counting lines and branches makes some tests several times as slow.
+COUNT = --cov --cov-report=json:build/coverage.json --timeout=300 -o faulthandler_timeout=400
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test coverage check mutants bench docs clean browser
+.PHONY: help setup run test check mutants bench docs clean browser
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -42,14 +44,9 @@ run: $(RUNNING) ## start an instance with the REST API and web page (HOST, PORT)
 	@echo
 	@$(BIN)/rosin start $(BIN)/rosin serve --host $(HOST) --port $(PORT)
 
-test: $(DEVELOPING) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser
-	$(PYTEST)
-
-# What tests run in their own process is counted. These folders look from outside: they would only take time.
-coverage: $(DEVELOPING) ## see whether tests run as much of each package as before
-	$(BIN)/python -m pytest -q $(addprefix --ignore=tests/,system ui dropin examples) --timeout=300 \
-	  -o faulthandler_timeout=400 --cov --cov-report=json:build/coverage.json
-	$(BIN)/python -m tests.coverage_floors build/coverage.json
+test: $(DEVELOPING) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser, COVERAGE=1 counts lines
+	$(PYTEST) $(if $(COVERAGE),$(COUNT))
+	$(if $(COVERAGE),$(BIN)/python -m tests.coverage_floors build/coverage.json)
 
 check: $(DEVELOPING) ## check format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""``make coverage``: is each package tested as well as it was when its floor was written?
+"""``make test COVERAGE=1``: is each package tested as well as it was when its floor was written?
 
 Reads a report of ``coverage json`` and compares, by package, the percentage of lines and branches that tests
 run in their own process with the floors in ``coverage_floors.toml``. ``--write`` makes today's figures these.
