@@ -8,6 +8,8 @@ instance that a program starts for itself. The client API is in :mod:`rosin.job`
 
 from __future__ import annotations
 
+from rosin._lazy import on_first_use
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.handle.aio import AsyncFlux
@@ -18,13 +20,6 @@ __all__ = ["AsyncFlux", "Flux", "Instance"]
 
 __version__ = "0.1.0"
 
-_WHERE = {"AsyncFlux": "rosin.handle.aio", "Flux": "rosin.handle.flux", "Instance": "rosin.instance"}
+_WHERE = {"AsyncFlux": "handle.aio", "Flux": "handle.flux", "Instance": "instance"}
 
-
-def __getattr__(name: str) -> object:
-    """Import on first use."""
-    if name in _WHERE:
-        from importlib import import_module
-
-        return getattr(import_module(_WHERE[name]), name)
-    raise AttributeError(f"module 'rosin' has no attribute '{name}'")
+__getattr__, __dir__ = on_first_use(__name__, _WHERE)

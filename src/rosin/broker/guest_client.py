@@ -68,14 +68,7 @@ class GuestClient(SocketClient):
             self.broker.turn.whole(partial(self._take, [self._messages.popleft()]))
             self._count()
 
-    def feed(self, data: bytes) -> None:
-        """Take bytes of the stream."""
-        try:
-            messages = self._reader.feed(data)
-        except Exception as exc:
-            self._bad(exc)
-            return
-        self._received += len(messages)
+    def _arrived(self, messages: list[Message]) -> None:
         self._messages += messages
         self._count()
         if self._sock is not None and self.account.exhausted:

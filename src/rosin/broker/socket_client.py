@@ -95,6 +95,10 @@ class SocketClient(Client):
             self._bad(exc)
             return
         self._received += len(messages)
+        self._arrived(messages)
+
+    def _arrived(self, messages: list[Message]) -> None:
+        """Deal with messages."""
         if self.connector.speaker is self:
             self.broker.turn.now(partial(self._take, messages))
         else:  # others may be speaking too: what they ask for shares a turn

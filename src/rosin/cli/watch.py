@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rosin.cli.arguments import Parser
 from rosin.cli.base import connect, error, fail, utf8_output, warning
+from rosin.job.info_values import PROGRESS
 from rosin.job.jobid import JobID
 from rosin.job.listing import JobList
 
@@ -17,15 +18,6 @@ if TYPE_CHECKING:
 
     from rosin.handle.flux import Flux
     from rosin.job.info import JobInfo
-
-_STATES = {
-    "DEPEND": "pending",
-    "PRIORITY": "pending",
-    "SCHED": "pending",
-    "RUN": "running",
-    "CLEANUP": "running",
-    "COMPLETED": "complete",
-}
 
 
 def parser(prog: str) -> Parser:
@@ -116,7 +108,7 @@ def main(argv: list[str], prog: str) -> int:
             watcher.progress = Progress(handle.reactor, len(jobs), args.jps, started or first)
         stdout, stderr = binary_streams()
         for job in jobs:
-            watcher.add(int(job.id), stdout, stderr, "clean", _STATES.get(job.status, "failed"))
+            watcher.add(int(job.id), stdout, stderr, "clean", PROGRESS[job.status])
         try:
             handle.reactor_run()
         finally:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from rosin._lazy import on_first_use
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.handle.aio import AsyncFlux
@@ -22,11 +24,4 @@ _WHERE = {
     "WaitAllFuture": "future",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import on first use: a command that blocks must not pay for asyncio."""
-    if name in _WHERE:
-        from importlib import import_module
-
-        return getattr(import_module(f"rosin.handle.{_WHERE[name]}"), name)
-    raise AttributeError(f"module 'rosin.handle' has no attribute '{name}'")
+__getattr__, __dir__ = on_first_use(__name__, _WHERE)

@@ -7,6 +7,8 @@ are first used, so that a command pays for nothing else.
 
 from __future__ import annotations
 
+from rosin._lazy import on_first_use
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.job.call import Watch
@@ -260,16 +262,4 @@ _WHERE = {
     "wait_get_status": "waiting",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import on first use."""
-    if name in _WHERE:
-        from importlib import import_module
-
-        value = globals()[name] = getattr(import_module(f"rosin.job.{_WHERE[name]}"), name)
-        return value
-    raise AttributeError(f"module 'rosin.job' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_WHERE})
+__getattr__, __dir__ = on_first_use(__name__, _WHERE)

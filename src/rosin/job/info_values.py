@@ -28,6 +28,20 @@ def statustostr(stateid: int, resultid: int | str, fmt: str = "L") -> str:
     return resulttostr(resultid, fmt) if stateid == FLUX_JOB_STATE_INACTIVE else statetostr(stateid, fmt)
 
 
+#: A job in a word, which progress is counted by, for each state and result.
+PROGRESS = {
+    "NEW": "pending",
+    "DEPEND": "pending",
+    "PRIORITY": "pending",
+    "SCHED": "pending",
+    "RUN": "running",
+    "CLEANUP": "running",
+    "COMPLETED": "complete",
+    "FAILED": "failed",
+    "CANCELED": "failed",
+    "TIMEOUT": "failed",
+}
+
 _EMOJI = {
     "N": "\U0001f381",
     "D": "\U0001f6d1",

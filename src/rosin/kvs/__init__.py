@@ -14,6 +14,8 @@ variable FLUX_KVS_NAMESPACE, else ``primary``. Functions ending in ``_async`` an
 
 from __future__ import annotations
 
+from rosin._lazy import on_first_use
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.kvs.checkpoint import kvs_checkpoint_lookup
@@ -100,16 +102,4 @@ _WHERE = {
     "kvs_watch_async": "watch",
 }
 
-
-def __getattr__(name: str) -> object:
-    """Import on first use."""
-    if name in _WHERE:
-        from importlib import import_module
-
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
-        return value
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_WHERE})
+__getattr__, __dir__ = on_first_use(__name__, _WHERE)

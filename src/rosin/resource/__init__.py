@@ -6,10 +6,10 @@ Names are imported when they are first used: a command that lists resources does
 
 from __future__ import annotations
 
+from rosin._lazy import on_first_use
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from rosin.resource.control import drain, expiration_update, reload, undrain
     from rosin.resource.journal import ResourceJournalConsumer, ResourceJournalEvent
     from rosin.resource.list import ResourceListRPC, SchedResourceList, resource_list
@@ -33,7 +33,7 @@ __all__ = [
     "undrain",
 ]
 
-_MODULES = {
+_WHERE = {
     "DrainInfo": "status",
     "ResourceJournalConsumer": "journal",
     "ResourceJournalEvent": "journal",
@@ -50,13 +50,4 @@ _MODULES = {
     "undrain": "control",
 }
 
-
-def __getattr__(name: str) -> Any:
-    module = _MODULES.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = getattr(import_module(f"{__name__}.{module}"), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = on_first_use(__name__, _WHERE)

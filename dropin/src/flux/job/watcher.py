@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from rosin.cli.progress import Progress
 from rosin.cli.watcher import JobWatcher as _Watcher
 from rosin.job.info import JobInfo
+from rosin.job.info_values import PROGRESS
 from rosin.job.jobid import JobID
 
 if TYPE_CHECKING:
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
     Output = Callable[[JobID, str, str], Any]
 
 __all__ = ["JobStatus", "JobWatcher"]
-
-_STATUS = {
-    "DEPEND": "pending",
-    "PRIORITY": "pending",
-    "SCHED": "pending",
-    "RUN": "running",
-    "CLEANUP": "running",
-    "COMPLETED": "complete",
-    "FAILED": "failed",
-    "CANCELED": "failed",
-    "TIMEOUT": "failed",
-}
 
 
 class JobStatus:
@@ -45,7 +34,7 @@ class JobStatus:
         if not isinstance(job, JobInfo):
             raise ValueError("JobStatus requires an object of type JobInfo")
         self.id = job.id
-        self.status = _STATUS[job.status]
+        self.status = PROGRESS[job.status]
         self.exitcode = job.returncode if self.status == "failed" else 0
         self._events: Counter[str] = Counter()
 
