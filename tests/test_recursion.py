@@ -65,7 +65,7 @@ BOUNDS: dict[str, list[str]] = {
     ],
     "JSON of a request nests at most 128 levels (rosin._json.MAX_DEPTH)": [
         "job.info._copied",
-        "modules.job_list.demand._Counts._walk",
+        "job.table.demand._Counts._walk",
         "rfc.treedict.merge",
     ],
     "the caller's own object, which json has to encode": [

@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from rosin.job.info import JobInfo, get_username
-from rosin.modules.job_list.attributes import POSITION, Projection, Row
+from rosin.job.table.attributes import POSITION, Projection, Row
 from rosin.rfc import fluid, states
 
 _ALL = Projection(["all"])

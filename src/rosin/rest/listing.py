@@ -8,7 +8,7 @@ from typing import Any
 
 from rosin.errors import FormatError
 from rosin.job.info import get_username
-from rosin.modules.job_list.attributes import POSITION, Row
+from rosin.job.table.attributes import POSITION, Row
 from rosin.rest import jobview
 from rosin.rest.mirror import Mirror
 from rosin.rest.problem import Problem

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_JOBID_ANY, FLUX_RPC_STREAMING
 from rosin.errors import FormatError
-from rosin.modules.job_list.attributes import Row
-from rosin.modules.job_list.record import Job
-from rosin.modules.job_list.store import Store
+from rosin.job.table.attributes import Row
+from rosin.job.table.record import JobRecord
+from rosin.job.table.table import JobTable
 from rosin.rest.bell import Bell
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Mirror:
 
     def _clear(self) -> None:
         self.epoch = secrets.token_hex(4)
-        self._store = Store()
+        self._table = JobTable()
         self._ids: list[int] = []  # ascending
         self._purged = 0
         self._ring: deque[Entry] = deque()
@@ -87,24 +87,24 @@ class Mirror:
         if exc.errno == errno.EPERM:
             exc = OSError(errno.EPERM, "only the owner of an instance can follow its jobs")
         self.error = exc
-        self._store.ready = False
+        self._table.ready = False
         self.bell.ring()
 
     def take(self, response: dict[str, Any]) -> None:
         """Take one response of the journal."""
         jobid = response.get("id")
-        known = jobid in self._store.index.jobs
+        known = jobid in self._table.index.jobs
         try:
-            self._store.process(response)
+            self._table.process(response)
         except FormatError:
             self.faults += 1  # the other events of the response were taken
         if jobid == FLUX_JOBID_ANY:
-            self._ids = sorted(self._store.index.jobs)
+            self._ids = sorted(self._table.index.jobs)
             self.bell.ring()
             return
-        if not self._store.ready or not isinstance(jobid, int):
+        if not self._table.ready or not isinstance(jobid, int):
             return
-        row = self._store.index.row(jobid)
+        row = self._table.index.row(jobid)
         if row is None:
             return
         if not known:
@@ -128,9 +128,9 @@ class Mirror:
     def _purge(self, msg: Message) -> None:
         jobids = msg.args.get("jobs")
         if isinstance(jobids, list):
-            self._purged += self._store.purge(jobids)
+            self._purged += self._table.purge(jobids)
             if self._purged * 2 > len(self._ids):
-                self._ids = sorted(self._store.index.jobs)
+                self._ids = sorted(self._table.index.jobs)
                 self._purged = 0
 
     # -- looking ----------------------------------------------------------------------------------
@@ -138,28 +138,28 @@ class Mirror:
     @property
     def ready(self) -> bool:
         """Whether the history is complete and the journal still open."""
-        return self._store.ready
+        return self._table.ready
 
     def __len__(self) -> int:
-        return len(self._store.index.jobs)
+        return len(self._table.index.jobs)
 
     def row(self, jobid: int) -> Row | None:
         """The job with this id, or None."""
-        return self._store.index.row(jobid)
+        return self._table.index.row(jobid)
 
     def newest(self, before: int | None = None) -> Iterator[Row]:
         """The jobs, newest first, from the one before the id *before*."""
         ids = self._ids
         at = len(ids) if before is None else bisect_left(ids, before)
-        jobs = self._store.index.jobs
+        jobs = self._table.index.jobs
         for index in range(at - 1, -1, -1):
             job = jobs.get(ids[index])
             if job is not None:
-                yield job.row() if isinstance(job, Job) else job
+                yield job.row() if isinstance(job, JobRecord) else job
 
     def counts(self) -> dict[str, int]:
         """Numbers of jobs by state and result."""
-        stats = self._store.stats.encode()
+        stats = self._table.stats.encode()
         counts: dict[str, int] = dict(stats["job_states"])
         for name in ("successful", "failed", "canceled", "timeout"):
             counts[name] = stats[name]

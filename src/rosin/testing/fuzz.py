@@ -28,7 +28,7 @@ from rosin.constants import (
     FLUX_ROLE_OWNER,
     FLUX_ROLE_USER,
 )
-from rosin.modules.job_list.attributes import ATTRIBUTES, POSITION
+from rosin.job.table.attributes import ATTRIBUTES, POSITION
 from rosin.rfc.message import Message, decode, encode
 from rosin.testing.instance import Instance
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from rosin.modules.job_list.attributes import ATTRIBUTES
-from rosin.modules.job_list.constraint import Context, compile_constraint
-from rosin.modules.job_list.store import Store
+from rosin.job.table.attributes import ATTRIBUTES
+from rosin.job.table.constraint import Context, compile_constraint
+from rosin.job.table.table import JobTable
 
 SUBMIT = {
     "id": 120762400768,
@@ -93,18 +93,18 @@ def everything():
         event("finish", 7.0, status=15),
         event("clean", 8.0),
     ]
-    store = Store()
-    store.process({"id": 1, "events": events + ended, "jobspec": jobspec, "R": R})
-    store.process({"id": -1, "events": []})
-    return store
+    table = JobTable()
+    table.process({"id": 1, "events": events + ended, "jobspec": jobspec, "R": R})
+    table.process({"id": -1, "events": []})
+    return table
 
 
 @pytest.mark.rfc(43, "attributes")
 def test_every_attribute_has_its_encoding():
-    from rosin.modules.job_list.attributes import Projection
+    from rosin.job.table.attributes import Projection
 
-    store = everything()
-    job = Projection(["all"]).object(store.index.row(1))
+    table = everything()
+    job = Projection(["all"]).object(table.index.row(1))
     job = json.loads(json.dumps(job))
     kinds = {name: kind for kind, names in ENCODINGS.items() for name in names.split()}
     assert set(kinds) == {"id", *ATTRIBUTES}

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from rosin.constants import FLUX_ROLE_USER, FLUX_RPC_STREAMING
-from rosin.modules.job_list.attributes import ATTRIBUTES, POSITION, Projection
-from rosin.modules.job_list.index import EXCESSIVE
+from rosin.job.table.attributes import ATTRIBUTES, POSITION, Projection
+from rosin.job.table.index import EXCESSIVE
 from rosin.modules.job_list.listings import BATCH
 
 from .test_service import fails, setup, stream
@@ -26,7 +26,7 @@ def row(number, userid=7):
 
 
 def fill(inst, count):
-    index = inst.broker.modules["job-list"]._store.index
+    index = inst.broker.modules["job-list"]._table.index
     for number in range(1, count + 1):
         index.jobs[number] = row(number)
         index._inactive.append(index.jobs[number])

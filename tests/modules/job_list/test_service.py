@@ -15,12 +15,12 @@ from rosin.modules.job_list.listings import BATCH
 from rosin.modules.job_list.module import JobList as JobListModule
 from rosin.testing import Instance
 
-HERE = Path(__file__).parent
+RECORDED = Path(__file__).parents[2] / "job" / "table"
 SENTINEL = {"id": -1, "events": []}
 
 
 def lines(name):
-    return [json.loads(line) for line in (HERE / name).read_text().splitlines()]
+    return [json.loads(line) for line in (RECORDED / name).read_text().splitlines()]
 
 
 class Journal(BrokerModule):

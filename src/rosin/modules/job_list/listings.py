@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
 
     from rosin.broker.module import BrokerModule
-    from rosin.modules.job_list.attributes import Projection, Row
+    from rosin.job.table.attributes import Projection, Row
     from rosin.rfc.message import Message
 
 #: Jobs in one response of a streaming list, and of which objects are made in one turn.

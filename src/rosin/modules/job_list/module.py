@@ -22,11 +22,11 @@ from rosin.constants import (
     FLUX_RPC_STREAMING,
 )
 from rosin.errors import FormatError
-from rosin.modules.job_list.attributes import ATTRIBUTES, USERID, Projection, Row
-from rosin.modules.job_list.constraint import Constraint, Context, compile_constraint, legacy_constraint
+from rosin.job.table.attributes import ATTRIBUTES, USERID, Projection, Row
+from rosin.job.table.constraint import Context, JobConstraint, compile_constraint, legacy_constraint
+from rosin.job.table.record import JobRecord
+from rosin.job.table.table import JobTable
 from rosin.modules.job_list.listings import SLICE, Listings
-from rosin.modules.job_list.record import Job
-from rosin.modules.job_list.store import Store
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field, id_field
@@ -46,7 +46,7 @@ class _Wait:
         self.projection = projection
         self.state = state
 
-    def satisfied_by(self, job: Job) -> bool:
+    def satisfied_by(self, job: JobRecord) -> bool:
         if job.state in (FLUX_JOB_STATE_NEW, FLUX_JOB_STATE_INACTIVE):
             return job.state == FLUX_JOB_STATE_INACTIVE
         return not self.state or bool(self.state & job.seen)
@@ -60,7 +60,7 @@ class JobList(BrokerModule):
     follows = ("job-manager",)
 
     async def start(self) -> None:
-        self._store = Store()
+        self._table = JobTable()
         self._stopping = False
         self._deferred: list[tuple[Callable[[Message], Any], Message]] = []
         self._waits: dict[int, list[_Wait]] = {}
@@ -102,11 +102,11 @@ class JobList(BrokerModule):
         self._private = private
         self._max_comparisons = limit
         self._context = Context(int(self.attrs.get("size", "1")), parents)
-        self._store.stats.configure(queues)
+        self._table.stats.configure(queues)
 
     def stats(self) -> dict[str, Any]:
         return {
-            "jobs": self._store.index.counts(),
+            "jobs": self._table.index.counts(),
             "idsync": {"lookups": self._lookups, "waits": len(self._waits)},
             "stats_watchers": len(self._watchers),
         }
@@ -136,14 +136,14 @@ class JobList(BrokerModule):
     def _process(self, response: Any) -> None:
         job = None
         try:
-            job = self._store.process(response)
+            job = self._table.process(response)
         except FormatError as exc:
             self.log.error(f"journal: {exc}")
-        if self._waits and self._store.ready:
+        if self._waits and self._table.ready:
             self._wake(response.get("id"), job)
-        if self._store.stats.changed and self._watchers and self._stats_timer is None:
+        if self._table.stats.changed and self._watchers and self._stats_timer is None:
             self._stats_timer = self.call_later(STATS_INTERVAL, self._publish_stats)
-        if self._store.ready and not self._history.done():
+        if self._table.ready and not self._history.done():
             self._history.set_result(None)
             deferred, self._deferred = self._deferred, []
             for handler, msg in deferred:
@@ -158,17 +158,17 @@ class JobList(BrokerModule):
             if result is not DEFERRED:
                 self.respond(msg, result)
 
-    def _wake(self, jobid: Any, job: Job | None) -> None:
+    def _wake(self, jobid: Any, job: JobRecord | None) -> None:
         waits = self._waits.pop(jobid, None)
         if waits is None:
             return
         if job is None:
-            known = self._store.index.jobs.get(jobid)
+            known = self._table.index.jobs.get(jobid)
             if known is None:  # the job was found to be invalid
                 for wait in waits:
                     self.respond_error(wait.msg, errno.ENOENT)
                 return
-            job = known if isinstance(known, Job) else None
+            job = known if isinstance(known, JobRecord) else None
         rest = []
         for wait in waits:
             if job is not None and wait.satisfied_by(job):
@@ -180,7 +180,7 @@ class JobList(BrokerModule):
 
     @event_handler("job-purge-inactive")
     def _purged(self, msg: Message) -> None:
-        count = self._store.purge(field(msg.args, "jobs", list))
+        count = self._table.purge(field(msg.args, "jobs", list))
         self.log.debug(f"purged {count} inactive jobs")
 
     # -- access -----------------------------------------------------------------------------------
@@ -198,11 +198,11 @@ class JobList(BrokerModule):
 
     @request_handler("list", allow_guest=True)
     def list_jobs(self, msg: Message) -> Any:
-        if not self._store.ready:
+        if not self._table.ready:
             self._deferred.append((self.list_jobs, msg))
             return DEFERRED
         projection, compiled, arguments = self._query(msg)
-        index, step = self._store.index, max(1, SLICE // compiled.weight)
+        index, step = self._table.index, max(1, SLICE // compiled.weight)
         if len(index.jobs) > step:
             self._listings.search(msg, projection, index.scan(step, *arguments))
             return DEFERRED
@@ -212,7 +212,7 @@ class JobList(BrokerModule):
             return DEFERRED
         return {"jobs": projection.objects(rows)}
 
-    def _query(self, msg: Message) -> tuple[Projection, Constraint, tuple[Any, ...]]:
+    def _query(self, msg: Message) -> tuple[Projection, JobConstraint, tuple[Any, ...]]:
         """A request's attributes and constraint, and what the index is to be asked."""
         args = msg.args
         try:
@@ -237,7 +237,7 @@ class JobList(BrokerModule):
         most = self._max_comparisons // compiled.cost if self._max_comparisons else 0
         return projection, compiled, (compiled.matches, compiled.may, since, max_entries, most)
 
-    def _compile(self, constraint: Any, msg: Message) -> Constraint:
+    def _compile(self, constraint: Any, msg: Message) -> JobConstraint:
         if self._restricted(msg):
             own = {"userid": [msg.userid]}
             constraint = {"and": [own, constraint]} if constraint else own
@@ -250,7 +250,7 @@ class JobList(BrokerModule):
 
     @request_handler("list-id", allow_guest=True)
     def list_id(self, msg: Message) -> Any:
-        if not self._store.ready:
+        if not self._table.ready:
             self._deferred.append((self.list_id, msg))
             return DEFERRED
         args = msg.args
@@ -265,14 +265,14 @@ class JobList(BrokerModule):
         except FormatError as exc:
             raise FormatError(f"invalid payload: {exc}") from None
         wait = _Wait(msg, Projection(attrs), state)
-        if jobid in self._store.index.jobs:
+        if jobid in self._table.index.jobs:
             self._answer_or_wait(jobid, wait)
         else:
             self.create_task(self._look_for(jobid, wait))
         return DEFERRED
 
     def _answer_or_wait(self, jobid: int, wait: _Wait) -> None:
-        job = self._store.index.jobs.get(jobid)
+        job = self._table.index.jobs.get(jobid)
         if isinstance(job, tuple):
             self._respond_job(wait.msg, wait.projection, job)
         elif job is not None and self._restricted(wait.msg) and job.userid != wait.msg.userid:
@@ -304,14 +304,14 @@ class JobList(BrokerModule):
 
     @request_handler("job-stats", allow_guest=True)
     def job_stats(self, msg: Message) -> Any:
-        if not self._store.ready:
+        if not self._table.ready:
             self._deferred.append((self.job_stats, msg))
             return DEFERRED
         self._refuse_restricted(msg)
         if not msg.streaming:
-            return self._store.stats.encode()
+            return self._table.stats.encode()
         self._watchers.append(msg)
-        self.respond(msg, self._store.stats.encode())
+        self.respond(msg, self._table.stats.encode())
         return DEFERRED
 
     @request_handler("stats-get", allow_guest=True)
@@ -325,9 +325,9 @@ class JobList(BrokerModule):
 
     def _publish_stats(self) -> None:
         self._stats_timer = None
-        self._store.stats.changed = False
+        self._table.stats.changed = False
         if self._watchers:
-            stats = self._store.stats.encode()
+            stats = self._table.stats.encode()
             for watcher in self._watchers:
                 self.respond(watcher, stats)
 

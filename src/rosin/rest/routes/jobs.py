@@ -13,7 +13,7 @@ from rosin.errors import FormatError
 from rosin.job.control import cancel_async
 from rosin.job.lookup import job_info_lookup
 from rosin.job.submission import submit_async
-from rosin.modules.job_list.attributes import Row
+from rosin.job.table.attributes import Row
 from rosin.rest import jobview, listing, pages
 from rosin.rest.context import PROBLEMS, Here, answer, wants_html
 from rosin.rest.instance import Instance

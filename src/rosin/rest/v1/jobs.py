@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from rosin.errors import FormatError
 from rosin.job.control import cancel_async
-from rosin.modules.job_list.attributes import Row
+from rosin.job.table.attributes import Row
 from rosin.rest import jobview
 from rosin.rest.context import Here, answer
 from rosin.rest.instance import Instance

@@ -27,8 +27,8 @@ from rosin.constants import (
     FLUX_JOB_STATE_SCHED,
     FLUX_USERID_UNKNOWN,
 )
-from rosin.modules.job_list.attributes import Row
-from rosin.modules.job_list.demand import Allocation, Demand
+from rosin.job.table.attributes import Row
+from rosin.job.table.demand import Demand, ResourceSummary
 from rosin.rfc.payload import field
 from rosin.rfc.states import next_state
 from rosin.rfc.treedict import merge, with_value
@@ -36,7 +36,7 @@ from rosin.rfc.treedict import merge, with_value
 _NUMBER = (int, float)
 
 
-class Job:
+class JobRecord:
     """An active job. ``seen`` is the mask of the states it has been in (and not fallen back from)."""
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Job:
         self.t_cleanup: float | None = None
         self.t_inactive: float | None = None
         self.demand: Demand | None = None
-        self.allocation: Allocation | None = None
+        self.allocation: ResourceSummary | None = None
         self.waitstatus: int | None = None
         self.success = False
         self.exception: tuple[int, str, str] | None = None  # severity, type, note of the gravest one
@@ -136,7 +136,7 @@ class Job:
 
     def _read_R(self) -> None:
         if self.R is not None:
-            self.allocation = Allocation(self.R)
+            self.allocation = ResourceSummary(self.R)
 
     def _submit(self, timestamp: float, context: dict[str, Any]) -> None:
         self.userid = field(context, "userid", int)
@@ -257,19 +257,19 @@ def _encoded(obj: Any) -> str:
 
 
 _NO_DEMAND = Demand({})
-_NO_ALLOCATION = Allocation({})
+_NO_ALLOCATION = ResourceSummary({})
 
-_HANDLERS: dict[str, Callable[[Job, float, dict[str, Any]], int | None]] = {
-    "submit": Job._submit,
-    "priority": Job._priority,
-    "urgency": Job._urgency,
-    "finish": Job._finish,
-    "exception": Job._exception,
-    "alloc": Job._alloc,
-    "annotations": Job._annotate,
-    "memo": Job._memo,
-    "dependency-add": Job._add_dependency,
-    "dependency-remove": Job._remove_dependency,
-    "jobspec-update": Job._update_jobspec,
-    "resource-update": Job._update_R,
+_HANDLERS: dict[str, Callable[[JobRecord, float, dict[str, Any]], int | None]] = {
+    "submit": JobRecord._submit,
+    "priority": JobRecord._priority,
+    "urgency": JobRecord._urgency,
+    "finish": JobRecord._finish,
+    "exception": JobRecord._exception,
+    "alloc": JobRecord._alloc,
+    "annotations": JobRecord._annotate,
+    "memo": JobRecord._memo,
+    "dependency-add": JobRecord._add_dependency,
+    "dependency-remove": JobRecord._remove_dependency,
+    "jobspec-update": JobRecord._update_jobspec,
+    "resource-update": JobRecord._update_R,
 }

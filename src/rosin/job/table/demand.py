@@ -159,7 +159,7 @@ def _hosts(text: str) -> str:
     return intern(Hostlist(text).encode())
 
 
-class Allocation:
+class ResourceSummary:
     """What an R holds. An attribute is None when R does not tell."""
 
     __slots__ = ("expiration", "ncores", "nnodes", "nodelist", "ranks")

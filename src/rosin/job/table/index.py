@@ -15,8 +15,8 @@ from itertools import chain, islice
 from typing import Any
 
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_PENDING, FLUX_JOB_STATE_RUNNING
-from rosin.modules.job_list.attributes import ID, T_INACTIVE, Row
-from rosin.modules.job_list.record import Job
+from rosin.job.table.attributes import ID, T_INACTIVE, Row
+from rosin.job.table.record import JobRecord
 
 _SWEEP_MIN = 256
 EXCESSIVE = "Excessive comparisons made, limit search via states or since"
@@ -33,20 +33,20 @@ def _limited(rows: Iterator[Row], most: int) -> Iterator[Row]:
         yield row
 
 
-class Index:
-    """Jobs by id: a :class:`Job` while it is active, its row afterwards."""
+class JobIndex:
+    """Jobs by id: a :class:`JobRecord` while it is active, its row afterwards."""
 
     def __init__(self) -> None:
-        self.jobs: dict[int, Job | Row] = {}
-        self.active: dict[int, Job] = {}
+        self.jobs: dict[int, JobRecord | Row] = {}
+        self.active: dict[int, JobRecord] = {}
         self._inactive: list[Row] = []  # ascending, so that a completed job is appended
         self._purged = 0  # rows in _inactive that are no longer in jobs
 
-    def add(self, job: Job) -> None:
+    def add(self, job: JobRecord) -> None:
         """Add a job that is not inactive."""
         self.jobs[job.id] = self.active[job.id] = job
 
-    def retire(self, job: Job) -> Row:
+    def retire(self, job: JobRecord) -> Row:
         """Keep only the row of a job that became inactive."""
         row = job.row()
         del self.active[job.id]
@@ -57,7 +57,7 @@ class Index:
             self._inactive.append(row)
         return row
 
-    def retire_backlog(self, jobs: list[Job]) -> None:
+    def retire_backlog(self, jobs: list[JobRecord]) -> None:
         """:meth:`retire` many jobs in any order, with one sort."""
         for job in jobs:
             row = job.row()
@@ -66,7 +66,7 @@ class Index:
             self._inactive.append(row)
         self._inactive.sort(key=_completion)
 
-    def drop(self, job: Job) -> None:
+    def drop(self, job: JobRecord) -> None:
         """Forget an active job, as if it had never been submitted."""
         del self.jobs[job.id]
         del self.active[job.id]
@@ -86,7 +86,7 @@ class Index:
     def row(self, jobid: int) -> Row | None:
         """The row of one job."""
         job = self.jobs.get(jobid)
-        return job.row() if isinstance(job, Job) else job
+        return job.row() if isinstance(job, JobRecord) else job
 
     def counts(self) -> dict[str, int]:
         """Numbers of jobs, as in ``job-list.stats-get``."""
@@ -96,12 +96,12 @@ class Index:
 
     # -- listing ----------------------------------------------------------------------------------
 
-    def _pending(self) -> list[Job]:
+    def _pending(self) -> list[JobRecord]:
         jobs = [job for job in self.active.values() if job.state & FLUX_JOB_STATE_PENDING]
         jobs.sort(key=lambda job: (-job.priority, job.id))
         return jobs
 
-    def _running(self) -> list[Job]:
+    def _running(self) -> list[JobRecord]:
         jobs = [job for job in self.active.values() if job.state & FLUX_JOB_STATE_RUNNING]
         jobs.sort(key=lambda job: (job.t_run or 0.0, job.id), reverse=True)
         return jobs

@@ -11,25 +11,25 @@ from typing import Any
 
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOBID_ANY
 from rosin.errors import FormatError
-from rosin.modules.job_list.attributes import POSITION, RESULT, Row
-from rosin.modules.job_list.index import Index
-from rosin.modules.job_list.record import Job
-from rosin.modules.job_list.stats import Stats
+from rosin.job.table.attributes import POSITION, RESULT, Row
+from rosin.job.table.index import JobIndex
+from rosin.job.table.record import JobRecord
+from rosin.job.table.stats import Stats
 from rosin.rfc.payload import field
 
 _QUEUE = POSITION["queue"]
 
 
-class Store:
-    """What job-list knows. ``ready`` is set when the history is complete."""
+class JobTable:
+    """What is known of all jobs. ``ready`` is set when the history is complete."""
 
     def __init__(self) -> None:
-        self.index = Index()
+        self.index = JobIndex()
         self.stats = Stats()
         self.ready = False
-        self._backlog: list[Job] = []
+        self._backlog: list[JobRecord] = []
 
-    def process(self, response: dict[str, Any]) -> Job | None:
+    def process(self, response: dict[str, Any]) -> JobRecord | None:
         """Take one response of the journal; returns the job that changed.
 
         Raises FormatError, after the other events of the response were taken, if an event breaks RFC 21.
@@ -55,15 +55,15 @@ class Store:
             raise fault
         return job
 
-    def _find(self, jobid: int, response: dict[str, Any]) -> Job | None:
+    def _find(self, jobid: int, response: dict[str, Any]) -> JobRecord | None:
         job = self.index.jobs.get(jobid)
         if job is None:
             events = response["events"]
             if not events or events[0].get("name") != "submit":
                 raise FormatError(f"journal: job {jobid} has events but none is its submit event")
-            job = Job(jobid)
+            job = JobRecord(jobid)
             self.index.add(job)
-        if not isinstance(job, Job):
+        if not isinstance(job, JobRecord):
             return None  # nothing that happens after the clean event is listed
         if job.jobspec is None:
             job.jobspec = field(response, "jobspec", dict, None)
@@ -71,7 +71,7 @@ class Store:
             job.R = field(response, "R", dict, None)
         return job
 
-    def _apply(self, job: Job, event: dict[str, Any]) -> bool:
+    def _apply(self, job: JobRecord, event: dict[str, Any]) -> bool:
         """Take one event; False if the job is gone."""
         name = field(event, "name", str)
         if name == "invalidate":

@@ -2,9 +2,10 @@
 """RFC 43: constraints on listed jobs, in the object form of RFC 31.
 
 :func:`compile_constraint` turns ``{"and": [{"userid": [42]}, {"t_run": [">=1.5"]}]}`` into a
-:class:`Constraint`: a predicate on rows, and two masks of job states. ``may`` holds the states whose jobs can
-match at all, so that whole parts of the index are skipped; ``must`` those whose jobs all match, which is what
-the mask of a negation is computed from. The error texts are those of flux-core, which programs show.
+:class:`JobConstraint`: a predicate on rows, and two masks of job states. ``may`` holds the states whose
+jobs can match at all, so that whole parts of the index are skipped; ``must`` those whose jobs all match,
+which is what the mask of a negation is computed from. The error texts are those of flux-core, which
+programs show.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
-from rosin.modules.job_list.attributes import POSITION, RESULT, STATE, USERID, Row
+from rosin.job.table.attributes import POSITION, RESULT, STATE, USERID, Row
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import decode_ranges
 from rosin.rfc.idset_text import merge_ranges
@@ -59,7 +60,7 @@ _TIMES = {
 _COMPARE = ((">=", ge), ("<=", le), (">", gt), ("<", lt))
 
 
-class Constraint:
+class JobConstraint:
     """A compiled constraint; ``cost`` is the number of comparisons per job in the worst case.
 
     ``weight`` is their effort: what is the time of many numbers' comparison counts as many.
@@ -109,28 +110,28 @@ def _strings(op: str, values: list[Any], what: str) -> list[str]:
     return values
 
 
-def _userid(op: str, values: list[Any], context: Context) -> Constraint:
+def _userid(op: str, values: list[Any], context: Context) -> JobConstraint:
     for value in values:
         if type(value) is not int:
             raise FormatError("userid value must be an integer")
     wanted = {value & FLUX_USERID_UNKNOWN for value in values}
     if FLUX_USERID_UNKNOWN in wanted:
-        return Constraint(_anything)
-    return Constraint(lambda row: row[USERID] in wanted)
+        return JobConstraint(_anything)
+    return JobConstraint(lambda row: row[USERID] in wanted)
 
 
-def _name(op: str, values: list[Any], context: Context) -> Constraint:
+def _name(op: str, values: list[Any], context: Context) -> JobConstraint:
     wanted = set(_strings(op, values, "name"))
     position = POSITION["name"]
-    return Constraint(lambda row: row[position] in wanted)
+    return JobConstraint(lambda row: row[position] in wanted)
 
 
-def _queue(op: str, values: list[Any], context: Context) -> Constraint:
+def _queue(op: str, values: list[Any], context: Context) -> JobConstraint:
     """A queue's name also stands for the virtual queues below it (RFC 33)."""
     wanted = set(_strings(op, values, "queue"))
     wanted |= {name for name, parent in context.parents.items() if parent in wanted}
     position = POSITION["queue"]
-    return Constraint(lambda row: row[position] in wanted)
+    return JobConstraint(lambda row: row[position] in wanted)
 
 
 def _mask(op: str, values: list[Any], parse: Callable[[str], int], valid: int) -> int:
@@ -150,14 +151,14 @@ def _mask(op: str, values: list[Any], parse: Callable[[str], int], valid: int) -
     return mask
 
 
-def _states(op: str, values: list[Any], context: Context) -> Constraint:
+def _states(op: str, values: list[Any], context: Context) -> JobConstraint:
     mask = _mask(op, values, parse_state, ALL_STATES)
-    return Constraint(lambda row: row[STATE] & mask, mask, mask)
+    return JobConstraint(lambda row: row[STATE] & mask, mask, mask)
 
 
-def _results(op: str, values: list[Any], context: Context) -> Constraint:
+def _results(op: str, values: list[Any], context: Context) -> JobConstraint:
     mask = _mask(op, values, parse_result, sum(RESULTS))
-    return Constraint(lambda row: (row[RESULT] or 0) & mask, FLUX_JOB_STATE_INACTIVE)
+    return JobConstraint(lambda row: (row[RESULT] or 0) & mask, FLUX_JOB_STATE_INACTIVE)
 
 
 def _remembered(position: int, matches: Callable[[str], bool]) -> Predicate:
@@ -174,7 +175,7 @@ def _remembered(position: int, matches: Callable[[str], bool]) -> Predicate:
     return predicate
 
 
-def _hostlist(op: str, values: list[Any], context: Context) -> Constraint:
+def _hostlist(op: str, values: list[Any], context: Context) -> JobConstraint:
     text = ",".join(_strings(op, values, "host"))
     try:
         wanted = Hostlist(text)
@@ -183,7 +184,7 @@ def _hostlist(op: str, values: list[Any], context: Context) -> Constraint:
     context.name_hosts(len(wanted))
     hosts = frozenset(wanted)
     matches = _remembered(POSITION["nodelist"], lambda text: not hosts.isdisjoint(_hosts_of(text)))
-    return Constraint(matches, _from(FLUX_JOB_STATE_RUN), weight=_HOSTS_WEIGHT)
+    return JobConstraint(matches, _from(FLUX_JOB_STATE_RUN), weight=_HOSTS_WEIGHT)
 
 
 @lru_cache(maxsize=16)
@@ -192,7 +193,7 @@ def _hosts_of(text: str) -> frozenset[str]:
     return frozenset(Hostlist(text))
 
 
-def _ranks(op: str, values: list[Any], context: Context) -> Constraint:
+def _ranks(op: str, values: list[Any], context: Context) -> JobConstraint:
     ranges: list[tuple[int, int]] = []
     for value in _strings(op, values, "ranks"):
         try:
@@ -213,10 +214,10 @@ def _ranks(op: str, values: list[Any], context: Context) -> Constraint:
         return False
 
     matches = _remembered(POSITION["ranks"], within)
-    return Constraint(matches, _from(FLUX_JOB_STATE_RUN), weight=_RANKS_WEIGHT)
+    return JobConstraint(matches, _from(FLUX_JOB_STATE_RUN), weight=_RANKS_WEIGHT)
 
 
-def _time(op: str, values: list[Any], context: Context) -> Constraint:
+def _time(op: str, values: list[Any], context: Context) -> JobConstraint:
     if not values:
         raise FormatError("timestamp value not specified")
     text = values[0]
@@ -232,10 +233,10 @@ def _time(op: str, values: list[Any], context: Context) -> Constraint:
     if not limit >= 0.0:
         raise FormatError("timestamp value must be >= 0.0")
     position = POSITION[op]
-    return Constraint(lambda row: row[position] is not None and compare(row[position], limit), _TIMES[op])
+    return JobConstraint(lambda row: row[position] is not None and compare(row[position], limit), _TIMES[op])
 
 
-def _parts(values: list[Any], context: Context, depth: int) -> list[Constraint]:
+def _parts(values: list[Any], context: Context, depth: int) -> list[JobConstraint]:
     return [_compile(value, context, depth + 1) for value in values]
 
 
@@ -247,7 +248,7 @@ def _some(predicates: list[Predicate], row: Row) -> bool:
     return any(predicate(row) for predicate in predicates)
 
 
-def _and(values: list[Any], context: Context, depth: int) -> Constraint:
+def _and(values: list[Any], context: Context, depth: int) -> JobConstraint:
     parts = _parts(values, context, depth)
     may = must = ALL_STATES
     for part in parts:
@@ -263,10 +264,10 @@ def _and(values: list[Any], context: Context, depth: int) -> Constraint:
         matches = partial(_every, asked)
     if len(asked) < len(parts) and may != ALL_STATES:
         matches = _within(may, matches)
-    return Constraint(matches, may, must, sum(part.cost for part in parts) or 1, _weight(parts))
+    return JobConstraint(matches, may, must, sum(part.cost for part in parts) or 1, _weight(parts))
 
 
-def _weight(parts: list[Constraint]) -> int:
+def _weight(parts: list[JobConstraint]) -> int:
     return 1 + sum(part.weight for part in parts)
 
 
@@ -276,27 +277,27 @@ def _within(states: int, matches: Predicate) -> Predicate:
     return lambda row: row[STATE] & states and matches(row)
 
 
-def _or(values: list[Any], context: Context, depth: int) -> Constraint:
+def _or(values: list[Any], context: Context, depth: int) -> JobConstraint:
     parts = _parts(values, context, depth)
     if not parts:
-        return Constraint(_anything, ALL_STATES, ALL_STATES)
+        return JobConstraint(_anything, ALL_STATES, ALL_STATES)
     may = must = 0
     for part in parts:
         may |= part.may
         must |= part.must
     predicates = [part.matches for part in parts]
     cost = sum(part.cost for part in parts)
-    return Constraint(partial(_some, predicates), may, must, cost, _weight(parts))
+    return JobConstraint(partial(_some, predicates), may, must, cost, _weight(parts))
 
 
-def _not(values: list[Any], context: Context, depth: int) -> Constraint:
+def _not(values: list[Any], context: Context, depth: int) -> JobConstraint:
     inner = _and(values, context, depth)
     matches = inner.matches
     may, must = ALL_STATES & ~inner.must, ALL_STATES & ~inner.may
-    return Constraint(lambda row: not matches(row), may, must, inner.cost, inner.weight + 1)
+    return JobConstraint(lambda row: not matches(row), may, must, inner.cost, inner.weight + 1)
 
 
-_LEAVES: dict[str, Callable[[str, list[Any], Context], Constraint]] = {
+_LEAVES: dict[str, Callable[[str, list[Any], Context], JobConstraint]] = {
     "userid": _userid,
     "name": _name,
     "queue": _queue,
@@ -309,7 +310,7 @@ _LEAVES: dict[str, Callable[[str, list[Any], Context], Constraint]] = {
 _BRANCHES = {"and": _and, "or": _or, "not": _not}
 
 
-def _compile(constraint: Any, context: Context, depth: int) -> Constraint:
+def _compile(constraint: Any, context: Context, depth: int) -> JobConstraint:
     if not isinstance(constraint, dict):
         raise FormatError("constraint must be JSON object")
     if len(constraint) > 1:
@@ -324,10 +325,10 @@ def _compile(constraint: Any, context: Context, depth: int) -> Constraint:
         if op in _LEAVES:
             return _LEAVES[op](op, values, context)
         raise FormatError(f"unknown constraint operator: {op}")
-    return Constraint(_anything, ALL_STATES, ALL_STATES)
+    return JobConstraint(_anything, ALL_STATES, ALL_STATES)
 
 
-def compile_constraint(constraint: Any, context: Context) -> Constraint:
+def compile_constraint(constraint: Any, context: Context) -> JobConstraint:
     """Compile the constraint object of a request; None and ``{}`` match every job. Raises FormatError."""
     context.begin()
     return _compile({} if constraint is None else constraint, context, 0)

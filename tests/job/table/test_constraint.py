@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.modules.job_list.attributes import ATTRIBUTES, POSITION
-from rosin.modules.job_list.constraint import ALL_STATES, Context, compile_constraint, legacy_constraint
-from rosin.modules.job_list.store import Store
+from rosin.job.table.attributes import ATTRIBUTES, POSITION
+from rosin.job.table.constraint import ALL_STATES, Context, compile_constraint, legacy_constraint
+from rosin.job.table.table import JobTable
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 
@@ -20,10 +20,10 @@ CONTEXT = Context(2, {"small": "big"})
 
 
 def recorded():
-    store = Store()
+    table = JobTable()
     for response in JOURNAL:
-        store.process(response)
-    return store.index
+        table.process(response)
+    return table.index
 
 
 INDEX = recorded()
