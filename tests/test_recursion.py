@@ -18,11 +18,11 @@ BOUNDS: dict[str, list[str]] = {
     "the configuration: tomllib and requests bound how it nests": [
         "broker.configcheck._check_node",
         "broker.configcheck._check_table",
-        "broker.configfile._plain",
-        "broker.configfile.merge",
+        "configfile._plain",
+        "configfile.merge",
     ],
     "a directory holds files: two levels": [
-        "broker.configfile.load",
+        "configfile.load",
     ],
     "files of rules that name each other; the command tells a RecursionError": [
         "cli.environment.Environment.apply",
@@ -83,7 +83,7 @@ BOUNDS: dict[str, list[str]] = {
         "modules.kvs.module.Kvs._load_for",
     ],
     "the hardware's topology, from hwloc": [
-        "modules.resource.hwloc._gpus",
+        "resource.hwloc._gpus",
     ],
     "MAX_DEPTH, checked on the way down": [
         "modules.sched_simple.request._Walk.visit",

@@ -6,7 +6,7 @@ import errno
 import pytest
 
 from rosin.broker.configcheck import check
-from rosin.broker.configfile import parse
+from rosin.configfile import parse
 from rosin.errors import FormatError
 from rosin.testing.instance import Instance
 

@@ -127,14 +127,14 @@ def _machine(args: argparse.Namespace) -> tuple[Any, Any]:
     if (args.local or args.xml) and (args.cores or args.gpus):
         raise ValueError("do not specify --cores or --gpus with --local or --xml")
     if args.xml:
-        from rosin.modules.resource.hwloc import decode
+        from rosin.resource.hwloc import decode
 
         text = sys.stdin.buffer.read() if args.xml == "-" else Path(args.xml).read_bytes()
         rset = ResourceSet.decode(decode(text, 0))
         return rset.cores(0), rset.gpus(0)
     if args.local:
-        from rosin.modules.resource.inventory import from_topology
         from rosin.process.topology import discover
+        from rosin.resource.definition import from_topology
 
         rset = from_topology(discover(), 0)
         return rset.cores(0), rset.gpus(0)
@@ -226,7 +226,7 @@ def _verify(_args: argparse.Namespace) -> int:
     expected, found = sets
     if len(found) != 1:
         raise ValueError("Verification supported on single rank only")
-    from rosin.modules.resource.verify import Verification
+    from rosin.resource.verify import Verification
 
     (rank,) = found
     fault = Verification(True).check(expected, found, rank)
@@ -239,8 +239,8 @@ def _verify(_args: argparse.Namespace) -> int:
 
 
 def _parse_config(args: argparse.Namespace) -> None:
-    from rosin.broker.configfile import load
-    from rosin.modules.resource.config import from_entries, load_file
+    from rosin.configfile import load
+    from rosin.resource.definition import from_entries, load_file
 
     table = load(args.path).get("resource", {})
     if not isinstance(table, dict):

@@ -65,7 +65,7 @@ def _parse(text: str) -> dict[str, Any]:
         if not isinstance(config, dict):
             raise ValueError("the configuration is not an object")
         return config
-    from rosin.broker.configfile import parse
+    from rosin.configfile import parse
 
     try:
         return parse(text)
@@ -83,7 +83,7 @@ def _load(args: argparse.Namespace) -> None:
     if args.path is None:
         config = _parse(sys.stdin.read())
     else:
-        from rosin.broker.configfile import load
+        from rosin.configfile import load
 
         config = load(args.path)
     with connect() as h:
@@ -138,7 +138,7 @@ def _has_type(value: Any, kind: str) -> bool:
 
 def _config(args: argparse.Namespace) -> dict[str, Any]:
     if args.config_path:
-        from rosin.broker.configfile import load
+        from rosin.configfile import load
         from rosin.handle.builtin import CONFDIR
 
         path = args.config_path

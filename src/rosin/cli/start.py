@@ -111,7 +111,7 @@ def _config_path(args: Namespace, attrs: dict[str, str]) -> str | None:
 
 
 def _configuration(args: Namespace, path: str | None) -> dict[str, Any]:
-    from rosin.broker.configfile import load, merge, parse, parse_json
+    from rosin.configfile import load, merge, parse, parse_json
 
     config = load(path) if path else {}
     for text in args.conf:
@@ -128,7 +128,7 @@ def _configuration(args: Namespace, path: str | None) -> dict[str, Any]:
 
 
 def _assignment(text: str) -> dict[str, object]:
-    from rosin.broker.configfile import parse
+    from rosin.configfile import parse
 
     key, sep, value = text.partition("=")
     if not sep:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The pure parts of the resource service: drain state, host map, availability, journal, verification."""
+"""The pure parts of the resource service: drain state, host map, availability, journal."""
 
 import errno
 import json
@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.modules.resource import hwloc, inventory
+from rosin.modules.resource import inventory
 from rosin.modules.resource.availability import Acquisition, Availability
-from rosin.modules.resource.config import ResourceConfig, from_entries
+from rosin.modules.resource.config import ResourceConfig
 from rosin.modules.resource.drain import MODES, DrainState
 from rosin.modules.resource.hosts import HostMap
 from rosin.modules.resource.journal import Journal
-from rosin.modules.resource.verify import Verification
 from rosin.process.topology import Core, Topology
+from rosin.resource.definition import from_topology
+from rosin.resource.verify import Verification
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 
@@ -180,29 +181,7 @@ def test_backlog_in_batches():
 
 
 def machine(host="n0", cores=4, gpus=0):
-    return inventory.from_topology(Topology(host, [Core(0, (n,)) for n in range(cores)], gpus), 0)
-
-
-@pytest.mark.parametrize(
-    ("config", "actual", "text"),
-    [
-        (None, machine(), None),
-        (None, machine(cores=6), None),
-        (None, machine(cores=2), "rank 0 (n0) missing resources: core[2-3]"),
-        (None, machine(gpus=0), None),
-        (None, machine(host="x"), "rank 0 got hostname 'x', expected 'n0'"),
-        (True, machine(cores=6, gpus=1), "rank 0 (n0) has extra resources: core[4-5]"),
-        (True, machine(gpus=0), "rank 0 (n0) missing resources: gpu0"),
-        (False, machine("x", 1), None),
-        ({"core": "ignore", "gpu": "allow-missing", "hostname": "ignore"}, machine("x", 1), None),
-    ],
-)
-def test_verification(config, actual, text):
-    assert Verification(config).check(machine(gpus=1), actual, 0) == text
-
-
-def test_verification_of_a_rank_that_r_lacks():
-    assert "not found" in Verification(None).check(ResourceSet(), machine(), 0)  # type: ignore[operator]
+    return from_topology(Topology(host, [Core(0, (n,)) for n in range(cores)], gpus), 0)
 
 
 def test_choice():
@@ -283,41 +262,3 @@ def test_resources_of_the_enclosing_job():
     job.add_rank(4, "n1", 0b1)
     assert inherited(job, 0b1, "n1").dumps() == "rank0/core0"
     assert inherited(job, 0b1, "n2") is None
-
-
-def test_configured_entries_add_up():
-    rset = from_entries(
-        [
-            {"hosts": "n[0-1]", "cores": "0-3"},
-            {"hosts": "n1,m0", "gpus": "0-1", "properties": ["gpu", "+q"]},
-        ]
-    )
-    assert rset.dumps() == "rank0/core[0-3] rank1/core[0-3],gpu[0-1] rank2/gpu[0-1]"
-    assert rset.get_properties() == {"gpu": "1-2", "+q": "1-2"}
-    assert rset.nodelist().encode() == "n[0-1],m0"
-
-
-def test_hwloc_round_trip():
-    cores = [Core(n // 20, (n, n + 40)) for n in range(40)]
-    topology = Topology('a"&<b', cores, 3, 1 << 30)
-    R = ResourceSet.decode(hwloc.decode(hwloc.encode(topology), 5))
-    assert (R.dumps(), R.host(5)) == ("rank5/core[0-39],gpu[0-2]", 'a"&<b')
-    assert 'cpuset="0x00000000,' not in hwloc.encode(topology)
-    assert 'cpuset="0x00000001,0x00000000,0x00000001"' not in hwloc.encode(topology)
-    assert 'cpuset="0x00000100,0x00000001"' in hwloc.encode(topology)  # PUs 0 and 40
-
-
-def test_gpus_that_two_interfaces_show_count_once():
-    def device(backend):
-        return f'<object type="OSDev" osdev_type="5"><info name="Backend" value="{backend}"/></object>'
-
-    pci = f'<object type="PCIDev">{device("CUDA")}{device("OpenCL")}</object>'
-    info = '<info name="HostName" value="h"/>'
-    xml = f'<topology><object type="Machine">{info}<object type="Core"/>{pci}{pci}</object></topology>'
-    assert hwloc.decode(xml, 0)["execution"]["R_lite"][0]["children"] == {"core": "0", "gpu": "0-1"}
-
-
-@pytest.mark.parametrize("xml", ["", "<topology>", "<topology/>", "x"])
-def test_malformed_xml(xml):
-    with pytest.raises(FormatError, match="hwloc XML"):
-        hwloc.decode(xml, 0)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker import attrtable
 from rosin.broker.configcheck import check, warnings
-from rosin.broker.configfile import load
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.configfile import load
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:

@@ -4,18 +4,14 @@
 from __future__ import annotations
 
 from errno import EINVAL
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from rosin import _json
 from rosin.errors import FormatError
-from rosin.modules.resource.verify import Verification
+from rosin.resource.definition import from_entries, load_file, load_json
+from rosin.resource.verify import Verification
 from rosin.rfc import fsd
-from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.rset import ResourceSet
-from rosin.rfc.rset_format import check_property
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -35,7 +31,6 @@ _KEYS: dict[str, tuple[type, ...]] = {
     "journal-max": (int,),
     "history": (str,),
 }
-_ENTRY_KEYS = {"hosts", "cores", "gpus", "properties"}
 _JOURNAL_MAX = 100_000
 _HISTORY = "90d"
 
@@ -107,7 +102,7 @@ class ResourceConfig:
         if "scheduling" in table:
             if rset is None:
                 raise FormatError("resource.scheduling requires resource.path or [resource.config]")
-            rset.scheduling = _named("scheduling", _load_json, table["scheduling"])
+            rset.scheduling = _named("scheduling", load_json, table["scheduling"])
         return rset
 
 
@@ -116,63 +111,3 @@ def _named(key: str, load: Callable[[str], T], path: str) -> T:
         return load(path)
     except FormatError as error:
         raise FormatError(f"{key}: {error}") from None
-
-
-def _load_json(path: str) -> Any:
-    try:
-        return _json.loads(Path(path).read_bytes())
-    except OSError as error:
-        raise FormatError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise FormatError(f"{path}: not JSON: {error}") from None
-
-
-def load_file(path: str) -> ResourceSet:
-    """Read R from a file. Raises FormatError that names the file."""
-    R = _load_json(path)
-    try:
-        return ResourceSet.decode(R)
-    except FormatError as error:
-        raise FormatError(f"{path}: {error}") from None
-
-
-def from_entries(entries: list[Any]) -> ResourceSet:
-    """Make the resource set of a ``[[resource.config]]`` array.
-
-    Each entry gives cores, GPUs and properties to hosts; hosts are ranked in the order in which they are
-    first named, and entries that name the same host add up. Raises FormatError that names the entry.
-    """
-    rset = ResourceSet()
-    ranks: dict[str, int] = {}
-    for number, entry in enumerate(entries):
-        try:
-            _add_entry(rset, ranks, entry)
-        except FormatError as error:
-            raise FormatError(f"config[{number}]: {error}") from None
-    if not ranks:
-        raise FormatError("config: no hosts configured")
-    idle = [host for host, rank in ranks.items() if not rset.core_mask(rank) and not rset.gpu_mask(rank)]
-    if idle:
-        raise FormatError(f"config: {Hostlist(idle).encode()} assigned no resources")
-    return rset
-
-
-def _add_entry(rset: ResourceSet, ranks: dict[str, int], entry: Any) -> None:
-    hosts = list(Hostlist(field(entry, "hosts", str)))
-    unknown = sorted(set(entry) - _ENTRY_KEYS)
-    if unknown:
-        raise FormatError(f"unknown key '{unknown[0]}': expected one of {', '.join(sorted(_ENTRY_KEYS))}")
-    if not hosts:
-        raise FormatError("hosts is empty")
-    cores, gpus = Idset(field(entry, "cores", str, "")), Idset(field(entry, "gpus", str, ""))
-    properties = field(entry, "properties", list, [])
-    mine = []
-    for host in hosts:
-        rank = ranks.setdefault(host, len(ranks))
-        rset.add_rank(rank, host, cores, gpus)
-        mine.append(rank)
-    for name in properties:
-        if not isinstance(name, str):
-            raise FormatError("properties must be an array of strings")
-        check_property(name)
-        rset.set_property(name, Idset(mine))

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.modules.resource import hwloc
-from rosin.modules.resource.config import load_file
+from rosin.resource.definition import load_directory, load_file
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.scheduling import of_instance
 
 if TYPE_CHECKING:
-    from rosin.modules.resource.verify import Verification
-    from rosin.process.topology import Topology
+    from rosin.resource.verify import Verification
 
 
 class Choice:
@@ -34,13 +32,6 @@ class Choice:
         self.rset = rset
         self.method = method
         self.fault = fault
-
-
-def from_topology(topology: Topology, rank: int) -> ResourceSet:
-    """Return the resources of a discovered machine."""
-    rset = ResourceSet()
-    rset.add_rank(rank, topology.hostname, (1 << len(topology.cores)) - 1, (1 << topology.gpus) - 1)
-    return rset
 
 
 def configured(rset: ResourceSet | None, config: dict[str, Any], hostlist: str) -> ResourceSet | None:
@@ -130,20 +121,6 @@ def load(path: str, *, xml: bool) -> ResourceSet:
     if not where.exists():
         raise OSError(ENOENT, f"unable to open {path}: No such file or directory")
     try:
-        return _load_directory(where) if xml else load_file(path)
+        return load_directory(where) if xml else load_file(path)
     except FormatError as error:
         raise OSError(EINVAL, str(error)) from None
-
-
-def _load_directory(directory: Path) -> ResourceSet:
-    rset = ResourceSet()
-    for file in sorted(directory.glob("*.xml")):
-        if not (file.stem.isascii() and file.stem.isdigit()):
-            raise FormatError(f"{file}: expected RANK.xml")
-        try:
-            rset.append(ResourceSet.decode(hwloc.decode(file.read_bytes(), int(file.stem))))
-        except (FormatError, OSError) as error:
-            raise FormatError(f"{file}: {error}") from None
-    if not rset.nnodes:
-        raise FormatError(f"{directory}: no RANK.xml in this directory")
-    return rset

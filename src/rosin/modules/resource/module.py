@@ -15,7 +15,7 @@ from rosin import _json
 from rosin.broker.arguments import Argument
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.errors import FormatError
-from rosin.modules.resource import hwloc, inventory
+from rosin.modules.resource import inventory
 from rosin.modules.resource.availability import Acquisition, Availability
 from rosin.modules.resource.config import ResourceConfig
 from rosin.modules.resource.drain import DrainState
@@ -27,6 +27,8 @@ from rosin.modules.resource.status import SchedStatus, status
 from rosin.modules.resource.writer import KEY as EVENTLOG_KEY
 from rosin.modules.resource.writer import EventWriter, put
 from rosin.process.topology import discover
+from rosin.resource import hwloc
+from rosin.resource.definition import from_topology
 from rosin.rfc import eventlog, treeobj
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
@@ -87,7 +89,7 @@ class Resource(BrokerModule):
         )
         recorded = eventlog.decode_entries(log or b"")
         self.topology = discover(restrict=not self.conf.norestrict, hostname=self.attrs["hostname"])
-        local = inventory.from_topology(self.topology, self.rank)
+        local = from_topology(self.topology, self.rank)
         self.inheritance = Inheritance(self.attrs, self.log.warning)
         wanted = not self.recovery and self.conf.rset is None
         choice = inventory.choose(

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Machines as hwloc XML and back."""
+
+import pytest
+
+from rosin.errors import FormatError
+from rosin.process.topology import Core, Topology
+from rosin.resource import hwloc
+from rosin.rfc.rset import ResourceSet
+
+
+def test_hwloc_round_trip():
+    cores = [Core(n // 20, (n, n + 40)) for n in range(40)]
+    topology = Topology('a"&<b', cores, 3, 1 << 30)
+    R = ResourceSet.decode(hwloc.decode(hwloc.encode(topology), 5))
+    assert (R.dumps(), R.host(5)) == ("rank5/core[0-39],gpu[0-2]", 'a"&<b')
+    assert 'cpuset="0x00000000,' not in hwloc.encode(topology)
+    assert 'cpuset="0x00000001,0x00000000,0x00000001"' not in hwloc.encode(topology)
+    assert 'cpuset="0x00000100,0x00000001"' in hwloc.encode(topology)  # PUs 0 and 40
+
+
+def test_gpus_that_two_interfaces_show_count_once():
+    def device(backend):
+        return f'<object type="OSDev" osdev_type="5"><info name="Backend" value="{backend}"/></object>'
+
+    pci = f'<object type="PCIDev">{device("CUDA")}{device("OpenCL")}</object>'
+    info = '<info name="HostName" value="h"/>'
+    xml = f'<topology><object type="Machine">{info}<object type="Core"/>{pci}{pci}</object></topology>'
+    assert hwloc.decode(xml, 0)["execution"]["R_lite"][0]["children"] == {"core": "0", "gpu": "0-1"}
+
+
+@pytest.mark.parametrize("xml", ["", "<topology>", "<topology/>", "x"])
+def test_malformed_xml(xml):
+    with pytest.raises(FormatError, match="hwloc XML"):
+        hwloc.decode(xml, 0)
