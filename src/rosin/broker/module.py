@@ -28,6 +28,7 @@ from rosin.broker.handler import event_handler as event_handler
 from rosin.broker.handler import request_handler as request_handler
 from rosin.broker.modulelog import ModuleLog
 from rosin.broker.standard import StandardMethods
+from rosin.broker.waiters import Waiters
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_STREAMING,
@@ -93,6 +94,7 @@ class BrokerModule(StandardMethods):
         self._soon: dict[Callable[[], Any], None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams: dict[tuple[bytes, int], asyncio.Task[Any]] = {}
+        self._waiters: list[Waiters[Any]] = []
         self._methods: dict[str, Method] = {}
         self._event_handlers: list[tuple[str, Callable[[Message], Any], int]] = []
         self._collect()
@@ -122,7 +124,7 @@ class BrokerModule(StandardMethods):
         """Finish; runs when no more requests arrive, while RPCs to others still work."""
 
     def disconnected(self, sender: bytes) -> None:
-        """A client went away: drop what waits for it (streams of generators end by themselves)."""
+        """A client went away; streams of generators have ended, and its waiters are dropped."""
 
     # -- what a service uses ----------------------------------------------------------------------
 
@@ -187,6 +189,12 @@ class BrokerModule(StandardMethods):
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self.log.error("".join(traceback.format_exception(task.exception())))
+
+    def waiters(self) -> Waiters[Any]:
+        """A new list of requests that wait; what a client waits for is dropped when it disconnects."""
+        waiters: Waiters[Any] = Waiters(self)
+        self._waiters.append(waiters)
+        return waiters
 
     def respond(self, request: Message, payload: object = None) -> None:
         """Answer a request; any number of times for a stream."""
@@ -353,6 +361,8 @@ class BrokerModule(StandardMethods):
         for key, task in list(self._streams.items()):
             if key[0] == sender:
                 task.cancel()
+        for waiters in self._waiters:
+            waiters.drop(sender)
         self.disconnected(sender)
         return DEFERRED
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker import attrtable
 from rosin.broker.configcheck import check, warnings
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.waiters import Waiter
 from rosin.configfile import load
 from rosin.errors import FormatError
 
@@ -24,7 +25,7 @@ class ConfigService(BrokerModule):
     builtin = True
 
     async def start(self) -> None:
-        self._watchers: dict[tuple[bytes, int], Message] = {}
+        self._watchers = self.waiters()
         self._ignored: set[str] = set()
         self._lock = asyncio.Lock()
         self._warn(check(self.broker.config))
@@ -48,7 +49,7 @@ class ConfigService(BrokerModule):
     def get(self, msg: Message) -> Any:
         if not msg.streaming:
             return self.broker.config
-        self._watchers[msg.sender, msg.matchtag] = msg
+        self._watchers.add(Waiter(msg))
         self.respond(msg, self.broker.config)
         return DEFERRED
 
@@ -79,8 +80,7 @@ class ConfigService(BrokerModule):
             await self._offer(config)
             self.broker.config = config
         self._warn(ignored)
-        for msg in self._watchers.values():
-            self.respond(msg, config)
+        self._watchers.respond(config)
         return ignored
 
     async def _offer(self, config: dict[str, Any]) -> None:
@@ -103,11 +103,5 @@ class ConfigService(BrokerModule):
             except OSError as exc:
                 self.log.error(f"the configuration of before is not restored in {name}: {exc.strerror}")
 
-    def disconnected(self, sender: bytes) -> None:
-        for key in [key for key in self._watchers if key[0] == sender]:
-            del self._watchers[key]
-
     async def stop(self) -> None:
-        for msg in self._watchers.values():
-            self.respond_error(msg, errno.ENODATA)
-        self._watchers.clear()
+        self._watchers.end()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.logsinks import apply_levels
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.waiters import Waiter
 from rosin.rfc.payload import field
 from rosin.rfc.syslog import LogLine
 
@@ -23,7 +24,7 @@ class LogService(BrokerModule):
     listed = False
 
     async def start(self) -> None:
-        self._follows: dict[tuple[bytes, int], Message] = {}
+        self._follows = self.waiters()
         self.broker.ring.followers.add(self._new_line)
 
     @request_handler("append")
@@ -41,30 +42,21 @@ class LogService(BrokerModule):
             for line in self.broker.ring.lines:
                 self.respond(msg, line + b"\0")
         if follow:
-            self._follows[msg.sender, msg.matchtag] = msg
+            self._follows.add(Waiter(msg))
         else:
             self.respond_error(msg, errno.ENODATA)
         return DEFERRED
 
     def _new_line(self, line: bytes) -> None:
-        for msg in self._follows.values():
-            self.respond(msg, line + b"\0")
+        self._follows.respond(line + b"\0")
 
     @request_handler("cancel")
     def cancel(self, msg: Message) -> Any:
-        follow = self._follows.pop((msg.sender, field(msg.args, "matchtag", int)), None)
-        if follow is not None:
-            self.respond_error(follow, errno.ENODATA)
+        self._follows.cancel(msg)
         return DEFERRED
 
-    def disconnected(self, sender: bytes) -> None:
-        for key in [key for key in self._follows if key[0] == sender]:
-            del self._follows[key]
-
     async def stop(self) -> None:
-        for msg in self._follows.values():
-            self.respond_error(msg, errno.ENODATA)
-        self._follows.clear()
+        self._follows.end()
 
     @request_handler("clear")
     def clear(self, _msg: Message) -> None:

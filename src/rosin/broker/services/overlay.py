@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.trace import Trace
+from rosin.broker.waiters import Waiter
 from rosin.errors import FormatError
 from rosin.handle import builtin
 from rosin.rfc.payload import describe, field, list_field
@@ -28,7 +29,7 @@ class OverlayService(BrokerModule):
 
     async def start(self) -> None:
         self._began = self.monotonic()
-        self._watchers: dict[tuple[bytes, int], Message] = {}
+        self._watchers = self.waiters()
 
     @request_handler("health", allow_guest=True)
     def health(self, msg: Message) -> Any:
@@ -40,17 +41,12 @@ class OverlayService(BrokerModule):
         }
         if not msg.streaming:
             return answer
-        self._watchers[msg.sender, msg.matchtag] = msg
+        self._watchers.add(Waiter(msg))
         self.respond(msg, answer)
         return DEFERRED
 
-    def disconnected(self, sender: bytes) -> None:
-        for key in [key for key in self._watchers if key[0] == sender]:
-            del self._watchers[key]
-
     async def stop(self) -> None:
-        for msg in self._watchers.values():
-            self.respond_error(msg, errno.ENODATA)
+        self._watchers.end()
 
     @request_handler("topology", allow_guest=True)
     def topology(self, msg: Message) -> dict[str, Any]:

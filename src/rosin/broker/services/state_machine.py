@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.state import STATES
+from rosin.broker.waiters import Waiter
 from rosin.rfc.payload import field, list_field
 from rosin.rfc.syslog import SEVERITIES, LogLine
 
@@ -27,9 +28,9 @@ class StateMachineService(BrokerModule):
     listed = False
 
     async def start(self) -> None:
-        self._monitors: dict[tuple[bytes, int], tuple[Message, int]] = {}
-        self._waits: list[Message] = []
-        self._shutdowns: list[tuple[Message, int]] = []
+        self._monitors = self.waiters()  # by the number of the state in which they end
+        self._waits = self.waiters()
+        self._shutdowns = self.waiters()  # by the least severe level of the log that they want
         self.broker.ring.followers.add(self._log_line)
         #: Set by the program that runs the broker: begin to shut down.
         self.on_shutdown: Callable[[], None] = lambda: None
@@ -50,7 +51,7 @@ class StateMachineService(BrokerModule):
             return None
         if self.machine.reached("run"):
             raise OSError(errno.EINVAL, "broker is shutting down")
-        self._waits.append(msg)
+        self._waits.add(Waiter(msg))
         return DEFERRED
 
     @request_handler("monitor")
@@ -58,16 +59,13 @@ class StateMachineService(BrokerModule):
         final = field(msg.args, "final", int)
         if not msg.streaming:
             raise OSError(errno.EPROTO, "state-machine.monitor requires the streaming flag")
-        self._monitors[msg.sender, msg.matchtag] = (msg, final)
-        self._report(msg, final)
-        return DEFERRED
-
-    def _report(self, msg: Message, final: int) -> None:
         number = self.machine.number
         self.respond(msg, {"state": number})
-        if number >= final:
-            self._monitors.pop((msg.sender, msg.matchtag), None)
+        if number < final:
+            self._monitors.add(Waiter(msg, final))
+        else:
             self.respond_error(msg, errno.ENODATA)
+        return DEFERRED
 
     @request_handler("post")
     def post(self, msg: Message) -> None:
@@ -78,15 +76,13 @@ class StateMachineService(BrokerModule):
 
     def changed(self) -> None:
         """Tell monitors and waiters that the state has changed."""
-        for msg, final in list(self._monitors.values()):
-            self._report(msg, final)
-        if self.machine.reached("run"):
-            waits, self._waits = self._waits, []
-            for msg in waits:
-                if self.machine.state == "run":
-                    self.respond(msg)
-                else:
-                    self.respond_error(msg, errno.EINVAL, "broker is shutting down")
+        number = self.machine.number
+        self._monitors.respond({"state": number})
+        self._monitors.end(where=lambda monitor: monitor.key <= number)
+        if self.machine.state == "run":
+            self._waits.fulfil()
+        elif self.machine.reached("run"):
+            self._waits.end(errno.EINVAL, "broker is shutting down")
 
     @request_handler("runat.push", prefix=False)
     def push(self, msg: Message) -> None:
@@ -101,7 +97,7 @@ class StateMachineService(BrokerModule):
         if self.machine.state not in STATES[:6]:
             raise OSError(errno.EINVAL, f"broker is already in state {self.machine.state}")
         if msg.streaming:
-            self._shutdowns.append((msg, level))
+            self._shutdowns.add(Waiter(msg, level))
         self.on_shutdown()
         return DEFERRED if msg.streaming else None
 
@@ -109,18 +105,10 @@ class StateMachineService(BrokerModule):
         if self._shutdowns:
             entry = LogLine(line)
             origin = f"{entry.appname}.{SEVERITIES[entry.severity]}[{entry.hostname}]"
-            for msg, level in self._shutdowns:
-                if entry.severity <= level:
-                    self.respond(msg, {"log": f"{origin}: {entry.text}\n"})
-
-    def disconnected(self, sender: bytes) -> None:
-        for key in [key for key in self._monitors if key[0] == sender]:
-            del self._monitors[key]
-        self._waits = [msg for msg in self._waits if msg.sender != sender]
-        self._shutdowns = [entry for entry in self._shutdowns if entry[0].sender != sender]
+            for waiter in self._shutdowns:
+                if entry.severity <= waiter.key:
+                    self.respond(waiter.msg, {"log": f"{origin}: {entry.text}\n"})
 
     def finish(self) -> None:
         """The broker is about to go: end the streams of those who asked for the shutdown."""
-        shutdowns, self._shutdowns = self._shutdowns, []
-        for msg, _ in shutdowns:
-            self.respond_error(msg, errno.ENODATA)
+        self._shutdowns.end()
