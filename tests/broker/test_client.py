@@ -2,6 +2,7 @@
 """Who a client is and what it may do comes from its connection, whatever it writes into its messages."""
 
 import errno
+import os
 from typing import Any
 
 import pytest
@@ -17,12 +18,14 @@ from rosin.constants import (
     FLUX_ROLE_OWNER,
     FLUX_ROLE_USER,
     FLUX_RPC_STREAMING,
+    FLUX_USERID_UNKNOWN,
 )
 from rosin.rfc.message import Message, decode, encode
 from rosin.testing import Instance
 from rosin.testing.instance import MemoryFlux
 
-UID = 5500
+ME, UID, UNKNOWN = os.getuid(), 5500, FLUX_USERID_UNKNOWN
+OWNER_HERE = FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
 
 
 class Desk(BrokerModule):
@@ -82,6 +85,30 @@ async def test_an_owner_may_speak_for_another() -> None:
         await inst.settle()
         assert (got[0]["userid"], got[0]["rolemask"]) == (UID, FLUX_ROLE_USER)
         assert f"{owner.userid}-x" not in inst.broker.router.services
+
+
+@pytest.mark.rfc(12, "owner-unset", "valid", "roles")
+@pytest.mark.parametrize(
+    ("claim", "credential"),
+    [
+        ((UNKNOWN, 0), (ME, OWNER_HERE)),
+        ((UNKNOWN, FLUX_ROLE_USER), (ME, FLUX_ROLE_USER)),
+        ((UID, 0), (UID, OWNER_HERE)),
+        ((UID, FLUX_ROLE_USER), (UID, FLUX_ROLE_USER)),
+    ],
+)
+async def test_what_an_owner_leaves_open_is_filled_in(
+    claim: tuple[int, int], credential: tuple[int, int]
+) -> None:
+    async with Instance([Desk]) as inst:
+        owner = await inst.connect()
+        got: list[Any] = []
+        owner.on_response("desk.who", lambda msg: got.append((msg.data["userid"], msg.data["rolemask"])))
+        request = Message.request("desk.who")
+        request.userid, request.rolemask = claim
+        write(owner, request)
+        await inst.settle()
+        assert got == [credential]
 
 
 async def test_a_route_does_not_make_a_client_another() -> None:

@@ -62,7 +62,7 @@ class Local:
 
     async def __aenter__(self) -> "Local":
         await self.inst.__aenter__()
-        self.inst.broker.owner = self.owner
+        self.inst.broker.credential = (self.owner, FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL)
         self.connector: ConnectorLocal = await self.inst.load(ConnectorLocal)
         self.connector.listen()
         self.uri = self.inst.broker.attrs.value("local-uri")

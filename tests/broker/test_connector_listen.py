@@ -11,7 +11,7 @@ import pytest
 
 from rosin.broker import connector as connector_module
 from rosin.broker.connector import ConnectorLocal, peer_credentials
-from rosin.constants import FLUX_ROLE_OWNER, FLUX_ROLE_USER
+from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
 from rosin.handle.aio import AsyncFlux
 from rosin.process.directory import socket_path
 from rosin.rfc.message import Message
@@ -123,7 +123,7 @@ NOBODY = None
 @pytest.mark.parametrize("owner", [0, 1000])
 async def test_users_and_their_roles(owner, guests, root_owner):
     async with Door({"allow-guest-user": guests, "allow-root-owner": root_owner}) as door:
-        door.inst.broker.owner = owner
+        door.inst.broker.credential = (owner, FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL)
 
         def who(uid):
             try:

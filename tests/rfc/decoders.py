@@ -335,7 +335,7 @@ BYTES: dict[str, tuple[Callable[[bytes], Any], list[bytes]]] = {
 #: Names that look like a decoder's, with the reason that they are none.
 OTHERS = {
     **dict.fromkeys(
-        ["fluxion.from_resource_set", "role.from_overlay", "role.is_valid", "blobref.is_valid"],
+        ["fluxion.from_resource_set", "role.from_overlay", "blobref.is_valid"],
         "takes checked values, or answers yes or no",
     ),
     **dict.fromkeys(

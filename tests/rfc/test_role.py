@@ -64,9 +64,15 @@ def test_services_let_the_owner_in_always():
     assert role.allowed(OWNER, USER)
     assert role.allowed(USER, USER)
     assert not role.allowed(USER)
-    assert not role.allowed(USER | LOCAL, role.PRIVILEGED)
-    assert role.allowed(USER | ADMIN, role.PRIVILEGED)
     assert not role.allowed(0, 0xFFFFFFFF)
+    assert role.required() == OWNER
+    assert role.required(allow_guest=True) == OWNER | USER
+
+
+def test_what_guests_do_not_see():
+    assert role.privileged(OWNER)
+    assert role.privileged(USER | ADMIN)
+    assert not role.privileged(USER | LOCAL)
 
 
 @pytest.mark.rfc(12, "further-checks")
@@ -78,14 +84,6 @@ def test_authorization_by_user():
     assert not role.authorized(UNKNOWN, USER, UNKNOWN)
 
 
-@pytest.mark.rfc(12, "valid", "roles")
-def test_validity():
-    assert role.is_valid(0, OWNER)
-    assert role.is_valid(5500, USER | LOCAL)
-    assert not role.is_valid(UNKNOWN, OWNER)
-    assert not role.is_valid(5500, LOCAL)
-
-
 @pytest.mark.rfc(12, "private-event")
 def test_private_events():
     assert role.may_receive(True, 5500, (5500, USER))
@@ -94,14 +92,7 @@ def test_private_events():
     assert role.may_receive(False, 5500, (5501, USER))
 
 
-def test_names():
-    assert role.role_names(OWNER | LOCAL) == "owner,local"
-    assert role.role_names(0) == "none"
-    assert role.role_names(USER | 0x10) == "user,0x10"
-
-
 @pytest.mark.rfc(12, "new-message")
 def test_a_new_message_has_no_credential():
     msg = Message.request("a.b")
     assert (msg.userid, msg.rolemask) == (UNKNOWN, 0)
-    assert not role.is_valid(msg.userid, msg.rolemask)

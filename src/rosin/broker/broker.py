@@ -19,9 +19,10 @@ from rosin.broker.loader import MODULES, find
 from rosin.broker.logring import LogRing
 from rosin.broker.router import Router
 from rosin.broker.turn import Turn
-from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_USERID_UNKNOWN
+from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_ROLE_NONE, FLUX_ROLE_OWNER, FLUX_USERID_UNKNOWN
 from rosin.errors import FormatError
 from rosin.rfc.message import Message
+from rosin.rfc.role import assign
 from rosin.rfc.syslog import encode as encode_log
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ class Broker:
     ) -> None:
         self.rank = rank
         self.size = size
-        self.owner = os.getuid()
+        #: What messages of the broker itself and of its modules get (RFC 12).
+        self.credential = assign(FLUX_USERID_UNKNOWN, FLUX_ROLE_NONE, (os.getuid(), FLUX_ROLE_OWNER))
         self.config: dict[str, Any] = config or {}
         self.clock = clock or Clock()
         self.zygote = zygote
@@ -77,6 +79,11 @@ class Broker:
         #: The log of what clients do wrong.
         self.complain = Complaints(partial(self.log, 3, "broker"), self.clock.monotonic)
         self._tasks: set[asyncio.Task[Any]] = set()
+
+    @property
+    def owner(self) -> int:
+        """The user whose instance it is."""
+        return self.credential[0]
 
     # -- log --------------------------------------------------------------------------------------
 
@@ -116,7 +123,7 @@ class Broker:
             self.route_response(self._stamp(msg.response(text, errnum)))
 
     def _stamp(self, msg: Message) -> Message:
-        msg.userid, msg.rolemask = self.owner, 5
+        msg.userid, msg.rolemask = self.credential
         return msg
 
     def route_response(self, msg: Message) -> None:

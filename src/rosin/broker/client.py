@@ -20,7 +20,6 @@ from rosin.constants import (
     FLUX_MSGTYPE_EVENT,
     FLUX_MSGTYPE_REQUEST,
     FLUX_MSGTYPE_RESPONSE,
-    FLUX_ROLE_LOCAL,
     FLUX_ROLE_NONE,
     FLUX_ROLE_OWNER,
     FLUX_USERID_UNKNOWN,
@@ -28,7 +27,7 @@ from rosin.constants import (
 from rosin.errors import FormatError
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field
-from rosin.rfc.role import assign, may_receive
+from rosin.rfc.role import allowed, assign, may_receive
 
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
@@ -183,7 +182,7 @@ class Client(Peer):
         if msg.flags & FLUX_MSGFLAG_NORESPONSE:
             return
         response.topic = response.topic or "-"  # a response must have one, even if its request had none
-        response.userid, response.rolemask = self.broker.owner, FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
+        response.userid, response.rolemask = self.broker.credential
         if response.route:
             response.route[0] = response.route[0].removeprefix(self._mark)
         self.send(response)
@@ -203,7 +202,7 @@ class Client(Peer):
 
     def _add_service(self, msg: Message) -> None:
         name = field(msg.args, "service", str)
-        if not msg.rolemask & FLUX_ROLE_OWNER and not name.startswith(f"{msg.userid}-"):
+        if not allowed(msg.rolemask) and not name.startswith(f"{msg.userid}-"):
             raise OSError(
                 errno.EPERM, f"service: guests may only register names that begin with {msg.userid}-"
             )
@@ -223,10 +222,9 @@ class Client(Peer):
             self.guest.leave()
         self.broker.remove_peer(self)
         used, self._used = self._used, set()
-        userid, rolemask = self.credential
         for service, nodeid in used:
             msg = Message.request(f"{service}.disconnect", None, nodeid, FLUX_MSGFLAG_NORESPONSE)
-            msg.userid, msg.rolemask = userid, rolemask | FLUX_ROLE_LOCAL
+            msg.userid, msg.rolemask = self._usual
             msg.route = [self.uuid]
             self.broker.route_request(msg)
 

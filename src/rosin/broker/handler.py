@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_ROLE_OWNER, FLUX_ROLE_USER
+from rosin.rfc.role import required
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,11 +48,6 @@ def event_handler(topic: str, *, allow_guest: bool = False) -> Callable[[Any], A
     return mark
 
 
-def allowance(allow_guest: bool) -> int:
-    """The roles of which a sender must have one: the owner is always let in."""
-    return FLUX_ROLE_OWNER | FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER
-
-
 class Method:
     """A bound request handler."""
 
@@ -60,7 +55,7 @@ class Method:
 
     def __init__(self, func: Callable[[Message], Any], allow_guest: bool) -> None:
         self.func = func
-        self.allow = allowance(allow_guest)
+        self.allow = required(allow_guest)
         if inspect.isasyncgenfunction(func):
             self.kind = STREAM
         else:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rosin.broker import arguments
 from rosin.broker.complaints import Complaints
 from rosin.broker.handler import DEFERRED as DEFERRED
-from rosin.broker.handler import PLAIN, TASK, Method, allowance
+from rosin.broker.handler import PLAIN, TASK, Method
 from rosin.broker.handler import event_handler as event_handler
 from rosin.broker.handler import request_handler as request_handler
 from rosin.broker.modulelog import ModuleLog
@@ -33,10 +33,10 @@ from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_STREAMING,
     FLUX_MSGTYPE_EVENT,
-    FLUX_ROLE_OWNER,
 )
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
+from rosin.rfc.role import required
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -109,11 +109,11 @@ class BrokerModule(StandardMethods):
                 self._methods.setdefault(topic, Method(getattr(self, attribute), allow_guest))
             if hasattr(func, "_flux_event"):
                 topic, allow_guest = func._flux_event
-                entry = (topic, getattr(self, attribute), allowance(allow_guest))
+                entry = (topic, getattr(self, attribute), required(allow_guest))
                 if entry not in self._event_handlers:
                     self._event_handlers.append(entry)
         clear = f"{self.module_name}.stats-clear"  # a request on one broker, an event for all (RFC 5)
-        self._event_handlers.append((clear, self._methods[clear].func, FLUX_ROLE_OWNER))
+        self._event_handlers.append((clear, self._methods[clear].func, required()))
 
     # -- what a service overrides -----------------------------------------------------------------
 

@@ -11,8 +11,6 @@ from rosin.constants import (
     FLUX_MSGTYPE_EVENT,
     FLUX_MSGTYPE_REQUEST,
     FLUX_MSGTYPE_RESPONSE,
-    FLUX_ROLE_LOCAL,
-    FLUX_ROLE_OWNER,
     FLUX_USERID_UNKNOWN,
 )
 from rosin.handle.aio import LoopHandle
@@ -56,8 +54,7 @@ class ModuleHandle(LoopHandle):
 
     def _send(self, msg: Message) -> None:
         if msg.userid == FLUX_USERID_UNKNOWN and not msg.rolemask:
-            msg.userid = self._broker.owner
-            msg.rolemask = FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
+            msg.userid, msg.rolemask = self._broker.credential
         if self._broker.traces:
             self._broker.trace("tx", self._module, msg)
         tx = self._module.counts["tx"]

@@ -23,7 +23,6 @@ from rosin.constants import (
     FLUX_NODEID_ANY,
     FLUX_NODEID_UPSTREAM,
     FLUX_ROLE_OWNER,
-    FLUX_ROLE_USER,
     FLUX_RPC_NORESPONSE,
     FLUX_RPC_STREAMING,
 )
@@ -38,7 +37,7 @@ from rosin.handle.checks import (
 from rosin.handle.future import Future, error
 from rosin.handle.rpc import RPC
 from rosin.rfc.message import Message
-from rosin.rfc.role import allowed
+from rosin.rfc.role import allowed, required
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -251,8 +250,7 @@ class Handle:
 
         Requests and events of guests do not reach it unless ``allow_guest``.
         """
-        allow = FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER
-        handler = MessageHandler(self, callback, type_mask, topic_glob, matchtag, allow)
+        handler = MessageHandler(self, callback, type_mask, topic_glob, matchtag, required(allow_guest))
         handler.start()
         return handler
 
@@ -282,7 +280,7 @@ class Handle:
         Any user may publish any topic: events of others than the instance owner are dropped unless
         ``allow_guest``, and who allows them looks at their ``userid``.
         """
-        self._events.append((prefix, callback, FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER))
+        self._events.append((prefix, callback, required(allow_guest)))
 
     def event_send(self, topic: str, payload: object = None, private: bool = False) -> None:
         """Publish an event without confirmation."""

@@ -12,20 +12,15 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 
-#: May see and do what a guest may not.
-PRIVILEGED = FLUX_ROLE_OWNER | FLUX_ROLE_ADMIN
 
-_NAMES = {
-    FLUX_ROLE_OWNER: "owner",
-    FLUX_ROLE_USER: "user",
-    FLUX_ROLE_LOCAL: "local",
-    FLUX_ROLE_ADMIN: "admin",
-}
+def required(allow_guest: bool = False) -> int:
+    """Return the roles of which a sender must have one: the owner's, with *allow_guest* a user's too."""
+    return FLUX_ROLE_OWNER | FLUX_ROLE_USER if allow_guest else FLUX_ROLE_OWNER
 
 
-def is_valid(userid: int, rolemask: int) -> bool:
-    """Tell whether a credential is complete: a known user who is owner or guest."""
-    return userid != FLUX_USERID_UNKNOWN and bool(rolemask & (FLUX_ROLE_OWNER | FLUX_ROLE_USER))
+def privileged(rolemask: int) -> bool:
+    """Tell whether a sender may see what is hidden from guests: the owner, or an administrator."""
+    return bool(rolemask & (FLUX_ROLE_OWNER | FLUX_ROLE_ADMIN))
 
 
 def allowed(rolemask: int, allow: int = FLUX_ROLE_OWNER) -> bool:
@@ -79,12 +74,3 @@ def from_overlay(rolemask: int) -> int:
 def may_receive(private: bool, event_userid: int, peer: tuple[int, int]) -> bool:
     """Tell whether an event of *event_userid* is delivered to the connection of *peer* (user id, roles)."""
     return not private or bool(peer[1] & FLUX_ROLE_OWNER) or peer[0] == event_userid
-
-
-def role_names(rolemask: int) -> str:
-    """Write a mask of roles for people: ``owner,local``; ``none``; unknown bits in hex."""
-    names = [name for bit, name in _NAMES.items() if rolemask & bit]
-    rest = rolemask & ~(PRIVILEGED | FLUX_ROLE_USER | FLUX_ROLE_LOCAL)
-    if rest:
-        names.append(f"{rest:#x}")
-    return ",".join(names) or "none"

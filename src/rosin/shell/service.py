@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_ROLE_OWNER
 from rosin.errors import FormatError
 from rosin.rfc import fluid
+from rosin.rfc.role import authorized
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
@@ -48,7 +48,7 @@ class ShellService:
         return self.methods.get(name)
 
     def _request(self, msg: Message) -> None:
-        if not msg.rolemask & FLUX_ROLE_OWNER and msg.userid != os.getuid():
+        if not authorized(msg.userid, msg.rolemask, os.getuid()):
             self._h.respond_error(msg, errno.EPERM, "only the job's owner may use its shell")
             return
         if self.closed:

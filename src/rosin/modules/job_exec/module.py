@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
-    FLUX_ROLE_OWNER,
     FLUX_RPC_NORESPONSE,
     FLUX_RPC_STREAMING,
 )
@@ -32,6 +31,7 @@ from rosin.modules.job_exec.writer import Writer
 from rosin.rfc import eventlog, fluid, ioencode
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, id_field, int_field
+from rosin.rfc.role import authorized
 from rosin.rfc.rset_format import MAX_RANKS
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class JobExec(BrokerModule):
         return run
 
     def _owner_only(self, run: Run, msg: Message) -> None:
-        if not msg.rolemask & FLUX_ROLE_OWNER and msg.userid != run.job.userid:
+        if not authorized(msg.userid, msg.rolemask, run.job.userid):
             raise OSError(errno.EPERM, f"job {_f58(run.job.id)} belongs to another user")
 
     def _restart(self, run: Run, msg: Message, reattach: bool) -> None:

@@ -26,7 +26,6 @@ from rosin.constants import (
     FLUX_KVS_WAITCREATE,
     FLUX_KVS_WATCH,
     FLUX_KVS_WATCH_APPEND,
-    FLUX_ROLE_OWNER,
     FLUX_RPC_NORESPONSE,
     FLUX_RPC_STREAMING,
 )
@@ -38,6 +37,7 @@ from rosin.rfc.eventlog import decode_entries
 from rosin.rfc.jobpath import guest_namespace, job_key
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field, id_field, list_field
+from rosin.rfc.role import allowed, authorized
 
 _WATCH = FLUX_KVS_WATCH | FLUX_KVS_WATCH_APPEND
 #: Pieces of a stream that are confirmed to kvs-watch at once; it sends a few times as many without.
@@ -114,7 +114,7 @@ class JobInfo(BrokerModule):
 
     async def _authorize(self, msg: Message, jobid: int) -> None:
         """Let the instance owner and the job's owner pass. Raises OSError ENOENT or EPERM."""
-        if msg.rolemask & FLUX_ROLE_OWNER:
+        if allowed(msg.rolemask):
             return
         owner = self._owners.get(jobid)
         if owner is None:
@@ -122,7 +122,7 @@ class JobInfo(BrokerModule):
             while len(self._owners) >= _MAX_OWNERS:
                 del self._owners[next(iter(self._owners))]
             self._owners[jobid] = owner
-        if owner != msg.userid:
+        if not authorized(msg.userid, msg.rolemask, owner):
             raise OSError(errno.EPERM, "access is restricted to job/instance owner")
 
     async def _find_owner(self, jobid: int) -> int:

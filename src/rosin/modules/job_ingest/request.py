@@ -17,12 +17,12 @@ from rosin.constants import (
     FLUX_JOB_URGENCY_MAX,
     FLUX_JOB_URGENCY_MIN,
     FLUX_JOB_WAITABLE,
-    FLUX_ROLE_OWNER,
 )
 from rosin.errors import FormatError
 from rosin.rfc import jobspec as rfc14
 from rosin.rfc import sign
 from rosin.rfc.payload import field
+from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
@@ -57,7 +57,7 @@ class Submission:
     @property
     def owner(self) -> bool:
         """The sender is the instance owner."""
-        return bool(self.rolemask & FLUX_ROLE_OWNER)
+        return allowed(self.rolemask)
 
     @property
     def validate(self) -> bool:

@@ -17,8 +17,6 @@ from rosin.constants import (
     FLUX_JOB_STATE_INACTIVE,
     FLUX_JOB_STATE_NEW,
     FLUX_KVS_READDIR,
-    FLUX_ROLE_ADMIN,
-    FLUX_ROLE_OWNER,
     FLUX_RPC_STREAMING,
 )
 from rosin.errors import FormatError
@@ -30,6 +28,7 @@ from rosin.modules.job_list.listings import SLICE, Listings
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field, id_field
+from rosin.rfc.role import privileged
 
 #: Seconds between two responses of a streaming job-stats.
 STATS_INTERVAL = 0.2
@@ -186,7 +185,7 @@ class JobList(BrokerModule):
     # -- access -----------------------------------------------------------------------------------
 
     def _restricted(self, msg: Message) -> bool:
-        return self._private and not msg.rolemask & (FLUX_ROLE_OWNER | FLUX_ROLE_ADMIN)
+        return self._private and not privileged(msg.rolemask)
 
     def _respond_job(self, msg: Message, projection: Projection, row: Row) -> None:
         if self._restricted(msg) and row[USERID] != msg.userid:

@@ -17,13 +17,12 @@ from rosin.constants import (
     FLUX_JOB_URGENCY_DEFAULT,
     FLUX_JOB_URGENCY_MAX,
     FLUX_JOB_URGENCY_MIN,
-    FLUX_ROLE_OWNER,
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
 from rosin.modules.job_manager.event import WAIT_STATUS
 from rosin.rfc.payload import field, id_field, int_field
-from rosin.rfc.role import authorized
+from rosin.rfc.role import allowed, authorized
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
@@ -46,7 +45,7 @@ def urgency(manager: Manager, msg: Message) -> dict[str, Any]:
         raise OSError(errno.EINVAL, "urgency value is out of range")
     job = manager.lookup(id_field(msg.args), "unknown job", errno.EINVAL)
     authorize(msg, job.userid, "guests can only reprioritize their own jobs")
-    if not msg.rolemask & FLUX_ROLE_OWNER and value > max(FLUX_JOB_URGENCY_DEFAULT, job.urgency):
+    if not allowed(msg.rolemask) and value > max(FLUX_JOB_URGENCY_DEFAULT, job.urgency):
         raise OSError(errno.EPERM, "guests can only adjust urgency <= default")
     if job.has_resources:
         raise OSError(errno.EINVAL, "urgency cannot be changed once resources are allocated")

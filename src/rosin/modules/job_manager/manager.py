@@ -21,8 +21,6 @@ from rosin.constants import (
     FLUX_JOB_URGENCY_EXPEDITE,
     FLUX_JOB_URGENCY_HOLD,
     FLUX_JOB_WAITABLE,
-    FLUX_ROLE_ADMIN,
-    FLUX_ROLE_OWNER,
 )
 from rosin.modules.job_manager.alloc import Alloc
 from rosin.modules.job_manager.dependency import Dependencies
@@ -39,6 +37,7 @@ from rosin.modules.job_manager.restart import CHECKPOINT_KEY, checkpoint
 from rosin.modules.job_manager.start import Start
 from rosin.modules.job_manager.store import Store
 from rosin.modules.job_manager.wait import Waits
+from rosin.rfc.role import privileged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -210,7 +209,7 @@ class Manager:
 
     def restricted(self, rolemask: int) -> bool:
         """A sender with these roles must not learn of other users' jobs."""
-        return self.private and not rolemask & (FLUX_ROLE_OWNER | FLUX_ROLE_ADMIN)
+        return self.private and not privileged(rolemask)
 
     # -- the end of a turn of the loop --------------------------------------------------------------
 

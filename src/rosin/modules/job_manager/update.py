@@ -11,11 +11,12 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_RUNNING, FLUX_ROLE_OWNER
+from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_RUNNING
 from rosin.modules.job_manager.control import authorize
 from rosin.modules.job_manager.job import check_updates, system_attribute, with_updates
 from rosin.rfc.jobspec_attributes import MAX_DURATION, is_duration
 from rosin.rfc.payload import field, id_field
+from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
@@ -38,7 +39,7 @@ def update(manager: Manager, msg: Message) -> None:
         raise OSError(errno.EINVAL, "job is inactive")
     job = manager.lookup(id)
     authorize(msg, job.userid, "guests may only update their own jobs")
-    owner = bool(msg.rolemask & FLUX_ROLE_OWNER)
+    owner = allowed(msg.rolemask)
     if job.immutable and not owner:
         raise OSError(errno.EPERM, "job is immutable due to previous instance owner update")
     changes: dict[str, Any] = {}

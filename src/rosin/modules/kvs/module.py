@@ -15,7 +15,6 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
 from rosin.constants import (
     FLUX_KVS_SYNC,
-    FLUX_ROLE_OWNER,
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
@@ -27,6 +26,7 @@ from rosin.modules.kvs.storage import Storage
 from rosin.modules.kvs.transaction import apply, check_guest
 from rosin.rfc import blobref
 from rosin.rfc.payload import field
+from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ class Kvs(BrokerModule):
     def requester(self, msg: Message, args: dict[str, Any]) -> Requester:
         """The sender, or whom the instance owner (kvs-watch) asks for."""
         cred = args.get("cred")
-        if cred is not None and msg.rolemask & FLUX_ROLE_OWNER:
+        if cred is not None and allowed(msg.rolemask):
             return Requester(field(cred, "userid", int), field(cred, "rolemask", int))
         return Requester(msg.userid, msg.rolemask)
 

@@ -7,8 +7,9 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_NO_MERGE, FLUX_KVS_SYNC, FLUX_ROLE_OWNER, FLUX_ROLE_USER
+from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_NO_MERGE, FLUX_KVS_SYNC
 from rosin.modules.kvs.key import normalize
+from rosin.rfc.role import allowed, authorized
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
@@ -28,7 +29,7 @@ class Requester:
     @property
     def owner(self) -> bool:
         """Has the role of the instance owner."""
-        return bool(self.rolemask & FLUX_ROLE_OWNER)
+        return allowed(self.rolemask)
 
 
 class Request:
@@ -84,9 +85,10 @@ class Namespace:
 
     def check(self, who: Requester) -> None:
         """Raises OSError EPERM unless *who* may use this namespace."""
-        if who.owner or (who.rolemask & FLUX_ROLE_USER and who.userid == self.owner):
-            return
-        raise OSError(errno.EPERM, f"Operation not permitted: namespace {self.name} belongs to another user")
+        if not authorized(who.userid, who.rolemask, self.owner):
+            raise OSError(
+                errno.EPERM, f"Operation not permitted: namespace {self.name} belongs to another user"
+            )
 
     def take(self, merge: bool = True) -> list[Request]:
         """The next transactions that become one root change: neighbours with equal flags, unless NO_MERGE."""

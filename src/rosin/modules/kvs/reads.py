@@ -8,7 +8,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED
-from rosin.constants import FLUX_KVS_TREEOBJ, FLUX_ROLE_OWNER
+from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
 from rosin.kvs.tail import encode
 from rosin.modules.kvs import lookup as walk
@@ -16,6 +16,7 @@ from rosin.modules.kvs.key import normalize
 from rosin.modules.kvs.objects import Missing
 from rosin.rfc import treeobj
 from rosin.rfc.payload import field
+from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
     from rosin.modules.kvs.directory import Directory
@@ -86,7 +87,7 @@ class Reads:
         A guest may name the present root of a namespace of its own. The owner's services have checked for
         whom they ask. (flux-core lets everybody read at any root.)
         """
-        if not msg.rolemask & FLUX_ROLE_OWNER and not any(
+        if not allowed(msg.rolemask) and not any(
             ns.root == root and ns.owner == who.userid for ns in self._kvs.namespaces.values()
         ):
             raise OSError(

@@ -21,11 +21,10 @@ from rosin.constants import (
     FLUX_KVS_WATCH_APPEND,
     FLUX_KVS_WATCH_FULL,
     FLUX_KVS_WATCH_UNIQ,
-    FLUX_ROLE_OWNER,
-    FLUX_ROLE_USER,
 )
 from rosin.errors import FormatError
 from rosin.rfc import treeobj
+from rosin.rfc.role import authorized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,9 +163,7 @@ class Group:
     @property
     def allowed(self) -> bool:
         """Whether its watchers may read the namespace at a root that an event told."""
-        rolemask, userid = self.cred["rolemask"], self.cred["userid"]
-        mine = bool(rolemask & FLUX_ROLE_USER) and userid == self.monitor.owner
-        return bool(rolemask & FLUX_ROLE_OWNER) or mine
+        return authorized(self.cred["userid"], self.cred["rolemask"], self.monitor.owner)
 
     def starting(self) -> list[Watcher]:
         """Watchers that wait for their initial lookup."""
