@@ -3,8 +3,10 @@
 
 The tests of ``src/rosin/AREA/NAME.py`` are ``tests/AREA/test_NAME.py`` and ``test_NAME_PART.py``, unless
 there is a ``NAME_PART.py``; without them, those of the longest part of the name before an underscore (of
-``hostlist_text``: ``test_hostlist.py``); without these, all of the nearest folder that has tests. A file
-that has its tests elsewhere is in ``EXCEPTIONS``.
+``treedict_x``: ``test_treedict.py``); without these, all of the nearest folder that has tests. A street,
+``src/rosin/rfc/NAME/PART.py``, has its tests beside those of its neighbours: the file counts as
+``rfc/NAME_PART.py``, and what the package offers as ``rfc/NAME.py``. A file that has its tests elsewhere is
+in ``EXCEPTIONS``.
 """
 
 from __future__ import annotations
@@ -69,6 +71,9 @@ def covering(source: str, root: Path = ROOT) -> list[Path]:
         named = [tests / name for name in EXCEPTIONS.get(str(place), ())]
         if named and all(path.exists() for path in named):  # another tree may be a small one
             return named
+    if path.parts[0] == "rfc" and len(path.parts) == 3:
+        street, part = path.parts[1], path.stem.strip("_")
+        path = Path("rfc", f"{street}.py" if part in ("init", street) else f"{street}_{part}.py")
     words = path.stem.strip("_").split("_")
     for length in range(len(words), 0, -1):
         name = "_".join(words[:length])
@@ -76,7 +81,7 @@ def covering(source: str, root: Path = ROOT) -> list[Path]:
         found = [
             test
             for test in sorted((tests / path.parent).glob(f"test_{name}*.py"))
-            if test.stem == f"test_{name}" or not (area / f"{test.stem.removeprefix('test_')}.py").exists()
+            if test.stem == f"test_{name}" or not _is_there(area, test.stem.removeprefix("test_"))
             if test.stem.removeprefix(f"test_{name}")[:1] in ("", "_")
         ]
         if name and found:
@@ -85,3 +90,8 @@ def covering(source: str, root: Path = ROOT) -> list[Path]:
         if found := sorted((tests / folder).glob("test_*.py")):
             return found if folder != Path() else []
     return []
+
+
+def _is_there(area: Path, name: str) -> bool:
+    """There is a NAME_PART.py, or a NAME/PART.py."""
+    return any((area / f"{place}.py").exists() for place in (name, name.replace("_", "/", 1)))

@@ -105,7 +105,7 @@ BOUNDS: dict[str, list[str]] = {
         "rfc.treepool_place._add_levels",
     ],
     "one part of a larger piece: two levels": [
-        "rfc.hostlist._names",
+        "rfc.hostlist.hostlist._names",
         "rfc.idset_bits.mask_of_ends",
         "rfc.idset_bits.mask_of_ranges",
     ],

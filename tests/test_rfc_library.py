@@ -2,6 +2,7 @@
 """`rosin.rfc` as a library: its page shows each module with an example, and it needs no other package."""
 
 import doctest
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "reference" / "rfc-library.md"
+RFC = ROOT / "src" / "rosin" / "rfc"
 MODULES = sorted(
-    path.stem for path in (ROOT / "src" / "rosin" / "rfc").glob("*.py") if path.stem != "__init__"
+    ".".join(path.relative_to(RFC).with_suffix("").parts).removesuffix(".__init__")
+    for path in RFC.rglob("*.py")
+    if path.parent != RFC or path.stem != "__init__"
 )
 
 PROGRAM = """
@@ -25,12 +29,12 @@ print(*sorted({"asyncio", "socket", "subprocess", "threading"} & set(sys.modules
 
 
 def test_every_module_has_its_example():
-    """A part of what is shown, ``idset_text`` of ``idset``, may do without."""
+    """A part of what is shown, ``hostlist.text`` of ``hostlist``, may do without."""
     prefix = "### `rosin.rfc."
     shown = {line[len(prefix) : -1] for line in PAGE.read_text().splitlines() if line.startswith(prefix)}
     assert shown <= set(MODULES)
-    beginnings = {name: name.partition("_")[0] for name in MODULES}
-    words = [word for name in shown for word in name.split("_")]
+    beginnings = {name: re.split(r"[._]", name)[0] for name in MODULES}
+    words = [word for name in shown for word in re.split(r"[._]", name)]
     assert [name for name in MODULES if not any(word.startswith(beginnings[name]) for word in words)] == []
 
 

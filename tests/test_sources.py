@@ -22,8 +22,10 @@ def test_the_table_names_what_exists():
     [
         ("rfc/idset.py", ["rfc/test_idset.py"]),
         ("rfc/idset_text.py", ["rfc/test_idset.py"]),
-        ("rfc/hostlist.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
-        ("rfc/hostlist_runs.py", ["rfc/test_hostlist_runs.py"]),
+        ("rfc/hostlist/hostlist.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
+        ("rfc/hostlist/__init__.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
+        ("rfc/hostlist/text.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
+        ("rfc/hostlist/runs.py", ["rfc/test_hostlist_runs.py"]),
         ("broker/connector.py", ["broker/test_connector.py", "broker/test_connector_listen.py"]),
         ("_json.py", ["test_json.py"]),
         ("modules/barrier/barriers.py", ["modules/barrier/test_barrier.py"]),

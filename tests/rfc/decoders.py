@@ -355,7 +355,7 @@ OTHERS = {
         ["jobspec_graph.Graph.check", "jobspec_graph.check_fields", "jobspec_graph.check_label"],
         "a step of jobspec_rules.validate",
     ),
-    **dict.fromkeys(["hostlist_text.parse"], "a step of Hostlist.decode"),
+    **dict.fromkeys(["hostlist.text.parse"], "a step of Hostlist.decode"),
     **dict.fromkeys(
         ["archive_rules.check", "archive_rules.check_name", "archive_rules.checked_set"],
         "a step of archive.decode",

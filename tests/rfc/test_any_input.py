@@ -146,16 +146,20 @@ def test_any_bytes(name: str) -> None:
 
 
 def named_like_decoders() -> Iterator[str]:
-    for found in pkgutil.iter_modules(rosin.rfc.__path__):
-        module = import_module(f"rosin.rfc.{found.name}")
+    """What a package offers of its modules goes by the package's name: ``hostlist.Hostlist.decode``."""
+    for found in pkgutil.walk_packages(rosin.rfc.__path__, "rosin.rfc."):
+        module = import_module(found.name)
+        package = import_module(module.__package__ or "")
         for name, thing in vars(module).items():
             if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
                 continue
+            offered = package is not rosin.rfc and getattr(package, name, None) is thing
+            place = (package if offered else module).__name__.removeprefix("rosin.rfc.")
             if inspect.isfunction(thing) and name.startswith(NAMES):
-                yield f"{found.name}.{name}"
+                yield f"{place}.{name}"
             elif inspect.isclass(thing):
                 methods = [key for key in vars(thing) if key.startswith(NAMES)]
-                yield from (f"{found.name}.{name}.{key}" for key in methods)
+                yield from (f"{place}.{name}.{key}" for key in methods)
 
 
 def test_no_decoder_is_left_out() -> None:

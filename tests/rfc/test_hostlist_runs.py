@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.rfc.hostlist import MAX_NAME, Hostlist
-from rosin.rfc.hostlist_runs import NAME, Runs, changes, either
+from rosin.rfc.hostlist.runs import NAME, Runs, changes, either
 
 PREFIXES = st.sampled_from(["", "n", "node-", "rack1n", "x"])
 NUMBERS = st.integers(0, 12).map(str) | st.sampled_from(["00", "01", "09", "010", "099", "100"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Reading the text of host lists (RFC 29) to :class:`~rosin.rfc.hostlist_runs.Runs`.
+"""Reading the text of host lists (RFC 29) to :class:`~rosin.rfc.hostlist.runs.Runs`.
 
 Long texts of a usual form are read with a few whole-text operations; anything unusual is read item by
 item, which finds the column of a fault.
@@ -11,13 +11,13 @@ from itertools import compress, repeat
 from operator import le, sub
 
 from rosin.errors import FormatError
-from rosin.rfc.hostlist_runs import DIGITS, MAX_DIGITS, NAME
+from rosin.rfc.hostlist.runs import DIGITS, MAX_DIGITS, NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rosin.rfc.hostlist_runs import Runs
+    from rosin.rfc.hostlist.runs import Runs
 
     #: Low ends, high ends and widths as in Runs.
     Ids = tuple[list[int], list[int], bytes]

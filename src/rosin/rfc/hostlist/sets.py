@@ -12,7 +12,7 @@ from bisect import bisect_left
 from itertools import chain, compress, islice, repeat
 from operator import lt
 
-from rosin.rfc.hostlist_runs import MAX_DIGITS, NAME, Runs
+from rosin.rfc.hostlist.runs import MAX_DIGITS, NAME, Runs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

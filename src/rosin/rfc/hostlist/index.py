@@ -7,11 +7,11 @@ from bisect import bisect_right
 from heapq import heappop, heappush
 from itertools import pairwise
 
-from rosin.rfc.hostlist_runs import split
+from rosin.rfc.hostlist.runs import split
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rosin.rfc.hostlist_runs import Runs
+    from rosin.rfc.hostlist.runs import Runs
 
     # Low ends, high ends and what to add to a number to get its position.
     Segments = tuple[list[int], list[int], list[int]]

@@ -24,20 +24,18 @@ from itertools import accumulate, chain
 from operator import sub
 
 from rosin.errors import FormatError
-from rosin.rfc.hostlist_encode import encode
-from rosin.rfc.hostlist_runs import Runs, split
-from rosin.rfc.hostlist_text import MAX_HOSTS, MAX_NAME, MAX_RANGE, MAX_SUFFIXED, add_names, parse
+from rosin.rfc.hostlist.encode import encode
+from rosin.rfc.hostlist.runs import Runs, split
+from rosin.rfc.hostlist.text import MAX_HOSTS, add_names, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
-    from rosin.rfc.hostlist_index import Index
-    from rosin.rfc.hostlist_sets import Files
+    from rosin.rfc.hostlist.index import Index
+    from rosin.rfc.hostlist.sets import Files
 
-
-__all__ = ["MAX_HOSTS", "MAX_NAME", "MAX_RANGE", "MAX_SUFFIXED", "Hostlist"]
 
 _PORTION = 4096  # names that are made at a time
 _SCAN_LIMIT = 64  # more runs than this are searched through an index, if searched twice
@@ -113,7 +111,7 @@ class Hostlist:
             if len(self._runs.lows) <= _SCAN_LIMIT or not self._searched:
                 self._searched = True
                 return self._scan(host)
-            from rosin.rfc.hostlist_index import Index
+            from rosin.rfc.hostlist.index import Index
 
             self._index = Index(self._runs)
         return self._index.find(host)
@@ -275,7 +273,7 @@ class Hostlist:
         return new
 
     def _combined(self, others: Iterable[str | Iterable[str] | Hostlist], least: int, most: int) -> Hostlist:
-        from rosin.rfc.hostlist_sets import combine
+        from rosin.rfc.hostlist.sets import combine
 
         files = self._unique()
         for other in others:
@@ -285,7 +283,7 @@ class Hostlist:
         return new
 
     def _files(self) -> Files:
-        from rosin.rfc.hostlist_sets import Files
+        from rosin.rfc.hostlist.sets import Files
 
         return Files(self._runs)
 
@@ -354,7 +352,7 @@ class Hostlist:
 
 
 def _without(runs: Runs, gone: Files) -> Runs:
-    from rosin.rfc.hostlist_sets import without
+    from rosin.rfc.hostlist.sets import without
 
     return without(runs, gone)
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from itertools import compress
 from operator import ne
 
-from rosin.rfc.hostlist_runs import NAME, changes
+from rosin.rfc.hostlist.runs import NAME, changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from rosin.rfc.hostlist_runs import Runs
+    from rosin.rfc.hostlist.runs import Runs
 
 # What is told of a run by the bits of one byte; its width stands above them.
 _FIRST, _LAST, _RANGE, _WIDTH = 1, 2, 4, 8
