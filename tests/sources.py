@@ -24,7 +24,6 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "broker/rundir.py": ("broker/test_boot_directories.py", "system/test_rundir.py"),
     "broker/directories.py": ("broker/test_boot_directories.py",),
     "broker/sdnotify.py": ("system/test_attribute_effects.py",),
-    "configfile.py": ("broker/test_configcheck.py",),
     "broker/configtable.py": ("broker/test_configcheck.py",),
     "broker/guest.py": ("system/test_guests.py",),
     "broker/guest_client.py": ("broker/test_connector.py",),

@@ -24,26 +24,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.process import descriptors
 from rosin.process.frames import FrameReader, FrameWriter
+from rosin.process.loop import Loop
 from rosin.process.zygote_server import GRACE
 
 #: A zygote that ends more often than this in so many seconds is not replaced any more.
 _MOST_LOSSES = 5
 _LOSS_WINDOW = 60.0
-
-
-class Loop(Protocol):
-    """What :meth:`Zygote.attach` needs of an event loop; asyncio's and uvloop's have it."""
-
-    def add_reader(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any: ...
-    def remove_reader(self, fd: int) -> Any: ...
-    def add_writer(self, fd: int, callback: Callable[..., Any], *args: Any) -> Any: ...
-    def remove_writer(self, fd: int) -> Any: ...
 
 
 class Spawned:

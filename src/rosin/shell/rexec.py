@@ -15,16 +15,16 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rosin.process.rexec import signed
-from rosin.process.rexec.server import Server
+from rosin.remote import signed
+from rosin.remote.server import SubprocessServer
 from rosin.shell.errors import ShellError
 from rosin.shell.outcome import parse_duration
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
     from rosin.handle.reactor import Reactor, Timer
-    from rosin.process.rexec.command import Command
     from rosin.process.zygote import Zygote
+    from rosin.remote.command import Command
     from rosin.rfc.message import Message
     from rosin.shell.connection import ShellHandle
     from rosin.shell.info import JobInfo
@@ -109,7 +109,7 @@ class ShellRexec:
         self.log = RexecLog(log)
         self.respond = handle.respond
         self.respond_error = handle.respond_error
-        self.server = Server(self)
+        self.server = SubprocessServer(self)
         requests = (self.server.exec, self.server.wait, self.server.attach)
         for name, method in zip(("exec", "wait", "attach"), requests, strict=True):
             service.methods[f"rexec.{name}"] = self._method(method, LATER)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The rexec module: the subprocess server of a broker (RFC 42); see :mod:`rosin.process.rexec.server`."""
+"""The rexec module: the subprocess server of a broker (RFC 42); see :mod:`rosin.remote.server`."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_ROLE_LOCAL
-from rosin.process.rexec import signed
-from rosin.process.rexec.server import Server
+from rosin.remote import signed
+from rosin.remote.server import SubprocessServer
 
 if TYPE_CHECKING:
-    from rosin.process.rexec.command import Command
+    from rosin.remote.command import Command
     from rosin.rfc.message import Message
 
 #: Seconds that processes have between SIGTERM and SIGKILL when the module stops.
@@ -35,7 +35,7 @@ class Rexec(BrokerModule):
         self._local_uri = self.attrs.get("local-uri", "")
         owner = self.attrs.get("security.owner")
         self.require_signature = owner is not None and owner != str(os.getuid())
-        self.server = Server(self)
+        self.server = SubprocessServer(self)
         self._empty = asyncio.Event()
         self.server.on_empty = self._empty.set
 

@@ -7,12 +7,12 @@ import os
 from typing import TYPE_CHECKING
 
 from rosin.process.pump import Sink
-from rosin.process.rexec.credit import Credit
+from rosin.remote.credit import Credit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rosin.process.rexec.host import Loop
+    from rosin.process.loop import Loop
 
 
 class Inputs:

@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rosin.process.rexec.command import Command
+    from rosin.process.loop import Loop
     from rosin.process.zygote import Zygote
+    from rosin.remote.command import Command
     from rosin.rfc.message import Message
-
-
-class Loop(Protocol):
-    """What is needed of an event loop; asyncio's has it."""
-
-    def add_reader(self, fd: int, callback: Callable[..., Any], /, *args: Any) -> None: ...
-    def remove_reader(self, fd: int, /) -> object: ...
-    def add_writer(self, fd: int, callback: Callable[..., Any], /, *args: Any) -> None: ...
-    def remove_writer(self, fd: int, /) -> object: ...
-    def call_later(self, delay: float, callback: Callable[..., Any], /, *args: Any) -> object: ...
 
 
 class Log(Protocol):
@@ -30,7 +21,7 @@ class Log(Protocol):
     def error(self, text: str) -> None: ...
 
 
-class Host(Protocol):
+class SubprocessHost(Protocol):
     """What the server is part of: the ``rank`` of the broker, a loop, a log, answers."""
 
     rank: int
@@ -43,7 +34,7 @@ class Host(Protocol):
     def zygote(self) -> Zygote | None: ...
     @property
     def collects(self) -> bool:
-        """Whether the host waits for children itself, and tells :meth:`Server.reaped` of each."""
+        """Whether the host waits for children itself, and tells :meth:`SubprocessServer.reaped` of each."""
 
     def environment(self, command: Command) -> dict[str, str]:
         """The environment of a command's process."""

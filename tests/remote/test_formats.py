@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.process.rexec import signed
-from rosin.process.rexec.command import DEFAULT_BUFSIZE, Command
-from rosin.process.rexec.credit import Credit
-from rosin.process.rexec.retained import RETAINED_OUTPUT_MAX, RetainedOutput
+from rosin.remote import signed
+from rosin.remote.command import DEFAULT_BUFSIZE, Command
+from rosin.remote.credit import Credit
+from rosin.remote.retained import RETAINED_OUTPUT_MAX, RetainedOutput
 from rosin.rfc import sign
 
 HOSTNAME = {"cwd": "/", "cmdline": ["hostname"], "env": {"PATH": "/bin"}, "opts": {}, "channels": []}

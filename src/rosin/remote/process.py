@@ -16,15 +16,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from rosin.process.pump import CHUNK, Pump
-from rosin.process.rexec.inputs import Inputs
 from rosin.process.spawn import Child, output_pipe, spawn
+from rosin.remote.inputs import Inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rosin.process.rexec.command import Command
-    from rosin.process.rexec.host import Loop
+    from rosin.process.loop import Loop
     from rosin.process.zygote import Spawned, Zygote
+    from rosin.remote.command import Command
 
 STDIO_FALLTHROUGH = 1  # local_flags
 NO_SETPGRP = 2

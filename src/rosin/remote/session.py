@@ -15,17 +15,18 @@ from rosin.constants import (
     SUBPROCESS_REXEC_WAITABLE,
     SUBPROCESS_REXEC_WRITE_CREDIT,
 )
-from rosin.process.rexec.process import Process
-from rosin.process.rexec.retained import RetainedOutput
+from rosin.remote.process import Process
+from rosin.remote.retained import RetainedOutput
 from rosin.rfc import ioencode
 
 if TYPE_CHECKING:
-    from rosin.process.rexec.command import Command
-    from rosin.process.rexec.host import Log, Loop
+    from rosin.process.loop import Loop
+    from rosin.remote.command import Command
+    from rosin.remote.host import Log
     from rosin.rfc.message import Message
 
 
-class Server(Protocol):
+class SessionOwner(Protocol):
     """What a session needs of the server."""
 
     rank: int
@@ -49,7 +50,7 @@ class Session:
     A background process keeps ``background`` true for its whole life.
     """
 
-    def __init__(self, server: Server, msg: Message, command: Command, flags: int) -> None:
+    def __init__(self, server: SessionOwner, msg: Message, command: Command, flags: int) -> None:
         self.server = server
         self.command = command
         self.flags = flags

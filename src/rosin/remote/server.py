@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import SUBPROCESS_REXEC_WAITABLE, SUBPROCESS_REXEC_WRITE_CREDIT
 from rosin.process import refused
-from rosin.process.rexec.command import ZYGOTE_OPTION, Command
-from rosin.process.rexec.process import STDIO_FALLTHROUGH
-from rosin.process.rexec.session import Session
+from rosin.remote.command import ZYGOTE_OPTION, Command
+from rosin.remote.process import STDIO_FALLTHROUGH
+from rosin.remote.session import Session
 from rosin.rfc import ioencode
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from rosin.process.rexec.host import Host
-    from rosin.process.rexec.process import Process
+    from rosin.remote.host import SubprocessHost
+    from rosin.remote.process import Process
     from rosin.rfc.message import Message
 
 #: Bytes that may wait for a client before its process is paused, and at which it goes on.
@@ -34,14 +34,14 @@ LOW_WATER = 1 << 20
 _LOOK_AGAIN = 0.01  # seconds between two looks at a slow client
 
 
-class Server:
+class SubprocessServer:
     """The table of processes. ``on_empty()`` is called when the last one is forgotten.
 
     The methods named after requests take the request and the payload to act upon. They raise OSError and
     FormatError, which are the answer. ``exec``, ``wait`` and ``attach`` answer by themselves else.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: SubprocessHost) -> None:
         self.host = host
         self.rank = host.rank
         self.loop = host.loop
