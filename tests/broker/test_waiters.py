@@ -72,6 +72,7 @@ def test_those_with_a_key_come_in_order_of_arrival(waiters: Waiters[Waiter]) -> 
     assert len(waiters) == 5
     assert tags(waiters.of(1)) == [1, 4]
     assert tags(waiters.of(2)) == [2, 3]
+    assert [waiters.count(key) for key in (1, 2, 3, 4)] == [2, 2, 1, 0]
     assert 3 in waiters
     assert 4 not in waiters
     assert sorted(tags(list(waiters))) == [1, 2, 3, 4, 5] == sorted(tags(waiters.of(ANY)))

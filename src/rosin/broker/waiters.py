@@ -72,6 +72,10 @@ class Waiters(Generic[W]):
             return [waiter for waiters in self._by_key.values() for waiter in waiters]
         return list(self._by_key.get(key, ()))
 
+    def count(self, key: Any) -> int:
+        """How many have this key."""
+        return len(self._by_key.get(key, ()))
+
     def by(self, sender: bytes, matchtag: int | None = None) -> list[W]:
         """Those of a client; with this matchtag, if one is given."""
         tags = self._by_sender.get(sender, {})

@@ -10,38 +10,70 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.modules.barrier.barriers import Barriers
+from rosin.rfc.message import Message
 from rosin.testing.instance import Instance
+
+
+class Answers:
+    """Records who was answered: barrier and client."""
+
+    def __init__(self) -> None:
+        self.opened: list[tuple[str, bytes]] = []
+        self.broken: list[tuple[str, bytes]] = []
+
+    def respond(self, request: Message, payload: object = None) -> None:
+        self.opened.append((request.topic, request.sender))
+
+    def respond_error(self, request: Message, errnum: int, text: str | None = None) -> None:
+        assert (errnum, text) == (errno.ECONNABORTED, "another client left the barrier")
+        self.broken.append((request.topic, request.sender))
+
+
+def request(name: str, client: bytes) -> Message:
+    msg = Message.request(name)
+    msg.route = [client]
+    return msg
 
 
 @given(st.integers(1, 8), st.integers(1, 3))
 def test_opens_for_all_at_once_again_and_again(nprocs: int, rounds: int) -> None:
-    barriers = Barriers()
-    for _ in range(rounds):
-        for number in range(nprocs - 1):
-            assert barriers.enter("x", nprocs, b"%d" % number, number) == []
-        assert barriers.enter("x", nprocs, b"last", nprocs - 1) == list(range(nprocs))
+    answers = Answers()
+    barriers = Barriers(answers)
+    everybody = [("x", b"%d" % number) for number in range(nprocs)]
+    for turn in range(rounds):
+        for number, (name, client) in enumerate(everybody):
+            assert answers.opened == everybody * turn
+            assert barriers.waiting() == ({name: {"entered": number, "nprocs": nprocs}} if number else {})
+            barriers.enter(name, nprocs, request(name, client))
+    assert answers.opened == everybody * rounds
     assert barriers.waiting() == {}
-    assert barriers._clients == {}
+    assert not answers.broken
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("abc"), st.booleans())))
 def test_nobody_is_forgotten_or_answered_twice(steps: list[tuple[int, str, bool]]) -> None:
-    barriers = Barriers()
-    waiting: set[tuple[str, int]] = set()
+    answers = Answers()
+    barriers = Barriers(answers)
+    waiting: set[tuple[str, bytes]] = set()
     for number, name, stays in steps:
         client = b"%d" % number
         if not stays:
-            own = {entry for entry in waiting if entry[1] == number}
-            broken = barriers.leave(client)
+            own = {entry for entry in waiting if entry[1] == client}
+            barriers.leave(client)
             names = {name for name, _ in own}
-            assert set(broken) == {entry for entry in waiting if entry[0] in names} - own
-            waiting -= own | set(broken)
-        elif (name, number) in waiting:
+            assert set(answers.broken) == {entry for entry in waiting if entry[0] in names} - own
+            waiting -= own | set(answers.broken)
+        elif (name, client) in waiting:
             with pytest.raises(FileExistsError):
-                barriers.enter(name, 3, client, (name, number))
+                barriers.enter(name, 3, request(name, client))
         else:
-            waiting.add((name, number))
-            waiting -= set(barriers.enter(name, 3, client, (name, number)))
+            waiting.add((name, client))
+            barriers.enter(name, 3, request(name, client))
+            assert len(answers.opened) in (0, 3)
+            waiting -= set(answers.opened)
+        assert len(set(answers.opened + answers.broken)) == len(answers.opened + answers.broken)
+        answers.opened.clear()
+        answers.broken.clear()
     counts = {name: info["entered"] for name, info in barriers.waiting().items()}
     assert sum(counts.values()) == len(waiting)
 

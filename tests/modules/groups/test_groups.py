@@ -63,7 +63,7 @@ async def test_stream_follows_changes_and_a_client_that_goes_leaves() -> None:
         assert await anext(seen) == {"members": ""}
         stream.cancel()
         assert [answer async for answer in seen] == []
-        assert inst.broker.modules["groups"].watchers == {}  # type: ignore[attr-defined]
+        assert not inst.broker.modules["groups"].watchers  # type: ignore[attr-defined]
 
 
 async def test_a_watcher_that_goes_is_forgotten() -> None:
@@ -72,11 +72,10 @@ async def test_a_watcher_that_goes_is_forgotten() -> None:
         await h.rpc("groups.get", {"name": "x"}, flags=FLUX_RPC_STREAMING)
         await h.rpc("groups.get", {"name": "y"}, flags=FLUX_RPC_STREAMING)
         module = inst.broker.modules["groups"]
-        assert set(module.watchers) == {"x", "y"}  # type: ignore[attr-defined]
+        assert {waiter.key for waiter in module.watchers} == {"x", "y"}  # type: ignore[attr-defined]
         await h.close()
         await inst.settle()
-        assert module.watchers == {}  # type: ignore[attr-defined]
-        assert module.clients == {}  # type: ignore[attr-defined]
+        assert not module.watchers  # type: ignore[attr-defined]
 
 
 async def test_update_from_below() -> None:

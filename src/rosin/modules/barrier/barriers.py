@@ -4,72 +4,56 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rosin.broker.waiters import Waiter, Waiters
 
-class _Barrier:
-    __slots__ = ("entered", "nprocs")
-
-    def __init__(self, nprocs: int) -> None:
-        self.nprocs = nprocs
-        self.entered: dict[bytes, Any] = {}  # client -> its request
+if TYPE_CHECKING:
+    from rosin.broker.waiters import Responder
+    from rosin.rfc.message import Message
 
 
 class Barriers:
     """All barriers in use. A name is free again when its barrier has opened or broken."""
 
-    __slots__ = ("_barriers", "_clients")
+    __slots__ = ("_entered", "_nprocs")
 
-    def __init__(self) -> None:
-        self._barriers: dict[str, _Barrier] = {}
-        self._clients: dict[bytes, dict[str, None]] = {}  # client -> names of the barriers it is in
+    def __init__(self, responder: Responder) -> None:
+        self._entered: Waiters[Waiter] = Waiters(responder)  # by barrier
+        self._nprocs: dict[str, int] = {}
 
-    def enter(self, name: str, nprocs: int, client: bytes, request: Any) -> list[Any]:
-        """``client`` enters barrier ``name`` of ``nprocs``; returns the requests to answer when it opens.
+    def enter(self, name: str, nprocs: int, msg: Message) -> None:
+        """The client of *msg* enters barrier *name* of *nprocs*; when it opens, all in it are answered.
 
-        Raises OSError: EINVAL when ``nprocs`` is not positive or not what the others said, EEXIST when the
+        Raises OSError: EINVAL when *nprocs* is not positive or not what the others said, EEXIST when the
         client is in there already.
         """
         if nprocs < 1:
             raise OSError(errno.EINVAL, f"barrier {name}: nprocs must be positive, not {nprocs}")
-        barrier = self._barriers.get(name)
-        if barrier is None:
-            barrier = self._barriers[name] = _Barrier(nprocs)
-        if barrier.nprocs != nprocs:
-            raise OSError(
-                errno.EINVAL, f"barrier {name}: nprocs is {barrier.nprocs} for others, not {nprocs}"
-            )
-        if client in barrier.entered:
+        known = self._nprocs.setdefault(name, nprocs)
+        if known != nprocs:
+            raise OSError(errno.EINVAL, f"barrier {name}: nprocs is {known} for others, not {nprocs}")
+        if any(waiter.key == name for waiter in self._entered.by(msg.sender)):
             raise OSError(errno.EEXIST, f"barrier {name}: this client has entered already")
-        barrier.entered[client] = request
-        self._clients.setdefault(client, {})[name] = None
-        return self._end(name) if len(barrier.entered) == nprocs else []
+        self._entered.add(Waiter(msg, name))
+        if self._entered.count(name) == nprocs:
+            del self._nprocs[name]
+            self._entered.fulfil(key=name)
 
-    def leave(self, client: bytes) -> list[Any]:
-        """``client`` is gone: its barriers break; returns the requests of those who waited with it."""
-        broken = []
-        for name in list(self._clients.get(client, ())):
-            self._barriers[name].entered.pop(client)
-            broken += self._end(name)
-        self._clients.pop(client, None)
-        return broken
+    def leave(self, client: bytes) -> None:
+        """A client is gone: its barriers break."""
+        for waiter in self._entered.drop(client):
+            del self._nprocs[waiter.key]
+            self._entered.end(errno.ECONNABORTED, "another client left the barrier", waiter.key)
 
-    def end_all(self) -> list[Any]:
-        """Break every barrier; returns the requests of those who wait."""
-        return [request for name in list(self._barriers) for request in self._end(name)]
-
-    def _end(self, name: str) -> list[Any]:
-        entered = self._barriers.pop(name).entered
-        for client in entered:
-            names = self._clients[client]
-            del names[name]
-            if not names:
-                del self._clients[client]
-        return list(entered.values())
+    def end(self) -> None:
+        """The service ends: break every barrier."""
+        self._nprocs.clear()
+        self._entered.end(errno.ENOSYS, "barrier is unloading")
 
     def waiting(self) -> dict[str, Any]:
         """Every barrier in use: how many have entered, of how many."""
         return {
-            name: {"entered": len(barrier.entered), "nprocs": barrier.nprocs}
-            for name, barrier in self._barriers.items()
+            name: {"entered": self._entered.count(name), "nprocs": nprocs}
+            for name, nprocs in self._nprocs.items()
         }

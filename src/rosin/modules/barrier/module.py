@@ -8,7 +8,6 @@ other ranks travel up the tree by themselves.
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
@@ -26,11 +25,10 @@ class Barrier(BrokerModule):
     arguments = ()
 
     async def start(self) -> None:
-        self.barriers = Barriers()
+        self.barriers = Barriers(self)
 
     async def stop(self) -> None:
-        for request in self.barriers.end_all():
-            self.respond_error(request, errno.ENOSYS, "barrier is unloading")
+        self.barriers.end()
 
     def stats(self) -> dict[str, Any]:
         return {"barriers": self.barriers.waiting()}
@@ -39,10 +37,8 @@ class Barrier(BrokerModule):
     def enter(self, msg: Message) -> object:
         # Guests get barriers of their own: nobody can break or open another user's.
         name = f"{msg.userid}:{field(msg.args, 'name', str)}"
-        for request in self.barriers.enter(name, field(msg.args, "nprocs", int), msg.sender, msg):
-            self.respond(request)
+        self.barriers.enter(name, field(msg.args, "nprocs", int), msg)
         return DEFERRED
 
     def disconnected(self, sender: bytes) -> None:
-        for request in self.barriers.leave(sender):
-            self.respond_error(request, errno.ECONNABORTED, "another client left the barrier")
+        self.barriers.leave(sender)

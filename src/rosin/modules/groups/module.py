@@ -12,6 +12,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_ROLE_LOCAL, FLUX_RPC_NORESPONSE
 from rosin.modules.groups.membership import Membership
 from rosin.rfc.idset import Idset
@@ -19,8 +20,6 @@ from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
-
-WatchKey = tuple[bytes, int]  # (client, matchtag)
 
 
 class Groups(BrokerModule):
@@ -34,14 +33,11 @@ class Groups(BrokerModule):
         self.rank = int(self.attrs.get("rank", "0"))
         self.membership = Membership()
         self.joined: dict[str, bytes] = {}  # group -> the one local client that joined it
-        self.watchers: dict[str, dict[WatchKey, Message]] = {}
-        # What each client holds, so that its departure costs only that.
-        self.clients: dict[bytes, tuple[set[str], dict[WatchKey, str]]] = {}
+        self.members: dict[bytes, set[str]] = {}  # client -> what it joined, which its departure costs
+        self.watchers = self.waiters()  # by group
 
     async def stop(self) -> None:
-        for watching in self.watchers.values():
-            for msg in watching.values():
-                self.respond_error(msg, errno.ENODATA)
+        self.watchers.end()
 
     def stats(self) -> dict[str, Any]:
         return {"subtree": self.membership.encode()}
@@ -52,7 +48,7 @@ class Groups(BrokerModule):
         if name in self.joined:
             raise OSError(errno.EEXIST, f"rank {self.rank} is already a member of {name}")
         self.joined[name] = msg.sender
-        self._client(msg.sender)[0].add(name)
+        self.members.setdefault(msg.sender, set()).add(name)
         self._change(name, True)
 
     @request_handler("leave")
@@ -61,7 +57,9 @@ class Groups(BrokerModule):
         owner = self.joined.pop(name, None)
         if owner is None:
             raise OSError(errno.ENOENT, f"rank {self.rank} is not a member of {name}")
-        self._client(owner)[0].discard(name)
+        self.members[owner].discard(name)
+        if not self.members[owner]:
+            del self.members[owner]
         self._change(name, False)
 
     @request_handler("get", allow_guest=True)
@@ -72,19 +70,14 @@ class Groups(BrokerModule):
         answer = {"members": self.membership.members(name).encode()}
         if not msg.streaming:
             return answer
-        key = (msg.sender, msg.matchtag)
-        self.watchers.setdefault(name, {})[key] = msg
-        self._client(msg.sender)[1][key] = name
+        self.watchers.add(Waiter(msg, name))
         self.respond(msg, answer)
         return DEFERRED
 
     @request_handler("cancel", allow_guest=True)
     def cancel(self, msg: Message) -> None:
         """End a streaming ``groups.get`` of the same client: ``{"matchtag": N}``."""
-        key = (msg.sender, field(msg.args, "matchtag", int))
-        name = self._client(msg.sender)[1].pop(key, None)
-        if name is not None:
-            self.respond_error(self._unwatch(name, key), errno.ENODATA)
+        self.watchers.cancel(msg)
 
     @request_handler("update")
     def update(self, msg: Message) -> None:
@@ -92,21 +85,9 @@ class Groups(BrokerModule):
         self.call_soon_once(self._flush)
 
     def disconnected(self, sender: bytes) -> None:
-        joined, watching = self.clients.pop(sender, (set(), {}))
-        for name in joined:
+        for name in self.members.pop(sender, ()):
             del self.joined[name]
             self._change(name, False)
-        for key, name in watching.items():
-            self._unwatch(name, key)
-
-    def _client(self, sender: bytes) -> tuple[set[str], dict[WatchKey, str]]:
-        return self.clients.setdefault(sender, (set(), {}))
-
-    def _unwatch(self, name: str, key: WatchKey) -> Message:
-        msg = self.watchers[name].pop(key)
-        if not self.watchers[name]:
-            del self.watchers[name]
-        return msg
 
     def _local_group(self, msg: Message) -> str:
         if not msg.rolemask & FLUX_ROLE_LOCAL:
@@ -126,6 +107,5 @@ class Groups(BrokerModule):
                 "groups.update", {"update": update}, nodeid=FLUX_NODEID_UPSTREAM, flags=FLUX_RPC_NORESPONSE
             )
         for name in changed:
-            answer = {"members": self.membership.members(name).encode()}
-            for msg in self.watchers.get(name, {}).values():
-                self.respond(msg, answer)
+            if name in self.watchers:
+                self.watchers.respond({"members": self.membership.members(name).encode()}, name)

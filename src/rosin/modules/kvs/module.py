@@ -18,7 +18,14 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
-from rosin.modules.kvs.namespace import PRIMARY, Namespace, Request, Requester, changed_keys
+from rosin.modules.kvs.namespace import (
+    PRIMARY,
+    Namespace,
+    Request,
+    Requester,
+    VersionWait,
+    changed_keys,
+)
 from rosin.modules.kvs.objects import Missing, Objects
 from rosin.modules.kvs.reads import Reads
 from rosin.modules.kvs.statistics import report
@@ -31,6 +38,7 @@ from rosin.rfc.role import allowed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rosin.broker.waiters import Waiters
     from rosin.modules.kvs.directory import Directory
     from rosin.rfc.message import Message
 
@@ -58,6 +66,7 @@ class Kvs(BrokerModule):
         self.instance_owner = int(self.attrs.get("security.owner", self.h.userid))
         self.objects = Objects(self.attrs.get("content.hash", "sha1"))
         self.namespaces: dict[str, Namespace] = {}
+        self.versions: Waiters[VersionWait] = self.waiters()  # by namespace
         self.opcount = Tstat()
         self._serial = 0
         self.reads = Reads(self)
@@ -82,16 +91,10 @@ class Kvs(BrokerModule):
             for request in namespace.queue:
                 if request.msg is not None:
                     self.respond_error(request.msg, errno.ENOSYS, "kvs: service is shutting down")
-            for _, msg in namespace.waiters:
-                self.respond_error(msg, errno.ENOSYS, "kvs: service is shutting down")
+        self.versions.end(errno.ENOSYS, "kvs: service is shutting down")
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         self.storage.configure(config)
-
-    def disconnected(self, sender: bytes) -> None:
-        for namespace in self.namespaces.values():
-            if namespace.waiters:
-                namespace.waiters = [item for item in namespace.waiters if item[1].sender != sender]
 
     # -- access --------------------------------------------------------------------------------------
 
@@ -270,8 +273,9 @@ class Kvs(BrokerModule):
                 "owner": namespace.owner,
             },
         )
-        for msg in namespace.take_waiters():
-            self.respond(msg, {"rootseq": namespace.seq, "rootref": namespace.root})
+        if namespace in self.versions:
+            version = {"rootseq": namespace.seq, "rootref": namespace.root}
+            self.versions.fulfil(version, namespace, VersionWait.reached)
         self.storage.relieve(self.namespaces)
 
     def _answer(self, batch: list[Request], root: str, seq: int) -> None:
@@ -314,7 +318,7 @@ class Kvs(BrokerModule):
         namespace = self.namespace(field(args, "namespace", str), self.requester(msg, args))
         if namespace.seq >= seq:
             return {"rootseq": namespace.seq, "rootref": namespace.root}
-        namespace.waiters.append((seq, msg))
+        self.versions.add(VersionWait(msg, namespace, seq))
         return DEFERRED
 
     # -- namespaces ------------------------------------------------------------------------------------
@@ -349,10 +353,7 @@ class Kvs(BrokerModule):
             self.advance(namespace)
         del self.namespaces[name]
         namespace.removed = True
-        error = OSError(errno.ENOTSUP, "Operation not supported: namespace was removed")
-        for _, waiter in namespace.waiters:
-            self.respond_exception(waiter, error)
-        namespace.waiters.clear()
+        self.versions.end(errno.ENOTSUP, "Operation not supported: namespace was removed", namespace)
         for batch, root, seq in namespace.held:
             self._answer(batch, root, seq)
         namespace.held.clear()
@@ -390,4 +391,4 @@ class Kvs(BrokerModule):
         return blob
 
     def stats(self) -> dict[str, Any]:
-        return report(self.objects, self.namespaces.values(), self.opcount, self.reads.waiting)
+        return report(self.objects, self.namespaces.values(), self.versions, self.opcount, self.reads.waiting)

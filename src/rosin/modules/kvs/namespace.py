@@ -7,6 +7,7 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_NO_MERGE, FLUX_KVS_SYNC
 from rosin.modules.kvs.key import normalize
 from rosin.rfc.role import allowed, authorized
@@ -62,7 +63,6 @@ class Namespace:
         "removed",
         "root",
         "seq",
-        "waiters",
     )
 
     def __init__(self, name: str, owner: int, flags: int, root: str, seq: int = 0) -> None:
@@ -81,7 +81,6 @@ class Namespace:
         self.paused = False
         #: Answers held back by setroot-pause.
         self.held: list[tuple[list[Request], str, int]] = []
-        self.waiters: list[tuple[int, Message]] = []
 
     def check(self, who: Requester) -> None:
         """Raises OSError EPERM unless *who* may use this namespace."""
@@ -106,14 +105,6 @@ class Namespace:
             request.alone = True
             self.queue.appendleft(request)
 
-    def take_waiters(self) -> list[Message]:
-        """Those whose root sequence number has been reached."""
-        if not self.waiters:
-            return []
-        ready = [msg for seq, msg in self.waiters if seq <= self.seq]
-        self.waiters = [(seq, msg) for seq, msg in self.waiters if seq > self.seq]
-        return ready
-
     def describe(self) -> dict[str, Any]:
         """Payload of ``kvs.getroot``."""
         return {
@@ -123,6 +114,20 @@ class Namespace:
             "flags": self.flags,
             "namespace": self.name,
         }
+
+
+class VersionWait(Waiter):
+    """A request that waits until the root of a namespace has a sequence number."""
+
+    __slots__ = ("seq",)
+
+    def __init__(self, msg: Message, namespace: Namespace, seq: int) -> None:
+        super().__init__(msg, namespace)
+        self.seq = seq
+
+    def reached(self) -> bool:
+        """The namespace is there."""
+        return bool(self.key.seq >= self.seq)
 
 
 def changed_keys(batch: list[Request]) -> dict[str, Any]:

@@ -9,12 +9,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rosin.broker.tstat import Tstat
-    from rosin.modules.kvs.namespace import Namespace
+    from rosin.broker.waiters import Waiters
+    from rosin.modules.kvs.namespace import Namespace, VersionWait
     from rosin.modules.kvs.objects import Objects
 
 
-def report(objects: Objects, namespaces: Iterable[Namespace], opcount: Tstat, pending: int) -> dict[str, Any]:
-    """Cache, namespaces, operations per transaction and requests in progress."""
+def report(
+    objects: Objects,
+    namespaces: Iterable[Namespace],
+    versions: Waiters[VersionWait],
+    opcount: Tstat,
+    pending: int,
+) -> dict[str, Any]:
+    """Cache, namespaces, operations per transaction and requests in progress.
+
+    *pending* counts requests besides transactions and those that wait for a version.
+    """
     stats = objects.stats()
     count = stats["objects"]
     mean = stats["bytes"] / count / 1024 if count else 0.0
@@ -29,7 +39,7 @@ def report(objects: Objects, namespaces: Iterable[Namespace], opcount: Tstat, pe
         },
         "namespace": {
             ns.name: {
-                "#versionwaiters": len(ns.waiters),
+                "#versionwaiters": versions.count(ns),
                 "#no-op stores": ns.noops,
                 "#transactions": len(ns.queue) + len(ns.held),
                 "#readytransactions": len(ns.queue),
@@ -38,5 +48,5 @@ def report(objects: Objects, namespaces: Iterable[Namespace], opcount: Tstat, pe
             for ns in namespaces
         },
         "transaction-opcount": {"commit": opcount.report()},
-        "pending_requests": pending + sum(len(ns.waiters) + len(ns.queue) for ns in namespaces),
+        "pending_requests": pending + len(versions) + sum(len(ns.queue) for ns in namespaces),
     }

@@ -179,10 +179,6 @@ class Resource(BrokerModule):
         except OSError as error:
             self.log.error(f"failed to checkpoint drain state: {error.strerror}")
 
-    def disconnected(self, sender: bytes) -> None:
-        """Forget what a client waits for."""
-        self.monitor.disconnected(sender)
-
     # -- KVS --
 
     async def _lookup(self, key: str) -> bytes | None:

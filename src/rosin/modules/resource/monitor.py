@@ -6,6 +6,7 @@ from __future__ import annotations
 from errno import ENOSYS, EPROTO
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
@@ -31,7 +32,7 @@ class Monitor:
         self._module = module
         self._state = state
         self._note = note
-        self._waitups: list[tuple[Message, int]] = []
+        self._waitups = module.waiters()  # by the number of ranks that are to be online
 
     async def start(self) -> None:
         """Follow both groups; they are known when this returns."""
@@ -88,27 +89,17 @@ class Monitor:
         wanted = field(msg.args, "up", int)
         if not 0 <= wanted <= self._state().size:
             raise OSError(EPROTO, f"up value is out of range: expected 0 to {self._state().size}")
-        self._waitups.append((msg, wanted))
+        self._waitups.add(Waiter(msg, wanted))
         self._answer_waitups()
 
     def _answer_waitups(self) -> None:
-        up = len(self._state().online)
-        for msg, wanted in self._waitups:
-            if wanted == up:
-                self._module.respond(msg)
-        self._waitups = [entry for entry in self._waitups if entry[1] != up]
+        self._waitups.fulfil(key=len(self._state().online))
 
     @property
     def waiting(self) -> int:
         """How many requests wait."""
         return len(self._waitups)
 
-    def disconnected(self, sender: bytes) -> None:
-        """Forget what a client waits for."""
-        self._waitups = [entry for entry in self._waitups if entry[0].sender != sender]
-
     def stop(self) -> None:
         """The service ends: answer all that wait."""
-        waiting, self._waitups = self._waitups, []
-        for msg, _ in waiting:
-            self._module.respond_error(msg, ENOSYS, "resource is unloading")
+        self._waitups.end(ENOSYS, "resource is unloading")
