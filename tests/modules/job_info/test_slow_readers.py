@@ -70,7 +70,7 @@ async def test_a_log_is_kept_in_part_and_delivered_whole(late: bool) -> None:
         watch_now.set()
         await inst.settle(500)
         watch: Any = inst.broker.modules["kvs-watch"]
-        ((_, watcher),) = watch._by_request.values()
+        (watcher,) = watch.watchers
         assert watcher.stalled
         assert watcher.unread == WINDOW
         assert watcher.offset < (WINDOW + 1) * (len(LINE) + 100)

@@ -13,6 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.broker.waiters import Waiters
 from rosin.constants import FLUX_KVS_STREAM, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
 from rosin.kvs.tail import decode
 from rosin.modules.kvs_watch.watcher import Group, Monitor, Part, Watcher, check_flags
@@ -32,14 +33,11 @@ class KvsWatch(BrokerModule):
 
     async def start(self) -> None:
         self.monitors: dict[str, Monitor] = {}
-        self._by_request: dict[tuple[bytes, int], tuple[Group, Watcher]] = {}
-        self._by_sender: dict[bytes, dict[Watcher, Group]] = {}
+        self.watchers: Waiters[Watcher] = Waiters(self)
 
     async def stop(self) -> None:
-        for monitor in list(self.monitors.values()):
-            for group in list(monitor.groups.values()):
-                for watcher in list(group.watchers):
-                    self._end(group, watcher, errno.ENOSYS, "kvs-watch: service is shutting down")
+        for watcher in self.watchers:
+            self._end(watcher, errno.ENOSYS, "kvs-watch: service is shutting down")
 
     # -- requests --------------------------------------------------------------------------------------
 
@@ -53,19 +51,16 @@ class KvsWatch(BrokerModule):
         if monitor is None:
             monitor = self.monitors[namespace] = Monitor(namespace)
         group = monitor.group(key, flags, msg.userid, msg.rolemask)
-        watcher = Watcher(msg, flags, field(args, "raw", bool, False))
+        watcher = self.watchers.add(Watcher(msg, group, flags, field(args, "raw", bool, False)))
         group.watchers.append(watcher)
         group.joined = True
-        self._by_request[msg.sender, msg.matchtag] = (group, watcher)
-        self._by_sender.setdefault(msg.sender, {})[watcher] = group
         self._run_group(group)
         return DEFERRED
 
     @request_handler("cancel", allow_guest=True)
     def cancel(self, msg: Message) -> Any:
-        found = self._by_request.get((msg.sender, field(msg.args, "matchtag", int)))
-        if found is not None:
-            self._end(*found, errno.ENODATA)
+        for watcher in self.watchers.named(msg):
+            self._end(watcher, errno.ENODATA)
         return DEFERRED if msg.noresponse else None
 
     @request_handler("more")
@@ -74,45 +69,38 @@ class KvsWatch(BrokerModule):
 
         Without this a client that does not read would have the whole value kept for it.
         """
-        args = msg.args
-        found = self._by_request.get((msg.sender, field(args, "matchtag", int)))
-        if found is not None:
-            group, watcher = found
-            stalled, watcher.unread = watcher.stalled, watcher.unread - field(args, "count", int)
+        count = field(msg.args, "count", int)
+        for watcher in self.watchers.named(msg):
+            stalled, watcher.unread = watcher.stalled, watcher.unread - count
             if stalled and not watcher.stalled:
-                group.changed = True
-                self._run_group(group)
+                watcher.key.changed = True
+                self._run_group(watcher.key)
         return DEFERRED
 
     def disconnected(self, sender: bytes) -> None:
-        for watcher, group in list(self._by_sender.get(sender, {}).items()):
-            self._end(group, watcher, 0)
+        for watcher in self.watchers.by(sender):
+            self._end(watcher, 0)
 
-    def _end(self, group: Group, watcher: Watcher, errnum: int, text: str | None = None) -> None:
+    def _end(self, watcher: Watcher, errnum: int, text: str | None = None) -> None:
         """Remove a watcher; tell it why unless *errnum* is 0."""
         if watcher.done:
             return
         watcher.done = True
-        msg = watcher.msg
         if errnum:
-            self.respond_error(msg, errnum, text)
+            self.respond_error(watcher.msg, errnum, text)
+        group = watcher.key
         group.watchers.remove(watcher)
-        self._by_request.pop((msg.sender, msg.matchtag), None)
-        mine = self._by_sender.get(msg.sender)
-        if mine is not None:
-            mine.pop(watcher, None)
-            if not mine:
-                del self._by_sender[msg.sender]
+        self.watchers.discard(watcher)
         if not group.watchers:
             group.monitor.forget(group)
             if not group.monitor.groups and self.monitors.get(group.monitor.namespace) is group.monitor:
                 del self.monitors[group.monitor.namespace]
 
-    def _send(self, group: Group, watcher: Watcher, val: Any) -> None:
+    def _send(self, watcher: Watcher, val: Any) -> None:
         self.respond(watcher.msg, {"val": val})
         watcher.responded = True
         if watcher.once:
-            self._end(group, watcher, 0)
+            self._end(watcher, 0)
 
     def _sentinel(self, watcher: Watcher) -> None:
         if watcher.sentinel and not watcher.done:
@@ -185,12 +173,12 @@ class KvsWatch(BrokerModule):
                 pass
         except Exception:
             for watcher in list(group.watchers):
-                self._end(group, watcher, errno.EIO, "kvs-watch: internal error, see the broker's log")
+                self._end(watcher, errno.EIO, "kvs-watch: internal error, see the broker's log")
             raise
         else:
             if group.monitor.removed:
                 for watcher in list(group.watchers):
-                    self._end(group, watcher, errno.ENOTSUP, "Operation not supported: namespace was removed")
+                    self._end(watcher, errno.ENOTSUP, "Operation not supported: namespace was removed")
         finally:
             group.running = False
 
@@ -220,7 +208,7 @@ class KvsWatch(BrokerModule):
                 and not group.monitor.removed
             ):
                 continue
-            self._end(group, watcher, errnum, error.strerror)
+            self._end(watcher, errnum, error.strerror)
 
     # -- values ----------------------------------------------------------------------------------------
 
@@ -259,14 +247,14 @@ class KvsWatch(BrokerModule):
             return
         if "errno" in result:
             if not watcher.patient:
-                self._end(group, watcher, result["errno"], f"{group.key}: No such file or directory")
+                self._end(watcher, result["errno"], f"{group.key}: No such file or directory")
             return
         val = result["val"]
         if watcher.flags & (FLUX_KVS_WATCH_FULL | FLUX_KVS_WATCH_UNIQ):
             if watcher.responded and watcher.previous == val:
                 return
             watcher.previous = val
-        self._send(group, watcher, val)
+        self._send(watcher, val)
 
     # -- appends ---------------------------------------------------------------------------------------
 
@@ -305,14 +293,14 @@ class KvsWatch(BrokerModule):
             if watcher.patient:
                 self._sentinel(watcher)
             else:
-                self._end(group, watcher, result["errno"], f"{group.key}: No such file or directory")
+                self._end(watcher, result["errno"], f"{group.key}: No such file or directory")
             return
         if "type" in result:
-            self._unreadable(group, watcher, result["type"])
+            self._unreadable(watcher, result["type"])
             return
         if replaced and watcher.responded and result["rootseq"] > watcher.seq:
             text = "Invalid argument: value of key watched with WATCH_APPEND overwritten"
-            self._end(group, watcher, errno.EINVAL, text)
+            self._end(watcher, errno.EINVAL, text)
             return
         watcher.seq = result["rootseq"]
         size = result["size"]
@@ -327,16 +315,16 @@ class KvsWatch(BrokerModule):
             return
         self._sentinel(watcher)
         if watcher.flags & FLUX_KVS_STREAM:
-            self._end(group, watcher, errno.ENODATA)
+            self._end(watcher, errno.ENODATA)
 
-    def _unreadable(self, group: Group, watcher: Watcher, kind: str) -> None:
+    def _unreadable(self, watcher: Watcher, kind: str) -> None:
         if watcher.responded:
             text = "Invalid argument: value of key watched with WATCH_APPEND overwritten"
-            self._end(group, watcher, errno.EINVAL, text)
+            self._end(watcher, errno.EINVAL, text)
             return
         what = "streamed" if watcher.flags & FLUX_KVS_STREAM else "watched with WATCH_APPEND"
         errnum = errno.EISDIR if kind in ("dir", "dirref") else errno.EINVAL
-        self._end(group, watcher, errnum, f"{os.strerror(errnum)}: {kind} cannot be {what}")
+        self._end(watcher, errnum, f"{os.strerror(errnum)}: {kind} cannot be {what}")
 
     # -- statistics ------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import errno
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.waiters import Waiter
 from rosin.constants import (
     FLUX_KVS_INITIAL_SENTINEL,
     FLUX_KVS_READDIR,
@@ -53,14 +54,15 @@ def check_flags(flags: int, streaming: bool) -> None:
 WINDOW = 16
 
 
-class Watcher:
-    """One request: what it has been told so far."""
+class Watcher(Waiter):
+    """One request, by the group that it is in: what it has been told so far."""
+
+    key: Group
 
     __slots__ = (
         "behind",
         "done",
         "flags",
-        "msg",
         "offset",
         "previous",
         "raw",
@@ -72,8 +74,8 @@ class Watcher:
         "was_replaced",
     )
 
-    def __init__(self, msg: Message, flags: int, raw: bool = False) -> None:
-        self.msg = msg
+    def __init__(self, msg: Message, group: Group, flags: int, raw: bool = False) -> None:
+        super().__init__(msg, group)
         self.flags = flags
         #: Private to job-info: a watcher of appends that takes the bytes without a tree object around them.
         self.raw = raw
