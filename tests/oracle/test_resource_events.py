@@ -14,11 +14,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from rosin.modules.resource.drain import DrainState
+from rosin.modules.resource.hosts import HostMap
 from rosin.rfc import eventlog
 from rosin.rfc import resource_events as events
 from rosin.rfc.acquire import Acquired, Change
+from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
-from rosin.rfc.resource_replay import ResourceLog
 
 _CODE = """
 import json, subprocess, sys, flux
@@ -76,9 +78,11 @@ def _steps(rng: random.Random) -> list[Any]:
     return steps
 
 
-def _shown(log: ResourceLog) -> dict[int, tuple[float, str]]:
-    """What the service shows: whole seconds."""
-    return {rank: (float(round(when)), why or "") for rank, (when, why) in log.drained.items()}
+def _shown(info: dict[str, dict[str, Any]]) -> dict[int, tuple[float, str]]:
+    """What ``resource.status`` shows of drained ranks, each by itself."""
+    return {
+        rank: (entry["timestamp"], entry["reason"]) for ranks, entry in info.items() for rank in Idset(ranks)
+    }
 
 
 def test_states_add_up(flux: str, rng: random.Random, tmp_path: Path) -> None:
@@ -89,26 +93,25 @@ def test_states_add_up(flux: str, rng: random.Random, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(got.read_text(encoding="utf-8"))
 
-    shown = {}
-    for ranks, info in told["status"]["drain"].items():
-        shown.update(dict.fromkeys(Idset(ranks), (info["timestamp"], info["reason"])))
-
-    stored = eventlog.decode_entries(told["log"])
-    events.validate_log(stored, stored=True)
-    log = ResourceLog()
-    log.replay(stored)
-    assert len(stored) > 100
-    assert _shown(log) == shown
-
-    live = ResourceLog()
-    for response in told["journal"]:
-        live.replay(events.decode_journal(response)[0])
+    shown = _shown(told["status"]["drain"])
+    history = [events.validate(event) for response in told["journal"] for event in response["events"]]
     assert told["journal"][-1] == {"events": []}
-    assert _shown(live) == shown
-    assert live.online == Idset(told["status"]["online"])
+    (restart,) = (event["context"] for event in history if event["name"] == "restart")
+    stored = [events.validate(event) for event in eventlog.decode_entries(told["log"])]
+    assert len(stored) > 100
+    for log in (stored, history):
+        state = DrainState(HostMap(Hostlist(restart["nodelist"])))
+        state.replay(log)
+        assert _shown(state.info()) == shown
+
+    online = Idset(restart["online"])
+    for event in history:
+        if event["name"] == "online":
+            online |= Idset(event["context"]["idset"])
+    assert online == Idset(told["status"]["online"])
 
     view = Acquired(told["first"])
     for response in told["changes"]:
         view.apply(Change.decode(response))
     assert len(told["changes"]) > 50
-    assert view.up == live.available()
+    assert view.up == online - state.ranks

@@ -58,7 +58,6 @@ from rosin.rfc.pmi_client import Client
 from rosin.rfc.pmi_server import Abort, Server
 from rosin.rfc.queue_policy import Policy
 from rosin.rfc.queues import QueueConfig
-from rosin.rfc.resource_replay import ResourceLog
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.taskmap import TaskMap
 from rosin.rfc.treepool import Topology
@@ -86,13 +85,6 @@ def replayed(replay: Callable[[list[dict[str, Any]]], Any]) -> Callable[[Any], A
     return lambda obj: replay(
         [eventlog.validate_entry(entry) for entry in payload.field({"log": obj}, "log", list)]
     )
-
-
-def resource_log(entries: Any) -> None:
-    resource_events.validate_log(entries)
-    log = ResourceLog()
-    for entry in entries:
-        log.apply(entry)
 
 
 #: Decoder of JSON values: samples.
@@ -183,9 +175,7 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
         lambda obj: QueueConfig(payload.field({"config": obj}, "config", dict)).assigned({}),
         [QUEUES],
     ),
-    "resource_events.decode_journal": (resource_events.decode_journal, [{"events": LOG[1:2], "R": R}]),
     "resource_events.validate": (resource_events.validate, LOG),
-    "resource_events.validate_log": (replayed(resource_log), [LOG]),
     "rset.ResourceSet.decode": (ResourceSet.decode, [R]),
     "rset_format.parse": (rset_format.parse, [R]),
     "rset_format.validate": (rset_format.validate, [R]),
@@ -366,6 +356,5 @@ OTHERS = {
         ["jobspec_build.from_command", "jobspec_build.from_nest_command", "jobspec_build.from_batch_command"],
         "makes a jobspec of typed arguments",
     ),
-    **dict.fromkeys(["resource_replay.ResourceLog.replay"], "applies events that validate_log has seen"),
 }
 NAMES = ("decode", "parse", "read", "from_", "validate", "check", "unwrap", "replay", "lower", "is_valid")

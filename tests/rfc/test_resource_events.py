@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from rosin.rfc import eventlog
 from rosin.rfc import resource_events as events
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
-from rosin.rfc.resource_replay import Drained, ResourceLog, remapped
+from rosin.rfc.resource_replay import Drained, remapped
 
 
 def event(name: str, timestamp: float = 1.0, **context: Any) -> dict[str, Any]:
@@ -72,7 +71,6 @@ def test_the_samples(sample):
     assert events.validate(sample) is sample
     line = eventlog.encode_entry(sample)
     assert events.validate(eventlog.decode_entry(line)) == sample
-    ResourceLog().apply(sample)
     time, context = sample["timestamp"], dict(sample["context"])
     made = {
         "restart": lambda: events.restart(
@@ -95,17 +93,7 @@ def test_the_samples(sample):
 @pytest.mark.rfc_vectors(44)
 @pytest.mark.parametrize("response", JOURNAL, ids=range(len(JOURNAL)))
 def test_the_journal(response):
-    decoded, resources = events.decode_journal(json.loads(json.dumps(response)))
-    assert (decoded, resources) == (response["events"], response.get("R"))
-    assert events.journal_response(decoded, R) == response
-
-
-def test_the_journal_adds_up():
-    log = ResourceLog()
-    for response in JOURNAL:
-        log.replay(events.decode_journal(response)[0])
-    assert log.online == log.ranks == log.available() == Idset("0-63")
-    assert (log.method, log.host(63), log.host(64)) == ("dynamic-discovery", "test63", "")
+    assert events.journal_response([events.validate(event) for event in response["events"]], R) == response
 
 
 @pytest.mark.rfc(
@@ -156,39 +144,6 @@ def test_more_is_allowed():
         events.define("none", 1.0)
 
 
-@pytest.mark.rfc(44, "truncate", "truncate-never-kept", "kept")
-def test_where_truncate_may_be():
-    cut = {"timestamp": 1.0, "name": "truncate"}
-    events.validate_log([cut, *SAMPLES])
-    with pytest.raises(FormatError, match="event 10: truncate: must be the first"):
-        events.validate_log([*SAMPLES, cut])
-    with pytest.raises(FormatError, match="event 1: truncate: is not kept in the KVS"):
-        events.validate_log([cut], stored=True)
-    with pytest.raises(FormatError, match=r"^resource-events: event 2: drain: missing field 'idset'"):
-        events.validate_log([SAMPLES[0], event("drain")])
-    with pytest.raises(FormatError, match=r"^resource-events: event 1: expected an object"):
-        events.validate_log([1])
-    assert {"resource-define", "resource-update", "drain", "undrain"} == events.KEPT
-    log = ResourceLog()
-    log.apply(cut)
-    assert log.truncated == 1.0
-
-
-@pytest.mark.rfc(44, "truncate")
-@given(st.integers(0, 20), st.integers(1, 12))
-def test_truncating(count, limit):
-    log = [event("online", float(n + 1), idset=str(n)) for n in range(count)]
-    short = events.truncated(log, limit)
-    assert len(short) == min(count, limit)
-    events.validate_log(short)
-    if count > limit:
-        assert short[0] == {"timestamp": float(count - limit + 1), "name": "truncate"}
-        assert short[1:] == log[count - limit + 1 :]
-    else:
-        assert short == log
-    assert events.truncated(short, limit) == short
-
-
 @pytest.mark.rfc(44, "overwrite")
 @pytest.mark.parametrize(
     ("overwrite", "held", "expected"),
@@ -210,7 +165,6 @@ def test_draining_what_is_drained(overwrite, held, expected):
     assert drained.ranks() == Idset("3-4")
     drained.undrain([3, 9])
     assert drained.items() == [(4, (1.0, held))]
-    assert len(drained) == 1
     assert drained.get(3) is None
 
 
@@ -234,37 +188,22 @@ def test_where_recorded_ranks_are(ranks, names, now):
     assert remapped(Idset(ranks), Hostlist(names), hosts, {"a": 0, "b": 1, "c": 2}) == Idset(now)
 
 
-@pytest.mark.rfc(44, "remap")
-def test_hosts_stay_drained_when_ranks_change():
-    log = ResourceLog()
-    log.replay(
-        [
-            events.restart(Idset("0-2"), Idset(), Hostlist("n[0-2]"), 1.0),
-            events.ranks_event("online", Idset("0-2"), 2.0),
-            events.drain(Idset("0-1"), Hostlist("n[0-1]"), 0, "why", 3.0),
-            events.drain(Idset("1"), Hostlist("n1"), 0, None, 4.0, name="undrain"),
-            events.restart(Idset("0-2"), Idset("1"), Hostlist("n[2,1,0]"), 5.0),
-        ]
-    )
-    assert log.drained.items() == [(2, (3.0, "why"))]
-    assert (log.online, log.available()) == (Idset("1"), Idset("1"))
-    log.apply(events.restart(Idset("0"), Idset(), Hostlist("other"), 6.0))
-    assert not log.drained
+@pytest.mark.rfc(44, "remap", "drain", "undrain")
+def test_events_are_applied_where_ranks_are_now():
+    drained = Drained()
 
+    def place(ranks, names):
+        return remapped(ranks, names, {0: "n2", 1: "n1", 2: "n0"}, {"n2": 0, "n1": 1, "n0": 2})
 
-@pytest.mark.rfc(44, "ranks-events", "update")
-def test_availability():
-    log = ResourceLog()
-    for name, ranks in (("online", "0-5"), ("torpid", "1-2"), ("lively", "1"), ("offline", "2-3")):
-        log.apply(events.ranks_event(name, Idset(ranks), 1.0))
-    assert (log.online, log.torpid, log.available()) == (Idset("0-1,4-5"), Idset(), Idset("0-1,4-5"))
-    log.apply(events.drain(Idset("0"), Hostlist("a"), 0, None, 1.0))
-    assert log.available() == Idset("1,4-5")
-    log.apply(events.update(9.5, 1.0))
-    assert log.expiration == 9.5
-    log.apply(event("unknown"))
-    with pytest.raises(FormatError, match=r"^resource-events: event 2: online: idset: "):
-        log.replay([event("unknown"), event("online", idset="x")])
+    for entry in (
+        events.drain(Idset("0-1"), Hostlist("n[0-1]"), 0, "why", 3.0),
+        events.drain(Idset("1"), Hostlist("n1"), 0, None, 4.0, name="undrain"),
+        event("else", idset="0"),
+    ):
+        drained.apply(entry, place)
+    assert drained.items() == [(2, (3.0, "why"))]
+    with pytest.raises(FormatError, match=r"^resource-events: drain: missing field 'overwrite'"):
+        drained.apply(event("drain", idset="0", nodelist="n0"), place)
 
 
 names = st.sampled_from([*events.EVENTS, "else"])
@@ -277,33 +216,18 @@ entries = st.fixed_dictionaries(
 )
 
 
-@given(st.lists(entries | values), values | st.fixed_dictionaries({"events": st.lists(entries)}))
-def test_any_input(log, response):
-    for function, obj in ((ResourceLog().replay, log), (events.decode_journal, response)):
-        fault = ""
-        try:
-            function(obj)
-        except FormatError as error:
-            fault = str(error)
-        assert "\n" not in fault
+@given(entries | values)
+def test_any_input(obj):
+    fault = ""
+    try:
+        events.validate(obj)
+    except FormatError as error:
+        fault = str(error)
+    assert "\n" not in fault
 
 
-@pytest.mark.rfc(44, "journal-R", "journal-events")
-@pytest.mark.parametrize(
-    ("obj", "text"),
-    [
-        (None, "^resource.journal: expected an object, got null"),
-        ({}, "^resource.journal: missing field 'events'"),
-        ({"events": {}}, "^resource.journal: field 'events': expected an array"),
-        ({"events": [1]}, r"^resource.journal: events\[0\]: expected an object, got 1"),
-        ({"events": [event("online")]}, r"^resource.journal: events\[0\]: online: missing field 'idset'"),
-        ({"events": [event("resource-define", method="kvs")]}, "^resource.journal: R is missing"),
-        ({"events": [], "R": 1}, "^resource.journal: field 'R': expected an object or null"),
-    ],
-)
-def test_faulty_responses(obj, text):
-    with pytest.raises(FormatError, match=text):
-        events.decode_journal(obj)
+@pytest.mark.rfc(44, "journal-R")
+def test_a_definition_without_R():
     with pytest.raises(FormatError, match="R is missing"):
         events.journal_response([event("resource-define", method="kvs")])
 
@@ -313,10 +237,10 @@ def test_a_megabyte():
         eventlog.encode("drain", {"idset": str(n), "nodelist": f"n{n}", "overwrite": n % 3}, n + 1.0)
         for n in range(10_000)
     )
-    log = ResourceLog()
-    log.apply(events.restart(Idset.from_range(0, 9_999), Idset(), Hostlist("n[0-9999]"), 1.0))
-    log.replay(eventlog.decode_entries(text))
-    assert len(log.drained) == 10_000
+    drained = Drained()
+    for entry in eventlog.decode_entries(text):
+        drained.apply(entry, lambda ranks, names: ranks)
+    assert len(drained.items()) == 10_000
     events.validate(event("online", idset=",".join(map(str, range(0, 300_000, 2)))))
     with pytest.raises(FormatError, match="nodelist"):
         events.validate(event("restart", ranks="0", online="", nodelist="n[" * 500_000))

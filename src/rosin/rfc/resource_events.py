@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 44: the events of ``resource.eventlog`` and the responses of ``resource.journal``.
 
-The entries are those of RFC 18. :mod:`rosin.rfc.resource_replay` works out what a log leads to.
+The entries are those of RFC 18. :mod:`rosin.rfc.resource_replay` works out what recorded drains lead to.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from rosin.errors import FormatError
 from rosin.rfc import eventlog
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
-from rosin.rfc.payload import describe, field
+from rosin.rfc.payload import describe
 from rosin.rfc.rset_format import MAX_RANKS
 from rosin.rfc.states import check_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from typing import TypeVar
 
     from rosin.rfc.states import ContextTable
 
-    T = TypeVar("T")
+    _T = TypeVar("_T")
 
 #: Keys of the log and of the inventory in the KVS.
 KEY, R_KEY = "resource.eventlog", "resource.R"
@@ -44,9 +44,6 @@ EVENTS: ContextTable = {
     "lively": ({"idset": _str}, {}),
     "truncate": ({}, {}),
 }
-
-#: Events that are kept in the KVS; ``truncate`` never is, the others may be.
-KEPT = frozenset(("resource-define", "resource-update", "drain", "undrain"))
 
 #: How the resources came to be known.
 METHODS = ("configuration", "dynamic-discovery", "reload", "job-info", "kvs")
@@ -101,30 +98,11 @@ def _ranks(text: str) -> Idset:
     return Idset.decode(text, limit=MAX_RANKS)
 
 
-def _checked(key: str, decode: Callable[[str], T], text: str) -> T:
+def _checked(key: str, decode: Callable[[str], _T], text: str) -> _T:
     try:
         return decode(text)
     except FormatError as error:
         raise FormatError(f"{key}: {error}") from None
-
-
-def validate_log(entries: Iterable[Any], *, stored: bool = False) -> None:
-    """Check a log: its events, and that ``truncate`` comes first if at all.
-
-    ``stored``: it comes from the KVS, where ``truncate`` has no place. FormatError names the event's number.
-    """
-    for number, entry in enumerate(entries, 1):
-        try:
-            name = validate(entry)["name"]
-        except FormatError as error:
-            raise FormatError(f"resource-events: event {number}: {_bare(error)}") from None
-        if name == "truncate" and (stored or number > 1):
-            why = "is not kept in the KVS" if stored else "must be the first"
-            raise FormatError(f"resource-events: event {number}: truncate: {why}")
-
-
-def _bare(error: FormatError) -> str:
-    return str(error).removeprefix("resource-events: ").removeprefix("eventlog: ")
 
 
 # -- making events ------------------------------------------------------------------------------------------
@@ -168,15 +146,6 @@ def ranks_event(name: str, ranks: Idset, timestamp: float) -> dict[str, Any]:
     return validate(eventlog.entry(name, {"idset": ranks.encode()}, timestamp))
 
 
-def truncated(events: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    """Return the newest events, ``limit`` (1 or more) at most, with ``truncate`` for those dropped."""
-    if len(events) <= limit:
-        return list(events)
-    keep = max(limit, 1) - 1
-    dropped = events[len(events) - keep - 1]
-    return [{"timestamp": dropped["timestamp"], "name": "truncate"}, *events[len(events) - keep :]]
-
-
 # -- the journal --------------------------------------------------------------------------------------------
 
 
@@ -191,20 +160,3 @@ def journal_response(events: list[dict[str, Any]], R: dict[str, Any] | None = No
             raise FormatError("resource.journal: R is missing: resource-define comes with it")
         response["R"] = R
     return response
-
-
-def decode_journal(obj: Any) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
-    """Return ``(events, R)`` of a response; no events: the sentinel. Raises FormatError."""
-    try:
-        events = field(obj, "events", list)
-        R = field(obj, "R", (dict, type(None)), None)
-    except FormatError as error:
-        raise FormatError(f"resource.journal: {str(error).removeprefix('payload: ')}") from None
-    for at, event in enumerate(events):
-        try:
-            validate(event)
-        except FormatError as error:
-            raise FormatError(f"resource.journal: events[{at}]: {_bare(error)}") from None
-    if R is None and any(event["name"] == "resource-define" for event in events):
-        raise FormatError("resource.journal: R is missing: resource-define comes with it")
-    return events, R

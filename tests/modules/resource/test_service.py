@@ -227,6 +227,35 @@ async def test_journal(kvs, groups):
         await fails(errno.EPROTO, h.rpc("resource.journal", {}))
 
 
+@pytest.mark.rfc(44, "truncate", "truncate-never-kept", "truncate-no-context", "kept", "ranks-events")
+async def test_a_short_journal(kvs, groups):
+    async with four_nodes(kvs, groups, **{"journal-max": 3}) as inst:
+        h = await inst.connect()
+        for members in ("0-1", "2", ""):
+            module(inst, "groups").set("broker.online", members)
+        for target in ("0", "1"):
+            await h.rpc("resource.drain", {"targets": target, "reason": "x"})
+        await h.rpc("resource.undrain", {"targets": "0"})
+        _, _, responses = await first(h, "resource.journal", 2, {})
+        truncate, *newest = responses[0]["events"]
+        assert (truncate["name"], sorted(truncate)) == ("truncate", ["name", "timestamp"])
+        assert [event["name"] for event in newest] == ["drain", "undrain"]
+        stored = eventlog.decode_entries(kvs.data["resource.eventlog"])
+        assert [event["name"] for event in stored] == ["resource-define", "drain", "drain", "undrain"]
+        assert truncate["timestamp"] == stored[1]["timestamp"]
+        assert newest == stored[2:]
+
+
+async def test_a_broken_record_keeps_the_service_from_starting(kvs, groups):
+    record = {"timestamp": 1.0, "name": "drain", "context": {"idset": "0", "nodelist": "node0"}}
+    kvs.data["resource.eventlog"] = eventlog.encode_entry(record).encode()
+    async with Instance(modules=[kvs, groups], config={"resource": FOUR}) as inst:
+        with pytest.raises(
+            FormatError, match=r"^resource.eventlog: event 1: drain: missing field 'overwrite'"
+        ):
+            await inst.load("resource")
+
+
 async def test_monitor_requests(kvs, groups):
     async with four_nodes(kvs, groups) as inst:
         h = await inst.connect()

@@ -18,6 +18,8 @@ from rosin.modules.resource.journal import Journal
 from rosin.process.topology import Core, Topology
 from rosin.resource.definition import from_topology
 from rosin.resource.verify import Verification
+from rosin.rfc import resource_events
+from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 
@@ -38,13 +40,13 @@ HOSTS = HostMap(["a", "b", "c", "c"])
     ],
 )
 def test_recorded_ranks_are_found_again(ranks, nodelist, now):
-    assert HOSTS.remap(ranks, nodelist).encode() == now
+    assert HOSTS.place(Idset(ranks), Hostlist(nodelist)).encode() == now
 
 
 def test_targets():
     assert HOSTS.ranks("0-2").encode() == "0-2"
     assert HOSTS.ranks("c,a").encode() == "0,2-3"
-    assert HOSTS.names(Idset("1-3")) == "b,c,c"
+    assert HOSTS.names(Idset("1-3")).encode() == "b,c,c"
     for bad in ("", "4", "x", "a[", "[]"):
         with pytest.raises(OSError) as info:
             HOSTS.ranks(bad)
@@ -56,8 +58,8 @@ def test_targets():
 def test_overwrite(overwrite, expected):
     """RFC 44: 0 changes nothing, 1 the reason, 2 reason and time."""
     state = DrainState(HOSTS)
-    state.apply("drain", {"idset": "0", "nodelist": "a", "reason": "old", "overwrite": 0}, 5.0)
-    state.apply("drain", {"idset": "0", "nodelist": "a", "reason": "new", "overwrite": overwrite}, 9.0)
+    state.apply(resource_events.drain(Idset("0"), Hostlist("a"), 0, "old", 5.0))
+    state.apply(resource_events.drain(Idset("0"), Hostlist("a"), overwrite, "new", 9.0))
     (entry,) = state.info().values()
     assert (entry["timestamp"], entry["reason"]) == expected
 
@@ -80,15 +82,15 @@ def test_replay_gives_the_same_state(plan):
     for now, (name, ranks, mode, reason) in enumerate(plan, 1):
         try:
             if name == "drain":
-                context = live.drain(Idset(ranks), mode, reason, Idset())
+                entry = live.drain(Idset(ranks), mode, reason, Idset(), float(now))
             else:
-                context = live.undrain(Idset(ranks), mode, reason)
+                entry = live.undrain(Idset(ranks), mode, reason, float(now))
         except OSError as error:
             assert error.errno == errno.EEXIST  # noqa: PT017
             assert mode is None
             continue
-        live.apply(name, context, float(now))
-        events.append({"timestamp": float(now), "name": name, "context": context})
+        live.apply(entry)
+        events.append(entry)
     replayed = DrainState(HOSTS)
     replayed.replay(events)
     assert replayed.info() == live.info()

@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.errors import FormatError
+from rosin.rfc import resource_events
+from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
-from rosin.rfc.resource_events import UPDATE_ALL
+from rosin.rfc.resource_events import UPDATE_ALL, UPDATE_NOTHING, UPDATE_REASON
 from rosin.rfc.resource_replay import Drained
 
 if TYPE_CHECKING:
     from rosin.modules.resource.hosts import HostMap
 
+    Event = dict[str, Any]
+
 #: Request mode -> the event's ``overwrite``. Without a mode, ranks in the wanted state already are an error.
-MODES = {"update": 0, "overwrite": 1, "force-overwrite": 2}
+MODES = {"update": UPDATE_NOTHING, "overwrite": UPDATE_REASON, "force-overwrite": UPDATE_ALL}
 
 
 class DrainState:
@@ -43,8 +47,8 @@ class DrainState:
 
     # -- requests --
 
-    def drain(self, ranks: Idset, mode: str | None, reason: str | None, exclude: Idset) -> dict[str, Any]:
-        """Return the context of the ``drain`` event that a request asks for.
+    def drain(self, ranks: Idset, mode: str | None, reason: str | None, exclude: Idset, now: float) -> Event:
+        """Return the ``drain`` event that a request asks for.
 
         Raises OSError: EINVAL on an unknown mode or, without a mode, excluded ranks; EEXIST when without a
         mode some are drained with a reason already.
@@ -53,11 +57,11 @@ class DrainState:
             self._refuse_known(ranks, exclude)
         elif mode not in MODES:
             raise OSError(EINVAL, f"Invalid mode specified: {mode!r} is not one of {', '.join(MODES)}")
-        context: dict[str, Any] = {"idset": ranks.encode(), "nodelist": self._hosts.names(ranks)}
-        if reason is not None:
-            context["reason"] = reason
-        context["overwrite"] = 0 if mode is None else MODES[mode]
-        return context
+        return self._event("drain", ranks, mode, reason, now)
+
+    def _event(self, name: str, ranks: Idset, mode: str | None, reason: str | None, now: float) -> Event:
+        overwrite = UPDATE_NOTHING if mode is None else MODES[mode]
+        return resource_events.drain(ranks, self._hosts.names(ranks), overwrite, reason, now, name=name)
 
     def _refuse_known(self, ranks: Idset, exclude: Idset) -> None:
         known = Idset([rank for rank in ranks if self._reason(rank) is not None])
@@ -70,8 +74,8 @@ class DrainState:
         held = self._drained.get(rank)
         return held[1] if held else None
 
-    def undrain(self, ranks: Idset, mode: str | None, reason: str | None) -> dict[str, Any]:
-        """Return the context of the ``undrain`` event that a request asks for.
+    def undrain(self, ranks: Idset, mode: str | None, reason: str | None, now: float) -> Event:
+        """Return the ``undrain`` event that a request asks for.
 
         Raises OSError: EEXIST when without a mode some are not drained, EINVAL on an unknown mode.
         """
@@ -81,27 +85,13 @@ class DrainState:
                 raise OSError(EEXIST, f"{_named(other)} not drained")
         elif mode not in MODES:
             raise OSError(EINVAL, f"invalid undrain mode {mode!r}: use one of {', '.join(MODES)}")
-        context: dict[str, Any] = {
-            "idset": ranks.encode(),
-            "nodelist": self._hosts.names(ranks),
-            "overwrite": 0 if mode is None else MODES[mode],
-        }
-        if reason is not None:
-            context["reason"] = reason
-        return context
+        return self._event("undrain", ranks, mode, reason, now)
 
     # -- events --
 
-    def apply(self, name: str, context: dict[str, Any], timestamp: float) -> None:
+    def apply(self, event: Event) -> None:
         """Take a ``drain`` or ``undrain`` event into account; others are ignored. Raises FormatError."""
-        if name not in ("drain", "undrain"):
-            return
-        ranks = self._hosts.remap(field(context, "idset", str), field(context, "nodelist", str))
-        if name == "undrain":
-            self._drained.undrain(ranks)
-            return
-        reason = field(context, "reason", (str, type(None)), None)
-        self._drained.drain(ranks, timestamp, reason, field(context, "overwrite", int, 1))
+        self._drained.apply(event, self._hosts.place)
 
     # -- views --
 
@@ -119,7 +109,7 @@ class DrainState:
         """Return what is kept in the KVS under ``checkpoint.resource``; ``last``: the last recorded event."""
         state = self.info()
         for ids, entry in state.items():
-            entry["nodelist"] = self._hosts.names(Idset.decode(ids))
+            entry["nodelist"] = self._hosts.names(Idset.decode(ids)).encode()
         return {"timestamp": now, "drain_state": state, "last": last}
 
     def restore(self, stored: bytes, recorded: list[dict[str, Any]]) -> int:
@@ -135,7 +125,7 @@ class DrainState:
         for ids, entry in field(checkpoint, "drain_state", dict).items():
             timestamp = field(entry, "timestamp", float)
             reason = field(entry, "reason", str) or None
-            ranks = self._hosts.remap(ids, field(entry, "nodelist", str))
+            ranks = self._hosts.place(Idset.decode(ids), Hostlist(field(entry, "nodelist", str)))
             self._drained.drain(ranks, timestamp, reason, UPDATE_ALL)
         since, last = field(checkpoint, "timestamp", float), checkpoint.get("last")
         for number in range(len(recorded), 0, -1):
@@ -148,9 +138,10 @@ class DrainState:
         """Apply recorded events but for the first ``covered``. Raises FormatError naming the event."""
         for number, event in enumerate(events[covered:], covered + 1):
             try:
-                self.apply(event["name"], event.get("context") or {}, event["timestamp"])
+                self.apply(event)
             except FormatError as error:
-                raise FormatError(f"resource.eventlog: event {number}: {error}") from None
+                text = str(error).removeprefix("resource-events: ")
+                raise FormatError(f"resource.eventlog: event {number}: {text}") from None
 
 
 def _named(ranks: Idset) -> str:

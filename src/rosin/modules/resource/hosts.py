@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges
+from rosin.rfc.resource_replay import remapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,10 +24,11 @@ _MOST_NAMED = 4096
 class HostMap:
     """Hosts by rank. Several ranks may share a host."""
 
-    __slots__ = ("_first", "hosts")
+    __slots__ = ("_by_rank", "_first", "hosts")
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self.hosts = list(hosts)
+        self._by_rank = dict(enumerate(self.hosts))
         self._first: dict[str, int] = {}
         for rank, host in enumerate(self.hosts):
             self._first.setdefault(host, rank)
@@ -44,10 +46,9 @@ class HostMap:
     def __len__(self) -> int:
         return len(self.hosts)
 
-    def names(self, ranks: Idset) -> str:
-        """Return the hostlist of a set of ranks."""
-        known = [self.hosts[rank] if rank < len(self.hosts) else "" for rank in ranks]
-        return Hostlist([host for host in known if host]).encode()
+    def names(self, ranks: Idset) -> Hostlist:
+        """Return the hosts of a set of ranks."""
+        return Hostlist([host for rank in ranks if (host := self._by_rank.get(rank))])
 
     def ranks(self, targets: str) -> Idset:
         """Return the ranks that an idset or a hostlist names.
@@ -80,19 +81,6 @@ class HostMap:
             raise OSError(EINVAL, f"invalid targets: invalid hosts: {Hostlist(sorted(unknown)).encode()}")
         return Idset([rank for rank, host in enumerate(self.hosts) if host in wanted])
 
-    def remap(self, ranks: str, nodelist: str) -> Idset:
-        """Return where recorded ranks are now (RFC 44, replay).
-
-        A rank whose host is no longer the recorded one becomes the first rank of that host; ranks and hosts
-        that are gone are left out. Raises FormatError on malformed text.
-        """
-        names = list(Hostlist(nodelist))
-        found = []
-        for position, rank in enumerate(Idset.decode(ranks)):
-            host = names[position] if position < len(names) else None
-            now: int | None = rank if rank < len(self.hosts) else None
-            if host is not None and (now is None or self.hosts[now] != host):
-                now = self._first.get(host)
-            if now is not None:
-                found.append(now)
-        return Idset(found)
+    def place(self, ranks: Idset, names: Hostlist) -> Idset:
+        """Return where ranks are now that were recorded with the names of their hosts (RFC 44)."""
+        return remapped(ranks, names, self._by_rank, self._first)

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from rosin.rfc.resource_events import journal_response
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -53,7 +55,7 @@ class Journal:
             yield {"timestamp": self._dropped, "name": "truncate"}
         yield from self._events
 
-    def backlog(self, R: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    def backlog(self, R: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the responses that bring a new consumer up to date, the empty sentinel last.
 
         ``resource-define`` comes alone, with R.
@@ -62,21 +64,14 @@ class Journal:
         for event in list(self):
             if event["name"] == "resource-define":
                 if batch:
-                    yield {"events": batch}
+                    yield journal_response(batch)
                     batch = []
-                yield response(event, R)
+                yield journal_response([event], R)
                 continue
             batch.append(event)
             if len(batch) == BATCH:
-                yield {"events": batch}
+                yield journal_response(batch)
                 batch = []
         if batch:
-            yield {"events": batch}
-        yield {"events": []}
-
-
-def response(event: Event, R: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the response that carries one live event."""
-    if event["name"] == "resource-define" and R is not None:
-        return {"events": [event], "R": R}
-    return {"events": [event]}
+            yield journal_response(batch)
+        yield journal_response([])

@@ -21,18 +21,19 @@ from rosin.modules.resource.config import ResourceConfig
 from rosin.modules.resource.drain import DrainState
 from rosin.modules.resource.hosts import HostMap
 from rosin.modules.resource.inheritance import Inheritance
-from rosin.modules.resource.journal import Journal, response
+from rosin.modules.resource.journal import Journal
 from rosin.modules.resource.monitor import Monitor
 from rosin.modules.resource.status import SchedStatus, status
-from rosin.modules.resource.writer import KEY as EVENTLOG_KEY
 from rosin.modules.resource.writer import EventWriter, put
 from rosin.process.topology import discover
 from rosin.resource import hwloc
 from rosin.resource.definition import from_topology
-from rosin.rfc import eventlog, treeobj
+from rosin.rfc import eventlog, resource_events, treeobj
+from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.queues import QueueConfig
+from rosin.rfc.resource_events import KEY, R_KEY, journal_response, ranks_event
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.rset_format import MAX_TIME, is_time
 
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     Event = dict[str, Any]
 
-R_KEY, CHECKPOINT_KEY = "resource.R", "checkpoint.resource"
+CHECKPOINT_KEY = "checkpoint.resource"
 
 #: Of these resources no one but this service gives properties that are local to the instance.
 _OWN_METHODS = ("dynamic-discovery", "kvs", "job-info")
@@ -80,12 +81,12 @@ class Resource(BrokerModule):
         self.acquirer: asyncio.Queue[dict[str, Any]] | None = None
         self.acquisition: Acquisition | None = None
         self.muted = False
-        self.monitor = Monitor(self, lambda: self.state, self._note)
+        self.monitor = Monitor(self, lambda: self.state, self._note_ranks)
         self.question: asyncio.Task[dict[str, Any] | OSError] | None = None  # to the job manager
         self.lock = asyncio.Lock()  # of requests that read state, write an event and change state
         self.writer = EventWriter(self._commit, self._deliver, self.create_task)
         stored, log, checkpoint = await asyncio.gather(
-            self._lookup(R_KEY), self._lookup(EVENTLOG_KEY), self._lookup(CHECKPOINT_KEY)
+            self._lookup(R_KEY), self._lookup(KEY), self._lookup(CHECKPOINT_KEY)
         )
         recorded = eventlog.decode_entries(log or b"")
         self.topology = discover(restrict=not self.conf.norestrict, hostname=self.attrs["hostname"])
@@ -142,23 +143,24 @@ class Resource(BrokerModule):
         kept = [event for event in recorded[: covered - 1] if event["timestamp"] >= limit] if covered else []
         kept += recorded[max(0, covered - 1) :]
         if len(kept) < len(recorded) and not (self.conf.notruncate or self.recovery):
-            await self._commit([put(EVENTLOG_KEY, eventlog.encode_entries(kept).encode())])
+            await self._commit([put(KEY, eventlog.encode_entries(kept).encode())])
 
     async def _announce(self, choice: inventory.Choice) -> None:
         """Post the events of a start: restart, resource-define, and drain events that it brings."""
         ranks = Idset.from_range(0, self.size - 1)
         online = self.monitor.everybody() if self.conf.force_up else Idset()
         self.state.set_online(online)
-        nodelist = self.attrs.get("hostlist", "")
-        self._note("restart", {"ranks": ranks.encode(), "online": online.encode(), "nodelist": nodelist})
+        nodelist = Hostlist(self.attrs.get("hostlist", ""))
+        self.writer.note(resource_events.restart(ranks, online & ranks, nodelist, self.now()))
         excluded = self.state.drained & self.state.exclude
         posts = [self._define()]
         if excluded:
-            posts.append(self._post("undrain", self.drain_state.undrain(excluded, "overwrite", None)))
+            posts.append(self.writer.keep(self.drain_state.undrain(excluded, "overwrite", None, self.now())))
         if choice.fault and self.rank not in self.state.drained:
             self.log.error(f"draining: {choice.fault}")
             mine = Idset([self.rank])
-            posts.append(self._post("drain", self.drain_state.drain(mine, "update", choice.fault, Idset())))
+            drain = self.drain_state.drain(mine, "update", choice.fault, Idset(), self.now())
+            posts.append(self.writer.keep(drain))
         if not self.conf.force_up and not self.recovery:
             await self.monitor.start()
         await asyncio.gather(*posts)
@@ -193,37 +195,32 @@ class Resource(BrokerModule):
 
     # -- events (RFC 44) --
 
-    def _post(
-        self, name: str, context: dict[str, Any], ops: list[dict[str, Any]] | None = None
-    ) -> asyncio.Future[None]:
-        """Post an event that is kept; the future is done when it has taken effect."""
-        return self.writer.keep(eventlog.entry(name, context, self.now()), ops)
-
-    def _note(self, name: str, context: dict[str, Any]) -> None:
-        """Post an event that is not kept."""
-        self.writer.note(eventlog.entry(name, context, self.now()))
+    def _note_ranks(self, name: str, ranks: Idset) -> None:
+        """Post an event about ranks that is not kept."""
+        self.writer.note(ranks_event(name, ranks, self.now()))
 
     def _deliver(self, event: Event) -> None:
         """Let an event take effect and tell those who listen."""
-        name, context = event["name"], event["context"]
-        self.drain_state.apply(name, context, event["timestamp"])
+        name = event["name"]
+        self.drain_state.apply(event)
         self.state.drained = self.drain_state.ranks
         self.events.append(event)
-        message = response(event, self.R)
+        message = journal_response([event], self.R)
         for queue in self.consumers:
             queue.put_nowait(message)
         if name == "offline" and self.state.shrinks:
             self.sched_state = None
         if self.acquirer is not None and self.acquisition is not None and not self.muted:
             if name == "resource-update":
-                self.acquirer.put_nowait(context)
+                self.acquirer.put_nowait(event["context"])
             change = self.acquisition.update()
             if change:
                 self.acquirer.put_nowait(change)
 
     def _define(self) -> asyncio.Future[None]:
         """Store R and announce it, in one commit."""
-        return self._post("resource-define", {"method": self.method}, [put(R_KEY, _json.dumps(self.R))])
+        event = resource_events.define(self.method, self.now())
+        return self.writer.keep(event, [put(R_KEY, _json.dumps(self.R))])
 
     # -- who is online --
 
@@ -283,7 +280,8 @@ class Resource(BrokerModule):
             rset = self.rset.copy()
             rset.expiration = expiration
             R = _readable(rset)
-            await self._post("resource-update", {"expiration": expiration}, [put(R_KEY, _json.dumps(R))])
+            update = resource_events.update(expiration, self.now())
+            await self.writer.keep(update, [put(R_KEY, _json.dumps(R))])
             self.rset, self.R, self.sched_state = rset, R, None
 
     # -- drain --
@@ -294,18 +292,18 @@ class Resource(BrokerModule):
         targets, mode, reason = self._drain_args(msg)
         async with self.lock:
             ranks = self.hosts.ranks(targets)
-            context = self.drain_state.drain(ranks, mode, reason, self.state.exclude)
-            await self._post("drain", context)
-        self._log_drain("drain", context)
+            event = self.drain_state.drain(ranks, mode, reason, self.state.exclude, self.now())
+            await self.writer.keep(event)
+        self._log_drain(event)
 
     @request_handler("undrain")
     async def undrain(self, msg: Message) -> None:
         """Take drained ranks into use again."""
         targets, mode, reason = self._drain_args(msg)
         async with self.lock:
-            context = self.drain_state.undrain(self.hosts.ranks(targets), mode, reason)
-            await self._post("undrain", context)
-        self._log_drain("undrain", context)
+            event = self.drain_state.undrain(self.hosts.ranks(targets), mode, reason, self.now())
+            await self.writer.keep(event)
+        self._log_drain(event)
 
     def _drain_args(self, msg: Message) -> tuple[str, str | None, str | None]:
         args = msg.args
@@ -316,9 +314,10 @@ class Resource(BrokerModule):
             field(args, "reason", kinds, None),
         )
 
-    def _log_drain(self, name: str, context: dict[str, Any]) -> None:
+    def _log_drain(self, event: Event) -> None:
         names = ("idset", "nodelist", "overwrite", "reason")
-        self.log.info(f"{name} {' '.join(f'{key}={context.get(key, str())}' for key in names)}")
+        values = " ".join(f"{key}={event['context'].get(key, '')}" for key in names)
+        self.log.info(f"{event['name']} {values}")
 
     # -- queries --
 

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Monitor:
-    """``state()`` is the availability of now; ``note(name, context)`` posts an event that is not kept."""
+    """``state()`` is the availability of now; ``note(name, ranks)`` posts an event that is not kept."""
 
     def __init__(
         self,
         module: BrokerModule,
         state: Callable[[], Availability],
-        note: Callable[[str, dict[str, Any]], None],
+        note: Callable[[str, Idset], None],
     ) -> None:
         self._module = module
         self._state = state
@@ -71,14 +71,14 @@ class Monitor:
         came, went = self._state().set_online(now & self.everybody())
         for name, ids in (("online", came), ("offline", went)):
             if ids:
-                self._note(name, {"idset": ids.encode()})
+                self._note(name, ids)
         self._answer_waitups()
 
     def _torpid(self, now: Idset) -> None:
         became, recovered = self._state().set_torpid(now & self.everybody())
         for name, ids in (("torpid", became), ("lively", recovered)):
             if ids:
-                self._note(name, {"idset": ids.encode()})
+                self._note(name, ids)
 
     def force_down(self, ranks: Idset) -> None:
         """Act as if ranks had gone offline."""

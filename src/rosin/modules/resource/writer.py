@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_KVS_APPEND
 from rosin.rfc import eventlog, treeobj
+from rosin.rfc.resource_events import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     Event = dict[str, Any]
     Op = dict[str, Any]
-
-KEY = "resource.eventlog"
 
 
 def put(key: str, value: bytes, flags: int = 0) -> dict[str, Any]:
