@@ -8,15 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from rosin.errors import FormatError
+from rosin.remote.protocol import CHUNKS_OPTION
 from rosin.rfc.payload import field
 
 #: Bytes of input that a process may have waiting before its client runs out of credit.
 DEFAULT_BUFSIZE = 4 << 20
 MIN_BUFSIZE = 4096
-#: ``opts`` key: fork the process from the broker's zygote and call this ``pkg.mod:func`` in it.
-ZYGOTE_OPTION = "ROSIN_ZYGOTE"
-#: ``opts`` key: send output in pieces of many whole lines, for clients that find the lines by themselves.
-CHUNKS_OPTION = "ROSIN_CHUNKS"
 #: Never handed down to a process: they describe the broker's own surroundings.
 PRIVATE_ENVIRONMENT = ("FLUX_PROXY_REMOTE", "NOTIFY_SOCKET", "INVOCATION_ID")
 #: URI schemes that a child can open by itself, so that no relay is needed for a message channel.

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from rosin.process.pump import CHUNK, Pump
 from rosin.process.spawn import Child, output_pipe, spawn
 from rosin.remote.inputs import Inputs
+from rosin.remote.protocol import NO_SETPGRP, STDIO_FALLTHROUGH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from rosin.process.zygote import Spawned, Zygote
     from rosin.remote.command import Command
 
-STDIO_FALLTHROUGH = 1  # local_flags
-NO_SETPGRP = 2
 #: Bytes read at a time from a stream whose lines are sent one by one.
 LINES_CHUNK = 16384
 #: Where a program starts whose own directory cannot be entered.

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import SUBPROCESS_REXEC_WAITABLE, SUBPROCESS_REXEC_WRITE_CREDIT
 from rosin.process import refused
-from rosin.remote.command import ZYGOTE_OPTION, Command
-from rosin.remote.process import STDIO_FALLTHROUGH
+from rosin.remote.command import Command
+from rosin.remote.protocol import STDIO_FALLTHROUGH, ZYGOTE_OPTION
 from rosin.remote.session import Session
 from rosin.rfc import ioencode
 from rosin.rfc.payload import field

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from rosin.broker.module import BrokerModule
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_NORESPONSE
+from rosin.rfc.message import Message
 from rosin.testing.instance import Instance
 
 from .conftest import JOBID, FakeJobManager, FakeKvs, namespaces, read_log
@@ -161,6 +162,26 @@ async def test_without_a_subprocess_server(inst: Instance, manager: Any) -> None
     manager.run()
     await manager.until("release")
     assert manager.data("exception")["note"] == "rexec service is not loaded on testhost (rank 0)"
+
+
+class ForeignServer(BrokerModule):
+    """A subprocess server that does not keep to RFC 42."""
+
+    name = "rexec"
+
+    @request_handler("exec")
+    def exec(self, msg: Message) -> object:
+        self.respond(msg, {"type": "started", "pid": "many"})
+        return DEFERRED
+
+
+async def test_a_malformed_answer_ends_the_job(inst: Instance, manager: Any) -> None:
+    await inst.broker.remove("rexec")
+    await inst.load(ForeignServer)
+    manager.run()
+    await manager.until("release")
+    note = manager.data("exception")["note"]
+    assert note.startswith("job shell exec error on broker testhost (rank 0): payload: field 'pid': expected")
 
 
 async def test_configured_shell(inst: Instance, manager: Any) -> None:

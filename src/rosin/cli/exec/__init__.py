@@ -61,22 +61,20 @@ def _check(args: argparse.Namespace) -> None:
 
 def make_command(args: argparse.Namespace, owner: str) -> dict[str, Any]:
     """The RFC 42 command object that the options ask for. Raises ValueError."""
+    from rosin.remote import protocol
+
     env = {name: value for name, value in os.environ.items() if name != "FLUX_PROXY_REMOTE"}
     # For systemctl --user, on an instance that systemd has started.
     env.setdefault("DBUS_SESSION_BUS_ADDRESS", f"unix:path=/run/user/{owner}/bus")
     # Labels are put on here, so that output need not come line by line, as flux-core's command wants it.
-    opts = {} if args.bg else {"ROSIN_CHUNKS": "1"}
+    opts = {} if args.bg else {protocol.CHUNKS_OPTION: "1"}
     for pair in args.setopt:
         name, sep, value = pair.partition("=")
         if not sep:
             raise ValueError(f"--setopt: '{pair}' is not NAME=VALUE")
         opts[name] = value
-    command: dict[str, Any] = {"cmdline": args.command, "env": env, "opts": opts, "channels": []}
-    if args.dir != "none":
-        command["cwd"] = args.dir or os.getcwd()
-    if args.label:
-        command["label"] = args.label
-    return command
+    cwd = None if args.dir == "none" else args.dir or os.getcwd()
+    return protocol.command(args.command, env, opts, cwd, args.label or None)
 
 
 def choose_ranks(candidates: Idset, rank: str, exclude: str | None, relative: bool) -> Idset:
@@ -142,9 +140,11 @@ def _imp(h: Flux) -> str:
 def _background(
     h: Flux, args: argparse.Namespace, service: str, ranks: Idset, command: dict[str, Any]
 ) -> int:
-    from rosin.cli.exec.run import WAITABLE, exit_code_of_error
+    from rosin.cli.exec.run import exit_code_of_error
+    from rosin.constants import SUBPROCESS_REXEC_WAITABLE
+    from rosin.remote import protocol
 
-    request = {"cmd": command, "flags": WAITABLE if args.waitable else 0}
+    request = protocol.exec_request(command, SUBPROCESS_REXEC_WAITABLE if args.waitable else 0)
     code = 0
     for rank, rpc in [(rank, h.rpc(f"{service}.exec", request, rank)) for rank in ranks]:
         try:

@@ -10,7 +10,8 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING, SUBPROCESS_REXEC_WRITE_CREDIT
+from rosin.remote import protocol
 from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from rosin.handle.future import Future
     from rosin.handle.rpc import RPC
     from rosin.job.labels import Labels
+    from rosin.rfc.ioencode import Data
 
-#: Flags of RFC 42 exec requests.
-STDOUT, STDERR, CHANNEL, WRITE_CREDIT, WAITABLE = 1, 2, 4, 8, 16
 _EX_NOHOST = 68
 #: A further interrupt within this time ends the program although processes still run.
 _INTERRUPT_SECONDS = 1.0
@@ -139,14 +139,11 @@ class Runner:
             sys.stderr.write(f"{(time.monotonic() - self._began) * 1e3:.6f}ms: {text}\n")
 
     def _request(self, rank: int) -> RPC:
-        flags = STDOUT | STDERR | (WRITE_CREDIT if self.flow else 0)
+        flags = protocol.OUTPUTS | (SUBPROCESS_REXEC_WRITE_CREDIT if self.flow else 0)
         if self.args.attach:
-            target = self.args.command[0]
-            request: dict[str, Any] = {"flags": flags, "pid": int(target) if target.isdigit() else -1}
-            if not target.isdigit():
-                request["label"] = target
+            request = protocol.attach_request(self.args.command[0], flags)
             return self.h.rpc(f"{self.service}.attach", request, rank, FLUX_RPC_STREAMING)
-        request = {"cmd": self.command, "flags": flags}
+        request = protocol.exec_request(self.command, flags)
         return self.h.rpc(f"{self.service}.exec", request, rank, FLUX_RPC_STREAMING)
 
     # -- input ------------------------------------------------------------------------------------
@@ -159,10 +156,7 @@ class Runner:
 
     def write(self, remote: Remote, data: bytes, eof: bool) -> None:
         """Send standard input to a process."""
-        from rosin.rfc.ioencode import encode_data
-
-        io = encode_data("stdin", 0, data or None, eof)
-        request = {"matchtag": remote.rpc.matchtag, "io": io}
+        request = protocol.write_request(remote.rpc.matchtag, "stdin", data, eof)
         self.h.rpc(f"{self.service}.write", request, remote.rank, FLUX_RPC_NORESPONSE)
 
     # -- the job ----------------------------------------------------------------------------------
@@ -195,31 +189,27 @@ class Runner:
 
     def _answered(self, rpc: Future, remote: Remote) -> None:
         try:
-            response = rpc.get()
+            response = protocol.Response(rpc.get())
         except OSError as exc:
             self._ended(remote, exc)
             return
-        kind = response["type"]
-        if kind in ("started", "attached"):
-            remote.pid = response["pid"]
+        if response.pid is not None:
+            remote.pid = response.pid
             if self.args.noinput:
                 self.write(remote, b"", True)
             elif self._input is not None:
                 self._input.started()
-        elif kind == "add-credit":
-            remote.credit += response["channels"].get("stdin", 0)
+        elif response.credit is not None:
+            remote.credit += response.credit.get("stdin", 0)
             if self._input is not None:
                 self._input.resume()
-        elif kind == "output":
-            self._output(remote, response["io"])
-        elif kind == "finished":
-            self._finished(remote, response["status"])
+        elif response.io is not None:
+            self._output(remote, response.io)
+        elif response.status is not None:
+            self._finished(remote, response.status)
         rpc.reset()
 
-    def _output(self, remote: Remote, io: dict[str, Any]) -> None:
-        from rosin.rfc.ioencode import decode_data
-
-        chunk = decode_data(io)
+    def _output(self, remote: Remote, chunk: Data) -> None:
         out = sys.stderr.buffer if chunk.stream == "stderr" else sys.stdout.buffer
         if self._labels is None:
             out.write(chunk.data)
@@ -301,10 +291,10 @@ class Runner:
             # The process runs as another user; only the IMP may signal it.
             cmdline = [self.args.command[0], "kill", str(signum), str(remote.pid)]
             command = {**self.command, "cmdline": cmdline}
-            request: dict[str, Any] = {"cmd": command, "flags": 0}
+            request = protocol.exec_request(command, 0)
             topic = f"{self.service}.exec"
         else:
-            request = {"pid": remote.pid, "signum": signum}
+            request = protocol.kill_request(remote.pid, signum)
             topic = f"{self.service}.kill"
         # A process that has just ended cannot be signaled, which is as good.
         self.h.rpc(topic, request, remote.rank, FLUX_RPC_NORESPONSE)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.constants import SUBPROCESS_REXEC_STDERR, SUBPROCESS_REXEC_STDOUT
+from rosin.remote import protocol
 
 if TYPE_CHECKING:
     from rosin.modules.job_exec.config import ExecConfig
@@ -90,12 +90,8 @@ def shell_command(job: Job, environ: dict[str, str], init: dict[str, Any]) -> di
         cmdline = _with_imp(job.config, cmdline)
         env["FLUX_IMP_EXEC_HELPER"] = f"flux imp_exec_helper {job.id}"
     elif path is None:
-        opts["ROSIN_ZYGOTE"] = SHELL_FUNCTION
-    return {
-        "cmd": {"cmdline": cmdline, "env": env, "opts": opts, "channels": []},
-        "flags": SUBPROCESS_REXEC_STDOUT | SUBPROCESS_REXEC_STDERR,
-        "local_flags": 0,
-    }
+        opts[protocol.ZYGOTE_OPTION] = SHELL_FUNCTION
+    return protocol.exec_request(protocol.command(cmdline, env, opts))
 
 
 def _with_imp(config: ExecConfig, cmdline: list[str]) -> list[str]:

@@ -28,7 +28,8 @@ from rosin.modules.job_exec.request import Allocation, StartRequest
 from rosin.modules.job_exec.run import Run
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.modules.job_exec.writer import Writer
-from rosin.rfc import eventlog, fluid, ioencode
+from rosin.remote import protocol
+from rosin.rfc import eventlog, fluid
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, id_field, int_field
 from rosin.rfc.role import authorized
@@ -264,7 +265,7 @@ class JobExec(BrokerModule):
             rpc.then(self._shell_answer, run, rank)
 
     def _do_signal(self, run: Run, action: actions.Signal) -> None:
-        payload = {"pid": action.pid, "signum": int(action.signum)}
+        payload = protocol.kill_request(action.pid, int(action.signum))
         rpc = self.h.rpc(f"{run.job.config.service}.kill", payload, nodeid=action.rank)
         rpc.then(self.writer.check, f"{_f58(run.job.id)}: signal shell on rank {action.rank}", errno.ESRCH)
 
@@ -354,35 +355,34 @@ class JobExec(BrokerModule):
     def _shell_answer(self, rpc: RPC, run: Run, rank: int) -> None:
         while rpc.is_ready() and rank in run.shells:
             try:
-                self._shell_event(run, rank, rpc.get())
-            except OSError as err:
+                self._shell_event(run, rank, protocol.Response(rpc.get()))
+            except (OSError, FormatError) as err:
                 del run.shells[rank]
                 self._shell_ended(run, rank, err)
             else:
                 rpc.reset()
         self._do_all(run)
 
-    def _shell_event(self, run: Run, rank: int, answer: dict[str, Any]) -> None:
+    def _shell_event(self, run: Run, rank: int, response: protocol.Response) -> None:
         backend = run.job.backend
         assert isinstance(backend, ShellExec)
-        kind = answer["type"]
-        if kind == "output":
-            io = ioencode.decode_data(answer["io"])
-            if io.data:
-                text = io.data.decode(errors="replace")
-                backend.shell_output(rank, launch.component(run.job), io.stream, text)
-        elif kind == "started":
-            backend.shell_started(rank, answer["pid"], self.now())
-        elif kind == "finished":
-            run.statuses[rank] = answer["status"]
+        if response.io is not None:
+            text = response.io.data.decode(errors="replace")
+            if text:
+                backend.shell_output(rank, launch.component(run.job), response.io.stream, text)
+        elif response.pid is not None:
+            backend.shell_started(rank, response.pid, self.now())
+        elif response.status is not None:
+            run.statuses[rank] = response.status
 
-    def _shell_ended(self, run: Run, rank: int, err: OSError) -> None:
+    def _shell_ended(self, run: Run, rank: int, err: OSError | FormatError) -> None:
         backend = run.job.backend
         assert isinstance(backend, ShellExec)
         if rank in run.statuses:
             backend.shell_exited(rank, run.statuses[rank])
         else:
-            backend.shell_failed(rank, err.errno or errno.EIO, str(err.strerror))
+            errnum = getattr(err, "errno", None) or errno.EPROTO
+            backend.shell_failed(rank, errnum, getattr(err, "strerror", None) or str(err))
 
     # -- after a restart --------------------------------------------------------------------------
 

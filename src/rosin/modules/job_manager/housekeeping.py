@@ -13,10 +13,10 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import SUBPROCESS_REXEC_STDERR, SUBPROCESS_REXEC_STDOUT
 from rosin.errors import FormatError
 from rosin.modules.job_manager.housekeeping_config import Settings
 from rosin.modules.job_manager.housekeeping_task import Task
+from rosin.remote import protocol
 from rosin.rfc import fluid
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
@@ -71,11 +71,7 @@ class Allocation:
             "FLUX_JOB_USERID": str(self.userid),
             "FLUX_JOB_RANKS": self.ranks.encode(),
         }
-        request = {
-            "cmd": {"cmdline": command, "env": env, "opts": {}, "channels": []},
-            "flags": SUBPROCESS_REXEC_STDOUT | SUBPROCESS_REXEC_STDERR,
-            "local_flags": 0,
-        }
+        request = protocol.exec_request(protocol.command(command, env))
         for task in self.tasks.values():
             task.start(request)
 

@@ -8,8 +8,7 @@ import signal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.errors import FormatError
-from rosin.rfc import ioencode
-from rosin.rfc.payload import field, int_field
+from rosin.remote import protocol
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.port import Port
@@ -62,7 +61,7 @@ class Task:
             if error is not None and error.errno not in (errno.ESRCH, errno.EAGAIN):
                 self.port.log.error(f"kill: {error.strerror}")
 
-        self.port.rpc("rexec.kill", {"pid": self.pid, "signum": signum}, done, self.rank)
+        self.port.rpc("rexec.kill", protocol.kill_request(self.pid, signum), done, self.rank)
 
     def failure(self) -> str | None:
         """Why a process that is over has not succeeded; None if it has."""
@@ -73,17 +72,16 @@ class Task:
         return "nonzero exit code" if status else None
 
     def _answer(self, answer: dict[str, Any]) -> None:
-        kind = field(answer, "type", str)
-        if kind == "started":
-            self.pid = int_field(answer, "pid", 1, 2**31 - 1)
+        response = protocol.Response(answer)
+        if response.pid is not None:
+            self.pid = response.pid
             self.owner.started(self)
             if self._early:
                 self.kill(self._early)
-        elif kind == "output":
-            io = ioencode.decode_data(field(answer, "io", dict))
-            self._write(io.stream, io.data, io.eof)
-        elif kind == "finished":
-            self.status = field(answer, "status", int)
+        elif response.io is not None:
+            self._write(response.io.stream, response.io.data, response.io.eof)
+        elif response.status is not None:
+            self.status = response.status
 
     def _write(self, stream: str, data: bytes, eof: bool) -> None:
         first, *others = data.split(b"\n")
