@@ -86,7 +86,7 @@ BOUNDS: dict[str, list[str]] = {
         "resource.hwloc._gpus",
     ],
     "MAX_DEPTH, checked on the way down": [
-        "modules.sched_simple.request._Walk.visit",
+        "modules.sched.request._Walk.visit",
         "rfc.constraint._compile",
         "rfc.constraint_query._Parser.all_of",
         "rfc.constraint_query._Parser.any_of",

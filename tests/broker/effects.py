@@ -58,7 +58,7 @@ _INGEST = "modules/job_ingest/test_configuration.py::"
 _JOBS = "modules/job_manager/test_policies.py::"
 _LIMITS = "rfc/test_queues.py::test_policies_of_queues"
 _RESOURCE = "modules/resource/test_service.py::"
-_SCHED = "modules/sched_simple/test_service.py::"
+_SCHED = "modules/sched/test_service.py::"
 _TBON = "broker/test_attrtable.py::test_the_configuration_sets_defaults"
 
 CONFIGURATION = {

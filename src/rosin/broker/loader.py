@@ -31,7 +31,7 @@ MODULES = {
     "kvs-watch": "rosin.modules.kvs_watch.module:KvsWatch",
     "resource": "rosin.modules.resource.module:Resource",
     "rexec": "rosin.modules.rexec.module:Rexec",
-    "sched-simple": "rosin.modules.sched_simple.module:SchedSimple",
+    "sched-simple": "rosin.modules.sched.simple:SchedSimple",
 }
 
 

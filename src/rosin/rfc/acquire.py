@@ -141,6 +141,14 @@ class Acquired:
         self.expiration = self._all.expiration
         self._properties = {name: Idset(ranks) for name, ranks in self._all.get_properties().items()}
 
+    def copy(self) -> Acquired:
+        """Return a view that changes of this one do not reach."""
+        new = Acquired.__new__(Acquired)
+        for name in Acquired.__slots__:
+            setattr(new, name, getattr(self, name))
+        new._properties = dict(self._properties)
+        return new
+
     def apply(self, change: Change) -> None:
         """Take a change into account; of ranks that are not among the resources it means nothing."""
         mine = self._all.ranks()

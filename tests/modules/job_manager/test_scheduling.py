@@ -2,11 +2,6 @@
 """RFC 27, RFC 32: the conversations with scheduler and execution service, one message at a time."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from rosin.modules.job_manager.job import Job
-from rosin.modules.job_manager.pending import PendingQueue
 
 R = {"version": 1, "execution": {"R_lite": [], "starttime": 1.0, "expiration": 0.0}}
 
@@ -346,33 +341,3 @@ def finish(bench, id, how):
     bench.exec(id, "finish", status=0 if how == "ok" else 256)
     bench.exec(id, "release", ranks="all", final=True)
     bench.settle()
-
-
-class Model:
-    """What the queue shall be: a list that is sorted whenever somebody looks."""
-
-    def __init__(self):
-        self.jobs = {}
-
-    def order(self):
-        return sorted(self.jobs.values(), key=lambda job: job.order())
-
-
-@given(st.lists(st.tuples(st.sampled_from(["add", "discard", "head"]), st.integers(0, 8), st.integers(0, 3))))
-def test_pending_queue_is_sorted(steps):
-    queue, model = PendingQueue(), Model()
-    jobs = [Job(id, {}) for id in range(9)]
-    for step, index, priority in steps:
-        job = jobs[index]
-        if step == "add":
-            job.priority = priority
-            queue.add(job)
-            model.jobs[index] = job
-        elif step == "discard":
-            assert queue.discard(job) == (index in model.jobs)
-            model.jobs.pop(index, None)
-        else:
-            assert queue.head(index) == model.order()[:index]
-        assert queue.first() is (model.order() or [None])[0]
-        assert list(queue) == model.order()
-        assert len(queue) == len(model.jobs)

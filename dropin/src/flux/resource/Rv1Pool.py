@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import syslog
 import time
@@ -18,10 +17,11 @@ from flux.resource.ResourcePoolImplementation import (
 )
 from flux.resource.Rv1Set import Rv1Set
 from rosin.job.jobid import JobID
-from rosin.modules.sched_simple.inventory import Inventory
-from rosin.modules.sched_simple.pool import Allocation, InfeasibleError
-from rosin.modules.sched_simple.request import ResourceRequest as _Request
-from rosin.modules.sched_simple.request import from_jobspec
+from rosin.modules.sched.inventory import Inventory
+from rosin.modules.sched.pool import Allocation, InfeasibleError
+from rosin.modules.sched.request import ResourceRequest as _Request
+from rosin.modules.sched.request import from_jobspec
+from rosin.rfc.acquire import Acquired, Change, first_response
 from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ class Rv1Pool(Rv1Set, ResourcePoolImplementation):
 
     def set_property(self, name: str, ranks: Any = None) -> Self:
         super().set_property(name, ranks)
-        self._inventory.change_properties({name: self.rset.property_ranks(name)}, {})
+        self._inventory.apply(Change(add={name: self.rset.property_ranks(name)}))
         return self
 
     # -- life of a job --
@@ -261,8 +261,7 @@ class Rv1Pool(Rv1Set, ResourcePoolImplementation):
     def copy(self) -> Self:
         """An independent copy with its allocations, to try things on; it logs nothing."""
         new = super()._like(self.rset.copy())
-        inventory = new._inventory = copy.copy(self._inventory)
-        inventory.pool = self._inventory.pool.copy()
+        inventory = new._inventory = self._inventory.copy()
         inventory.pool.jobs = {
             jobid: Allocation(dict(held.nodes), held.nslots, held.expiration)
             for jobid, held in inventory.pool.jobs.items()
@@ -282,6 +281,4 @@ class Rv1Pool(Rv1Set, ResourcePoolImplementation):
 
 def _inventory(rset: ResourceSet) -> Inventory:
     """The allocator of a set, all of it up."""
-    inventory = Inventory(rset.encode())
-    inventory.pool.mark_up(inventory.pool.valid)
-    return inventory
+    return Inventory(Acquired(first_response(rset, rset.ranks())))

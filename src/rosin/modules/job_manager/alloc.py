@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_JOB_DEBUG, FLUX_JOB_PRIORITY_MIN, FLUX_JOB_STATE_SCHED
 from rosin.errors import FormatError
-from rosin.modules.job_manager.job import redact_R
-from rosin.modules.job_manager.pending import PendingQueue
+from rosin.job.pending import PendingQueue
+from rosin.modules.job_manager.job import Job, redact_R
 from rosin.rfc.alloc_protocol import ANNOTATE, DENY, SUCCESS, AllocResponse, partial_ok, ready_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
@@ -35,7 +34,7 @@ class Alloc:
         self.online = False
         self.limit = 0
         self.sender = b""
-        self.queue = PendingQueue()
+        self.queue = PendingQueue(Job.order)
         self.sent: dict[int, Job] = {}
         self._greeted = b""  # a scheduler that has asked what is in use and is not ready yet
         self._frees: list[dict[str, Any]] = []  # what it has to be told then
@@ -54,7 +53,7 @@ class Alloc:
     def requeue(self, job: Job) -> None:
         """Take the request of *job* back; it is queued again when the job returns to SCHED."""
         if job.alloc_queued:
-            self.queue.discard(job)
+            self.queue.pop(job.id)
             job.alloc_queued = False
         self.cancel(job)
 
@@ -128,7 +127,7 @@ class Alloc:
             job = self.queue.first()
             if job is None or job.priority == FLUX_JOB_PRIORITY_MIN:
                 return
-            self.queue.discard(job)
+            self.queue.pop(job.id)
             job.alloc_queued = False
             job.alloc_pending = True
             self.sent[job.id] = job

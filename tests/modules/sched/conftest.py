@@ -12,12 +12,7 @@ from rosin.constants import FLUX_RPC_STREAMING
 from rosin.rfc import treeobj
 from rosin.testing import Instance
 
-
-def r_object(nnodes, ncores, **execution):
-    """R of ``nnodes`` like nodes."""
-    lite = [{"rank": f"0-{nnodes - 1}" if nnodes > 1 else "0", "children": {"core": f"0-{ncores - 1}"}}]
-    nodelist = [f"n[0-{nnodes - 1}]" if nnodes > 1 else "n0"]
-    return {"version": 1, "execution": {"R_lite": lite, "nodelist": nodelist, **execution}}
+from .resources import like_nodes
 
 
 def jobspec(nodes=None, slots=1, cores=1, duration=0.0, exclusive=False, constraints=None):
@@ -41,7 +36,7 @@ class World:
         self.raised = []
         self.answers = asyncio.Queue()
         self.hold = None
-        self._first = {"resources": R or r_object(1, 4), "up": up}
+        self._first = {"resources": R or like_nodes(1, 4), "up": up}
         self._running = running
         self._config = config
         self._args = list(args)
@@ -140,4 +135,4 @@ def spec():
 @pytest.fixture
 def make_r():
     """The R maker."""
-    return r_object
+    return like_nodes

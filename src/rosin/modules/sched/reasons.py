@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rosin.rfc.constraint_query import render
 
 if TYPE_CHECKING:
-    from rosin.modules.sched_simple.request import ResourceRequest
+    from rosin.modules.sched.request import ResourceRequest
 
 
 def reasons(

@@ -6,13 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.modules.sched_simple.bits import lowest, members
-from rosin.modules.sched_simple.inventory import Inventory, ranks_of
-from rosin.modules.sched_simple.pool import InfeasibleError
-from rosin.modules.sched_simple.request import ResourceRequest
+from rosin.modules.sched.bits import lowest, members
+from rosin.modules.sched.inventory import ranks_of
+from rosin.modules.sched.placement import best_fit
+from rosin.modules.sched.pool import InfeasibleError
+from rosin.modules.sched.request import ResourceRequest
 from rosin.rfc.count import Count
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
+
+from .resources import inventory_of
 
 counts = st.one_of(
     st.integers(1, 6).map(lambda n: Count(n, n)),
@@ -42,14 +45,12 @@ steps = st.lists(
 nodes = st.lists(st.tuples(st.integers(1, 6), st.integers(0, 2)), min_size=6, max_size=6)
 
 
-def inventory_of(shapes):
+def shaped(shapes):
     rset = ResourceSet()
     for rank, (cores, gpus) in enumerate(shapes):
         rset.add_rank(rank, f"n{rank}", (1 << cores) - 1, (1 << gpus) - 1)
     rset.set_property("p", "0,2,4")
-    inventory = Inventory(rset.encode())
-    inventory.pool.mark_up(inventory.pool.valid)
-    return inventory
+    return inventory_of(rset.encode())
 
 
 def snapshot(pool):
@@ -104,7 +105,7 @@ def check_allocation(inventory, request, allocation, up):
 @settings(max_examples=150)
 @given(nodes, steps)
 def test_invariants(shapes, plan):
-    inventory = inventory_of(shapes)
+    inventory = shaped(shapes)
     pool = inventory.pool
     fresh = snapshot(pool)
     for jobid, (what, value) in enumerate(plan):
@@ -141,7 +142,7 @@ def test_invariants(shapes, plan):
 @settings(max_examples=100)
 @given(nodes, requests)
 def test_feasible_means_it_fits_when_all_is_free(shapes, request):
-    pool = inventory_of(shapes).pool
+    pool = shaped(shapes).pool
     try:
         pool.check(request)
     except InfeasibleError:
@@ -152,7 +153,7 @@ def test_feasible_means_it_fits_when_all_is_free(shapes, request):
 
 
 def test_free_reports_what_does_not_match():
-    pool = inventory_of([(4, 0)] * 6).pool
+    pool = shaped([(4, 0)] * 6).pool
     pool.alloc(1, ResourceRequest(Count(2, 2), Count(1, 1), 4))
     assert pool.free(1, [0, 5, 77], final=False) == [5, 77]
     assert pool.free(1, [], final=True) == [1]
@@ -162,7 +163,7 @@ def test_free_reports_what_does_not_match():
 
 
 def test_register_refuses_what_is_held_or_unknown():
-    pool = inventory_of([(4, 0)] * 6).pool
+    pool = shaped([(4, 0)] * 6).pool
     pool.register(1, {0: (0b0011, 0), 1: (0b1111, 0)}, 9.0)
     for held in ({0: (0b0110, 0)}, {2: (0b10000, 0)}, {9: (1, 0)}):
         before = snapshot(pool)
@@ -173,8 +174,8 @@ def test_register_refuses_what_is_held_or_unknown():
 
 
 def test_best_fit():
-    inventory = Inventory(inventory_of([(4, 0), (2, 0), (6, 0)] * 2)._rset.encode(), "best-fit")
-    inventory.pool.mark_up(inventory.pool.valid)
+    R = shaped([(4, 0), (2, 0), (6, 0)] * 2)._rset.encode()
+    inventory = inventory_of(R, place=lambda _, portions: best_fit(portions))
     allocation = inventory.pool.alloc(1, ResourceRequest(Count(1, 1), Count(1, 1), 2))
     assert inventory.summary(allocation.nodes) == "rank1/core[0-1]"
 
@@ -182,13 +183,12 @@ def test_best_fit():
 def test_ranks_need_not_begin_at_zero():
     lite = [{"rank": "3,7", "children": {"core": "4-7"}}]
     R = {"version": 1, "execution": {"R_lite": lite, "nodelist": ["a,b"]}, "scheduling": {"writer": "x:"}}
-    inventory = Inventory(R)
-    inventory.pool.mark_up(inventory.nodes("3,7"))
+    inventory = inventory_of(R)
     allocation = inventory.pool.alloc(1, ResourceRequest(Count(2, 2), Count(1, 1), 2), 8.0)
     R = inventory.encode(allocation, 5.0)
-    assert R["execution"]["R_lite"] == [{"rank": "3,7", "children": {"core": "4-5"}}]  # type: ignore[index]
-    assert R["execution"]["nodelist"] == ["a,b"]  # type: ignore[index]
-    assert (R["execution"]["starttime"], R["execution"]["expiration"]) == (5.0, 8.0)  # type: ignore[index]
+    assert R["execution"]["R_lite"] == [{"rank": "3,7", "children": {"core": "4-5"}}]
+    assert R["execution"]["nodelist"] == ["a,b"]
+    assert (R["execution"]["starttime"], R["execution"]["expiration"]) == (5.0, 8.0)
     assert R["scheduling"] == {"writer": "x:"}
 
 
@@ -196,9 +196,8 @@ def test_thousands_of_nodes():
     rset = ResourceSet()
     for rank in range(3000):
         rset.add_rank(rank, f"n{rank}", 0b1111)
-    inventory = Inventory(rset.encode())
+    inventory = inventory_of(rset.encode())
     pool = inventory.pool
-    pool.mark_up(pool.valid)
     allocation = pool.alloc(1, ResourceRequest(Count(2999, 2999), Count(1, 1), 4))
     assert inventory.summary(allocation.nodes) == "rank[0-2998]/core[0-3]"
     assert pool.alloc(2, ResourceRequest(Count(2, None), Count(1, 1), 1)) is None

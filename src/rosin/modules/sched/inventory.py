@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""R to a pool and back (RFC 20): the names, ranks and properties that an allocation is written down with."""
+"""What was acquired (RFC 28) as a pool, and allocations of it as R (RFC 20): names, ranks and properties."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.modules.sched_simple.bits import members
-from rosin.modules.sched_simple.pool import Pool
+from rosin.modules.sched.bits import members
+from rosin.modules.sched.placement import worst_fit
+from rosin.modules.sched.pool import Pool
 from rosin.rfc.constraint import compile as compile_constraint
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges
-from rosin.rfc.rset import ResourceSet
 from rosin.rfc.rset_format import MAX_RANKS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-    from rosin.modules.sched_simple.pool import Allocation
+    from rosin.modules.sched.placement import Place, Portion
+    from rosin.modules.sched.pool import Allocation
+    from rosin.modules.sched.request import ResourceRequest
+    from rosin.rfc.acquire import Acquired, Change
 
     Held = Mapping[int, tuple[int, int]]
 
@@ -27,25 +30,53 @@ _MAX_GROUPS = 4096
 _MAX_KNOWN = 1024
 
 
+def _worst_fit(request: ResourceRequest, portions: list[Portion]) -> Iterable[Portion]:
+    return worst_fit(portions)
+
+
 class Inventory:
-    """The resources that the scheduler acquired, as an R object describes them.
+    """The resources that the scheduler acquired.
 
     Attributes:
         pool: what is free.
-        expiration: when the resources go away, in seconds since the epoch; 0.0 is never.
     """
 
-    def __init__(self, R: dict[str, Any], mode: str = "worst-fit") -> None:
-        """Raises FormatError when ``R`` is not an RFC 20 object."""
-        self._rset = ResourceSet.decode(R)
+    def __init__(self, acquired: Acquired, place: Place = _worst_fit) -> None:
+        self._acquired = acquired
+        self._rset = acquired.resources()
         nodes = dict(sorted(self._rset.items()))
         self._hosts = [self._rset.host(rank) for rank in nodes]
-        self.expiration = self._rset.expiration
-        self.pool = Pool(
-            list(nodes), [c for c, _ in nodes.values()], [g for _, g in nodes.values()], self._eligible, mode
-        )
+        cores, gpus = [c for c, _ in nodes.values()], [g for _, g in nodes.values()]
+        self.pool = Pool(list(nodes), cores, gpus, self._eligible, place)
+        self.pool.expiration = acquired.expiration
+        self.pool.mark_up(self.nodes(acquired.up))
         self._groups: dict[int, dict[str, Any]] = {}
         self._known: dict[str, int] = {}  # constraint -> mask of nodes
+
+    def copy(self) -> Inventory:
+        """Return an inventory to try things on."""
+        new = Inventory.__new__(Inventory)
+        vars(new).update(vars(self))
+        new._acquired = self._acquired.copy()
+        new._groups, new._known = {}, {}
+        new.pool = self.pool.copy(new._eligible)
+        return new
+
+    def apply(self, change: Change) -> None:
+        """Take a change into account."""
+        acquired, pool = self._acquired, self.pool
+        up, removed = acquired.up, acquired.removed
+        acquired.apply(change)
+        pool.mark_up(self.nodes(acquired.up - up))
+        pool.mark_down(self.nodes(up - acquired.up))
+        if acquired.removed != removed:
+            pool.shrink(self.nodes(acquired.removed - removed))
+        if change.add or change.remove:
+            self._rset = acquired.resources()
+            self._groups.clear()
+            self._known.clear()
+            pool.changed()
+        pool.expiration = acquired.expiration
 
     def nodes(self, ranks: str | Idset) -> int:
         """Return the mask of the nodes with these ranks; unknown ranks are left out. Raises FormatError."""
@@ -65,20 +96,6 @@ class Inventory:
                 self._known.clear()
             self._known[key] = mask
         return mask
-
-    def change_properties(self, add: Mapping[str, Idset], remove: Mapping[str, Idset]) -> None:
-        """Give and take properties of nodes (RFC 28): name -> ranks."""
-        R = self._rset.encode()
-        properties = {name: Idset(ranks) for name, ranks in self._rset.get_properties().items()}
-        for name, ranks in add.items():
-            properties[name] = properties.get(name, Idset()) | (ranks & self._rset.ranks())
-        for name, ranks in remove.items():
-            properties[name] = properties.get(name, Idset()) - ranks
-        R["execution"]["properties"] = {name: ranks.encode() for name, ranks in properties.items() if ranks}
-        self._rset = ResourceSet.decode(R)
-        self._groups.clear()
-        self._known.clear()
-        self.pool.changed()
 
     def encode(self, allocation: Allocation, starttime: float) -> dict[str, Any]:
         """Return the R object of an allocation."""
@@ -101,7 +118,7 @@ class Inventory:
         execution = {
             "R_lite": self._lite(held),
             "starttime": 0.0,
-            "expiration": self.expiration,
+            "expiration": self.pool.expiration,
             **self._group(held, job=False),
         }
         return {"version": 1, "execution": execution}

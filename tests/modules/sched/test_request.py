@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Reading requests from jobspecs, counts, and the queue."""
+"""Reading requests from jobspecs, and counts."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.modules.sched_simple.count import scaled
-from rosin.modules.sched_simple.queue import PendingJob, Queue
-from rosin.modules.sched_simple.request import from_jobspec
+from rosin.modules.sched.count import scaled
+from rosin.modules.sched.request import from_jobspec
 from rosin.rfc.count import Count, parse
 from rosin.rfc.idset import Idset
 
@@ -88,33 +87,3 @@ def test_what_cannot_be_scaled():
         scaled(parse("2-400:2:^"), 2)
     with pytest.raises(FormatError):
         scaled(Count(1, 10**8, ids=Idset("1,3-100000000")), 2)
-
-
-jobs = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 20)), max_size=60)
-
-
-@given(jobs, st.lists(st.tuples(st.integers(0, 20), st.integers(0, 6)), max_size=200))
-def test_queue_order(entries, changes):
-    """After any changes the jobs come out by priority and id."""
-    queue = Queue()
-    model = {}
-    for priority, jobid in entries:
-        queue.push(PendingJob(jobid, priority, None, None))
-        model[jobid] = [-priority, jobid]
-    for jobid, priority in changes:
-        if priority == 6:
-            assert (queue.remove(jobid) is None) == (model.pop(jobid, None) is None)
-        else:
-            assert queue.prioritize(jobid, priority) == (jobid in model)
-            if jobid in model:
-                model[jobid][0] = -priority
-        assert len(queue._heap) <= 2 * len(queue) + 65 + len(entries)
-    assert len(queue) == len(model)
-    assert {job.id for job in queue} == set(model)
-    expected = [key[1] for key in sorted(model.values())]
-    assert [job.id for job in queue.first(3)] == expected[:3]
-    out = []
-    while (job := queue.head()) is not None:
-        out.append(job.id)
-        queue.remove(job.id)
-    assert out == expected

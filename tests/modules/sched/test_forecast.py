@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Estimates of start times."""
 
-from rosin.modules.sched_simple.forecast import MAX_ENDINGS, forecast
-from rosin.modules.sched_simple.inventory import Inventory
-from rosin.modules.sched_simple.queue import PendingJob
-from rosin.modules.sched_simple.request import ResourceRequest
+from rosin.modules.sched.forecast import MAX_ENDINGS, forecast
+from rosin.modules.sched.job import PendingJob
+from rosin.modules.sched.request import ResourceRequest
 from rosin.rfc.count import Count
+
+from .resources import inventory_of, like_nodes
 
 
 def a_pool(nnodes=2, ncores=2):
-    lite = [{"rank": f"0-{nnodes - 1}", "children": {"core": f"0-{ncores - 1}"}}]
-    R = {"version": 1, "execution": {"R_lite": lite, "nodelist": [f"n[0-{nnodes - 1}]"]}}
-    pool = Inventory(R).pool
-    pool.mark_up(pool.valid)
-    return pool
+    return inventory_of(like_nodes(nnodes, ncores)).pool
 
 
 def job(jobid, slots, duration=0.0):
-    return PendingJob(jobid, 16, ResourceRequest(None, Count(slots, slots), 1, duration=duration), None)
+    return PendingJob(jobid, 16, ResourceRequest(None, Count(slots, slots), 1, duration=duration))
 
 
 def run(pool, jobid, slots, until=0.0):

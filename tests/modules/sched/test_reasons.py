@@ -5,11 +5,12 @@ import errno
 
 import pytest
 
-from rosin.modules.sched_simple.inventory import Inventory
-from rosin.modules.sched_simple.pool import InfeasibleError
-from rosin.modules.sched_simple.request import ResourceRequest, from_jobspec
+from rosin.modules.sched.pool import InfeasibleError
+from rosin.modules.sched.request import ResourceRequest, from_jobspec
 from rosin.rfc.count import Count
 from rosin.rfc.rset import ResourceSet
+
+from .resources import inventory_of
 
 
 def pool_of(shapes):
@@ -17,7 +18,7 @@ def pool_of(shapes):
     rset = ResourceSet()
     for rank, (cores, gpus) in enumerate(shapes):
         rset.add_rank(rank, f"n{rank}", (1 << cores) - 1, (1 << gpus) - 1)
-    return Inventory(rset.encode()).pool
+    return inventory_of(rset.encode(), up="").pool
 
 
 def why(*args, shapes=((4, 0), (2, 1)), **kwargs):

@@ -5,8 +5,7 @@ Nodes are numbered by ascending rank; every set of nodes is an integer with one 
 the same number of free cores and GPUs share a *bucket*, so that a decision looks at a handful of buckets,
 not at every node, and a job that does not fit costs a few machine words per thousand nodes.
 
-Choice of nodes, as flux-core's scheduler makes it: most free cores first, then most free GPUs, then lowest
-rank; on a node, lowest ids first.
+Which nodes are tried first is the policy's choice (``placement.py``); on a node, lowest ids come first.
 """
 
 from __future__ import annotations
@@ -15,21 +14,17 @@ from bisect import bisect_left, insort
 from errno import EOVERFLOW
 from typing import TYPE_CHECKING, Any
 
-from rosin.modules.sched_simple.bits import lowest, members
+from rosin.modules.sched.bits import lowest, members
+from rosin.modules.sched.placement import Portion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
-    from rosin.modules.sched_simple.request import ResourceRequest
+    from rosin.modules.sched.placement import Place
+    from rosin.modules.sched.request import ResourceRequest
     from rosin.rfc.count import Count
 
     Buckets = dict[tuple[int, int], int]
-
-#: Order in which buckets are tried: maps the ascending list of (free cores, free GPUs) to an iterator.
-ALLOC_MODES: dict[str, Callable[[list[tuple[int, int]]], Iterable[tuple[int, int]]]] = {
-    "worst-fit": reversed,
-    "best-fit": iter,
-}
 
 
 class InfeasibleError(OSError):
@@ -46,14 +41,16 @@ class Allocation:
         nodes: node index -> (mask of core ids, mask of GPU ids).
         nslots: number of slots that were allocated.
         expiration: when the job ends, in seconds since the epoch; 0.0 is never.
+        userid: the owner of the job, -1 where it is not known.
     """
 
-    __slots__ = ("expiration", "nodes", "nslots")
+    __slots__ = ("expiration", "nodes", "nslots", "userid")
 
     def __init__(self, nodes: dict[int, tuple[int, int]], nslots: int, expiration: float) -> None:
         self.nodes = nodes
         self.nslots = nslots
         self.expiration = expiration
+        self.userid = -1
 
 
 class Pool:
@@ -64,7 +61,10 @@ class Pool:
         cores: mask of core ids of each node.
         gpus: mask of GPU ids of each node.
         eligible: maps an RFC 31 constraint to the mask of nodes that meet it.
-        mode: ``worst-fit`` (default) or ``best-fit``.
+        place: puts the nodes that have room for a request in the order in which they are to be used.
+
+    Attributes:
+        expiration: when the resources go away, in seconds since the epoch; 0.0 is never.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Pool:
         cores: list[int],
         gpus: list[int],
         eligible: Callable[[dict[str, Any]], int],
-        mode: str = "worst-fit",
+        place: Place,
     ) -> None:
         self.ranks = ranks
         self.index = {rank: i for i, rank in enumerate(ranks)}
@@ -83,8 +83,9 @@ class Pool:
         self.generation = 0  # of what feasibility depends on: nodes and their properties
         self.valid = (1 << len(ranks)) - 1
         self.up = 0
+        self.expiration = 0.0
         self._eligible = eligible
-        self._tried = ALLOC_MODES[mode]
+        self._place = place
         self._free_cores = list(cores)
         self._free_gpus = list(gpus)
         self._class = [(c.bit_count(), g.bit_count()) for c, g in zip(cores, gpus, strict=True)]
@@ -95,10 +96,11 @@ class Pool:
         self._order = sorted(self._free)
         self._idle = self.valid
 
-    def copy(self) -> Pool:
+    def copy(self, eligible: Callable[[dict[str, Any]], int] | None = None) -> Pool:
         """Return a pool to try things on; allocations are shared and only allocated and released whole."""
         new = Pool.__new__(Pool)
         vars(new).update(vars(self))
+        new._eligible = eligible or self._eligible
         new.jobs = dict(self.jobs)
         new._free_cores, new._free_gpus = list(self._free_cores), list(self._free_gpus)
         new._free, new._order = dict(self._free), list(self._order)
@@ -143,17 +145,12 @@ class Pool:
         allowed = self.up
         if request.constraint is not None:
             allowed &= self._eligible(request.constraint)
-        nodes, slots, cores, gpus = request.nodes, request.slots, request.cores, request.gpus
-        if nodes is None:
-            chosen = self._choose_slots(allowed, slots, cores, gpus)
-            nslots = sum(c.bit_count() for c, _ in chosen.values()) // cores if chosen else 0
+        if request.nodes is None:
+            chosen = self._choose_slots(request, allowed)
+            nslots = sum(c.bit_count() for c, _ in chosen.values()) // request.cores
         else:
-            per_node = slots.min
-            if request.exclusive:
-                chosen = self._choose_nodes(allowed & self._idle, nodes, cores, gpus, whole=True)
-            else:
-                chosen = self._choose_nodes(allowed, nodes, per_node * cores, per_node * gpus)
-            nslots = per_node * len(chosen)
+            chosen = self._choose_nodes(request, request.nodes, allowed)
+            nslots = request.slots.min * len(chosen)
         if not chosen:
             self.check(request)
             return None
@@ -163,22 +160,27 @@ class Pool:
         self.jobs[jobid] = allocation
         return allocation
 
-    def _candidates(self, allowed: int, cores: int, gpus: int) -> Iterator[tuple[tuple[int, int], int]]:
-        """Yield (bucket key, mask of allowed nodes) in the order of choice."""
-        for key in self._tried(self._order):
+    def _portions(self, request: ResourceRequest, allowed: int, cores: int, gpus: int) -> list[Portion]:
+        """Return the allowed nodes that have so many free, in the order in which they are to be used."""
+        portions = []
+        for key in self._order:
             if key[0] >= cores and key[1] >= gpus:
                 mask = self._free[key] & allowed
                 if mask:
-                    yield key, mask
+                    portions.append(Portion(key[0], key[1], mask))
+        return list(self._place(request, portions)) if portions else portions
 
     def _choose_nodes(
-        self, allowed: int, count: Count, cores: int, gpus: int, *, whole: bool = False
+        self, request: ResourceRequest, count: Count, allowed: int
     ) -> dict[int, tuple[int, int]]:
-        candidates = list(self._candidates(allowed, cores, gpus))
-        wanted = count.largest(sum(mask.bit_count() for _, mask in candidates)) or 0
+        whole = request.exclusive
+        per_node = 1 if whole else request.slots.min
+        cores, gpus = per_node * request.cores, per_node * request.gpus
+        portions = self._portions(request, allowed & self._idle if whole else allowed, cores, gpus)
+        wanted = count.largest(sum(portion.nodes.bit_count() for portion in portions)) or 0
         chosen: dict[int, tuple[int, int]] = {}
-        for _, mask in candidates:
-            for i in members(mask, wanted - len(chosen)):
+        for portion in portions:
+            for i in members(portion.nodes, wanted - len(chosen)):
                 free_cores, free_gpus = self._free_cores[i], self._free_gpus[i]
                 if whole:
                     chosen[i] = (free_cores, free_gpus)
@@ -188,15 +190,16 @@ class Pool:
                 break
         return chosen
 
-    def _choose_slots(self, allowed: int, count: Count, cores: int, gpus: int) -> dict[int, tuple[int, int]]:
-        candidates = [
-            (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores, mask)
-            for key, mask in self._candidates(allowed, cores, gpus)
+    def _choose_slots(self, request: ResourceRequest, allowed: int) -> dict[int, tuple[int, int]]:
+        cores, gpus = request.cores, request.gpus
+        portions = [
+            (_slots(portion, cores, gpus), portion.nodes)
+            for portion in self._portions(request, allowed, cores, gpus)
         ]
-        missing = count.largest(sum(fits * mask.bit_count() for fits, mask in candidates)) or 0
+        missing = request.slots.largest(sum(fits * nodes.bit_count() for fits, nodes in portions)) or 0
         chosen: dict[int, tuple[int, int]] = {}
-        for fits, mask in candidates:
-            for i in members(mask, -(-missing // fits)):
+        for fits, nodes in portions:
+            for i in members(nodes, -(-missing // fits)):
                 take = min(fits, missing)
                 chosen[i] = (
                     lowest(self._free_cores[i], take * cores),
@@ -233,7 +236,7 @@ class Pool:
 
     # -- life of a job --
 
-    def register(self, jobid: int, held: dict[int, tuple[int, int]], expiration: float) -> None:
+    def register(self, jobid: int, held: dict[int, tuple[int, int]], expiration: float) -> Allocation:
         """Mark what a running job holds (``held``: rank -> core mask, GPU mask), after a restart.
 
         Raises ValueError when it names ranks or ids that do not exist or that another job holds.
@@ -248,7 +251,8 @@ class Pool:
             nodes[i] = (cores, gpus)
         for i, (cores, gpus) in nodes.items():
             self._set_free(i, self._free_cores[i] & ~cores, self._free_gpus[i] & ~gpus)
-        self.jobs[jobid] = Allocation(nodes, 0, expiration)
+        allocation = self.jobs[jobid] = Allocation(nodes, 0, expiration)
+        return allocation
 
     def free(self, jobid: int, ranks: Iterable[int], *, final: bool) -> list[int]:
         """Take back what a job holds on ``ranks``; with ``final`` all that it still holds.
@@ -307,7 +311,7 @@ class Pool:
         else:
             wrong = self._too_few_slots(request, allowed)
         if wrong:
-            from rosin.modules.sched_simple.reasons import reasons
+            from rosin.modules.sched.reasons import reasons
 
             found = reasons(request, self._capacity, self.valid, allowed)
             raise InfeasibleError("; ".join([wrong, *found]))
@@ -348,3 +352,9 @@ class Pool:
         total = sum(key[1] * count for key, count in nodes)
         only = f"only {fitting} available (total GPUs: {total})"
         return f"need {wanted} slot(s) with {gpus} GPU(s) each, {only}"
+
+
+def _slots(portion: Portion, cores: int, gpus: int) -> int:
+    """How many slots fit on a node."""
+    fits = portion.cores // cores
+    return min(fits, portion.gpus // gpus) if gpus else fits

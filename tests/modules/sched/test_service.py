@@ -67,7 +67,7 @@ async def test_cancel(world, spec):
         w.h.rpc("sched.cancel", {"id": 2}, flags=1)
         w.h.rpc("sched.cancel", {"id": 77}, flags=1)
         assert await w.answer() == {"id": 2, "type": CANCEL}
-        assert len(w.module.queue) == 1
+        assert len(w.module.schedule.queue) == 1
 
 
 @pytest.mark.rfc(27, "deny")
@@ -82,7 +82,7 @@ async def test_denials(world, spec):
         assert (await w.answer())["note"] == "cannot parse jobspec: jobspec has no resources"
         w.alloc(3, spec(constraints={"nonsense": []}))
         assert "nonsense" in (await w.answer())["note"]
-        assert len(w.module.queue) == 0
+        assert len(w.module.schedule.queue) == 0
 
 
 @pytest.mark.rfc(27, "feasibility")
@@ -163,7 +163,7 @@ async def test_partial_free(world, spec, make_r):
         w.free(whole)  # names rank 1, which job 1 no longer holds: nothing of job 2 may be freed
         await w.inst.settle()
         assert any("does not match the allocation on ranks 1" in line for line in w.inst.logged())
-        assert list(w.module.resources.pool.jobs) == [2]
+        assert list(w.module.schedule.resources.pool.jobs) == [2]
 
 
 async def test_r_that_cannot_be_written_is_tried_again(world, spec):
@@ -173,7 +173,7 @@ async def test_r_that_cannot_be_written_is_tried_again(world, spec):
         w.alloc(2, spec())
         await w.inst.advance(3.0)
         assert w.answers.empty()
-        assert w.module.resources.pool.jobs == {}
+        assert w.module.schedule.resources.pool.jobs == {}
         w.h.rpc("sched.cancel", {"id": 2}, flags=1)
         assert await w.answer() == {"id": 2, "type": CANCEL}
         w.fail = None
@@ -218,8 +218,8 @@ async def test_cancel_while_r_is_written(world, spec):
         w.fail = (errno.EIO, "broken")
         w.hold.set()
         assert await w.answer() == {"id": 1, "type": CANCEL}
-        assert w.module.resources.pool.jobs == {}
-        assert len(w.module.queue) == 0
+        assert w.module.schedule.resources.pool.jobs == {}
+        assert len(w.module.schedule.queue) == 0
 
 
 @pytest.mark.rfc(27, "expiration")
@@ -228,7 +228,7 @@ async def test_expiration(world, spec):
         w.alloc(1, spec(duration=10.0))
         await w.answer()
         assert await w.h.rpc("sched.expiration", {"id": 1, "expiration": 12345.0}) is None
-        assert w.module.resources.pool.jobs[1].expiration == 12345.0
+        assert w.module.schedule.resources.pool.jobs[1].expiration == 12345.0
         await fails(errno.EINVAL, w.h.rpc("sched.expiration", {"id": 1, "expiration": -1.0}))
 
 
@@ -286,7 +286,7 @@ async def test_configuration_table(world):
     table = {"queue-depth": 9, "alloc-mode": "best-fit"}
     async with world(config={"sched-simple": table}) as w:
         assert w.ready == {"mode": "limited", "limit": 9}
-        assert w.module.options.alloc_mode == "best-fit"
+        assert w.module.settings["alloc-mode"] == "best-fit"
         with pytest.raises(OSError, match=r"\[sched-simple\] x; known: mode, queue-depth"):
             w.module.reconfigure({"sched-simple": {"x": 1}})
         with pytest.raises(OSError, match="did you mean queue-depth"):
@@ -303,7 +303,7 @@ async def test_many_jobs_in_slices(world, spec, make_r):
         for answer in answers:
             w.free(answer)
         await w.h.rpc("sched-simple.stats-get")
-        assert w.module.resources.pool.jobs == {}
+        assert w.module.schedule.resources.pool.jobs == {}
 
 
 async def test_estimated_start(world, spec):
@@ -333,8 +333,8 @@ async def test_job_manager_goes_away(world, spec):
         await w.answer()
         w.alloc(2, spec(slots=4), t_submit=2.0)
         await w.inst.settle()
-        assert len(w.module.queue) == 1
+        assert len(w.module.schedule.queue) == 1
         await w.h.close()
         await w.inst.settle()
-        assert len(w.module.queue) == 0
-        assert list(w.module.resources.pool.jobs) == [1]
+        assert len(w.module.schedule.queue) == 0
+        assert list(w.module.schedule.resources.pool.jobs) == [1]

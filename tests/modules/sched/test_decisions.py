@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rosin.modules.sched_simple.inventory import Inventory
-from rosin.modules.sched_simple.pool import InfeasibleError
-from rosin.modules.sched_simple.request import from_jobspec
+from rosin.modules.sched.pool import InfeasibleError
+from rosin.modules.sched.request import from_jobspec
+
+from .resources import inventory_of
 
 SCENARIOS = json.loads((Path(__file__).parent / "decisions.json").read_text())
 
@@ -30,8 +31,7 @@ def decide(inventory, jobid, spec):
 @pytest.mark.parametrize("number", range(len(SCENARIOS)))
 def test_scenario(number):
     scenario = SCENARIOS[number]
-    inventory = Inventory(scenario["R"])
-    inventory.pool.mark_up(inventory.pool.valid)
+    inventory = inventory_of(scenario["R"])
     for step, (what, *args) in enumerate(scenario["ops"]):
         if what == "free":
             inventory.pool.release(*args)

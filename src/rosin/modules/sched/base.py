@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""RFC 27, and RFC 28 as a client: what every scheduler says and hears; what it decides is its policy's.
+
+Messages only change the schedule and ask for a pass; one pass is made at the end of a turn of the loop. What
+a pass allocates is written to the KVS in one commit before any of it is announced.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from errno import EINVAL
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rosin import _json
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.modulelog import ModuleLog
+from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
+from rosin.modules.sched import options
+from rosin.modules.sched.inventory import Inventory
+from rosin.modules.sched.job import PendingJob
+from rosin.modules.sched.policy import Policy
+from rosin.modules.sched.request import from_jobspec
+from rosin.modules.sched.schedule import Schedule
+from rosin.rfc import alloc_protocol, fluid, treeobj
+from rosin.rfc.acquire import Acquired, Change
+from rosin.rfc.alloc_protocol import DENY, AllocResponse, Free, Job
+from rosin.rfc.jobpath import job_key
+from rosin.rfc.payload import field
+from rosin.rfc.rset import ResourceSet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from rosin.broker.arguments import Argument
+    from rosin.modules.sched.schedule import Placed
+    from rosin.rfc.message import Message
+
+#: Seconds between forecasts.
+FORECAST_PERIOD = 1.0
+#: Seconds before another pass after R could not be written, doubled up to the maximum.
+RETRY, RETRY_MAX = 1.0, 30.0
+
+
+class Scheduler(BrokerModule):
+    """A scheduler. A subclass has a ``name`` and a ``policy``.
+
+    Attributes:
+        settings: values of its arguments and of its table of the configuration, by name.
+        schedule: who waits and what is free.
+    """
+
+    #: What decides.
+    policy: ClassVar[type[Policy]] = Policy
+    #: Other names of settings.
+    aliases: ClassVar[Mapping[str, str]] = {}
+    #: Jobs that have lost some of their nodes are taken over when the scheduler starts.
+    partial_ok = True
+    arguments: ClassVar[tuple[Argument, ...]] = options.ARGUMENTS
+    public_stats = True
+    services = ("sched", "feasibility")
+    follows = ("job-manager", "resource")
+
+    async def start(self) -> None:
+        """Acquire resources, learn what is in use, announce readiness."""
+        table = self._table(self.config)
+        self.settings = options.merge(self.aliases, table, self.arg_values)
+        self._limit_log(self.settings["log-level"])
+        self.passes = 0
+        self.retry = 0.0
+        self.paused = False
+        self.forecasting = False
+        self._requests: dict[int, Message] = {}  # sched.alloc that is not answered for good
+        await self._acquire()
+        await self._hello()
+        limit = self.settings["queue-depth"]
+        answer = await self.h.rpc("job-manager.sched-ready", alloc_protocol.ready(limit))
+        waiting = alloc_protocol.queue_depth(answer)
+        resources = self.schedule.resources
+        summary = resources.summary(resources.all())
+        self.log.info(f"ready: queue-depth={limit or 'unlimited'} {summary}, {waiting} jobs waiting")
+
+    def _table(self, config: dict[str, Any]) -> dict[str, Any]:
+        return options.read_table(self.name, self.arguments, config.get(self.name, {}))
+
+    def _limit_log(self, level: int) -> None:
+        """Drop what is less severe."""
+        write = self.log
+        self.log = ModuleLog(
+            lambda severity, _, text: write(severity, text) if severity <= level else None, ""
+        )
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Check the table; it takes effect when the module is loaded again."""
+        self._table(config)
+
+    def stats(self) -> dict[str, Any]:
+        """Return counts; the names that flux-core's scheduler has, and more."""
+        pool = self.schedule.resources.pool
+        return {
+            "sched_passes": self.passes,
+            "allocations": self.schedule.allocations,
+            "pending_jobs": len(self.schedule.queue),
+            "running_jobs": len(pool.jobs),
+            "up": pool.up.bit_count(),
+        }
+
+    # -- resources (RFC 28) --
+
+    async def _acquire(self) -> None:
+        stream = aiter(self.h.rpc("resource.acquire", flags=FLUX_RPC_STREAMING))
+        policy = self.policy(self.settings)
+        self.schedule = Schedule(policy, Inventory(Acquired(await anext(stream)), policy.place))
+        self.create_task(self._follow(stream))
+
+    async def _follow(self, stream: Any) -> None:
+        resources = self.schedule.resources
+        try:
+            async for change in stream:
+                resources.apply(Change.decode(change))
+                self._ask_for_pass()
+            text = "the stream ended"
+        except (OSError, FormatError) as error:
+            text = getattr(error, "strerror", None) or str(error)
+        self.log.error(
+            f"no more news of resources: {text}; nothing is scheduled until the module is reloaded"
+        )
+        resources.pool.mark_down(resources.pool.valid)
+
+    # -- what is in use (RFC 27 hello) --
+
+    async def _hello(self) -> None:
+        request = {"partial-ok": self.partial_ok}
+        stream = self.h.rpc("job-manager.sched-hello", request, flags=FLUX_RPC_STREAMING)
+        jobs = [Job.decode_hello(job) async for job in stream]
+        await asyncio.gather(*(self._recover(job) for job in jobs))
+
+    async def _recover(self, job: Job) -> None:
+        """Mark the resources of a running job; a job whose resources are gone gets a fatal exception."""
+        try:
+            answer = await self.h.rpc(
+                "kvs.lookup", {"key": job_key(job.id, "R"), "namespace": "primary", "flags": 0}
+            )
+            R = ResourceSet.decode(treeobj.val_data(field(answer, "val", dict)))
+            R.remove_ranks(job.free)
+            pool = self.schedule.resources.pool
+            pool.register(job.id, dict(R.items()), R.expiration).userid = job.userid
+        except (OSError, ValueError) as error:
+            self.log.error(f"hello: {fluid.encode(job.id, 'f58')}: {error}")
+            note = "failed to reallocate R for running job"
+            body = {"id": job.id, "severity": 0, "type": "scheduler-restart", "note": note}
+            self.create_task(self._raise(job.id, body))
+
+    async def _raise(self, jobid: int, body: dict[str, Any]) -> None:
+        try:
+            await self.h.rpc("job-manager.raise", body)
+        except OSError as error:
+            self.log.error(f"{fluid.encode(jobid, 'f58')}: exception not raised: {error.strerror}")
+
+    # -- requests of the job manager (RFC 27) --
+
+    @request_handler("sched.alloc", prefix=False)
+    def alloc(self, msg: Message) -> Any:
+        """Queue a job; it is answered by id, any number of times."""
+        job = Job.decode_alloc(msg.args)
+        self._requests[job.id] = msg
+        try:
+            request = from_jobspec(job.jobspec)
+        except FormatError as error:
+            self._answer([AllocResponse(job.id, DENY, note=f"cannot parse jobspec: {error}")])
+            return DEFERRED
+        self.schedule.add(PendingJob(job.id, job.priority, request, job.userid, job.t_submit))
+        self._ask_for_pass()
+        return DEFERRED
+
+    @request_handler("sched.cancel", prefix=False)
+    def cancel(self, msg: Message) -> Any:
+        """Take a job out of the queue; one that is not there has been or is about to be answered."""
+        answer = self.schedule.cancel(alloc_protocol.canceled(msg.args))
+        if answer is not None:
+            self._answer([answer])
+            self._ask_for_pass()
+        return DEFERRED
+
+    @request_handler("sched.disconnect", prefix=False)
+    def sched_disconnect(self, msg: Message) -> Any:
+        """Forget the requests of a job manager that went away; what its jobs hold stays allocated."""
+        sender = msg.sender
+        for jobid in [jobid for jobid, request in self._requests.items() if request.sender == sender]:
+            del self._requests[jobid]
+            self.schedule.queue.pop(jobid)
+        return DEFERRED
+
+    @request_handler("sched.free", prefix=False)
+    def free(self, msg: Message) -> Any:
+        """Take resources back."""
+        complaint = self.schedule.free(Free.decode(msg.args))
+        if complaint:
+            self.log.error(f"free: {complaint}")
+        if self.schedule.queue:
+            self._ask_for_pass()
+        return DEFERRED
+
+    @request_handler("sched.prioritize", prefix=False)
+    def prioritize(self, msg: Message) -> Any:
+        """Set priorities; unknown ids are ignored."""
+        self.schedule.prioritize(alloc_protocol.priorities(msg.args))
+        self._ask_for_pass()
+        return DEFERRED
+
+    @request_handler("sched.expiration", prefix=False)
+    def expiration(self, msg: Message) -> None:
+        """Note a job's new end time. Fails with EINVAL when it is no time."""
+        try:
+            self.schedule.expire(*alloc_protocol.expiration(msg.args))
+        except FormatError as error:
+            raise OSError(EINVAL, str(error)) from None
+
+    @request_handler("sched.resource-status", prefix=False)
+    def resource_status(self, msg: Message) -> dict[str, Any]:
+        """Return R objects of all, down and allocated resources."""
+        resources = self.schedule.resources
+        return {
+            "all": resources.describe(resources.all()),
+            "allocated": resources.describe(resources.pool.allocated()),
+            "down": resources.describe(resources.down()),
+        }
+
+    @request_handler("feasibility.check", prefix=False)
+    def feasibility(self, msg: Message) -> None:
+        """Succeed when the job could run with all resources up and free; EOVERFLOW when not."""
+        try:
+            request = from_jobspec(alloc_protocol.feasibility(msg.args))
+            self.schedule.resources.pool.check(request)
+        except FormatError as error:
+            raise OSError(EINVAL, str(error)) from None
+
+    def _answer(self, answers: Iterable[AllocResponse]) -> None:
+        """Answer requests, but for those of a job manager that went away."""
+        for answer in answers:
+            request = self._requests.get(answer.id)
+            if request is not None:
+                self.respond(request, answer.encode())
+                if answer.final:
+                    del self._requests[answer.id]
+
+    # -- passes --
+
+    def _ask_for_pass(self) -> None:
+        self.call_soon_once(self._pass)
+
+    def _pass(self) -> None:
+        if self.paused or self.stopping:
+            return
+        self.passes += 1
+        result = self.schedule.make_pass(self.now())
+        self._answer(result.denied)
+        if result.more:
+            self._ask_for_pass()
+        if result.waiting and not self.forecasting:
+            self.forecasting = True
+            self.call_later(FORECAST_PERIOD, self._forecast)
+        if result.placed:
+            self.create_task(self._store(result.placed))
+
+    def _forecast(self) -> None:
+        self.forecasting = False
+        self._answer(self.schedule.forecast(self.now()))
+
+    async def _store(self, placed: list[Placed]) -> None:
+        """Write the R of each job, then tell the job manager."""
+        ops = [
+            {"key": job_key(job.id, "R"), "flags": 0, "dirent": treeobj.val(_json.dumps(R))}
+            for job, R, _ in placed
+        ]
+        try:
+            await self.h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops})
+        except OSError as error:
+            self._postpone(placed, error)
+            return
+        self.retry = 0.0
+        self._answer(self.schedule.stored(placed))
+
+    def _postpone(self, placed: list[Placed], error: OSError) -> None:
+        """Put jobs back whose R could not be written; they are tried again after a while."""
+        self._answer(self.schedule.not_stored(placed))
+        self.retry = min(max(self.retry * 2, RETRY), RETRY_MAX)
+        self.log.error(
+            f"cannot write R of {len(placed)} job(s): {error.strerror}; trying again in {self.retry:.0f}s"
+        )
+        if not self.paused:
+            self.paused = True
+            self.call_later(self.retry, self._resume)
+
+    def _resume(self) -> None:
+        self.paused = False
+        self._ask_for_pass()

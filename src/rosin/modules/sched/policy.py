@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What a scheduler decides: which job is tried next, on which nodes, and whether one may overtake another.
+
+Pure: no I/O, and the time is an argument. A scheduler is a subclass of :class:`Policy` with the methods in
+which it differs, and a :class:`~rosin.modules.sched.base.Scheduler` that names it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rosin.errors import FormatError
+from rosin.modules.sched.forecast import forecast
+from rosin.modules.sched.placement import worst_fit
+from rosin.modules.sched.pool import InfeasibleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from rosin.job.pending import PendingQueue
+    from rosin.modules.sched.job import PendingJob
+    from rosin.modules.sched.placement import Portion
+    from rosin.modules.sched.pool import Allocation, Pool
+    from rosin.modules.sched.request import ResourceRequest
+
+
+class Start(NamedTuple):
+    """A job that has got resources of the pool."""
+
+    job: PendingJob
+    allocation: Allocation
+
+
+class Deny(NamedTuple):
+    """A job that can never run, and why."""
+
+    job: PendingJob
+    note: str
+
+
+class Policy:
+    """First come, first served by priority, on the nodes with most free cores.
+
+    Args:
+        settings: the scheduler's arguments and its table of the configuration, by name; those that were set.
+    """
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        self.settings = settings or {}
+
+    def order(self, job: PendingJob) -> Any:
+        """Return the sort key of a pending job: the job with the smallest is tried first.
+
+        It is asked for when the job arrives and when its priority changes.
+        """
+        return (-job.priority, job.id)
+
+    def place(self, request: ResourceRequest, portions: list[Portion]) -> Iterable[Portion]:
+        """Return the nodes in the order in which they are to be used; a job waits without those left out.
+
+        ``portions`` are the nodes that have room, by free cores and then free GPUs, ascending. One may be
+        split: by_rank() of ``placement.py`` makes one of each node.
+        """
+        return worst_fit(portions)
+
+    def plan(self, queue: PendingQueue[PendingJob], pool: Pool, now: float) -> Iterator[Start | Deny]:
+        """Take jobs out of the queue that start now, or never can: here until one has to wait.
+
+        A generator, which is left when there is enough for one pass: what it has allocated it yields.
+        """
+        while (job := queue.first()) is not None:
+            decision = self.attempt(job, pool, now)
+            if decision is None:
+                return
+            queue.pop(job.id)
+            yield decision
+
+    def attempt(self, job: PendingJob, pool: Pool, now: float) -> Start | Deny | None:
+        """Give a job what it asks for; None when that is not free now."""
+        duration = job.request.duration
+        expiration = now + duration if duration > 0.0 else pool.expiration
+        try:
+            allocation = pool.alloc(job.id, job.request, expiration)
+        except InfeasibleError as error:
+            return Deny(job, error.strerror or "")
+        except FormatError as error:
+            return Deny(job, str(error))
+        if allocation is None:
+            return None
+        allocation.userid = job.userid
+        return Start(job, allocation)
+
+    def forecast(self, jobs: list[PendingJob], pool: Pool, now: float) -> dict[int, float | None]:
+        """Return when each of the first ``jobs`` of the queue will start, None where that cannot be known."""
+        return forecast(pool, jobs, now)

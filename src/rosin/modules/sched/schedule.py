@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The state of a scheduler between messages: who waits, who is being served, what is free.
+
+Pure: each method is one event; what is to be said because of it, it returns as RFC 27 responses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rosin.job.pending import PendingQueue
+from rosin.modules.sched.inventory import ranks_of
+from rosin.modules.sched.policy import Deny
+from rosin.rfc import fluid
+from rosin.rfc.alloc_protocol import ANNOTATE, CANCEL, DENY, SUCCESS, AllocResponse
+from rosin.rfc.idset import Idset
+
+if TYPE_CHECKING:
+    from rosin.modules.sched.inventory import Inventory
+    from rosin.modules.sched.job import PendingJob
+    from rosin.modules.sched.policy import Policy
+    from rosin.rfc.alloc_protocol import Free
+
+#: Jobs allocated in one pass at most, so that other services of the loop get their turn.
+PASS_LIMIT = 512
+#: Pending jobs for which a start time is estimated.
+FORECAST_JOBS = 8
+
+
+class Placed(NamedTuple):
+    """A job whose R has to be written before it is told."""
+
+    job: PendingJob
+    R: dict[str, Any]
+    summary: str
+
+
+class Pass(NamedTuple):
+    """What came out of a pass.
+
+    Attributes:
+        placed: jobs that got resources, to be passed to ``stored`` or ``not_stored``.
+        denied: answers to those that never can.
+        more: the pass was cut short, make another one.
+        waiting: a job has to wait for resources.
+    """
+
+    placed: list[Placed]
+    denied: list[AllocResponse]
+    more: bool
+    waiting: bool
+
+
+class Schedule:
+    """Jobs and resources.
+
+    Attributes:
+        queue: the jobs that wait, in order of trial.
+        resources: what there is and what is free.
+        writing: jobs that have resources and of which R is not yet in the KVS, by id.
+        allocations: how many jobs were served.
+    """
+
+    def __init__(self, policy: Policy, resources: Inventory) -> None:
+        self.policy = policy
+        self.resources = resources
+        self.queue: PendingQueue[PendingJob] = PendingQueue(policy.order)
+        self.writing: dict[int, PendingJob] = {}
+        self.allocations = 0
+        self._withdrawn: set[int] = set()  # of those being written, no longer wanted
+
+    # -- what arrives ---------------------------------------------------------------------------------
+
+    def add(self, job: PendingJob) -> None:
+        """A job asks for resources."""
+        self.queue.add(job)
+
+    def cancel(self, jobid: int) -> AllocResponse | None:
+        """A request is taken back; None when it has been answered or is about to be."""
+        job = self.queue.pop(jobid)
+        if jobid in self.writing:
+            self._withdrawn.add(jobid)
+        elif job is not None:
+            return AllocResponse(jobid, CANCEL)
+        return None
+
+    def prioritize(self, priorities: list[tuple[int, int]]) -> None:
+        """Priorities change: (id, priority); unknown ids are ignored."""
+        for jobid, priority in priorities:
+            job = self.queue.get(jobid)
+            if job is not None:
+                job.priority = priority
+                self.queue.add(job)
+            elif jobid in self.writing:
+                self.writing[jobid].priority = priority
+
+    def free(self, free: Free) -> str:
+        """Resources come back; returns what is wrong with that, for the log, or "". Raises FormatError."""
+        ranks = ranks_of(free.R)
+        try:
+            wrong = self.resources.pool.free(free.id, ranks, final=free.final)
+        except KeyError:
+            return f"{fluid.encode(free.id, 'f58')} holds nothing"
+        if wrong:
+            text = f"R does not match the allocation on ranks {Idset(wrong).encode()}"
+            return f"{fluid.encode(free.id, 'f58')}: {text}"
+        return ""
+
+    def expire(self, jobid: int, expiration: float) -> None:
+        """A job ends at another time: any is possible, nobody else was promised its resources."""
+        allocation = self.resources.pool.jobs.get(jobid)
+        if allocation is not None:
+            allocation.expiration = expiration
+
+    # -- a pass ---------------------------------------------------------------------------------------
+
+    def make_pass(self, now: float) -> Pass:
+        """Let the policy give out what is free."""
+        placed: list[Placed] = []
+        denied: list[AllocResponse] = []
+        resources = self.resources
+        for decision in self.policy.plan(self.queue, resources.pool, now):
+            job = decision.job
+            if isinstance(decision, Deny):
+                denied.append(AllocResponse(job.id, DENY, note=decision.note))
+                continue
+            allocation = decision.allocation
+            self.writing[job.id] = job
+            R = resources.encode(allocation, now)
+            placed.append(Placed(job, R, resources.summary(allocation.nodes)))
+            if len(placed) == PASS_LIMIT:
+                return Pass(placed, denied, more=True, waiting=False)
+        return Pass(placed, denied, more=False, waiting=bool(self.queue))
+
+    def stored(self, placed: list[Placed]) -> list[AllocResponse]:
+        """R of these jobs is in the KVS."""
+        self.allocations += len(placed)
+        answers = []
+        for job, R, summary in placed:
+            del self.writing[job.id]
+            self._withdrawn.discard(job.id)  # the job manager frees what it no longer wants (RFC 27)
+            sched: dict[str, Any] = {"resource_summary": summary}
+            if job.estimate is not None:
+                sched["t_estimate"] = None  # it has started
+            answers.append(AllocResponse(job.id, SUCCESS, R=R, annotations={"sched": sched}))
+        return answers
+
+    def not_stored(self, placed: list[Placed]) -> list[AllocResponse]:
+        """R of these jobs could not be written: they wait again, but for those that were withdrawn."""
+        answers = []
+        for job, _, _ in placed:
+            del self.writing[job.id]
+            self.resources.pool.release(job.id)
+            if job.id in self._withdrawn:
+                self._withdrawn.discard(job.id)
+                answers.append(AllocResponse(job.id, CANCEL))
+            else:
+                self.queue.add(job)
+        return answers
+
+    def forecast(self, now: float) -> list[AllocResponse]:
+        """Tell the first jobs of the queue when they may start, if that changed by a second or more."""
+        jobs = self.queue.head(FORECAST_JOBS)
+        estimates = self.policy.forecast(jobs, self.resources.pool, now)
+        answers = []
+        for job in jobs:
+            start, before = estimates.get(job.id), job.estimate
+            if start is None and before is None:
+                continue
+            if start is None or before is None or abs(start - before) >= 1.0:
+                job.estimate = start
+                annotations = {"sched": {"t_estimate": start}}
+                answers.append(AllocResponse(job.id, ANNOTATE, annotations=annotations))
+        return answers

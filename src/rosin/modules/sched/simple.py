@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``sched-simple``: first come, first served by priority."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rosin.broker.arguments import Argument, choice
+from rosin.modules.sched.base import Scheduler
+from rosin.modules.sched.options import LOG_LEVEL, QUEUE_DEPTH, depth
+from rosin.modules.sched.placement import ALLOC_MODES
+from rosin.modules.sched.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rosin.modules.sched.placement import Portion
+    from rosin.modules.sched.request import ResourceRequest
+
+
+def _mode(text: str) -> int:
+    mode, _, limit = text.partition("=")
+    if mode not in ("limited", "unlimited") or (limit == "") != (mode == "unlimited"):
+        raise ValueError("expected unlimited or limited=N")
+    return depth(limit or mode)
+
+
+class Simple(Policy):
+    """First come, first served; nodes in the order of ``alloc-mode``."""
+
+    def place(self, request: ResourceRequest, portions: list[Portion]) -> Iterable[Portion]:
+        """Return the portions in the order that was asked for."""
+        return ALLOC_MODES[self.settings.get("alloc-mode", "worst-fit")](portions)
+
+
+class SchedSimple(Scheduler):
+    """The scheduler that is loaded by default."""
+
+    name = "sched-simple"
+    policy = Simple
+    aliases: ClassVar = {"mode": "queue-depth"}
+    arguments = (
+        Argument(
+            "mode", "limited=N|unlimited", "jobs that are looked at, in the words of old releases", _mode
+        ),
+        QUEUE_DEPTH,
+        Argument("alloc-mode", "MODE", f"order of nodes: {', '.join(ALLOC_MODES)}", choice(*ALLOC_MODES)),
+        LOG_LEVEL,
+        Argument("test-hello-nopartial", "", "do not take over jobs that have lost nodes, for tests"),
+    )
+
+    async def start(self) -> None:
+        """See the base class; flux-core's tests have it not understand partial release."""
+        self.partial_ok = "test-hello-nopartial" not in self.arg_values
+        await super().start()
