@@ -75,6 +75,7 @@ def test_those_with_a_key_come_in_order_of_arrival(waiters: Waiters[Waiter]) -> 
     assert [waiters.count(key) for key in (1, 2, 3, 4)] == [2, 2, 1, 0]
     assert 3 in waiters
     assert 4 not in waiters
+    assert list(waiters.keys()) == [1, 2, 3]
     assert sorted(tags(list(waiters))) == [1, 2, 3, 4, 5] == sorted(tags(waiters.of(ANY)))
 
 
@@ -114,7 +115,9 @@ def test_taken_are_forgotten_without_an_answer(waiters: Waiters[Waiter], answers
 
 def test_one_is_discarded_once(waiters: Waiters[Waiter]) -> None:
     (first, *_) = waiters.of(1)
+    assert waiters.waits(first)
     assert waiters.discard(first)
+    assert not waiters.waits(first)
     assert not waiters.discard(first)
     assert tags(waiters.of(1)) == [4]
     assert tags(waiters.by(b"a")) == [3, 5]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from rosin.rfc.message import Message
 
@@ -66,6 +66,10 @@ class Waiters(Generic[W]):
     def __contains__(self, key: Any) -> bool:
         return key in self._by_key
 
+    def keys(self) -> Collection[Any]:
+        """What somebody waits for."""
+        return self._by_key.keys()
+
     def of(self, key: Any) -> list[W]:
         """Those with this key; all, key by key, for ANY."""
         if key is ANY:
@@ -90,6 +94,10 @@ class Waiters(Generic[W]):
         """
         return self.by(msg.sender, field(msg.args, "matchtag", int))
 
+    def waits(self, waiter: W) -> bool:
+        """It has not been forgotten."""
+        return waiter in self._by_key.get(waiter.key, ())
+
     def add(self, waiter: W) -> W:
         """Let a request wait behind all others."""
         msg = waiter.msg
@@ -99,9 +107,9 @@ class Waiters(Generic[W]):
 
     def discard(self, waiter: W) -> bool:
         """Forget one. False: it does not wait (any more)."""
-        msg, waiters = waiter.msg, self._by_key.get(waiter.key)
-        if waiters is None or waiter not in waiters:
+        if not self.waits(waiter):
             return False
+        msg, waiters = waiter.msg, self._by_key[waiter.key]
         del waiters[waiter]
         if not waiters:
             del self._by_key[waiter.key]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.broker.waiters import Waiter, Waiters
 from rosin.constants import (
     FLUX_JOB_STATE_ACTIVE,
     FLUX_JOB_STATE_INACTIVE,
@@ -35,13 +36,13 @@ STATS_INTERVAL = 0.2
 _MAX_COMPARISONS = 1_000_000
 
 
-class _Wait:
+class _Wait(Waiter):
     """A list-id request for a job that is not known yet or has not reached the wanted state."""
 
-    __slots__ = ("msg", "projection", "state")
+    __slots__ = ("projection", "state")
 
-    def __init__(self, msg: Message, projection: Projection, state: int) -> None:
-        self.msg = msg
+    def __init__(self, msg: Message, jobid: int, projection: Projection, state: int) -> None:
+        super().__init__(msg, jobid)
         self.projection = projection
         self.state = state
 
@@ -61,10 +62,10 @@ class JobList(BrokerModule):
     async def start(self) -> None:
         self._table = JobTable()
         self._stopping = False
-        self._deferred: list[tuple[Callable[[Message], Any], Message]] = []
-        self._waits: dict[int, list[_Wait]] = {}
+        self._deferred = self.waiters()  # for the history, by handler
+        self._waits: Waiters[_Wait] = self.waiters()  # by job id
         self._lookups = 0
-        self._watchers: list[Message] = []
+        self._watchers = self.waiters()
         self._listings = Listings(self)
         self._stats_timer: Any = None
         self._private = False
@@ -79,11 +80,8 @@ class JobList(BrokerModule):
     async def stop(self) -> None:
         self._stopping = True
         self._journal.abandon()
-        for watcher in self._watchers:
-            self.respond_error(watcher, errno.ENODATA)
-        for waits in self._waits.values():
-            for wait in waits:
-                self.respond_error(wait.msg, errno.ECANCELED, "job-list is shutting down")
+        self._watchers.end()
+        self._waits.end(errno.ECANCELED, "job-list is shutting down")
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         access = field(config, "access", dict, {})
@@ -106,7 +104,7 @@ class JobList(BrokerModule):
     def stats(self) -> dict[str, Any]:
         return {
             "jobs": self._table.index.counts(),
-            "idsync": {"lookups": self._lookups, "waits": len(self._waits)},
+            "idsync": {"lookups": self._lookups, "waits": len(self._waits.keys())},
             "stats_watchers": len(self._watchers),
         }
 
@@ -144,9 +142,8 @@ class JobList(BrokerModule):
             self._stats_timer = self.call_later(STATS_INTERVAL, self._publish_stats)
         if self._table.ready and not self._history.done():
             self._history.set_result(None)
-            deferred, self._deferred = self._deferred, []
-            for handler, msg in deferred:
-                self._resume(handler, msg)
+            for waiter in self._deferred.take():
+                self._resume(waiter.key, waiter.msg)
 
     def _resume(self, handler: Callable[[Message], Any], msg: Message) -> None:
         try:
@@ -158,24 +155,17 @@ class JobList(BrokerModule):
                 self.respond(msg, result)
 
     def _wake(self, jobid: Any, job: JobRecord | None) -> None:
-        waits = self._waits.pop(jobid, None)
-        if waits is None:
+        if jobid not in self._waits:
             return
         if job is None:
             known = self._table.index.jobs.get(jobid)
             if known is None:  # the job was found to be invalid
-                for wait in waits:
-                    self.respond_error(wait.msg, errno.ENOENT)
+                self._waits.end(errno.ENOENT, key=jobid)
                 return
             job = known if isinstance(known, JobRecord) else None
-        rest = []
-        for wait in waits:
-            if job is not None and wait.satisfied_by(job):
+        if job is not None:
+            for wait in self._waits.take(jobid, lambda wait: wait.satisfied_by(job)):
                 self._respond_job(wait.msg, wait.projection, job.row())
-            else:
-                rest.append(wait)
-        if rest:
-            self._waits[jobid] = rest
 
     @event_handler("job-purge-inactive")
     def _purged(self, msg: Message) -> None:
@@ -198,7 +188,7 @@ class JobList(BrokerModule):
     @request_handler("list", allow_guest=True)
     def list_jobs(self, msg: Message) -> Any:
         if not self._table.ready:
-            self._deferred.append((self.list_jobs, msg))
+            self._deferred.add(Waiter(msg, self.list_jobs))
             return DEFERRED
         projection, compiled, arguments = self._query(msg)
         index, step = self._table.index, max(1, SLICE // compiled.weight)
@@ -250,7 +240,7 @@ class JobList(BrokerModule):
     @request_handler("list-id", allow_guest=True)
     def list_id(self, msg: Message) -> Any:
         if not self._table.ready:
-            self._deferred.append((self.list_id, msg))
+            self._deferred.add(Waiter(msg, self.list_id))
             return DEFERRED
         args = msg.args
         try:
@@ -263,15 +253,15 @@ class JobList(BrokerModule):
                 raise FormatError("invalid state specified")
         except FormatError as exc:
             raise FormatError(f"invalid payload: {exc}") from None
-        wait = _Wait(msg, Projection(attrs), state)
+        wait = _Wait(msg, jobid, Projection(attrs), state)
         if jobid in self._table.index.jobs:
-            self._answer_or_wait(jobid, wait)
+            self._answer_or_wait(wait)
         else:
-            self.create_task(self._look_for(jobid, wait))
+            self.create_task(self._look_for(wait))
         return DEFERRED
 
-    def _answer_or_wait(self, jobid: int, wait: _Wait) -> None:
-        job = self._table.index.jobs.get(jobid)
+    def _answer_or_wait(self, wait: _Wait) -> None:
+        job = self._table.index.jobs.get(wait.key)
         if isinstance(job, tuple):
             self._respond_job(wait.msg, wait.projection, job)
         elif job is not None and self._restricted(wait.msg) and job.userid != wait.msg.userid:
@@ -279,19 +269,19 @@ class JobList(BrokerModule):
         elif job is not None and wait.satisfied_by(job):
             self._respond_job(wait.msg, wait.projection, job.row())
         else:
-            self._waits.setdefault(jobid, []).append(wait)
+            self._waits.add(wait)
 
-    async def _look_for(self, jobid: int, wait: _Wait) -> None:
+    async def _look_for(self, wait: _Wait) -> None:
         """A job that is in the KVS but not known is on its way through the journal."""
         self._lookups += 1
         try:
-            request = {"key": job_key(jobid), "namespace": "primary", "flags": FLUX_KVS_READDIR}
+            request = {"key": job_key(wait.key), "namespace": "primary", "flags": FLUX_KVS_READDIR}
             await self.h.rpc("kvs.lookup", request)
         except (FormatError, OSError) as exc:
             errnum = exc.errno if isinstance(exc, OSError) and exc.errno else errno.ENOENT
             self.respond_error(wait.msg, errnum)
         else:
-            self._answer_or_wait(jobid, wait)
+            self._answer_or_wait(wait)
         finally:
             self._lookups -= 1
 
@@ -304,12 +294,12 @@ class JobList(BrokerModule):
     @request_handler("job-stats", allow_guest=True)
     def job_stats(self, msg: Message) -> Any:
         if not self._table.ready:
-            self._deferred.append((self.job_stats, msg))
+            self._deferred.add(Waiter(msg, self.job_stats))
             return DEFERRED
         self._refuse_restricted(msg)
         if not msg.streaming:
             return self._table.stats.encode()
-        self._watchers.append(msg)
+        self._watchers.add(Waiter(msg))
         self.respond(msg, self._table.stats.encode())
         return DEFERRED
 
@@ -326,25 +316,9 @@ class JobList(BrokerModule):
         self._stats_timer = None
         self._table.stats.changed = False
         if self._watchers:
-            stats = self._table.stats.encode()
-            for watcher in self._watchers:
-                self.respond(watcher, stats)
+            self._watchers.respond(self._table.stats.encode())
 
     @request_handler("job-stats-cancel", allow_guest=True)
     def _cancel_stats(self, msg: Message) -> Any:
-        matchtag = field(msg.args, "matchtag", int)
-        for watcher in self._watchers:
-            if watcher.sender == msg.sender and watcher.matchtag == matchtag:
-                self._watchers.remove(watcher)
-                self.respond_error(watcher, errno.ENODATA)
-                break
+        self._watchers.cancel(msg)
         return DEFERRED
-
-    def disconnected(self, sender: bytes) -> None:
-        self._watchers = [msg for msg in self._watchers if msg.sender != sender]
-        for jobid, waits in list(self._waits.items()):
-            rest = [wait for wait in waits if wait.msg.sender != sender]
-            if rest:
-                self._waits[jobid] = rest
-            else:
-                del self._waits[jobid]
