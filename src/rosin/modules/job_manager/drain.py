@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.waiters import Waiter, Waiters
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
@@ -17,42 +18,39 @@ class Drain:
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
-        self._drains: list[Message] = []
-        self._idles: list[Message] = []
+        self._drains: Waiters[Waiter] = Waiters(manager.port)
+        self._idles: Waiters[Waiter] = Waiters(manager.port)
         self._status: dict[str, Any] | None = None
 
     def wait_drained(self, msg: Message) -> None:
         """Answer *msg* when no job is active."""
-        self._drains.append(msg)
+        self._drains.add(Waiter(msg))
         self.check()
 
     def wait_idle(self, msg: Message) -> None:
         """Answer *msg* when no job runs and no allocation is pending."""
-        self._idles.append(msg)
+        self._idles.add(Waiter(msg))
         self.check()
 
     def check(self) -> None:
         """Answer what has come true."""
         manager = self.manager
         if self._drains and not manager.active:
-            drains, self._drains = self._drains, []
-            for msg in drains:
-                manager.answer(msg, None)
+            for waiter in self._drains.take():
+                manager.answer(waiter.msg, None)
         if self._idles and not manager.running and not manager.alloc.sent:
-            idles, self._idles = self._idles, []
-            for msg in idles:
-                manager.answer(msg, {"pending": len(manager.active)})
+            for waiter in self._idles.take():
+                manager.answer(waiter.msg, {"pending": len(manager.active)})
 
     def disconnected(self, sender: bytes) -> None:
         """Forget what the client *sender* waited for."""
-        self._drains = [msg for msg in self._drains if msg.sender != sender]
-        self._idles = [msg for msg in self._idles if msg.sender != sender]
+        self._drains.drop(sender)
+        self._idles.drop(sender)
 
     def fail(self, errnum: int, text: str) -> None:
         """Answer all that wait with an error."""
-        for msg in self._drains + self._idles:
-            self.manager.port.respond_error(msg, errnum, text)
-        self._drains, self._idles = [], []
+        self._drains.end(errnum, text)
+        self._idles.end(errnum, text)
 
     def resources_changed(self) -> None:
         """Resources were allocated or returned."""

@@ -11,33 +11,33 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
+from rosin.broker.waiters import Waiter, Waiters
 from rosin.constants import FLUX_JOBID_ANY
 from rosin.modules.job_manager.job import log_text
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
+    from rosin.broker.waiters import Responder
     from rosin.modules.job_manager.inactive import InactiveJob
     from rosin.modules.job_manager.job import Job
     from rosin.rfc.message import Message
-
-    Respond = Callable[[Message, Any], None]
 
 #: Inactive jobs sent to a new listener in one turn of the loop.
 SLICE = 250
 
 
-class Listener:
+class Listener(Waiter):
     """One ``events-journal`` stream. ``backlog`` lists the inactive jobs still to be sent, newest last."""
 
-    __slots__ = ("allow", "backlog", "deny", "live", "msg")
+    __slots__ = ("allow", "backlog", "deny", "live")
 
     def __init__(self, msg: Message) -> None:
         if not msg.streaming:
             raise OSError(errno.EPROTO, "job-manager.events requires streaming RPC flag")
+        super().__init__(msg)
         args = msg.optional_args
-        self.msg = msg
         self.live = False
         self.backlog: list[int] = []
         self.allow = _names(args, "allow")
@@ -77,10 +77,11 @@ def _names(args: dict[str, Any], key: str) -> frozenset[str] | None:
 class Journal:
     """The listeners, and the events of this turn of the loop."""
 
-    __slots__ = ("count", "listeners", "pending")
+    __slots__ = ("_respond", "count", "listeners", "pending")
 
-    def __init__(self) -> None:
-        self.listeners: list[Listener] = []
+    def __init__(self, responder: Responder) -> None:
+        self._respond = responder.respond
+        self.listeners: Waiters[Listener] = Waiters(responder)
         self.pending: dict[int, dict[str, Any]] = {}
         self.count = 0
 
@@ -100,7 +101,7 @@ class Journal:
         elif name == "alloc" and job.R is not None:
             record["R"] = job.R
 
-    def flush(self, respond: Respond) -> None:
+    def flush(self) -> None:
         """Send the events of this turn to the listeners whose backlog is complete."""
         if not self.pending:
             return
@@ -112,10 +113,10 @@ class Journal:
                 for record in records.values():
                     kept = listener.select(record)
                     if kept is not None:
-                        respond(listener.msg, kept)
+                        self._respond(listener.msg, kept)
             else:
                 for record in records.values():
-                    respond(listener.msg, record)
+                    self._respond(listener.msg, record)
 
     def retired(self, id: int) -> None:
         """The job *id* became inactive: listeners still at their backlog find it there."""
@@ -130,49 +131,33 @@ class Journal:
             listener.backlog = list(inactive)[::-1]
         else:
             listener.backlog = []
-        self.listeners.append(listener)
-        return listener
+        return self.listeners.add(listener)
 
     def advance(
-        self,
-        listener: Listener,
-        inactive: Mapping[int, InactiveJob],
-        active: Mapping[int, Job],
-        respond: Respond,
+        self, listener: Listener, inactive: Mapping[int, InactiveJob], active: Mapping[int, Job]
     ) -> bool:
         """Send a slice of the backlog; returns True when more is left."""
-        if listener not in self.listeners:
+        if not self.listeners.waits(listener):
             return False
         for _ in range(SLICE):
             if not listener.backlog:
                 break
             job = inactive.get(listener.backlog.pop())
             if job is not None:
-                self._send(listener, job.text(), respond)
+                self._send(listener, job.text())
         if listener.backlog:
             return True
-        self.flush(respond)
+        self.flush()
         for active_job in active.values():
-            self._send(listener, log_text(active_job), respond)
-        respond(listener.msg, {"id": FLUX_JOBID_ANY, "events": []})
+            self._send(listener, log_text(active_job))
+        self._respond(listener.msg, {"id": FLUX_JOBID_ANY, "events": []})
         listener.live = True
         return False
 
-    def _send(self, listener: Listener, text: bytes, respond: Respond) -> None:
+    def _send(self, listener: Listener, text: bytes) -> None:
         if not listener.filtered:
-            respond(listener.msg, text.decode())
+            self._respond(listener.msg, text.decode())
             return
         record = _json.loads(text)
         record["events"] = [entry for entry in record["events"] if listener.wants(entry["name"])]
-        respond(listener.msg, record)
-
-    def drop(self, match: Callable[[Message], bool]) -> list[Listener]:
-        """Remove and return the listeners whose request *match* accepts."""
-        gone = [listener for listener in self.listeners if match(listener.msg)]
-        if gone:
-            self.listeners = [listener for listener in self.listeners if listener not in gone]
-        return gone
-
-    def cancel(self, sender: bytes, matchtag: int) -> list[Listener]:
-        """Remove and return the listener with that matchtag of that client."""
-        return self.drop(lambda msg: msg.matchtag == matchtag and msg.sender == sender)
+        self._respond(listener.msg, record)

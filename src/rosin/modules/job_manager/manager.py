@@ -60,7 +60,7 @@ class Manager:
         #: ``[access] private-mode``: guests learn of their own jobs only.
         self.private = False
         self.store = Store()
-        self.journal = Journal()
+        self.journal = Journal(port)
         self.queues = Queues()
         self.limits = Limits()
         self.alloc = Alloc(self)
@@ -216,7 +216,7 @@ class Manager:
     def flush(self) -> None:
         """Send the allocation requests and journal responses of this turn; the module commits afterwards."""
         self.alloc.send_requests()
-        self.journal.flush(self.port.respond)
+        self.journal.flush()
 
     def answer(self, msg: Message, payload: dict[str, Any] | None) -> None:
         """Answer *msg* once all that has happened so far is stored."""
@@ -250,8 +250,7 @@ class Manager:
 
     def shut_down(self) -> None:
         """The service ends: answer all that wait."""
-        for msg in [listener.msg for listener in self.journal.drop(lambda _: True)]:
-            self.port.respond_error(msg, errno.ENODATA, None)
+        self.journal.listeners.end()
         self.dependencies.shut_down()
         self.housekeeping.shut_down()
         self.waits.fail(errno.ENOSYS, "job-manager is unloading")
@@ -259,7 +258,7 @@ class Manager:
 
     def disconnected(self, sender: bytes) -> None:
         """The client *sender* is gone: forget what it waited for, and the service it was."""
-        self.journal.drop(lambda msg: msg.sender == sender)
+        self.journal.listeners.drop(sender)
         self.waits.disconnected(sender)
         self.drain.disconnected(sender)
         self.alloc.disconnected(sender)

@@ -308,13 +308,12 @@ class JobManager(BrokerModule):
 
     def _advance(self, listener: Listener) -> None:
         manager = self.manager
-        if manager.journal.advance(listener, manager.inactive, manager.active, self.respond):
+        if manager.journal.advance(listener, manager.inactive, manager.active):
             self.loop.call_soon(self._advance, listener)
 
     @request_handler("events-journal-cancel")
     def events_journal_cancel(self, msg: Message) -> None:
-        for listener in self.manager.journal.cancel(msg.sender, field(msg.args, "matchtag", int)):
-            self.respond_error(listener.msg, errno.ENODATA)
+        self.manager.journal.listeners.cancel(msg)
 
     # -- requests: the scheduler, the execution service, plugins --------------------------------------------
 

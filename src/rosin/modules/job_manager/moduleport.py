@@ -36,10 +36,10 @@ class ModulePort:
     def wake(self) -> None:
         self.module.call_soon_once(self._flush)
 
-    def respond(self, msg: Message, payload: Any) -> None:
+    def respond(self, msg: Message, payload: Any = None) -> None:
         self.module.respond(msg, payload)
 
-    def respond_error(self, msg: Message, errnum: int, text: str | None) -> None:
+    def respond_error(self, msg: Message, errnum: int, text: str | None = None) -> None:
         self.module.respond_error(msg, errnum, text)
 
     def request(self, topic: str, payload: dict[str, Any]) -> None:

@@ -49,10 +49,10 @@ class Port(Protocol):
     def wake(self) -> None:
         """Have :meth:`Manager.flush` called at the end of this turn of the loop."""
 
-    def respond(self, msg: Message, payload: Any) -> None:
+    def respond(self, msg: Message, payload: Any = None) -> None:
         """Answer *msg* with an object, JSON text, or None for an empty success."""
 
-    def respond_error(self, msg: Message, errnum: int, text: str | None) -> None:
+    def respond_error(self, msg: Message, errnum: int, text: str | None = None) -> None:
         """Answer *msg* with an error."""
 
     def request(self, topic: str, payload: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.waiters import Waiter, Waiters
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_WAITABLE, FLUX_JOBID_ANY
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ class Waits:
         self.manager = manager
         self.zombies: dict[int, dict[str, Any]] = {}
         self._entries: dict[int, tuple[int, int, int, float]] = {}
-        self._waiters: dict[int, Message] = {}
-        self._any: list[Message] = []
+        self._waiters: Waiters[Waiter] = Waiters(manager.port)  # by job id, FLUX_JOBID_ANY for any job
         self._active = 0
 
     def active(self) -> None:
@@ -43,12 +43,10 @@ class Waits:
         self._active -= 1
         end = self.zombies[job.id] = job_end(job)
         self._entries[job.id] = (job.userid, job.urgency, job.priority, job.t_submit)
-        msg = self._waiters.pop(job.id, None)
-        if msg is None and self._any:
-            msg = self._any.pop(0)
-        if msg is not None:
+        for waiter in self._waiters.of(job.id) or self._waiters.of(FLUX_JOBID_ANY)[:1]:
+            self._waiters.discard(waiter)
             self._reap(job.id)
-            self.manager.answer(msg, end)
+            self.manager.answer(waiter.msg, end)
         self._balance()
 
     def _reap(self, id: int) -> dict[str, Any]:
@@ -71,7 +69,7 @@ class Waits:
         if id in self.zombies:
             self.manager.answer(msg, self._reap(id))
         elif any_job:
-            self._any.append(msg)
+            self._waiters.add(Waiter(msg, FLUX_JOBID_ANY))
         else:
             self._wait_one(msg, id)
         self._balance()
@@ -84,24 +82,23 @@ class Waits:
             raise OSError(errno.ECHILD, "job id already has a waiter")
         if not job.flags & FLUX_JOB_WAITABLE:
             raise OSError(errno.ECHILD, "job was not submitted with FLUX_JOB_WAITABLE")
-        self._waiters[id] = msg
+        self._waiters.add(Waiter(msg, id))
 
     def _balance(self) -> None:
         """Refuse those who wait for any job when there are not enough jobs for all who wait."""
-        while self._any and len(self._any) + len(self._waiters) > self._active:
-            self.manager.port.respond_error(self._any.pop(), errno.ECHILD, "there are no more waitable jobs")
+        excess = len(self._waiters) - self._active
+        if excess > 0:
+            for waiter in self._waiters.of(FLUX_JOBID_ANY)[-excess:]:
+                self._waiters.discard(waiter)
+                self.manager.port.respond_error(waiter.msg, errno.ECHILD, "there are no more waitable jobs")
 
     def disconnected(self, sender: bytes) -> None:
         """Forget what the client *sender* waited for."""
-        self._any = [msg for msg in self._any if msg.sender != sender]
-        for id in [id for id, msg in self._waiters.items() if msg.sender == sender]:
-            del self._waiters[id]
+        self._waiters.drop(sender)
 
     def fail(self, errnum: int, text: str) -> None:
         """Answer all that wait with an error."""
-        for msg in [*self._any, *self._waiters.values()]:
-            self.manager.port.respond_error(msg, errnum, text)
-        self._any, self._waiters = [], {}
+        self._waiters.end(errnum, text)
 
 
 def job_end(job: Job) -> dict[str, Any]:
