@@ -194,7 +194,7 @@ def test_the_log_goes_to_a_file_until_the_end(live, tmp_path: Path):
     life = live(attrs={"log-filename": str(path)})
     life.instance.prepare()
     life.broker.log(6, "somebody", "written")
-    (file,) = life.broker.ring.followers
+    (file,) = life.broker.ring.sinks
     life.instance.clean_up()
     assert path.read_text().endswith(" somebody.info[0]: written\n")
     assert file._fd == -1

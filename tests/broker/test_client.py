@@ -202,7 +202,7 @@ async def test_a_message_without_a_topic_is_refused(userid: int | None) -> None:
             await h.rpc(long)
         assert caught.value.errno == errno.EPROTO
         assert [msg.errnum for msg in got] == [errno.EPROTO]
-        assert inst.broker.event_seq == 0
+        assert inst.broker.events.seq == 0
         assert sum("topic is empty" in line for line in inst.logged()) == 1
 
 
@@ -217,7 +217,7 @@ async def test_events_that_cannot_be_published(args: dict[str, Any]) -> None:
         with pytest.raises(OSError) as caught:
             await h.rpc("event.publish", args)
         assert caught.value.errno == errno.EPROTO
-        assert inst.broker.event_seq == 0
+        assert inst.broker.events.seq == 0
 
 
 async def test_statistics_that_name_somebody_are_the_owners() -> None:
@@ -264,7 +264,7 @@ async def test_a_message_of_a_guest_has_a_limited_number_of_values() -> None:
         assert caught.value.errno == errno.EPROTO
         guest._send(Message.event("x", bomb))
         await inst.settle()
-        assert inst.broker.event_seq == 0
+        assert inst.broker.events.seq == 0
         assert (await owner.rpc("desk.who", bomb))["userid"] == owner.userid
 
 
@@ -307,7 +307,7 @@ async def test_services_used_are_told_and_no_others_remembered() -> None:
         with pytest.raises(OSError):
             await h.rpc("desk.a.b.c")
         # A program may serve each family of methods by itself, as a job shell does: it is told by their name.
-        assert {service for service, _ in h.client._used} == {"desk", "desk.a.b"}
+        assert {service for service, _nodeid, _flag in h.client._used} == {"desk", "desk.a.b"}
         for number in range(3000):
             h.rpc(f"desk.{number}.x").then(lambda _rpc: None)
         await inst.settle()

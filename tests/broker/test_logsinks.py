@@ -25,7 +25,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.sock
 
 
 def line(severity: int, text: str) -> bytes:
-    return f"<{severity << 3}>1 2026-01-02T03:04:05.000006Z 7 kvs - - - {text}".encode()
+    return f"<{severity << 3}>1 2026-01-02T03:04:05.000006Z 0 kvs - - - {text}".encode()
 
 
 def ring_with(values: dict[str, str]) -> tuple[LogRing, Attributes]:
@@ -43,7 +43,7 @@ def test_syslog_gets_messages_up_to_its_level(log: socket.socket) -> None:
     ring.append(line(4, "the store is slow\x00é"))
     text = log.recv(1000).decode()
     head = rf"<28>\w{{3}} [ \d]\d \d\d:\d\d:\d\d rosin\[{os.getpid()}\]: "
-    assert re.fullmatch(head + r"kvs\[7\]: the store is slow é", text)
+    assert re.fullmatch(head + r"kvs\[0\]: the store is slow é", text)
     ring.append(b"not a line of a log")
     ring.append(line(0, "next"))
     assert log.recv(1000).endswith(b"next")  # each message came once
@@ -58,8 +58,8 @@ def test_a_file_gets_every_message(tmp_path: Path) -> None:
     ring.append(line(2, "two"))
     close()
     one, two = (tmp_path / "log").read_text().splitlines()
-    assert one.endswith(" kvs.debug[7]: one")
-    assert two.endswith(" kvs.crit[7]: two")
+    assert one.endswith(" kvs.debug[0]: one")
+    assert two.endswith(" kvs.crit[0]: two")
 
 
 def test_syslog_is_found_again_after_a_restart(log: socket.socket) -> None:
@@ -100,4 +100,4 @@ def test_critical_messages_are_printed_whatever_the_level(capfd: pytest.CaptureF
     ring, _ = ring_with({"log-stderr-level": "-1", "log-critical-level": "2"})
     ring.append(line(3, "unseen"))
     ring.append(line(2, "the end is near"))
-    assert capfd.readouterr().err.endswith("kvs.crit[7]: the end is near\n")
+    assert capfd.readouterr().err.endswith("kvs.crit[0]: the end is near\n")

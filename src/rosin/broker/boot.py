@@ -98,6 +98,7 @@ class Instance:
         values.setdefault("hostname", socket.gethostname())
         values.setdefault("hostlist", values["hostname"])
         values.setdefault("local-uri", f"local://{values['rundir']}/local-0")
+        values["broker.uuid"] = self.broker.uuid.decode()
         for name, value in {**values, **of_process(), **of_parent()}.items():
             attrs.define(name, value)
         apply_levels(self.broker.ring, attrs)

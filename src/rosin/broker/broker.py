@@ -14,9 +14,11 @@ from rosin.broker import arguments
 from rosin.broker.attrs import Attributes
 from rosin.broker.clock import Clock
 from rosin.broker.complaints import Complaints
+from rosin.broker.eventflow import EventFlow
 from rosin.broker.followers import Followers
 from rosin.broker.loader import MODULES, find
 from rosin.broker.logring import LogRing
+from rosin.broker.peer import new_uuid
 from rosin.broker.router import Router
 from rosin.broker.turn import Turn
 from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_ROLE_NONE, FLUX_ROLE_OWNER, FLUX_USERID_UNKNOWN
@@ -63,11 +65,11 @@ class Broker:
         self.zygote = zygote
         self.attrs = Attributes()
         self.turn = Turn()
-        self.router = Router(rank, size)
-        self.ring = LogRing()
+        self.uuid = new_uuid()
+        self.router = Router(rank, size, self.uuid)
+        self.ring = LogRing(rank=rank)
         self.followers = Followers(self)
         self.modules: dict[str, BrokerModule] = {}
-        self.event_seq = 0
         self.state: StateMachine | None = None
         self.config_path: str | None = None
         #: Commands of ``runat.push``, by list name.
@@ -78,6 +80,7 @@ class Broker:
         self.guests: dict[int, Account] = {}
         #: The log of what clients do wrong.
         self.complain = Complaints(partial(self.log, 3, "broker"), self.clock.monotonic)
+        self.events = EventFlow(self.router, partial(self.complain, "events"))
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -141,18 +144,10 @@ class Broker:
             await peer.drained()
 
     def publish(self, msg: Message) -> int:
-        """Number an event and deliver it to every subscriber; returns the sequence number (from 1)."""
-        self.event_seq += 1
-        msg.aux1 = self.event_seq
-        msg.route = None
+        """Send an event on its way to every subscriber; returns its number, 0 above rank 0."""
         if msg.userid == FLUX_USERID_UNKNOWN:
             self._stamp(msg)
-        topic = msg.topic
-        for peer in list(self.router.peers.values()):
-            few = peer.subscriptions.few
-            if peer.subscriptions.match(topic) if few is None else topic.startswith(few):
-                peer.deliver_event(msg)
-        return self.event_seq
+        return self.events.publish(msg)
 
     def add_peer(self, peer: Peer) -> None:
         """Make a peer reachable for responses and events."""

@@ -17,6 +17,7 @@ from rosin.broker.peer import Peer
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_PRIVATE,
+    FLUX_MSGFLAG_UPSTREAM,
     FLUX_MSGTYPE_EVENT,
     FLUX_MSGTYPE_REQUEST,
     FLUX_MSGTYPE_RESPONSE,
@@ -55,7 +56,7 @@ class Client(Peer):
         self.limits = self.account.limits
         self._longest = self.limits.topic
         self._held = 0
-        self._used: set[tuple[str, int]] = set()
+        self._used: set[tuple[str, int, int]] = set()
         self._mark = self.uuid + b"/"
 
     def send(self, msg: Message) -> None:
@@ -147,23 +148,29 @@ class Client(Peer):
                 self._refuse(msg, exc)
                 return
         route.append(self.uuid)
-        used = (topic[: topic.rfind(".")], msg.aux1)
+        used = (topic[: topic.rfind(".")], msg.aux1, msg.flags & FLUX_MSGFLAG_UPSTREAM)
         if used not in self._used:
             self._use(used)
         self.broker.route_request(msg)
 
-    def _use(self, used: tuple[str, int]) -> None:
+    def _use(self, used: tuple[str, int, int]) -> None:
         """Remember what is to be told when this client goes: a service, or methods (``NAME.rexec``)."""
-        prefix, nodeid = used
-        service_of = self.broker.router.service_of
-        service = service_of(f"{prefix}.disconnect")
-        if not service:
+        if not self._exists(used):
             return
         if len(self._used) >= _MANY_USED:
-            self._used = {old for old in self._used if service_of(f"{old[0]}.disconnect")}
+            self._used = set(filter(self._exists, self._used))
             if len(self._used) >= _MANY_USED:  # so many names are made up
-                prefix = service
-        self._used.add((prefix, nodeid))
+                service = self.broker.router.service_of(f"{used[0]}.disconnect")
+                if not service:
+                    return
+                used = (service, *used[1:])
+        self._used.add(used)
+
+    def _exists(self, used: tuple[str, int, int]) -> bool:
+        """Whether there may be somebody to tell."""
+        prefix, nodeid, upstream = used
+        router = self.broker.router
+        return bool(router.service_of(f"{prefix}.disconnect")) or router.leads_away(nodeid, upstream)
 
     def _answer(self, msg: Message, handler: Any) -> None:
         try:
@@ -222,8 +229,9 @@ class Client(Peer):
             self.guest.leave()
         self.broker.remove_peer(self)
         used, self._used = self._used, set()
-        for service, nodeid in used:
-            msg = Message.request(f"{service}.disconnect", None, nodeid, FLUX_MSGFLAG_NORESPONSE)
+        for service, nodeid, upstream in used:
+            flags = FLUX_MSGFLAG_NORESPONSE | upstream
+            msg = Message.request(f"{service}.disconnect", None, nodeid, flags)
             msg.userid, msg.rolemask = self._usual
             msg.route = [self.uuid]
             self.broker.route_request(msg)

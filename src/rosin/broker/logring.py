@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The broker's log: a ring of the last lines, followers, and what goes to standard error."""
+"""The broker's log: a ring of its last lines, who follows it, and where lines go besides.
+
+A broker keeps its own lines. Lines of others pass: above rank 0 they go on to rank 0, there to its sinks and
+standard error, as flux-core's do.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +20,24 @@ if TYPE_CHECKING:
 
 
 class LogRing:
-    """Keeps ``size`` raw lines and hands new ones to followers."""
+    """Keeps ``size`` raw lines of the broker of a rank and hands new ones to ``followers``.
 
-    def __init__(self, size: int = 1024, stderr_level: int = 3) -> None:
+    ``sinks`` get every line that passes, ``forward`` those up to ``forward_level``, if there is one.
+    """
+
+    def __init__(self, size: int = 1024, stderr_level: int = 3, rank: int = 0) -> None:
+        self.rank = rank
+        self._name = str(rank)
         self.lines: deque[bytes] = deque(maxlen=size)
         self.count = 0
         self.level = 7
         self.stderr_level = stderr_level
+        #: The same for lines of other brokers.
+        self.others_level = stderr_level
         self.followers: set[Callable[[bytes], None]] = set()
+        self.sinks: set[Callable[[bytes], None]] = set()
+        self.forward: Callable[[bytes], None] | None = None
+        self.forward_level = 3
 
     def resize(self, size: int) -> None:
         """Keep this many lines from now on."""
@@ -35,14 +49,21 @@ class LogRing:
             entry = LogLine(line)
         except FormatError:
             entry = None
-        if entry is not None and entry.severity > self.level:
-            return
-        self.lines.append(line)
-        self.count += 1
-        for follower in list(self.followers):
-            follower(line)
-        if entry is not None and entry.severity <= self.stderr_level:
-            self._print(entry)
+        own = entry is None or entry.hostname == self._name or not entry.hostname.isdecimal()
+        if own:
+            if entry is not None and entry.severity > self.level:
+                return
+            self.lines.append(line)
+            self.count += 1
+            for follower in list(self.followers):
+                follower(line)
+        for sink in self.sinks:
+            sink(line)
+        if entry is not None:
+            if self.forward is not None and entry.severity <= self.forward_level:
+                self.forward(line)
+            if entry.severity <= (self.stderr_level if own else self.others_level):
+                self._print(entry)
 
     def _print(self, entry: LogLine) -> None:
         name = SEVERITIES[entry.severity]

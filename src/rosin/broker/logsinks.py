@@ -34,7 +34,11 @@ def apply_levels(ring: LogRing, attrs: Attributes) -> None:
     """Make thresholds and size take effect. Values have been checked."""
     stderr, critical = (attrs.value(f"log-{name}-level") for name in ("stderr", "critical"))
     if stderr:
-        ring.stderr_level = max(level(stderr), level(critical or "-1"))
+        local = attrs.value("log-stderr-mode") == "local"
+        ring.stderr_level = max(level(stderr) if local or not ring.rank else -1, level(critical or "-1"))
+        ring.others_level = level(stderr) if not local and not ring.rank else -1
+    if attrs.value("log-forward-level"):
+        ring.forward_level = level(attrs.value("log-forward-level"))
     if attrs.value("log-level"):
         ring.level = level(attrs.value("log-level"))
     size = attrs.value("log-ring-size")
@@ -49,13 +53,13 @@ def open_sinks(ring: LogRing, attrs: Attributes) -> Callable[[], None]:
     """
     closes: list[Callable[[], None]] = []
     path = attrs.value("log-filename")
-    if path:
+    if path and not ring.rank:
         file = LogFile(path)
-        ring.followers.add(file)
+        ring.sinks.add(file)
         closes.append(file.close)
     if attrs.value("log-syslog-enable") == "1":
         syslog = Syslog(level(attrs.value("log-syslog-level", "3")))
-        ring.followers.add(syslog)
+        ring.sinks.add(syslog)
         closes.append(syslog.close)
 
     def close() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
+    FLUX_MSGFLAG_UPSTREAM,
     FLUX_MSGTYPE_EVENT,
     FLUX_MSGTYPE_REQUEST,
     FLUX_MSGTYPE_RESPONSE,
@@ -31,7 +32,7 @@ class ModuleHandle(LoopHandle):
         super().__init__(module.loop)
         self._broker = broker
         self._module = module
-        self._used: set[tuple[str, int]] = set()
+        self._used: set[tuple[str, int, int]] = set()
 
     @property
     def userid(self) -> int:
@@ -65,7 +66,7 @@ class ModuleHandle(LoopHandle):
             tx[0] += 1
             if msg.route is not None:
                 msg.route.append(self._module.uuid)
-            self._used.add((msg.topic[: msg.topic.rfind(".")], msg.aux1))
+            self._used.add((msg.topic[: msg.topic.rfind(".")], msg.aux1, msg.flags & FLUX_MSGFLAG_UPSTREAM))
             self._broker.route_request(msg)
         elif msg.type == FLUX_MSGTYPE_EVENT:
             tx[2] += 1
@@ -82,6 +83,9 @@ class ModuleHandle(LoopHandle):
     def _disconnect(self) -> None:
         """Tell the services this module has used that it is gone (RFC 6)."""
         used, self._used = self._used, set()
-        for service, nodeid in used:
-            if self._broker.router.services.get(service) not in (None, self._module):
-                self._send(Message.request(f"{service}.disconnect", None, nodeid, FLUX_MSGFLAG_NORESPONSE))
+        router = self._broker.router
+        for service, nodeid, upstream in used:
+            here = router.services.get(service)
+            if here is not self._module if here else router.leads_away(nodeid, upstream):
+                flags = FLUX_MSGFLAG_NORESPONSE | upstream
+                self._send(Message.request(f"{service}.disconnect", None, nodeid, flags))

@@ -6,15 +6,12 @@ from __future__ import annotations
 import os
 import time
 
-from rosin.broker.peer import new_uuid
-
 
 def of_process() -> dict[str, object]:
     """Attributes that say which process this is."""
     return {
         "security.owner": os.getuid(),
         "broker.pid": os.getpid(),
-        "broker.uuid": new_uuid().decode(),
         "broker.starttime": f"{time.time():.2f}",
     }
 

@@ -15,17 +15,21 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """Knows the services of one broker and the peers by identity.
+    """Knows the services of one broker, the peers by identity, and which of them are the way to other ranks.
 
-    In an instance of one broker there is no parent and no other rank; the overlay extends
-    :meth:`elsewhere`.
+    ``uuid`` is the broker's own identity, by which others route to it.
     """
 
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
+    def __init__(self, rank: int = 0, size: int = 1, uuid: bytes = b"") -> None:
         self.rank = rank
         self.size = size
+        self.uuid = uuid
         self.services: dict[str, Peer] = {}
         self.peers: dict[bytes, Peer] = {}
+        #: The neighbour towards rank 0; None there, and while there is no connection.
+        self.parent: Peer | None = None
+        #: The neighbour towards each rank below this one in the tree.
+        self.below: dict[int, Peer] = {}
 
     def add_service(self, name: str, peer: Peer) -> None:
         """Register a service. Raises OSError: EINVAL for a bad name, EEXIST if it is taken."""
@@ -52,6 +56,10 @@ class Router:
         for name in peer.registered:
             self.services.pop(name, None)
         peer.registered.clear()
+        if peer is self.parent:
+            self.parent = None
+        if self.below:
+            self.below = {rank: child for rank, child in self.below.items() if child is not peer}
 
     def match(self, topic: str) -> Peer | None:
         """The peer whose service a topic is for."""
@@ -68,16 +76,28 @@ class Router:
             end = topic.rfind(".", 0, end)
         return ""
 
+    def leads_away(self, nodeid: int, upstream: int) -> bool:
+        """Whether a request that finds no service here may find one at another broker."""
+        if upstream or nodeid == FLUX_NODEID_ANY:
+            return self.parent is not None
+        return nodeid != self.rank and nodeid < self.size
+
     def route(self, msg: Message) -> Peer:
         """The peer that gets this request. Raises OSError: ENOSYS no such service, EHOSTUNREACH no rank."""
+        nodeid = msg.aux1
         upstream = msg.flags & FLUX_MSGFLAG_UPSTREAM
-        if msg.aux1 == FLUX_NODEID_ANY or (msg.aux1 == self.rank and not upstream):
+        if nodeid == FLUX_NODEID_ANY or (nodeid == self.rank) != bool(upstream):
             peer = self.match(msg.topic)
-            if peer is None:
+            if peer is not None:
+                return peer
+            if nodeid == self.rank or self.rank == 0:
                 raise OSError(errno.ENOSYS, f"No service matching {msg.topic} is registered")
-            return peer
-        return self.elsewhere(msg)
+        elif not upstream and nodeid in self.below:
+            return self._onward(msg, self.below[nodeid])
+        return self._onward(msg, self.parent)
 
-    def elsewhere(self, msg: Message) -> Peer:
-        """The neighbour on the way to another rank."""
-        raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
+    def _onward(self, msg: Message, neighbour: Peer | None) -> Peer:
+        """The neighbour, unless there is none or the request has been here before, as its route shows."""
+        if neighbour is None or (msg.route and self.uuid in msg.route):
+            raise OSError(errno.EHOSTUNREACH, os.strerror(errno.EHOSTUNREACH))
+        return neighbour

@@ -297,7 +297,7 @@ class Handle:
         raw = Message.event(topic, payload).payload
         if raw is not None:
             request["payload"] = _base64.encode(raw)
-        return self.rpc("event.publish", request)
+        return self.rpc("event.publish", request, nodeid=0)
 
     # -- attributes and log -----------------------------------------------------------------------
 

@@ -21,6 +21,7 @@ from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
 from rosin.handle.aio import LoopHandle
 from rosin.rfc.message import Message, decode, encode
+from rosin.testing.link import Link
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -92,11 +93,14 @@ class MemoryFlux(LoopHandle):
 
 
 class Instance:
-    """An instance of one broker.
+    """An instance of one broker, or one broker of an instance.
 
     ``modules``: names (see rosin.broker.loader) or BrokerModule classes, loaded in this order. ``attrs`` are
     added to the usual ones, ``config`` is the configuration object. ``clock``: "virtual" stands still until
     :meth:`advance`.
+
+    ``parent`` is the instance of the broker above this one, which has a ``rank`` in a tree of ``size`` and
+    the ranks ``below`` it. Both see the same clock. ``link.cut()`` breaks the connection.
     """
 
     def __init__(
@@ -107,10 +111,21 @@ class Instance:
         attrs: dict[str, str] | None = None,
         clock: str = "virtual",
         zygote: Any = None,
+        parent: Instance | None = None,
+        rank: int = 0,
+        size: int = 1,
+        below: Iterable[int] = (),
     ) -> None:
         self._modules = list(modules)
         self._attrs = attrs or {}
         self.clock = VirtualClock() if clock == "virtual" else Clock()
+        self._parent = parent
+        if parent is not None:
+            self.clock = parent.clock
+        self.rank = rank
+        self.size = size
+        self._below = below
+        self.link: Link | None = None
         self._config = config
         self._zygote = zygote
         self._clients: list[MemoryFlux] = []
@@ -127,20 +142,22 @@ class Instance:
         return self
 
     async def _start(self) -> None:
-        self.broker = Broker(config=self._config, clock=self.clock, zygote=self._zygote)
-        self.broker.ring.stderr_level = -1
+        self.broker = Broker(
+            rank=self.rank, size=self.size, config=self._config, clock=self.clock, zygote=self._zygote
+        )
+        self.broker.ring.stderr_level = self.broker.ring.others_level = -1
         directory = self._directory.name
         defaults = {
-            "rank": "0",
-            "size": "1",
+            "rank": str(self.rank),
+            "size": str(self.size),
             "hostname": "testhost",
-            "hostlist": "testhost",
+            "hostlist": ",".join(["testhost"] * self.size),
             "security.owner": str(os.getuid()),
             "instance-level": "0",
             "rundir": directory,
             "statedir": directory,
             "statedir-cleanup": "1",
-            "local-uri": f"local://{directory}/local-0",
+            "local-uri": f"local://{directory}/local-{self.rank}",
             "content.hash": "sha1",
             "broker.starttime": str(self.clock.now()),
             "jobid-path": "/",
@@ -148,6 +165,8 @@ class Instance:
         }
         for name, value in {**defaults, **self._attrs}.items():
             self.broker.attrs.define(name, value)
+        if self._parent is not None:
+            self.link = Link(self._parent.broker, self.broker, self._below)
         self.broker.state = StateMachine(self.clock.monotonic())
         for cls in (*BUILTINS, StateMachineService):
             await self.broker.load_class(cls)
@@ -164,6 +183,9 @@ class Instance:
         for client in self._clients:
             await client.close()
         await self.broker.close()
+        if self.link is not None:
+            await asyncio.sleep(0)  # the last messages are on their way
+            self.link.cut()
         self._directory.cleanup()
 
     async def load(self, module: str | type[BrokerModule], args: list[str] | None = None) -> Any:

@@ -57,6 +57,8 @@ class EventService(BrokerModule):
 
     @request_handler("publish", allow_guest=True)
     def publish(self, msg: Message) -> dict[str, Any]:
+        if self.broker.rank:
+            raise OSError(errno.EPROTO, "event.publish: events are numbered by rank 0 only")
         return {"seq": self.broker.publish(event_from_request(msg))}
 
     @request_handler("subscribe")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.logsinks import apply_levels
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.waiters import Waiter
+from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
 from rosin.rfc.payload import field
 from rosin.rfc.syslog import LogLine
 
@@ -26,6 +27,12 @@ class LogService(BrokerModule):
     async def start(self) -> None:
         self._follows = self.waiters()
         self.broker.ring.followers.add(self._new_line)
+        if self.broker.rank:
+            self.broker.ring.forward = self._forward
+
+    def _forward(self, line: bytes) -> None:
+        """Pass a line on towards rank 0."""
+        self.h.rpc("log.append", line + b"\0", FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE)
 
     @request_handler("append")
     def append(self, msg: Message) -> None:
@@ -56,6 +63,7 @@ class LogService(BrokerModule):
         return DEFERRED
 
     async def stop(self) -> None:
+        self.broker.ring.forward = None
         self._follows.end()
 
     @request_handler("clear")

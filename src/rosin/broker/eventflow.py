@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The way of events (RFC 3): up to rank 0, which numbers them, and from there down to every subscriber."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.broker.router import Router
+    from rosin.rfc.message import Message
+
+
+class EventFlow:
+    """The events that pass one broker. ``complain(text)`` logs what is wrong with them."""
+
+    def __init__(self, router: Router, complain: Callable[[str], None]) -> None:
+        self._router = router
+        self._complain = complain
+        #: The number of the last event: of all that were published, or, above rank 0, that have come.
+        self.seq = 0
+
+    def publish(self, msg: Message) -> int:
+        """Publish at rank 0, elsewhere pass on upwards; returns the number (from 1), 0 if it has none yet."""
+        if self._router.rank:
+            self._forward(msg)
+            return 0
+        self.seq += 1
+        msg.aux1 = self.seq
+        msg.route = None
+        self._distribute(msg)
+        return self.seq
+
+    def _forward(self, msg: Message) -> None:
+        parent = self._router.parent
+        if parent is None:
+            self._complain(f"event {msg.topic} is lost: there is no connection to rank 0")
+        else:
+            parent.deliver_event(msg)
+
+    def accept(self, msg: Message) -> None:
+        """Distribute an event that has been published; one that came before is dropped, a gap is logged."""
+        first, seq = self.seq + 1, msg.aux1
+        if seq < first:
+            return
+        if seq > first > 1:  # who has just joined has missed nothing
+            missed = f"event {first}" if seq == first + 1 else f"events {first}-{seq - 1}"
+            self._complain(f"{missed} did not arrive")
+        self.seq = seq
+        msg.route = None
+        self._distribute(msg)
+
+    def _distribute(self, msg: Message) -> None:
+        topic = msg.topic
+        for peer in list(self._router.peers.values()):
+            few = peer.subscriptions.few
+            if peer.subscriptions.match(topic) if few is None else topic.startswith(few):
+                peer.deliver_event(msg)

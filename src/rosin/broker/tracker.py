@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The requests that have passed a link and wait for an answer, which none is to do when the link breaks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_MSGFLAG_STREAMING
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class Tracker:
+    """Requests by sender and matchtag (RFC 6); those with matchtag 0 belong to nobody who waits."""
+
+    def __init__(self) -> None:
+        self._pending: dict[bytes, dict[int, Message]] = {}
+
+    def asked(self, msg: Message) -> None:
+        """A request has passed: it waits, or says that its sender is gone."""
+        if not msg.flags & FLUX_MSGFLAG_NORESPONSE:
+            if msg.matchtag:
+                self._pending.setdefault(msg.sender, {})[msg.matchtag] = msg
+        elif msg.topic.endswith(".disconnect"):
+            service = msg.topic.removesuffix("disconnect")
+            pending = self._pending.pop(msg.sender, {})
+            left = {tag: old for tag, old in pending.items() if _service(old) != service}
+            if left:
+                self._pending[msg.sender] = left
+
+    def answered(self, msg: Message) -> None:
+        """A response has passed; a stream goes on until its error (RFC 6)."""
+        if msg.flags & FLUX_MSGFLAG_STREAMING and not msg.aux1:
+            return
+        sender = msg.sender
+        pending = self._pending.get(sender)
+        if pending is not None:
+            pending.pop(msg.matchtag, None)
+            if not pending:
+                del self._pending[sender]
+
+    def clear(self) -> list[Message]:
+        """Forget the requests that still wait; returns them."""
+        pending, self._pending = self._pending, {}
+        return [msg for requests in pending.values() for msg in requests.values()]
+
+
+def _service(msg: Message) -> str:
+    return msg.topic[: msg.topic.rfind(".") + 1]
