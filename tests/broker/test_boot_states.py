@@ -59,9 +59,10 @@ async def test_from_the_first_to_the_last_state(live, tmp_path):
         (["sh", "-c", "exit 3"], 3, "sh -c exit 3 Exited (rc=3)"),
         (["exit 4"], 4, "exit 4 Exited (rc=4)"),
         (["sh", "-c", "kill -9 $$"], 137, "Killed (rc=137)"),
+        (["sh", "-c", "exit 143"], 143, "sh -c exit 143 Exited (rc=143)"),  # as flux-core has it
         (["/nonexistent", "x"], 127, "/nonexistent x: cannot start /nonexistent: No such file or directory"),
         (["/etc/passwd", "x"], 126, "/etc/passwd x: cannot start /etc/passwd: Permission denied"),
-        (["/dev/null/x", "x"], 1, "cannot start /dev/null/x: Not a directory"),
+        (["/dev/null/x", "x"], 126, "cannot start /dev/null/x: Not a directory"),
     ],
 )
 async def test_the_programs_end_is_the_instances(live, command, code, text):

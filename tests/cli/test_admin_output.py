@@ -11,7 +11,7 @@ from rosin.cli.dmesg import LogFormatter
 from rosin.cli.event import line
 from rosin.cli.eventlog import EventFormatter
 from rosin.cli.exec import choose_ranks, make_command
-from rosin.cli.exec.run import describe_status, exit_code_of_error
+from rosin.cli.exec.run import exit_code_of_error
 from rosin.cli.kvs.get import link_text
 from rosin.cli.kvs.listing import columns, value_line
 from rosin.cli.ping import split_target
@@ -242,10 +242,6 @@ class TestExec:
     def test_positions_beyond_the_job(self):
         with pytest.raises(ValueError, match="One or more invalid --ranks specified: 3"):
             choose_ranks(Idset("4,7,9"), "3", None, True)
-
-    def test_statuses(self):
-        assert describe_status(3 << 8) == (3, "Exit 3")
-        assert describe_status(15) == (143, "Terminated")
 
     @pytest.mark.parametrize(("errnum", "code"), [(2, 127), (13, 126), (113, 68), (38, 1)])
     def test_codes_of_what_could_not_start(self, errnum, code):

@@ -9,26 +9,12 @@ import pytest
 
 from rosin.cli import cancel, jobs, pgrep, update
 from rosin.cli.job import control, events, memo
-from rosin.cli.job.output import Output, exit_report
+from rosin.cli.job.output import Output
 from rosin.cli.jobformat import JOBS, PGREP, job_format, plain_ids
 from rosin.cli.progress import bar, clock
 from rosin.cli.queuelist import Row
 from rosin.job.info import JobInfo
 from rosin.queue import QueueInfo
-
-
-@pytest.mark.parametrize(
-    ("status", "report"),
-    [
-        (0, (0, "")),
-        (3 << 8, (3, "task(s) exited with exit code 3")),
-        (143 << 8, (143, "task(s) Terminated")),
-        (9, (137, "job shell Killed")),
-        (255 << 8, (255, "task(s) Unknown signal 127")),
-    ],
-)
-def test_exit_reports(status, report):
-    assert exit_report(status) == report
 
 
 def output(capfd, events, **options):

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from rosin.process.platform import children, descendants
-from rosin.process.spawn import output_pipe, signal_number, spawn
+from rosin.process.spawn import output_pipe, spawn
 
 
 def test_output_environment_directory_and_status(tmp_path):
@@ -68,13 +68,3 @@ def test_children_and_descendants_are_found():
     child.wait()
     assert os.read(reader, 100) == b""
     os.close(reader)
-
-
-@pytest.mark.parametrize("name", ["TERM", "SIGTERM", "term", "15"])
-def test_signal_names(name):
-    assert signal_number(name) == signal.SIGTERM
-
-
-def test_an_unknown_signal_is_named_in_the_error():
-    with pytest.raises(ValueError, match="SIGWRONG"):
-        signal_number("SIGWRONG")

@@ -29,6 +29,7 @@ from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_USERID_UNKNOWN
 from rosin.process import descriptors
+from rosin.process.outcome import unstarted
 from rosin.rfc import fsd
 
 if TYPE_CHECKING:
@@ -282,7 +283,7 @@ class Instance:
         try:
             status = await program.run()
         except OSError as exc:
-            self.exit_code = {errno.ENOENT: 127, errno.EACCES: 126}.get(exc.errno or 0, 1)
+            self.exit_code = unstarted(exc.errno, 126)
             program_name = program.argv[0]
             if program_name == os.environ.get("SHELL"):
                 program_name += " (from the environment variable SHELL)"

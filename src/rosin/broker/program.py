@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from rosin.process import credentials
+from rosin.process.outcome import exit_code, signal_text, termsig
 from rosin.process.spawn import Child, spawn
 
 if TYPE_CHECKING:
@@ -68,13 +69,8 @@ def command_line(command: list[str]) -> list[str]:
 
 def describe(status: int) -> tuple[int, str]:
     """Exit code and wording for a wait status."""
-    if os.WIFSIGNALED(status):
-        signum = os.WTERMSIG(status)
-        return 128 + signum, signal.strsignal(signum) or f"signal {signum}"
-    code = os.WEXITSTATUS(status)
-    if code > 128 and code < 160:
-        return code, signal.strsignal(code - 128) or f"signal {code - 128}"
-    return code, "Exited"
+    signum = termsig(status)
+    return exit_code(status), signal_text(signum) if signum else "Exited"
 
 
 class InitialProgram:

@@ -77,6 +77,8 @@ def submit_flags(words: Sequence[str] | None) -> dict[str, bool]:
 
 def parse_signal(text: str) -> dict[str, Any]:
     """The shell option of ``--signal=[SIG][@TIME]``. Raises ValueError."""
+    from rosin.process.outcome import signal_number
+
     name, _, left = text.partition("@")
     try:
         signum = signal_number(name or "USR1")
@@ -97,19 +99,6 @@ def parse_duration(text: str) -> float:
         return fsd.parse(text)
     except ValueError:
         raise ValueError("invalid Flux standard duration") from None
-
-
-def signal_number(text: str) -> int:
-    """The number of a signal: ``15``, ``TERM``, ``SIGTERM``. Raises ValueError."""
-    if text.lstrip("-").isdecimal():
-        return int(text)
-    import signal
-
-    for name in (text, f"SIG{text}"):
-        value = getattr(signal, name, None)
-        if isinstance(value, signal.Signals):
-            return int(value)
-    raise ValueError(f"signal '{text}' is invalid")
 
 
 def keyval(label: str, text: str) -> tuple[str, Any]:

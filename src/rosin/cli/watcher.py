@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from rosin import _json
 from rosin.cli.base import id_text
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
+from rosin.process.outcome import exit_code
 from rosin.rfc.eventlog import parse_event
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class JobWatcher:
         self._say(job, lambda: self._print(job.stderr, f"{text}\n"))
 
     def _finish(self, job: Job, when: float, status: int) -> None:
-        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
+        code = exit_code(status)
         self.exitcode = max(self.exitcode, code)
         self._enter(job, "failed" if status else "complete")
         if self._log_status:

@@ -17,6 +17,7 @@ from rosin.handle.flux import Flux
 from rosin.job.events import MAIN_EVENTS, EventLogEvent, JobEventWatchFuture, JobException, event_watch_async
 from rosin.job.jobid import JobID
 from rosin.job.submission import SubmitFuture, submit_async
+from rosin.process.outcome import return_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -257,12 +258,11 @@ class _Worker(threading.Thread):
                 future.set_exception(JobException(event))
 
     def _finish(self, future: FluxExecutorFuture, status: int) -> None:
-        if os.WIFEXITED(status):
-            future.set_result(os.WEXITSTATUS(status))
-        elif os.WIFSIGNALED(status):
-            future.set_result(-os.WTERMSIG(status))
-        else:
+        code = return_code(status)
+        if code is None:
             future.set_exception(ValueError(status))
+        else:
+            future.set_result(code)
 
     def _fail(self, future: FluxExecutorFuture, exc: BaseException) -> None:
         """The job needs no more attention; ``exc`` is its result if it has none yet."""

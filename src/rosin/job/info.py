@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 
 from rosin.constants import (
@@ -23,6 +22,7 @@ from rosin.job.info_values import (
     statustostr,
 )
 from rosin.job.jobid import JobID
+from rosin.process.outcome import return_code, signal_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,9 +212,8 @@ def _returncode(info: JobInfo) -> int | str:
     """Exit code, -signal, -128 for a job canceled before it ran, "" while there is none."""
     status = info.waitstatus
     if isinstance(status, int):
-        if os.WIFSIGNALED(status):
-            return -os.WTERMSIG(status)
-        return os.WEXITSTATUS(status) if os.WIFEXITED(status) else ""
+        code = return_code(status)
+        return "" if code is None else code
     if info.result_id == FLUX_JOB_RESULT_CANCELED:
         return -128
     return 1 if info.result_id == FLUX_JOB_RESULT_FAILED else ""
@@ -273,12 +272,7 @@ def _inactive_reason(info: JobInfo) -> str:
         note = f" note={exception.note}" if exception.note else ""
         return f"Exception: type={exception.type}{note}"
     if isinstance(code, int) and code > 128:
-        import signal
-
-        try:
-            return signal.strsignal(code - 128) or f"Signaled {code - 128}"
-        except ValueError:
-            return f"Signaled {code - 128}"
+        return signal_text(code - 128, "Signaled {}")
     return _EXIT_WORDS.get(code, f"Exit {code}") if isinstance(code, int) else f"Exit {code}"
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 
 from rosin.process import descriptors
+from rosin.process.outcome import return_code
 from rosin.process.platform import descendants, pidfd_open, set_pipe_size
 from rosin.process.pump import CHUNK
 
@@ -64,7 +64,7 @@ class Child:
     def reaped(self, status: int) -> None:
         """Record a status that someone else's ``waitpid(-1)`` collected."""
         self.status = status
-        self._popen.returncode = os.waitstatus_to_exitcode(status)
+        self._popen.returncode = return_code(status)
         if self._pidfd is not None:
             os.close(self._pidfd)
             self._pidfd = None
@@ -155,14 +155,3 @@ def output_pipe(*, large: bool = True) -> tuple[int, int]:
     if large:
         set_pipe_size(reader, CHUNK)
     return reader, writer
-
-
-def signal_number(name: str) -> int:
-    """``"TERM"``, ``"SIGTERM"`` or ``"15"`` as a number. Raises ValueError for what is no signal."""
-    if name.isdigit():
-        return int(signal.Signals(int(name)))
-    text = name.upper()
-    try:
-        return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
-    except KeyError:
-        raise ValueError(f"unknown signal {name!r}") from None

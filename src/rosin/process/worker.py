@@ -11,7 +11,6 @@ exception got through, or its memory has grown.
 from __future__ import annotations
 
 import contextlib
-import errno
 import gc
 import importlib
 import os
@@ -25,6 +24,7 @@ from typing import Any, NoReturn
 
 from rosin.process import platform, signals
 from rosin.process.frames import FrameReader
+from rosin.process.outcome import exit_code, unstarted
 
 #: A child whose memory has grown by more than this (KiB) does not serve again.
 MAX_GROWTH = 32 << 10
@@ -59,7 +59,7 @@ def be_child(parent: int, channel: socket.socket | None, request: dict[str, Any]
     except SystemExit as end:
         code = _exit_code(end)
     except KeyboardInterrupt:
-        code = 128 + signal.SIGINT  # somebody wants it to end: there is nothing to explain
+        code = exit_code(signal.SIGINT)  # somebody wants it to end: there is nothing to explain
     except BaseException:
         traceback.print_exc()
     finally:
@@ -193,7 +193,7 @@ def _run(request: dict[str, Any]) -> int:
             os.execvpe(argv[0], argv, request["env"])
         except OSError as error:
             print(f"{argv[0]}: {error.strerror}", file=sys.stderr)
-            return 127 if error.errno == errno.ENOENT else 126
+            return unstarted(error.errno, 126)
     module_name, _, function_name = request["target"].partition(":")
     sys.argv = list(argv)
     platform.set_process_name(request.get("name") or "rosin-child")

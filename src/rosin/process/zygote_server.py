@@ -40,6 +40,7 @@ from rosin.process import platform, signals
 from rosin.process.frames import FrameReader, FrameWriter
 from rosin.process.frames import encode as encode_frame
 from rosin.process.guard import Guard
+from rosin.process.outcome import exited
 from rosin.process.worker import WITHHELD, be_child, reusable
 
 #: Free children that are kept for later requests.
@@ -216,7 +217,7 @@ class Server:
             self._close_channel(child)
             return
         del self._serving[child.id]
-        self._send({"exit": child.id, "status": code[0] << 8})
+        self._send({"exit": child.id, "status": exited(code[0])})
         child.id = 0
         # A signal that came late may still end it, and the next request must not have to do with that.
         if len(self._free) < MAX_FREE and not child.signalled:
@@ -318,7 +319,7 @@ def _reported(child: Child, status: int) -> int:
     with contextlib.suppress(BlockingIOError, ConnectionResetError):
         code = child.channel.recv(1, socket.MSG_DONTWAIT)
         if code:
-            return code[0] << 8
+            return exited(code[0])
     return status
 
 

@@ -15,6 +15,7 @@ import socket
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from rosin.process.outcome import waited
 from rosin.process.pump import CHUNK, Pump
 from rosin.process.spawn import Child, output_pipe, spawn
 from rosin.remote.inputs import Inputs
@@ -244,7 +245,7 @@ class Process:
             return
         if self._child.pidfd is not None:
             self._loop.remove_reader(self._child.pidfd)
-        self._exited(_wait_status(result.si_code, result.si_status))
+        self._exited(waited(result.si_code, result.si_status))
 
     def reaped(self, status: int) -> None:
         """Somebody else has collected the process."""
@@ -353,10 +354,3 @@ class Process:
 def _target_argv(cmdline: list[str]) -> list[str]:
     """The arguments for a function in the zygote: ``[PYTHON, "-m", "pkg", ...]`` becomes ``["pkg", ...]``."""
     return cmdline[2:] if cmdline[1:2] == ["-m"] else cmdline
-
-
-def _wait_status(code: int, value: int) -> int:
-    """The wait status that ``os.waitpid`` would give for a ``waitid`` result."""
-    if code == os.CLD_EXITED:
-        return value << 8
-    return value | 0x80 if code == os.CLD_DUMPED else value

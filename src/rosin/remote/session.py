@@ -15,6 +15,7 @@ from rosin.constants import (
     SUBPROCESS_REXEC_WAITABLE,
     SUBPROCESS_REXEC_WRITE_CREDIT,
 )
+from rosin.process.outcome import describe, termsig
 from rosin.remote.process import Process
 from rosin.remote.retained import RetainedOutput
 from rosin.rfc import ioencode
@@ -189,9 +190,9 @@ class Session:
             self._log_exit(process.pid, process.status)
 
     def _log_exit(self, pid: int, status: int) -> None:
-        code = os.waitstatus_to_exitcode(status)
+        signum = termsig(status)
         prefix = f"{self.command.label}: " if self.command.label else ""
-        result = f"Exit {code}" if code >= 0 else f"Killed by signal {-code}"
+        result = f"Killed by signal {signum}" if signum else describe(status)
         self.server.log.info(f"{prefix}{os.path.basename(self.command.cmdline[0])}[{pid}]: {result}")
 
     def closed(self, process: Process) -> None:

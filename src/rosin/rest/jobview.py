@@ -7,11 +7,11 @@ than the numbers of a browser can hold once an instance is a week old.
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from rosin.job.info import JobInfo, get_username
 from rosin.job.table.attributes import POSITION, Projection, Row
+from rosin.process.outcome import return_code
 from rosin.rfc import fluid, states
 
 _ALL = Projection(["all"])
@@ -48,7 +48,7 @@ def returncode(row: Row) -> int | None:
     status = row[_AT["waitstatus"]]
     if status is None:
         return None if not row[_AT["result"]] else -128 if row[_AT["result"]] == 4 else 1
-    return -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+    return return_code(status)
 
 
 def summary(row: Row) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from rosin.process.outcome import signal_name
 from rosin.shell.errors import ShellError
 from rosin.shell.outcome import parse_duration
 
@@ -50,7 +51,7 @@ class ExpirationSignal:
         self._left = left
         self._timer: Timer | None = None
         self._expiration: float | None = None
-        self._name = signal.Signals(signum).name
+        self._name = signal_name(signum)
 
     def set_expiration(self, expiration: float) -> None:
         """Take the (new) end of the job, seconds since the epoch; 0 means none.

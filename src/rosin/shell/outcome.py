@@ -8,22 +8,14 @@ after a while (``exit-timeout``).
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Any
 
+from rosin.process.outcome import describe, exit_code, termsig
 from rosin.rfc import fsd
 from rosin.shell.errors import ShellError
 from rosin.shell.options import Options
 
 DEFAULT_EXIT_TIMEOUT = 30.0
-
-
-def exit_code(status: int) -> int:
-    """Exit code of a wait status, as shells count it."""
-    if os.WIFSIGNALED(status):
-        return 128 + os.WTERMSIG(status)
-    return os.WEXITSTATUS(status)
 
 
 def task_info(localid: int, rank: int, pid: int, status: int) -> dict[str, Any]:
@@ -34,16 +26,9 @@ def task_info(localid: int, rank: int, pid: int, status: int) -> dict[str, Any]:
         "state": "Exited",
         "pid": pid,
         "wait_status": status,
-        "signaled": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0,
+        "signaled": termsig(status),
         "exitcode": exit_code(status),
     }
-
-
-def disposition(status: int) -> str:
-    """``" (Exit 2)"`` or ``" (Segmentation fault)"``."""
-    if os.WIFSIGNALED(status):
-        return f" ({signal.strsignal(os.WTERMSIG(status))})"
-    return f" (Exit {os.WEXITSTATUS(status)})"
 
 
 class Doom:
@@ -73,7 +58,7 @@ class Doom:
     def _error(self, verb: str, reason: str) -> ShellError:
         text = (
             f"{self._program}: task rank {self._rank} on host {self._host} {verb}"
-            f"{disposition(self._status)} {reason}"
+            f" ({describe(self._status)}) {reason}"
         )
         return ShellError(text, exit_code(self._status), wait_status=self._status, component="task-exit")
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.job import ptydata
+from rosin.process.outcome import exited
 from rosin.process.pump import Sink
 from rosin.rfc.payload import field
 from rosin.shell.service import LATER
@@ -122,7 +123,7 @@ class Pty:
         self.on_data = self.on_closed = self.on_complete = None
         self._waiting = False
         if self.status is None:
-            self.status = 1 << 8
+            self.status = exited(1)
         self._closed()
         self._check()
 

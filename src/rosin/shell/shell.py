@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
+from rosin.process.outcome import exit_code
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
 from rosin.shell import environment, foreign, jobtmp, rlimit, umask
@@ -32,7 +33,7 @@ from rosin.shell.info import JobInfo
 from rosin.shell.kills import KillEvents
 from rosin.shell.layout import Resources
 from rosin.shell.log import FATAL, ShellLog
-from rosin.shell.outcome import exit_code, task_info
+from rosin.shell.outcome import task_info
 from rosin.shell.output import LIMIT_MAX, Limit, Output
 from rosin.shell.pmi_service import PmiService
 from rosin.shell.service import ShellService, service_name

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
 from rosin.process import refused
+from rosin.process.outcome import unstarted
 from rosin.process.pump import Pump, Sink
 from rosin.process.spawn import Child, output_pipe, spawn
 from rosin.rfc.idset import Idset
@@ -268,7 +269,8 @@ def _bound_to(cpus: frozenset[int] | None) -> Iterator[None]:
 
 def start_error(task: Task, host: str, error: OSError) -> ShellError:
     """The fatal error for a program that cannot be run: 127 for not found, 126 for not allowed."""
-    code = {errno.ENOENT: 127, errno.EPERM: 126, errno.EACCES: 126}.get(error.errno or 0, 1)
     reason = os.strerror(error.errno) if error.errno else str(error)
     reason += refused.why(error.errno or 0, task.argv, task.env)
-    return ShellError(f"task {task.rank} (host {host}): start failed: {task.argv[0]}: {reason}", code)
+    return ShellError(
+        f"task {task.rank} (host {host}): start failed: {task.argv[0]}: {reason}", unstarted(error.errno)
+    )

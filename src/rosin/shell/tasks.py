@@ -9,10 +9,10 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from rosin.process.outcome import exit_code
 from rosin.process.strays import signal_descendants
 from rosin.shell import affinity, environment, jobtmp
 from rosin.shell.errors import ShellError
-from rosin.shell.outcome import exit_code
 from rosin.shell.task import Task, start_error
 
 if TYPE_CHECKING:

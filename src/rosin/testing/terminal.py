@@ -13,6 +13,8 @@ import termios
 import time
 from typing import TYPE_CHECKING
 
+from rosin.process.outcome import exit_code
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -78,7 +80,7 @@ class Terminal:
         if time.monotonic() >= deadline:
             raise AssertionError(f"the program has not ended; it wrote {self.seen!r}")
         self._status = os.waitpid(self.pid, 0)[1]
-        return os.waitstatus_to_exitcode(self._status)
+        return exit_code(self._status)
 
     def _read(self, deadline: float) -> bool:
         left = max(0.0, deadline - time.monotonic())

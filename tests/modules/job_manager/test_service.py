@@ -222,6 +222,16 @@ async def test_wait_for_waitable_jobs(world, job):
             await h.rpc("job-manager.wait", {"id": 4})
 
 
+async def test_a_job_whose_status_is_no_end(world, job):
+    async with world.instance(hold=True) as inst:
+        h = await inst.connect()
+        await h.rpc("job-manager.submit", {"jobs": [job(1, flags=4)]})
+        await inst.settle()
+        inst.broker.modules["job-exec"].end(1, status=4991)
+        answer = await h.rpc("job-manager.wait", {"id": 1})
+        assert answer == {"id": 1, "success": False, "errstr": "unexpected wait(2) status 4991"}
+
+
 async def test_a_waiter_that_leaves_is_forgotten(world, job):
     async with world.instance(hold=True) as inst:
         h, other = await inst.connect(), await inst.connect()

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import errno
-import os
 import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING, SUBPROCESS_REXEC_WRITE_CREDIT
+from rosin.process import outcome
 from rosin.remote import protocol
 from rosin.rfc.idset import Idset
 
@@ -31,17 +31,7 @@ _INTERRUPT_SECONDS = 1.0
 
 def exit_code_of_error(exc: OSError) -> int:
     """The exit code of a process that could not be started."""
-    codes = {errno.ENOENT: 127, errno.EACCES: 126, errno.EPERM: 126, errno.EHOSTUNREACH: _EX_NOHOST}
-    return codes.get(exc.errno or 0, 1)
-
-
-def describe_status(status: int) -> tuple[int, str]:
-    """Exit code and description of a wait status."""
-    if os.WIFSIGNALED(status):
-        signum = os.WTERMSIG(status)
-        return 128 + signum, signal.strsignal(signum) or f"Signal {signum}"
-    code = os.waitstatus_to_exitcode(status)
-    return code, f"Exit {code}"
+    return _EX_NOHOST if exc.errno == errno.EHOSTUNREACH else outcome.unstarted(exc.errno)
 
 
 class Remote:
@@ -226,9 +216,9 @@ class Runner:
         out.flush()
 
     def _finished(self, remote: Remote, status: int) -> None:
-        code, text = describe_status(status)
+        code = outcome.exit_code(status)
         if code:
-            self._exits.setdefault(text, []).append(remote.rank)
+            self._exits.setdefault(outcome.describe(status), []).append(remote.rank)
         self.exit_code = max(self.exit_code, code)
         remote.done = True
         if self._input is not None:

@@ -9,9 +9,10 @@ import sys
 from rosin.cli.arguments import SUPPRESS
 from rosin.cli.base import connect, die
 from rosin.cli.job.afterwards import Afterwards
-from rosin.cli.job.output import Output, Unwritable, exit_report
+from rosin.cli.job.output import Output, Unwritable
 from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL, FLUX_RPC_STREAMING
+from rosin.process.outcome import job_report
 from rosin.rfc.eventlog import parse_event
 
 TYPE_CHECKING = False
@@ -172,7 +173,7 @@ class Attach:
 
     def _finish(self, status: int) -> None:
         self.finished = True
-        self.exit_code, text = exit_report(status)
+        self.exit_code, text = job_report(status)
         if text:
             self._say(lambda: self.output.message(text))
         if self._pty is not None:

@@ -24,10 +24,10 @@ _SEVERITIES = "0, which ends the job, to 7"
 
 def signal_number(prog: str, command: str, text: str) -> int:
     """The number of a signal; ends the program if there is none."""
-    from rosin.cli import submission
+    from rosin.process import outcome
 
     try:
-        number = submission.signal_number(text)
+        number = outcome.signal_number(text)
     except ValueError:
         number = -1
     if number <= 0:
@@ -166,9 +166,8 @@ def raiseall(argv: list[str], prog: str) -> int:
 
 def killall(argv: list[str], prog: str) -> int:
     """``rosin job killall``."""
-    import signal
-
     from rosin.job.control import killall_async
+    from rosin.process.outcome import signal_text
 
     options = AdminParser(f"{prog} killall", "Send a signal to all running jobs of a user.")
     add = options.add_argument
@@ -180,4 +179,4 @@ def killall(argv: list[str], prog: str) -> int:
     userid = username_to_id(prog, args.user) if args.user else os.getuid()
     with connect() as handle:
         answer = killall_async(handle, signum, userid, not args.force).get()
-    return _report(prog, answer, args.force, signal.strsignal(signum) or f"Signal {signum}")
+    return _report(prog, answer, args.force, signal_text(signum))

@@ -38,28 +38,6 @@ def write_all(fd: int, data: bytes) -> None:
             raise Unwritable(exc.errno, exc.strerror) from None
 
 
-def exit_report(waitstatus: int) -> tuple[int, str]:
-    """The exit code of a job with this wait status, and what to say about it ("" for success)."""
-    if os.WIFSIGNALED(waitstatus):
-        signum = os.WTERMSIG(waitstatus)
-        return signum + 128, f"job shell {_signal_text(signum)}"
-    if not os.WIFEXITED(waitstatus):
-        return 255, f"unexpected wait(2) status {waitstatus}"
-    code = os.WEXITSTATUS(waitstatus)
-    if code > 128:
-        return code, f"task(s) {_signal_text(code - 128)}"
-    return code, f"task(s) exited with exit code {code}" if code else ""
-
-
-def _signal_text(signum: int) -> str:
-    import signal
-
-    try:
-        return signal.strsignal(signum) or f"Unknown signal {signum}"
-    except ValueError:
-        return f"Unknown signal {signum}"
-
-
 def same_file(first: int, second: int) -> bool:
     """Whether two descriptors are one file, such as a terminal: what goes to one is behind what went to the
     other."""

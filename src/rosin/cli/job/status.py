@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 
 from rosin import _json
@@ -12,13 +11,7 @@ from rosin.cli.base import connect, die
 from rosin.cli.job.common import parse_jobid
 from rosin.cli.subcommands import AdminParser
 from rosin.job.waiting import result_async
-
-
-def _exit_code(status: int) -> int:
-    """The exit code that a shell would give for a wait status, 0 without one."""
-    if status < 0:
-        return 0
-    return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+from rosin.process.outcome import exit_code, termsig
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -57,12 +50,12 @@ def main(argv: list[str], prog: str) -> int:
                 die(prog, f"{text}: {'No such job' if exc.errno == errno.ENOENT else exc.strerror}")
             if args.json:
                 sys.stdout.write(f"{_json.dumps(result).decode()}\n")
-            status = result.get("waitstatus", -1)
-            own = _exit_code(status)
+            status = result.get("waitstatus", 0)
+            own, signum = exit_code(status), termsig(status)
             fatal = result["exception_occurred"] and result["exception_severity"] == 0
             code = max(code, own, args.exception_exit_code if fatal else 0)
-            if args.verbose and status >= 0 and os.WIFSIGNALED(status):
-                say(f"{text}: job shell died by signal {os.WTERMSIG(status)}")
+            if args.verbose and signum:
+                say(f"{text}: job shell died by signal {signum}")
             elif args.verbose > 1 or (args.verbose and own):
                 how = (
                     f"exception type={result['exception_type']}" if fatal else f"exited with exit code {own}"

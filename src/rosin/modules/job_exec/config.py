@@ -10,6 +10,7 @@ from typing import Any
 
 from rosin.broker.arguments import Argument
 from rosin.errors import FormatError
+from rosin.process.outcome import signal_name, signal_number
 from rosin.rfc import fsd
 
 METHOD = "bulk-exec"
@@ -92,8 +93,8 @@ class ExecConfig:
         return {
             "method": METHOD,
             "kill-timeout": self.kill_timeout,
-            "term-signal": signal.Signals(self.term_signal).name,
-            "kill-signal": signal.Signals(self.kill_signal).name,
+            "term-signal": signal_name(self.term_signal),
+            "kill-signal": signal_name(self.kill_signal),
             "max-kill-count": self.max_kill_count,
             "max-kill-timeout": self.max_kill_timeout,
             "effective-max-kill-timeout": timeout,
@@ -162,14 +163,13 @@ def _signal(values: Mapping[str, Any], key: str, default: int) -> int:
     text = _text(values, key)
     if text is None:
         return default
-    name = text.upper()
     try:
-        # A plain number: it goes into payloads, where a member of an enumeration is no integer.
-        return int(
-            signal.Signals(int(text)) if text.isdigit() else signal.Signals[f"SIG{name.removeprefix('SIG')}"]
-        )
-    except (ValueError, KeyError):
-        raise FormatError(f"invalid {key}: {text}") from None
+        number = signal_number(text.upper())
+    except ValueError:
+        number = -1
+    if number not in signal.valid_signals():
+        raise FormatError(f"invalid {key}: {text}")
+    return number
 
 
 def _count(values: Mapping[str, Any], key: str, default: int) -> int:

@@ -26,6 +26,7 @@ from rosin.modules.job_exec.actions import (
     SignalTasks,
 )
 from rosin.modules.job_exec.config import MAX_KILL_PAUSE
+from rosin.process.outcome import exit_code, exited
 from rosin.rfc import fluid
 from rosin.rfc.jobpath import guest_namespace
 
@@ -150,7 +151,7 @@ class Job:
             if self.exception_wait_status >= 0:
                 self.wait_status = self.exception_wait_status
             elif self.wait_status == 0:
-                self.wait_status = 1 << 8
+                self.wait_status = exited(1)
         self.post("complete", {"status": self.wait_status})
         self.respond("finish", {"status": self.wait_status})
         self.finalize()
@@ -203,7 +204,7 @@ class Job:
             return
         self.exception_in_progress = True
         if wait_status >= 0:
-            self.exception_wait_status = _exit_code(wait_status) << 8
+            self.exception_wait_status = exited(exit_code(wait_status))
         self.actions.append(Log(7, f"exec aborted: id={fluid.encode(self.id, 'f58')}"))
         self.fatal(f"aborted due to exception type={kind}")
 
@@ -327,8 +328,3 @@ class Job:
             "kill_shell_count": self.kill_shell_count,
         }
         return {**(self.backend.stats() if self.backend else {}), **stats}
-
-
-def _exit_code(wait_status: int) -> int:
-    code = os.waitstatus_to_exitcode(wait_status)
-    return 128 - code if code < 0 else code

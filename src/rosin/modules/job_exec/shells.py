@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import errno
-import signal
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.modules.job_exec.actions import Arm, Disarm, Drain, Launch, Signal, TellLeader
 from rosin.modules.job_exec.barrier import Barrier
 from rosin.modules.job_exec.job import LOST
+from rosin.process.outcome import exited, signal_text, termsig, unstarted
 from rosin.rfc import fluid, fsd
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
@@ -18,8 +18,6 @@ from rosin.rfc.payload import field
 if TYPE_CHECKING:
     from rosin.modules.job_exec.job import History, Job
 
-#: Exit codes for errors that keep a program from starting, as a POSIX shell reports them.
-_EXIT_CODES = {errno.EPERM: 126, errno.EACCES: 126, errno.ENOENT: 127, errno.EHOSTUNREACH: 0}
 _CRITICAL = 2  # severity of an exception that a job may survive
 
 
@@ -158,7 +156,7 @@ class ShellExec:
         """The shell on ``rank`` could not be started, or contact with it was lost."""
         self.pids.pop(rank, None)
         self.unstarted = self.unstarted.without_id(rank)
-        self.status = max(self.status, _EXIT_CODES.get(errnum, 1) << 8)
+        self.status = max(self.status, 0 if errnum == errno.EHOSTUNREACH else exited(unstarted(errnum)))
         host = self.job.allocation.host(rank)
         if errnum == errno.EHOSTUNREACH:
             self._lost(rank, f"node failure on {host}")
@@ -203,14 +201,14 @@ class ShellExec:
                 name = fluid.encode(job.id, "f58")
                 job.actions.append(Drain(Idset([rank]), f"{name} terminated before first barrier"))
         job.actions += self.barrier.shell_exited()
-        signum = status & 0x7F
-        if status < 0 or not signum:
+        signum = termsig(status)
+        if not signum:
             return
         number = job.allocation.shell_rank(rank)
         if number == 0:
-            job.fatal(f"shell rank 0 (on {host}): {signal.strsignal(signum)}")
+            job.fatal(f"shell rank 0 (on {host}): {signal_text(signum)}")
         else:
-            self._notify_lost(number, f"shell rank {number} (on {host}): {signal.strsignal(signum)}")
+            self._notify_lost(number, f"shell rank {number} (on {host}): {signal_text(signum)}")
 
     def _lost(self, rank: int, what: str) -> None:
         number = self.job.allocation.shell_rank(rank)

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import errno
-import signal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.errors import FormatError
+from rosin.process.outcome import signal_text, termsig
 from rosin.remote import protocol
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class Task:
     def failure(self) -> str | None:
         """Why a process that is over has not succeeded; None if it has."""
         status = self.status or 0
-        signum = status & 0x7F
+        signum = termsig(status)
         if signum:
-            return signal.strsignal(signum) or f"signal {signum}"
+            return signal_text(signum)
         return "nonzero exit code" if status else None
 
     def _answer(self, answer: dict[str, Any]) -> None:

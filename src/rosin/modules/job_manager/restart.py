@@ -24,6 +24,7 @@ from rosin.errors import FormatError
 from rosin.modules.job_manager.event import apply
 from rosin.modules.job_manager.inactive import InactiveJob
 from rosin.modules.job_manager.job import Job, redact_jobspec, redact_R
+from rosin.process.outcome import exited
 from rosin.rfc import eventlog
 from rosin.rfc.payload import field, int_field
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 CHECKPOINT_KEY = "checkpoint.job-manager"
 _VERSION = 1
 #: Wait status of a job whose end nobody saw: exit code 1.
-_UNKNOWN_STATUS = 1 << 8
+_UNKNOWN_STATUS = exited(1)
 _LOST = "lost the job's shells: the broker was restarted while the job was running"
 
 

@@ -7,12 +7,11 @@ The end of a waitable job is kept until somebody has waited for it, once.
 from __future__ import annotations
 
 import errno
-import os
-import signal
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.waiters import Waiter, Waiters
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_WAITABLE, FLUX_JOBID_ANY
+from rosin.process.outcome import job_report
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
@@ -107,23 +106,5 @@ def job_end(job: Job) -> dict[str, Any]:
     if name == "exception":
         text = f"Fatal exception type={context.get('type')} {context.get('note', '')}"
     else:
-        text = status_text(context.get("status", 0))
+        text = job_report(context.get("status", 0))[1]
     return {"id": job.id, "success": name == "finish" and not text, "errstr": text}
-
-
-def status_text(status: int) -> str:
-    """What a job's wait status says in words; empty for success."""
-    if os.WIFSIGNALED(status):
-        return f"job shell {signal_text(os.WTERMSIG(status))}"
-    code = os.waitstatus_to_exitcode(status)
-    if code > 128:
-        return f"task(s) {signal_text(code - 128)}"
-    return f"task(s) exited with exit code {code}" if code else ""
-
-
-def signal_text(number: int) -> str:
-    """The C library's name of a signal."""
-    try:
-        return signal.strsignal(number) or f"Unknown signal {number}"
-    except ValueError:
-        return f"Unknown signal {number}"
