@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from rosin.constants import FLUX_ROLE_USER
 from rosin.errors import FormatError
 from rosin.rfc.message import Message
 from rosin.shell.errors import ShellError
@@ -116,7 +117,7 @@ class LeaderSetup:
 
     def request(self, method, payload):
         msg = Message.request(f"svc.{method}", payload, matchtag=1)
-        msg.rolemask, msg.userid = 0, os.getuid()
+        msg.rolemask, msg.userid = FLUX_ROLE_USER, os.getuid()
         self.handle.request(msg)
 
 
