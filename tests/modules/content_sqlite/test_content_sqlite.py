@@ -7,8 +7,7 @@ import sqlite3
 
 import pytest
 
-from rosin.errors import FormatError
-from rosin.kvs.batch import Batch, decode
+from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.content_sqlite.database import Database
 from rosin.rfc import blobref
 from rosin.testing import Instance
@@ -25,24 +24,13 @@ def persistent(path, *modules, **options):
 
 
 def batch(*blobs, **options):
-    return Batch([blobref.digest(blob) for blob in blobs], blobs, **options)
+    return BackingCommit([blobref.digest(blob) for blob in blobs], blobs, **options)
 
 
 async def fails(rpc):
     with pytest.raises(OSError) as info:
         await rpc
     return info.value.errno
-
-
-def test_batch_round_trip():
-    one = batch(b"", b"a" * 1000, journal=(7, "base", b"[]"), checkpoint={"sequence": 7})
-    two = decode(one.encode())
-    assert list(two.items()) == list(one.items())
-    assert (two.journal, two.checkpoint) == (one.journal, one.checkpoint)
-    assert list(decode(Batch().encode()).items()) == []
-    for damaged in (b"", b"\xff\xff\xff\xff", one.encode()[:-1], one.encode() + b"x", b"\2\0\0\0[]"):
-        with pytest.raises(FormatError):
-            decode(damaged)
 
 
 def test_tables_are_flux_cores(tmp_path):
@@ -91,7 +79,7 @@ def test_a_refused_batch_leaves_nothing(tmp_path):
 def test_journal_is_trimmed_by_the_checkpoint(tmp_path):
     db = Database(str(tmp_path / "content.sqlite"))
     for sequence in range(1, 6):
-        db.commit(Batch(journal=(sequence, f"base{sequence}", b"[%d]" % sequence)))
+        db.commit(BackingCommit(journal=(sequence, f"base{sequence}", b"[%d]" % sequence)))
     assert db.journal(3, 10) == [(4, "base4", b"[4]"), (5, "base5", b"[5]")]
     assert len(db.journal(0, 2)) == 2
     db.checkpoint_put({"sequence": 4})

@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from rosin.kvs.batch import Batch
+from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.content_sqlite.database import VERSION, Database
 from rosin.modules.content_sqlite.files import Files
 from rosin.rfc import blobref
@@ -19,7 +19,7 @@ ROOT = "sha1-" + "0" * 40
 
 
 def batch(blob):
-    return Batch([blobref.digest(blob)], [blob])
+    return BackingCommit([blobref.digest(blob)], [blob])
 
 
 def modes(path):

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_SYNC
-from rosin.kvs.batch import Batch
+from rosin.internal.backing_commit import BackingCommit
 from rosin.rfc import treeobj
 from rosin.testing import Instance
 
@@ -207,7 +207,9 @@ async def test_a_journal_of_another_root_is_ignored(tmp_path):
     async with Instance(modules=MODULES[:2], attrs={"statedir": str(tmp_path)}) as inst:
         h = await inst.connect()
         record = b'[{"key":"b","flags":0,"dirent":{"ver":1,"type":"val","data":"Mg=="}}]'
-        await h.rpc("content-backing.commit", Batch(journal=(99, "sha1-" + "0" * 40, record)).encode()).raw()
+        await h.rpc(
+            "content-backing.commit", BackingCommit(journal=(99, "sha1-" + "0" * 40, record)).encode()
+        ).raw()
     async with instance(tmp_path) as inst:
         h = await inst.connect()
         assert await get(h, "a") == b"1"

@@ -16,7 +16,7 @@ from rosin.broker.arguments import Argument, number
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_NODEID_UPSTREAM
 from rosin.errors import FormatError
-from rosin.kvs.batch import Batch
+from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.content.cache import BlobCache
 from rosin.modules.content.mapped import MappedFile, MappedFiles
 from rosin.rfc import blobref
@@ -211,7 +211,7 @@ class Content(BrokerModule):
     async def _write(self, blobs: dict[bytes, bytes]) -> None:
         """Hand blobs to the backing store in one transaction. Clean ones get their epoch renewed."""
         if blobs:
-            batch = Batch(list(blobs), list(blobs.values()))
+            batch = BackingCommit(list(blobs), list(blobs.values()))
             await self.h.rpc("content-backing.commit", batch.encode()).raw()
             for digest in blobs:
                 self.cache.cleaned(digest)

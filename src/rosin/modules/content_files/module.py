@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.arguments import Argument
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.errors import FormatError
-from rosin.kvs import checkpoint
-from rosin.kvs.batch import decode
+from rosin.internal import checkpoint
+from rosin.internal.backing_commit import decode
 from rosin.modules.content_files.directory import Directory
 from rosin.rfc import blobref
 from rosin.rfc.payload import field, int_field

@@ -21,7 +21,7 @@ from rosin.modules.content_sqlite.files import CLOSED, CLOSING, OPEN, Files
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosin.kvs.batch import Batch
+    from rosin.internal.backing_commit import BackingCommit
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS objects (hash BLOB PRIMARY KEY, size INT, object BLOB, epoch INT DEFAULT 0);
@@ -200,7 +200,7 @@ class Database:
         with self._errors("write"):
             self._db.execute(_STORE, (digest, blob, self.epoch))
 
-    def commit(self, batch: Batch) -> None:
+    def commit(self, batch: BackingCommit) -> None:
         """Store blobs, journal record and checkpoint of *batch* in one transaction."""
         if batch.journal is not None and not batch.blobs and batch.checkpoint is None:
             self._append_journal(batch.journal)

@@ -18,8 +18,8 @@ from rosin.broker.arguments import Argument, number
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
 from rosin.errors import FormatError
-from rosin.kvs import checkpoint
-from rosin.kvs.batch import decode
+from rosin.internal import checkpoint
+from rosin.internal.backing_commit import decode
 from rosin.modules.content_sqlite.database import MAX_MARK, Database
 from rosin.modules.content_sqlite.files import Files
 from rosin.rfc import blobref

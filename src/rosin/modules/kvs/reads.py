@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.module import DEFERRED
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
-from rosin.kvs.tail import encode
+from rosin.internal.kvs_tail import encode
 from rosin.modules.kvs import lookup as walk
 from rosin.modules.kvs.key import normalize
 from rosin.modules.kvs.objects import Missing

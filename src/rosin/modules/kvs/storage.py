@@ -18,7 +18,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.kvs.batch import Batch
+from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.kvs import journal
 from rosin.modules.kvs.directory import Directory
 from rosin.modules.kvs.objects import Missing
@@ -151,7 +151,7 @@ class Storage:
         )
         return False
 
-    def _batch(self, refs: Sequence[str], record: Any = None, checkpoint: Any = None) -> Batch:
+    def _batch(self, refs: Sequence[str], record: Any = None, checkpoint: Any = None) -> BackingCommit:
         digests: list[bytes] = []
         blobs: list[bytes] = []
         start = len(self.objects.algo) + 1
@@ -160,7 +160,7 @@ class Storage:
             if blob is not None:  # else it was stored in the meantime
                 digests.append(bytes.fromhex(ref[start:]))
                 blobs.append(blob)
-        return Batch(digests, blobs, record, checkpoint)
+        return BackingCommit(digests, blobs, record, checkpoint)
 
     def _stored(
         self,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
 from rosin.broker.waiters import Waiters
 from rosin.constants import FLUX_KVS_STREAM, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
-from rosin.kvs.tail import decode
+from rosin.internal.kvs_tail import decode
 from rosin.modules.kvs_watch.watcher import Group, Monitor, Part, Watcher, check_flags
 from rosin.rfc import treeobj
 from rosin.rfc.payload import field

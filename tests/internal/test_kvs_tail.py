@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.kvs.tail import decode, encode
+from rosin.internal.kvs_tail import decode, encode
 
 
 @given(st.dictionaries(st.text(max_size=5), st.integers(-(2**53), 2**53)), st.binary())

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-class Batch:
+class BackingCommit:
     """Blobs with their digests, and optionally a journal record and a checkpoint.
 
     *journal* is ``(sequence, base, record)``: the root sequence number after the transaction, the root
@@ -61,7 +61,7 @@ class Batch:
         return b"".join((len(text).to_bytes(4, "little"), text, *self.digests, record, *self.blobs))
 
 
-def decode(payload: bytes) -> Batch:
+def decode(payload: bytes) -> BackingCommit:
     """Decode the payload. Raises FormatError."""
     try:
         at = 4 + int.from_bytes(payload[:4], "little")
@@ -79,7 +79,7 @@ def decode(payload: bytes) -> Batch:
             blobs.append(payload[at : at + size])
             at += size
     except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(f"content-backing.commit: malformed batch: {error}") from None
+        raise FormatError(f"content-backing.commit: malformed: {error}") from None
     if at != len(payload):
         raise FormatError(f"content-backing.commit: expected {at} bytes, got {len(payload)}")
-    return Batch(digests, blobs, journal, header.get("checkpoint"))
+    return BackingCommit(digests, blobs, journal, header.get("checkpoint"))

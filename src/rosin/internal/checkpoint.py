@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Checkpoints of the primary namespace, as backing stores take them (``checkpoint-put``)."""
+
+from __future__ import annotations
+
+from rosin.rfc import blobref
+from rosin.rfc.payload import field, int_field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def validate(value: dict[str, Any]) -> dict[str, Any]:
+    """Check a checkpoint before it is stored: one that cannot be read keeps an instance from starting.
+
+    ``rootref`` is a blobref; ``sequence`` (a whole number) and ``timestamp`` (a number) may be absent.
+    Returns *value*. Raises FormatError.
+    """
+    blobref.parse(field(value, "rootref", str))
+    int_field(value, "sequence", 0, (1 << 63) - 1, 0)
+    field(value, "timestamp", float, 0.0)
+    return value
