@@ -17,7 +17,8 @@ import time
 from typing import TYPE_CHECKING
 
 from rosin import _json
-from rosin.rfc import eventlog, fluid, fsd, jobspec, jobspec_build, kvenc, message, sign, treeobj
+from rosin.rfc import eventlog, fluid, fsd, jobspec, kvenc, message, sign, treeobj
+from rosin.rfc.jobspec import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +111,7 @@ def _log() -> str:
 
 
 def _jobspec() -> str:
-    spec = jobspec_build.from_command(["hostname"], num_tasks=4, cwd="/tmp")
+    spec = build.from_command(["hostname"], num_tasks=4, cwd="/tmp")
     spec["attributes"]["system"]["environment"] = {f"NAME{n}": "value" for n in range(50)}
     return _json.dumps(spec).decode()
 

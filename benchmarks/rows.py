@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.constants import FLUX_RPC_STREAMING
-from rosin.rfc import jobspec_build, sign, treeobj
+from rosin.rfc import sign, treeobj
+from rosin.rfc.jobspec import build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +51,10 @@ def jobs_all(side: Side) -> float:
 
 
 def _jobspec(mock: bool) -> str:
-    spec: dict[str, Any] = jobspec_build.from_command(["true"], cwd="/tmp")
+    spec: dict[str, Any] = build.from_command(["true"], cwd="/tmp")
     spec["attributes"]["system"]["environment"] = {"PATH": "/usr/bin:/bin"}
     if mock:
-        jobspec_build.set_attribute(spec, "system.exec.test.run_duration", "0.001s")
+        build.set_attribute(spec, "system.exec.test.run_duration", "0.001s")
     return _json.dumps(spec).decode()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from rosin.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_RPC_STREAMING
 from rosin.handle import Flux
 from rosin.job.submission import submit_async
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance
 
 #: More cores than this machine may have, so that mock jobs do not wait for each other.

@@ -91,7 +91,7 @@ BOUNDS: dict[str, list[str]] = {
         "rfc.constraint_query._Parser.all_of",
         "rfc.constraint_query._Parser.any_of",
         "rfc.constraint_query._Parser.one",
-        "rfc.jobspec_totals.Totals._count",
+        "rfc.jobspec.totals.Totals._count",
         "rfc.shape._Parser.array",
         "rfc.shape._Parser.items",
         "rfc.shape._Parser.value",
@@ -106,8 +106,8 @@ BOUNDS: dict[str, list[str]] = {
     ],
     "one part of a larger piece: two levels": [
         "rfc.hostlist.hostlist._names",
-        "rfc.idset_bits.mask_of_ends",
-        "rfc.idset_bits.mask_of_ranges",
+        "rfc.idset.bits.mask_of_ends",
+        "rfc.idset.bits.mask_of_ranges",
     ],
 }
 

@@ -21,7 +21,7 @@ def test_the_table_names_what_exists():
     ("source", "tests"),
     [
         ("rfc/idset.py", ["rfc/test_idset.py"]),
-        ("rfc/idset_text.py", ["rfc/test_idset.py"]),
+        ("rfc/idset/text.py", ["rfc/test_idset.py"]),
         ("rfc/hostlist/hostlist.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
         ("rfc/hostlist/__init__.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
         ("rfc/hostlist/text.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),

@@ -12,7 +12,7 @@ from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND
 from rosin.errors import FormatError
 from rosin.job.submission import submit_async
 from rosin.rfc import eventlog, treeobj
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.syslog import LogLine
 from rosin.testing import Instance

@@ -14,7 +14,7 @@ from rosin.handle import Flux
 from rosin.job.submission import submit
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance, processes_with, wait_until_gone
 
 

@@ -61,7 +61,7 @@ async def test_setenv_checks_all_names_before_it_sets_any(bad):
 
 async def test_ids_go_on_after_a_step_of_the_clock():
     from rosin.job.submission import submit_async
-    from rosin.rfc.jobspec_build import from_command
+    from rosin.rfc.jobspec.build import from_command
 
     async with Instance(MODULES) as instance:
         h, clock, ids = await instance.connect(), instance.clock, list[int]()

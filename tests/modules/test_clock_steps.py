@@ -7,7 +7,7 @@ from rosin.broker.clock import VirtualClock
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.broker.rc import MODULES
 from rosin.job.submission import submit_async
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing import Instance
 
 YEARS = 40 * 365 * 86400.0

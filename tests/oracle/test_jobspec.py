@@ -25,7 +25,7 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.rfc.jobspec import validate
-from rosin.rfc.jobspec_rules import validate_version
+from rosin.rfc.jobspec.rules import validate_version
 
 COUNT = 10_000
 

@@ -23,13 +23,9 @@ from rosin.rfc import (
     fluid,
     fluxion,
     fsd,
-    idset_text,
     ioencode,
     jgf,
     jobpath,
-    jobspec_attributes,
-    jobspec_lower,
-    jobspec_rules,
     kvenc,
     message,
     munge,
@@ -37,7 +33,6 @@ from rosin.rfc import (
     pmi,
     pmi_spawn,
     resource_events,
-    rset_format,
     scheduling,
     shape,
     sigcert,
@@ -53,12 +48,17 @@ from rosin.rfc.alloc_protocol import AllocResponse, Free, Job
 from rosin.rfc.exec_protocol import StartRequest, StartResponse
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
+from rosin.rfc.idset import text as idset_text
 from rosin.rfc.jobspec import Jobspec
+from rosin.rfc.jobspec import attributes as jobspec_attributes
+from rosin.rfc.jobspec import lower as jobspec_lower
+from rosin.rfc.jobspec import rules as jobspec_rules
 from rosin.rfc.pmi_client import Client
 from rosin.rfc.pmi_server import Abort, Server
 from rosin.rfc.queue_policy import Policy
 from rosin.rfc.queues import QueueConfig
 from rosin.rfc.rset import ResourceSet
+from rosin.rfc.rset import format as rset_format
 from rosin.rfc.taskmap import TaskMap
 from rosin.rfc.treepool import Topology
 from rosin.rfc.treepool_place import Request
@@ -158,15 +158,15 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "ioencode.decode_header": (ioencode.decode_header, [ioencode.header({"stdout": 1})]),
     "jgf.decode": (jgf.decode, [{"graph": GRAPH}]),
     "jobspec.Jobspec.checked": (Jobspec.checked, [JOBSPEC]),
-    "jobspec_attributes.check_attributes": (
+    "jobspec.attributes.check_attributes": (
         lambda obj: jobspec_attributes.check_attributes(obj, True),
         [JOBSPEC["attributes"]],
     ),
-    "jobspec_attributes.check_environment": (jobspec_attributes.check_environment, [{"A": "b", "C": None}]),
-    "jobspec_lower.lower": (jobspec_lower.lower, [JOBSPEC]),
-    "jobspec_rules.problems": (jobspec_rules.problems, [JOBSPEC, COUNTED]),
-    "jobspec_rules.validate": (lambda obj: jobspec_rules.validate(obj, canonical=True), [JOBSPEC, COUNTED]),
-    "jobspec_rules.validate_version": (jobspec_rules.validate_version, [JOBSPEC, COUNTED]),
+    "jobspec.attributes.check_environment": (jobspec_attributes.check_environment, [{"A": "b", "C": None}]),
+    "jobspec.lower.lower": (jobspec_lower.lower, [JOBSPEC]),
+    "jobspec.rules.problems": (jobspec_rules.problems, [JOBSPEC, COUNTED]),
+    "jobspec.validate": (lambda obj: jobspec_rules.validate(obj, canonical=True), [JOBSPEC, COUNTED]),
+    "jobspec.rules.validate_version": (jobspec_rules.validate_version, [JOBSPEC, COUNTED]),
     "payload.field": (lambda obj: payload.field(obj, "a", (str, int), 0), [{"a": 1}]),
     "payload.int_field": (lambda obj: payload.int_field(obj, "a", 0, 5), [{"a": 1}]),
     "payload.list_field": (lambda obj: payload.list_field(obj, "a", str), [{"a": ["x"]}]),
@@ -177,8 +177,8 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     ),
     "resource_events.validate": (resource_events.validate, LOG),
     "rset.ResourceSet.decode": (ResourceSet.decode, [R]),
-    "rset_format.parse": (rset_format.parse, [R]),
-    "rset_format.validate": (rset_format.validate, [R]),
+    "rset.format.parse": (rset_format.parse, [R]),
+    "rset.format.validate": (rset_format.validate, [R]),
     "scheduling.of_allocation": (
         lambda obj: scheduling.of_allocation(obj, ResourceSet.decode(R)),
         [TREEPOOL, FLUXION],
@@ -253,8 +253,8 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "hostlist.Hostlist.decode": (Hostlist.decode, ["n[00-03,7]-x,a"]),
     "hostlist.Hostlist.from_names": (lambda text: Hostlist.from_names([text]), ["n01"]),
     "idset.Idset.decode": (Idset.decode, ["[0-3,7]"]),
-    "idset_text.decode_ends": (idset_text.decode_ends, ["0-3,7"]),
-    "idset_text.decode_ranges": (idset_text.decode_ranges, ["0-3,7"]),
+    "idset.text.decode_ends": (idset_text.decode_ends, ["0-3,7"]),
+    "idset.decode_ranges": (idset_text.decode_ranges, ["0-3,7"]),
     "jgf.decode (text)": (jgf.decode, [json.dumps({"graph": GRAPH})]),
     "jobpath.parse_key": (jobpath.parse_key, ["job.0017.e9fb.8df1.6c2e.eventlog"]),
     "jobspec.Jobspec.decode": (Jobspec.decode, [json.dumps(JOBSPEC)]),
@@ -279,7 +279,7 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     ),
     "pmi_spawn.decode": (lambda text: pmi_spawn.decode(text.splitlines()), [SPAWN]),
     "rset.ResourceSet.decode (text)": (ResourceSet.decode, [json.dumps(R)]),
-    "rset_format.check_property": (rset_format.check_property, ["a@gpu"]),
+    "rset.format.check_property": (rset_format.check_property, ["a@gpu"]),
     "shape.parse": (shape.parse, ['[slot=2-4{a,+x,y:{"b":[1]}}/node/[core=2+;m{u:"G B"}];c]']),
     "sigcert.read_public": (sigcert.read_public, [sigcert.write_public(CERTIFICATE)]),
     "sigcert.read_secret": (sigcert.read_secret, [sigcert.write_secret(SECRET)]),
@@ -332,8 +332,8 @@ OTHERS = {
         [
             "idset.Idset.from_mask",
             "idset.Idset.from_range",
-            "idset_wide.WideIdset.from_ends",
-            "idset_bits.check_id",
+            "idset.wide.WideIdset.from_ends",
+            "idset.bits.check_id",
         ],
         "takes integers",
     ),
@@ -342,8 +342,8 @@ OTHERS = {
         "looks at an object that is decoded",
     ),
     **dict.fromkeys(
-        ["jobspec_graph.Graph.check", "jobspec_graph.check_fields", "jobspec_graph.check_label"],
-        "a step of jobspec_rules.validate",
+        ["jobspec.graph.Graph.check", "jobspec.graph.check_fields", "jobspec.graph.check_label"],
+        "a step of jobspec.rules.validate",
     ),
     **dict.fromkeys(["hostlist.text.parse"], "a step of Hostlist.decode"),
     **dict.fromkeys(
@@ -353,7 +353,7 @@ OTHERS = {
     **dict.fromkeys(["alloc_protocol.ready", "munge.Reply.decode_time"], "makes or is a number"),
     **dict.fromkeys(["protocol.read"], "a step of the decoders of two protocols"),
     **dict.fromkeys(
-        ["jobspec_build.from_command", "jobspec_build.from_nest_command", "jobspec_build.from_batch_command"],
+        ["jobspec.build.from_command", "jobspec.build.from_nest_command", "jobspec.build.from_batch_command"],
         "makes a jobspec of typed arguments",
     ),
 }

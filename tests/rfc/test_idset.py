@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rosin.errors import FormatError
 from rosin.rfc.idset import MAX_ID, Idset, decode_ranges, encode_ids, mask_of
-from rosin.rfc.idset_wide import WideIdset, of_ids
+from rosin.rfc.idset.wide import WideIdset, of_ids
 
 SETS = st.sets(st.integers(0, 70_000), max_size=80)
 

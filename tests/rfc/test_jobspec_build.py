@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.rfc import jobspec_build as build
-from rosin.rfc.jobspec import Jobspec, validate
+from rosin.rfc.jobspec import Jobspec, build, validate
 
 COMMAND = ["hostname"]
 NEST = {"per-resource": {"type": "node"}, "mpi": "none", "exit-timeout": "none"}

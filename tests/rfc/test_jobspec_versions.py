@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from rosin.errors import FormatError
 from rosin.rfc import shape
 from rosin.rfc.jobspec import Jobspec, validate
-from rosin.rfc.jobspec_lower import lower
-from rosin.rfc.jobspec_rules import CANONICAL, problems, validate_version
-from rosin.rfc.jobspec_totals import Totals, span_text
+from rosin.rfc.jobspec.lower import lower
+from rosin.rfc.jobspec.rules import CANONICAL, problems, validate_version
+from rosin.rfc.jobspec.totals import Totals, span_text
 
 CASES = json.loads((Path(__file__).parent / "data" / "jobspecs.json").read_text())
 #: Written with ``task`` as the label of a single slot.

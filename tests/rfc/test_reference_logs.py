@@ -14,11 +14,11 @@ from rosin.rfc import (
     ioencode,
     jobpath,
     resource_events,
-    rset_format,
     states,
     taskmap,
 )
 from rosin.rfc.rset import ResourceSet
+from rosin.rfc.rset import format as rset_format
 
 INACTIVE, SCHED, CLEANUP = 64, 8, 32
 

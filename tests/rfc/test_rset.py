@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
-from rosin.rfc.rset_format import validate
+from rosin.rfc.rset.format import validate
 
 EXAMPLE: dict[str, Any] = {
     "version": 1,

@@ -14,7 +14,7 @@ from rosin.constants import FLUX_JOB_EVENT_WATCH_WAITCREATE, FLUX_RPC_STREAMING,
 from rosin.handle import Flux
 from rosin.job.submission import submit
 from rosin.rfc import eventlog
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance, processes_with, wait_until_gone
 
 pytestmark = pytest.mark.system

@@ -12,7 +12,7 @@ import pytest
 
 from rosin.handle import Flux
 from rosin.job.submission import submit
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance
 
 pytestmark = pytest.mark.system

@@ -16,7 +16,7 @@ from rosin.handle import Flux
 from rosin.job.submission import submit_async
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance
 
 pytestmark = pytest.mark.system

@@ -15,7 +15,7 @@ from rosin.constants import FLUX_KVS_SYNC
 from rosin.handle import Flux
 from rosin.job.submission import submit
 from rosin.rfc import treeobj
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance
 
 pytestmark = pytest.mark.system

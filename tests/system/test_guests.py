@@ -17,7 +17,7 @@ from rosin.handle import Flux
 from rosin.handle.stream import connect
 from rosin.job.submission import submit
 from rosin.rfc import fluid, sign
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.guest import GUEST, as_guest
 from rosin.testing.process import RealInstance
 

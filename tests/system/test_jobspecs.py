@@ -11,7 +11,7 @@ import pytest
 from rosin.handle import Flux
 from rosin.job.submission import submit, submit_async
 from rosin.rfc import sign
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance
 
 pytestmark = pytest.mark.system

@@ -12,7 +12,7 @@ from rosin.handle import Flux
 from rosin.job.events import event_wait
 from rosin.job.submission import submit
 from rosin.rfc import eventlog, treeobj
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.rfc.message import Message
 from rosin.rfc.rset import ResourceSet
 from rosin.testing.process import RealInstance

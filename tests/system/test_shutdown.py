@@ -14,7 +14,7 @@ from rosin.handle import Flux
 from rosin.job.submission import submit
 from rosin.rfc import eventlog, treeobj
 from rosin.rfc.jobpath import job_key
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance, processes_with, wait_until_gone
 
 pytestmark = pytest.mark.system

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rosin.cli.subcommands import AdminParser, dispatch
 from rosin.rfc.idset import Idset
-from rosin.rfc.idset_text import MAX_LIMIT
+from rosin.rfc.idset.text import MAX_LIMIT
 
 if TYPE_CHECKING:
     import argparse

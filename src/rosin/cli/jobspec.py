@@ -85,7 +85,7 @@ def _yaml(text: str) -> Any:
 
 
 def _validate(args: argparse.Namespace) -> int:
-    from rosin.rfc.jobspec_rules import VERSIONS, problems
+    from rosin.rfc.jobspec.rules import VERSIONS, problems
 
     wanted = args.require_version
     code = 0
@@ -110,7 +110,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 def _valid(path: str) -> dict[str, Any]:
     """Read a jobspec and check it by the rules of its version."""
-    from rosin.rfc.jobspec_rules import VERSIONS, problems
+    from rosin.rfc.jobspec.rules import VERSIONS, problems
 
     obj = _read(path)
     found = problems(obj, canonical=isinstance(obj, dict) and obj.get("version") not in VERSIONS)
@@ -123,7 +123,7 @@ def _show(args: argparse.Namespace) -> None:
     import shlex
 
     from rosin.rfc import fsd, shape
-    from rosin.rfc.jobspec_totals import Totals, span_text
+    from rosin.rfc.jobspec.totals import Totals, span_text
 
     obj = _valid(args.path)
     totals = Totals(obj)
@@ -149,7 +149,7 @@ def _shapely(resources: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _lower(args: argparse.Namespace) -> None:
-    from rosin.rfc.jobspec_lower import lower
+    from rosin.rfc.jobspec.lower import lower
 
     print(_json.dumps(lower(_read(args.path))).decode())
 

@@ -9,7 +9,8 @@ import sys
 from rosin import _json
 from rosin.cli.base import reason, require_text
 from rosin.errors import FormatError
-from rosin.rfc import jobspec_build, treedict
+from rosin.rfc import treedict
+from rosin.rfc.jobspec import build
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -209,20 +210,20 @@ class Builder:
         if limits not in self._rlimits:
             self._rlimits[limits] = env.job_rlimits(limits)
         if self._rlimits[limits]:
-            jobspec_build.set_shell_option(obj, "rlimit", self._rlimits[limits])
-        jobspec_build.set_shell_option(obj, "umask", env.job_umask())
+            build.set_shell_option(obj, "rlimit", self._rlimits[limits])
+        build.set_shell_option(obj, "umask", env.job_umask())
 
 
 def set_environment(obj: Object, environment: Environment) -> None:
     """Set the environment of ``--env``."""
     obj["attributes"]["system"]["environment"] = environment.variables.copy()
     if environment.templates:
-        jobspec_build.set_shell_option(obj, "env-expand", dict(environment.templates))
+        build.set_shell_option(obj, "env-expand", dict(environment.templates))
 
 
 def set_options(obj: Object, args: Any) -> None:
     """Set what all submission commands can set but environment and limits. Raises ValueError and OSError."""
-    set_option = jobspec_build.set_shell_option
+    set_option = build.set_shell_option
     if args.signal:
         set_option(obj, "signal", parse_signal(args.signal))
     if getattr(args, "taskmap", None) is not None:
@@ -299,7 +300,7 @@ def _shape(
         raise ValueError("Per-resource options can't be used with per-task options. (See --help for details)")
     if nodes and cores is not None and cores % nodes:
         raise ValueError("number of cores must be evenly divisible by node count")
-    return jobspec_build.per_resource(
+    return build.per_resource(
         command,
         ncores=cores,
         nnodes=nodes,
@@ -329,7 +330,7 @@ def _per_task(
         raise ValueError("node count must not be greater than task count")
     if exclusive and nodes is None:
         raise ValueError("exclusive can only be set with a node count")
-    return jobspec_build.from_command(
+    return build.from_command(
         command,
         num_tasks=ntasks,
         cores_per_task=cores,
@@ -370,7 +371,7 @@ def add_file(obj: Object, text: str) -> None:
             name, perms = stem, int(mode, 8)
     try:
         if "\n" in data:
-            jobspec_build.add_file(obj, name, data, 0o600 if perms is None else perms, "utf-8")
+            build.add_file(obj, name, data, 0o600 if perms is None else perms, "utf-8")
         else:
             from rosin.job.spec import Jobspec
 

@@ -10,7 +10,7 @@ from rosin import _base64, _json
 from rosin.errors import FormatError
 from rosin.handle.checks import InvalidArguments
 from rosin.rfc import jobspec as rfc14
-from rosin.rfc import jobspec_build as build
+from rosin.rfc.jobspec import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

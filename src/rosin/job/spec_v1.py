@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rosin import _json
 from rosin.job.spec import Jobspec, path_text
 from rosin.rfc import jobspec as rfc14
-from rosin.rfc import jobspec_build as build
+from rosin.rfc.jobspec import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -73,7 +73,7 @@ class JobspecV1(Jobspec):
     ) -> Self:
         """The jobspec of a command: ``num_tasks`` tasks with ``cores_per_task`` cores each.
 
-        From ``duration`` on the arguments are those of :func:`rosin.rfc.jobspec_build.set_options`. None is
+        From ``duration`` on the arguments are those of :func:`rosin.rfc.jobspec.build.set_options`. None is
         the default. Raises FormatError, a ValueError.
         """
         options = {

@@ -12,7 +12,7 @@ from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.rset import ResourceSet
-from rosin.rfc.rset_format import check_property
+from rosin.rfc.rset.format import check_property
 
 if TYPE_CHECKING:
     from rosin.process.topology import Topology

@@ -6,7 +6,7 @@ from __future__ import annotations
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
-from rosin.rfc.idset_mutable import IDset
+from rosin.rfc.idset.mutable import IDset
 from rosin.rfc.rset import ResourceSet as Rset
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from rosin.errors import FormatError
 from rosin.handle.future import Future
 from rosin.resource.list import ResourceListRPC, resource_list
 from rosin.resource.rset import ResourceSet
-from rosin.rfc.idset_mutable import IDset
+from rosin.rfc.idset.mutable import IDset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -18,7 +18,7 @@ from typing import Any
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc import jobspec as rfc14
-from rosin.rfc import jobspec_build as build
+from rosin.rfc.jobspec import build
 
 PATH = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 

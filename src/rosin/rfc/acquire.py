@@ -11,7 +11,7 @@ from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import describe
 from rosin.rfc.rset import ResourceSet
-from rosin.rfc.rset_format import MAX_RANKS, check_property
+from rosin.rfc.rset.format import MAX_RANKS, check_property
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

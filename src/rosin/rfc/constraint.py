@@ -21,9 +21,9 @@ from operator import itemgetter
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges, mask_of_ranges
-from rosin.rfc.idset_text import merge_ranges
+from rosin.rfc.idset.text import merge_ranges
 from rosin.rfc.payload import describe
-from rosin.rfc.rset_format import ILLEGAL_IN_PROPERTY
+from rosin.rfc.rset.format import ILLEGAL_IN_PROPERTY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

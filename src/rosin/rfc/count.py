@@ -169,7 +169,7 @@ def parse_string(text: str) -> Count:
     body = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if "," in body:
         # Few counts need it, and every command would pay for it.
-        from rosin.rfc.idset_text import decode_ranges, merge_ranges
+        from rosin.rfc.idset.text import decode_ranges, merge_ranges
 
         try:
             ranges = tuple(merge_ranges(decode_ranges(body)))

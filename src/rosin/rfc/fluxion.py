@@ -20,7 +20,7 @@ from rosin.rfc.idset import Idset, mask_of
 from rosin.rfc.payload import describe
 from rosin.rfc.pool import Pool
 from rosin.rfc.rset import ResourceSet
-from rosin.rfc.rset_format import MAX_CHILDREN, MAX_RANKS
+from rosin.rfc.rset.format import MAX_CHILDREN, MAX_RANKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import describe
 from rosin.rfc.queue_policy import Policy, string, strings, sub_table
-from rosin.rfc.rset_format import check_property
+from rosin.rfc.rset.format import check_property
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

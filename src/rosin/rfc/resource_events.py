@@ -13,7 +13,7 @@ from rosin.rfc import eventlog
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import describe
-from rosin.rfc.rset_format import MAX_RANKS
+from rosin.rfc.rset.format import MAX_RANKS
 from rosin.rfc.states import check_context
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset, decode_ranges, encode_ids
 from rosin.rfc.payload import describe
-from rosin.rfc.rset_format import MAX_CHILDREN, MAX_RANKS
+from rosin.rfc.rset.format import MAX_CHILDREN, MAX_RANKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

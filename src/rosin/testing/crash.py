@@ -20,7 +20,7 @@ from rosin.job.listing import job_list
 from rosin.job.submission import submit_async
 from rosin.rfc import eventlog, treeobj
 from rosin.rfc.jobpath import job_key
-from rosin.rfc.jobspec_build import from_command
+from rosin.rfc.jobspec.build import from_command
 from rosin.testing.process import RealInstance, wait_until_gone
 
 if TYPE_CHECKING:

@@ -241,7 +241,7 @@ class Fuzzer:
     async def _prepare(self, instance: Instance) -> list[int]:
         """Some jobs for the ids in requests to be of: one that is over, one that runs, those that wait."""
         from rosin.job.submission import submit_async
-        from rosin.rfc.jobspec_build import from_command
+        from rosin.rfc.jobspec.build import from_command
 
         h = await instance.connect()
         await h.rpc("groups.join", {"name": "broker.online"})  # as the broker's start does

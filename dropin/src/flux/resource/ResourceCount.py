@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.rfc.count import Count, parse
-from rosin.rfc.idset_mutable import IDset
+from rosin.rfc.idset.mutable import IDset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rosin.rfc.hostlist import Hostlist
-    from rosin.rfc.idset_mutable import IDset
+    from rosin.rfc.idset.mutable import IDset
 
 __all__ = ["ResourceSetImplementation"]
 

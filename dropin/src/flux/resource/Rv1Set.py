@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from rosin.resource.rset import ranks_of
 from rosin.rfc.constraint import copy_constraint
-from rosin.rfc.idset_mutable import IDset
+from rosin.rfc.idset.mutable import IDset
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ from rosin.cli.fields import duration, empty_outputs
 from rosin.handle.checks import check_topic
 from rosin.job.spec import local_file
 from rosin.rfc import fsd as _fsd
-from rosin.rfc.jobspec_build import file_entry
+from rosin.rfc.jobspec.build import file_entry
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rosin.cli.format import OutputFormat
     from rosin.cli.subcommands import AdminParser
     from rosin.resource import ResourceStatus
-    from rosin.rfc.idset_mutable import IDset
+    from rosin.rfc.idset.mutable import IDset
 
 _GOOD = ("avail", "exclude", "allocated", "torpid", "housekeeping")
 _DRAIN = ("draining", "drained")

@@ -28,7 +28,7 @@ from rosin.errors import FormatError
 from rosin.job.table.attributes import POSITION, RESULT, STATE, USERID, Row
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import decode_ranges
-from rosin.rfc.idset_text import merge_ranges
+from rosin.rfc.idset.text import merge_ranges
 from rosin.rfc.states import RESULTS, parse_result, parse_state
 
 Predicate = Callable[[Row], Any]

@@ -33,7 +33,7 @@ from rosin.rfc import eventlog, fluid
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, id_field, int_field
 from rosin.rfc.role import authorized
-from rosin.rfc.rset_format import MAX_RANKS
+from rosin.rfc.rset.format import MAX_RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, id_field
-from rosin.rfc.rset_format import MAX_RANKS, is_time
+from rosin.rfc.rset.format import MAX_RANKS, is_time
 
 
 class Allocation:

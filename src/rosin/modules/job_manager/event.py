@@ -31,7 +31,7 @@ from rosin.errors import FormatError
 from rosin.modules.job_manager.job import check_updates, with_expiration, with_updates
 from rosin.modules.job_manager.shape import check_attributes
 from rosin.rfc.payload import field, int_field
-from rosin.rfc.rset_format import is_time
+from rosin.rfc.rset.format import is_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable

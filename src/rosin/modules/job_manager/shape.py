@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from rosin.errors import FormatError
-from rosin.rfc.jobspec_attributes import is_duration
+from rosin.rfc.jobspec.attributes import is_duration
 
 _SYSTEM: dict[str, Any] = {
     "queue": str,

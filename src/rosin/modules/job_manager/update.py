@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_RUNNING
 from rosin.modules.job_manager.control import authorize
 from rosin.modules.job_manager.job import check_updates, system_attribute, with_updates
-from rosin.rfc.jobspec_attributes import MAX_DURATION, is_duration
+from rosin.rfc.jobspec.attributes import MAX_DURATION, is_duration
 from rosin.rfc.payload import field, id_field
 from rosin.rfc.role import allowed
 

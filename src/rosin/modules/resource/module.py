@@ -35,7 +35,7 @@ from rosin.rfc.payload import field
 from rosin.rfc.queues import QueueConfig
 from rosin.rfc.resource_events import KEY, R_KEY, journal_response, ranks_event
 from rosin.rfc.rset import ResourceSet
-from rosin.rfc.rset_format import MAX_TIME, is_time
+from rosin.rfc.rset.format import MAX_TIME, is_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -14,7 +14,7 @@ from rosin.modules.sched.pool import Pool
 from rosin.rfc.constraint import compile as compile_constraint
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges
-from rosin.rfc.rset_format import MAX_RANKS
+from rosin.rfc.rset.format import MAX_RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,7 +8,7 @@ from typing import Any
 from rosin.errors import FormatError
 from rosin.modules.sched.count import scaled
 from rosin.rfc.count import Count, parse
-from rosin.rfc.jobspec_attributes import is_duration
+from rosin.rfc.jobspec.attributes import is_duration
 
 #: Deepest nesting of resources that is followed; legitimate requests have four or five levels.
 MAX_DEPTH = 64

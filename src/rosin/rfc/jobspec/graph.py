@@ -10,7 +10,7 @@ from typing import Any
 
 from rosin.errors import FormatError
 from rosin.rfc import count as counts
-from rosin.rfc.jobspec_place import Fault, at, each, expected, known_keys, missing_or
+from rosin.rfc.jobspec.place import Fault, at, each, expected, known_keys, missing_or
 from rosin.rfc.payload import describe
 
 _MAX_DEPTH = 32

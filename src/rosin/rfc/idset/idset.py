@@ -5,7 +5,7 @@ An :class:`Idset` is one Python integer with a bit for each member, so that unio
 difference of thousands of ranks cost one machine operation per word. Decoding and encoding are linear in
 the text and the highest member. Ids must be below ``MAX_ID``, so that no text makes a large object; who
 wants larger ids asks for them (``Idset.decode(text, limit=1 << 32)``) and gets a set that keeps ranges as
-soon as one of its ids is that large (:mod:`rosin.rfc.idset_wide`).
+soon as one of its ids is that large (:mod:`rosin.rfc.idset.wide`).
 
 Of flux-core's flags, ``IDSET_FLAG_BRACKETS`` and ``IDSET_FLAG_RANGE`` are arguments of
 :meth:`Idset.encode` (and :meth:`Idset.encode_flags` takes them as one number); the others choose how a C
@@ -22,7 +22,7 @@ Where flux-core and this module differ on text:
 from __future__ import annotations
 
 from rosin.errors import FormatError
-from rosin.rfc.idset_bits import (
+from rosin.rfc.idset.bits import (
     check_id,
     decode_small,
     encode_small,
@@ -33,22 +33,12 @@ from rosin.rfc.idset_bits import (
     run_ends,
     runs,
 )
-from rosin.rfc.idset_text import MAX_ID, decode_ends, decode_ranges, encode_ids, encode_ranges
+from rosin.rfc.idset.text import MAX_ID, decode_ends, decode_ranges, encode_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-__all__ = [
-    "IDSET_FLAG_BRACKETS",
-    "IDSET_FLAG_RANGE",
-    "MAX_ID",
-    "Idset",
-    "decode_ranges",
-    "encode_ids",
-    "mask_of",
-    "mask_of_ranges",
-]
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import ClassVar
 
 #: Flags of :meth:`Idset.encode_flags`, as flux-core numbers them.
 IDSET_FLAG_BRACKETS = 2
@@ -74,6 +64,8 @@ class Idset:
     __slots__ = ("mask",)
 
     mask: int
+    #: Makes the set of ranges of which the last ends at ``MAX_ID`` or above; from the package.
+    _of_wide_ends: ClassVar[Callable[[Sequence[int], Sequence[int]], Idset]]
 
     def __init__(self, ids: str | Iterable[int] | Idset = "") -> None:
         if isinstance(ids, str):
@@ -95,9 +87,7 @@ class Idset:
             return Idset.from_mask(mask_of_ranges(decode_ranges(text, limit)))
         lows, highs = decode_ends(text, limit)
         if highs and highs[-1] >= MAX_ID:
-            from rosin.rfc.idset_wide import WideIdset
-
-            return WideIdset.from_ends(lows, highs)
+            return Idset._of_wide_ends(lows, highs)
         return Idset.from_mask(mask_of_ends(lows, highs))
 
     @staticmethod

@@ -12,9 +12,9 @@ from bisect import bisect_right
 from itertools import chain
 
 from rosin.errors import FormatError
-from rosin.rfc.idset import Idset
-from rosin.rfc.idset_bits import mask_of_ends, run_ends
-from rosin.rfc.idset_text import MAX_ID, MAX_LIMIT, encode_ranges
+from rosin.rfc.idset.bits import mask_of_ends, run_ends
+from rosin.rfc.idset.idset import Idset
+from rosin.rfc.idset.text import MAX_ID, MAX_LIMIT, encode_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.rfc import count as counts
-from rosin.rfc.jobspec_attributes import check_attributes, check_environment
-from rosin.rfc.jobspec_graph import Graph, check_fields, check_label
-from rosin.rfc.jobspec_place import Fault, at, each, expected, known_keys, missing_or, together
+from rosin.rfc.jobspec.attributes import check_attributes, check_environment
+from rosin.rfc.jobspec.graph import Graph, check_fields, check_label
+from rosin.rfc.jobspec.place import Fault, at, each, expected, known_keys, missing_or, together
 from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 25: what a version 1 jobspec asks for, in numbers. (Its rules: :mod:`rosin.rfc.jobspec_rules`.)"""
+"""RFC 25: what a version 1 jobspec asks for, in numbers. (Its rules: :mod:`rosin.rfc.jobspec.rules`.)"""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.rfc.jobspec_rules import validate
+from rosin.rfc.jobspec.rules import validate
 
 if TYPE_CHECKING:
     from typing import Self
-
-__all__ = ["Jobspec", "validate"]
 
 
 class Jobspec:

@@ -11,8 +11,8 @@ from typing import Any
 
 from rosin.errors import FormatError
 from rosin.rfc import count as counts
-from rosin.rfc.jobspec_place import Fault, at
-from rosin.rfc.jobspec_rules import validate, validate_version
+from rosin.rfc.jobspec.place import Fault, at
+from rosin.rfc.jobspec.rules import validate, validate_version
 
 _WHOLE_CORE = {"type": "core", "count": 1}
 

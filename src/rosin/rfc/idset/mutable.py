@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rosin.rfc.idset import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE, Idset
+from rosin.rfc.idset.idset import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE, Idset
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-__all__ = ["IDSET_FLAG_BRACKETS", "IDSET_FLAG_RANGE", "IDSET_INVALID_ID", "IDset"]
 
 #: What flux-core returns where there is no id.
 IDSET_INVALID_ID = 0xFFFFFFFF - 1

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import chain, compress
 
 from rosin.errors import FormatError
-from rosin.rfc.idset_text import MAX_ID, decode_ranges
+from rosin.rfc.idset.text import MAX_ID, decode_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.rfc.jobspec_place import Fault, at, expected, known_keys, together
+from rosin.rfc.jobspec.place import Fault, at, expected, known_keys, together
 from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ resources share; copying a set copies one dictionary of references.
 Where flux-core and the RFC differ, or Rosin from both:
 
 - A missing ``nodelist`` and a rank without cores are accepted, as flux-core does;
-  :func:`rosin.rfc.rset_format.validate` follows the RFC.
+  :func:`rosin.rfc.rset.format.validate` follows the RFC.
 - Property names and times are checked, as the RFC says; flux-core lets ``!`` and an expiration before the
   start time pass.
 - Children other than core and gpu are not part of RFC 20 and are dropped; flux-core keeps them.
@@ -23,8 +23,8 @@ from __future__ import annotations
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, mask_of
-from rosin.rfc.rset_encode import lite, short
-from rosin.rfc.rset_format import check_property, foreign_ranks, parse
+from rosin.rfc.rset.encode import lite, short
+from rosin.rfc.rset.format import check_property, foreign_ranks, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
