@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from rosin.errors import FormatError
 from rosin.rfc.exec_protocol import StartRequest, StartResponse, StartStream, hello, service_name
-from rosin.rfc.idset import Idset
 
 ID = 1552593348
 START = {"id": ID, "userid": 5588, "jobspec": {}, "R": {}, "reattach": False}
@@ -47,10 +46,8 @@ def test_the_examples(through, obj):
 def test_releases():
     release = StartResponse.decode(response("release", ranks="1-2", final=False))
     assert not release.final
-    assert release.ranks(Idset("0-1")) == Idset("1")
     everything = StartResponse.decode(response("release", ranks="all", final=True))
     assert everything.final
-    assert everything.ranks(Idset("4-5")) == Idset("4-5")
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.rfc import eventlog
 from rosin.rfc.payload import describe
 from rosin.rfc.states import check_context
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from rosin.rfc.states import ContextTable
 
@@ -35,29 +34,8 @@ EVENTS: ContextTable = {
 }
 
 
-def is_shell_event(name: str) -> bool:
-    """Tell whether the event belongs to the job shell."""
-    return name.startswith("shell.")
-
-
-def complete(status: int, timestamp: float) -> dict[str, Any]:
-    """Make the entry that tells the wait status of the job, once all of its shells have ended."""
-    return eventlog.entry("complete", {"status": status}, timestamp)
-
-
-def shell_exit(
-    rank: int, wait_status: int, timestamp: float, active_ranks: str | None = None
-) -> dict[str, Any]:
-    """Make the entry that tells the end of the leader shell; *active_ranks* (idset) still have shells."""
-    context: dict[str, Any] = {"rank": rank, "wait_status": wait_status}
-    if active_ranks is not None:
-        context["active_ranks"] = active_ranks
-    return eventlog.entry("shell-exit", context, timestamp)
-
-
-def is_recoverable(entries: Iterable[dict[str, Any]]) -> bool:
-    """Tell whether the log says that the shells can be taken up again after a restart."""
-    names = {entry["name"] for entry in entries}
+def is_recoverable(names: Collection[str]) -> bool:
+    """Tell whether a log with events of these names says that the shells can be taken up again."""
     return "recoverable" in names and "done" not in names
 
 

@@ -20,6 +20,7 @@ TYPES = ("start", "reattached", "release", "exception", "finish")
 #: ``ranks`` of a release that frees whatever the job has: not in the RFC, but in what flux-core sends.
 ALL = "all"
 
+_ONCE = ("start", "reattached", "finish")
 _MAX_SEVERITY = 7
 _MAX_STATUS = 2**31 - 1
 
@@ -78,7 +79,13 @@ class StartRequest:
 
     def encode(self) -> dict[str, Any]:
         """Return the payload."""
-        return {name: getattr(self, name) for name in ("id", "userid", "jobspec", "R", "reattach")}
+        return {
+            "id": self.id,
+            "userid": self.userid,
+            "jobspec": self.jobspec,
+            "R": self.R,
+            "reattach": self.reattach,
+        }
 
 
 class StartResponse:
@@ -136,17 +143,15 @@ class StartResponse:
         """It is the end of the stream."""
         return self.type == "release" and bool(self.data["final"])
 
-    def ranks(self, held: Idset) -> Idset:
-        """Return the ranks that a release names of a job that holds ``held``."""
-        text = self.data["ranks"]
-        return held if text == ALL else Idset(text) & held
-
 
 class StartStream:
     """Checks the order of the responses to one start request.
 
     ``start``, or ``reattached`` if that was asked for, comes once at most, as does ``finish``; after a final
     release there is nothing.
+
+    Attributes:
+        done: the final release has come.
     """
 
     __slots__ = ("_seen", "done", "reattach")
@@ -154,7 +159,7 @@ class StartStream:
     def __init__(self, reattach: bool = False) -> None:
         self.reattach = reattach
         self.done = False
-        self._seen: set[str] = set()
+        self._seen: tuple[str, ...] = ()
 
     def take(self, response: StartResponse) -> None:
         """Take the next response. Raises FormatError when it cannot come now."""
@@ -162,11 +167,12 @@ class StartStream:
         fault = None
         if self.done:
             fault = "comes after the final release"
-        elif kind in self._seen and kind in ("start", "reattached", "finish"):
+        elif kind in self._seen:
             fault = "occurs twice"
         elif kind == ("start" if self.reattach else "reattached"):
             fault = f"answers a request {'with' if self.reattach else 'without'} reattach"
         if fault:
             raise FormatError(f"start response: {kind} {fault}")
-        self._seen.add(kind)
+        if kind in _ONCE:
+            self._seen += (kind,)
         self.done = response.final

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.rfc import eventlog
+from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.payload import field
 from rosin.shell.errors import ShellError
 from rosin.shell.follower import LeaderLink
@@ -115,12 +116,12 @@ class Leader(Head):
             "size": self.info.size,
             **self.info.announcement,
         }
-        self.guest.append("exec.eventlog", "shell.init", context)
+        self.guest.append(KEY, "shell.init", context)
 
     def started(self) -> None:
         """``shell.start``: all tasks of all shells have been started."""
         context = {"taskmap": self.info.taskmap.wrap()}
-        self.guest.append("exec.eventlog", "shell.start", context, lazy=True)
+        self.guest.append(KEY, "shell.start", context, lazy=True)
 
     def check_backlog(self) -> None:
         """Flow control, after output was added."""
@@ -141,7 +142,7 @@ class Leader(Head):
         if self._exited:
             return
         self._exited = True
-        self.guest.append("exec.eventlog", "shell.task-exit", info, lazy=True)
+        self.guest.append(KEY, "shell.task-exit", info, lazy=True)
         self._doom.first_exit(info["rank"], self.info.host_of(info["rank"]), info["wait_status"])
         if self._doom.timeout is not None:
             self._timer = self.h.reactor.timer(self._doom.timeout, self._expired)

@@ -12,7 +12,9 @@ import pytest
 
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import FLUX_KVS_APPEND
-from rosin.rfc import blobref, eventlog, treeobj
+from rosin.errors import FormatError
+from rosin.rfc import blobref, eventlog, exec_eventlog, treeobj
+from rosin.rfc.exec_protocol import StartRequest, StartResponse, StartStream
 from rosin.rfc.jobpath import guest_namespace, job_key
 from rosin.rfc.message import Message
 from rosin.testing.instance import Instance, MemoryFlux
@@ -28,6 +30,9 @@ class FakeJobManager(BrokerModule):
     async def start(self) -> None:
         self.responses: dict[int, list[tuple[str, dict[str, Any]]]] = {}
         self.errors: list[Message] = []
+        #: What is wrong with the responses to each request, by RFC 32.
+        self.faults: list[str] = []
+        self.streams: dict[int, StartStream] = {}
         self.changed = asyncio.Event()
         self.h.on_response("job-exec.start", self._response)
 
@@ -40,10 +45,18 @@ class FakeJobManager(BrokerModule):
             self.errors.append(msg)
         else:
             self.responses.setdefault(msg.args["id"], []).append((msg.args["type"], msg.args["data"]))
+            try:
+                response = StartResponse.decode(msg.args)
+                self.streams[response.id].take(response)
+            except FormatError as exc:
+                self.faults.append(str(exc))
         self.changed.set()
 
     def run(self, jobid: int = JOBID, **more: Any) -> None:
         """Ask for a job to be run."""
+        request = StartRequest.decode(start_request(jobid, **more))
+        if request.reattach or jobid not in self.streams:
+            self.streams[jobid] = StartStream(request.reattach)
         self.h.send_request("job-exec.start", start_request(jobid, **more))
 
     def exception(self, jobid: int = JOBID, kind: str = "cancel", **more: Any) -> None:
@@ -155,7 +168,10 @@ async def read_log(h: MemoryFlux, jobid: int = JOBID, *, running: bool = False) 
     if running:
         namespace, key = guest_namespace(jobid), "exec.eventlog"
     reply = await h.rpc("kvs.lookup", {"namespace": namespace, "key": key, "flags": 0})
-    return [(event.name, event.context) for event in eventlog.decode(treeobj.val_data(reply["val"]))]
+    entries = eventlog.decode_entries(treeobj.val_data(reply["val"]))
+    if [entry["name"] for entry in entries][:1] != ["reattach"]:  # the log before was lost
+        exec_eventlog.validate(entries)
+    return [(entry["name"], entry.get("context", {})) for entry in entries]
 
 
 async def namespaces(h: MemoryFlux) -> list[str]:
@@ -177,4 +193,7 @@ def kvs(inst: Instance) -> Any:
 
 @pytest.fixture
 def manager(inst: Instance) -> Any:
-    return inst.broker.modules["job-manager"]
+    """The job manager of the test's instance; what it was answered has to be in order."""
+    module: Any = inst.broker.modules["job-manager"]
+    yield module
+    assert module.faults == []

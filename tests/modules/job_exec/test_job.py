@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.modules.job_exec import actions, config
+from rosin.modules.job_exec.allocation import Allocation
 from rosin.modules.job_exec.barrier import Barrier
 from rosin.modules.job_exec.job import Job
-from rosin.modules.job_exec.request import Allocation, StartRequest
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.rfc import fluid
+from rosin.rfc.exec_protocol import StartRequest
 from rosin.rfc.idset import Idset
 
 from .conftest import JOBID, start_request
@@ -31,7 +32,7 @@ class Machine:
     def __init__(self, ranks: str = "0", uid: int | None = None, **settings: Any) -> None:
         nodes = {"nodelist": ["node[0-15]"], "starttime": 0.0, "expiration": 0.0}
         system = settings.pop("system", {})
-        request = StartRequest(start_request(ranks=ranks, execution=nodes, system=system))
+        request = StartRequest.decode(start_request(ranks=ranks, execution=nodes, system=system))
         table = {key.replace("_", "-"): value for key, value in settings.items()}
         uid = os.getuid() if uid is None else uid
         self.job = Job(request, Allocation(request.R), config.parse({"exec": table}), uid)

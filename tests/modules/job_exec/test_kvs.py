@@ -23,11 +23,6 @@ async def inst() -> AsyncIterator[Instance]:
         yield instance
 
 
-@pytest.fixture
-def manager(inst: Instance) -> Any:
-    return inst.broker.modules["job-manager"]
-
-
 @pytest.mark.rfc(16, "guest", "guest-final", "exec")
 async def test_log_moves_from_the_namespace_to_the_job(inst: Instance, manager: Any) -> None:
     h = await inst.connect()

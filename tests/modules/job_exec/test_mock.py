@@ -192,6 +192,19 @@ async def test_override(inst: Instance, manager: Any) -> None:
     assert await names(h) == NORMAL
 
 
+@pytest.mark.rfc(32, "one-start")
+async def test_a_job_that_starts_after_a_second_request_is_reattached(inst: Instance, manager: Any) -> None:
+    h = await inst.connect()
+    manager.run(system=mock(override=1, run_duration="0"))
+    await inst.settle()
+    manager.run(reattach=True)
+    await inst.settle()
+    assert manager.types() == []
+    await h.rpc("job-exec.override", {"jobid": JOBID, "event": "start"})
+    await inst.settle()
+    assert manager.types() == ["reattached"]
+
+
 async def test_override_needs_override_mode(inst: Instance, manager: Any) -> None:
     h = await inst.connect()
     manager.run(system=mock(run_duration="1s"))

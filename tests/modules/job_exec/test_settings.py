@@ -9,7 +9,7 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.modules.job_exec import config, launch
-from rosin.modules.job_exec.request import Allocation
+from rosin.modules.job_exec.allocation import Allocation
 from rosin.rfc.idset import Idset
 
 from .conftest import JOBID

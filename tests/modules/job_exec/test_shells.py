@@ -31,11 +31,6 @@ async def inst() -> Any:
         yield instance
 
 
-@pytest.fixture
-def manager(inst: Instance) -> Any:
-    return inst.broker.modules["job-manager"]
-
-
 def shell(tmp_path: Path, text: str) -> dict[str, Any]:
     """``attributes.system`` that names a script as job shell; its argument is the job id."""
     script = tmp_path / "shell"

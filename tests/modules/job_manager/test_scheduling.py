@@ -285,6 +285,7 @@ def test_exec_exceptions(bench):
         {},
         {"id": 1},
         {"id": 9, "type": "start", "data": {}},
+        {"id": 1, "type": "reattached", "data": {}},
         {"id": 1, "type": "new", "data": {}},
         {"id": 1, "type": "release", "data": {}},
     ],
@@ -299,6 +300,37 @@ def test_malformed_exec_responses_are_logged(bench, payload):
     bench.manager.start.response(bench.response("job-exec.start", payload))
     assert bench.names(1) == before
     assert bench.port.log.lines[-1][0] == "error"
+
+
+def test_a_response_out_of_order_is_logged(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.settle()
+    bench.exec(1, "start")
+    bench.exec(1, "start")
+    assert bench.names(1).count("start") == 1
+    assert "start response: start occurs twice" in bench.port.log.lines[-1][1]
+    bench.exec(1, "finish", status=0)
+    bench.exec(1, "release", ranks="all", final=True)
+    before = bench.names(1)
+    bench.exec(1, "release", ranks="all", final=True)
+    assert bench.names(1) == before
+    assert "which is not being started" in bench.port.log.lines[-1][1]
+
+
+def test_a_job_whose_start_was_lost_is_started_when_it_is_reattached(bench):
+    bench.online()
+    bench.submit()
+    bench.settle()
+    bench.alloc(1)
+    bench.settle()
+    bench.manager.start.response(bench.response("job-exec.start", None, errnum=38))
+    bench.manager.start.hello(bench.request(payload={"service": "job-exec"}, sender=b"other"))
+    bench.settle()
+    bench.exec(1, "reattached")
+    assert bench.names(1)[-1] == "start"
 
 
 @pytest.mark.rfc(32, "replace", "reissue")

@@ -7,6 +7,7 @@ from typing import Any
 
 from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_TREEOBJ
 from rosin.rfc import blobref, treeobj
+from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.jobpath import guest_namespace, job_key
 
 PRIMARY = "primary"
@@ -27,7 +28,7 @@ def append_events(jobid: int, lines: list[str]) -> dict[str, Any]:
     ops = []
     if lines:
         dirent = treeobj.val("".join(lines).encode())
-        ops.append({"key": "exec.eventlog", "flags": FLUX_KVS_APPEND, "dirent": dirent})
+        ops.append({"key": KEY, "flags": FLUX_KVS_APPEND, "dirent": dirent})
     return commit(guest_namespace(jobid), ops)
 
 

@@ -28,11 +28,13 @@ from rosin.modules.job_exec.actions import (
 from rosin.modules.job_exec.config import MAX_KILL_PAUSE
 from rosin.process.outcome import exit_code, exited
 from rosin.rfc import fluid
+from rosin.rfc.exec_protocol import ALL
 from rosin.rfc.jobpath import guest_namespace
 
 if TYPE_CHECKING:
+    from rosin.modules.job_exec.allocation import Allocation
     from rosin.modules.job_exec.config import ExecConfig
-    from rosin.modules.job_exec.request import Allocation, StartRequest
+    from rosin.rfc.exec_protocol import StartRequest
     from rosin.rfc.idset import Idset
 
 #: Note of the exception for a job whose shells did not outlive the broker.
@@ -104,6 +106,15 @@ class Job:
         self._t0: float | None = None
         self._killing = False
 
+    def system(self, *path: str) -> Any:
+        """A value below ``attributes.system`` of the jobspec, None if any step is missing."""
+        value: Any = self.request.jobspec
+        for key in ("attributes", "system", *path):
+            if not isinstance(value, dict):
+                return None
+            value = value.get(key)
+        return value
+
     # -- life cycle -------------------------------------------------------------------------------
 
     def begin(self, backend: Backend) -> None:
@@ -135,11 +146,11 @@ class Job:
         self.has_namespace = False
         self.fatal("failed to create guest ns", errnum)
 
-    def running_now(self, now: float, response: str = "start") -> None:
+    def running_now(self, now: float) -> None:
         """Everything has been started (or found again): answer the job manager, watch the time limit."""
         self.set_expiration(now)
         self.running = True
-        self.respond(response)
+        self.respond("reattached" if self.request.reattach else "start")
 
     def complete(self, status: int) -> None:
         """Nothing runs any more; ``status`` is the greatest wait status."""
@@ -171,7 +182,7 @@ class Job:
 
     def moved(self) -> None:
         """The guest namespace is part of the primary one (or there was none): give the resources back."""
-        self.respond("release", {"ranks": "all", "final": True})
+        self.respond("release", {"ranks": ALL, "final": True})
         self.actions.append(Forget())
 
     # -- exceptions -------------------------------------------------------------------------------
@@ -259,7 +270,7 @@ class Job:
             self.exception_in_progress = True
             self.raise_exception("timeout", 0, "resource allocation expired")
             self._arm_kill_timers()
-            self.backend.kill(signal.SIGALRM)
+            self.backend.kill(int(signal.SIGALRM))  # a plain number: it may be a wait status
         elif name == "kill":
             self.kill_count += 1
             self.actions.append(SignalTasks(self.config.kill_signal))
@@ -279,7 +290,7 @@ class Job:
         self.kill_timeout = min(2 * self.kill_timeout, MAX_KILL_PAUSE)
         self.actions.append(Arm("kill-shell", self.kill_timeout))
         # The IMP takes SIGUSR1 for "kill everything in the job's cgroup" (RFC 15).
-        self.backend.kill(signal.SIGUSR1 if self.multiuser else self.config.kill_signal)
+        self.backend.kill(int(signal.SIGUSR1) if self.multiuser else self.config.kill_signal)
         if self.config.max_kill_timeout <= 0 and self.kill_shell_count >= self.config.max_kill_count:
             self._give_up()
 

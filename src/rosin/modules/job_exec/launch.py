@@ -57,7 +57,7 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def shell_path(job: Job) -> str | None:
     """The program that the jobspec or the configuration names as job shell; None for Rosin's own."""
-    chosen = job.request.system("exec", "job_shell")
+    chosen = job.system("exec", "job_shell")
     return chosen if isinstance(chosen, str) else job.config.job_shell
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.errors import FormatError
 from rosin.modules.job_exec.actions import Arm, Disarm
 from rosin.rfc import fsd
+from rosin.rfc.exec_eventlog import is_recoverable
 from rosin.rfc.payload import field, int_field
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class MockExec:
             self.job.fatal("mock run exception generated")
 
     def reattach(self, now: float, history: History) -> None:
-        if "recoverable" not in history.exec_events:
+        if not is_recoverable(history.exec_events):
             self.job.started = False
             self.job.fatal("job is not recoverable: no recoverable event")
             return
@@ -82,12 +83,12 @@ class MockExec:
             left = (history.start_time or now) + self.config.run_duration - now
             if self.config.run_duration == 0:
                 left = 0.0
-        self._run(now, left if left > 0 else -1.0, "reattached")
+        self._run(now, left if left > 0 else -1.0)
 
-    def _run(self, now: float, duration: float, response: str = "start") -> None:
+    def _run(self, now: float, duration: float) -> None:
         if duration != 0:
             self.job.actions.append(Arm("run", max(0.0, duration)))
-        self.job.running_now(now, response)
+        self.job.running_now(now)
 
     def timer(self, name: str, now: float) -> None:
         if name == "run":

@@ -22,14 +22,15 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.modules.job_exec import actions, config, guest, launch, recovery
+from rosin.modules.job_exec.allocation import Allocation
 from rosin.modules.job_exec.job import Job
 from rosin.modules.job_exec.mock import MockExec, mock_config
-from rosin.modules.job_exec.request import Allocation, StartRequest
 from rosin.modules.job_exec.run import Run
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.modules.job_exec.writer import Writer
 from rosin.remote import protocol
 from rosin.rfc import eventlog, fluid
+from rosin.rfc.exec_protocol import ALL, StartRequest, StartResponse, hello
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, id_field, int_field
 from rosin.rfc.role import authorized
@@ -74,7 +75,7 @@ class JobExec(BrokerModule):
             actions.Forget: self._do_forget,
             actions.Log: self._do_log,
         }
-        await self.h.rpc("job-manager.exec-hello", {"service": self.module_name})
+        await self.h.rpc("job-manager.exec-hello", hello(self.module_name))
 
     async def stop(self) -> None:
         """Keep what running jobs have written, for a reattach or at least for their owners."""
@@ -105,14 +106,14 @@ class JobExec(BrokerModule):
 
     @request_handler("start")
     def start_job(self, msg: Message) -> object:
-        request = StartRequest(msg.args)
+        request = StartRequest.decode(msg.args)
         known = self.runs.get(request.id)
         if known is not None:
-            self._restart(known, msg, request.reattach)
+            self._restart(known, msg, request)
             return DEFERRED
         try:
             job = Job(request, Allocation(request.R), self.settings, os.getuid())
-            mock = mock_config(request.system())
+            mock = mock_config(job.system())
             if mock is None:
                 self._check_ranks(job.allocation.ranks)
             backend = ShellExec(job) if mock is None else MockExec(job, mock)
@@ -221,11 +222,11 @@ class JobExec(BrokerModule):
         if not authorized(msg.userid, msg.rolemask, run.job.userid):
             raise OSError(errno.EPERM, f"job {_f58(run.job.id)} belongs to another user")
 
-    def _restart(self, run: Run, msg: Message, reattach: bool) -> None:
+    def _restart(self, run: Run, msg: Message, request: StartRequest) -> None:
         """A start request for a job that is here already: its manager was reloaded."""
-        if not reattach:
+        if not request.reattach:
             raise OSError(errno.EEXIST, f"job {_f58(run.job.id)} is already being executed")
-        run.msg = msg
+        run.msg, run.job.request = msg, request
         if run.job.running:
             run.job.respond("reattached")
             self._do_all(run)
@@ -233,8 +234,8 @@ class JobExec(BrokerModule):
     def _refuse(self, msg: Message, jobid: int, reason: str) -> None:
         """A job that cannot even be begun: an exception and the final release."""
         data = {"severity": 0, "type": "exec", "note": reason}
-        self.respond(msg, {"id": jobid, "type": "exception", "data": data})
-        self.respond(msg, {"id": jobid, "type": "release", "data": {"ranks": "all", "final": True}})
+        self.respond(msg, StartResponse(jobid, "exception", data).encode())
+        self.respond(msg, StartResponse(jobid, "release", {"ranks": ALL, "final": True}).encode())
 
     # -- actions ----------------------------------------------------------------------------------
 
@@ -245,7 +246,7 @@ class JobExec(BrokerModule):
                 self._perform[type(action)](run, action)
 
     def _do_respond(self, run: Run, action: actions.Respond) -> None:
-        self.respond(run.msg, {"id": run.job.id, "type": action.type, "data": action.data})
+        self.respond(run.msg, StartResponse(run.job.id, action.type, action.data).encode())
 
     def _do_post(self, run: Run, action: actions.Post) -> None:
         self.writer.post(run.guest, eventlog.encode(action.name, action.context, self.now()))

@@ -9,6 +9,7 @@ from rosin.errors import FormatError
 from rosin.modules.job_exec import guest
 from rosin.modules.job_exec.job import History
 from rosin.rfc import eventlog, treeobj
+from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.jobpath import guest_namespace, job_key
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str) 
 
 async def read_history(h: Handle, jobid: int, warn: Callable[[str], None]) -> History:
     """What the job's two event logs say; a log that cannot be read says nothing but a warning."""
-    events = await _read(h, guest_namespace(jobid), "exec.eventlog", warn)
+    events = await _read(h, guest_namespace(jobid), KEY, warn)
     log = await _read(h, guest.PRIMARY, job_key(jobid, "eventlog"), warn)
     starts = [event.timestamp for event in log if event.name == "start"]
     return History([event.name for event in events], starts[0] if starts else None)

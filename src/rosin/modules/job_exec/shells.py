@@ -42,7 +42,7 @@ class ShellExec:
     def __init__(self, job: Job) -> None:
         """Raises FormatError for bad ``attributes.system.exec.bulkexec`` settings."""
         self.job = job
-        options = job.request.system("exec", "bulkexec") or {}
+        options = job.system("exec", "bulkexec") or {}
         if isinstance(options, dict):
             check_keys(options)
         self.mock_exception = field(options, "mock_exception", str, "")

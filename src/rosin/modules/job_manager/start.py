@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_JOB_DEBUG, FLUX_JOB_STATE_RUN
 from rosin.errors import FormatError
-from rosin.rfc.exec_protocol import StartResponse, service_name
+from rosin.rfc.exec_protocol import StartRequest, StartResponse, StartStream, service_name
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Start:
         self.service: str | None = None
         self.sender = b""
         self._waiting: set[int] = set()
+        #: What has come of the responses to each request under way.
+        self._streams: dict[int, StartStream] = {}
         self._responses: dict[str, Callable[[Job, dict[str, Any]], None]] = {
             "start": self._started,
             "reattached": self._reattached,
@@ -58,14 +60,10 @@ class Start:
             return
         reattach = job.start_sent
         job.start_pending = job.start_sent = True
-        request = {
-            "id": job.id,
-            "userid": job.userid,
-            "jobspec": job.jobspec,
-            "reattach": reattach,
-            "R": job.R,
-        }
-        self.manager.port.request(f"{self.service}.start", request)
+        self._streams[job.id] = StartStream(reattach)
+        assert job.R is not None
+        request = StartRequest(job.id, job.userid, job.jobspec, job.R, reattach)
+        self.manager.port.request(f"{self.service}.start", request.encode())
         if job.flags & FLUX_JOB_DEBUG:
             if reattach:
                 self.manager.post(job, "debug.exec-reattach-start", {"id": job.id})
@@ -111,6 +109,7 @@ class Start:
         self.manager.port.log.debug(f"start: stop due to {reason}")
         self.service = None
         self.sender = b""
+        self._streams.clear()
         for job in list(self.manager.active.values()):
             if job.start_pending:
                 job.start_pending = False
@@ -129,28 +128,28 @@ class Start:
             return
         try:
             answer = StartResponse.decode(msg.args)
-            job = self.manager.active.get(answer.id)
-            if job is None:
-                raise FormatError(f"{answer.type} of job {answer.id}, which is not active")
+            job, stream = self.manager.active.get(answer.id), self._streams.get(answer.id)
+            if job is None or stream is None:
+                raise FormatError(f"{answer.type} of job {answer.id}, which is not being started")
+            stream.take(answer)
+            if stream.done:
+                del self._streams[job.id]
+                job.start_pending = False
             self._responses[answer.type](job, answer.data)
         except FormatError as error:
             self.manager.port.log.error(f"start: malformed response: {error}")
 
     def _started(self, job: Job, data: dict[str, Any]) -> None:
-        if job.started:
-            self.manager.port.log.error(f"start: job {job.id} was started twice")
-        else:
-            self.manager.post(job, "start")
+        self.manager.post(job, "start")
 
     def _reattached(self, job: Job, data: dict[str, Any]) -> None:
+        if not job.started:  # the service before was gone before it could say so
+            self.manager.post(job, "start")
         if job.flags & FLUX_JOB_DEBUG:
             self.manager.post(job, "debug.exec-reattach-finish")
 
     def _released(self, job: Job, data: dict[str, Any]) -> None:
-        final, ranks = data["final"], data["ranks"]
-        if final:
-            job.start_pending = False
-        self.manager.post(job, "release", {"ranks": ranks, "final": final})
+        self.manager.post(job, "release", {"ranks": data["ranks"], "final": data["final"]})
 
     def _excepted(self, job: Job, data: dict[str, Any]) -> None:
         context = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 32: the start request, and the little of R (RFC 20) that execution needs."""
+"""The little of R (RFC 20) that execution needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
-from rosin.rfc.payload import field, id_field
+from rosin.rfc.payload import field
 from rosin.rfc.rset.format import MAX_RANKS, is_time
 
 
@@ -51,26 +51,3 @@ class Allocation:
     def shell_rank(self, rank: int) -> int:
         """Position of a broker rank among the job's ranks."""
         return len(self.ranks & Idset.from_range(0, rank)) - 1
-
-
-class StartRequest:
-    """``job-exec.start``: ``jobspec`` and ``R`` come without the user's environment."""
-
-    __slots__ = ("R", "id", "jobspec", "reattach", "userid")
-
-    def __init__(self, args: dict[str, Any]) -> None:
-        """Raises FormatError naming the field at fault."""
-        self.id = id_field(args)
-        self.userid = field(args, "userid", int)
-        self.jobspec = field(args, "jobspec", dict)
-        self.R = field(args, "R", dict)
-        self.reattach = field(args, "reattach", bool, False)
-
-    def system(self, *path: str) -> Any:
-        """A value below ``attributes.system`` of the jobspec, None if any step is missing."""
-        value: Any = self.jobspec
-        for key in ("attributes", "system", *path):
-            if not isinstance(value, dict):
-                return None
-            value = value.get(key)
-        return value
