@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rosin.rest.bell import Bell
 from rosin.rest.mirror import Mirror
-from rosin.rest.output import Chunk, lines
+from rosin.rest.output import OutputChunk, lines
 
 SPEC = {
     "version": 1,
@@ -90,7 +90,7 @@ async def test_bell_wakes_all_and_forgets_those_who_leave():
 def test_lines_do_not_depend_on_the_chunks(data, cuts):
     edges = sorted({0, len(data), *(cut for cut in cuts if cut <= len(data))})
     pieces = [data[a:b] for a, b in pairwise(edges)]
-    chunks = [Chunk("stdout", "0", piece, 0.0) for piece in pieces if piece]
+    chunks = [OutputChunk("stdout", "0", piece, 0.0) for piece in pieces if piece]
     found = [line for _, line in lines(chunks)]
     assert b"".join(found) == data
     assert all(line.endswith(b"\n") for line in found[:-1])
@@ -99,9 +99,9 @@ def test_lines_do_not_depend_on_the_chunks(data, cuts):
 
 def test_lines_of_two_tasks_are_not_mixed():
     chunks = [
-        Chunk("stdout", "0", b"a", 0.0),
-        Chunk("stdout", "1", b"b\n", 0.0),
-        Chunk("stderr", "0", b"e\n", 0.0),
-        Chunk("stdout", "0", b"A\n", 0.0),
+        OutputChunk("stdout", "0", b"a", 0.0),
+        OutputChunk("stdout", "1", b"b\n", 0.0),
+        OutputChunk("stderr", "0", b"e\n", 0.0),
+        OutputChunk("stdout", "0", b"A\n", 0.0),
     ]
     assert [line for _, line in lines(chunks)] == [b"b\n", b"e\n", b"aA\n"]

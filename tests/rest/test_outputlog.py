@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from rosin.errors import FormatError
 from rosin.rest import output as rest_output
-from rosin.rest.output import Chunk, lines
+from rosin.rest.output import OutputChunk, lines
 from rosin.rest.outputlog import PIECE, SMALL, OutputLog, batched
 from rosin.rest.routes.output import _whole, bytes_of
 
@@ -98,7 +98,7 @@ async def test_long_answers_come_in_pieces_and_others_have_their_turn():
 
 def test_a_line_without_end_comes_in_parts(monkeypatch):
     monkeypatch.setattr(rest_output, "LONG", 10)
-    chunks = [Chunk("stdout", "0", b"abcd", 0.0) for _ in range(4)]
+    chunks = [OutputChunk("stdout", "0", b"abcd", 0.0) for _ in range(4)]
     assert [line for _, line in lines(chunks)] == [b"abcdabcdabcd", b"abcd"]
 
 

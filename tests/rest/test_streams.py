@@ -14,7 +14,7 @@ import pytest
 import uvicorn
 
 from rosin.rest.app import create_app
-from rosin.rest.server import Server, tcp_socket
+from rosin.rest.server import RestServer, tcp_socket
 from rosin.rest.settings import Settings
 
 EVENTS = {"Accept": "text/event-stream"}
@@ -24,7 +24,7 @@ EVENTS = {"Accept": "text/event-stream"}
 async def served(real_instance) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a server on a socket, in this loop."""
     app = create_app(Settings(uri=real_instance.uri))
-    server = Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1), app)
+    server = RestServer(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1), app)
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
     with tcp_socket("127.0.0.1", 0) as sock:
         sock.listen(100)

@@ -25,7 +25,7 @@ MODULES = {
     "job-exec": "rosin.modules.job_exec.module:JobExec",
     "job-info": "rosin.modules.job_info.module:JobInfo",
     "job-ingest": "rosin.modules.job_ingest.module:JobIngest",
-    "job-list": "rosin.modules.job_list.module:JobList",
+    "job-list": "rosin.modules.job_list.module:JobListModule",
     "job-manager": "rosin.modules.job_manager.module:JobManager",
     "kvs": "rosin.modules.kvs.module:Kvs",
     "kvs-watch": "rosin.modules.kvs_watch.module:KvsWatch",

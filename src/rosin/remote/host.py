@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class Log(Protocol):
+class ServerLog(Protocol):
     """Where the output of background processes goes, and what is wrong."""
 
     def info(self, text: str) -> None: ...
@@ -29,7 +29,7 @@ class SubprocessHost(Protocol):
     @property
     def loop(self) -> Loop: ...
     @property
-    def log(self) -> Log: ...
+    def log(self) -> ServerLog: ...
     @property
     def zygote(self) -> Zygote | None: ...
     @property

@@ -19,7 +19,7 @@ from rosin.constants import SUBPROCESS_REXEC_WAITABLE, SUBPROCESS_REXEC_WRITE_CR
 from rosin.process import refused
 from rosin.remote.command import Command
 from rosin.remote.protocol import STDIO_FALLTHROUGH, ZYGOTE_OPTION
-from rosin.remote.session import Session
+from rosin.remote.session import ProcessSession
 from rosin.rfc import ioencode
 from rosin.rfc.payload import field
 
@@ -50,13 +50,13 @@ class SubprocessServer:
         self.respond = host.respond
         self.respond_error = host.respond_error
         self.stopping = False
-        self.sessions: dict[Session, None] = {}  # in order of start
-        self.by_pid: dict[int, Session] = {}
-        self.by_label: dict[str, Session] = {}
-        self.by_request: dict[tuple[bytes, int], Session] = {}
-        self.clients: dict[bytes, dict[Session, None]] = {}
-        self.with_credit: dict[Session, None] = {}
-        self.slow: dict[Session, None] = {}  # paused until their clients have read
+        self.sessions: dict[ProcessSession, None] = {}  # in order of start
+        self.by_pid: dict[int, ProcessSession] = {}
+        self.by_label: dict[str, ProcessSession] = {}
+        self.by_request: dict[tuple[bytes, int], ProcessSession] = {}
+        self.clients: dict[bytes, dict[ProcessSession, None]] = {}
+        self.with_credit: dict[ProcessSession, None] = {}
+        self.slow: dict[ProcessSession, None] = {}  # paused until their clients have read
         self._children: dict[int, Process] = {}  # those that the host collects
         self.on_empty: Callable[[], None] | None = None
 
@@ -101,7 +101,7 @@ class SubprocessServer:
         local_flags = field(args, "local_flags", int, 0)
         command = Command.decode(field(args, "cmd", dict))
         self._check_mode(msg.streaming, flags, local_flags, command)
-        session = Session(self, msg, command, flags)
+        session = ProcessSession(self, msg, command, flags)
         self._launch(session, local_flags)
 
     def write(self, msg: Message, args: dict[str, Any]) -> None:
@@ -175,7 +175,7 @@ class SubprocessServer:
         if command.channels:
             raise OSError(errno.EINVAL, "auxiliary channels are not allowed in background mode")
 
-    def _launch(self, session: Session, local_flags: int) -> None:
+    def _launch(self, session: ProcessSession, local_flags: int) -> None:
         command = session.command
         environment = self.host.environment(command)
         self.sessions[session] = None
@@ -205,7 +205,7 @@ class SubprocessServer:
             self._remove(session)
             raise
 
-    def _find(self, args: dict[str, Any], missing: int) -> Session:
+    def _find(self, args: dict[str, Any], missing: int) -> ProcessSession:
         pid = field(args, "pid", int)
         label = field(args, "label", (str, type(None)), None)
         if label is not None:
@@ -220,30 +220,30 @@ class SubprocessServer:
 
     # -- the table --------------------------------------------------------------------------------
 
-    def _join(self, sender: bytes, session: Session) -> None:
+    def _join(self, sender: bytes, session: ProcessSession) -> None:
         self.clients.setdefault(sender, {})[session] = None
 
-    def _part(self, sender: bytes, session: Session) -> None:
+    def _part(self, sender: bytes, session: ProcessSession) -> None:
         held = self.clients.get(sender)
         if held is not None:
             held.pop(session, None)
             if not held:
                 del self.clients[sender]
 
-    def _silence(self, session: Session) -> None:
+    def _silence(self, session: ProcessSession) -> None:
         """Forget the client that listens to a process."""
         msg, session.listener = session.listener, None
         if msg is not None:
             self.by_request.pop((msg.sender, msg.matchtag), None)
             self._part(msg.sender, session)
 
-    def started(self, session: Session) -> None:
+    def started(self, session: ProcessSession) -> None:
         """The process has its id."""
         self.by_pid[session.process.pid] = session
         if self.collects:
             self._children[session.process.pid] = session.process
 
-    def grant(self, session: Session) -> None:
+    def grant(self, session: ProcessSession) -> None:
         """Announce credit at the end of this turn of the loop."""
         self.with_credit[session] = None
         self.host.call_soon_once(self._grant_all)
@@ -253,7 +253,7 @@ class SubprocessServer:
         for session in sessions:
             session.send_credit()
 
-    def congested(self, session: Session) -> bool:
+    def congested(self, session: ProcessSession) -> bool:
         """Whether a client is too slow for its process, which is then resumed from here when it has read."""
         if self._backlog(session) <= HIGH_WATER:
             return False
@@ -269,15 +269,15 @@ class SubprocessServer:
         if self.slow:
             self.loop.call_later(_LOOK_AGAIN, self._resume_slow)
 
-    def _backlog(self, session: Session) -> int:
+    def _backlog(self, session: ProcessSession) -> int:
         return 0 if session.listener is None else self.host.pending_bytes(session.listener)
 
-    def failed(self, session: Session) -> None:
+    def failed(self, session: ProcessSession) -> None:
         """The process could not be started or broke the protocol; its client has been told."""
         session.waitable = False
         self._remove(session)
 
-    def finish(self, session: Session) -> None:
+    def finish(self, session: ProcessSession) -> None:
         """The process is over: answer its waiter, and forget it unless somebody may still wait."""
         if session.waiter is not None:
             self.respond(session.waiter, session.wait_result())
@@ -285,7 +285,7 @@ class SubprocessServer:
             return
         self._remove(session)
 
-    def _remove(self, session: Session) -> None:
+    def _remove(self, session: ProcessSession) -> None:
         self.sessions.pop(session, None)
         self.with_credit.pop(session, None)
         self.slow.pop(session, None)

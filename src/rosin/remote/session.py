@@ -23,7 +23,7 @@ from rosin.rfc import ioencode
 if TYPE_CHECKING:
     from rosin.process.loop import Loop
     from rosin.remote.command import Command
-    from rosin.remote.host import Log
+    from rosin.remote.host import ServerLog
     from rosin.rfc.message import Message
 
 
@@ -32,19 +32,19 @@ class SessionOwner(Protocol):
 
     rank: int
     loop: Loop
-    log: Log
+    log: ServerLog
     collects: bool
     respond: Callable[..., None]
     respond_error: Callable[..., None]
 
-    def started(self, session: Session) -> None: ...
-    def grant(self, session: Session) -> None: ...
-    def finish(self, session: Session) -> None: ...
-    def failed(self, session: Session) -> None: ...
-    def congested(self, session: Session) -> bool: ...
+    def started(self, session: ProcessSession) -> None: ...
+    def grant(self, session: ProcessSession) -> None: ...
+    def finish(self, session: ProcessSession) -> None: ...
+    def failed(self, session: ProcessSession) -> None: ...
+    def congested(self, session: ProcessSession) -> bool: ...
 
 
-class Session:
+class ProcessSession:
     """A process with the client that listens to it, if there is one.
 
     ``listener`` is the exec or attach request that gets the responses; ``waiter`` a pending wait request.

@@ -20,7 +20,7 @@ from rosin.rest import pages
 from rosin.rest.auth import Authenticator
 from rosin.rest.context import wants_html
 from rosin.rest.gate import Gate, refusal
-from rosin.rest.instance import Instances
+from rosin.rest.instance import InstanceLinks
 from rosin.rest.methods import Methods, resources
 from rosin.rest.problem import Problem, of_error
 from rosin.rest.routes import events, health, home, jobs, nodes, output, service
@@ -40,7 +40,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The application for one instance; it connects on first use, with or without its lifespan."""
     settings = settings or Settings()
     _json.accelerate()
-    instances = Instances(settings)
+    instances = InstanceLinks(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

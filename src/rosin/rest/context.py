@@ -9,15 +9,15 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from rosin import _json
-from rosin.rest.instance import Instance, Instances
+from rosin.rest.instance import InstanceLink, InstanceLinks
 from rosin.rest.models import ProblemModel
 
 
-async def _instance(request: Request) -> Instance:
-    return cast(Instances, request.app.state.instances).current()
+async def _instance(request: Request) -> InstanceLink:
+    return cast(InstanceLinks, request.app.state.instances).current()
 
 
-Here = Annotated[Instance, Depends(_instance)]
+Here = Annotated[InstanceLink, Depends(_instance)]
 
 #: Errors of the API without a prefix, for OpenAPI.
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -49,4 +49,4 @@ def wants_events(request: Request) -> bool:
 
 def closing(request: Request) -> bool:
     """Whether the server is about to stop."""
-    return cast(Instances, request.app.state.instances).closing
+    return cast(InstanceLinks, request.app.state.instances).closing

@@ -26,7 +26,7 @@ _LAST_DELAY = 2.0
 _PATIENCE = 10.0
 
 
-class Instance:
+class InstanceLink:
     """The connection to an instance, from one event loop."""
 
     def __init__(
@@ -145,7 +145,7 @@ async def _awaited(future: Awaitable[T]) -> T:
     return await future
 
 
-class Instances:
+class InstanceLinks:
     """The instance as seen from the running loop."""
 
     def __init__(self, settings: Settings) -> None:
@@ -153,13 +153,13 @@ class Instances:
         self.closing = False
         #: Called when the instance has gone and the server is to end with it.
         self.on_gone: Callable[[], None] | None = None
-        self._current: Instance | None = None
+        self._current: InstanceLink | None = None
 
-    def current(self) -> Instance:
+    def current(self) -> InstanceLink:
         """The connection of this loop, begun if there is none."""
         loop = asyncio.get_running_loop()
         if self._current is None or self._current.loop is not loop:
-            self._current = Instance(self.settings, loop, self.on_gone)
+            self._current = InstanceLink(self.settings, loop, self.on_gone)
         return self._current
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MOST_PARAMETERS = 100
 
 
-class Resource:
+class RoutePath:
     """One path: ``methods`` to the names of their query parameters, None where any is taken."""
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
@@ -38,15 +38,15 @@ class Resource:
         return ", ".join(sorted(names))
 
 
-def resources(routes: Iterable[object]) -> list[Resource]:
+def resources(routes: Iterable[object]) -> list[RoutePath]:
     """The paths of an application, in the order in which they are looked for."""
-    found: dict[str, Resource] = {}
+    found: dict[str, RoutePath] = {}
     for path in ("/openapi.json", "/static/{path:path}"):
-        found[path] = Resource(compile_path(path)[0])
+        found[path] = RoutePath(compile_path(path)[0])
         found[path].methods["GET"] = frozenset()
     for route in routes:
         if isinstance(route, APIRoute):
-            resource = found.setdefault(route.path, Resource(route.path_regex))
+            resource = found.setdefault(route.path, RoutePath(route.path_regex))
             names = frozenset(field.alias for field in route.dependant.query_params)
             for method in route.methods or ():
                 resource.methods[method] = None if route.path.startswith("/v1/") else names
@@ -56,7 +56,7 @@ def resources(routes: Iterable[object]) -> list[Resource]:
 class Methods:
     """ASGI middleware before the application's routes."""
 
-    def __init__(self, app: ASGIApp, table: list[Resource]) -> None:
+    def __init__(self, app: ASGIApp, table: list[RoutePath]) -> None:
         self.app = app
         self.table = table
 

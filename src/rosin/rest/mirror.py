@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_JOBID_ANY, FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.job.table.attributes import Row
-from rosin.job.table.record import JobRecord
 from rosin.job.table.table import JobTable
 from rosin.rest.bell import Bell
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 RING = 16384
 
 
-class Entry:
+class MirrorEvent:
     """One event of one job, and the job as it was after the journal's response with the event."""
 
     __slots__ = ("encoded", "event", "jobid", "row")
@@ -59,7 +58,7 @@ class Mirror:
         self._table = JobTable()
         self._ids: list[int] = []  # ascending
         self._purged = 0
-        self._ring: deque[Entry] = deque()
+        self._ring: deque[MirrorEvent] = deque()
         self.end = 0  # position after the newest event
 
     # -- following the journal --------------------------------------------------------------------
@@ -110,7 +109,7 @@ class Mirror:
         if not known:
             self._add_id(jobid)
         for event in response["events"]:
-            self._append(Entry(jobid, event, row))
+            self._append(MirrorEvent(jobid, event, row))
 
     def _add_id(self, jobid: int) -> None:
         if not self._ids or jobid > self._ids[-1]:
@@ -118,7 +117,7 @@ class Mirror:
         else:
             insort(self._ids, jobid)
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: MirrorEvent) -> None:
         self._ring.append(entry)
         if len(self._ring) > self._limit:
             self._ring.popleft()
@@ -151,11 +150,11 @@ class Mirror:
         """The jobs, newest first, from the one before the id *before*."""
         ids = self._ids
         at = len(ids) if before is None else bisect_left(ids, before)
-        jobs = self._table.index.jobs
+        row_of = self._table.index.row
         for index in range(at - 1, -1, -1):
-            job = jobs.get(ids[index])
-            if job is not None:
-                yield job.row() if isinstance(job, JobRecord) else job
+            row = row_of(ids[index])
+            if row is not None:
+                yield row
 
     def counts(self) -> dict[str, int]:
         """Numbers of jobs by state and result."""
@@ -167,7 +166,7 @@ class Mirror:
 
     # -- the ring ---------------------------------------------------------------------------------
 
-    def since(self, position: int, most: int = 1000) -> list[Entry] | None:
+    def since(self, position: int, most: int = 1000) -> list[MirrorEvent] | None:
         """Up to *most* events from *position* on; None if they are no longer kept."""
         start = position - (self.end - len(self._ring))
         if start < 0 or position > self.end:

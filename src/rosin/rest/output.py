@@ -21,7 +21,7 @@ from rosin.rfc import ioencode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rosin.rest.instance import Instance
+    from rosin.rest.instance import InstanceLink
 
 #: Bytes of output that a feed keeps for its readers.
 WINDOW = 64 << 20
@@ -29,7 +29,7 @@ WINDOW = 64 << 20
 LONG = 1 << 20
 
 
-class Chunk:
+class OutputChunk:
     """A piece of output: ``stream`` (stdout, stderr, or log and redirect: words of the job shell)."""
 
     __slots__ = ("data", "rank", "stream", "timestamp")
@@ -45,29 +45,29 @@ class Chunk:
         return self.data.decode("utf-8", "replace")
 
 
-class Decoder:
+class OutputDecoder:
     """Makes chunks of the events of one output log."""
 
     def __init__(self) -> None:
         self._encodings: dict[str, str] = {}
 
-    def chunk(self, entry: dict[str, Any]) -> Chunk | None:
+    def chunk(self, entry: dict[str, Any]) -> OutputChunk | None:
         """The chunk of one event; None if it holds no output. Raises FormatError."""
         name, context = entry.get("name"), entry.get("context")
         timestamp = float(entry.get("timestamp", 0.0))
         if name == "data":
             data = ioencode.decode_data(context, self._encodings or ioencode.UTF8)
-            return Chunk(data.stream, data.rank, data.data, timestamp) if data.data else None
+            return OutputChunk(data.stream, data.rank, data.data, timestamp) if data.data else None
         if name == "header":
             self._encodings = ioencode.decode_header(context)
             return None
         if not isinstance(context, dict):
             return None
         if name == "log":
-            return Chunk("log", str(context.get("rank", "")), _line(context.get("message")), timestamp)
+            return OutputChunk("log", str(context.get("rank", "")), _line(context.get("message")), timestamp)
         if name == "redirect":
             words = f"{context.get('stream')} is redirected to {context.get('path', 'a file')}"
-            return Chunk("redirect", str(context.get("rank", "")), _line(words), timestamp)
+            return OutputChunk("redirect", str(context.get("rank", "")), _line(words), timestamp)
         return None
 
 
@@ -75,13 +75,13 @@ def _line(text: object) -> bytes:
     return (str(text).rstrip("\n") + "\n").encode("utf-8", "replace")
 
 
-class Lines:
+class OutputLines:
     """Whole lines of stdout and stderr in order of arrival. A very long one comes in parts."""
 
     def __init__(self) -> None:
-        self._partial: dict[tuple[str, str], tuple[Chunk, bytearray]] = {}
+        self._partial: dict[tuple[str, str], tuple[OutputChunk, bytearray]] = {}
 
-    def feed(self, chunk: Chunk) -> Iterator[tuple[Chunk, bytes]]:
+    def feed(self, chunk: OutputChunk) -> Iterator[tuple[OutputChunk, bytes]]:
         """The lines that *chunk* ends."""
         if chunk.stream not in ("stdout", "stderr"):
             return
@@ -104,16 +104,16 @@ class Lines:
         if last:
             self._partial[key] = (chunk, bytearray(last))
 
-    def finish(self) -> Iterator[tuple[Chunk, bytes]]:
+    def finish(self) -> Iterator[tuple[OutputChunk, bytes]]:
         """What has no newline, as it is."""
         for chunk, begun in self._partial.values():
             yield chunk, bytes(begun)
         self._partial.clear()
 
 
-def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
+def lines(chunks: Iterable[OutputChunk]) -> Iterator[tuple[OutputChunk, bytes]]:
     """Whole lines of stdout and stderr in order of arrival; what has no newline comes last, as it is."""
-    found = Lines()
+    found = OutputLines()
     for chunk in chunks:
         yield from found.feed(chunk)
     yield from found.finish()
@@ -122,17 +122,17 @@ def lines(chunks: Iterable[Chunk]) -> Iterator[tuple[Chunk, bytes]]:
 class Feed:
     """The output of one job for all who follow it."""
 
-    def __init__(self, instance: Instance, jobid: int, window: int = WINDOW) -> None:
+    def __init__(self, instance: InstanceLink, jobid: int, window: int = WINDOW) -> None:
         self.bell = Bell()
         self.jobid = jobid
         self.readers = 0
         self.done = False
         self.error: OSError | None = None
         self.end = 0  # position after the newest chunk
-        self._chunks: deque[Chunk] = deque()
+        self._chunks: deque[OutputChunk] = deque()
         self._bytes = 0
         self._window = window
-        self._decoder = Decoder()
+        self._decoder = OutputDecoder()
         self._watch: Any = None
         if instance.handle is None:  # it went away since the request began
             self.finish(OSError(errno.EHOSTUNREACH, instance.reason()))
@@ -158,7 +158,7 @@ class Feed:
             if chunk is not None:
                 self._add(chunk)
 
-    def _add(self, chunk: Chunk) -> None:
+    def _add(self, chunk: OutputChunk) -> None:
         self._chunks.append(chunk)
         self._bytes += len(chunk.data)
         self.end += 1
@@ -177,7 +177,7 @@ class Feed:
         """Position of the oldest chunk that is kept."""
         return self.end - len(self._chunks)
 
-    def since(self, position: int, most: int = 200, size: int = 1 << 18) -> list[Chunk]:
+    def since(self, position: int, most: int = 200, size: int = 1 << 18) -> list[OutputChunk]:
         """Up to *most* chunks from *position* on, which must not be before :attr:`start`, until they are
         *size* bytes: what is sent at once delays others.
         """
@@ -199,7 +199,7 @@ class Feed:
 class Outputs:
     """The feeds of all jobs that somebody follows."""
 
-    def __init__(self, instance: Instance) -> None:
+    def __init__(self, instance: InstanceLink) -> None:
         self._instance = instance
         self._feeds: dict[int, Feed] = {}
 

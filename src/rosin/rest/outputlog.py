@@ -19,12 +19,12 @@ from rosin import _json
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
 from rosin.kvs.lookup import lookup_async
-from rosin.rest.output import Chunk, Decoder
+from rosin.rest.output import OutputChunk, OutputDecoder
 from rosin.rest.problem import Problem, of_error
 from rosin.rfc import blobref, jobpath, treeobj
 
 if TYPE_CHECKING:
-    from rosin.rest.instance import Instance
+    from rosin.rest.instance import InstanceLink
 
 #: Bytes of output in a piece at most.
 PIECE = 1 << 16
@@ -56,9 +56,9 @@ class OutputLog:
             for task in ahead:
                 task.cancel()
 
-    async def chunks(self) -> AsyncGenerator[Chunk, None]:
+    async def chunks(self) -> AsyncGenerator[OutputChunk, None]:
         """The output in pieces. Raises Problem and FormatError."""
-        decoder, rest, size, count = Decoder(), b"", 0, 0
+        decoder, rest, size, count = OutputDecoder(), b"", 0, 0
         async with aclosing(self._blobs()) as blobs:
             async for blob in blobs:
                 *entries, rest = (rest + blob).split(b"\n")
@@ -73,7 +73,7 @@ class OutputLog:
         for chunk in _pieces(decoder, rest):
             yield chunk
 
-    async def small(self) -> list[Chunk] | None:
+    async def small(self) -> list[OutputChunk] | None:
         """All chunks; None if there is too much for one answer. Raises Problem and FormatError."""
         found, size = [], 0
         async with aclosing(self.chunks()) as chunks:
@@ -85,7 +85,7 @@ class OutputLog:
         return found
 
 
-def _pieces(decoder: Decoder, entry: bytes) -> list[Chunk]:
+def _pieces(decoder: OutputDecoder, entry: bytes) -> list[OutputChunk]:
     if not entry:
         return []
     try:
@@ -96,7 +96,7 @@ def _pieces(decoder: Decoder, entry: bytes) -> list[Chunk]:
         return []
     data = chunk.data
     return [
-        Chunk(chunk.stream, chunk.rank, data[at : at + PIECE], chunk.timestamp)
+        OutputChunk(chunk.stream, chunk.rank, data[at : at + PIECE], chunk.timestamp)
         for at in range(0, len(data), PIECE)
     ]
 
@@ -114,7 +114,7 @@ async def batched(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, N
     yield b"".join(waiting)
 
 
-async def open_log(instance: Instance, jobid: int) -> OutputLog | None:
+async def open_log(instance: InstanceLink, jobid: int) -> OutputLog | None:
     """The output log of a job, None if it has none yet. Raises Problem."""
     handle = await instance.connected()
     try:

@@ -25,7 +25,7 @@ from rosin.rest.settings import Settings
 _GRACE = 5
 
 
-class Server(uvicorn.Server):
+class RestServer(uvicorn.Server):
     """Ends its streams first when it is asked to stop."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
@@ -136,7 +136,7 @@ def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: 
             server_header=False,
             h11_max_incomplete_event_size=1 << 16,
         )
-        server = Server(config, app)
+        server = RestServer(config, app)
         if log_requests:
             from rosin.rest.requestlog import RequestLog
 

@@ -30,7 +30,7 @@ def sse(event: str, data: Any, ident: str | None = None) -> bytes:
     return head.encode() + b"data: " + _json.dumps(data) + b"\n\n"
 
 
-class Stream(Response):
+class StreamResponse(Response):
     """Sends what an async generator of bytes yields."""
 
     def __init__(self, parts: AsyncGenerator[bytes, None], media_type: str, **kwargs: Any) -> None:
@@ -68,6 +68,6 @@ async def _gone(receive: Receive) -> None:
         pass
 
 
-def event_stream(parts: AsyncGenerator[bytes, None]) -> Stream:
+def event_stream(parts: AsyncGenerator[bytes, None]) -> StreamResponse:
     """A stream of server-sent events."""
-    return Stream(parts, "text/event-stream")
+    return StreamResponse(parts, "text/event-stream")

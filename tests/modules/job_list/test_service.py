@@ -12,7 +12,7 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_ROLE_USER, FLUX_RPC_STREAMING
 from rosin.job import JobList, JobListIdRPC, JobStats, get_job, job_list, job_list_id
 from rosin.modules.job_list.listings import BATCH
-from rosin.modules.job_list.module import JobList as JobListModule
+from rosin.modules.job_list.module import JobListModule
 from rosin.testing import Instance
 
 RECORDED = Path(__file__).parents[2] / "job" / "table"

@@ -16,7 +16,7 @@ from typing import Any
 
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_PENDING, FLUX_JOB_STATE_RUNNING
 from rosin.job.table.attributes import ID, T_INACTIVE, Row
-from rosin.job.table.record import JobRecord
+from rosin.job.table.record import ActiveJob
 
 _SWEEP_MIN = 256
 EXCESSIVE = "Excessive comparisons made, limit search via states or since"
@@ -34,19 +34,19 @@ def _limited(rows: Iterator[Row], most: int) -> Iterator[Row]:
 
 
 class JobIndex:
-    """Jobs by id: a :class:`JobRecord` while it is active, its row afterwards."""
+    """Jobs by id: a :class:`ActiveJob` while it is active, its row afterwards."""
 
     def __init__(self) -> None:
-        self.jobs: dict[int, JobRecord | Row] = {}
-        self.active: dict[int, JobRecord] = {}
+        self.jobs: dict[int, ActiveJob | Row] = {}
+        self.active: dict[int, ActiveJob] = {}
         self._inactive: list[Row] = []  # ascending, so that a completed job is appended
         self._purged = 0  # rows in _inactive that are no longer in jobs
 
-    def add(self, job: JobRecord) -> None:
+    def add(self, job: ActiveJob) -> None:
         """Add a job that is not inactive."""
         self.jobs[job.id] = self.active[job.id] = job
 
-    def retire(self, job: JobRecord) -> Row:
+    def retire(self, job: ActiveJob) -> Row:
         """Keep only the row of a job that became inactive."""
         row = job.row()
         del self.active[job.id]
@@ -57,7 +57,7 @@ class JobIndex:
             self._inactive.append(row)
         return row
 
-    def retire_backlog(self, jobs: list[JobRecord]) -> None:
+    def retire_backlog(self, jobs: list[ActiveJob]) -> None:
         """:meth:`retire` many jobs in any order, with one sort."""
         for job in jobs:
             row = job.row()
@@ -66,7 +66,7 @@ class JobIndex:
             self._inactive.append(row)
         self._inactive.sort(key=_completion)
 
-    def drop(self, job: JobRecord) -> None:
+    def drop(self, job: ActiveJob) -> None:
         """Forget an active job, as if it had never been submitted."""
         del self.jobs[job.id]
         del self.active[job.id]
@@ -86,7 +86,7 @@ class JobIndex:
     def row(self, jobid: int) -> Row | None:
         """The row of one job."""
         job = self.jobs.get(jobid)
-        return job.row() if isinstance(job, JobRecord) else job
+        return job.row() if isinstance(job, ActiveJob) else job
 
     def counts(self) -> dict[str, int]:
         """Numbers of jobs, as in ``job-list.stats-get``."""
@@ -96,12 +96,12 @@ class JobIndex:
 
     # -- listing ----------------------------------------------------------------------------------
 
-    def _pending(self) -> list[JobRecord]:
+    def _pending(self) -> list[ActiveJob]:
         jobs = [job for job in self.active.values() if job.state & FLUX_JOB_STATE_PENDING]
         jobs.sort(key=lambda job: (-job.priority, job.id))
         return jobs
 
-    def _running(self) -> list[JobRecord]:
+    def _running(self) -> list[ActiveJob]:
         jobs = [job for job in self.active.values() if job.state & FLUX_JOB_STATE_RUNNING]
         jobs.sort(key=lambda job: (job.t_run or 0.0, job.id), reverse=True)
         return jobs

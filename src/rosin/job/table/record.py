@@ -36,8 +36,8 @@ from rosin.rfc.treedict import merge, with_value
 _NUMBER = (int, float)
 
 
-class JobRecord:
-    """An active job. ``seen`` is the mask of the states it has been in (and not fallen back from)."""
+class ActiveJob:
+    """A job that has not ended. ``seen``: the states it has been in and not fallen back from, as a mask."""
 
     __slots__ = (
         "R",
@@ -259,17 +259,17 @@ def _encoded(obj: Any) -> str:
 _NO_DEMAND = Demand({})
 _NO_ALLOCATION = ResourceSummary({})
 
-_HANDLERS: dict[str, Callable[[JobRecord, float, dict[str, Any]], int | None]] = {
-    "submit": JobRecord._submit,
-    "priority": JobRecord._priority,
-    "urgency": JobRecord._urgency,
-    "finish": JobRecord._finish,
-    "exception": JobRecord._exception,
-    "alloc": JobRecord._alloc,
-    "annotations": JobRecord._annotate,
-    "memo": JobRecord._memo,
-    "dependency-add": JobRecord._add_dependency,
-    "dependency-remove": JobRecord._remove_dependency,
-    "jobspec-update": JobRecord._update_jobspec,
-    "resource-update": JobRecord._update_R,
+_HANDLERS: dict[str, Callable[[ActiveJob, float, dict[str, Any]], int | None]] = {
+    "submit": ActiveJob._submit,
+    "priority": ActiveJob._priority,
+    "urgency": ActiveJob._urgency,
+    "finish": ActiveJob._finish,
+    "exception": ActiveJob._exception,
+    "alloc": ActiveJob._alloc,
+    "annotations": ActiveJob._annotate,
+    "memo": ActiveJob._memo,
+    "dependency-add": ActiveJob._add_dependency,
+    "dependency-remove": ActiveJob._remove_dependency,
+    "jobspec-update": ActiveJob._update_jobspec,
+    "resource-update": ActiveJob._update_R,
 }

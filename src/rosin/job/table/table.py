@@ -13,7 +13,7 @@ from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOBID_ANY
 from rosin.errors import FormatError
 from rosin.job.table.attributes import POSITION, RESULT, Row
 from rosin.job.table.index import JobIndex
-from rosin.job.table.record import JobRecord
+from rosin.job.table.record import ActiveJob
 from rosin.job.table.stats import Stats
 from rosin.rfc.payload import field
 
@@ -27,9 +27,9 @@ class JobTable:
         self.index = JobIndex()
         self.stats = Stats()
         self.ready = False
-        self._backlog: list[JobRecord] = []
+        self._backlog: list[ActiveJob] = []
 
-    def process(self, response: dict[str, Any]) -> JobRecord | None:
+    def process(self, response: dict[str, Any]) -> ActiveJob | None:
         """Take one response of the journal; returns the job that changed.
 
         Raises FormatError, after the other events of the response were taken, if an event breaks RFC 21.
@@ -55,15 +55,15 @@ class JobTable:
             raise fault
         return job
 
-    def _find(self, jobid: int, response: dict[str, Any]) -> JobRecord | None:
+    def _find(self, jobid: int, response: dict[str, Any]) -> ActiveJob | None:
         job = self.index.jobs.get(jobid)
         if job is None:
             events = response["events"]
             if not events or events[0].get("name") != "submit":
                 raise FormatError(f"journal: job {jobid} has events but none is its submit event")
-            job = JobRecord(jobid)
+            job = ActiveJob(jobid)
             self.index.add(job)
-        if not isinstance(job, JobRecord):
+        if not isinstance(job, ActiveJob):
             return None  # nothing that happens after the clean event is listed
         if job.jobspec is None:
             job.jobspec = field(response, "jobspec", dict, None)
@@ -71,7 +71,7 @@ class JobTable:
             job.R = field(response, "R", dict, None)
         return job
 
-    def _apply(self, job: JobRecord, event: dict[str, Any]) -> bool:
+    def _apply(self, job: ActiveJob, event: dict[str, Any]) -> bool:
         """Take one event; False if the job is gone."""
         name = field(event, "name", str)
         if name == "invalidate":

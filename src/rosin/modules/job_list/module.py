@@ -23,7 +23,7 @@ from rosin.constants import (
 from rosin.errors import FormatError
 from rosin.job.table.attributes import ATTRIBUTES, USERID, Projection, Row
 from rosin.job.table.constraint import Context, JobConstraint, compile_constraint, legacy_constraint
-from rosin.job.table.record import JobRecord
+from rosin.job.table.record import ActiveJob
 from rosin.job.table.table import JobTable
 from rosin.modules.job_list.listings import SLICE, Listings
 from rosin.rfc.jobpath import job_key
@@ -46,13 +46,13 @@ class _Wait(Waiter):
         self.projection = projection
         self.state = state
 
-    def satisfied_by(self, job: JobRecord) -> bool:
+    def satisfied_by(self, job: ActiveJob) -> bool:
         if job.state in (FLUX_JOB_STATE_NEW, FLUX_JOB_STATE_INACTIVE):
             return job.state == FLUX_JOB_STATE_INACTIVE
         return not self.state or bool(self.state & job.seen)
 
 
-class JobList(BrokerModule):
+class JobListModule(BrokerModule):
     """See the module's text."""
 
     name = "job-list"
@@ -154,7 +154,7 @@ class JobList(BrokerModule):
             if result is not DEFERRED:
                 self.respond(msg, result)
 
-    def _wake(self, jobid: Any, job: JobRecord | None) -> None:
+    def _wake(self, jobid: Any, job: ActiveJob | None) -> None:
         if jobid not in self._waits:
             return
         if job is None:
@@ -162,7 +162,7 @@ class JobList(BrokerModule):
             if known is None:  # the job was found to be invalid
                 self._waits.end(errno.ENOENT, key=jobid)
                 return
-            job = known if isinstance(known, JobRecord) else None
+            job = known if isinstance(known, ActiveJob) else None
         if job is not None:
             for wait in self._waits.take(jobid, lambda wait: wait.satisfied_by(job)):
                 self._respond_job(wait.msg, wait.projection, job.row())

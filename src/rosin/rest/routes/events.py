@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from rosin.rest import jobview, listing
 from rosin.rest.context import PROBLEMS, Here, closing
-from rosin.rest.instance import Instance
-from rosin.rest.mirror import Entry
+from rosin.rest.instance import InstanceLink
+from rosin.rest.mirror import MirrorEvent
 from rosin.rest.stream import COMMENT, KEEPALIVE, event_stream, sse
 from rosin.rfc import fluid
 
@@ -25,7 +25,7 @@ def _position(last: str, epoch: str) -> int | None:
     return int(number) if name == epoch and number.isdecimal() and len(number) < 20 else None
 
 
-def _encode(entry: Entry, ident: str) -> bytes:
+def _encode(entry: MirrorEvent, ident: str) -> bytes:
     if entry.encoded is None:  # once for all followers
         event = entry.event
         data = {
@@ -40,7 +40,7 @@ def _encode(entry: Entry, ident: str) -> bytes:
 
 
 async def follow(
-    request: Request, instance: Instance, last: str, limit: int, jobid: int | None
+    request: Request, instance: InstanceLink, last: str, limit: int, jobid: int | None
 ) -> AsyncGenerator[bytes, None]:
     """A snapshot (unless the reader only comes back), then the events; a new snapshot after a gap."""
     mirror = await instance.jobs()
@@ -71,7 +71,7 @@ async def follow(
             yield COMMENT
 
 
-def _snapshot(instance: Instance, ident: str, limit: int, jobid: int | None) -> bytes:
+def _snapshot(instance: InstanceLink, ident: str, limit: int, jobid: int | None) -> bytes:
     if jobid is None:
         return sse("snapshot", listing.page(instance.mirror, limit, "", "", ""), ident)
     row = instance.mirror.row(jobid)

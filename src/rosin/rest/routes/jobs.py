@@ -16,7 +16,7 @@ from rosin.job.submission import submit_async
 from rosin.job.table.attributes import Row
 from rosin.rest import jobview, listing, pages
 from rosin.rest.context import PROBLEMS, Here, answer, wants_html
-from rosin.rest.instance import Instance
+from rosin.rest.instance import InstanceLink
 from rosin.rest.models import Canceled, Events, JobAnswer, JobPage, Submission, Submitted
 from rosin.rest.problem import Problem
 from rosin.rest.submission import jobspec, server_options
@@ -44,7 +44,7 @@ async def list_jobs(
     return answer(listing.page(await instance.jobs(), limit, cursor, state, q))
 
 
-async def submit_job(instance: Instance, parameters: dict[str, Any]) -> int:
+async def submit_job(instance: InstanceLink, parameters: dict[str, Any]) -> int:
     """Submit a job and return its id, once listings show it. Raises Problem."""
     try:
         spec = jobspec(parameters, server_options(instance.settings.option_flags))
@@ -102,7 +102,7 @@ async def _json_body(request: Request) -> dict[str, Any]:
     return fields
 
 
-async def known(instance: Instance, text: str) -> tuple[int, Row]:
+async def known(instance: InstanceLink, text: str) -> tuple[int, Row]:
     """The job that an id in a path names. Raises Problem 400 or 404."""
     jobid = jobview.parse_id(text)
     row = (await instance.jobs()).row(jobid)

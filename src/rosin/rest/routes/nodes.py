@@ -11,13 +11,13 @@ from starlette.responses import Response
 from rosin.resource.list import SchedResourceList
 from rosin.resource.rset import ResourceSet
 from rosin.rest.context import PROBLEMS, Here, answer
-from rosin.rest.instance import Instance
+from rosin.rest.instance import InstanceLink
 from rosin.rest.models import Nodes, Resources
 
 router = APIRouter(tags=["nodes"], default_response_class=Response)
 
 
-async def scheduler_view(instance: Instance) -> SchedResourceList:
+async def scheduler_view(instance: InstanceLink) -> SchedResourceList:
     """All, down and allocated resources. Raises Problem."""
     return SchedResourceList(await instance.resources())
 

@@ -16,13 +16,13 @@ from rosin import _json
 from rosin.errors import FormatError
 from rosin.rest import jobview
 from rosin.rest.context import PROBLEMS, Here, answer, closing, wants_events
-from rosin.rest.instance import Instance
+from rosin.rest.instance import InstanceLink
 from rosin.rest.models import Output
-from rosin.rest.output import Chunk, Feed, Lines, lines
+from rosin.rest.output import Feed, OutputChunk, OutputLines, lines
 from rosin.rest.outputlog import OutputLog, batched, open_log
 from rosin.rest.problem import Problem
 from rosin.rest.routes.jobs import JobId, known
-from rosin.rest.stream import COMMENT, KEEPALIVE, Stream, event_stream, sse
+from rosin.rest.stream import COMMENT, KEEPALIVE, StreamResponse, event_stream, sse
 from rosin.rfc import fluid
 
 router = APIRouter(prefix="/jobs", tags=["output"], default_response_class=Response)
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/jobs", tags=["output"], default_response_class=Respo
 StreamName = Annotated[Literal["", "stdout", "stderr"], Query(description="only this stream")]
 
 
-async def log_of(instance: Instance, jobid: int) -> tuple[OutputLog | None, list[Chunk] | None]:
+async def log_of(instance: InstanceLink, jobid: int) -> tuple[OutputLog | None, list[OutputChunk] | None]:
     """The output log of a job, if there is one; and its chunks if they are few. Raises Problem."""
     log = await open_log(instance, jobid)
     if log is None:
@@ -41,11 +41,11 @@ async def log_of(instance: Instance, jobid: int) -> tuple[OutputLog | None, list
         raise Problem(500, f"job {jobid}: {exc}") from None
 
 
-def _joined(chunks: list[Chunk], *streams: str) -> bytes:
+def _joined(chunks: list[OutputChunk], *streams: str) -> bytes:
     return b"".join(chunk.data for chunk in chunks if chunk.stream in streams)
 
 
-def _text(chunks: list[Chunk], *streams: str) -> str:
+def _text(chunks: list[OutputChunk], *streams: str) -> str:
     return _joined(chunks, *streams).decode("utf-8", "replace")
 
 
@@ -59,7 +59,7 @@ async def bytes_of(log: OutputLog, wanted: tuple[str, ...]) -> AsyncGenerator[by
 
 async def lines_of(log: OutputLog, wanted: tuple[str, ...]) -> AsyncGenerator[bytes, None]:
     """The lines of these streams as the items of a JSON array."""
-    found, comma = Lines(), b""
+    found, comma = OutputLines(), b""
     async with aclosing(log.chunks()) as chunks:
         async for chunk in chunks:
             if part := _items(found.feed(chunk), wanted):
@@ -69,7 +69,7 @@ async def lines_of(log: OutputLog, wanted: tuple[str, ...]) -> AsyncGenerator[by
         yield comma + part
 
 
-def _items(pairs: Iterable[tuple[Chunk, bytes]], wanted: tuple[str, ...]) -> bytes:
+def _items(pairs: Iterable[tuple[OutputChunk, bytes]], wanted: tuple[str, ...]) -> bytes:
     texts = [line.decode("utf-8", "replace") for chunk, line in pairs if chunk.stream in wanted]
     return _json.dumps(texts)[1:-1]
 
@@ -117,10 +117,10 @@ async def output(
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         kind = "text/plain; charset=utf-8"
         if log is not None and chunks is None:
-            return Stream(batched(bytes_of(log, wanted)), kind, headers=headers)
+            return StreamResponse(batched(bytes_of(log, wanted)), kind, headers=headers)
         return Response(_joined(chunks or [], *wanted), 200, headers, kind)
     if log is not None and chunks is None:
-        return Stream(batched(_whole(log, wanted, complete)), "application/json")
+        return StreamResponse(batched(_whole(log, wanted, complete)), "application/json")
     chunks = chunks or []
     found = [line.decode("utf-8", "replace") for chunk, line in lines(chunks) if chunk.stream in wanted]
     return answer(
@@ -136,7 +136,7 @@ async def output(
 
 async def follow(
     request: Request, feed: Feed, position: int
-) -> AsyncGenerator[tuple[int, list[Chunk], int], None]:
+) -> AsyncGenerator[tuple[int, list[OutputChunk], int], None]:
     """Yield (position of the first chunk, chunks, chunks missed before it); empty lists for keep-alive."""
     while True:
         missed = max(0, feed.start - position)
@@ -153,7 +153,7 @@ async def follow(
 
 
 async def as_text(
-    request: Request, instance: Instance, jobid: int, stream: str
+    request: Request, instance: InstanceLink, jobid: int, stream: str
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of stdout and stderr, or of one of them."""
     feed = instance.outputs.join(jobid)
@@ -170,7 +170,7 @@ async def as_text(
 
 
 async def as_events(
-    request: Request, instance: Instance, jobid: int, stream: str, position: int
+    request: Request, instance: InstanceLink, jobid: int, stream: str, position: int
 ) -> AsyncGenerator[bytes, None]:
     """``output`` events (of one stream, if asked), ``gap`` when this reader was too slow, a last ``end``."""
     feed = instance.outputs.join(jobid)
@@ -190,11 +190,11 @@ async def as_events(
         instance.outputs.leave(feed)
 
 
-def _event(chunk: Chunk) -> dict[str, Any]:
+def _event(chunk: OutputChunk) -> dict[str, Any]:
     return {"stream": chunk.stream, "rank": chunk.rank, "time": chunk.timestamp, "data": chunk.text()}
 
 
-async def _ending(instance: Instance, feed: Feed, jobid: int) -> dict[str, Any]:
+async def _ending(instance: InstanceLink, feed: Feed, jobid: int) -> dict[str, Any]:
     """Why the stream ends: an error, or the job as it is now."""
     if feed.error is not None:
         return {"error": feed.error.strerror or str(feed.error)}
@@ -226,4 +226,4 @@ async def output_stream(request: Request, instance: Here, jobid: JobId, stream: 
     if wants_events(request):
         position = int(last) if last.isdecimal() and len(last) < 16 else 0
         return event_stream(as_events(request, instance, number, stream, position))
-    return Stream(as_text(request, instance, number, stream), "text/plain; charset=utf-8")
+    return StreamResponse(as_text(request, instance, number, stream), "text/plain; charset=utf-8")

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.handle.future import Future
 from rosin.rest.context import PROBLEMS, Here, answer
-from rosin.rest.instance import Instance
+from rosin.rest.instance import InstanceLink
 from rosin.rest.models import Message
 from rosin.rest.problem import Problem
 
@@ -24,7 +24,7 @@ router = APIRouter(prefix="/service", tags=["service"], default_response_class=R
 _LOG_ERRORS = 3
 
 
-async def stop_service(instance: Instance) -> Response:
+async def stop_service(instance: InstanceLink) -> Response:
     """Answer, then shut the instance down. Raises Problem if that cannot be done."""
     handle = await instance.connected()
     # Asked first: a guest, or a service that is not there, must be told before "stopping" is said.

@@ -17,7 +17,7 @@ from rosin.job.control import cancel_async
 from rosin.job.table.attributes import Row
 from rosin.rest import jobview
 from rosin.rest.context import Here, answer
-from rosin.rest.instance import Instance
+from rosin.rest.instance import InstanceLink
 from rosin.rest.models import Canceled, JobDetail, JobRecord, LegacyError, Message, Submitted
 from rosin.rest.output import lines
 from rosin.rest.outputlog import OutputLog, batched
@@ -25,7 +25,7 @@ from rosin.rest.problem import Problem
 from rosin.rest.routes.jobs import JobId, submit_job, submitted
 from rosin.rest.routes.nodes import scheduler_view
 from rosin.rest.routes.output import StreamName, as_text, lines_of, log_of
-from rosin.rest.stream import Stream
+from rosin.rest.stream import StreamResponse
 from rosin.rest.submission import options
 from rosin.rest.v1.parameters import body_object, collect, flag, integer, submission
 
@@ -169,7 +169,7 @@ def _sort_key(value: Any) -> tuple[int, float, str]:
     return (2, 0.0, str(value)) if value not in ("", None) else (0, 0.0, "")
 
 
-async def _errors(instance: Instance, wanted: dict[str, Any]) -> list[str]:
+async def _errors(instance: InstanceLink, wanted: dict[str, Any]) -> list[str]:
     """What flux-restful-api refuses, in its words."""
     found = []
     view = await scheduler_view(instance)
@@ -260,7 +260,7 @@ async def cancel(instance: Here, jobid: JobId) -> Response:
     return answer({"Message": "Job is requested to cancel.", "id": jobid})
 
 
-async def _ended(instance: Instance, jobid: int, seconds: float) -> None:
+async def _ended(instance: InstanceLink, jobid: int, seconds: float) -> None:
     """Wait for a job to end, at most *seconds*."""
     mirror = await instance.jobs()
     loop = asyncio.get_running_loop()
@@ -292,7 +292,7 @@ async def output(instance: Here, jobid: JobId) -> Response:
         return answer(_NO_OUTPUT)
     log, chunks = await log_of(instance, number)
     if log is not None and chunks is None:
-        return Stream(batched(_listed(log)), "application/json")
+        return StreamResponse(batched(_listed(log)), "application/json")
     found = [line.decode("utf-8", "replace") for _, line in lines(chunks or [])]
     return answer({"Output": found} if found else _NO_OUTPUT)
 
@@ -316,4 +316,4 @@ async def output_stream(request: Request, instance: Here, jobid: JobId, stream: 
     if (await instance.jobs()).row(number) is None:
         return Response(b"", media_type="text/plain; charset=utf-8")
     await instance.connected()
-    return Stream(as_text(request, instance, number, stream), "text/plain; charset=utf-8")
+    return StreamResponse(as_text(request, instance, number, stream), "text/plain; charset=utf-8")
