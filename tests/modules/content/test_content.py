@@ -2,6 +2,7 @@
 """The content cache and service (RFC 10)."""
 
 import errno
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -199,3 +200,39 @@ async def test_the_end_of_the_service_answers_those_who_wait():
         await h.rpc("module.remove", {"name": "content"})
         for rpc in waiting:
             assert await fails(rpc) in (errno.ENOSYS, errno.ECANCELED)
+
+
+class Full(Silent):
+    """A backing store that refuses what it has been asked to store and knows no blob, when it is told to."""
+
+    async def start(self):
+        await super().start()
+        self.asked = []
+
+    @request_handler("load")
+    def load(self, msg):
+        raise OSError(errno.ENOENT, "no blob")
+
+    @request_handler("commit")
+    def commit(self, msg):
+        self.asked.append(msg)
+        return DEFERRED
+
+    def refuse(self):
+        self.respond_error(self.asked.pop(0), errno.ENOSPC)
+
+
+async def test_a_blob_that_is_refused_is_refused_to_all_who_store_it():
+    async with Instance(modules=["content", Full]) as inst:
+        h = await inst.connect()
+        await h.rpc("content.register-backing", {"name": "full"})
+        backing: Any = inst.broker.modules[Full.name]
+        first = h.rpc("content.store", b"x")
+        await inst.settle()
+        second = h.rpc("content.store", b"x")
+        await inst.settle()
+        assert len(backing.asked) == 2
+        backing.refuse()
+        assert await fails(first.raw()) == errno.ENOSPC
+        assert await fails(second.raw()) == errno.ENOSPC
+        assert await fails(h.rpc("content.load", blobref.digest(b"x"))) == errno.ENOENT

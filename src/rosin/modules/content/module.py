@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.arguments import Argument, number
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_UPSTREAM
 from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
@@ -23,8 +24,7 @@ from rosin.rfc import blobref
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
+    from rosin.broker.waiters import Waiters
     from rosin.rfc.message import Message
 
 #: Numbers that may be given as load arguments, with flux-core's names where it has them.
@@ -48,9 +48,9 @@ class Content(BrokerModule):
         self.cache = BlobCache(self.arg_values.get("purge-target-size", PURGE_TARGET_SIZE))
         self.limit: int = self.arg_values.get("blob-size-limit", BLOB_SIZE_LIMIT)
         self.backing: str | None = None
-        self._stores: list[tuple[Message, bytes]] = []
-        self._loads: dict[bytes, asyncio.Task[bytes | Exception]] = {}
-        self._reading: dict[bytes, list[Message]] = {}
+        self._loads = self.waiters()  # by digest
+        self._stores = self.waiters()  # likewise
+        self._unwritten: dict[bytes, None] = {}  # digests of this turn
         self.hash = self.attrs.get("content.hash", "sha1")
         if self.hash not in blobref.DIGEST_SIZE:
             known = " or ".join(blobref.DIGEST_SIZE)
@@ -61,18 +61,8 @@ class Content(BrokerModule):
 
     async def stop(self) -> None:
         """Answer those whose blobs are on their way."""
-        reading, self._reading = self._reading, {}
-        stores, self._stores = self._stores, []
-        self._unloading(*[msg for msgs in reading.values() for msg in msgs], *[msg for msg, _ in stores])
-
-    def _unloading(self, *msgs: Message) -> None:
-        for msg in msgs:
-            self.respond_error(msg, errno.ENOSYS, "content is unloading")
-
-    def _serve(self, coro: Coroutine[Any, Any, None], *msgs: Message) -> None:
-        """Run what answers *msgs*; they are answered too if it is cancelled."""
-        task = self.create_task(coro)
-        task.add_done_callback(lambda done: self._unloading(*msgs) if done.cancelled() else None)
+        for waiters in (self._loads, self._stores):
+            waiters.end(errno.ENOSYS, "content is unloading")
 
     # -- blobs -------------------------------------------------------------------------------------
 
@@ -84,35 +74,35 @@ class Content(BrokerModule):
             blob = self.mapped.load(digest)
         if blob is not None:
             return blob
-        if self.backing is not None and self.h.rank == 0:
-            # The common case without a task: a restart reads tens of thousands of blobs.
-            waiting = self._reading.get(digest)
-            if waiting is None:
-                self._reading[digest] = [msg]
+        shared = digest in self._loads
+        self._loads.add(Waiter(msg, digest))
+        if not shared:
+            if self.backing is not None and self.h.rank == 0:
+                # The common case without a task: a restart reads tens of thousands of blobs.
                 self.h.rpc("content-backing.load", digest).then(self._read, digest)
             else:
-                waiting.append(msg)
-        else:
-            self._serve(self._answer_load(msg, digest), msg)
+                self.create_task(self._fetch(digest))
         return DEFERRED
 
     def _read(self, rpc: Any, digest: bytes) -> None:
-        waiting = self._reading.pop(digest, [])
         try:
             blob = rpc.get_raw()
         except OSError:
-            for msg in waiting:
-                self._serve(self._answer_load(msg, digest), msg)
+            self.create_task(self._fetch(digest))
             return
         try:
-            self._check(digest, blob)
+            self._loaded(digest, blob)
         except OSError as error:
-            for msg in waiting:
-                self.respond_exception(msg, error)
-            return
+            self._failed(self._loads, digest, error)
+
+    def _loaded(self, digest: bytes, blob: bytes) -> None:
+        self._check(digest, blob)
         self.cache.add_clean(digest, blob)
-        for msg in waiting:
-            self.respond(msg, blob)
+        self._loads.fulfil(blob, digest)
+
+    def _failed(self, waiters: Waiters[Waiter], digest: bytes, error: Exception) -> None:
+        for waiter in waiters.take(digest):
+            self.respond_exception(waiter.msg, error)
 
     def _check(self, digest: bytes, blob: bytes) -> None:
         if blobref.digest(blob, self.hash) != digest:
@@ -124,27 +114,12 @@ class Content(BrokerModule):
             raise FormatError(f"content: expected a {self.hash} digest of {size} bytes, got {len(raw)}")
         return raw
 
-    async def _answer_load(self, msg: Message, digest: bytes) -> None:
-        task = self._loads.get(digest)
-        if task is None:  # all who ask for a blob share one load
-            task = self._loads[digest] = self.create_task(self._fetch(digest))
-        blob = await asyncio.shield(task)
-        if isinstance(blob, Exception):
-            self.respond_exception(msg, blob)
-        else:
-            self.respond(msg, blob)
-
-    async def _fetch(self, digest: bytes) -> bytes | Exception:
-        """The blob, or why there is none: those who wait are told, whatever it is."""
+    async def _fetch(self, digest: bytes) -> None:
+        """Get a blob from wherever it is: those who wait are told, whatever happens."""
         try:
-            blob = await self._fetch_from_store(digest)
-            self._check(digest, blob)
-            self.cache.add_clean(digest, blob)
+            self._loaded(digest, await self._fetch_from_store(digest))
         except Exception as error:
-            return error
-        finally:
-            self._loads.pop(digest, None)
-        return blob
+            self._failed(self._loads, digest, error)
 
     async def _fetch_from_store(self, digest: bytes) -> bytes:
         if self.h.rank > 0:
@@ -172,41 +147,42 @@ class Content(BrokerModule):
         if self.h.rank == 0 and self.backing is None:
             self.cache.add_dirty(digest, blob)
             return digest
-        if self.h.rank > 0:
-            if digest in self.cache:
-                return digest
-            self._serve(self._store_upstream(msg, digest, blob), msg)
-            return DEFERRED
-        self._stores.append((msg, digest))
-        self.cache.add_dirty(digest, blob)
-        self.call_soon_once(self._flush_stores)
+        if self.h.rank > 0 and digest in self.cache:
+            return digest
+        shared = digest in self._stores
+        self._stores.add(Waiter(msg, digest))
+        if self.h.rank == 0:
+            self.cache.add_dirty(digest, blob)
+            self._unwritten[digest] = None
+            self.call_soon_once(self._write_stores)
+        elif not shared:
+            self.create_task(self._store_upstream(digest, blob))
         return DEFERRED
 
-    async def _store_upstream(self, msg: Message, digest: bytes, blob: bytes) -> None:
+    async def _store_upstream(self, digest: bytes, blob: bytes) -> None:
         try:
             await self.h.rpc("content.store", blob, nodeid=FLUX_NODEID_UPSTREAM).raw()
         except Exception as error:
-            self.respond_exception(msg, error)
-            return
-        self.cache.add_clean(digest, blob)
-        self.respond(msg, digest)
+            self._failed(self._stores, digest, error)
+        else:
+            self.cache.add_clean(digest, blob)
+            self._stores.fulfil(digest, digest)
 
-    def _flush_stores(self) -> None:
-        stores, self._stores = self._stores, []
-        self._serve(self._store_all(stores), *[msg for msg, _ in stores])
+    def _write_stores(self) -> None:
+        digests, self._unwritten = self._unwritten, {}
+        self.create_task(self._store_all([*digests]))
 
-    async def _store_all(self, stores: list[tuple[Message, bytes]]) -> None:
-        wanted = {digest: blob for _, digest in stores if (blob := self.cache.get(digest)) is not None}
+    async def _store_all(self, digests: list[bytes]) -> None:
+        wanted = {digest: blob for digest in digests if (blob := self.cache.get(digest)) is not None}
         try:
             await self._write(wanted)
         except Exception as error:
-            for digest in wanted:  # nothing that was refused stays behind
+            for digest in digests:  # nothing that was refused stays behind
                 self.cache.forget(digest)
-            for msg, _ in stores:
-                self.respond_exception(msg, error)
-            return
-        for msg, digest in stores:
-            self.respond(msg, digest)
+                self._failed(self._stores, digest, error)
+        else:
+            for digest in digests:
+                self._stores.fulfil(digest, digest)
 
     async def _write(self, blobs: dict[bytes, bytes]) -> None:
         """Hand blobs to the backing store in one transaction. Clean ones get their epoch renewed."""
