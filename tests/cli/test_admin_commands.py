@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -16,15 +17,20 @@ from rosin.testing.process import RealInstance
 pytestmark = pytest.mark.system
 
 
+@contextmanager
 def start(*argv, **kwargs):
-    return subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "rosin", *argv],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         **kwargs,
-    )
+    ) as process:
+        try:
+            yield process
+        finally:  # a failed test must not wait for it, nor leave it to the next
+            process.kill()
 
 
 class TestAttributes:
@@ -118,12 +124,9 @@ class TestLog:
     def test_follow(self, rosin):
         rosin("logger", "before")
         with start("dmesg", "-f") as process:
-            for line in process.stdout:
-                if line.endswith("before\n"):
-                    break
-            rosin("logger", "after")
-            assert process.stdout.readline().endswith("logger.notice[0]: after\n")
-            process.terminate()
+            assert any(line.endswith("logger.notice[0]: before\n") for line in process.stdout)
+            rosin("logger", "after")  # others log too
+            assert any(line.endswith("logger.notice[0]: after\n") for line in process.stdout)
 
     def test_clear(self, rosin):
         rosin("logger", "gone soon")
