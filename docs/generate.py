@@ -13,13 +13,13 @@ from rosin.cli import reference
 from rosin.cli.reference import NOTE
 from rosin.rfc import exec_eventlog
 from rosin.rfc.payload import type_name
-from rosin.rfc.state_table import EVENT_ROWS, RESULT_ROWS, STATE_ROWS
 from rosin.rfc.states import STATES
+from rosin.rfc.states.table import EVENT_ROWS, RESULT_ROWS, STATE_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosin.rfc.states import ContextTable
+    from rosin.rfc.states.states import ContextTable
 
 _REFERENCE = Path(__file__).parent / "reference"
 
@@ -44,7 +44,7 @@ an array of tables. Durations are strings such as `"30s"`, `"5m"`, `"1h"` (RFC 2
 value of a wrong type are errors; a table of another name gets a warning, those of other programs
 (`sched-...`, `accounting`, `rabbit`) excepted."""
 
-_NOTE = "<!-- Written by docs/generate.py from rosin.rfc.state_table; do not edit. -->"
+_NOTE = "<!-- Written by docs/generate.py from rosin.rfc.states.table; do not edit. -->"
 _STATES = """\
 A job is in one of seven states. Events in its eventlog (`rosin job eventlog ID`) move it from one to the
 next, as RFC 21 says. The last three names stand for several states."""

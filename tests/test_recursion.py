@@ -73,8 +73,8 @@ BOUNDS: dict[str, list[str]] = {
     ],
     "a constraint that was compiled with MAX_DEPTH": [
         "modules.job_ingest.validator._hosts",
-        "rfc.constraint_query._grouped",
-        "rfc.constraint_query.render",
+        "rfc.constraint.query._grouped",
+        "rfc.constraint.query.render",
     ],
     "starts a task: it does not wait for itself": [
         "modules.kvs.module.Kvs.advance",
@@ -87,10 +87,10 @@ BOUNDS: dict[str, list[str]] = {
     ],
     "MAX_DEPTH, checked on the way down": [
         "modules.sched.request._Walk.visit",
-        "rfc.constraint._compile",
-        "rfc.constraint_query._Parser.all_of",
-        "rfc.constraint_query._Parser.any_of",
-        "rfc.constraint_query._Parser.one",
+        "rfc.constraint.constraint._compile",
+        "rfc.constraint.query._Parser.all_of",
+        "rfc.constraint.query._Parser.any_of",
+        "rfc.constraint.query._Parser.one",
         "rfc.jobspec.totals.Totals._count",
         "rfc.shape._Parser.array",
         "rfc.shape._Parser.items",
@@ -101,8 +101,8 @@ BOUNDS: dict[str, list[str]] = {
         "rfc.shape._list",
         "rfc.shape._value",
         "rfc.shape._vertex",
-        "rfc.treepool._Reader.domain",
-        "rfc.treepool_place._add_levels",
+        "rfc.treepool.topology._Reader.domain",
+        "rfc.treepool.place._add_levels",
     ],
     "one part of a larger piece: two levels": [
         "rfc.hostlist.hostlist._names",

@@ -12,7 +12,7 @@ Differences, which the queries avoid or the comparison levels out:
 import pytest
 
 from rosin.errors import FormatError
-from rosin.rfc.constraint_query import parse
+from rosin.rfc.constraint.query import parse
 
 from .conftest import answers, differing
 

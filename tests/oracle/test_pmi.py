@@ -12,8 +12,9 @@ pytestmark = pytest.mark.system
 # What our client says in a job of flux-core: all of the protocol, from both ranks.
 _CLIENT = """
 import os
-from rosin.rfc import pmi, pmi_spawn
-from rosin.rfc.pmi_client import Client, Failure
+from rosin.rfc import pmi
+from rosin.rfc.pmi.spawn import Spawn
+from rosin.rfc.pmi.client import Client, Failure
 
 client, fd = Client.from_environ(os.environ)
 lines = pmi.Lines()
@@ -48,7 +49,7 @@ codes = [
     refused(client.publish("s", "p")),
     refused(client.unpublish("s")),
     refused(client.lookup("s")),
-    refused(client.spawn(pmi_spawn.Spawn("hostname", ["a b"], 2, [("k", "v")], [("i", "j")]))),
+    refused(client.spawn(Spawn("hostname", ["a b"], 2, [("k", "v")], [("i", "j")]))),
 ]
 sizes = (client.name_max, client.key_max, client.value_max)
 ask(client.finalize())

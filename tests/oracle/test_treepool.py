@@ -13,7 +13,7 @@ import random
 from typing import Any
 
 from rosin.rfc.rset import ResourceSet
-from rosin.rfc.treepool_place import Places, Request
+from rosin.rfc.treepool.place import Places, Request
 
 from .conftest import differing
 

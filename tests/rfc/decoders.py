@@ -13,7 +13,6 @@ from rosin.rfc import (
     archive,
     blobref,
     constraint,
-    constraint_query,
     count,
     dependency,
     directives,
@@ -31,7 +30,6 @@ from rosin.rfc import (
     munge,
     payload,
     pmi,
-    pmi_spawn,
     resource_events,
     scheduling,
     shape,
@@ -45,6 +43,7 @@ from rosin.rfc import (
 )
 from rosin.rfc.acquire import Acquired, Change
 from rosin.rfc.alloc_protocol import AllocResponse, Free, Job
+from rosin.rfc.constraint import query as constraint_query
 from rosin.rfc.exec_protocol import StartRequest, StartResponse
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
@@ -53,15 +52,16 @@ from rosin.rfc.jobspec import Jobspec
 from rosin.rfc.jobspec import attributes as jobspec_attributes
 from rosin.rfc.jobspec import lower as jobspec_lower
 from rosin.rfc.jobspec import rules as jobspec_rules
-from rosin.rfc.pmi_client import Client
-from rosin.rfc.pmi_server import Abort, Server
+from rosin.rfc.pmi import spawn as pmi_spawn
+from rosin.rfc.pmi.client import Client
+from rosin.rfc.pmi.server import Abort, Server
 from rosin.rfc.queue_policy import Policy
 from rosin.rfc.queues import QueueConfig
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.rset import format as rset_format
 from rosin.rfc.taskmap import TaskMap
 from rosin.rfc.treepool import Topology
-from rosin.rfc.treepool_place import Request
+from rosin.rfc.treepool.place import Request
 
 #: One or more samples of each format, as JSON.
 SAMPLES = json.loads((Path(__file__).parent / "data" / "samples.json").read_text(encoding="utf-8"))
@@ -195,7 +195,7 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "treeobj.val_data": (treeobj.val_data, [TREE["data"]["v"]]),
     "treeobj.validate": (treeobj.validate, [TREE]),
     "treepool.Topology.decode": (Topology.decode, [TREEPOOL]),
-    "treepool_place.Request.decode": (Request.decode, [JOBSPEC["resources"]]),
+    "treepool.place.Request.decode": (Request.decode, [JOBSPEC["resources"]]),
     "urgency.check": (urgency.check, [16]),
 }
 
@@ -223,7 +223,7 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "archive.clean_path": (archive.clean_path, ["a/b"]),
     "archive.decode_text": (archive.decode_text, [json.dumps(ARCHIVE)]),
     "blobref.parse": (blobref.parse, [REF]),
-    "constraint_query.parse": (
+    "constraint.query.parse": (
         lambda text: constraint_query.parse(text, {None: "n"}),
         ["(a|-b) and not c:'d e'"],
     ),
@@ -264,12 +264,12 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "pmi.integer": (lambda text: pmi.integer({"a": text}, "a"), ["-1"]),
     "pmi.parse": (pmi.parse, ["cmd=put kvsname=k key=a value=x=y z"]),
     "pmi.word": (lambda text: pmi.word(pmi.parse(text), "cmd"), ["cmd=get"]),
-    "pmi_client.Client.from_environ": (
+    "pmi.client.Client.from_environ": (
         lambda text: Client.from_environ({"PMI_FD": text, "PMI_RANK": "0", "PMI_SIZE": "1"}),
         ["9"],
     ),
-    "pmi_client.Client.receive": (client_line, ["cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1"]),
-    "pmi_server.Server.request": (
+    "pmi.client.Client.receive": (client_line, ["cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1"]),
+    "pmi.server.Server.request": (
         server_line,
         [
             "cmd=put kvsname=kvs key=a value=x",
@@ -277,7 +277,7 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
             "cmd=abort exitcode=1",
         ],
     ),
-    "pmi_spawn.decode": (lambda text: pmi_spawn.decode(text.splitlines()), [SPAWN]),
+    "pmi.spawn.decode": (lambda text: pmi_spawn.decode(text.splitlines()), [SPAWN]),
     "rset.ResourceSet.decode (text)": (ResourceSet.decode, [json.dumps(R)]),
     "rset.format.check_property": (rset_format.check_property, ["a@gpu"]),
     "shape.parse": (shape.parse, ['[slot=2-4{a,+x,y:{"b":[1]}}/node/[core=2+;m{u:"G B"}];c]']),
@@ -347,7 +347,7 @@ OTHERS = {
     ),
     **dict.fromkeys(["hostlist.text.parse"], "a step of Hostlist.decode"),
     **dict.fromkeys(
-        ["archive_rules.check", "archive_rules.check_name", "archive_rules.checked_set"],
+        ["archive.rules.check", "archive.rules.check_name", "archive.rules.checked_set"],
         "a step of archive.decode",
     ),
     **dict.fromkeys(["alloc_protocol.ready", "munge.Reply.decode_time"], "makes or is a number"),

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.rfc.constraint_query import parse, render
+from rosin.rfc.constraint.query import parse, render
 
 NAME = {None: "name", "h": "host"}
 A, B, C, D = ({"name": [n]} for n in "abcd")

@@ -78,7 +78,7 @@ DIGEST = "eee04299536d3f17f268cf1629514ec7e29c1e775a9d2ad6f6c53127486b1b2c"
 @pytest.mark.rfc_vectors(19)
 @pytest.mark.rfc(19, "emoji-selection", "emoji-order")
 def test_the_table_of_emoji():
-    from rosin.rfc.fluid_emoji import EMOJI as TABLE
+    from rosin.rfc.fluid.emoji import EMOJI as TABLE
 
     assert len(TABLE) == len(set(TABLE)) == 576
     assert {character.encode()[:2] for character in TABLE} == {b"\xf0\x9f"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rosin.errors import FormatError
 from rosin.rfc import jgf
 from rosin.rfc.graph import Edge, Graph
-from rosin.rfc.graph_walk import Accumulator, evaluate, postorder, preorder, totals, walk
+from rosin.rfc.graph.walk import Accumulator, evaluate, postorder, preorder, totals, walk
 from rosin.rfc.idset import Idset
 from rosin.rfc.pool import Match, Pool
 

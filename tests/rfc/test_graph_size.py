@@ -8,7 +8,7 @@ import pytest
 from rosin.errors import FormatError
 from rosin.rfc import jgf
 from rosin.rfc.graph import Graph
-from rosin.rfc.graph_walk import postorder, totals
+from rosin.rfc.graph.walk import postorder, totals
 from rosin.rfc.pool import Pool
 
 from .test_graph import IO, named

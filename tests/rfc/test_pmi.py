@@ -5,8 +5,8 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.rfc import pmi
-from rosin.rfc.pmi_client import Client, Failure
-from rosin.rfc.pmi_server import Abort, Server
+from rosin.rfc.pmi.client import Client, Failure
+from rosin.rfc.pmi.server import Abort, Server
 
 
 def ask(server: Server, client: Client, text: str) -> dict:

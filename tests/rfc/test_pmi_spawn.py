@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.rfc import pmi_spawn
-from rosin.rfc.pmi_client import Failure
-from rosin.rfc.pmi_server import Server
-from rosin.rfc.pmi_spawn import Spawn
+from rosin.rfc.pmi import spawn as pmi_spawn
+from rosin.rfc.pmi.client import Failure
+from rosin.rfc.pmi.server import Server
+from rosin.rfc.pmi.spawn import Spawn
 
 from .test_pmi import ask, program
 from .test_pmi_lines import STRINGS, WORDS

@@ -17,7 +17,7 @@ from rosin.rfc import shape
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.treepool import Domain, Topology
-from rosin.rfc.treepool_place import Places, Request, lowest
+from rosin.rfc.treepool.place import Places, Request, lowest
 
 
 def numa(first: int, gpu: int) -> dict[str, str]:

@@ -14,7 +14,7 @@ from rosin.rfc import shape
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.treepool import Topology
-from rosin.rfc.treepool_place import Places, Request
+from rosin.rfc.treepool.place import Places, Request
 
 from .test_treepool import CLUSTER_A, whole
 

@@ -5,7 +5,7 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.rfc.pmi import parse
-from rosin.rfc.pmi_server import Abort, Server
+from rosin.rfc.pmi.server import Abort, Server
 
 
 @pytest.fixture

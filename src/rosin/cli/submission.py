@@ -152,7 +152,7 @@ def is_idset(text: str) -> bool:
 
 def constraint(words: Sequence[str]) -> dict[str, Any]:
     """The RFC 31 object of ``--requires``. Raises ValueError."""
-    from rosin.rfc.constraint_query import parse
+    from rosin.rfc.constraint.query import parse
 
     text = " ".join(words)
     operators = {None: "properties", "host": "hostlist", "hosts": "hostlist", "rank": "ranks"}

@@ -15,7 +15,7 @@ from rosin.handle.future import Future, WaitAllFuture
 from rosin.handle.rpc import RPC
 from rosin.job.info import JobInfo
 from rosin.job.jobid import JobID
-from rosin.rfc.state_table import RESULT_ROWS, STATE_ROWS
+from rosin.rfc.states.table import RESULT_ROWS, STATE_ROWS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

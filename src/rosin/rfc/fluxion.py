@@ -15,7 +15,7 @@ from __future__ import annotations
 from rosin.errors import FormatError
 from rosin.rfc import jgf
 from rosin.rfc.graph import Graph
-from rosin.rfc.graph_walk import postorder, preorder
+from rosin.rfc.graph.walk import postorder, preorder
 from rosin.rfc.idset import Idset, mask_of
 from rosin.rfc.payload import describe
 from rosin.rfc.pool import Pool

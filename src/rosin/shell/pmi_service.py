@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.pmi import VALUE_MAX
-from rosin.rfc.pmi_server import Abort, Server
+from rosin.rfc.pmi.server import Abort, Server
 from rosin.shell.errors import ShellError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from flux._generator import GeneratedParser
 from rosin.errors import FormatError
-from rosin.rfc.constraint_query import parse
+from rosin.rfc.constraint.query import parse
 
 __all__ = ["ConstraintParser", "ConstraintSyntaxError"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosin.rfc.constraint_query import render
+from rosin.rfc.constraint.query import render
 
 if TYPE_CHECKING:
     from rosin.modules.sched.request import ResourceRequest

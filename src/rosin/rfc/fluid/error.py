@@ -35,7 +35,7 @@ def _fault(text: str, start: int, base58: str) -> str:
             return "it has more than 12 digits"
         return _digit_fault(text, start + 1, base58, "base58 digit") or "it does not fit into 64 bits"
     if "\U0001f000" <= body[0] <= "\U0001ffff":
-        from rosin.rfc.fluid_emoji import EMOJI
+        from rosin.rfc.fluid.emoji import EMOJI
 
         if len(body) > 7:
             return "it has more than 7 digits"
@@ -69,7 +69,7 @@ def _dothex_fault(body: str, start: int) -> str:
 
 
 def _words_fault(body: str) -> str:
-    from rosin.rfc.fluid_words import WORDS
+    from rosin.rfc.fluid.words import WORDS
 
     words = "".join([c if c.isascii() and c.isalpha() else " " for c in body]).lower().split()
     if body[0] == "-" and body[1:].isdecimal():

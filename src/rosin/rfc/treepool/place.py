@@ -13,7 +13,7 @@ from rosin.rfc.count import parse as count_of
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import describe
 from rosin.rfc.rset import ResourceSet
-from rosin.rfc.treepool import Domain, Topology
+from rosin.rfc.treepool.topology import Domain, Topology
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

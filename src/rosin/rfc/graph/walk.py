@@ -7,13 +7,13 @@ may begin another walk, in another subsystem.
 
 from __future__ import annotations
 
-from rosin.rfc.graph import CONTAINMENT
+from rosin.rfc.graph.graph import CONTAINMENT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rosin.rfc.graph import Graph
+    from rosin.rfc.graph.graph import Graph
     from rosin.rfc.pool import Pool
 
     #: Called with a pool before what is below it; False goes no further from here.

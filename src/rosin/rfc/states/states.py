@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 21: job states and results, the events that move a job, and the status words of listings.
 
-All of it is answered from :mod:`rosin.rfc.state_table`.
+All of it is answered from :mod:`rosin.rfc.states.table`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.rfc.payload import field, int_field
-from rosin.rfc.state_table import EVENT_ROWS, RESULT_ROWS, STATE_ROWS
+from rosin.rfc.states.table import EVENT_ROWS, RESULT_ROWS, STATE_ROWS
 
 #: State bit: (name, abbreviation), the real states first and in order, then the virtual ones.
 STATES = {bit: (name, letter) for bit, name, letter, _, _ in STATE_ROWS}

@@ -67,7 +67,7 @@ def parse(text: str) -> int:
         value = _parse(s)
         if value is not None and value <= MAX_FLUID:
             return value
-    from rosin.rfc.fluid_error import invalid
+    from rosin.rfc.fluid.error import invalid
 
     raise invalid(text, _B58, _MAX_TEXT)
 
@@ -129,7 +129,7 @@ def _parse_dothex(s: str) -> int | None:
 
 
 def _encode_words(fluid: int) -> str:
-    from rosin.rfc.fluid_words import WORDS
+    from rosin.rfc.fluid.words import WORDS
 
     halves = []
     for half in (fluid & 0xFFFFFFFF, fluid >> 32):
@@ -141,7 +141,7 @@ def _encode_words(fluid: int) -> str:
 
 def _parse_words(s: str) -> int | None:
     if not _word_value:
-        from rosin.rfc.fluid_words import WORDS
+        from rosin.rfc.fluid.words import WORDS
 
         _word_value.update((word, value) for value, word in enumerate(WORDS))
     words = "".join([c if c.isascii() and c.isalpha() else " " for c in s]).lower().split()
@@ -157,7 +157,7 @@ def _parse_words(s: str) -> int | None:
 
 
 def _encode_emoji(n: int) -> str:
-    from rosin.rfc.fluid_emoji import EMOJI
+    from rosin.rfc.fluid.emoji import EMOJI
 
     text = ""
     while n >= _NEMOJI:
@@ -167,7 +167,7 @@ def _encode_emoji(n: int) -> str:
 
 
 def _parse_emoji(s: str) -> int | None:
-    from rosin.rfc.fluid_emoji import EMOJI
+    from rosin.rfc.fluid.emoji import EMOJI
 
     if len(s) > _EMOJI_MAX_DIGITS:
         return None

@@ -9,8 +9,9 @@ server; what it refuses (spawn, names) is refused here too unless the owner prov
 from __future__ import annotations
 
 from rosin.errors import FormatError
-from rosin.rfc import pmi, pmi_spawn
 from rosin.rfc.payload import describe
+from rosin.rfc.pmi import spawn as spawns
+from rosin.rfc.pmi import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Server:
         warnings: texts for the log; the owner empties the list.
         exchange: for a program with several servers: called with :attr:`pending` when all local processes
             have entered a barrier. Whoever exchanges keys calls :meth:`barrier_complete` in the end.
-        spawn: called with (rank, :class:`rosin.rfc.pmi_spawn.Spawn`); returns (return code, error codes).
+        spawn: called with (rank, :class:`rosin.rfc.pmi.spawn.Spawn`); returns (return code, error codes).
             None refuses the request.
         names: table of the published names, service to port. None refuses to publish.
     """
@@ -61,7 +62,7 @@ class Server:
         self.finalized: set[int] = set()
         self.warnings: list[str] = []
         self.exchange: Callable[[dict[str, str]], None] | None = None
-        self.spawn: Callable[[int, pmi_spawn.Spawn], tuple[int, list[int]]] | None = None
+        self.spawn: Callable[[int, spawns.Spawn], tuple[int, list[int]]] | None = None
         self.names: dict[str, str] | None = None
         self._local_size = local_size
         self._local = {} if keys is None else dict(keys)
@@ -82,7 +83,7 @@ class Server:
             if not collected.add(line):
                 return []
             return self._spawned(rank, self._spawning.pop(rank))
-        words = pmi.parse(line)
+        words = wire.parse(line)
         if words.get("mcmd") == "spawn":
             self._spawning[rank] = _SpawnLines(line, self.spawn is not None)
             return []
@@ -106,7 +107,7 @@ class Server:
     # -- handlers ---------------------------------------------------------------------------------
 
     def _init(self, rank: int, words: dict[str, str]) -> Replies:
-        version = pmi.integer(words, "pmi_version"), pmi.integer(words, "pmi_subversion")
+        version = wire.integer(words, "pmi_version"), wire.integer(words, "pmi_subversion")
         if version < (1, 1) or version[0] == 2:
             # A client of version 2 speaks another protocol after this message; flux-core refuses it, too.
             if version[0] == 2 and rank == 0:
@@ -115,7 +116,7 @@ class Server:
         return [(rank, "cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1\n")]
 
     def _get_maxes(self, rank: int, words: dict[str, str]) -> Replies:
-        maxes = f"kvsname_max={pmi.NAME_MAX} keylen_max={pmi.KEY_MAX} vallen_max={pmi.VALUE_MAX}"
+        maxes = f"kvsname_max={wire.NAME_MAX} keylen_max={wire.KEY_MAX} vallen_max={wire.VALUE_MAX}"
         return [(rank, f"cmd=maxes rc=0 {maxes}\n")]
 
     def _abort(self, rank: int, words: dict[str, str]) -> Replies:
@@ -138,22 +139,22 @@ class Server:
         return [(rank, f"cmd=my_kvsname rc=0 kvsname={self.kvsname}\n")]
 
     def _put(self, rank: int, words: dict[str, str]) -> Replies:
-        name, key, value = (pmi.word(words, part) for part in ("kvsname", "key", "value"))
+        name, key, value = (wire.word(words, part) for part in ("kvsname", "key", "value"))
         code = _length_error(name, key)
-        if not code and len(value.encode()) >= pmi.VALUE_MAX:
-            code = pmi.ERR_INVALID_VAL_LENGTH
+        if not code and len(value.encode()) >= wire.VALUE_MAX:
+            code = wire.ERR_INVALID_VAL_LENGTH
         if not code:
             (self._local if key.startswith("local::") else self.pending)[key] = value
         return [(rank, f"cmd=put_result rc={code}\n")]
 
     def _get(self, rank: int, words: dict[str, str]) -> Replies:
-        name, key = pmi.word(words, "kvsname"), pmi.word(words, "key")
+        name, key = wire.word(words, "kvsname"), wire.word(words, "key")
         code = _length_error(name, key)
         if not code:
             for table in (self._local, self.pending, self._global):
                 if key in table:
                     return [(rank, f"cmd=get_result rc=0 value={table[key]}\n")]
-            code = pmi.ERR_INVALID_KEY
+            code = wire.ERR_INVALID_KEY
         return [(rank, f"cmd=get_result rc={code}\n")]
 
     def _barrier_in(self, rank: int, words: dict[str, str]) -> Replies:
@@ -168,7 +169,7 @@ class Server:
     def _publish(self, rank: int, words: dict[str, str]) -> Replies:
         if self.names is None:
             return _refuse(rank, "publish")
-        service, port = pmi.word(words, "service"), pmi.word(words, "port")
+        service, port = wire.word(words, "service"), wire.word(words, "port")
         if service in self.names:
             return [(rank, "cmd=publish_result rc=-1 msg=name is already published\n")]
         self.names[service] = port
@@ -177,14 +178,14 @@ class Server:
     def _unpublish(self, rank: int, words: dict[str, str]) -> Replies:
         if self.names is None:
             return _refuse(rank, "unpublish")
-        if self.names.pop(pmi.word(words, "service"), None) is None:
+        if self.names.pop(wire.word(words, "service"), None) is None:
             return [(rank, "cmd=unpublish_result rc=-1 msg=name is not published\n")]
         return [(rank, "cmd=unpublish_result rc=0 msg=success\n")]
 
     def _lookup(self, rank: int, words: dict[str, str]) -> Replies:
         if self.names is None:
             return _refuse(rank, "lookup")
-        port = self.names.get(pmi.word(words, "service"))
+        port = self.names.get(wire.word(words, "service"))
         if port is None:
             return [(rank, "cmd=lookup_result rc=-1 msg=name is not published\n")]
         return [(rank, f"cmd=lookup_result rc=0 port={port}\n")]
@@ -192,7 +193,7 @@ class Server:
     def _spawned(self, rank: int, collected: _SpawnLines) -> Replies:
         if self.spawn is None:
             return [(rank, "cmd=spawn_result rc=-1\n")]
-        code, errors = self.spawn(rank, pmi_spawn.decode(collected.lines))
+        code, errors = self.spawn(rank, spawns.decode(collected.lines))
         more = f" errcodes={','.join(map(str, errors))}" if errors else ""
         return [(rank, f"cmd=spawn_result rc={code}{more}\n")]
 
@@ -213,8 +214,8 @@ class _SpawnLines:
             self.lines.append(line)
             return True
         self._size += len(line)
-        if self._size > pmi.MAX_SPAWN:
-            raise FormatError(f"pmi: spawn: the request is longer than {pmi.MAX_SPAWN} characters")
+        if self._size > wire.MAX_SPAWN:
+            raise FormatError(f"pmi: spawn: the request is longer than {wire.MAX_SPAWN} characters")
         if self._keep:
             self.lines.append(line)
         return False
@@ -222,9 +223,9 @@ class _SpawnLines:
 
 def _length_error(name: str, key: str) -> int:
     # Names and keys are compared in bytes, for a client's buffers are.
-    if len(name.encode()) >= pmi.NAME_MAX:
-        return pmi.ERR_INVALID_LENGTH
-    return pmi.ERR_INVALID_KEY_LENGTH if len(key.encode()) >= pmi.KEY_MAX else 0
+    if len(name.encode()) >= wire.NAME_MAX:
+        return wire.ERR_INVALID_LENGTH
+    return wire.ERR_INVALID_KEY_LENGTH if len(key.encode()) >= wire.KEY_MAX else 0
 
 
 def _refuse(rank: int, what: str) -> Replies:

@@ -4,7 +4,7 @@
 ``{"writer": "TreePool", "children": [{"ranks": IDSET, "topo": DOMAIN}]}``. A domain holds resources of a node
 (``cores``, ``gpus``, ``memory``, ``storage``) and, under names such as ``socket`` and ``numa``, arrays of
 domains. Which cores a job has is told by R_lite alone; this is where they are.
-:mod:`rosin.rfc.treepool_place` makes use of it.
+:mod:`rosin.rfc.treepool.place` makes use of it.
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ takes the line that comes back. The protocol is in lock-step: one request, one r
 from __future__ import annotations
 
 from rosin.errors import FormatError
-from rosin.rfc import pmi, pmi_spawn
 from rosin.rfc.payload import describe
+from rosin.rfc.pmi import spawn as spawns
+from rosin.rfc.pmi import wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Failure(Exception):
     """The process manager refused a request: ``code`` (its return code) and the text of its message."""
 
     def __init__(self, command: str, code: int, text: str = "") -> None:
-        super().__init__(f"pmi: {command}: {text or pmi.error_name(code)}")
+        super().__init__(f"pmi: {command}: {text or wire.error_name(code)}")
         self.code = code
 
 
@@ -55,7 +56,7 @@ class Client:
         self.rank = rank
         self.size = size
         self.spawned = spawned
-        self.name_max, self.key_max, self.value_max = pmi.NAME_MAX, pmi.KEY_MAX, pmi.VALUE_MAX
+        self.name_max, self.key_max, self.value_max = wire.NAME_MAX, wire.KEY_MAX, wire.VALUE_MAX
         self.universe_size: int | None = None
         self.appnum: int | None = None
         self.kvsname: str | None = None
@@ -69,11 +70,11 @@ class Client:
         FormatError: a variable is missing (the process manager offers no PMI-1) or malformed.
         """
         words = {name: environ[name] for name in environ if name.startswith("PMI_")}
-        fd = pmi.integer(words, "PMI_FD")
+        fd = wire.integer(words, "PMI_FD")
         if fd < 0:
             raise FormatError(f"pmi: PMI_FD: {fd} is no file descriptor")
-        rank, size = pmi.integer(words, "PMI_RANK"), pmi.integer(words, "PMI_SIZE")
-        return cls(rank, size, pmi.integer(words, "PMI_SPAWNED", 0) != 0), fd
+        rank, size = wire.integer(words, "PMI_RANK"), wire.integer(words, "PMI_SIZE")
+        return cls(rank, size, wire.integer(words, "PMI_SPAWNED", 0) != 0), fd
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -124,9 +125,9 @@ class Client:
         """Ask for the port of *service*."""
         return self._ask("lookup_name", {"cmd": "lookup_name", "service": service})
 
-    def spawn(self, spawn: pmi_spawn.Spawn) -> str:
+    def spawn(self, spawn: spawns.Spawn) -> str:
         """Ask for a new program; the text has several lines. FormatError: text that no line can hold."""
-        text = pmi_spawn.encode(spawn)
+        text = spawns.encode(spawn)
         self._begin("spawn")
         return text
 
@@ -144,7 +145,7 @@ class Client:
         words: dict[str, str | int] = {"cmd": "abort", "exitcode": code}
         if message:
             words["error_msg"] = "".join(c if c.isprintable() else " " for c in message)
-        return pmi.encode(words)
+        return wire.encode(words)
 
     # -- responses --------------------------------------------------------------------------------
 
@@ -158,15 +159,15 @@ class Client:
         if command is None:
             raise FormatError(f"pmi: {describe(line)} answers no request")
         expected, numbers, texts = _RESPONSES[command]
-        words = pmi.parse(line)
+        words = wire.parse(line)
         if words.get("cmd") != expected:
             raise FormatError(f"pmi: {command}: expected cmd={expected}, got {describe(line)}")
-        code = pmi.integer(words, "rc", 0)
+        code = wire.integer(words, "rc", 0)
         if code:
             raise Failure(command, code, words.get("msg", ""))
-        fields: dict[str, str | int] = {key: pmi.integer(words, key) for key in numbers}
+        fields: dict[str, str | int] = {key: wire.integer(words, key) for key in numbers}
         for key in texts:
-            fields[key] = pmi.word(words, key)
+            fields[key] = wire.word(words, key)
         if "errcodes" in words:
             fields["errcodes"] = words["errcodes"]
         self._keep(command, fields)
@@ -204,6 +205,6 @@ class Client:
         self._asked = command
 
     def _ask(self, command: str, words: dict[str, str | int] | None = None) -> str:
-        line = pmi.encode(words or {"cmd": command})
+        line = wire.encode(words or {"cmd": command})
         self._begin(command)
         return line

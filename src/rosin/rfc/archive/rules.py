@@ -9,15 +9,9 @@ from __future__ import annotations
 from rosin import _base64
 from rosin.errors import FormatError
 from rosin.rfc import blobref
+from rosin.rfc.archive.entry import BASE64, BLOBVEC, UTF8, Entry, shown
 from rosin.rfc.payload import describe
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from rosin.rfc.archive import Entry
-
-UTF8 = "utf-8"
-BASE64 = "base64"
-BLOBVEC = "blobvec"
 ENCODINGS = (UTF8, BASE64, BLOBVEC)
 
 #: Largest size of a file in bytes.
@@ -113,11 +107,6 @@ def _blobvec_fault(entry: Entry) -> str | None:
         if not blobref.is_valid(ref):
             return f"data[{number}]: invalid blobref {describe(ref)}"
     return None
-
-
-def shown(path: str) -> str:
-    """A path for an error text of one line."""
-    return path if len(path) <= 80 and path.isprintable() else describe(path)
 
 
 def _is_text(text: str) -> bool:

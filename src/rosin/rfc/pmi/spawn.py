@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from rosin.errors import FormatError
-from rosin.rfc import pmi
 from rosin.rfc.payload import describe
+from rosin.rfc.pmi import wire
 
 #: Most arguments, pairs or processes that a request may announce.
 MAX_COUNT = 1 << 20
@@ -67,7 +67,7 @@ def encode(spawn: Spawn) -> str:
             lines += [f"{kind}_key_{index}={key}", f"{kind}_val_{index}={value}"]
     lines.append("endcmd")
     for line in lines:
-        if not pmi.is_string(line) or len(line) >= pmi.MAX_LINE:
+        if not wire.is_string(line) or len(line) >= wire.MAX_LINE:
             raise FormatError(f"pmi: spawn: {describe(line)} cannot be sent")
     return "\n".join(lines) + "\n"
 
@@ -84,7 +84,7 @@ def decode(lines: list[str]) -> Spawn:
     for number, line in enumerate(lines[1:-1], 2):
         text = line[:-1] if line.endswith("\n") else line
         name, equals, value = text.partition("=")
-        if not equals or not pmi.is_word(name):
+        if not equals or not wire.is_word(name):
             raise FormatError(f"pmi: spawn: line {number}: expected key=value, got {describe(text)}")
         if name in fields:
             raise FormatError(f"pmi: spawn: line {number}: {describe(name)} occurs twice")
@@ -107,7 +107,7 @@ def _text(fields: dict[str, str], key: str) -> str:
 
 
 def _count(fields: dict[str, str], key: str, default: int | None = None) -> int:
-    number = pmi.integer(fields, key, default)
+    number = wire.integer(fields, key, default)
     if not 0 <= number <= MAX_COUNT:
         raise FormatError(f"pmi: spawn: {key}: expected 0 to {MAX_COUNT}, got {number}")
     return number
