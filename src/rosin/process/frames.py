@@ -29,7 +29,7 @@ def encode(obj: dict[str, Any], nfds: int = 0) -> bytes:
     return len(body).to_bytes(4, "big") + bytes((nfds,)) + body
 
 
-class FrameReader:
+class ZygoteReader:
     """Collects bytes and descriptors from a socket and yields complete frames."""
 
     __slots__ = ("_buffer", "_fds", "_sock", "eof")
@@ -85,7 +85,7 @@ class FrameReader:
             os.close(self._fds.popleft())
 
 
-class FrameWriter:
+class ZygoteWriter:
     """Sends frames over a socket that may be full, in order; descriptors are closed once sent."""
 
     __slots__ = ("_queue", "_sock")

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from rosin.process import platform, signals
-from rosin.process.frames import FrameReader
+from rosin.process.frames import ZygoteReader
 from rosin.process.outcome import exit_code, unstarted
 
 #: A child whose memory has grown by more than this (KiB) does not serve again.
@@ -71,7 +71,7 @@ def be_child(parent: int, channel: socket.socket | None, request: dict[str, Any]
 
 def _serve_on(parent: int, channel: socket.socket, request: dict[str, Any], fds: list[int]) -> int:
     """Serve one request after the other; the exit code of the one that must be the last."""
-    origin, reader = _Origin(parent, channel), FrameReader(channel)
+    origin, reader = _Origin(parent, channel), ZygoteReader(channel)
     code = _serve(request, fds)
     while origin.restore():
         # Until the exit code is sent, no signal may put another in its place: the zygote reads it even of a
@@ -84,7 +84,7 @@ def _serve_on(parent: int, channel: socket.socket, request: dict[str, Any], fds:
     return code
 
 
-def _next(reader: FrameReader) -> tuple[dict[str, Any], list[int]]:
+def _next(reader: ZygoteReader) -> tuple[dict[str, Any], list[int]]:
     while not reader.eof:
         for frame in reader.receive():
             return frame

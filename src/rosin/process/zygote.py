@@ -29,7 +29,7 @@ from typing import Any
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.process import descriptors
-from rosin.process.frames import FrameReader, FrameWriter
+from rosin.process.frames import ZygoteReader, ZygoteWriter
 from rosin.process.loop import Loop
 from rosin.process.zygote_server import GRACE
 
@@ -78,8 +78,8 @@ class Zygote:
         sock.setblocking(False)
         self._sock = sock
         self._popen = popen
-        self._reader = FrameReader(sock)
-        self._writer = FrameWriter(sock)
+        self._reader = ZygoteReader(sock)
+        self._writer = ZygoteWriter(sock)
         self._asked: dict[int, Spawned] = {}
         self._running: dict[int, Spawned] = {}
         self._next_id = 1

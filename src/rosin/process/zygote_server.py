@@ -37,7 +37,7 @@ from typing import Any
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.process import platform, signals
-from rosin.process.frames import FrameReader, FrameWriter
+from rosin.process.frames import ZygoteReader, ZygoteWriter
 from rosin.process.frames import encode as encode_frame
 from rosin.process.guard import Guard
 from rosin.process.outcome import exited
@@ -54,7 +54,7 @@ GRACE = 2.0
 KILLS = 5
 
 
-class Child:
+class Forked:
     """A process that was forked for request ``id`` (0: it waits for its next one)."""
 
     __slots__ = ("channel", "group", "id", "pid", "signalled")
@@ -67,18 +67,18 @@ class Child:
         self.signalled = False  # by request, since it serves the present one
 
 
-class Server:
+class ZygoteServer:
     """The zygote's loop over ``sock``; one thread, no event loop library."""
 
     def __init__(self, sock: socket.socket, grace: float = GRACE) -> None:
         self._sock = sock
-        self._reader = FrameReader(sock)
-        self._writer = FrameWriter(sock)
+        self._reader = ZygoteReader(sock)
+        self._writer = ZygoteWriter(sock)
         self._grace = grace
-        self._children: dict[int, Child] = {}  # by pid
-        self._serving: dict[int, Child] = {}  # by request
-        self._channels: dict[int, Child] = {}  # by descriptor
-        self._free: list[Child] = []
+        self._children: dict[int, Forked] = {}  # by pid
+        self._serving: dict[int, Forked] = {}  # by request
+        self._channels: dict[int, Forked] = {}  # by descriptor
+        self._free: list[Forked] = []
         self._strays: dict[int, float] = {}  # orphan -> when SIGKILL follows
         self._guard = Guard()
         self._guard_due = 0.0  # when SIGKILL follows for what is guarded
@@ -172,7 +172,7 @@ class Server:
             for fd in fds:
                 os.close(fd)
 
-    def _pass_on(self, request: dict[str, Any], fds: list[int]) -> Child | None:
+    def _pass_on(self, request: dict[str, Any], fds: list[int]) -> Forked | None:
         """Give a request to a child that is free; None if there is none (any more)."""
         frame = encode_frame(request, len(fds))
         while self._free and len(frame) <= MAX_PASSED:
@@ -186,7 +186,7 @@ class Server:
             return child
         return None
 
-    def _fork(self, request: dict[str, Any], fds: list[int], again: bool) -> Child:
+    def _fork(self, request: dict[str, Any], fds: list[int], again: bool) -> Forked:
         ours, theirs = socket.socketpair() if again else (None, None)
         pid = os.fork()
         if pid == 0:
@@ -196,7 +196,7 @@ class Server:
             os.close(self._wake_r)
             os.close(self._wake_w)
             be_child(self._pid, theirs, request, fds)
-        child = self._children[pid] = Child(pid, request["id"], bool(request["group"]), ours)
+        child = self._children[pid] = Forked(pid, request["id"], bool(request["group"]), ours)
         if theirs is not None and ours is not None:
             theirs.close()
             self._channels[ours.fileno()] = child
@@ -206,7 +206,7 @@ class Server:
                 os.setpgid(pid, pid)
         return child
 
-    def _answered(self, child: Child) -> None:
+    def _answered(self, child: Forked) -> None:
         """A child has done what it was asked for and can serve again, or it has ended."""
         assert child.channel is not None
         try:
@@ -226,7 +226,7 @@ class Server:
             self._close_channel(child)  # at which it ends
         self._sweep()
 
-    def _close_channel(self, child: Child) -> None:
+    def _close_channel(self, child: Forked) -> None:
         if child.channel is not None:
             self._poller.unregister(child.channel)
             del self._channels[child.channel.fileno()]
@@ -312,7 +312,7 @@ class Server:
         self._free.clear()
 
 
-def _reported(child: Child, status: int) -> int:
+def _reported(child: Forked, status: int) -> int:
     """The exit code that a child has reported before something ended it, else the wait status of that."""
     if child.channel is None or not child.id:
         return status
@@ -354,7 +354,7 @@ def run(sock: socket.socket, preload: list[str], grace: float = GRACE) -> None:
             getattr(module, function_name)()
     gc.collect()
     gc.freeze()
-    Server(sock, grace).serve()
+    ZygoteServer(sock, grace).serve()
 
 
 def main() -> None:
