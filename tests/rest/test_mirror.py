@@ -50,7 +50,7 @@ def test_history_comes_in_any_order_and_is_listed_newest_first():
     assert [entry.event["name"] for entry in mirror.since(0)] == ["submit", "validate"] * 2
 
 
-def test_a_follower_that_is_too_late_is_told():
+def test_a_reader_that_is_too_late_is_told():
     mirror = Mirror(ring=4)
     mirror.take(SENTINEL)
     for jobid in range(1, 5):

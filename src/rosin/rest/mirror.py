@@ -2,7 +2,7 @@
 """All jobs in memory, as the job manager's journal tells of them (RFC 21, RFC 43).
 
 The journal is followed once: first its history, then a sentinel, then events as they happen. Listings are
-answered from here and never ask the instance. The latest events are kept in a ring that every follower reads
+answered from here and never ask the instance. The latest events are kept in a ring that every reader reads
 at its own pace from its own position: a slow one that falls out of the ring is told so and starts afresh,
 and costs the others nothing.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rosin.handle.handle import Handle
     from rosin.rfc.message import Message
 
-#: Events that are kept for followers that are behind or come back.
+#: Events that are kept for readers that are behind or come back.
 RING = 16384
 
 
@@ -40,7 +40,7 @@ class MirrorEvent:
         self.jobid = jobid
         self.event = event
         self.row = row
-        self.encoded: bytes | None = None  # as it is sent to every follower, made when the first one asks
+        self.encoded: bytes | None = None  # as it is sent to every reader, made when the first one asks
 
 
 class Mirror:

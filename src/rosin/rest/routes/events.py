@@ -26,7 +26,7 @@ def _position(last: str, epoch: str) -> int | None:
 
 
 def _encode(entry: MirrorEvent, ident: str) -> bytes:
-    if entry.encoded is None:  # once for all followers
+    if entry.encoded is None:  # once for all readers
         event = entry.event
         data = {
             "jobid": fluid.encode(entry.jobid, "f58"),
