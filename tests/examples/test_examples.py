@@ -95,38 +95,61 @@ def test_client_of_the_rest_api(real_instance, url, name):
     assert re.fullmatch(OVER_HTTP[name], output), output
 
 
-def test_scheduler():
+def _load(instance, old, new):
+    for command in (("remove", old), ("load", str(new))):
+        done = instance.run("module", *command)
+        assert done.returncode == 0, done.stderr
+
+
+def _names_in_order_of_start(instance):
+    lines = instance.run("jobs", "-a", "-n", "-o", "{t_run} {name}").stdout.splitlines()
+    return [line.split()[1] for line in sorted(lines, key=lambda line: float(line.split()[0]))]
+
+
+def test_last_in_first_out():
     with RealInstance() as instance:
-        assert instance.run("module", "remove", "sched-simple").returncode == 0
-        loaded = instance.run("module", "load", str(EXAMPLES / "fifo.py"))
-        assert loaded.returncode == 0, loaded.stderr
-        limited = instance.run("run", "-t1m", sys.executable, "-m", "rosin", "job", "timeleft")
-        assert limited.returncode == 0, limited.stderr
-        assert 0 < int(limited.stdout) <= 60
-        assert (
-            instance.run("submit", "--cc=1-3", "--watch", "--quiet", "echo", "served").stdout
-            == "served\n" * 3
-        )
-        listed = instance.run("jobs", "-a", "-n", "-o", "{sched.resource_summary}").stdout
-        assert listed == "the whole node\n" * 4
-        running = instance.run("submit", "sleep", "60").stdout.strip()
-        waiting = instance.run("submit", "true").stdout.strip()
-        assert instance.run("cancel", waiting, running).returncode == 0
-        for job in (waiting, running):
-            assert instance.run("job", "wait-event", job, "clean").returncode == 0
-        # What runs now is known to the next scheduler.
-        running = instance.run("submit", "sleep", "60").stdout.strip()
+        _load(instance, "sched-simple", EXAMPLES / "lifo.py")
+        assert instance.run("queue", "stop", "--quiet").returncode == 0
+        for name, urgency in (("a", "16"), ("b", "16"), ("c", "16"), ("low", "8"), ("high", "20")):
+            options = (f"--job-name={name}", f"--urgency={urgency}", "-N1", "--exclusive")
+            assert instance.run("submit", *options, "true").returncode == 0
+        assert instance.run("queue", "start", "--quiet").returncode == 0
+        assert instance.run("queue", "drain").returncode == 0
+        assert _names_in_order_of_start(instance) == ["high", "c", "b", "a", "low"]
+
+
+def test_scheduler_that_is_replaced():
+    """What runs is known to the next scheduler, and those who wait are served by it."""
+    with RealInstance() as instance:
+        _load(instance, "sched-simple", EXAMPLES / "packed.py")
+        running = instance.run("submit", "-N1", "--exclusive", "sleep", "60").stdout.strip()
         assert instance.run("job", "wait-event", running, "start").returncode == 0
-        for name, path in (("sched-fifo", EXAMPLES / "fifo.py"), ("sched-fifo", "sched-simple")):
-            assert instance.run("module", "remove", name).returncode == 0
-            assert instance.run("module", "load", str(path)).returncode == 0
+        for old, new in (("sched-packed", EXAMPLES / "lifo.py"), ("sched-lifo", "sched-simple")):
+            _load(instance, old, new)
             waiting = instance.run("submit", "true").stdout.strip()
             assert instance.run("cancel", waiting).returncode == 0
         assert instance.run("jobs", "-n", "-o", "{id} {state}").stdout == f"{running} RUN\n"
+        last = instance.run("submit", "true").stdout.strip()
         assert instance.run("cancel", running).returncode == 0
-        assert instance.run("run", "true").returncode == 0
+        assert instance.run("job", "wait-event", last, "clean").returncode == 0
+
+
+def test_scheduler_at_the_start(tmp_path):
+    """A script loads it before the initial program."""
+    script = tmp_path / "with-lifo.sh"
+    text = 'rosin module remove sched-simple\nrosin module load "$LIFO"\nexec "$@"\n'
+    script.write_text(f"#!/bin/sh -e\n{text}")
+    script.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-m", "rosin", "start", str(script), "rosin", "run", "echo", "served"],
+        env={**os.environ, "LIFO": str(EXAMPLES / "lifo.py")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.stdout, done.returncode) == ("served\n", 0), done.stderr
 
 
 def test_every_example_is_run():
-    data = {"jobspec.json", "counter.py", "count.py", "fifo.py", "README.md"}
+    data = {"jobspec.json", "counter.py", "count.py", "lifo.py", "packed.py", "README.md"}
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {*PROGRAMS, *OVER_HTTP, *data}

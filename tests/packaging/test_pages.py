@@ -40,7 +40,8 @@ def test_every_environment_variable_that_is_read_has_its_line():
 
 
 @pytest.mark.parametrize(
-    ("page", "example"), [("broker-module.md", "counter.py"), ("scheduler.md", "fifo.py")]
+    ("page", "example"),
+    [("broker-module.md", "counter.py"), ("scheduler.md", "lifo.py"), ("scheduler.md", "packed.py")],
 )
 def test_quoted_module_is_the_example(page, example):
     text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")

@@ -27,7 +27,7 @@ def jobspec(nodes=None, slots=1, cores=1, duration=0.0, exclusive=False, constra
 class World:
     """A scheduler with a job manager, a KVS and a resource service that the test controls."""
 
-    def __init__(self, R=None, up="0", running=(), config=None, args=(), values=None):
+    def __init__(self, R=None, up="0", running=(), config=None, args=(), values=None, module="sched-simple"):
         self.commits = []
         self.values = dict(values or {})
         self.fail = None
@@ -40,6 +40,7 @@ class World:
         self._running = running
         self._config = config
         self._args = list(args)
+        self._module = module
 
     def modules(world):
         class Kvs(BrokerModule):
@@ -97,7 +98,7 @@ class World:
         self.inst = Instance(modules=self.modules(), config=self._config)
         await self.inst.__aenter__()
         try:
-            self.module = await self.inst.load("sched-simple", self._args)
+            self.module = await self.inst.load(self._module, self._args)
         except BaseException:
             await self.inst.__aexit__(None, None, None)
             raise
