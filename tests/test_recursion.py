@@ -86,7 +86,7 @@ BOUNDS: dict[str, list[str]] = {
         "resource.hwloc._gpus",
     ],
     "MAX_DEPTH, checked on the way down": [
-        "modules.sched.request._Walk.visit",
+        "resource.allocator.request._Walk.visit",
         "rfc.constraint.constraint._compile",
         "rfc.constraint.query._Parser.all_of",
         "rfc.constraint.query._Parser.any_of",

@@ -32,10 +32,6 @@ def check(code, *args):
     return done.stdout
 
 
-#: What is not below the services yet.
-INSIDES = {"resource/Rv1Pool.py": {"rosin.modules"}}
-
-
 def test_no_inside_of_a_service_or_broker_is_used():
     used = {}
     for path in SOURCE.rglob("*.py"):
@@ -45,7 +41,7 @@ def test_no_inside_of_a_service_or_broker_is_used():
         parts = {".".join(name.split(".")[:2]) for name in names} & {"rosin.modules", "rosin.broker"}
         if parts:
             used[str(path.relative_to(SOURCE / "flux"))] = parts
-    assert used == INSIDES
+    assert used == {}
 
 
 def test_every_module_keeps_its_promises():

@@ -12,7 +12,7 @@ from rosin.constants import FLUX_RPC_STREAMING
 from rosin.rfc import treeobj
 from rosin.testing import Instance
 
-from .resources import like_nodes
+from ...resource.allocator.resources import like_nodes
 
 
 def jobspec(nodes=None, slots=1, cores=1, duration=0.0, exclusive=False, constraints=None):

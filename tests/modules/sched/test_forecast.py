@@ -3,10 +3,10 @@
 
 from rosin.modules.sched.forecast import MAX_ENDINGS, forecast
 from rosin.modules.sched.job import PendingJob
-from rosin.modules.sched.request import ResourceRequest
+from rosin.resource.allocator.request import ResourceRequest
 from rosin.rfc.count import Count
 
-from .resources import inventory_of, like_nodes
+from ...resource.allocator.resources import inventory_of, like_nodes
 
 
 def a_pool(nnodes=2, ncores=2):

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from rosin.broker.loader import find
 from rosin.job.pending import PendingQueue
 from rosin.modules.sched import Deny, PendingJob, Policy, Portion, ResourceRequest, Start
-from rosin.modules.sched.placement import best_fit, by_rank, worst_fit
+from rosin.resource.allocator.placement import best_fit, by_rank, worst_fit
 from rosin.rfc.count import Count
 
-from .resources import inventory_of, like_nodes
-from .test_pool import check, check_allocation, nodes, requests, shaped
+from ...resource.allocator.resources import inventory_of, like_nodes
+from ...resource.allocator.test_pool import check, check_allocation, nodes, requests, shaped
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 LIFO = find(str(EXAMPLES / "lifo.py")).policy  # type: ignore[attr-defined]

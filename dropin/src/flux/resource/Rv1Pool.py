@@ -17,10 +17,10 @@ from flux.resource.ResourcePoolImplementation import (
 )
 from flux.resource.Rv1Set import Rv1Set
 from rosin.job.jobid import JobID
-from rosin.modules.sched.inventory import Inventory
-from rosin.modules.sched.pool import Allocation, InfeasibleError
-from rosin.modules.sched.request import ResourceRequest as _Request
-from rosin.modules.sched.request import from_jobspec
+from rosin.resource.allocator.inventory import Inventory
+from rosin.resource.allocator.pool import Allocation, InfeasibleError
+from rosin.resource.allocator.request import ResourceRequest as _Request
+from rosin.resource.allocator.request import from_jobspec
 from rosin.rfc.acquire import Acquired, Change, first_response
 from rosin.rfc.idset import Idset
 

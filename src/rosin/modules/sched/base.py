@@ -17,11 +17,11 @@ from rosin.broker.modulelog import ModuleLog
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.modules.sched import options
-from rosin.modules.sched.inventory import Inventory
 from rosin.modules.sched.job import PendingJob
 from rosin.modules.sched.policy import Policy
-from rosin.modules.sched.request import from_jobspec
 from rosin.modules.sched.schedule import Schedule
+from rosin.resource.allocator.inventory import Inventory
+from rosin.resource.allocator.request import from_jobspec
 from rosin.rfc import alloc_protocol, fluid, treeobj
 from rosin.rfc.acquire import Acquired, Change
 from rosin.rfc.alloc_protocol import DENY, AllocResponse, Free, Job

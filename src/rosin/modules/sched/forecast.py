@@ -7,11 +7,11 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
-from rosin.modules.sched.pool import InfeasibleError
+from rosin.resource.allocator.pool import InfeasibleError
 
 if TYPE_CHECKING:
     from rosin.modules.sched.job import PendingJob
-    from rosin.modules.sched.pool import Pool
+    from rosin.resource.allocator.pool import Pool
 
 #: Jobs that end before an estimate is given up: their number bounds the cost of a forecast.
 MAX_ENDINGS = 512

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rosin.modules.sched.request import ResourceRequest
+    from rosin.resource.allocator.request import ResourceRequest
 
 
 class PendingJob:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.errors import FormatError
 from rosin.modules.sched.forecast import forecast
-from rosin.modules.sched.placement import worst_fit
-from rosin.modules.sched.pool import InfeasibleError
+from rosin.resource.allocator.placement import worst_fit
+from rosin.resource.allocator.pool import InfeasibleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from rosin.job.pending import PendingQueue
     from rosin.modules.sched.job import PendingJob
-    from rosin.modules.sched.placement import Portion
-    from rosin.modules.sched.pool import Allocation, Pool
-    from rosin.modules.sched.request import ResourceRequest
+    from rosin.resource.allocator.placement import Portion
+    from rosin.resource.allocator.pool import Allocation, Pool
+    from rosin.resource.allocator.request import ResourceRequest
 
 
 class Start(NamedTuple):

@@ -9,16 +9,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.job.pending import PendingQueue
-from rosin.modules.sched.inventory import ranks_of
 from rosin.modules.sched.policy import Deny
+from rosin.resource.allocator.inventory import ranks_of
 from rosin.rfc import fluid
 from rosin.rfc.alloc_protocol import ANNOTATE, CANCEL, DENY, SUCCESS, AllocResponse
 from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
-    from rosin.modules.sched.inventory import Inventory
     from rosin.modules.sched.job import PendingJob
     from rosin.modules.sched.policy import Policy
+    from rosin.resource.allocator.inventory import Inventory
     from rosin.rfc.alloc_protocol import Free
 
 #: Jobs allocated in one pass at most, so that other services of the loop get their turn.

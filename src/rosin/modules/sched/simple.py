@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from rosin.broker.arguments import Argument, choice
 from rosin.modules.sched.base import Scheduler
 from rosin.modules.sched.options import LOG_LEVEL, QUEUE_DEPTH, depth
-from rosin.modules.sched.placement import ALLOC_MODES
 from rosin.modules.sched.policy import Policy
+from rosin.resource.allocator.placement import ALLOC_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rosin.modules.sched.placement import Portion
-    from rosin.modules.sched.request import ResourceRequest
+    from rosin.resource.allocator.placement import Portion
+    from rosin.resource.allocator.request import ResourceRequest
 
 
 def _mode(text: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rosin.rfc.constraint.query import render
 
 if TYPE_CHECKING:
-    from rosin.modules.sched.request import ResourceRequest
+    from rosin.resource.allocator.request import ResourceRequest
 
 
 def reasons(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rosin.modules.sched.pool import InfeasibleError
-from rosin.modules.sched.request import from_jobspec
+from rosin.resource.allocator.pool import InfeasibleError
+from rosin.resource.allocator.request import from_jobspec
 
 from .resources import inventory_of
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Resources for schedulers."""
 
-from rosin.modules.sched.inventory import Inventory
+from rosin.resource.allocator.inventory import Inventory
 from rosin.rfc.acquire import Acquired
 from rosin.rfc.rset import ResourceSet
 

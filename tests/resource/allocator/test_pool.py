@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.modules.sched.bits import lowest, members
-from rosin.modules.sched.inventory import ranks_of
-from rosin.modules.sched.placement import best_fit
-from rosin.modules.sched.pool import InfeasibleError
-from rosin.modules.sched.request import ResourceRequest
+from rosin.resource.allocator.bits import lowest, members
+from rosin.resource.allocator.inventory import ranks_of
+from rosin.resource.allocator.placement import best_fit
+from rosin.resource.allocator.pool import InfeasibleError
+from rosin.resource.allocator.request import ResourceRequest
 from rosin.rfc.count import Count
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from rosin.errors import FormatError
-from rosin.modules.sched.count import scaled
+from rosin.resource.allocator.count import scaled
 from rosin.rfc.count import Count, parse
 from rosin.rfc.jobspec.attributes import is_duration
 

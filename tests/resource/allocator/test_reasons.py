@@ -5,8 +5,8 @@ import errno
 
 import pytest
 
-from rosin.modules.sched.pool import InfeasibleError
-from rosin.modules.sched.request import ResourceRequest, from_jobspec
+from rosin.resource.allocator.pool import InfeasibleError
+from rosin.resource.allocator.request import ResourceRequest, from_jobspec
 from rosin.rfc.count import Count
 from rosin.rfc.rset import ResourceSet
 

@@ -4,7 +4,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosin.modules.sched.inventory import Inventory
+from rosin.resource.allocator.inventory import Inventory
 from rosin.rfc.acquire import Acquired, Change
 from rosin.rfc.idset import Idset
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rosin.modules.sched.bits import members
+from rosin.resource.allocator.bits import members
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from rosin.modules.sched.request import ResourceRequest
+    from rosin.resource.allocator.request import ResourceRequest
 
     Place = Callable[[ResourceRequest, list["Portion"]], Iterable["Portion"]]
 

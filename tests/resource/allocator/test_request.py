@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.modules.sched.count import scaled
-from rosin.modules.sched.request import from_jobspec
+from rosin.resource.allocator.count import scaled
+from rosin.resource.allocator.request import from_jobspec
 from rosin.rfc.count import Count, parse
 from rosin.rfc.idset import Idset
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.modules.sched.bits import members
-from rosin.modules.sched.placement import worst_fit
-from rosin.modules.sched.pool import Pool
+from rosin.resource.allocator.bits import members
+from rosin.resource.allocator.placement import worst_fit
+from rosin.resource.allocator.pool import Pool
 from rosin.rfc.constraint import compile as compile_constraint
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges
@@ -19,9 +19,9 @@ from rosin.rfc.rset.format import MAX_RANKS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rosin.modules.sched.placement import Place, Portion
-    from rosin.modules.sched.pool import Allocation
-    from rosin.modules.sched.request import ResourceRequest
+    from rosin.resource.allocator.placement import Place, Portion
+    from rosin.resource.allocator.pool import Allocation
+    from rosin.resource.allocator.request import ResourceRequest
     from rosin.rfc.acquire import Acquired, Change
 
     Held = Mapping[int, tuple[int, int]]

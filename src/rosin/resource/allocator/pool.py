@@ -5,7 +5,7 @@ Nodes are numbered by ascending rank; every set of nodes is an integer with one 
 the same number of free cores and GPUs share a *bucket*, so that a decision looks at a handful of buckets,
 not at every node, and a job that does not fit costs a few machine words per thousand nodes.
 
-Which nodes are tried first is the policy's choice (``placement.py``); on a node, lowest ids come first.
+Which nodes are tried first is the policy's choice (:mod:`.placement`); on a node, lowest ids come first.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from bisect import bisect_left, insort
 from errno import EOVERFLOW
 from typing import TYPE_CHECKING, Any
 
-from rosin.modules.sched.bits import lowest, members
-from rosin.modules.sched.placement import Portion
+from rosin.resource.allocator.bits import lowest, members
+from rosin.resource.allocator.placement import Portion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rosin.modules.sched.placement import Place
-    from rosin.modules.sched.request import ResourceRequest
+    from rosin.resource.allocator.placement import Place
+    from rosin.resource.allocator.request import ResourceRequest
     from rosin.rfc.count import Count
 
     Buckets = dict[tuple[int, int], int]
@@ -311,7 +311,7 @@ class Pool:
         else:
             wrong = self._too_few_slots(request, allowed)
         if wrong:
-            from rosin.modules.sched.reasons import reasons
+            from rosin.resource.allocator.reasons import reasons
 
             found = reasons(request, self._capacity, self.valid, allowed)
             raise InfeasibleError("; ".join([wrong, *found]))
