@@ -55,6 +55,7 @@ _FAKE = "broker/test_fakeresources.py::test_all_keys"
 _BAD = "broker/test_configcheck.py::test_what_would_change_the_instance_is_refused"
 _HEART = "modules/heartbeat/test_heartbeat.py::test_table_and_arguments"
 _INGEST = "modules/job_ingest/test_configuration.py::"
+_JOBTAP = "modules/job_manager/test_jobtap.py::"
 _JOBS = "modules/job_manager/test_policies.py::"
 _LIMITS = "rfc/test_queues.py::test_policies_of_queues"
 _RESOURCE = "modules/resource/test_service.py::"
@@ -101,7 +102,9 @@ CONFIGURATION = {
     "job-manager.inactive-num-limit": f"{_JOBS}test_purge_by_configuration",
     "job-manager.stop-queues-on-restart": "modules/job_manager/test_restart.py::"
     "test_queues_and_the_highest_id_come_back",
-    "job-manager.plugins": _BAD,
+    "job-manager.plugins[].load": f"{_JOBTAP}test_plugins_of_the_configuration",
+    "job-manager.plugins[].conf": f"{_JOBTAP}test_plugins_of_the_configuration",
+    "job-manager.plugins[].remove": f"{_JOBTAP}test_plugins_of_the_configuration",
     "job-manager.housekeeping.command": "cli/test_housekeeping.py::test_list_and_kill",
     "job-manager.housekeeping.release-after": "modules/job_manager/test_housekeeping.py::"
     "test_release_after_a_time_releases_what_is_done_by_then",

@@ -14,9 +14,9 @@ REFUSED = [
     ('[job-manager.prolog]\ncommand = ["x"]', "job-manager.prolog: "),
     ("[job-manager.epilog]", "job-manager.epilog: "),
     ("[job-manager.perilog]\nlog-ignore = []", "job-manager.perilog: "),
-    ('[job-manager]\nplugins = [{load = "perilog.so"}]', "job-manager.plugins[0]: perilog.so: "),
-    ('[job-manager]\nplugins = [{remove = "x"}]', "job-manager.plugins[0]: remove: "),
-    ("[job-manager]\nplugins = [3]", "job-manager.plugins[0]: 3: "),
+    ("[job-manager]\nplugins = [{load = 3}]", "job-manager.plugins[0].load: expected a string, got 3"),
+    ('[job-manager]\nplugins = [{path = "x"}]', "job-manager.plugins[0].path: unknown key"),
+    ("[job-manager]\nplugins = [3]", "job-manager.plugins[0]: expected a table, got 3"),
     ("[job-manager]\nplugins = 3", "job-manager.plugins: expected an array"),
     ("[systemd]\nenable = true", "systemd.enable: "),
     ('[exec]\nservice = "sdexec"', "exec.service: "),
@@ -107,7 +107,7 @@ def test_what_has_an_effect_or_belongs_to_others_is_not():
     access.allow-guest-user = true
     accounting.queue = "x"
     job-manager.inactive-num-limit = 3
-    job-manager.plugins = [{remove = "all"}]
+    job-manager.plugins = [{remove = "all", load = "x.py", conf = {y = 1}}]
     policy.jobspec.defaults.system.duration = "1h"
     policy.limits.job-size.min.nnodes = 1
     policy.access.allow-user = ["a"]

@@ -155,7 +155,6 @@ def _refuse(config: dict[str, Any]) -> None:
                 f"job-manager.{name}: there is no perilog plugin here; remove the table, or use "
                 "[job-manager.housekeeping] for what is to run after a job"
             )
-    _refuse_plugins(_value(config, "job-manager.plugins"))
     if _value(config, "systemd.enable") is True:
         raise FormatError("systemd.enable: this broker does not use systemd; remove it or set it to false")
     if _value(config, "exec.service") == "sdexec":
@@ -165,19 +164,3 @@ def _refuse(config: dict[str, Any]) -> None:
         attrtable.defaults(config)
     except ValueError as exc:
         raise FormatError(str(exc)) from None
-
-
-def _refuse_plugins(entries: Any) -> None:
-    if entries is None:
-        return
-    if not isinstance(entries, list):
-        raise FormatError("job-manager.plugins: expected an array of tables")
-    for number, entry in enumerate(entries):
-        load = entry.get("load") if isinstance(entry, dict) else entry
-        if not isinstance(entry, dict) or load is not None:
-            raise FormatError(
-                f"job-manager.plugins[{number}]: {load}: this job manager loads no plugins; remove the entry"
-            )
-        remove = entry.get("remove")
-        if remove != "all":
-            raise FormatError(f"job-manager.plugins[{number}]: remove: there is no plugin {remove}")

@@ -7,12 +7,15 @@ import errno
 import importlib.util
 import inspect
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from rosin.broker.module import BrokerModule
+
+T = TypeVar("T")
 
 #: The modules that come with Rosin.
 MODULES = {
@@ -50,37 +53,43 @@ def find(path: str) -> type[BrokerModule]:
             raise OSError(errno.ENOENT, f"module not found: {module_name} has no class {class_name}")
         return cls  # type: ignore[no-any-return]
     if path.endswith(".py"):
-        return _only_class(_load_file(path))
+        if not os.path.exists(path):
+            raise OSError(errno.ENOENT, f"module not found: {path}")
+        from rosin.broker.module import BrokerModule
+
+        return class_in_file(path, BrokerModule)
     raise OSError(errno.ENOENT, f"module not found in search path: {path}")
 
 
+def class_in_file(path: str, base: type[T]) -> type[T]:
+    """The only subclass of *base* in the Python file *path*, named after the file if it has no name.
+
+    Raises OSError EINVAL, one line that says what is wrong with the file.
+    """
+    module = _load_file(path)
+    classes = [
+        cls
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if issubclass(cls, base) and cls.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise OSError(errno.EINVAL, f"{path}: expected one {base.__name__} class, found {len(classes)}")
+    cls: Any = classes[0]
+    if not cls.name:
+        cls.name = os.path.basename(path)[:-3]
+    return cls  # type: ignore[no-any-return]
+
+
 def _load_file(path: str) -> ModuleType:
-    if not os.path.exists(path):
-        raise OSError(errno.ENOENT, f"module not found: {path}")
     name = "rosin_module_" + os.path.basename(path)[:-3].replace("-", "_")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look their annotations up
     try:
         spec.loader.exec_module(module)
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
+        del sys.modules[name]
         raise OSError(errno.EINVAL, f"{path}: {type(exc).__name__}: {exc}") from None
     return module
-
-
-def _only_class(module: ModuleType) -> type[BrokerModule]:
-    from rosin.broker.module import BrokerModule
-
-    classes = [
-        cls
-        for _, cls in inspect.getmembers(module, inspect.isclass)
-        if issubclass(cls, BrokerModule) and cls.__module__ == module.__name__
-    ]
-    if len(classes) != 1:
-        raise OSError(
-            errno.EINVAL, f"{module.__file__}: expected one BrokerModule class, found {len(classes)}"
-        )
-    if not classes[0].name:
-        classes[0].name = os.path.basename(module.__file__ or "")[:-3]
-    return classes[0]

@@ -196,6 +196,16 @@ class BrokerModule(StandardMethods):
         self._waiters.append(waiters)
         return waiters
 
+    def serve(self, topic: str, func: Callable[[Message], Any], allow_guest: bool = False) -> None:
+        """Add a request handler. Raises OSError EEXIST when *topic* has one."""
+        if topic in self._methods:
+            raise OSError(errno.EEXIST, f"{topic} is served already")
+        self._methods[topic] = Method(func, allow_guest)
+
+    def unserve(self, topic: str) -> None:
+        """Take a request handler away."""
+        self._methods.pop(topic, None)
+
     def respond(self, request: Message, payload: object = None) -> None:
         """Answer a request; any number of times for a stream."""
         if not request.flags & FLUX_MSGFLAG_NORESPONSE:

@@ -61,7 +61,7 @@ class Recorder:
     def __init__(self):
         self.time, self.step = 1_700_000_000.0, 0.0
         self.sent, self.published, self.replies, self.timers = [], [], [], []
-        self.rpcs, self.streams = [], []
+        self.rpcs, self.streams, self.served = [], [], {}
         self.log = _Log()
 
     def now(self):
@@ -96,6 +96,14 @@ class Recorder:
 
     def publish(self, topic, payload, private=False):
         self.published.append((topic, payload, private))
+
+    def serve(self, topic, method, allow_guest):
+        if topic in self.served:
+            raise OSError(errno.EEXIST, f"{topic} is served already")
+        self.served[topic] = method
+
+    def unserve(self, topic):
+        del self.served[topic]
 
     def later(self, seconds, call):
         timer = _Timer(self.time + seconds, call)

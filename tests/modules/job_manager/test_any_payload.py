@@ -42,7 +42,7 @@ HANDLERS = {
     "kill": control.kill,
     "killall": control.killall,
     "memo": control.memo,
-    "post-event": control.post_event,
+    "post-event": lambda m, msg: m.port.served["job-manager.post-event.post"](msg),
     "update": update.update,
     "list": query.list_jobs,
     "getattr": query.getattr_,
@@ -57,7 +57,7 @@ HANDLERS = {
     "queue-enable": lambda m, msg: m.queues.request_enable(msg.args),
     "queue-start": lambda m, msg: m.queues.request_start(msg.args),
     "purge": lambda m, msg: m.purge.request(msg),
-    "jobtap": lambda m, msg: jobtap.request(msg.args),
+    "jobtap": lambda m, msg: jobtap.request(m, msg),
 }
 
 
@@ -125,7 +125,7 @@ PLACES = [
 def test_any_jobspec(bench, jobspec, place, value):
     bench = type(bench)()
     limits = {"job-size": {"max": {"ncores": 10}}, "duration": "1h"}
-    bench.manager.limits.configure({"policy": {"limits": limits}})
+    bench.manager.jobtap.configure({"policy": {"limits": limits}})
     spec = jobspec(60.0, job={"name": "x"}, dependencies=[], constraints={})
     try:
         bench.submit(change(spec, place, value), id=1)

@@ -113,4 +113,5 @@ def test_singletons_run_one_at_a_time(bench, jobspec):
     for id in (ids[0], ids[1], ids[3]):
         assert allocs(bench) == [id]
         bench.run(id)
-    assert bench.manager.dependencies._named == {}
+    plugin = bench.manager.jobtap.find("job.dependency.singleton")[0][0]
+    assert (plugin._named, plugin._waiting, plugin._keys) == ({}, {}, {})

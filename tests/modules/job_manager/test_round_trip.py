@@ -40,9 +40,13 @@ NAMES = st.sampled_from(FIELDS.split())
 CONTEXTS = st.none() | st.dictionaries(NAMES, VALUES, max_size=3)
 
 
+def post_event(manager, msg):
+    manager.port.served["job-manager.post-event.post"](msg)
+
+
 def posted(name, context):
     payload = {"id": 1, "name": name}
-    return control.post_event, payload if context is None else {**payload, "context": context}
+    return post_event, payload if context is None else {**payload, "context": context}
 
 
 REQUESTS = st.one_of(
@@ -134,7 +138,7 @@ def read_again(bench, jobspec):
     before = state(replayed)
     restart.load(manager, replayed)
     restart.resume(manager)
-    manager.limits.check(replayed.jobspec, manager.port.now())
+    manager.jobtap.ask("job.validate", replayed)
     return state(job), before
 
 

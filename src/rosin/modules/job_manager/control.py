@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 21, RFC 30: requests that change jobs: urgency, raise, kill, memo, post-event.
+"""RFC 21, RFC 30: requests that change jobs: urgency, raise, kill, memo.
 
 Each function takes the manager and the request and returns the reply. OSError carries flux-core's errno and
 text. A guest may act on own jobs only.
@@ -19,7 +19,6 @@ from rosin.constants import (
     FLUX_JOB_URGENCY_MIN,
     FLUX_USERID_UNKNOWN,
 )
-from rosin.errors import FormatError
 from rosin.modules.job_manager.event import WAIT_STATUS
 from rosin.rfc.payload import field, id_field, int_field
 from rosin.rfc.role import allowed, authorized
@@ -142,25 +141,4 @@ def memo(manager: Manager, msg: Message) -> dict[str, Any] | None:
     job = manager.lookup(id)
     authorize(msg, job.userid, "guests can only add a memo to their own jobs")
     manager.post(job, "memo", args["memo"], commit=not volatile)
-    return None
-
-
-#: Events that only mean something together with what the manager does beside posting them.
-_RESERVED = frozenset(("submit", "validate", "invalidate", "depend", "alloc", "free", "clean", "release"))
-
-
-def post_event(manager: Manager, msg: Message) -> dict[str, Any] | None:
-    """``job-manager.post-event.post {id, name, context?}``: post any other event, for tests and tools."""
-    args = msg.args
-    id = id_field(args)
-    name = field(args, "name", str)
-    context = field(args, "context", (dict, type(None)), None)
-    if id not in manager.active:
-        raise OSError(errno.ENOENT, "unknown job id")
-    if not name or name in _RESERVED:
-        raise OSError(errno.EINVAL, f"post-event: '{name}' is posted by the job manager only")
-    try:
-        manager.post(manager.active[id], name, context)
-    except FormatError as error:
-        raise OSError(errno.EINVAL, str(error)) from None
     return None

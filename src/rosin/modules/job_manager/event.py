@@ -128,6 +128,7 @@ def _back_to_priority(job: Job) -> None:
 
 def _urgency(job: Job, context: Context, timestamp: float) -> None:
     job.urgency = int_field(context, "urgency", FLUX_JOB_URGENCY_MIN, FLUX_JOB_URGENCY_MAX)
+    job.posting &= ~POSTING_PRIORITY  # one that has been asked for is no longer right
     _back_to_priority(job)
 
 

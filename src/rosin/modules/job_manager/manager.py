@@ -13,30 +13,29 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.constants import (
-    FLUX_JOB_PRIORITY_MAX,
-    FLUX_JOB_PRIORITY_MIN,
     FLUX_JOB_STATE_INACTIVE,
+    FLUX_JOB_STATE_PRIORITY,
     FLUX_JOB_STATE_RUNNING,
     FLUX_JOB_STATE_SCHED,
-    FLUX_JOB_URGENCY_EXPEDITE,
-    FLUX_JOB_URGENCY_HOLD,
     FLUX_JOB_WAITABLE,
 )
+from rosin.errors import FormatError
 from rosin.modules.job_manager.alloc import Alloc
-from rosin.modules.job_manager.dependency import Dependencies
 from rosin.modules.job_manager.drain import Drain
 from rosin.modules.job_manager.event import actions, apply
-from rosin.modules.job_manager.history import History
 from rosin.modules.job_manager.housekeeping import Housekeeping
 from rosin.modules.job_manager.inactive import InactiveJob
 from rosin.modules.job_manager.journal import Journal
-from rosin.modules.job_manager.limits import Limits
+from rosin.modules.job_manager.plugins.load import load_builtins
+from rosin.modules.job_manager.plugins.stack import Stack
+from rosin.modules.job_manager.plugins.topics import STATE_TOPICS
 from rosin.modules.job_manager.purge import Purge
 from rosin.modules.job_manager.queues import Queues
 from rosin.modules.job_manager.restart import CHECKPOINT_KEY, checkpoint
 from rosin.modules.job_manager.start import Start
 from rosin.modules.job_manager.store import Store
 from rosin.modules.job_manager.wait import Waits
+from rosin.rfc import fluid
 from rosin.rfc.role import privileged
 
 if TYPE_CHECKING:
@@ -57,22 +56,22 @@ class Manager:
         self.inactive: dict[int, InactiveJob] = {}
         self.max_jobid = 0
         self.running = 0
+        #: When the resources of the instance expire, seconds since the epoch; 0 = never.
+        self.expiration = 0.0
         #: ``[access] private-mode``: guests learn of their own jobs only.
         self.private = False
         self.store = Store()
         self.journal = Journal(port)
         self.queues = Queues()
-        self.limits = Limits()
         self.alloc = Alloc(self)
         self.housekeeping = Housekeeping(self)
         self.start = Start(self)
-        self.dependencies = Dependencies(self)
         self.waits = Waits(self)
         self.drain = Drain(self)
         self.purge = Purge(self)
-        self.history = History()
         self._posts: deque[tuple[Job, dict[str, Any], bool]] = deque()
         self._posting = False
+        self._held: tuple[Job, list[tuple[dict[str, Any], bool]]] | None = None
         self._actions: dict[str, Callable[[Job], None]] = {
             "depend": self._depend,
             "priority": self._priority,
@@ -86,6 +85,8 @@ class Manager:
             "clean": self._clean,
             "retire": self._retire,
         }
+        self.jobtap = Stack(self)
+        load_builtins(self)
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -105,6 +106,10 @@ class Manager:
         entry: dict[str, Any] = {"timestamp": timestamp or self.port.now(), "name": name}
         if context is not None:
             entry["context"] = context
+        if self._held is not None and self._held[0] is job:
+            apply(job, entry)
+            self._held[1].append((entry, commit))
+            return
         if self._posting:  # an action of an event that is being processed: its turn comes after that
             self._posts.append((job, entry, commit))
             return
@@ -112,30 +117,48 @@ class Manager:
         try:
             self._process(job, entry, commit)
             while self._posts:
-                self._process(*self._posts.popleft())
+                self._process_next(*self._posts.popleft())
         finally:
             self._posting = False
             self.port.wake()
+
+    def _process_next(self, job: Job, entry: dict[str, Any], commit: bool) -> None:
+        try:
+            self._process(job, entry, commit)
+        except (
+            FormatError
+        ) as error:  # of a plugin; whoever posted the event before it has nothing to do with it
+            self.port.log.error(f"{fluid.encode(job.id, 'f58')}: event refused: {error}")
 
     def _process(self, job: Job, entry: dict[str, Any], commit: bool) -> None:
         before = job.state
         if before == FLUX_JOB_STATE_INACTIVE:
             return
         todo = apply(job, entry)
+        self._record(job, entry, commit)
+        if self.jobtap.subscribers:
+            self.jobtap.event(job, entry)
+        if entry["name"] == "jobspec-update":
+            self.jobtap.tell("job.update", job, entry.get("context") or {})
+        if job.state != before:
+            self._entered(job, before)
+        for action in todo:
+            self._actions[action](job)
+
+    def _record(self, job: Job, entry: dict[str, Any], commit: bool) -> None:
         if commit:
             line = _json.dumps_to_keep(entry)
             job.lines.append(line)
             self.store.append(job.id, line)
         self.journal.record(job, entry)
-        if job.state != before:
-            running = bool(job.state & FLUX_JOB_STATE_RUNNING)
-            if running != bool(before & FLUX_JOB_STATE_RUNNING):
-                self.running += 1 if running else -1
-                self.drain.check()
-        if entry["name"] == "start":
-            self.dependencies.started(job)
-        for action in todo:
-            self._actions[action](job)
+
+    def _entered(self, job: Job, before: int) -> None:
+        running = bool(job.state & FLUX_JOB_STATE_RUNNING)
+        if running != bool(before & FLUX_JOB_STATE_RUNNING):
+            self.running += 1 if running else -1
+            self.drain.check()
+        if job.state != FLUX_JOB_STATE_PRIORITY:  # there plugins are asked for one: see _priority
+            self.jobtap.tell(STATE_TOPICS[job.state], job)
 
     def act(self, job: Job) -> None:
         """Do what the state of *job* asks for, after something other than an event has changed."""
@@ -149,7 +172,9 @@ class Manager:
         self.post(job, "depend")
 
     def _priority(self, job: Job) -> None:
-        self.post(job, "priority", {"priority": priority_of(job.urgency)})
+        priority = self.jobtap.priority(job, STATE_TOPICS[FLUX_JOB_STATE_PRIORITY])
+        if priority is not None:
+            self.post(job, "priority", {"priority": priority})
 
     def _free(self, job: Job) -> None:
         self.housekeeping.start(job)
@@ -165,7 +190,8 @@ class Manager:
         self.journal.retired(job.id)
         self.waits.inactive(job)
         self.purge.add(inactive)
-        self.dependencies.inactive(job)
+        self.jobtap.tell("job.inactive-add", job)
+        self.jobtap.destroy(job)
         self.drain.check()
 
     # -- jobs -------------------------------------------------------------------------------------
@@ -174,9 +200,24 @@ class Manager:
         """Make *job* known, newly submitted or replayed."""
         self.active[job.id] = job
         self.max_jobid = max(self.max_jobid, job.id)
-        self.history.add(job.userid, job.id)
         if job.flags & FLUX_JOB_WAITABLE:
             self.waits.active()
+
+    def hold(self, job: Job) -> None:
+        """What is posted to *job*, which is new, changes it at once, and is logged when it is accepted."""
+        self._held = job, []
+
+    def accept(self, job: Job) -> None:
+        """Take *job* in, with the events that were held."""
+        held, self._held = self._held, None
+        self.insert(job)
+        for entry, commit in held[1] if held is not None else ():
+            self._record(job, entry, commit)
+
+    def refuse(self, job: Job) -> None:
+        """Forget *job*: nothing has happened."""
+        self._held = None
+        self.jobtap.destroy(job)
 
     def lookup(self, id: int, unknown: str = "unknown job id", errnum: int = errno.ENOENT) -> Job:
         """The active job *id*; raises OSError *errnum* with text when it is unknown or inactive."""
@@ -206,6 +247,20 @@ class Manager:
             context["wait_status"] = event["wait_status"] = wait_status
         self.post(job, "exception", context)
         self.port.publish("job-exception", event, private=True)
+
+    def reprioritize(self, job: Job, priority: int) -> None:
+        """Give *job* another priority, if it is one to be scheduled."""
+        waits = job.state == FLUX_JOB_STATE_PRIORITY
+        if waits or (job.state == FLUX_JOB_STATE_SCHED and job.priority != priority):
+            self.post(job, "priority", {"priority": priority})
+
+    def reprioritize_all(self) -> None:
+        """Ask the plugins for the priorities of all jobs that are to be scheduled."""
+        for job in list(self.active.values()):
+            if job.state in (FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED):
+                priority = self.jobtap.priority(job, "job.priority.get")
+                if priority is not None:
+                    self.reprioritize(job, priority)
 
     def restricted(self, rolemask: int) -> bool:
         """A sender with these roles must not learn of other users' jobs."""
@@ -251,7 +306,7 @@ class Manager:
     def shut_down(self) -> None:
         """The service ends: answer all that wait."""
         self.journal.listeners.end()
-        self.dependencies.shut_down()
+        self.jobtap.shut_down()
         self.housekeeping.shut_down()
         self.waits.fail(errno.ENOSYS, "job-manager is unloading")
         self.drain.fail(errno.ENOSYS, "job-manager is unloading")
@@ -263,12 +318,3 @@ class Manager:
         self.drain.disconnected(sender)
         self.alloc.disconnected(sender)
         self.start.disconnected(sender)
-
-
-def priority_of(urgency: int) -> int:
-    """The priority that an urgency stands for (RFC 30)."""
-    if urgency == FLUX_JOB_URGENCY_HOLD:
-        return FLUX_JOB_PRIORITY_MIN
-    if urgency == FLUX_JOB_URGENCY_EXPEDITE:
-        return FLUX_JOB_PRIORITY_MAX
-    return urgency

@@ -21,9 +21,9 @@ from rosin.constants import (
 )
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
 from rosin.modules.job_manager.housekeeping_config import Settings
-from rosin.modules.job_manager.limits import Limits
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.moduleport import ModulePort
+from rosin.modules.job_manager.plugins import load as plugins
 from rosin.modules.job_manager.purge import Purge
 from rosin.modules.job_manager.queues import Queues
 from rosin.rfc import blobref, treeobj
@@ -58,6 +58,7 @@ class JobManager(BrokerModule):
         self._retry = _RETRY_MIN
         self._retrying: TimerHandle | None = None
         self._configure(manager, self.config)
+        plugins.configure(manager, field(self.config.get("job-manager", {}), "plugins", list, []))
         self.h.on_response("sched.alloc", manager.alloc.response)
         await self._load()
         restart.resume(manager)
@@ -78,7 +79,7 @@ class JobManager(BrokerModule):
         self.manager.shut_down()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        for part in (Queues(), Limits(), Purge(self.manager)):
+        for part in (Queues(), Purge(self.manager)):
             part.configure(config)  # refuses a wrong one before anything has changed
         Settings.parse(config)
         _private_mode(config)
@@ -87,8 +88,8 @@ class JobManager(BrokerModule):
 
     @staticmethod
     def _configure(manager: Manager, config: dict[str, Any]) -> None:
+        manager.jobtap.configure(config)  # may still refuse it
         manager.queues.configure(config)
-        manager.limits.configure(config)
         manager.purge.configure(config)
         manager.housekeeping.configure(config)
         manager.private = _private_mode(config)
@@ -255,10 +256,6 @@ class JobManager(BrokerModule):
         update.update(self.manager, msg)
         return DEFERRED
 
-    @request_handler("post-event.post")
-    def post_event(self, msg: Message) -> Any:
-        return self._stored(msg, control.post_event(self.manager, msg))
-
     # -- requests: what to know of jobs -----------------------------------------------------------------
 
     @request_handler("list")
@@ -296,10 +293,6 @@ class JobManager(BrokerModule):
     @request_handler("resource-status")
     def resource_status(self, _msg: Message) -> dict[str, Any]:
         return self.manager.drain.resource_status()
-
-    @request_handler("history.get", allow_guest=True)
-    def history_get(self, msg: Message) -> dict[str, Any]:
-        return {"jobs": self.manager.history.get(msg.userid, field(msg.args, "slice", str))}
 
     @request_handler("events-journal")
     def events_journal(self, msg: Message) -> Any:
@@ -340,11 +333,11 @@ class JobManager(BrokerModule):
 
     @request_handler("jobtap")
     def jobtap(self, msg: Message) -> dict[str, Any] | None:
-        return jobtap.request(msg.args)
+        return jobtap.request(self.manager, msg)
 
     @request_handler("jobtap-query")
     def jobtap_query(self, msg: Message) -> dict[str, Any]:
-        return jobtap.query(field(msg.args, "name", str))
+        return jobtap.query(self.manager, msg)
 
     # -- requests: queues and purging -------------------------------------------------------------------
 

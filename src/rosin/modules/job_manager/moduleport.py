@@ -7,6 +7,7 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.module import DEFERRED
 from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_NODEID_ANY, FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 
@@ -90,6 +91,16 @@ class ModulePort:
 
     def publish(self, topic: str, payload: dict[str, Any], private: bool = False) -> None:
         self.module.h.event_send(topic, payload, private)
+
+    def serve(self, topic: str, method: Callable[[Message], None], allow_guest: bool) -> None:
+        def deferred(msg: Message) -> Any:
+            method(msg)
+            return DEFERRED
+
+        self.module.serve(topic, deferred, allow_guest)
+
+    def unserve(self, topic: str) -> None:
+        self.module.unserve(topic)
 
     def later(self, seconds: float, call: Callable[[], None]) -> TimerHandle:
         return self.module.call_later(seconds, call)

@@ -86,6 +86,12 @@ class Port(Protocol):
     def publish(self, topic: str, payload: dict[str, Any], private: bool = False) -> None:
         """Publish an event."""
 
+    def serve(self, topic: str, method: Callable[[Message], None], allow_guest: bool) -> None:
+        """Have *method* called for requests to *topic*, which it answers. Raises OSError EEXIST."""
+
+    def unserve(self, topic: str) -> None:
+        """*topic* is no longer served."""
+
     def later(self, seconds: float, call: Callable[[], None]) -> Timer:
         """Call back once after *seconds*."""
 

@@ -123,7 +123,7 @@ class Purge:
     def _forget(self, id: int) -> None:
         manager = self.manager
         job = manager.inactive.pop(id)
-        manager.history.discard(job.userid, id)
+        manager.jobtap.tell("job.inactive-remove", job)
         manager.store.unlink(job_key(id))
 
     def _publish(self, ids: list[int]) -> None:

@@ -24,6 +24,7 @@ from rosin.errors import FormatError
 from rosin.modules.job_manager.event import apply
 from rosin.modules.job_manager.inactive import InactiveJob
 from rosin.modules.job_manager.job import Job, redact_jobspec, redact_R
+from rosin.modules.job_manager.plugins.stack import Unsupported
 from rosin.process.outcome import exited
 from rosin.rfc import eventlog
 from rosin.rfc.payload import field, int_field
@@ -68,6 +69,7 @@ def load(manager: Manager, job: Job) -> None:
     if job.state == FLUX_JOB_STATE_INACTIVE:
         del manager.active[job.id]
         inactive = manager.inactive[job.id] = InactiveJob(job)
+        manager.jobtap.tell("job.inactive-add", job)
         manager.purge.add(inactive)
         if job.flags & FLUX_JOB_WAITABLE:
             manager.waits.inactive(job)
@@ -79,13 +81,15 @@ def resume(manager: Manager) -> None:
     """Let all jobs go on from where they were."""
     jobs = sorted(manager.active.values(), key=lambda job: job.id)
     for job in jobs:
-        manager.dependencies.track(job)
+        manager.jobtap.tell("job.create", job)
+        manager.jobtap.tell("job.new", job)
     for job in jobs:
         if job.state == FLUX_JOB_STATE_NEW:
-            manager.dependencies.readmit(job)
+            _readmit(manager, job)
             manager.post(job, "validate")
         elif job.state == FLUX_JOB_STATE_DEPEND:
-            manager.dependencies.readmit(job)
+            _readmit(manager, job)
+            manager.jobtap.tell("job.state.depend", job)
             manager.act(job)
         elif job.state == FLUX_JOB_STATE_SCHED:
             manager.post(job, "flux-restart")
@@ -95,7 +99,20 @@ def resume(manager: Manager) -> None:
             _ended(manager, job)
         else:
             manager.act(job)
-    manager.dependencies.settle()
+
+
+def _readmit(manager: Manager, job: Job) -> None:
+    """Check the dependencies of *job* again; one that has become impossible is fatal.
+
+    One that nobody knows any more may be that of a plugin that is still to be loaded.
+    """
+    try:
+        manager.jobtap.check_dependencies(job)
+    except Unsupported as error:
+        note = f"{error.strerror} (job may be stuck in DEPEND state)"
+        manager.except_(job, "dependency", 4, note)
+    except OSError as error:
+        manager.except_(job, "dependency", 0, error.strerror or "")
 
 
 def _interrupted(manager: Manager, job: Job) -> None:

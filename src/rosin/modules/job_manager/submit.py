@@ -71,17 +71,21 @@ def admit(manager: Manager, job: Job) -> None:
     """Check *job* and post its first events. Raises OSError EINVAL, FormatError: why it is refused."""
     check_shape(job.jobspec)
     manager.queues.check_submit(job.queue)
-    manager.limits.check(job.jobspec, manager.port.now())
-    check = manager.dependencies.check(job)
-    manager.insert(job)
     context = {
         "userid": job.userid,
         "urgency": job.urgency,
         "flags": job.flags,
         "version": _VERSION,
     }
-    manager.post(job, "submit", context, timestamp=job.t_submit)
-    manager.dependencies.admit(job, check)
+    manager.hold(job)
+    try:
+        manager.post(job, "submit", context, timestamp=job.t_submit)
+        manager.jobtap.admit(job)
+    except Exception:
+        manager.refuse(job)
+        raise
+    manager.accept(job)
+    manager.jobtap.tell("job.new", job)
     manager.post(job, "validate")
 
 

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 21: changing the jobspec of a job after it was submitted (``job-manager.update``).
 
-What may change: the duration, the queue of a pending job, and the metadata of ``attributes.system.job`` and
-``attributes.user``. A running job's new duration is first offered to the scheduler, another queue to the
-feasibility service.
+What may change is what a plugin takes (``job.update.PATH``), the duration and the queue of a pending job for
+example, and the metadata of ``attributes.system.job`` and ``attributes.user``. A running job's new duration
+is first offered to the scheduler, another queue to the feasibility service.
 """
 
 from __future__ import annotations
 
 import errno
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_RUNNING
 from rosin.modules.job_manager.control import authorize
 from rosin.modules.job_manager.job import check_updates, system_attribute, with_updates
-from rosin.rfc.jobspec.attributes import MAX_DURATION, is_duration
+from rosin.modules.job_manager.plugins.api import Update
+from rosin.modules.job_manager.plugins.updates import DURATION
 from rosin.rfc.payload import field, id_field
 from rosin.rfc.role import allowed
 
@@ -23,9 +25,6 @@ if TYPE_CHECKING:
     from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
-_DURATION = "attributes.system.duration"
-_QUEUE = "attributes.system.queue"
-_CONSTRAINTS = "attributes.system.constraints"
 _METADATA = ("attributes.system.job.", "attributes.user.")
 
 
@@ -39,64 +38,36 @@ def update(manager: Manager, msg: Message) -> None:
         raise OSError(errno.EINVAL, "job is inactive")
     job = manager.lookup(id)
     authorize(msg, job.userid, "guests may only update their own jobs")
-    owner = allowed(msg.rolemask)
-    if job.immutable and not owner:
+    if job.immutable and not allowed(msg.rolemask):
         raise OSError(errno.EPERM, "job is immutable due to previous instance owner update")
-    changes: dict[str, Any] = {}
-    for path, value in updates.items():
-        changes.update(_checked(manager, job, path, value, owner))
-    unlimited = owner and _DURATION in changes
-    if not unlimited or len(changes) > 1:
-        # Together they have to be allowed as one: alone an owner's duration may be anything.
-        manager.limits.check(with_updates(job.jobspec, changes), manager.port.now())
-    _offer(manager, msg, job, changes, immutable=unlimited and msg.userid != job.userid)
+    asked = [_checked(manager, job, path, value, msg) for path, value in updates.items()]
+    changes = {path: value for update in asked for path, value in update.changes.items()}
+    if not all(update.validated for update in asked):
+        manager.jobtap.ask("job.validate", _changed(job, changes))  # they have to be allowed as one
+    immutable = any(update.validated for update in asked) and msg.userid != job.userid
+    _offer(manager, msg, job, changes, immutable, any(update.feasibility for update in asked))
 
 
-def _checked(manager: Manager, job: Job, path: str, value: Any, owner: bool) -> dict[str, Any]:
-    """The changes that setting *path* to *value* comes to. Raises OSError EINVAL."""
-    if path == _DURATION:
-        return {path: _duration(job, value, owner)}
-    if path == _QUEUE:
-        return _queue(manager, job, value)
-    if path.startswith(_METADATA):
-        if path.startswith(_METADATA[0]) and not isinstance(value, str):
-            raise OSError(errno.EINVAL, f"{path}: expected a string")
-        return {path: value}
-    raise OSError(errno.EINVAL, f"update of {path} not supported")
+def _checked(manager: Manager, job: Job, path: str, value: Any, msg: Message) -> Update:
+    """What setting *path* to *value* comes to. Raises OSError EINVAL."""
+    update = Update(path, value, msg.userid, msg.rolemask)
+    if not path.startswith(_METADATA):
+        manager.jobtap.update(job, update)
+    elif path.startswith(_METADATA[0]) and not isinstance(value, str):
+        raise OSError(errno.EINVAL, f"{path}: expected a string")
+    return update
 
 
-def _duration(job: Job, value: Any, owner: bool) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise OSError(errno.EINVAL, "duration must be a number of seconds")
-    if value < 0:
-        raise OSError(errno.EINVAL, "duration must not be negative")
-    if not is_duration(value):
-        raise OSError(errno.EINVAL, f"duration must be less than {MAX_DURATION:g} seconds, got {value:g}")
-    if job.state & FLUX_JOB_STATE_RUNNING and not owner:
-        raise OSError(errno.EINVAL, "duration update of running job requires instance owner privileges")
-    return float(value)
+def _changed(job: Job, changes: dict[str, Any]) -> Job:
+    """*job* as it would be with *changes*."""
+    changed = copy(job)
+    changed.jobspec = with_updates(job.jobspec, changes)
+    return changed
 
 
-def _queue(manager: Manager, job: Job, name: Any) -> dict[str, Any]:
-    if job.state & FLUX_JOB_STATE_RUNNING:
-        raise OSError(errno.EINVAL, "update of queue for running job not supported")
-    if not isinstance(name, str):
-        raise OSError(errno.EINVAL, "queue: expected a string")
-    if name == job.queue:
-        raise OSError(errno.EINVAL, f"job queue is already set to {name}")
-    queue = manager.queues.lookup(name)
-    if not queue.enabled:
-        raise OSError(errno.EINVAL, f"queue {name} is currently disabled")
-    old = manager.queues.lookup(job.queue).constraint
-    expected = {"properties": old} if old else None
-    if (system_attribute(job.jobspec, "constraints") or None) != expected:
-        text = f"job appears to have non-queue constraints, unable to update queue to {name}"
-        raise OSError(errno.EINVAL, text)
-    new = queue.constraint
-    return {_QUEUE: name, _CONSTRAINTS: {"properties": new} if new else {}}
-
-
-def _offer(manager: Manager, msg: Message, job: Job, changes: dict[str, Any], immutable: bool) -> None:
+def _offer(
+    manager: Manager, msg: Message, job: Job, changes: dict[str, Any], immutable: bool, feasibility: bool
+) -> None:
     """Ask who has to agree, then make the changes."""
 
     def agreed(payload: Any, error: OSError | None) -> None:
@@ -111,11 +82,11 @@ def _offer(manager: Manager, msg: Message, job: Job, changes: dict[str, Any], im
             manager.answer(msg, None)
 
     running = bool(job.state & FLUX_JOB_STATE_RUNNING)
-    if _QUEUE in changes:
+    if feasibility:
         request: dict[str, Any] = {"jobspec": with_updates(job.jobspec, changes)}
         manager.port.rpc("feasibility.check", request, agreed)
-    elif running and _DURATION in changes:
-        request = {"id": job.id, "expiration": expiration(job, changes[_DURATION], manager.port.now())}
+    elif running and DURATION in changes:
+        request = {"id": job.id, "expiration": expiration(job, changes[DURATION], manager.port.now())}
         manager.port.rpc("sched.expiration", request, agreed)
     else:
         agreed(None, None)
@@ -125,8 +96,8 @@ def _apply(manager: Manager, job: Job, changes: dict[str, Any], immutable: bool)
     if immutable and not job.immutable:
         manager.post(job, "set-flags", {"flags": ["immutable"]})
     manager.post(job, "jobspec-update", changes)
-    if job.state & FLUX_JOB_STATE_RUNNING and _DURATION in changes:
-        end = expiration(job, changes[_DURATION], manager.port.now())
+    if job.state & FLUX_JOB_STATE_RUNNING and DURATION in changes:
+        end = expiration(job, changes[DURATION], manager.port.now())
         manager.post(job, "resource-update", {"expiration": end})
 
 
@@ -145,7 +116,7 @@ def expiration(job: Job, duration: float, now: float) -> float:
 
 def instance_expiration(manager: Manager, new: float) -> None:
     """The resources of the instance expire at *new*: so do running jobs whose duration nobody had set."""
-    old, manager.limits.expiration = manager.limits.expiration, new
+    old, manager.expiration = manager.expiration, new
     if old == new:
         return
     for job in list(manager.active.values()):

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Putting a plugin on the stack, by the name of one that comes with the manager or from a Python file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.loader import class_in_file
+from rosin.constants import FLUX_JOB_STATE_DEPEND
+from rosin.errors import FormatError
+from rosin.modules.job_manager.plugins.api import Plugin, Reject
+from rosin.modules.job_manager.plugins.builtin import BUILTIN
+
+if TYPE_CHECKING:
+    from rosin.modules.job_manager.manager import Manager
+
+_ALL = "all"
+
+
+def load(manager: Manager, path: str, conf: Any = None) -> None:
+    """Load the plugin *path* with the settings *conf* and tell it of all active jobs.
+
+    Raises OSError, one line that says what is wrong: ENOENT, EEXIST, EINVAL.
+    """
+    if not (conf is None or isinstance(conf, dict)):
+        raise OSError(errno.EINVAL, "jobtap: plugin conf must be a JSON object")
+    stack = manager.jobtap
+    plugin = _make(manager, path, conf or {})
+    _start(manager, plugin)
+    jobs = sorted(manager.active.values(), key=lambda job: job.id)
+    for job in jobs:
+        stack.tell_one(plugin, "job.create", job)
+        stack.tell_one(plugin, "job.new", job)
+    for job in jobs:
+        if job.state == FLUX_JOB_STATE_DEPEND:
+            stack.tell_dependencies(plugin, job)
+            stack.tell_one(plugin, "job.state.depend", job)
+    manager.reprioritize_all()
+
+
+def load_builtins(manager: Manager) -> None:
+    """Load all that come with the manager, which has no jobs and no configuration yet."""
+    for cls in BUILTIN.values():
+        _start(manager, cls(manager, {}))
+
+
+def remove(manager: Manager, name: str) -> None:
+    """Remove the plugins that *name*, which may be a glob pattern, names. Raises OSError ENOENT.
+
+    A leading dot is matched by itself only; ``all`` are those that were loaded.
+    """
+    pattern = "*" if name == _ALL else name
+    found = [plugin for plugin in manager.jobtap.plugins if _matches(plugin.name, pattern)]
+    if not found and name != _ALL:
+        raise OSError(errno.ENOENT, "Failed to find plugin to remove")
+    for plugin in found:
+        manager.jobtap.discard(plugin)
+
+
+def configure(manager: Manager, entries: list[dict[str, Any]]) -> None:
+    """Do what the entries of ``job-manager.plugins`` say. Raises OSError, which names the entry."""
+    for number, entry in enumerate(entries):
+        try:
+            if entry.get("remove") is not None:
+                remove(manager, entry["remove"])
+            if entry.get("load") is not None:
+                load(manager, entry["load"], entry.get("conf"))
+        except OSError as error:
+            raise OSError(error.errno, f"job-manager.plugins[{number}]: {error.strerror}") from None
+
+
+def _matches(name: str, pattern: str) -> bool:
+    hidden = name.startswith(".") and not pattern.startswith(".")
+    return name == pattern or (not hidden and fnmatchcase(name, pattern))
+
+
+def _make(manager: Manager, path: str, conf: dict[str, Any]) -> Plugin:
+    """The plugin *path*, not yet started."""
+    name = path if path in BUILTIN else os.path.basename(path)
+    if any(plugin.name == name for plugin in manager.jobtap.plugins):
+        raise OSError(errno.EEXIST, f"{name} already loaded")
+    if path in BUILTIN:
+        return BUILTIN[path](manager, conf)
+    if not os.path.isfile(path):
+        raise OSError(errno.ENOENT, f"{path}: No such plugin found")
+    if not path.endswith(".py"):
+        raise OSError(
+            errno.EINVAL, f"{path}: a plugin is a Python file (NAME.py); those of flux-core are not"
+        )
+    cls = class_in_file(path, Plugin)
+    cls.name = name
+    return cls(manager, conf, path)
+
+
+def _start(manager: Manager, plugin: Plugin) -> None:
+    """Start *plugin* and put it on the stack. Raises OSError EINVAL, and leaves nothing of it."""
+    try:
+        plugin.start()
+        manager.jobtap.add(plugin)
+    except Exception as error:
+        manager.jobtap.guard(plugin, "stop", plugin.release)
+        code = error.errno if isinstance(error, OSError) else None
+        raise OSError(code or errno.EINVAL, f"{plugin.name}: {_text(error)}") from None
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, Reject | FormatError):
+        return str(error.strerror) if isinstance(error, Reject) else str(error)
+    return f"{type(error).__name__}: {error}"
