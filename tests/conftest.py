@@ -11,7 +11,7 @@ from rosin import _json
 from rosin.process.signals import catch_ignored
 from rosin.testing.process import RealInstance
 
-from . import rfc_table, timeouts
+from . import rfc_table, timeouts, transcripts
 from .leftovers import Leftovers
 
 # Unbuffered output, which a developer's machine may have set, hides what happens when it is flushed.
@@ -38,6 +38,7 @@ _CODEC = {name: getattr(_json, name) for name in ("dumps", "dumps_sorted", "load
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     rfc_table.add_options(parser)
+    transcripts.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
