@@ -30,7 +30,6 @@ CIRCLES: list[set[str]] = [
         )
     },
     {"rosin.modules.kvs.module", "rosin.modules.kvs.reads", "rosin.modules.kvs.storage"},
-    {"rosin.rest.instance", "rosin.rest.output"},
 ]
 
 #: Files that are still to be parted. This list only gets shorter.

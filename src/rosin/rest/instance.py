@@ -8,13 +8,14 @@ the connection is made on first use and belongs to the loop that asked.
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar, cast
 
 from rosin.handle.aio import AsyncFlux
 from rosin.rest.bell import Bell
 from rosin.rest.mirror import Mirror
-from rosin.rest.output import Outputs
+from rosin.rest.output import Feed, Outputs
 from rosin.rest.problem import Problem, of_error, unavailable
 from rosin.rest.settings import Settings
 
@@ -35,7 +36,7 @@ class InstanceLink:
         self.settings = settings
         self.loop = loop
         self.mirror = Mirror()
-        self.outputs = Outputs(self)
+        self.outputs = Outputs()
         self.changed = Bell()
         self.handle: AsyncFlux | None = None
         self.error: OSError | None = None
@@ -112,6 +113,12 @@ class InstanceLink:
         if not self.mirror.ready or self.handle is None:
             raise unavailable(self.reason())
         return self.mirror
+
+    def output(self, jobid: int) -> Feed:
+        """Follow the output of a job; ``outputs.leave`` when done."""
+        if self.handle is None:  # it went away since the request began
+            return self.outputs.join(OSError(errno.EHOSTUNREACH, self.reason()), jobid)
+        return self.outputs.join(self.handle, jobid)
 
     def reason(self) -> str:
         """Why the instance does not answer."""

@@ -21,7 +21,7 @@ from rosin.rfc import ioencode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from rosin.rest.instance import InstanceLink
+    from rosin.handle.handle import Handle
 
 #: Bytes of output that a feed keeps for its readers.
 WINDOW = 64 << 20
@@ -120,9 +120,9 @@ def lines(chunks: Iterable[OutputChunk]) -> Iterator[tuple[OutputChunk, bytes]]:
 
 
 class Feed:
-    """The output of one job for all who follow it."""
+    """The output of one job for all who follow it. *source*: a handle, or why there is none."""
 
-    def __init__(self, instance: InstanceLink, jobid: int, window: int = WINDOW) -> None:
+    def __init__(self, source: Handle | OSError, jobid: int, window: int = WINDOW) -> None:
         self.bell = Bell()
         self.jobid = jobid
         self.readers = 0
@@ -134,10 +134,10 @@ class Feed:
         self._window = window
         self._decoder = OutputDecoder()
         self._watch: Any = None
-        if instance.handle is None:  # it went away since the request began
-            self.finish(OSError(errno.EHOSTUNREACH, instance.reason()))
+        if isinstance(source, OSError):
+            self.finish(source)
             return
-        self._watch = event_watch_async(instance.handle, jobid, "guest.output", waitcreate=True)
+        self._watch = event_watch_async(source, jobid, "guest.output", waitcreate=True)
         self._watch.listen(self._arrived)
 
     def _arrived(self, watch: Any) -> None:
@@ -199,15 +199,14 @@ class Feed:
 class Outputs:
     """The feeds of all jobs that somebody follows."""
 
-    def __init__(self, instance: InstanceLink) -> None:
-        self._instance = instance
+    def __init__(self) -> None:
         self._feeds: dict[int, Feed] = {}
 
-    def join(self, jobid: int) -> Feed:
-        """Follow a job; :meth:`leave` when done. A feed of an instance that has gone has ended."""
+    def join(self, source: Handle | OSError, jobid: int) -> Feed:
+        """Follow a job; :meth:`leave` when done. The feed of an instance that has gone has ended."""
         feed = self._feeds.get(jobid)
         if feed is None:
-            feed = self._feeds[jobid] = Feed(self._instance, jobid)
+            feed = self._feeds[jobid] = Feed(source, jobid)
         feed.readers += 1
         return feed
 

@@ -156,7 +156,7 @@ async def as_text(
     request: Request, instance: InstanceLink, jobid: int, stream: str
 ) -> AsyncGenerator[bytes, None]:
     """The bytes of stdout and stderr, or of one of them."""
-    feed = instance.outputs.join(jobid)
+    feed = instance.output(jobid)
     try:
         async for _, chunks, missed in follow(request, feed, 0):
             if missed:
@@ -173,7 +173,7 @@ async def as_events(
     request: Request, instance: InstanceLink, jobid: int, stream: str, position: int
 ) -> AsyncGenerator[bytes, None]:
     """``output`` events (of one stream, if asked), ``gap`` when this reader was too slow, a last ``end``."""
-    feed = instance.outputs.join(jobid)
+    feed = instance.output(jobid)
     try:
         async for first, chunks, missed in follow(request, feed, position):
             parts = [sse("gap", {"missed": missed})] if missed else []
