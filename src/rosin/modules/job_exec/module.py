@@ -18,17 +18,16 @@ from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_h
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_RPC_NORESPONSE,
-    FLUX_RPC_STREAMING,
 )
 from rosin.errors import FormatError
-from rosin.modules.job_exec import actions, config, guest, launch, recovery
+from rosin.modules.job_exec import actions, config, guest, recovery
 from rosin.modules.job_exec.allocation import Allocation
 from rosin.modules.job_exec.job import Job
+from rosin.modules.job_exec.launcher import Launcher
 from rosin.modules.job_exec.mock import MockExec, mock_config
 from rosin.modules.job_exec.run import Run
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.modules.job_exec.writer import Writer
-from rosin.remote import protocol
 from rosin.rfc import eventlog, fluid
 from rosin.rfc.exec_protocol import ALL, StartRequest, StartResponse, hello
 from rosin.rfc.idset import Idset
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosin.handle.future import Future
-    from rosin.handle.rpc import RPC
     from rosin.rfc.message import Message
 
 
@@ -53,12 +51,10 @@ class JobExec(BrokerModule):
 
     async def start(self) -> None:
         self.settings = config.parse(self.config, self.arg_values)
-        self.rank = int(self.attrs.get("rank", "0"))
-        self.shell_attrs = {name: self.attrs[name] for name in launch.SHELL_ATTRIBUTES if name in self.attrs}
-        self.environ = launch.base_environment(os.environ)
         self.empty_root = guest.empty_root(self.attrs.get("content.hash", "sha1"))
         self.runs: dict[int, Run] = {}
         self.writer = Writer(self)
+        self.launcher = Launcher(self, os.environ, self._do_all)
         self._perform: dict[type, Callable[[Run, Any], None]] = {
             actions.Respond: self._do_respond,
             actions.Post: self._do_post,
@@ -252,22 +248,10 @@ class JobExec(BrokerModule):
         self.writer.post(run.guest, eventlog.encode(action.name, action.context, self.now()))
 
     def _do_launch(self, run: Run, _action: actions.Launch) -> None:
-        topic = f"{run.job.config.service}.exec"
-        init = launch.hand_over(run.job)
-        command = None
-        for rank in run.job.allocation.ranks:
-            if rank == self.rank:
-                local = {**init, "rank": rank, "attrs": self.shell_attrs}
-                payload = launch.shell_command(run.job, self.environ, local)
-            else:
-                payload = command = command or launch.shell_command(run.job, self.environ, init)
-            rpc = self.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
-            run.shells[rank] = rpc
-            rpc.then(self._shell_answer, run, rank)
+        self.launcher.launch(run)
 
     def _do_signal(self, run: Run, action: actions.Signal) -> None:
-        payload = protocol.kill_request(action.pid, int(action.signum))
-        rpc = self.h.rpc(f"{run.job.config.service}.kill", payload, nodeid=action.rank)
+        rpc = self.launcher.kill(run, action.rank, action.pid, int(action.signum))
         rpc.then(self.writer.check, f"{_f58(run.job.id)}: signal shell on rank {action.rank}", errno.ESRCH)
 
     def _do_signal_tasks(self, run: Run, action: actions.SignalTasks) -> None:
@@ -352,38 +336,6 @@ class JobExec(BrokerModule):
                 self.writer.link(run.guest)
             run.job.namespace_ready(self.now())
         self._do_all(run)
-
-    def _shell_answer(self, rpc: RPC, run: Run, rank: int) -> None:
-        while rpc.is_ready() and rank in run.shells:
-            try:
-                self._shell_event(run, rank, protocol.Response(rpc.get()))
-            except (OSError, FormatError) as err:
-                del run.shells[rank]
-                self._shell_ended(run, rank, err)
-            else:
-                rpc.reset()
-        self._do_all(run)
-
-    def _shell_event(self, run: Run, rank: int, response: protocol.Response) -> None:
-        backend = run.job.backend
-        assert isinstance(backend, ShellExec)
-        if response.io is not None:
-            text = response.io.data.decode(errors="replace")
-            if text:
-                backend.shell_output(rank, launch.component(run.job), response.io.stream, text)
-        elif response.pid is not None:
-            backend.shell_started(rank, response.pid, self.now())
-        elif response.status is not None:
-            run.statuses[rank] = response.status
-
-    def _shell_ended(self, run: Run, rank: int, err: OSError | FormatError) -> None:
-        backend = run.job.backend
-        assert isinstance(backend, ShellExec)
-        if rank in run.statuses:
-            backend.shell_exited(rank, run.statuses[rank])
-        else:
-            errnum = getattr(err, "errno", None) or errno.EPROTO
-            backend.shell_failed(rank, errnum, getattr(err, "strerror", None) or str(err))
 
     # -- after a restart --------------------------------------------------------------------------
 

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The shells of jobs, as subprocess servers (RFC 42) start them and tell of them."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
+from rosin.modules.job_exec import launch
+from rosin.modules.job_exec.shells import ShellExec
+from rosin.remote import protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rosin.broker.module import BrokerModule
+    from rosin.handle.rpc import RPC
+    from rosin.modules.job_exec.run import Run
+
+
+class Launcher:
+    """Starts shells and signals them. ``moved(run)`` is called when a job has learned of a shell of its."""
+
+    def __init__(
+        self, module: BrokerModule, environ: Mapping[str, str], moved: Callable[[Run], None]
+    ) -> None:
+        self._module = module
+        self._rank = int(module.attrs.get("rank", "0"))
+        self._attrs = {name: module.attrs[name] for name in launch.SHELL_ATTRIBUTES if name in module.attrs}
+        self._environ = launch.base_environment(environ)
+        self._moved = moved
+
+    def launch(self, run: Run) -> None:
+        """Start a shell on each rank of the job."""
+        topic = f"{run.job.config.service}.exec"
+        init = launch.hand_over(run.job)
+        command = None
+        for rank in run.job.allocation.ranks:
+            if rank == self._rank:
+                local = {**init, "rank": rank, "attrs": self._attrs}
+                payload = launch.shell_command(run.job, self._environ, local)
+            else:
+                payload = command = command or launch.shell_command(run.job, self._environ, init)
+            rpc = self._module.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
+            run.shells[rank] = rpc
+            rpc.then(self._answered, run, rank)
+
+    def kill(self, run: Run, rank: int, pid: int, signum: int) -> RPC:
+        """Signal one shell."""
+        payload = protocol.kill_request(pid, signum)
+        return self._module.h.rpc(f"{run.job.config.service}.kill", payload, nodeid=rank)
+
+    def _answered(self, rpc: RPC, run: Run, rank: int) -> None:
+        while rpc.is_ready() and rank in run.shells:
+            try:
+                self._take(run, rank, protocol.Response(rpc.get()))
+            except (OSError, FormatError) as err:
+                del run.shells[rank]
+                self._ended(run, rank, err)
+            else:
+                rpc.reset()
+        self._moved(run)
+
+    def _take(self, run: Run, rank: int, response: protocol.Response) -> None:
+        backend = _backend(run)
+        if response.io is not None:
+            text = response.io.data.decode(errors="replace")
+            if text:
+                backend.shell_output(rank, launch.component(run.job), response.io.stream, text)
+        elif response.pid is not None:
+            backend.shell_started(rank, response.pid, self._module.now())
+        elif response.status is not None:
+            run.statuses[rank] = response.status
+
+    def _ended(self, run: Run, rank: int, err: OSError | FormatError) -> None:
+        """The last response of a shell has come, or none will."""
+        backend = _backend(run)
+        if rank in run.statuses:
+            backend.shell_exited(rank, run.statuses[rank])
+        else:
+            errnum = getattr(err, "errno", None) or errno.EPROTO
+            backend.shell_failed(rank, errnum, getattr(err, "strerror", None) or str(err))
+
+
+def _backend(run: Run) -> ShellExec:
+    backend: Any = run.job.backend
+    assert isinstance(backend, ShellExec)
+    return backend
