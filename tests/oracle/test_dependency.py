@@ -7,7 +7,7 @@ URI, and makes numbers of text that is none in JSON (``nan``, ``1_0``).
 """
 
 from rosin.errors import FormatError
-from rosin.rfc.dependency import parse_uris
+from rosin.rfc.dependency import parse_uri
 
 from .conftest import answers, differing
 
@@ -47,5 +47,5 @@ def uri(rng):
 
 def test_uris(ask, rng):
     uris = [uri(rng) for _ in range(COUNT)]
-    ours = answers(lambda text: parse_uris([text]), uris, FormatError)
+    ours = answers(lambda text: [parse_uri(text)], uris, FormatError)
     assert differing(uris, ours, ask(THEIRS, uris)) == []

@@ -24,7 +24,6 @@ from rosin.rfc import (
     fsd,
     ioencode,
     jgf,
-    jobpath,
     kvenc,
     message,
     munge,
@@ -131,8 +130,6 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
         dependency.check_keys,
         [{"scheme": "string", "value": "x", "type": "in", "scope": "user"}],
     ),
-    "dependency.validate": (dependency.validate, [{"scheme": "begin-time", "value": "1"}]),
-    "dependency.validate_array": (dependency.validate_array, [[{"scheme": "after", "value": "f1"}]]),
     "eventlog.validate_entry": (eventlog.validate_entry, [LOG[0]]),
     "exec_eventlog.validate": (replayed(exec_eventlog.validate), [EXEC_LOG]),
     "exec_protocol.StartRequest.decode": (
@@ -196,7 +193,6 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "treeobj.validate": (treeobj.validate, [TREE]),
     "treepool.Topology.decode": (Topology.decode, [TREEPOOL]),
     "treepool.place.Request.decode": (Request.decode, [JOBSPEC["resources"]]),
-    "urgency.check": (urgency.check, [16]),
 }
 
 
@@ -231,7 +227,6 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "dependency.begin_time": (lambda text: dependency.begin_time({"value": text}), ["1.5"]),
     "dependency.jobid": (lambda text: dependency.jobid({"scheme": "after", "value": text}), ["f2"]),
     "dependency.parse_uri": (dependency.parse_uri, ["string:foo?type=out&scope=user;x=1"]),
-    "dependency.parse_uris": (lambda text: dependency.parse_uris([text]), ["afterok:f2"]),
     "directives.arguments": (
         directives.arguments,
         ['# flux: -N4 "a b"\n# flux: --x="""\n# flux:  y\n# flux: """\n'],
@@ -256,7 +251,6 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "idset.text.decode_ends": (idset_text.decode_ends, ["0-3,7"]),
     "idset.decode_ranges": (idset_text.decode_ranges, ["0-3,7"]),
     "jgf.decode (text)": (jgf.decode, [json.dumps({"graph": GRAPH})]),
-    "jobpath.parse_key": (jobpath.parse_key, ["job.0017.e9fb.8df1.6c2e.eventlog"]),
     "jobspec.Jobspec.decode": (Jobspec.decode, [json.dumps(JOBSPEC)]),
     "munge.decode_request": (munge.decode_request, ["MUNGE:x:"]),
     "pmi.clique": (lambda text: pmi.clique(text, 1), ["(vector,(0,2,2),(2,1,1))"]),

@@ -57,11 +57,11 @@ def time_limit(text: str | None) -> float | None:
 
 def parse_urgency(text: str) -> int:
     """The number of an urgency by number or name; its range is checked by job-ingest. Raises ValueError."""
-    from rosin.rfc.urgency import NAMES
+    from rosin.rfc.urgency import parse
 
     try:
-        return NAMES[text] if text in NAMES else int(text)
-    except ValueError:
+        return parse(text)
+    except FormatError:
         accepted = "0 to 31, hold, default or expedite, as in --urgency=20"
         raise ValueError(f"--urgency={text}: not an urgency: it takes {accepted}") from None
 

@@ -13,16 +13,15 @@ from rosin.rfc import fluid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
-#: Schemes whose value is the job id of the antecedent.
-JOBID_SCHEMES = ("after", "afterstart", "afterany", "afterok", "afternotok", "fluid")
 #: Schemes that need a ``type`` and a ``scope``.
 SYMBOLIC_SCHEMES = ("string", "fluid")
 TYPES = ("in", "out", "inout")
 SCOPES = ("user", "global")
 
+#: Begin-times are before the year 9999, the last that calendars can show.
+_MAX_BEGIN = 253_370_764_800.0
 _DIGITS = tuple("0123456789.")
 _NUMERIC = frozenset("0123456789.eE+-")
 _SCHEME = "abcdefghijklmnopqrstuvwxyz0123456789+-."
@@ -31,7 +30,7 @@ _SCHEME = "abcdefghijklmnopqrstuvwxyz0123456789+-."
 def parse_uri(uri: str) -> dict[str, Any]:
     """Turn ``scheme:value[?key=val[&key=val...]]`` to a dependency object. Raises FormatError.
 
-    What the scheme asks of its value and keys is checked by :func:`validate`, not here.
+    What the scheme asks of its value and keys is not checked here.
     """
     scheme, colon, rest = uri.partition(":")
     scheme = scheme.lower()
@@ -58,29 +57,11 @@ def parse_uri(uri: str) -> dict[str, Any]:
     return dependency
 
 
-def parse_uris(uris: Iterable[str]) -> list[dict[str, Any]]:
-    """Turn several URIs to what ``attributes.system.dependencies`` holds; leave the key out when empty.
-
-    Raises FormatError.
-    """
-    return [parse_uri(uri) for uri in uris]
-
-
-def validate(dependency: Any) -> None:
-    """Check a dependency object and what the schemes of RFC 26 ask of it. Raises FormatError.
-
-    Other schemes are a plugin's to check.
-    """
-    check_keys(dependency)
-    scheme = dependency["scheme"]
-    if scheme in JOBID_SCHEMES:
-        jobid(dependency)
-    if scheme == "begin-time":
-        begin_time(dependency)
-
-
 def check_keys(dependency: Any) -> None:
-    """Check the keys of a dependency object, but not what its value means. Raises FormatError."""
+    """Check the keys of a dependency object, but not what its value means. Raises FormatError.
+
+    Of schemes that RFC 26 does not have, keys besides scheme and value are free.
+    """
     if not isinstance(dependency, dict):
         raise FormatError("dependency is not an object")
     for key in ("scheme", "value"):
@@ -97,24 +78,13 @@ def check_keys(dependency: Any) -> None:
                 )
 
 
-def validate_array(dependencies: Any) -> None:
-    """Check what ``attributes.system.dependencies`` holds. Raises FormatError with the index."""
-    if not isinstance(dependencies, list):
-        raise FormatError("dependencies is not an array")
-    for at, dependency in enumerate(dependencies):
-        try:
-            validate(dependency)
-        except FormatError as error:
-            raise FormatError(f"dependencies[{at}]: {error}") from None
-
-
 def jobid(dependency: dict[str, Any]) -> int:
     """Return the antecedent's job id (any RFC 19 encoding). Raises FormatError."""
     try:
         return fluid.parse(dependency["value"])
     except FormatError:
         scheme, value = dependency["scheme"], dependency["value"]
-        raise FormatError(f"dependency {scheme[:40]}:{value[:80]}: '{value[:80]}' is not a jobid") from None
+        raise FormatError(f'dependency: {scheme[:40]}: "{value[:80]}" is not a valid jobid') from None
 
 
 def begin_time(dependency: dict[str, Any]) -> float:
@@ -124,8 +94,8 @@ def begin_time(dependency: dict[str, Any]) -> float:
         seconds = float(value)
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds < 1e300:
-        raise FormatError(f"dependency begin-time:{value[:80]}: '{value[:80]}' is not a time in seconds")
+    if not 0 <= seconds < _MAX_BEGIN:
+        raise FormatError(f"Invalid begin-time={value[:80]}")
     return seconds
 
 

@@ -7,11 +7,7 @@ job runs, its key ``guest`` is a link to the root of a namespace of its own.
 
 from __future__ import annotations
 
-from rosin.errors import FormatError
 from rosin.rfc import fluid
-
-_PREFIX = "job."
-_LENGTH = len("job.0000.0000.0000.0000")
 
 
 def job_key(jobid: int, key: str = "") -> str:
@@ -28,19 +24,3 @@ def guest_key(jobid: int, key: str = "") -> str:
 def guest_namespace(jobid: int) -> str:
     """Return the name of the KVS namespace of a running job."""
     return f"job-{jobid}"
-
-
-def parse_key(key: str) -> tuple[int, str]:
-    """Split a key inside a job's directory into (job id, rest of the key, "" for the directory itself).
-
-    Only the spelling that :func:`job_key` writes is accepted. Raises FormatError.
-    """
-    path, dot, rest = key[:_LENGTH], key[_LENGTH : _LENGTH + 1], key[_LENGTH + 1 :]
-    if path.startswith(_PREFIX) and (not dot or (dot == "." and rest)):
-        try:
-            jobid = fluid.parse(path)
-        except FormatError:
-            jobid = -1
-        if jobid >= 0 and fluid.encode(jobid, "kvs") == path:
-            return jobid, rest
-    raise FormatError(f"jobpath: {key[:80]!r} is not in the directory of a job")

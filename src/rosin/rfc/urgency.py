@@ -24,32 +24,34 @@ NAMES = {
 
 
 def parse(text: str) -> int:
-    """Return the urgency that *text* gives as a number or by name. Raises FormatError."""
-    named = NAMES.get(text.strip().lower())
-    if named is not None:
-        return named
-    digits = text.strip()
-    if digits.isascii() and digits.isdecimal() and len(digits) <= 3:
-        return check(int(digits))
+    """Return the number that *text* is or is a name of; :func:`in_range` tells whether it is an urgency.
+
+    Raises FormatError.
+    """
+    word = text.strip().lower()
+    if word in NAMES:
+        return NAMES[word]
+    digits = word[1:] if word[:1] in ("-", "+") else word
+    if digits.isascii() and digits.isdecimal() and len(digits) <= 9:
+        return int(word)
     raise FormatError(f"urgency: expected 0 to 31, hold, default or expedite, got {describe(text)}")
 
 
-def check(value: int) -> int:
-    """Return *value* if it is a valid urgency. Raises FormatError."""
-    if type(value) is not int or not FLUX_JOB_URGENCY_MIN <= value <= FLUX_JOB_URGENCY_MAX:
-        raise FormatError(
-            f"urgency: expected {FLUX_JOB_URGENCY_MIN} to {FLUX_JOB_URGENCY_MAX}, got {describe(value)}"
-        )
-    return value
+def in_range(value: int) -> bool:
+    """Tell whether a number is an urgency."""
+    return FLUX_JOB_URGENCY_MIN <= value <= FLUX_JOB_URGENCY_MAX
 
 
-def guest_may_set(value: int) -> bool:
-    """Tell whether a guest may give a job of its own the urgency *value*."""
-    return FLUX_JOB_URGENCY_MIN <= value <= FLUX_JOB_URGENCY_DEFAULT
+def guest_may_set(value: int, now: int = FLUX_JOB_URGENCY_DEFAULT) -> bool:
+    """Tell whether a guest may give a job of its own the urgency *value* when it is *now* another.
+
+    What the owner has raised may be lowered step by step.
+    """
+    return in_range(value) and value <= max(FLUX_JOB_URGENCY_DEFAULT, now)
 
 
-def fixed_priority(value: int) -> int | None:
-    """Return the priority of a held (0) or expedited (2^32 - 1) job; None: a priority plugin decides."""
+def priority(value: int) -> int:
+    """Return the priority of a held (0) or expedited (2^32 - 1) job, and of others what they start with."""
     if value == FLUX_JOB_URGENCY_HOLD:
         return FLUX_JOB_PRIORITY_MIN
-    return FLUX_JOB_PRIORITY_MAX if value == FLUX_JOB_URGENCY_EXPEDITE else None
+    return FLUX_JOB_PRIORITY_MAX if value == FLUX_JOB_URGENCY_EXPEDITE else value

@@ -327,7 +327,7 @@ async def test_it_needs_job_manager():
 
 async def test_root_has_no_jobs_where_somebody_else_starts_them(monkeypatch):
     async with Instance([Kvs, Manager]) as inst:
-        monkeypatch.setattr(inst.broker, "owner", 4321)
+        monkeypatch.setattr(inst.broker, "credential", (4321, 5))
         h = await inst.connect(userid=0, rolemask=1)
         await inst.load("job-ingest")
         with pytest.raises(PermissionError, match="user root"):

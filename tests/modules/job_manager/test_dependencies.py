@@ -75,8 +75,8 @@ def test_dependency_on_a_job_that_is_over(bench, jobspec, scheme, how, runs):
         ({"scheme": "begin-time", "value": "inf"}, "Invalid begin-time=inf"),
         ({"scheme": "begin-time", "value": "1e300"}, "Invalid begin-time=1e300"),
         ({"scheme": "singleton", "value": "x"}, "singleton jobs require a job name"),
-        ({"scheme": "afterok"}, "'value' must be a string"),
-        ("afterok:1", "must be an object"),
+        ({"scheme": "afterok"}, "value is missing or not a string"),
+        ("afterok:1", "dependency is not an object"),
     ],
 )
 def test_impossible_dependencies_are_refused(bench, jobspec, dependency, text):

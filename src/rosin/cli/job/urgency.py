@@ -11,11 +11,10 @@ from rosin.cli.subcommands import AdminParser
 from rosin.constants import (
     FLUX_JOB_URGENCY_EXPEDITE,
     FLUX_JOB_URGENCY_HOLD,
-    FLUX_JOB_URGENCY_MAX,
-    FLUX_JOB_URGENCY_MIN,
 )
+from rosin.errors import FormatError
 from rosin.job.control import set_urgency
-from rosin.rfc.urgency import NAMES
+from rosin.rfc.urgency import in_range, parse
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -26,15 +25,16 @@ def main(argv: list[str], prog: str) -> int:
     options.add_argument("urgency", metavar="N", help="0 to 31, hold, default or expedite")
     args = options.parse_args(argv)
     jobid = parse_jobid(prog, args.jobid)
-    name = args.urgency.lower()
     accepted = "it takes 0 to 31, hold, default or expedite"
-    if name not in NAMES and not (name.isascii() and name.isdecimal()):
+    try:
+        urgency = parse(args.urgency)
+    except FormatError:
         die(prog, f'error parsing urgency: "{args.urgency}": {accepted}')
-    if name not in NAMES and not FLUX_JOB_URGENCY_MIN <= int(name[:9]) <= FLUX_JOB_URGENCY_MAX:
+    if not in_range(urgency):
         die(prog, f"{args.jobid}: urgency value is out of range: {accepted}")
     with connect() as handle:
         try:
-            old = set_urgency(handle, jobid, NAMES[name] if name in NAMES else int(name))
+            old = set_urgency(handle, jobid, urgency)
         except OSError as exc:
             die(prog, f"{args.jobid}: {exc.strerror}")
     if args.verbose:

@@ -23,6 +23,7 @@ from rosin.rfc import jobspec as rfc14
 from rosin.rfc import sign
 from rosin.rfc.payload import field
 from rosin.rfc.role import allowed
+from rosin.rfc.urgency import guest_may_set, in_range
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
@@ -70,12 +71,12 @@ class Submission:
         if self.flags & FLUX_JOB_NOVALIDATE and not self.owner:
             text = "only the instance owner can submit with FLUX_JOB_NOVALIDATE"
             raise OSError(errno.EPERM, text)
-        low, high = FLUX_JOB_URGENCY_MIN, FLUX_JOB_URGENCY_MAX
-        if not low <= self.urgency <= high:
-            raise OSError(errno.EINVAL, f"urgency range is [{low}:{high}]")
+        if not in_range(self.urgency):
+            text = f"urgency range is [{FLUX_JOB_URGENCY_MIN}:{FLUX_JOB_URGENCY_MAX}]"
+            raise OSError(errno.EINVAL, text)
         if self.owner:
             return
-        if self.urgency > FLUX_JOB_URGENCY_DEFAULT:
+        if not guest_may_set(self.urgency):
             text = f"only the instance owner can submit with urgency >{FLUX_JOB_URGENCY_DEFAULT}"
             raise OSError(errno.EINVAL, text)
         if self.flags & FLUX_JOB_WAITABLE:

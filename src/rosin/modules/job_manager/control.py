@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import (
     FLUX_JOB_STATE_ACTIVE,
     FLUX_JOB_STATE_RUNNING,
-    FLUX_JOB_URGENCY_DEFAULT,
-    FLUX_JOB_URGENCY_MAX,
-    FLUX_JOB_URGENCY_MIN,
     FLUX_USERID_UNKNOWN,
 )
 from rosin.modules.job_manager.event import WAIT_STATUS
+from rosin.rfc import urgency as rfc30
 from rosin.rfc.payload import field, id_field, int_field
 from rosin.rfc.role import allowed, authorized
 
@@ -40,11 +38,11 @@ def authorize(msg: Message, userid: int, text: str) -> None:
 def urgency(manager: Manager, msg: Message) -> dict[str, Any]:
     """``job-manager.urgency {id, urgency}`` -> ``{old_urgency}``."""
     value = field(msg.args, "urgency", int)
-    if not FLUX_JOB_URGENCY_MIN <= value <= FLUX_JOB_URGENCY_MAX:
+    if not rfc30.in_range(value):
         raise OSError(errno.EINVAL, "urgency value is out of range")
     job = manager.lookup(id_field(msg.args), "unknown job", errno.EINVAL)
     authorize(msg, job.userid, "guests can only reprioritize their own jobs")
-    if not allowed(msg.rolemask) and value > max(FLUX_JOB_URGENCY_DEFAULT, job.urgency):
+    if not allowed(msg.rolemask) and not rfc30.guest_may_set(value, job.urgency):
         raise OSError(errno.EPERM, "guests can only adjust urgency <= default")
     if job.has_resources:
         raise OSError(errno.EINVAL, "urgency cannot be changed once resources are allocated")

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins.api import Plugin, Reject, callback
+from rosin.rfc.dependency import begin_time
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.port import Timer
 
-#: Begin-times are before the year 9999, the last that calendars can show.
-_MAX_BEGIN = 253_370_764_800.0
 #: Seconds after which a begin-time is compared with the wall clock again.
 _LOOK_AGAIN = 60.0
 
@@ -29,13 +29,10 @@ class BeginTime(Plugin):
     @callback("job.dependency.begin-time")
     def check(self, job: Job, dependency: dict[str, Any]) -> None:
         """Let *job* wait until then."""
-        value = dependency["value"]
         try:
-            begin = float(value)
-        except ValueError:
-            begin = -1.0
-        if not 0 <= begin < _MAX_BEGIN:
-            raise Reject(f"Invalid begin-time={value}")
+            begin = begin_time(dependency)
+        except FormatError as error:
+            raise Reject(str(error)) from None
         description = f"begin-time={begin:.3f}"
         if description not in self._waiting.get(job.id, ()):
             self.dependency_add(job, description)

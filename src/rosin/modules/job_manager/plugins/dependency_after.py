@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_JOB_RESULT_COMPLETED, FLUX_JOB_STATE_DEPEND
 from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins.api import Plugin, Reject, callback
-from rosin.rfc import fluid
+from rosin.rfc.dependency import jobid
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.inactive import InactiveJob
@@ -42,9 +42,9 @@ class DependencyAfter(Plugin):
         """Refuse what is impossible, let *job* wait for the rest."""
         scheme, value = dependency["scheme"], dependency["value"]
         try:
-            id = fluid.parse(value)
-        except FormatError:
-            raise Reject(f'dependency: {scheme}: "{value}" is not a valid jobid') from None
+            id = jobid(dependency)
+        except FormatError as error:
+            raise Reject(str(error)) from None
         description = f"{_AFTER[scheme]}={value}"
         if description in (job.satisfied or ()) or (job.id, description) in self._dependents.get(id, ()):
             return

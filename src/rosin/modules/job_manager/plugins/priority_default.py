@@ -5,13 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosin.constants import (
-    FLUX_JOB_PRIORITY_MAX,
-    FLUX_JOB_PRIORITY_MIN,
-    FLUX_JOB_URGENCY_EXPEDITE,
-    FLUX_JOB_URGENCY_HOLD,
-)
 from rosin.modules.job_manager.plugins.api import Plugin, callback
+from rosin.rfc.urgency import priority
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
@@ -25,8 +20,4 @@ class PriorityDefault(Plugin):
     @callback("job.state.priority", "job.priority.get")
     def priority(self, job: Job) -> int:
         """The priority of *job*."""
-        if job.urgency == FLUX_JOB_URGENCY_HOLD:
-            return FLUX_JOB_PRIORITY_MIN
-        if job.urgency == FLUX_JOB_URGENCY_EXPEDITE:
-            return FLUX_JOB_PRIORITY_MAX
-        return job.urgency
+        return priority(job.urgency)

@@ -17,6 +17,7 @@ from rosin.modules.job_manager.job import system_attribute
 from rosin.modules.job_manager.plugins.api import UNAVAILABLE, Plugin, Reject, Update, is_priority
 from rosin.modules.job_manager.plugins.topics import Callbacks, services
 from rosin.rfc import fluid
+from rosin.rfc.dependency import check_keys
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -282,13 +283,9 @@ def dependencies(job: Job) -> list[tuple[str, dict[str, Any]]]:
     found = system_attribute(job.jobspec, "dependencies") or ()
     if not isinstance(found, list | tuple):
         raise Reject("dependencies: expected an array")
-    return [(_scheme(item), item) for item in found]
-
-
-def _scheme(item: Any) -> str:
-    if not isinstance(item, dict) or not isinstance(item.get("scheme"), str):
-        raise Reject("dependencies: each must be an object with a string 'scheme'")
-    if not isinstance(item.get("value"), str):
-        raise Reject(f"dependency {item['scheme']}: the 'value' must be a string")
-    scheme: str = item["scheme"]
-    return scheme
+    try:
+        for item in found:
+            check_keys(item)
+    except FormatError as error:
+        raise Reject(str(error)) from None
+    return [(item["scheme"], item) for item in found]
