@@ -151,5 +151,14 @@ def test_scheduler_at_the_start(tmp_path):
 
 
 def test_every_example_is_run():
-    data = {"jobspec.json", "counter.py", "count.py", "lifo.py", "packed.py", "README.md"}
+    data = {
+        "jobspec.json",
+        "counter.py",
+        "count.py",
+        "lifo.py",
+        "packed.py",
+        "quota.py",
+        "short.py",
+        "README.md",
+    }
     assert {path.name for path in EXAMPLES.iterdir() if path.is_file()} == {*PROGRAMS, *OVER_HTTP, *data}

@@ -18,7 +18,7 @@ from rosin.testing.process import RealInstance
 pytestmark = pytest.mark.system
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-FOLLOWED = ["scheduler.md"]
+FOLLOWED = ["job-manager-plugin.md", "scheduler.md"]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE = re.compile(r"`([\w-]+\.(?:py|sh))`")

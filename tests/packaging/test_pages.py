@@ -41,7 +41,13 @@ def test_every_environment_variable_that_is_read_has_its_line():
 
 @pytest.mark.parametrize(
     ("page", "example"),
-    [("broker-module.md", "counter.py"), ("scheduler.md", "lifo.py"), ("scheduler.md", "packed.py")],
+    [
+        ("broker-module.md", "counter.py"),
+        ("scheduler.md", "lifo.py"),
+        ("scheduler.md", "packed.py"),
+        ("job-manager-plugin.md", "quota.py"),
+        ("job-manager-plugin.md", "short.py"),
+    ],
 )
 def test_quoted_module_is_the_example(page, example):
     text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ _ACCEPTED = {
     "duration": DURATION_FORM,
     "float": "a number, as in 1.5",
     "int": "a whole number, as in 10",
+    "setting": "KEY=VALUE, as in limit=3 or user.limit=3",
 }
 
 

@@ -32,6 +32,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "job": ("job", "follow, signal and inspect single jobs"),
     "jobs": ("jobs", "list jobs"),
     "jobspec": ("jobspec", "check, convert and summarize jobspecs"),
+    "jobtap": ("jobtap", "list, load and remove plugins of the job manager"),
     "kvs": ("kvs", "read and change the key-value store"),
     "logger": ("logger", "append to the broker's log"),
     "lsattr": ("attr", "list broker attributes"),

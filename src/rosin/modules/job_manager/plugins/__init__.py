@@ -6,6 +6,7 @@ A plugin file imports from here.
 
 from __future__ import annotations
 
+from rosin.modules.job_manager.job import Job
 from rosin.modules.job_manager.plugins.api import UNAVAILABLE, Plugin, Reject, Update, callback, service
 
-__all__ = ["UNAVAILABLE", "Plugin", "Reject", "Update", "callback", "service"]
+__all__ = ["UNAVAILABLE", "Job", "Plugin", "Reject", "Update", "callback", "service"]
