@@ -9,7 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from rosin.cli.arguments import Declarations
+    from rosin.cli.declarations import Declarations
     from rosin.handle.flux import Flux
 
 

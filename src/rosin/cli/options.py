@@ -7,7 +7,7 @@ from rosin.cli.arguments import SUPPRESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rosin.cli.arguments import Declarations
+    from rosin.cli.declarations import Declarations
 
 
 def _begin_time(text: str) -> str:

@@ -8,14 +8,14 @@ that it is right as well.
 
 from __future__ import annotations
 
-from rosin.cli.arguments import SUPPRESS
+from rosin.cli.declarations import SUPPRESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from rosin.cli.arguments import Declarations
+    from rosin.cli.declarations import Declarations
 
 #: The actions that take no value.
 _FLAGS = ("store_true", "store_false", "store_const", "count", "help")

@@ -15,9 +15,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
-    from typing import Any, Self
+    from typing import Any, Protocol, Self
 
-    from rosin.handle.handle import Handle
+    class Host(Protocol):
+        """What a future needs of its handle: to wait in the way of its kind, and to call back."""
+
+        def _wait(self, future: Future, timeout: float) -> None: ...
+        def _run_until(self, future: Future, timeout: float) -> None: ...
+        def _waiter(self) -> Any: ...
+        def _defer(self, callback: Callable[[], None]) -> None: ...
+        def _timer(self, after: float, callback: Callable[[], None]) -> Any: ...
+
 else:
     from _collections import deque  # collections itself imports a lot
 
@@ -36,7 +44,7 @@ class Future:
 
     __slots__ = ("_callback", "_listeners", "_results", "_scheduled", "_timer", "_waiters", "handle")
 
-    def __init__(self, handle: Handle) -> None:
+    def __init__(self, handle: Host) -> None:
         self.handle = handle
         self._results: deque[Any] = deque()
         self._callback: Callable[[], None] | None = None
@@ -187,7 +195,7 @@ class Future:
         """The handle."""
         return self.handle
 
-    def set_flux(self, flux_handle: Handle) -> None:
+    def set_flux(self, flux_handle: Host) -> None:
         """Bind to another handle."""
         self.handle = flux_handle
 
@@ -253,7 +261,7 @@ class WaitAllFuture(Future):
 
     __slots__ = ("_missing", "children")
 
-    def __init__(self, children: Iterable[Future] | None = None, handle: Handle | None = None) -> None:
+    def __init__(self, children: Iterable[Future] | None = None, handle: Host | None = None) -> None:
         """``handle``: that of the first child by default."""
         found = list(children or ())
         super().__init__(found[0].handle if handle is None and found else handle)  # type: ignore[arg-type]

@@ -43,9 +43,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Protocol
 
     Handler = Callable[[Message], Any]
+
+    class Receiver(Protocol):
+        """Where message handlers are registered."""
+
+        _handlers: list[MessageHandler]
+
 else:
     from _collections import deque  # collections itself imports a lot
 
@@ -69,7 +75,7 @@ class MessageHandler:
 
     def __init__(
         self,
-        handle: Handle,
+        handle: Receiver,
         callback: Handler,
         type_mask: int,
         topic_glob: str,

@@ -16,10 +16,17 @@ from rosin.handle.future import Future
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from typing import Any
+    from typing import Any, Protocol
 
-    from rosin.handle.handle import Handle
+    from rosin.handle.future import Host
     from rosin.rfc.message import Message
+
+    class Caller(Host, Protocol):
+        """What a call needs of its handle: to send requests, and to be forgotten."""
+
+        def begin(self, rpc: RPC, payload: object, flags: int) -> None: ...
+        def rpc(self, topic: str, payload: object = ..., nodeid: int = ..., flags: int = ...) -> RPC: ...
+        def _forget(self, rpc: RPC) -> None: ...
 
 
 class RPC(Future):
@@ -35,9 +42,11 @@ class RPC(Future):
 
     __slots__ = ("matchtag", "nodeid", "topic")
 
+    handle: Caller
+
     def __init__(
         self,
-        flux_handle: Handle,
+        flux_handle: Caller,
         topic: str,
         payload: object = None,
         nodeid: int = FLUX_NODEID_ANY,

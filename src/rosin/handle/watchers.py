@@ -22,10 +22,21 @@ from rosin.handle.handle import MessageHandler
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, Self
+    from typing import Any, Protocol, Self
 
-    from rosin.handle.reactive import ReactorHandle
+    from rosin.handle.handle import Receiver
+    from rosin.handle.reactor import Reactor
     from rosin.rfc.message import Message
+
+    class Host(Receiver, Protocol):
+        """What a watcher needs of its handle, which its callback gets."""
+
+        reactor: Reactor
+
+        def add_watcher(self, watcher: Watcher) -> Any: ...
+        def del_watcher(self, watcher: Watcher) -> None: ...
+        def shown(self, msg: Message) -> Any: ...
+
 
 _SIGNALS = 65  # one more than the highest signal
 
@@ -34,7 +45,7 @@ class Watcher:
     """Something the reactor watches between :meth:`start` and :meth:`stop`; a context manager does both."""
 
     def __init__(
-        self, flux_handle: ReactorHandle, callback: Callable[..., Any] | None = None, args: Any = None
+        self, flux_handle: Host, callback: Callable[..., Any] | None = None, args: Any = None
     ) -> None:
         self.flux_handle = flux_handle
         self.callback = callback
@@ -101,7 +112,7 @@ class TimerWatcher(Watcher):
 
     def __init__(
         self,
-        flux_handle: ReactorHandle,
+        flux_handle: Host,
         after: float,
         callback: Callable[..., Any],
         repeat: float = 0,
@@ -140,7 +151,7 @@ class FDWatcher(Watcher):
 
     def __init__(
         self,
-        flux_handle: ReactorHandle,
+        flux_handle: Host,
         fd_int: int,
         events: int,
         callback: Callable[..., Any],
@@ -170,7 +181,7 @@ class SignalWatcher(Watcher):
     """Fires when a signal arrives."""
 
     def __init__(
-        self, flux_handle: ReactorHandle, signal_int: int, callback: Callable[..., Any], args: Any = None
+        self, flux_handle: Host, signal_int: int, callback: Callable[..., Any], args: Any = None
     ) -> None:
         if not 1 <= signal_int < _SIGNALS:
             raise OSError(errno.EINVAL, f"invalid signal number {signal_int}")
@@ -204,7 +215,7 @@ class PrepareWatcher(_PhaseWatcher):
 
     phase = "prepare"
 
-    def __init__(self, flux_handle: ReactorHandle, callback: Callable[..., Any], args: Any = None) -> None:
+    def __init__(self, flux_handle: Host, callback: Callable[..., Any], args: Any = None) -> None:
         super().__init__(flux_handle, callback, args)
 
 
@@ -213,7 +224,7 @@ class CheckWatcher(_PhaseWatcher):
 
     phase = "check"
 
-    def __init__(self, flux_handle: ReactorHandle, callback: Callable[..., Any], args: Any = None) -> None:
+    def __init__(self, flux_handle: Host, callback: Callable[..., Any], args: Any = None) -> None:
         super().__init__(flux_handle, callback, args)
 
 
@@ -229,7 +240,7 @@ class MessageWatcher(Watcher):
 
     def __init__(
         self,
-        flux_handle: ReactorHandle,
+        flux_handle: Host,
         type_mask: int,
         callback: Callable[..., Any],
         topic_glob: str | bytes | None = "*",

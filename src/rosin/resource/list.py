@@ -78,6 +78,8 @@ class ResourceListRPC(Future):
 
     __slots__ = ("_list",)
 
+    handle: Handle
+
     def __init__(self, flux_handle: Handle, topic: str, nodeid: int = 0) -> None:
         super().__init__(flux_handle)
         self._list: SchedResourceList | None = None

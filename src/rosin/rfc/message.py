@@ -86,6 +86,10 @@ class Message:
         "userid",
     )
 
+    nodeid: int
+    errnum: int
+    seq: int
+
     def __init__(
         self,
         type: int,
@@ -154,33 +158,6 @@ class Message:
         return msg
 
     # -- header -----------------------------------------------------------------------------------
-
-    @property
-    def nodeid(self) -> int:
-        """The rank that a request is for, FLUX_NODEID_ANY for anyone."""
-        return self.aux1
-
-    @nodeid.setter
-    def nodeid(self, value: int) -> None:
-        self.aux1 = value
-
-    @property
-    def errnum(self) -> int:
-        """The error number of a response, 0 for success."""
-        return self.aux1
-
-    @errnum.setter
-    def errnum(self, value: int) -> None:
-        self.aux1 = value
-
-    @property
-    def seq(self) -> int:
-        """The number of an event."""
-        return self.aux1
-
-    @seq.setter
-    def seq(self, value: int) -> None:
-        self.aux1 = value
 
     @property
     def streaming(self) -> bool:
@@ -277,6 +254,10 @@ class Message:
     def __repr__(self) -> str:
         name = {1: "request", 2: "response", 4: "event", 8: "control"}.get(self.type, "?")
         return f"<Message {name} {self.topic} aux1={self.aux1} matchtag={self.matchtag}>"
+
+
+# Other names of the same slot.
+Message.nodeid = Message.errnum = Message.seq = vars(Message)["aux1"]
 
 
 def encode(msg: Message) -> bytes:

@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from rosin.cli.exec.remote import Remote
 from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING, SUBPROCESS_REXEC_WRITE_CREDIT
 from rosin.process import outcome
 from rosin.remote import protocol
@@ -32,24 +33,6 @@ _INTERRUPT_SECONDS = 1.0
 def exit_code_of_error(exc: OSError) -> int:
     """The exit code of a process that could not be started."""
     return _EX_NOHOST if exc.errno == errno.EHOSTUNREACH else outcome.unstarted(exc.errno)
-
-
-class Remote:
-    """A process on one rank."""
-
-    __slots__ = ("closed", "credit", "done", "partial", "pid", "rank", "rpc")
-
-    def __init__(self, rank: int, rpc: RPC) -> None:
-        self.rank = rank
-        self.rpc = rpc
-        self.pid = -1
-        self.credit = 0
-        self.done = False
-        self.closed = False
-        self.partial: dict[str, list[bytes]] = {}  # stream -> the parts of a line that has begun
-
-    def __str__(self) -> str:
-        return str(self.rank)
 
 
 class Runner:
@@ -142,7 +125,7 @@ class Runner:
         from rosin.cli.exec.stdin import Input
 
         if not self.args.noinput:
-            self._input = Input(self)
+            self._input = Input(self.h, self.remotes, self.flow, self.write)
 
     def write(self, remote: Remote, data: bytes, eof: bool) -> None:
         """Send standard input to a process."""

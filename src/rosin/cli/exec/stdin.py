@@ -9,17 +9,28 @@ from typing import TYPE_CHECKING
 from rosin.constants import FLUX_POLLIN
 
 if TYPE_CHECKING:
-    from rosin.cli.exec.run import Remote, Runner
+    from collections.abc import Callable
+
+    from rosin.cli.exec.remote import Remote
+    from rosin.handle.flux import Flux
 
 _CHUNK = 1 << 16
 
 
 class Input:
-    """Reads standard input when all processes have started and have room for it."""
+    """Reads standard input when all processes have started and have room for it.
 
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._watcher = runner.h.fd_watcher_create(0, self._readable, FLUX_POLLIN)
+    ``flow``: each of them says how much it takes. ``write`` sends one the next bytes, and whether these are
+    the last.
+    """
+
+    def __init__(
+        self, h: Flux, remotes: list[Remote], flow: bool, write: Callable[[Remote, bytes, bool], None]
+    ) -> None:
+        self._remotes = remotes
+        self._flow = flow
+        self._write = write
+        self._watcher = h.fd_watcher_create(0, self._readable, FLUX_POLLIN)
         self._watching = False
         self._ended = False
 
@@ -31,18 +42,18 @@ class Input:
 
     def started(self) -> None:
         """A process has started, or failed to."""
-        if not self._runner.flow:
+        if not self._flow:
             self.resume()
 
     def _targets(self) -> list[Remote]:
-        return [remote for remote in self._runner.remotes if not remote.done]
+        return [remote for remote in self._remotes if not remote.done]
 
     def _room(self) -> int:
         """How much all processes can take; 0 as long as one has not started."""
         targets = self._targets()
         if not targets or any(remote.pid < 0 for remote in targets):
             return 0
-        return min(remote.credit for remote in targets) if self._runner.flow else _CHUNK
+        return min(remote.credit for remote in targets) if self._flow else _CHUNK
 
     def resume(self) -> None:
         """Read if there is room, else wait for it."""
@@ -64,5 +75,5 @@ class Input:
         self._ended = not data
         for remote in self._targets():
             remote.credit -= len(data)
-            self._runner.write(remote, data, self._ended)
+            self._write(remote, data, self._ended)
         self.resume()

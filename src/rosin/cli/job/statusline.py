@@ -11,10 +11,21 @@ from rosin.cli import terminal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from argparse import Namespace
+    from typing import Any, Protocol
 
-    from rosin.cli.job.attach import Attach
+    from rosin.handle.flux import Flux
     from rosin.handle.rpc import RPC
+
+    class Owner(Protocol):
+        """Who follows the job: ``label`` is its id as messages show it."""
+
+        handle: Flux
+        jobid: int
+        label: str
+        args: Namespace
+        prog: str
+
 
 _MESSAGES = {
     "submit": "submitted",
@@ -29,7 +40,7 @@ _MESSAGES = {
 class StatusLine:
     """Shown when a job has not started after a while; it ends with the job's start."""
 
-    def __init__(self, owner: Attach, at_once: bool) -> None:
+    def __init__(self, owner: Owner, at_once: bool) -> None:
         self._owner = owner
         self._shown = at_once
         self._message = ""
@@ -43,7 +54,7 @@ class StatusLine:
         self._timer: Any = reactor.timer(0.0 if at_once else 2.0, self._tick, 1.0)
 
     @classmethod
-    def create(cls, owner: Attach) -> StatusLine | None:
+    def create(cls, owner: Owner) -> StatusLine | None:
         """The line, if the user seems to look: all three streams are terminals, or ``--show-status``."""
         if "FLUX_ATTACH_NONINTERACTIVE" in os.environ:
             return None
