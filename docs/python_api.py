@@ -27,7 +27,7 @@ which needs a blocking handle. Failures are `OSError` with the `errno` of the se
 says why."""
 _SESSION = re.compile(r"(?m)^>>> .*\n(?:(?:\.\.\.|>>>) .*\n?)*")
 _CLASSES = (Instance, Flux, Future, RPC)
-_MODULES = ("rosin.job", "rosin.kvs", "rosin.resource", "rosin.queue")
+_MODULES = ("rosin.job", "rosin.kvs", "rosin.content", "rosin.resource", "rosin.queue")
 
 
 def python_api() -> str:

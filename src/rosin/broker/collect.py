@@ -12,9 +12,10 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin import content, kvs
 from rosin.constants import FLUX_KVS_SYNC
 from rosin.errors import FormatError
-from rosin.rfc import blobref, treeobj
+from rosin.rfc import treeobj
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ async def collect(h: ModuleHandle) -> tuple[int, int]:
 
     Raises OSError, ENOSYS without a backing store, and has then deleted nothing that is in use.
     """
-    await h.rpc("kvs.commit", {"namespace": "primary", "flags": FLUX_KVS_SYNC, "ops": []})
+    await kvs.KVSTxn(h, namespace=kvs.PRIMARY).commit_async(FLUX_KVS_SYNC)
     info = await h.rpc("content-backing.gc-info", {"epoch": 0, "get_count": False})
     epoch, high_water = field(info, "current_epoch", int), field(info, "high_water", int)
     marked = await _mark(h, epoch, await _roots(h))
@@ -58,7 +59,7 @@ async def _roots(h: ModuleHandle) -> list[str]:
     roots = [field(checkpoint, "rootref", str) for checkpoint in (value if type(value) is list else [value])]
     for namespace in (await h.rpc("kvs.namespace-list"))["namespaces"]:
         try:
-            answer = await h.rpc("kvs.getroot", {"namespace": namespace["namespace"]})
+            answer = await kvs.getroot_async(h, namespace["namespace"])
         except OSError as error:
             if error.errno != errno.ENOTSUP and error.errno != errno.ENOENT:
                 raise
@@ -76,7 +77,7 @@ async def _mark(h: ModuleHandle, epoch: int, roots: list[str]) -> int:
         part = directories[-WINDOW:]
         del directories[-WINDOW:]
         found: list[str] = []
-        for blob in await asyncio.gather(*(_load(h, ref) for ref in part)):
+        for blob in await asyncio.gather(*(content.load_async(h, ref).raw() for ref in part)):
             for ref, is_directory in _references(treeobj.decode(blob)):
                 if ref not in seen:
                     seen.add(ref)
@@ -85,10 +86,6 @@ async def _mark(h: ModuleHandle, epoch: int, roots: list[str]) -> int:
                         directories.append(ref)
         await _mark_some(h, epoch, found)
     return len(seen)
-
-
-async def _load(h: ModuleHandle, ref: str) -> bytes:
-    return await h.rpc("content.load", blobref.parse(ref)[1]).raw()
 
 
 async def _mark_some(h: ModuleHandle, epoch: int, refs: list[str]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.rfc import treeobj
+from rosin.kvs import PRIMARY, KVSTxn
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.payload import int_field
 from rosin.rfc.rset import ResourceSet
@@ -62,5 +62,6 @@ async def install(h: ModuleHandle, table: dict[str, Any]) -> None:
         R = encode(table).encode()
     except FormatError as exc:
         raise OSError(errno.EINVAL, str(exc)) from None
-    op = {"key": "resource.R", "flags": 0, "dirent": treeobj.val(_json.dumps(R))}
-    await h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": [op]})
+    txn = KVSTxn(h, namespace=PRIMARY)
+    txn.put("resource.R", _json.dumps(R), raw=True)
+    await txn.commit_async()

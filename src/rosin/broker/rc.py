@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from rosin.broker import fakeresources
 from rosin.broker.collect import collect
-from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND
+from rosin.constants import FLUX_CORE_VERSION
 from rosin.errors import FormatError
-from rosin.rfc import eventlog, treeobj
+from rosin.kvs import PRIMARY, KVSTxn
+from rosin.rfc import eventlog
 
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
@@ -107,8 +108,9 @@ async def cleanup(broker: Broker, h: ModuleHandle) -> None:
 async def post_event(h: ModuleHandle, name: str, context: dict[str, object], timestamp: float) -> None:
     """Append to the log of the instance's starts and clean ends, ``admin.eventlog`` (``flux startlog``)."""
     line = eventlog.encode(name, context, timestamp)
-    append = {"key": "admin.eventlog", "flags": FLUX_KVS_APPEND, "dirent": treeobj.val(line.encode())}
-    await h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": [append]})
+    txn = KVSTxn(h, namespace=PRIMARY)
+    txn.append("admin.eventlog", line)
+    await txn.commit_async()
 
 
 async def rc3(broker: Broker, h: ModuleHandle) -> None:

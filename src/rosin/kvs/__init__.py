@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.kvs.checkpoint import kvs_checkpoint_lookup
     from rosin.kvs.directory import KVSDir, get, get_dir, join, walk
-    from rosin.kvs.lookup import exists, get_key_direct, isdir, lookup_async
+    from rosin.kvs.lookup import PRIMARY, exists, get_key_direct, isdir, lookup_async
     from rosin.kvs.namespace import (
         getroot_async,
         namespace_create,
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from rosin.kvs.watch import KVSWatchFuture, WatchImplementation, kvs_watch_async
 
 __all__ = [
+    "PRIMARY",
     "KVSDir",
     "KVSTxn",
     "KVSWatchFuture",
@@ -79,6 +80,7 @@ _WHERE = {
     "get_dir": "directory",
     "join": "directory",
     "walk": "directory",
+    "PRIMARY": "lookup",
     "exists": "lookup",
     "get_key_direct": "lookup",
     "isdir": "lookup",

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC
 
+#: The namespace that always exists (RFC 16).
+PRIMARY = "primary"
 _WATCHING = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_STREAM
 
 
 def default_namespace(namespace: str | None) -> str:
     """*namespace*, else the environment's FLUX_KVS_NAMESPACE, else ``primary``."""
-    return namespace or os.environ.get("FLUX_KVS_NAMESPACE") or "primary"
+    return namespace or os.environ.get("FLUX_KVS_NAMESPACE") or PRIMARY
 
 
 def lookup_async(

@@ -15,13 +15,13 @@ from contextlib import aclosing
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rosin import _json
+from rosin import _json, content
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
 from rosin.kvs.lookup import lookup_async
 from rosin.rest.output import OutputChunk, OutputDecoder
 from rosin.rest.problem import Problem, of_error
-from rosin.rfc import blobref, jobpath, treeobj
+from rosin.rfc import jobpath, treeobj
 
 if TYPE_CHECKING:
     from rosin.rest.instance import InstanceLink
@@ -136,7 +136,6 @@ async def open_log(instance: InstanceLink, jobid: int) -> OutputLog | None:
         raise Problem(502, f"the output log of job {jobid} is no value")
 
     async def load(ref: str) -> bytes:
-        rpc = (await instance.connected()).rpc("content.load", blobref.parse(ref)[1])
-        return await instance.answer(rpc.raw())
+        return await instance.answer(content.load_async(await instance.connected(), ref).raw())
 
     return OutputLog(list(tree["data"]), load)

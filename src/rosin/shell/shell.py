@@ -190,9 +190,9 @@ class Shell:
         self.head.input.check_file()
 
     def _load_blob(self, blobref: str) -> bytes:
-        from rosin.rfc.blobref import parse
+        from rosin.content import load_async
 
-        return self.h.rpc("content.load", parse(blobref)[1]).get_raw()
+        return load_async(self.h, blobref).get_raw()
 
     def _open_files(self) -> None:
         """Open output files; on a follower only those that no other shell writes."""

@@ -16,6 +16,7 @@ from rosin.broker.arguments import Argument, number
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_UPSTREAM
+from rosin.content import load_async, store_async
 from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.content.cache import BlobCache
@@ -123,7 +124,7 @@ class Content(BrokerModule):
 
     async def _fetch_from_store(self, digest: bytes) -> bytes:
         if self.h.rank > 0:
-            return await self.h.rpc("content.load", digest, nodeid=FLUX_NODEID_UPSTREAM).raw()
+            return await load_async(self.h, digest, FLUX_NODEID_UPSTREAM).raw()
         missing = OSError(errno.ENOENT, f"No such file or directory: unknown blob {self.hash}-{digest.hex()}")
         if self.backing is not None:
             try:
@@ -161,7 +162,7 @@ class Content(BrokerModule):
 
     async def _store_upstream(self, digest: bytes, blob: bytes) -> None:
         try:
-            await self.h.rpc("content.store", blob, nodeid=FLUX_NODEID_UPSTREAM).raw()
+            await store_async(self.h, blob, FLUX_NODEID_UPSTREAM).raw()
         except Exception as error:
             self._failed(self._stores, digest, error)
         else:

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 16: the KVS requests about a job's guest namespace (pure)."""
+"""RFC 16: what the KVS holds of a job's guest namespace (pure)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_TREEOBJ
 from rosin.rfc import blobref, treeobj
-from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.jobpath import guest_namespace, job_key
 
-PRIMARY = "primary"
+if TYPE_CHECKING:
+    from rosin.kvs import KVSTxn
 
 
 def empty_root(algo: str) -> str:
@@ -18,39 +17,14 @@ def empty_root(algo: str) -> str:
     return blobref.blobref(treeobj.encode(treeobj.dirobj({})), algo)
 
 
-def create(jobid: int, owner: int, rootref: str) -> dict[str, Any]:
-    """Payload of ``kvs.namespace-create``."""
-    return {"namespace": guest_namespace(jobid), "rootref": rootref, "owner": owner, "flags": 0}
+def link(txn: KVSTxn, jobid: int) -> None:
+    """Make ``job.ID.guest`` lead to the namespace while the job runs."""
+    txn.symlink(job_key(jobid, "guest"), ".", guest_namespace(jobid))
 
 
-def append_events(jobid: int, lines: list[str]) -> dict[str, Any]:
-    """Payload of the ``kvs.commit`` that adds lines to the exec.eventlog; no lines, no change."""
-    ops = []
-    if lines:
-        dirent = treeobj.val("".join(lines).encode())
-        ops.append({"key": KEY, "flags": FLUX_KVS_APPEND, "dirent": dirent})
-    return commit(guest_namespace(jobid), ops)
-
-
-def commit(namespace: str, ops: list[dict[str, Any]]) -> dict[str, Any]:
-    """Payload of ``kvs.commit``."""
-    return {"namespace": namespace, "flags": 0, "ops": ops}
-
-
-def link(jobid: int) -> dict[str, Any]:
-    """The operation that makes ``job.ID.guest`` lead to the namespace while the job runs."""
-    dirent = treeobj.symlink(".", guest_namespace(jobid))
-    return {"key": job_key(jobid, "guest"), "flags": 0, "dirent": dirent}
-
-
-def graft(jobid: int, rootref: str) -> dict[str, Any]:
-    """The operation that makes ``job.ID.guest`` the namespace's final content."""
-    return {"key": job_key(jobid, "guest"), "flags": 0, "dirent": treeobj.dirref(rootref)}
-
-
-def lookup(namespace: str, key: str, tree: bool = False) -> dict[str, Any]:
-    """Payload of ``kvs.lookup``; with ``tree`` for the tree object itself."""
-    return {"namespace": namespace, "key": key, "flags": FLUX_KVS_TREEOBJ if tree else 0}
+def graft(txn: KVSTxn, jobid: int, rootref: str) -> None:
+    """Make ``job.ID.guest`` the namespace's final content."""
+    txn.put_treeobj(job_key(jobid, "guest"), treeobj.dirref(rootref))
 
 
 def grafted_root(obj: Any) -> str | None:

@@ -14,6 +14,7 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rosin import kvs
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
@@ -77,15 +78,15 @@ class JobExec(BrokerModule):
         """Keep what running jobs have written, for a reattach or at least for their owners."""
         kept = [run for run in self.runs.values() if run.job.has_namespace and not run.job.finalizing]
         commits = [self.writer.write(run.guest) for run in kept]
-        grafts = []
+        grafts = kvs.KVSTxn(self.h, namespace=kvs.PRIMARY)
         for run, rpc in zip(kept, commits, strict=True):
             try:
-                grafts.append(guest.graft(run.job.id, (await rpc)["rootref"]))
+                guest.graft(grafts, run.job.id, (await rpc)["rootref"])
             except OSError as err:
                 self.log.error(f"{_f58(run.job.id)}: cannot keep the guest namespace: {err}")
-        if grafts:
+        if not grafts.is_empty():
             try:
-                await self.h.rpc("kvs.commit", guest.commit(guest.PRIMARY, grafts))
+                await grafts.commit_async()
             except OSError as err:
                 self.log.error(f"failed to graft guest namespaces: {err}")
         for run in list(self.runs.values()):
@@ -120,7 +121,7 @@ class JobExec(BrokerModule):
         if request.reattach:
             self.create_task(self._reattach(run, backend))
         else:
-            rpc = self.h.rpc("kvs.namespace-create", guest.create(job.id, job.userid, self.empty_root))
+            rpc = kvs.namespace_create_async(self.h, job.namespace, job.userid, rootref=self.empty_root)
             rpc.then(self._created, run)
             job.begin(backend)
             self._do_all(run)
@@ -349,7 +350,7 @@ class JobExec(BrokerModule):
             return
         history = await recovery.read_history(self.h, job.id, self.log.warning)
         if job.finalizing:  # by an exception in the meantime
-            self.h.rpc("kvs.namespace-remove", {"namespace": job.namespace}, flags=FLUX_RPC_NORESPONSE)
+            kvs.namespace_remove_async(self.h, job.namespace)
             return
         self.writer.link(run.guest)
         job.begin(backend)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rosin import kvs
+from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
 from rosin.modules.job_exec import guest
 from rosin.modules.job_exec.job import History
@@ -27,12 +29,12 @@ async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str) 
     rootref = empty_root
     try:
         key = job_key(jobid, "guest")
-        reply = await h.rpc("kvs.lookup", guest.lookup(guest.PRIMARY, key, tree=True))
+        reply = await kvs.lookup_async(h, key, kvs.PRIMARY, FLUX_KVS_TREEOBJ)
         rootref = guest.grafted_root(reply["val"]) or rootref
     except FileNotFoundError:
         pass  # the job had not got that far
     try:
-        await h.rpc("kvs.namespace-create", guest.create(jobid, owner, rootref))
+        await kvs.namespace_create_async(h, guest_namespace(jobid), owner, rootref=rootref)
     except FileExistsError:
         pass
 
@@ -40,14 +42,14 @@ async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str) 
 async def read_history(h: Handle, jobid: int, warn: Callable[[str], None]) -> History:
     """What the job's two event logs say; a log that cannot be read says nothing but a warning."""
     events = await _read(h, guest_namespace(jobid), KEY, warn)
-    log = await _read(h, guest.PRIMARY, job_key(jobid, "eventlog"), warn)
+    log = await _read(h, kvs.PRIMARY, job_key(jobid, "eventlog"), warn)
     starts = [event.timestamp for event in log if event.name == "start"]
     return History([event.name for event in events], starts[0] if starts else None)
 
 
 async def _read(h: Handle, namespace: str, key: str, warn: Callable[[str], None]) -> list[eventlog.Event]:
     try:
-        reply = await h.rpc("kvs.lookup", guest.lookup(namespace, key))
+        reply = await kvs.lookup_async(h, key, namespace)
         return eventlog.decode(treeobj.val_data(reply["val"]))
     except FileNotFoundError:
         return []  # the job had not got that far

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rosin import kvs
 from rosin.modules.job_exec import guest
 from rosin.rfc import fluid
+from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.jobpath import guest_namespace
 
 if TYPE_CHECKING:
@@ -47,7 +49,8 @@ class Writer:
     def __init__(self, port: Port) -> None:
         self._port = port
         self._dirty: dict[Guest, None] = {}
-        self._primary: list[tuple[dict[str, Any], Guest | None]] = []
+        self._primary = kvs.KVSTxn()
+        self._closing: list[Guest] = []
 
     def post(self, space: Guest, line: str) -> None:
         """Add a line to the exec.eventlog."""
@@ -64,12 +67,16 @@ class Writer:
 
     def link(self, space: Guest) -> None:
         """Let the job's guest directory lead to the namespace."""
-        self._commit_primary(guest.link(space.jobid), None)
+        guest.link(self._primary, space.jobid)
+        self._port.call_soon_once(self._flush_primary)
 
     def write(self, space: Guest) -> RPC:
         """Write the lines of one namespace now; the answer has its ``rootref``."""
         lines, space.lines = space.lines, []
-        return self._port.h.rpc("kvs.commit", guest.append_events(space.jobid, lines))
+        txn = kvs.KVSTxn(self._port.h, namespace=guest_namespace(space.jobid))
+        if lines:
+            txn.append(KEY, "".join(lines))
+        return txn.commit_async()
 
     def check(self, rpc: Future, what: str, expected: int = 0) -> None:
         """Log the failure of an RPC that nothing depends on."""
@@ -99,18 +106,15 @@ class Writer:
             self._port.report(f"{name}: exec.eventlog is not complete: {err.strerror}")
             self._remove(space)
         else:
-            self._commit_primary(guest.graft(space.jobid, rootref), space)
-
-    def _commit_primary(self, op: dict[str, Any], closing: Guest | None) -> None:
-        self._primary.append((op, closing))
-        self._port.call_soon_once(self._flush_primary)
+            guest.graft(self._primary, space.jobid, rootref)
+            self._closing.append(space)
+            self._port.call_soon_once(self._flush_primary)
 
     def _flush_primary(self) -> None:
-        operations, self._primary = self._primary, []
-        if operations:
-            payload = guest.commit(guest.PRIMARY, [op for op, _ in operations])
-            closing = [space for _, space in operations if space is not None]
-            self._port.h.rpc("kvs.commit", payload).then(self._committed, closing)
+        txn, self._primary = self._primary, kvs.KVSTxn()
+        closing, self._closing = self._closing, []
+        if not txn.is_empty():
+            kvs.commit_async(self._port.h, 0, kvs.PRIMARY, txn).then(self._committed, closing)
 
     def _committed(self, rpc: Future, closing: list[Guest]) -> None:
         self.check(rpc, "failed to update job guest directories")
@@ -119,7 +123,7 @@ class Writer:
 
     def _remove(self, space: Guest) -> None:
         name = guest_namespace(space.jobid)
-        rpc = self._port.h.rpc("kvs.namespace-remove", {"namespace": name})
+        rpc = kvs.namespace_remove_async(self._port.h, name)
         rpc.then(self.check, f"failed to remove namespace {name}")
         assert space.closed is not None
         space.closed()

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rosin import _json
+from rosin import _json, kvs
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import (
     FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL,
@@ -83,8 +83,7 @@ class JobInfo(BrokerModule):
 
     async def _get(self, jobid: int, key: str) -> bytes:
         """The value of a key of a job. Raises OSError."""
-        request = {"key": job_key(jobid, key), "namespace": "primary", "flags": 0}
-        response = await self.h.rpc("kvs.lookup", request)
+        response = await kvs.lookup_async(self.h, job_key(jobid, key), kvs.PRIMARY)
         return treeobj.val_data(response["val"])
 
     async def _follow(self, namespace: str, key: str, flags: int) -> AsyncGenerator[bytes | None, None]:
@@ -257,7 +256,7 @@ class JobInfo(BrokerModule):
         splitter = Splitter(self._decoder)
         sentinel = bool(flags & FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL)
         kvs_flags = _watch_flags(flags) | (FLUX_KVS_INITIAL_SENTINEL if main else 0)
-        source = self._follow("primary", job_key(jobid, path), kvs_flags)
+        source = self._follow(kvs.PRIMARY, job_key(jobid, path), kvs_flags)
         try:
             async for val in source:
                 if val is None:
@@ -304,7 +303,7 @@ class JobInfo(BrokerModule):
             finally:
                 await source.aclose()
             splitter.restart()  # the namespace is gone: everything is in the job's directory
-        source = self._follow("primary", job_key(jobid, f"guest.{key}"), FLUX_KVS_STREAM)
+        source = self._follow(kvs.PRIMARY, job_key(jobid, f"guest.{key}"), FLUX_KVS_STREAM)
         try:
             async for val in source:
                 for payload in splitter.feed(val or b"")[1]:
@@ -330,7 +329,7 @@ class JobInfo(BrokerModule):
             text = f"error parsing eventlog: {str(exc).removeprefix('eventlog: ')}"
             raise OSError(errno.EINVAL, text) from None
         splitter = Splitter(self._decoder)
-        source = self._follow("primary", job_key(jobid, "eventlog"), _WATCH)
+        source = self._follow(kvs.PRIMARY, job_key(jobid, "eventlog"), _WATCH)
         try:
             async for val in source:
                 lines = splitter.feed(val or b"")[0]
@@ -356,7 +355,7 @@ class JobInfo(BrokerModule):
             splitter = Splitter(self._decoder)
             current = False
             eventlog = job_key(jobid, "eventlog")
-            source = self._follow("primary", eventlog, _WATCH | FLUX_KVS_INITIAL_SENTINEL)
+            source = self._follow(kvs.PRIMARY, eventlog, _WATCH | FLUX_KVS_INITIAL_SENTINEL)
             try:
                 async for val in source:
                     if val is None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.errors import FormatError
+from rosin.kvs import KVSTxn
 from rosin.modules.job_ingest.request import without_environment
-from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
 
 if TYPE_CHECKING:
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 class Batch:
     """Submissions with their ids."""
 
-    __slots__ = ("_jobs", "_ops", "submissions")
+    __slots__ = ("_jobs", "submissions", "txn")
 
     def __init__(self) -> None:
         self.submissions: dict[int, Submission] = {}
         self._jobs: list[dict[str, Any]] = []
-        self._ops: list[dict[str, Any]] = []
+        #: What stores J and jobspec of all jobs.
+        self.txn = KVSTxn()
 
     def add(self, id: int, submission: Submission, jobspec: dict[str, Any], t_submit: float) -> None:
         """Add a job; *jobspec* has the defaults applied. Raises OSError EINVAL if it is not JSON."""
@@ -34,8 +35,8 @@ class Batch:
         except (TypeError, ValueError, RecursionError) as error:
             raise OSError(errno.EINVAL, f"jobspec: {error}") from None
         self.submissions[id] = submission
-        self._ops.append(_put(job_key(id, "J"), submission.J.encode()))
-        self._ops.append(_put(job_key(id, "jobspec"), text))
+        self.txn.put(job_key(id, "J"), submission.J, raw=True)
+        self.txn.put(job_key(id, "jobspec"), text, raw=True)
         self._jobs.append(
             {
                 "id": id,
@@ -47,18 +48,9 @@ class Batch:
             }
         )
 
-    def commit(self) -> dict[str, Any]:
-        """The ``kvs.commit`` request that stores J and jobspec of all jobs."""
-        return {"namespace": "primary", "flags": 0, "ops": self._ops}
-
     def announcement(self) -> dict[str, Any]:
         """The ``job-manager.submit`` request."""
         return {"jobs": self._jobs}
-
-    def removal(self, ids: list[int]) -> dict[str, Any]:
-        """The ``kvs.commit`` request that removes the jobs *ids*, which were refused."""
-        ops = [{"key": job_key(id), "flags": 0, "dirent": None} for id in ids]
-        return {"namespace": "primary", "flags": 0, "ops": ops}
 
 
 def refusals(answer: Any) -> dict[int, str]:
@@ -67,7 +59,3 @@ def refusals(answer: Any) -> dict[int, str]:
     if not isinstance(errors, list):
         raise FormatError("job-manager.submit: malformed answer")
     return dict(errors)
-
-
-def _put(key: str, value: bytes) -> dict[str, Any]:
-    return {"key": key, "flags": 0, "dirent": treeobj.val(value)}

@@ -12,6 +12,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
+from rosin import kvs
 from rosin.broker.arguments import Argument, number, size
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_NODEID_UPSTREAM
@@ -23,6 +24,7 @@ from rosin.modules.job_ingest.request import Submission, validate
 from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, check_constraints
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
+from rosin.rfc.jobpath import job_key
 
 if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
@@ -170,7 +172,7 @@ class JobIngest(BrokerModule):
     async def _send(self, batch: Batch) -> None:
         """Store and announce *batch*, then answer all of its submissions."""
         try:
-            await self.h.rpc("kvs.commit", batch.commit())
+            await kvs.commit_async(self.h, 0, kvs.PRIMARY, batch.txn)
         except Exception as error:
             self._fail(batch, error, "KVS commit failed")
             return
@@ -178,7 +180,7 @@ class JobIngest(BrokerModule):
             refused = refusals(await self.h.rpc("job-manager.submit", batch.announcement()))
         except Exception as error:
             self._fail(batch, error, "job-manager did not take the job")
-            await self._remove(batch, list(batch.submissions))
+            await self._remove(list(batch.submissions))
             return
         for id, submission in batch.submissions.items():
             if id in refused:
@@ -186,7 +188,7 @@ class JobIngest(BrokerModule):
             else:
                 self.respond(submission.msg, {"id": id})
         if refused:
-            await self._remove(batch, list(refused))
+            await self._remove(list(refused))
 
     def _fail(self, batch: Batch, error: Exception, what: str) -> None:
         for submission in batch.submissions.values():
@@ -196,9 +198,12 @@ class JobIngest(BrokerModule):
             else:
                 self.respond_exception(submission.msg, error)
 
-    async def _remove(self, batch: Batch, ids: list[int]) -> None:
+    async def _remove(self, ids: list[int]) -> None:
         """Remove what was stored of jobs that do not exist; job-manager would do so at its next start."""
+        txn = kvs.KVSTxn(self.h, namespace=kvs.PRIMARY)
+        for id in ids:
+            txn.unlink(job_key(id))
         try:
-            await self.h.rpc("kvs.commit", batch.removal(ids))
+            await txn.commit_async()
         except OSError as error:
             self.log.error(f"could not remove {len(ids)} refused jobs from the KVS: {error.strerror}")

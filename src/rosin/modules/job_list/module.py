@@ -11,6 +11,7 @@ import errno
 from collections.abc import Callable
 from typing import Any
 
+from rosin import kvs
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
 from rosin.broker.waiters import Waiter, Waiters
 from rosin.constants import (
@@ -275,8 +276,7 @@ class JobListModule(BrokerModule):
         """A job that is in the KVS but not known is on its way through the journal."""
         self._lookups += 1
         try:
-            request = {"key": job_key(wait.key), "namespace": "primary", "flags": FLUX_KVS_READDIR}
-            await self.h.rpc("kvs.lookup", request)
+            await kvs.lookup_async(self.h, job_key(wait.key), kvs.PRIMARY, FLUX_KVS_READDIR)
         except (FormatError, OSError) as exc:
             errnum = exc.errno if isinstance(exc, OSError) and exc.errno else errno.ENOENT
             self.respond_error(wait.msg, errnum)

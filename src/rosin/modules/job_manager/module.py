@@ -11,13 +11,12 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin import _json
+from rosin import _json, content, kvs
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import (
     FLUX_KVS_TREEOBJ,
     FLUX_KVS_WAITCREATE,
     FLUX_KVS_WATCH,
-    FLUX_RPC_STREAMING,
 )
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
 from rosin.modules.job_manager.housekeeping_config import Settings
@@ -26,7 +25,7 @@ from rosin.modules.job_manager.moduleport import ModulePort
 from rosin.modules.job_manager.plugins import load as plugins
 from rosin.modules.job_manager.purge import Purge
 from rosin.modules.job_manager.queues import Queues
-from rosin.rfc import blobref, treeobj
+from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field, id_field
 
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from rosin.modules.job_manager.journal import Listener
     from rosin.rfc.message import Message
 
-_NAMESPACE = "primary"
 #: Seconds between looks for jobs to purge, and between attempts to store events (doubling up to the maximum).
 _PURGE_PERIOD = 5.0
 _RETRY_MIN, _RETRY_MAX = 0.5, 30.0
@@ -113,7 +111,7 @@ class JobManager(BrokerModule):
 
     def _lookup(self, key: str, flags: int = 0) -> Awaitable[dict[str, Any]]:
         """Send a lookup now; await its tree object."""
-        rpc = self.h.rpc("kvs.lookup", {"key": key, "flags": flags, "namespace": _NAMESPACE})
+        rpc = kvs.lookup_async(self.h, key, kvs.PRIMARY, flags)
 
         async def value() -> dict[str, Any]:
             return (await rpc)["val"]  # type: ignore[no-any-return]
@@ -122,7 +120,7 @@ class JobManager(BrokerModule):
 
     def _blob(self, ref: str) -> Awaitable[bytes]:
         """Ask for a blob now; await its bytes."""
-        return self.h.rpc("content.load", blobref.parse(ref)[1]).raw()
+        return content.load_async(self.h, ref).raw()
 
     async def _load(self) -> None:
         """Replay all jobs that the KVS holds, then restore the checkpoint."""
@@ -143,18 +141,16 @@ class JobManager(BrokerModule):
         self.log.error(f"job {id} not replayed: {reason}; moved to job-lost+found")
         key = job_key(id)
         directory = await self._lookup(key, FLUX_KVS_TREEOBJ)
-        ops = [
-            {"key": f"job-lost+found.{key}", "flags": 0, "dirent": directory},
-            {"key": key, "flags": 0, "dirent": None},
-        ]
-        await self.h.rpc("kvs.commit", {"namespace": _NAMESPACE, "flags": 0, "ops": ops})
+        txn = kvs.KVSTxn(self.h, namespace=kvs.PRIMARY)
+        txn.put_treeobj(f"job-lost+found.{key}", directory)
+        txn.unlink(key)
+        await txn.commit_async()
 
     async def _watch_instance(self) -> None:
         """Follow the expiration of the instance's own resources, when somebody can tell it."""
         flags = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE
-        request = {"key": "resource.R", "flags": flags, "namespace": _NAMESPACE}
         try:
-            async for answer in self.h.rpc("kvs-watch.lookup", request, flags=FLUX_RPC_STREAMING):
+            async for answer in kvs.lookup_async(self.h, "resource.R", kvs.PRIMARY, flags):
                 R = _json.loads(treeobj.val_data(answer["val"]))
                 expiration = field(R.get("execution", {}), "expiration", float, 0.0)
                 update.instance_expiration(self.manager, expiration)
@@ -178,9 +174,8 @@ class JobManager(BrokerModule):
         store = self.manager.store
         batch = store.in_flight
         while batch is not None:
-            request = {"namespace": _NAMESPACE, "flags": 0, "ops": batch.operations()}
             try:
-                await self.h.rpc("kvs.commit", request)
+                await kvs.commit_async(self.h, 0, kvs.PRIMARY, batch.transaction())
             except OSError as error:
                 self._commit_failed(error)
                 return

@@ -8,10 +8,9 @@ reply, or an action such as a job's start, that must not overtake the events bef
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rosin.constants import FLUX_KVS_APPEND
-from rosin.rfc import treeobj
+from rosin.kvs import KVSTxn
 from rosin.rfc.jobpath import job_key
 
 if TYPE_CHECKING:
@@ -21,26 +20,32 @@ if TYPE_CHECKING:
 
 
 class Batch:
-    """One commit: event lines by job id, other operations, and who waits for it."""
+    """One commit: event lines by job id, other changes, and who waits for it."""
 
-    __slots__ = ("lines", "ops", "waiters")
+    __slots__ = ("changes", "lines", "waiters")
 
     def __init__(self) -> None:
         self.lines: dict[int, list[bytes]] = {}
-        self.ops: list[dict[str, Any]] = []
+        self.changes = KVSTxn()
         self.waiters: list[Waiter] = []
 
-    def operations(self) -> list[dict[str, Any]]:
-        """The KVS operations (``kvs.commit`` ``ops``): one append per job, then the others in their order."""
-        appends = [
-            {
-                "key": job_key(id, "eventlog"),
-                "flags": FLUX_KVS_APPEND,
-                "dirent": treeobj.val(b"\n".join([*lines, b""])),
-            }
-            for id, lines in self.lines.items()
-        ]
-        return appends + self.ops
+    def __bool__(self) -> bool:
+        """There is something to write."""
+        return bool(self.lines or self.changes.ops)
+
+    def transaction(self) -> KVSTxn:
+        """What is to be committed: one append per job, then the other changes in their order."""
+        txn = KVSTxn()
+        for id, lines in self.lines.items():
+            txn.append(job_key(id, "eventlog"), b"\n".join([*lines, b""]))
+        txn.ops += self.changes.ops
+        return txn
+
+    def merge(self, later: Batch) -> None:
+        """Add what *later* has to write."""
+        for id, lines in later.lines.items():
+            self.lines.setdefault(id, []).extend(lines)
+        self.changes.ops += later.changes.ops
 
     def finish(self, error: OSError | None) -> None:
         """Tell all who wait that the commit is done, or has failed for now."""
@@ -74,20 +79,20 @@ class Store:
 
     def put(self, key: str, value: bytes) -> None:
         """Write *value* to *key*."""
-        self.next.ops.append({"key": key, "flags": 0, "dirent": treeobj.val(value)})
+        self.next.changes.put(key, value, raw=True)
 
     def unlink(self, key: str) -> None:
         """Remove *key* and all below it."""
-        self.next.ops.append({"key": key, "flags": 0, "dirent": None})
+        self.next.changes.unlink(key)
 
     @property
     def idle(self) -> bool:
         """Everything is stored."""
-        return self.in_flight is None and not self.next.lines and not self.next.ops
+        return self.in_flight is None and not self.next
 
     def after(self, waiter: Waiter) -> None:
         """Call *waiter* once what has been written so far is stored: ``waiter(None)``, or with the error."""
-        if self.next.lines or self.next.ops:
+        if self.next:
             self.next.waiters.append(waiter)
         elif self.in_flight is not None:
             self.in_flight.waiters.append(waiter)
@@ -96,7 +101,7 @@ class Store:
 
     def take(self) -> Batch | None:
         """The batch to commit now; None while another is in flight or when there is nothing to write."""
-        if self.in_flight is not None or (not self.next.lines and not self.next.ops):
+        if self.in_flight is not None or not self.next:
             return None
         self.in_flight, self.next = self.next, Batch()
         return self.in_flight
@@ -112,8 +117,6 @@ class Store:
         batch, self.in_flight = self.in_flight, None
         if batch is None:
             return
-        for id, lines in self.next.lines.items():
-            batch.lines.setdefault(id, []).extend(lines)
-        self.next.lines = batch.lines
-        self.next.ops = batch.ops + self.next.ops
+        batch.merge(self.next)
+        self.next.lines, self.next.changes = batch.lines, batch.changes
         batch.finish(error)

@@ -17,6 +17,7 @@ import errno
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from rosin import content
 from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.kvs import journal
@@ -119,10 +120,10 @@ class Storage:
         found: dict[str, Directory | bytes] = {}
         rpcs = []
         for ref in refs:
-            algo, digest = blobref.parse(ref)
+            algo, _ = blobref.parse(ref)
             if algo != self.objects.algo:
                 raise OSError(errno.EINVAL, f"{ref}: the content store uses {self.objects.algo}")
-            rpcs.append((ref, self.module.h.rpc("content.load", digest)))
+            rpcs.append((ref, content.load_async(self.module.h, ref)))
         failure: OSError | None = None
         for ref, rpc in rpcs:
             try:

@@ -11,7 +11,7 @@ import asyncio
 from errno import EBUSY, EINVAL, ENOSYS
 from typing import TYPE_CHECKING, Any
 
-from rosin import _json
+from rosin import _json, kvs
 from rosin.broker.arguments import Argument
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.errors import FormatError
@@ -24,7 +24,7 @@ from rosin.modules.resource.inheritance import Inheritance
 from rosin.modules.resource.journal import Journal
 from rosin.modules.resource.monitor import Monitor
 from rosin.modules.resource.status import SchedStatus, status
-from rosin.modules.resource.writer import EventWriter, put
+from rosin.modules.resource.writer import EventWriter
 from rosin.process.topology import discover
 from rosin.resource import hwloc
 from rosin.resource.definition import from_topology
@@ -143,7 +143,7 @@ class Resource(BrokerModule):
         kept = [event for event in recorded[: covered - 1] if event["timestamp"] >= limit] if covered else []
         kept += recorded[max(0, covered - 1) :]
         if len(kept) < len(recorded) and not (self.conf.notruncate or self.recovery):
-            await self._commit([put(KEY, eventlog.encode_entries(kept).encode())])
+            await self._put(KEY, eventlog.encode_entries(kept).encode())
 
     async def _announce(self, choice: inventory.Choice) -> None:
         """Post the events of a start: restart, resource-define, and drain events that it brings."""
@@ -177,7 +177,7 @@ class Resource(BrokerModule):
             return
         value = _json.dumps(self.drain_state.checkpoint(self.now(), self.writer.last))
         try:
-            await self._commit([put(CHECKPOINT_KEY, value)])
+            await self._put(CHECKPOINT_KEY, value)
         except OSError as error:
             self.log.error(f"failed to checkpoint drain state: {error.strerror}")
 
@@ -185,13 +185,18 @@ class Resource(BrokerModule):
 
     async def _lookup(self, key: str) -> bytes | None:
         try:
-            answer = await self.h.rpc("kvs.lookup", {"key": key, "namespace": "primary", "flags": 0})
+            answer = await kvs.lookup_async(self.h, key, kvs.PRIMARY)
         except FileNotFoundError:
             return None
         return treeobj.val_data(field(answer, "val", dict))
 
-    async def _commit(self, ops: list[dict[str, Any]]) -> None:
-        await self.h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops})
+    async def _commit(self, txn: kvs.KVSTxn) -> None:
+        await kvs.commit_async(self.h, 0, kvs.PRIMARY, txn)
+
+    async def _put(self, key: str, value: bytes) -> None:
+        txn = kvs.KVSTxn()
+        txn.put(key, value, raw=True)
+        await self._commit(txn)
 
     # -- events (RFC 44) --
 
@@ -220,7 +225,7 @@ class Resource(BrokerModule):
     def _define(self) -> asyncio.Future[None]:
         """Store R and announce it, in one commit."""
         event = resource_events.define(self.method, self.now())
-        return self.writer.keep(event, [put(R_KEY, _json.dumps(self.R))])
+        return self.writer.keep(event, {R_KEY: _json.dumps(self.R)})
 
     # -- who is online --
 
@@ -281,7 +286,7 @@ class Resource(BrokerModule):
             rset.expiration = expiration
             R = _readable(rset)
             update = resource_events.update(expiration, self.now())
-            await self.writer.keep(update, [put(R_KEY, _json.dumps(R))])
+            await self.writer.keep(update, {R_KEY: _json.dumps(R)})
             self.rset, self.R, self.sched_state = rset, R, None
 
     # -- drain --

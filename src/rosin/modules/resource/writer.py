@@ -9,52 +9,47 @@ from __future__ import annotations
 from asyncio import Future, get_running_loop
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_KVS_APPEND
-from rosin.rfc import eventlog, treeobj
+from rosin.kvs import KVSTxn
+from rosin.rfc import eventlog
 from rosin.rfc.resource_events import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
 
     Event = dict[str, Any]
-    Op = dict[str, Any]
-
-
-def put(key: str, value: bytes, flags: int = 0) -> dict[str, Any]:
-    """Return the KVS operation that stores a value."""
-    return {"key": key, "flags": flags, "dirent": treeobj.val(value)}
+    Posted = tuple[Event, dict[str, bytes] | None, Future[None] | None]
 
 
 class EventWriter:
     """Posts events.
 
     Args:
-        commit: commits KVS operations; raises OSError.
+        commit: commits changes of the KVS; raises OSError.
         deliver: lets an event take effect.
         spawn: runs a coroutine as a task.
     """
 
     def __init__(
         self,
-        commit: Callable[[list[Op]], Awaitable[None]],
+        commit: Callable[[KVSTxn], Awaitable[None]],
         deliver: Callable[[Event], None],
         spawn: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._commit = commit
         self._deliver = deliver
         self._spawn = spawn
-        self._waiting: list[tuple[Event, list[Op] | None, Future[None] | None]] = []
+        self._waiting: list[Posted] = []
         self._busy = False
         #: The last event that is kept in the KVS.
         self.last: Event | None = None
 
-    def keep(self, event: Event, ops: list[Op] | None = None) -> Future[None]:
-        """Post an event that is kept in the KVS, committed together with ``ops``.
+    def keep(self, event: Event, values: dict[str, bytes] | None = None) -> Future[None]:
+        """Post an event that is kept in the KVS, committed together with values of other keys.
 
         The future is done when the event has taken effect; OSError when it could not be written.
         """
         done: Future[None] = get_running_loop().create_future()
-        self._waiting.append((event, ops or [], done))
+        self._waiting.append((event, values or {}, done))
         if not self._busy:
             self._busy = True
             self._spawn(self._write())
@@ -72,9 +67,9 @@ class EventWriter:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
                 failure = await self._store(batch)
-                for event, ops, done in batch:
+                for event, values, done in batch:
                     outcome = failure
-                    if failure is None or ops is None:
+                    if failure is None or values is None:
                         outcome = self._take_effect(event)
                     if done is not None and not done.done():
                         if outcome is None:
@@ -92,17 +87,18 @@ class EventWriter:
             return error
         return None
 
-    async def _store(
-        self, batch: list[tuple[Event, list[Op] | None, Future[None] | None]]
-    ) -> Exception | None:
+    async def _store(self, batch: list[Posted]) -> Exception | None:
         """Commit what is kept; return the failure, if any."""
-        kept = [event for event, ops, _ in batch if ops is not None]
+        kept = [event for event, values, _ in batch if values is not None]
         if not kept:
             return None
-        commit = [op for _, ops, _ in batch for op in ops or ()]
-        commit.append(put(KEY, eventlog.encode_entries(kept).encode(), FLUX_KVS_APPEND))
+        txn = KVSTxn()
+        for _, values, _ in batch:
+            for key, value in (values or {}).items():
+                txn.put(key, value, raw=True)
+        txn.append(KEY, eventlog.encode_entries(kept))
         try:
-            await self._commit(commit)
+            await self._commit(txn)
         except Exception as error:
             return error
         self.last = kept[-1]

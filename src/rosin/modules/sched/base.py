@@ -11,7 +11,7 @@ import asyncio
 from errno import EINVAL
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rosin import _json
+from rosin import _json, kvs
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.modulelog import ModuleLog
 from rosin.constants import FLUX_RPC_STREAMING
@@ -138,9 +138,7 @@ class Scheduler(BrokerModule):
     async def _recover(self, job: Job) -> None:
         """Mark the resources of a running job; a job whose resources are gone gets a fatal exception."""
         try:
-            answer = await self.h.rpc(
-                "kvs.lookup", {"key": job_key(job.id, "R"), "namespace": "primary", "flags": 0}
-            )
+            answer = await kvs.lookup_async(self.h, job_key(job.id, "R"), kvs.PRIMARY)
             R = ResourceSet.decode(treeobj.val_data(field(answer, "val", dict)))
             R.remove_ranks(job.free)
             pool = self.schedule.resources.pool
@@ -269,12 +267,11 @@ class Scheduler(BrokerModule):
 
     async def _store(self, placed: list[Placed]) -> None:
         """Write the R of each job, then tell the job manager."""
-        ops = [
-            {"key": job_key(job.id, "R"), "flags": 0, "dirent": treeobj.val(_json.dumps(R))}
-            for job, R, _ in placed
-        ]
+        txn = kvs.KVSTxn(self.h, namespace=kvs.PRIMARY)
+        for job, R, _ in placed:
+            txn.put(job_key(job.id, "R"), _json.dumps(R), raw=True)
         try:
-            await self.h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops})
+            await txn.commit_async()
         except OSError as error:
             self._postpone(placed, error)
             return
