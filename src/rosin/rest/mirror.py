@@ -148,13 +148,8 @@ class Mirror:
 
     def newest(self, before: int | None = None) -> Iterator[Row]:
         """The jobs, newest first, from the one before the id *before*."""
-        ids = self._ids
-        at = len(ids) if before is None else bisect_left(ids, before)
-        row_of = self._table.index.row
-        for index in range(at - 1, -1, -1):
-            row = row_of(ids[index])
-            if row is not None:
-                yield row
+        newer = 0 if before is None else len(self._ids) - bisect_left(self._ids, before)
+        return self._table.index.rows_of(islice(reversed(self._ids), newer, None))
 
     def counts(self) -> dict[str, int]:
         """Numbers of jobs by state and result."""

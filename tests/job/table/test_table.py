@@ -321,3 +321,11 @@ def test_inactive_job_takes_little_memory():
             sys.getsizeof(value) for value in own if isinstance(value, (float, bytes, str))
         )
         assert size < 1000
+
+
+def test_rows_in_the_order_that_is_asked_for():
+    table = ready_table()
+    for jobid in (5, 6, 7):
+        pend(table, jobid)
+    table.process(response(6, event("invalidate")))
+    assert [row[0] for row in table.index.rows_of([7, 9, 6, 5])] == [7, 5]

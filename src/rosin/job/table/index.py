@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import errno
 from bisect import bisect_right, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from typing import Any
 
@@ -87,6 +87,14 @@ class JobIndex:
         """The row of one job."""
         job = self.jobs.get(jobid)
         return job.row() if isinstance(job, ActiveJob) else job
+
+    def rows_of(self, ids: Iterable[int]) -> Iterator[Row]:
+        """The rows of these jobs, in this order, but for those that are gone."""
+        jobs = self.jobs
+        for jobid in ids:
+            job = jobs.get(jobid)
+            if job is not None:
+                yield job.row() if isinstance(job, ActiveJob) else job
 
     def counts(self) -> dict[str, int]:
         """Numbers of jobs, as in ``job-list.stats-get``."""
