@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.cli.jobformat import job_format
-from rosin.cli.template import OPTIONS, Input, compile_methods, substitute
+from rosin.cli.template import OPTIONS, InputText, compile_methods, substitute
 from rosin.job.fields import HEADINGS
 from rosin.job.info import JobInfo
 
@@ -85,7 +85,7 @@ def test_templates(word, text):
     methods = compile_methods(["a=1/0", "b=x.nosuch", "c=x*2", "x=[x, x]"])
     for args in (arguments("echo", word), arguments("echo", job_name=word)):
         with suppress(ValueError):
-            substitute(args, [Input(text, methods)], seq=0, seq1=1, cc="{cc}")
+            substitute(args, [InputText(text, methods)], seq=0, seq1=1, cc="{cc}")
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_templates(word, text):
 )
 def test_a_failing_field_is_named(word, text):
     with pytest.raises(ValueError, match=r".") as failure:
-        substitute(arguments("echo", word), [Input("i", compile_methods(["z=1/0"]))])
+        substitute(arguments("echo", word), [InputText("i", compile_methods(["z=1/0"]))])
     assert text in str(failure.value)
 
 
 def test_empty_fields_stay_arguments():
-    found = substitute(arguments("echo", "{.//}", "{}"), [Input("a", {})])
+    found = substitute(arguments("echo", "{.//}", "{}"), [InputText("a", {})])
     assert found.command == ["echo", "", "a"]
 
 

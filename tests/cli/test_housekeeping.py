@@ -8,7 +8,7 @@ import re
 import pytest
 
 from rosin.cli.format import OutputFormat
-from rosin.cli.housekeeping import Line, combine, ranks_of
+from rosin.cli.housekeeping import HousekeepingLine, combine, ranks_of
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.handle import Flux
 from rosin.job.submission import submit
@@ -27,7 +27,10 @@ HEADINGS = {"t_start": "T", "nnodes": "N", "ranks": "R", "pending.ranks": "P", "
 
 
 def test_lines_that_read_the_same_are_one():
-    lines = [Line("1", entry("0", "0-1"), HOSTS, None), Line("2", entry("2", "2"), HOSTS, None)]
+    lines = [
+        HousekeepingLine("1", entry("0", "0-1"), HOSTS, None),
+        HousekeepingLine("2", entry("2", "2"), HOSTS, None),
+    ]
     for line in lines:
         line.runtime = 2.0
     form = OutputFormat("{t_start} {nnodes} {ranks} {pending.ranks} {nodelist}", HEADINGS)

@@ -9,7 +9,7 @@ import pytest
 
 from rosin.cli import cancel, jobs, pgrep, update
 from rosin.cli.job import control, events, memo
-from rosin.cli.job.output import Output
+from rosin.cli.job.output import OutputWriter
 from rosin.cli.jobformat import JOBS, PGREP, job_format, plain_ids
 from rosin.cli.progress import bar, clock
 from rosin.cli.queuelist import Row
@@ -19,7 +19,7 @@ from rosin.queue import QueueInfo
 
 def output(capfd, events, **options):
     args = SimpleNamespace(**{"label_io": False, "quiet": False, "verbose": 0, "tail": None, **options})
-    printer = Output(args, "rosin-job")
+    printer = OutputWriter(args, "rosin-job")
     printer.start(100.0)
     for event in events:
         printer.output_event({"timestamp": 101.5, **event})

@@ -10,7 +10,7 @@ import pytest
 from rosin.cli import bulksubmit, submit
 from rosin.cli.bulk import copies
 from rosin.cli.bulksubmit import combine, make_commands, split_inputs
-from rosin.cli.template import Input, compile_methods, describe, has_fields, substitute
+from rosin.cli.template import InputText, compile_methods, describe, has_fields, substitute
 
 
 def arguments(*argv):
@@ -22,7 +22,7 @@ def commands(*argv):
 
 
 def test_methods_of_an_input():
-    text = Input("/dir/file.tar.gz", compile_methods(["up=x.upper()"]))
+    text = InputText("/dir/file.tar.gz", compile_methods(["up=x.upper()"]))
     assert "{0}|{0.%}|{0./}|{0.//}|{0./%}|{0.up}".format(text) == (  # type: ignore[str-format]
         "/dir/file.tar.gz|/dir/file.tar|file.tar.gz|/dir|file.tar|/DIR/FILE.TAR.GZ"
     )
@@ -33,7 +33,7 @@ def test_methods_of_an_input():
 
 def test_definitions_may_hold_equal_signs():
     methods = compile_methods(["same=x == 'a'"])
-    assert Input("a", methods).same == "True"
+    assert InputText("a", methods).same == "True"
     for text in ("x", "=1", "a=1+"):
         with pytest.raises(ValueError, match="--define"):
             compile_methods([text])
@@ -59,7 +59,7 @@ def test_copies_substitute_options_and_command():
 )
 def test_bad_fields(argv, text):
     with pytest.raises(ValueError, match=text):
-        substitute(arguments(*argv), [Input("a", {})], cc=1)
+        substitute(arguments(*argv), [InputText("a", {})], cc=1)
 
 
 def test_ids_of_copies():

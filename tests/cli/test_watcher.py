@@ -8,7 +8,7 @@ import io
 import json
 from types import SimpleNamespace
 
-from rosin.cli.watcher import JobWatcher, Journal
+from rosin.cli.watcher import InstanceEvents, JobWatcher
 
 
 class FakeRpc:
@@ -78,7 +78,7 @@ def end(status):
 
 def test_events_may_come_before_the_id():
     watch, handle, finished = watcher()
-    journal = watch.journal = Journal(watch)
+    journal = watch.journal = InstanceEvents(watch)
     stream = handle.rpcs[0]
     stream.feed(
         {"id": -1, "events": []}, {"id": 7, "events": end(512)}, {"id": 8, "events": [event("submit")]}
@@ -97,7 +97,7 @@ def test_events_may_come_before_the_id():
 
 def test_without_permission_each_job_is_watched():
     watch, handle, finished = watcher()
-    watch.journal = Journal(watch)
+    watch.journal = InstanceEvents(watch)
     out = io.BytesIO()
     watch.add(7, out, out)
     handle.rpcs[0].feed(OSError(errno.EPERM, "Request requires owner credentials"))

@@ -54,7 +54,7 @@ def what_goes_on(ids: list[str], program: str) -> str:
     return f"{many} on, {ids[0]} to {ids[-1]}; {ways}"
 
 
-class Submission:
+class PendingSubmission:
     """A jobspec on its way. ``label`` leads its error message; ``failure``: why there is no jobspec."""
 
     __slots__ = ("args", "failure", "jobspec", "label")
@@ -77,7 +77,7 @@ class Bulk:
         self._builder = Builder()
         self._logs: dict[str, IO[bytes]] = {}
         self._handle = connect()
-        self._jobs: Iterator[Submission] = iter(())
+        self._jobs: Iterator[PendingSubmission] = iter(())
         self._pending = 0
         self._exhausted = False
         self._watcher: JobWatcher | None = None
@@ -86,7 +86,7 @@ class Bulk:
 
     # -- making jobspecs --------------------------------------------------------------------------
 
-    def expand(self, args: Namespace) -> Iterator[Submission]:
+    def expand(self, args: Namespace) -> Iterator[PendingSubmission]:
         """The submissions that ``args`` asks for: one, or a copy for each id. Raises ValueError."""
         ids = copies(args)
         try:
@@ -94,23 +94,23 @@ class Bulk:
         except NotText as exc:
             if not self._many:
                 raise
-            yield Submission(args, b"", f"{self._prog}: ERROR: ", str(exc))
+            yield PendingSubmission(args, b"", f"{self._prog}: ERROR: ", str(exc))
             return
         if ids is None:
-            yield Submission(args, self._jobspec(args), "" if self._many else f"{self._prog}: ERROR: ")
+            yield PendingSubmission(args, self._jobspec(args), "" if self._many else f"{self._prog}: ERROR: ")
             return
         from rosin.cli.template import has_fields, substitute
 
         if has_fields(args):
             for cc in ids:
                 copy = substitute(args, cc=cc)
-                yield Submission(copy, self._jobspec(copy, str(cc)), f"cc={cc}: ")
+                yield PendingSubmission(copy, self._jobspec(copy, str(cc)), f"cc={cc}: ")
             return
         # The copies differ in one number at most: encode once.
         head, _, tail = self._jobspec(args, _MARK).partition(_MARK.encode())
         for cc in ids:
             middle = str(cc).encode() if args.cc else b""
-            yield Submission(args, head + middle + tail, f"cc={cc}: ")
+            yield PendingSubmission(args, head + middle + tail, f"cc={cc}: ")
 
     def _jobspec(self, args: Namespace, cc: str | None = None) -> bytes:
         if args.input and is_idset(args.input):
@@ -122,7 +122,7 @@ class Bulk:
 
     # -- submitting -------------------------------------------------------------------------------
 
-    def run(self, jobs: Iterable[Submission]) -> int:
+    def run(self, jobs: Iterable[PendingSubmission]) -> int:
         """Submit, and wait if asked to. Returns the exit code."""
         self._jobs = iter(jobs)
         self._prepare()
@@ -152,7 +152,7 @@ class Bulk:
             args.progress = False
         waits = bool(args.wait or args.watch)
         if waits:
-            from rosin.cli.watcher import JobWatcher, Journal
+            from rosin.cli.watcher import InstanceEvents, JobWatcher
 
             self._watcher = JobWatcher(
                 self._handle,
@@ -163,7 +163,7 @@ class Bulk:
                 args.verbose > 0,
             )
             if self._total >= _MANY and not args.watch and not (args.wait or "").startswith("exec."):
-                self._watcher.journal = Journal(self._watcher)
+                self._watcher.journal = InstanceEvents(self._watcher)
         if args.progress:
             from rosin.cli.progress import Progress
 
@@ -202,7 +202,7 @@ class Bulk:
         if self._exhausted and not self._pending and self._watcher and self._watcher.journal:
             self._watcher.journal.complete()
 
-    def _submitted(self, future: SubmitFuture, job: Submission) -> None:
+    def _submitted(self, future: SubmitFuture, job: PendingSubmission) -> None:
         self._pending -= 1
         stdout, stderr = self._streams(job.args)
         try:
@@ -220,7 +220,7 @@ class Bulk:
             self._pump()
         self._stop_if_idle()
 
-    def _failed(self, job: Submission, text: str) -> None:
+    def _failed(self, job: PendingSubmission, text: str) -> None:
         """Tell that a job is not submitted; the others are."""
         self._write(self._streams(job.args)[1], f"{job.label}{text}\n")
         self.exitcode = max(self.exitcode, 1)

@@ -11,7 +11,7 @@ from rosin.cli.arguments import Parser
 from rosin.cli.base import utf8_output
 from rosin.cli.bulk import Bulk, copies
 from rosin.cli.options import add_bulk_options, add_job_options, add_task_options
-from rosin.cli.template import Input, compile_methods, describe, substitute
+from rosin.cli.template import InputText, compile_methods, describe, substitute
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -105,7 +105,7 @@ def make_commands(args: Namespace) -> list[Namespace]:
     if not lists:
         lists = [_read(sys.stdin.buffer, separator)]
     return [
-        substitute(args, [Input(text, methods) for text in row], seq=number, seq1=number + 1, cc="{cc}")
+        substitute(args, [InputText(text, methods) for text in row], seq=number, seq1=number + 1, cc="{cc}")
         for number, row in enumerate(combine(lists, links))
     ]
 

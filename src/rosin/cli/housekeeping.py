@@ -94,7 +94,7 @@ class Ranks:
         return Hostlist.from_names([self._hosts[rank] for rank in self.ids]).encode()
 
 
-class Line:
+class HousekeepingLine:
     """A job in housekeeping. ``ranks``, ``nnodes`` and ``nodelist`` are those that are still allocated."""
 
     def __init__(self, jobid: str, entry: dict[str, Any], hosts: list[str], only: Idset | None) -> None:
@@ -114,10 +114,10 @@ class Line:
         raise AttributeError(name)
 
 
-def combine(lines: list[Line], formatter: OutputFormat) -> list[Line]:
+def combine(lines: list[HousekeepingLine], formatter: OutputFormat) -> list[HousekeepingLine]:
     """Join lines that agree in all that is shown but ranks and hosts."""
     same = formatter.copy(except_fields=_COMBINED, nullify_expansion=True)
-    found: dict[str, Line] = {}
+    found: dict[str, HousekeepingLine] = {}
     for line in lines:
         first = found.setdefault(same.format(line), line)
         if first is not line:
@@ -157,7 +157,10 @@ def _list(args: argparse.Namespace) -> None:
         stats = h.rpc("job-manager.stats-get", {}).get()
     only = None if not args.include else ranks_of(args.include, hostlist, ignore_unknown=True)
     hosts = hostlist.expand()
-    lines = [Line(jobid, entry, hosts, only) for jobid, entry in stats["housekeeping"]["running"].items()]
+    lines = [
+        HousekeepingLine(jobid, entry, hosts, only)
+        for jobid, entry in stats["housekeeping"]["running"].items()
+    ]
     shown = combine([line for line in lines if line.nnodes], formatter)
     formatter.print_items(shown, no_header=args.no_header)
 

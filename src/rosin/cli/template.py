@@ -59,7 +59,7 @@ class ExpressionError(ValueError):
     """An expression of the user failed."""
 
 
-class Input:
+class InputText:
     """An input string: ``{0}`` is itself, ``{0.%}`` without extension, ``{0./}`` its base name, ``{0.//}``
     its directory, ``{0./%}`` the base name without extension, ``{0.NAME}`` what the expression NAME makes.
     """
@@ -126,7 +126,7 @@ def has_fields(args: Namespace) -> bool:
     return _has_field(args.command) or any(_has_field(getattr(args, name)) for name in OPTIONS)
 
 
-def substitute(args: Namespace, inputs: Sequence[Input] = (), **keys: Any) -> Namespace:
+def substitute(args: Namespace, inputs: Sequence[InputText] = (), **keys: Any) -> Namespace:
     """A copy of ``args`` with its fields replaced. ``changed`` names the options that differ.
 
     Raises ValueError for a field that there is nothing for.
@@ -162,7 +162,7 @@ def substitute(args: Namespace, inputs: Sequence[Input] = (), **keys: Any) -> Na
     return result
 
 
-def _format(text: str, inputs: Sequence[Input], keys: dict[str, Any]) -> str:
+def _format(text: str, inputs: Sequence[InputText], keys: dict[str, Any]) -> str:
     if "{" not in text and "}" not in text:
         return text
     kept = text.replace("{{", _OPEN).replace("}}", _CLOSE)

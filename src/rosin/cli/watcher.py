@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LEVELS = ("FATAL", "FATAL", "FATAL", "ERROR", " WARN", "", "DEBUG", "TRACE")
 
 
-class Job:
+class WatchedJob:
     """A job that is watched. ``stdout`` and ``stderr`` take bytes."""
 
     __slots__ = (
@@ -72,7 +72,7 @@ class JobWatcher:
         self.handle = handle
         self.progress: Progress | None = None
         self.exitcode = 0
-        self.jobs: dict[int, Job] = {}
+        self.jobs: dict[int, WatchedJob] = {}
         self._finished = finished
         self._watch = watch
         self._label = labelio
@@ -82,13 +82,13 @@ class JobWatcher:
         self._dirty: dict[IO[bytes], None] = {}
         self._unfinished = False
         #: Feeds the events of many jobs through one request, if there is one.
-        self.journal: Journal | None = None
+        self.journal: InstanceEvents | None = None
 
     def add(
         self, jobid: int, stdout: IO[bytes], stderr: IO[bytes], wait: str = "clean", state: str = "pending"
     ) -> None:
         """Begin to watch a job."""
-        job = self.jobs[jobid] = Job(jobid, stdout, stderr, wait, state)
+        job = self.jobs[jobid] = WatchedJob(jobid, stdout, stderr, wait, state)
         if self.progress is not None:
             self._count(state, 1)
         if self.journal is not None:
@@ -96,17 +96,19 @@ class JobWatcher:
         else:
             self.follow(job)
 
-    def follow(self, job: Job) -> None:
+    def follow(self, job: WatchedJob) -> None:
         """Read the log of one job."""
         self._open(job, "eventlog", self._main_event)
 
-    def _open(self, job: Job, path: str, handler: Callable[[Job, Event], None]) -> None:
+    def _open(self, job: WatchedJob, path: str, handler: Callable[[WatchedJob, Event], None]) -> None:
         request = {"id": job.id, "path": path, "flags": 0}
         rpc = self.handle.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING)
         job.streams[path] = rpc
         rpc.then(self._arrived, job, path, handler)
 
-    def _arrived(self, rpc: RPC, job: Job, path: str, handler: Callable[[Job, Event], None]) -> None:
+    def _arrived(
+        self, rpc: RPC, job: WatchedJob, path: str, handler: Callable[[WatchedJob, Event], None]
+    ) -> None:
         try:
             while rpc.is_ready() and job.streams.get(path) is rpc:
                 event = parse_event(rpc.get()["event"])
@@ -124,7 +126,7 @@ class JobWatcher:
             missing = exc.errno == errno.ENOENT and path != "eventlog"
             self._ended(job, path, "" if missing or exc.errno == errno.ENODATA else str(exc.strerror))
 
-    def _ended(self, job: Job, path: str, failure: str) -> None:
+    def _ended(self, job: WatchedJob, path: str, failure: str) -> None:
         """A log is complete, or cannot be read any further."""
         if failure:
             self._print(job.stderr, f"{job.label}: {path}: {failure}\n")
@@ -135,20 +137,20 @@ class JobWatcher:
         job.streams.pop(path, None)
         self._closed(job)
 
-    def _close(self, job: Job, path: str) -> None:
+    def _close(self, job: WatchedJob, path: str) -> None:
         rpc = job.streams.pop(path, None)
         if rpc is not None:
             rpc.cancel("job-info.eventlog-watch-cancel")
             rpc.abandon()
         self._closed(job)
 
-    def _closed(self, job: Job) -> None:
+    def _closed(self, job: WatchedJob) -> None:
         """A log of the job is read no more."""
         if job.afterwards is not None and not job.streams.keys() - {"eventlog"}:
             job.afterwards.release()
         self._check(job)
 
-    def _say(self, job: Job, message: Callable[[], None]) -> None:
+    def _say(self, job: WatchedJob, message: Callable[[], None]) -> None:
         """Print now, or behind the output that the job wrote before this."""
         if not self._watch or not job.streams.keys() - {"eventlog"}:
             message()
@@ -159,7 +161,7 @@ class JobWatcher:
             job.afterwards = Afterwards(self.handle.reactor, self.flush)
         job.afterwards.add(message, job.over)
 
-    def _check(self, job: Job) -> None:
+    def _check(self, job: WatchedJob) -> None:
         """Forget a job that nothing is open for."""
         if not job.done or job.streams or self.jobs.pop(job.id, None) is None:
             return
@@ -177,7 +179,7 @@ class JobWatcher:
         if job is not None and not job.done:
             self._main_event(job, event)
 
-    def _main_event(self, job: Job, event: Event) -> None:
+    def _main_event(self, job: WatchedJob, event: Event) -> None:
         name, when, context = event["name"], event["timestamp"], event.get("context") or {}
         if self._zero is None or when < self._zero:
             self._zero = when
@@ -197,7 +199,7 @@ class JobWatcher:
             self._end_of_wait(job)
             self._close(job, "eventlog")
 
-    def _exception(self, job: Job, context: dict[str, Any]) -> None:
+    def _exception(self, job: WatchedJob, context: dict[str, Any]) -> None:
         if context["severity"] != 0:
             return
         # A job that is never executed has no other status; that of one that is is larger, or 0.
@@ -206,14 +208,14 @@ class JobWatcher:
         text = f"job.exception: type={context['type']} severity=0 {context.get('note', '')}".rstrip()
         self._say(job, lambda: self._print(job.stderr, f"{text}\n"))
 
-    def _finish(self, job: Job, when: float, status: int) -> None:
+    def _finish(self, job: WatchedJob, when: float, status: int) -> None:
         code = exit_code(status)
         self.exitcode = max(self.exitcode, code)
         self._enter(job, "failed" if status else "complete")
         if self._log_status:
             self._say(job, lambda: self._log(job, when, f"{job.state}: status={status}"))
 
-    def _exec_event(self, job: Job, event: Event) -> None:
+    def _exec_event(self, job: WatchedJob, event: Event) -> None:
         if self._log_events:
             self._log(
                 job, event["timestamp"], self._described(f"exec.{event['name']}", event.get("context") or {})
@@ -233,13 +235,13 @@ class JobWatcher:
         if not wanted and not self._log_events:
             self._close(job, "guest.exec.eventlog")
 
-    def _end_of_wait(self, job: Job) -> None:
+    def _end_of_wait(self, job: WatchedJob) -> None:
         if not job.done:
             job.done = True
             if self.progress is not None:
                 self.progress.count += 1
 
-    def _enter(self, job: Job, state: str) -> None:
+    def _enter(self, job: WatchedJob, state: str) -> None:
         if job.state in ("pending", "running"):
             if self.progress is not None:
                 self._count(job.state, -1)
@@ -251,7 +253,7 @@ class JobWatcher:
 
     # -- output -----------------------------------------------------------------------------------
 
-    def _output_event(self, job: Job, event: Event) -> None:
+    def _output_event(self, job: WatchedJob, event: Event) -> None:
         context = event.get("context") or {}
         if event["name"] == "data" and "data" in context:
             from rosin.rfc.ioencode import decode_data
@@ -273,7 +275,7 @@ class JobWatcher:
     def _described(self, name: str, context: dict[str, Any]) -> str:
         return f"{name} {_json.dumps_sorted(context).decode() if context else ''}"
 
-    def _log(self, job: Job, when: float, text: str) -> None:
+    def _log(self, job: WatchedJob, when: float, text: str) -> None:
         self._print(job.stderr, f"{job.label}: {when - (self._zero or when):4.3f}s: {text}\n")
 
     def _print(self, stream: IO[bytes], text: str) -> None:
@@ -310,7 +312,7 @@ class JobWatcher:
             self.progress.show()
 
 
-class Journal:
+class InstanceEvents:
     """The events of all new jobs of the instance through one request (RFC 21, for the instance owner).
 
     It costs one message per event instead of a watch per job. A user who may not read the journal gets a

@@ -18,7 +18,7 @@ from rosin.rfc.idset import Idset
 if TYPE_CHECKING:
     import argparse
 
-    from rosin.cli.exec.stdin import Input
+    from rosin.cli.exec.stdin import ExecStdin
     from rosin.handle.flux import Flux
     from rosin.handle.future import Future
     from rosin.handle.rpc import RPC
@@ -65,7 +65,7 @@ class Runner:
         self.exit_code = 0
         self._left = len(ranks)
         self._exits: dict[str, list[int]] = {}
-        self._input: Input | None = None
+        self._input: ExecStdin | None = None
         self._interrupts = 0
         self._interrupted = 0.0
         self._began = time.monotonic()
@@ -122,10 +122,10 @@ class Runner:
     # -- input ------------------------------------------------------------------------------------
 
     def _open_input(self) -> None:
-        from rosin.cli.exec.stdin import Input
+        from rosin.cli.exec.stdin import ExecStdin
 
         if not self.args.noinput:
-            self._input = Input(self.h, self.remotes, self.flow, self.write)
+            self._input = ExecStdin(self.h, self.remotes, self.flow, self.write)
 
     def write(self, remote: Remote, data: bytes, eof: bool) -> None:
         """Send standard input to a process."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CHUNK = 1 << 16
 
 
-class Input:
+class ExecStdin:
     """Reads standard input when all processes have started and have room for it.
 
     ``flow``: each of them says how much it takes. ``write`` sends one the next bytes, and whether these are

@@ -9,7 +9,7 @@ import sys
 from rosin.cli.arguments import SUPPRESS
 from rosin.cli.base import connect, die
 from rosin.cli.job.afterwards import Afterwards
-from rosin.cli.job.output import Output, Unwritable
+from rosin.cli.job.output import OutputWriter, Unwritable
 from rosin.cli.subcommands import AdminParser
 from rosin.constants import FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL, FLUX_RPC_STREAMING
 from rosin.process.outcome import job_report
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rosin.cli.job.statusline import StatusLine
-    from rosin.cli.job.stdin import Input
+    from rosin.cli.job.stdin import JobStdin
     from rosin.handle.flux import Flux
     from rosin.handle.rpc import RPC
 
@@ -61,7 +61,7 @@ class Attach:
         self.label = label
         self.args = args
         self.prog = prog
-        self.output = Output(args, prog)
+        self.output = OutputWriter(args, prog)
         self.exit_code = 1
         self.fatal = False
         self.finished = False
@@ -71,7 +71,7 @@ class Attach:
         self._started = False
         self._came = False  # the event that is waited for
         self._output_asked = False
-        self._input: Input | None = None
+        self._input: JobStdin | None = None
         self._pty: Any = None
         self._status: StatusLine | None = None
 
@@ -223,9 +223,9 @@ class Attach:
             self._attach_pty(f"{service}.{pty}", rank, bool(context.get("capture")))
         # A closed standard input is none; its descriptor may be our socket by now.
         if not self.args.read_only and sys.stdin is not None:
-            from rosin.cli.job.stdin import Input
+            from rosin.cli.job.stdin import JobStdin
 
-            self._input = Input(self.handle, service, rank, self.args, self.output, self._stdin_failed)
+            self._input = JobStdin(self.handle, service, rank, self.args, self.output, self._stdin_failed)
             if self._pty is None:
                 self._input.start()
 

@@ -47,7 +47,7 @@ def same_file(first: int, second: int) -> bool:
         return False
 
 
-class Output:
+class OutputWriter:
     """Writes to standard output and error in large pieces; call :meth:`flush` when nothing more is at hand.
 
     ``args``: label_io, quiet, verbose, tail as for attach.

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rosin.cli.job.output import Output
+    from rosin.cli.job.output import OutputWriter
     from rosin.handle.flux import Flux
     from rosin.handle.rpc import RPC
 
@@ -29,7 +29,7 @@ class Signals:
     """
 
     def __init__(
-        self, handle: Flux, jobid: int, output: Output, detach: Callable[[], None], come_back: str
+        self, handle: Flux, jobid: int, output: OutputWriter, detach: Callable[[], None], come_back: str
     ) -> None:
         self._handle = handle
         self._jobid = jobid

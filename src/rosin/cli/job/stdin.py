@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from rosin.cli.job.output import Output
+    from rosin.cli.job.output import OutputWriter
     from rosin.handle.flux import Flux
     from rosin.handle.rpc import RPC
 
@@ -23,7 +23,7 @@ _CHUNK = 1 << 17
 _WINDOW = 16
 
 
-class Input:
+class JobStdin:
     """Reads descriptor 0 and sends it to the job shell, for the tasks of ``args.stdin_ranks``.
 
     ``failed(text)`` is called when the job does not take input that there is.
@@ -35,7 +35,7 @@ class Input:
         service: str,
         rank: int,
         args: Namespace,
-        output: Output,
+        output: OutputWriter,
         failed: Callable[[str], None],
     ) -> None:
         self._handle = handle

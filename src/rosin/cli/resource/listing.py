@@ -101,7 +101,7 @@ def load(args: argparse.Namespace) -> tuple[list[str], SchedResourceList, dict[s
     return states, resources, config
 
 
-class Line:
+class ResourceLine:
     """Resources that are printed on one line."""
 
     def __init__(self, rset: ResourceSet, state: str, queue: str, queues: dict[str, Any]) -> None:
@@ -169,7 +169,7 @@ def alike(rset: ResourceSet) -> Iterator[tuple[set[str], ResourceSet]]:
 
 def make_lines(
     resources: SchedResourceList, states: list[str], formatter: OutputFormat, names: QueueNames
-) -> list[Line]:
+) -> list[ResourceLine]:
     """The lines to print, in the order of states, then of ranks."""
     from rosin.resource import ResourceSet
 
@@ -177,13 +177,13 @@ def make_lines(
     keys = [field for field in fields if field in _KEYS]
     if len(fields) == 1 and "state" not in fields:
         keys = []
-    lines: dict[tuple[Any, ...], Line] = {}
+    lines: dict[tuple[Any, ...], ResourceLine] = {}
     for state in states:
         rset = resources[state]
         parts = [
-            Line(part, state, names.of(properties), names.queues)
+            ResourceLine(part, state, names.of(properties), names.queues)
             for properties, part in (alike(rset) if rset.ranks else ())
-        ] or [Line(ResourceSet(), state, queue, names.queues) for queue in names.for_nothing()]
+        ] or [ResourceLine(ResourceSet(), state, queue, names.queues) for queue in names.for_nothing()]
         for line in parts:
             same = lines.setdefault(tuple(getattr(line, key) for key in keys), line)
             if same is not line:

@@ -70,7 +70,7 @@ class Glyph(str):
 _UP, _DOWN = Glyph("✔", "y"), Glyph("✗", "n")
 
 
-class Line:
+class StateLine:
     """Ranks in one state, online or not; drained ones with time and reason."""
 
     def __init__(
@@ -187,7 +187,7 @@ def _load(args: argparse.Namespace) -> ResourceStatus:
     return rstatus
 
 
-def lines(rstatus: ResourceStatus, states: set[str]) -> Iterator[Line]:
+def lines(rstatus: ResourceStatus, states: set[str]) -> Iterator[StateLine]:
     """A line for each state, online and offline, and for each drained rank."""
     # Asking for one of the two excludes the other.
     shown = [online for online, other in ((True, "offline"), (False, "online")) if other not in states] or [
@@ -197,21 +197,21 @@ def lines(rstatus: ResourceStatus, states: set[str]) -> Iterator[Line]:
     hosts = rstatus.nodelist.expand()
     for state in _GOOD:
         for online in shown if state in states else ():
-            yield Line(state, online, rstatus[state] & rstatus["online" if online else "offline"], hosts)
+            yield StateLine(state, online, rstatus[state] & rstatus["online" if online else "offline"], hosts)
     for state in _DRAIN:
         if state not in states:
             continue
         if not rstatus[state] and True in shown:
-            yield Line(state, True, rstatus[state], hosts)
+            yield StateLine(state, True, rstatus[state], hosts)
         for info in sorted(rstatus.drain_info, key=lambda info: info.ranks.first()):
             for online in shown:
                 ranks = info.ranks & rstatus[state]
                 ranks = ranks & rstatus.online if online else ranks - rstatus.online
                 if ranks:
-                    yield Line(state, online, ranks, hosts, info.reason, info.timestamp)
+                    yield StateLine(state, online, ranks, hosts, info.reason, info.timestamp)
 
 
-def combine(items: Iterator[Line], formatter: OutputFormat) -> list[Line]:
+def combine(items: Iterator[StateLine], formatter: OutputFormat) -> list[StateLine]:
     """Join lines that agree in all shown fields but the ranks and hosts."""
     from rosin.cli.format import OutputFormat
 
@@ -223,7 +223,7 @@ def combine(items: Iterator[Line], formatter: OutputFormat) -> list[Line]:
         OutputFormat(f"{{{field}!{how}:{spec}}}", _HEADINGS) for _, field, spec, how in formatter.parts if how
     ]
     keys = [key for key in keys if all(key not in day.fields for day in days)]
-    found: dict[tuple[Any, ...], Line] = {}
+    found: dict[tuple[Any, ...], StateLine] = {}
     for line in items:
         shown = (*(getattr(line, key) for key in keys), *(day.format(line) for day in days))
         same = found.setdefault(shown, line)
