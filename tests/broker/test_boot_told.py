@@ -93,7 +93,7 @@ async def test_signals_for_jobs(live):
             asked.append(msg.args)
             return {"count": 3, "error_count": 0}
 
-    await life.broker.load_class(JobManager)
+    await life.broker.modules.load_class(JobManager)
     life.instance.signal_jobs(signal.SIGUSR2)
     await life.until("forwarded signal 12 to 3 jobs")
     life.instance.shutdown()

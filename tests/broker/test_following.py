@@ -29,7 +29,7 @@ def loaded(inst: Instance) -> list[str]:
 @pytest.mark.parametrize("topic", ["module.remove", "echo.shutdown"])
 async def test_a_module_takes_those_along_that_follow_it(topic: str) -> None:
     async with Instance([Echo, Mirror]) as inst:
-        await inst.broker.load_class(SecondMirror, ["x"])
+        await inst.broker.modules.load_class(SecondMirror, ["x"])
         h = await inst.connect()
         if topic == "module.remove":
             await h.rpc(topic, {"name": "echo"})
@@ -43,16 +43,16 @@ async def test_a_module_takes_those_along_that_follow_it(topic: str) -> None:
                 await h.rpc(f"{name}.ping", {})
             assert info.value.errno == errno.ENOSYS
         assert any("mirror-of-echo ends with echo, which it follows" in line for line in inst.logged())
-        await inst.broker.load_class(Echo)
+        await inst.broker.modules.load_class(Echo)
         assert loaded(inst) == ["echo", "mirror-of-echo", "second-mirror"]
         assert inst.broker.modules["second-mirror"].args == ["x"]
 
 
 async def test_a_follower_that_was_removed_for_its_own_sake_does_not_come_back() -> None:
     async with Instance([Echo, Mirror, SecondMirror]) as inst:
-        await inst.broker.remove("second-mirror")
-        await inst.broker.remove("echo")
-        await inst.broker.load_class(Echo)
+        await inst.broker.modules.remove("second-mirror")
+        await inst.broker.modules.remove("echo")
+        await inst.broker.modules.load_class(Echo)
         assert loaded(inst) == ["echo", "mirror-of-echo"]
 
 
@@ -69,23 +69,23 @@ class Third(Mirror):
 
 async def test_a_follower_of_two_comes_back_with_the_second() -> None:
     async with Instance([Echo, Mirror, Third]) as inst:
-        await inst.broker.remove("mirror-of-echo")
+        await inst.broker.modules.remove("mirror-of-echo")
         assert loaded(inst) == ["echo"]
-        await inst.broker.remove("echo")
-        await inst.broker.load_class(Echo)
+        await inst.broker.modules.remove("echo")
+        await inst.broker.modules.load_class(Echo)
         assert loaded(inst) == ["echo"]
-        await inst.broker.load_class(Mirror)
+        await inst.broker.modules.load_class(Mirror)
         assert loaded(inst) == ["echo", "mirror-of-echo", "third"]
-        await inst.broker.remove("echo")
-        await inst.broker.load_class(Echo)
+        await inst.broker.modules.remove("echo")
+        await inst.broker.modules.load_class(Echo)
         assert loaded(inst) == ["echo", "mirror-of-echo", "third"]
 
 
 async def test_a_follower_that_fails_to_come_back_is_logged() -> None:
     async with Instance([Echo, Third]) as inst:
         inst.broker.modules["third"].args = ["fail"]
-        await inst.broker.remove("echo")
-        await inst.broker.load_class(Echo)
+        await inst.broker.modules.remove("echo")
+        await inst.broker.modules.load_class(Echo)
         assert loaded(inst) == ["echo"]
         assert any("third does not come back" in line and "not today" in line for line in inst.logged())
 

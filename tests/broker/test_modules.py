@@ -238,8 +238,10 @@ async def test_routes_hold_the_uuids_of_modules(greeter: str) -> None:
         ids = []
         for name in ("gate", "greeter"):
             route = (await h.rpc(f"{name}.ping", {"seq": 1}))["route"].split("!")
-            assert route == [uuid[:8].decode() for uuid in (h.client.uuid, inst.broker.modules[name].uuid)]
-            ids.append(inst.broker.modules[name].uuid)
+            assert route == [
+                uuid[:8].decode() for uuid in (h.client.uuid, inst.broker.modules[name].host.uuid)
+            ]
+            ids.append(inst.broker.modules[name].host.uuid)
         assert len({*ids, h.client.uuid}) == 3
 
 
@@ -248,7 +250,7 @@ async def test_a_request_without_response_leaves_nothing_behind() -> None:
         h = await inst.connect()
         h.rpc("gate.ping", {"seq": 1}, flags=FLUX_RPC_NORESPONSE)
         await inst.settle()
-        assert inst.broker.modules["gate"].counts["tx"] == [0, 0, 0, 0]
+        assert inst.broker.modules["gate"].h.counts["tx"] == [0, 0, 0, 0]
 
 
 async def test_a_module_is_replaced(greeter: str) -> None:

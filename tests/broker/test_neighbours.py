@@ -144,7 +144,7 @@ async def test_upstream_of_another_rank_is_for_anyone() -> None:
         h = await inst.connect()
         msg = Message.request("where.get", None, 3, FLUX_MSGFLAG_UPSTREAM, 7)
         msg.route = [b"x"]
-        assert inst.broker.router.route(msg) is module(inst)
+        assert inst.broker.router.route(msg) is module(inst).host
         msg.topic = "nobody.there"
         with pytest.raises(OSError) as caught:
             inst.broker.router.route(msg)
@@ -268,11 +268,11 @@ async def test_a_module_that_goes_is_told_too() -> None:
     async with linked([Where], [], [Where]) as tree:
         one = await tree[1].load(Asks)
         two = await tree[2].load(Asks)
-        await tree[1].broker.remove("asks")
-        await tree[2].broker.remove("asks")
+        await tree[1].broker.modules.remove("asks")
+        await tree[2].broker.modules.remove("asks")
         await tree[0].settle()
-        assert sorted(module(tree[0]).gone) == sorted([one.uuid, one.uuid, two.uuid])
-        assert module(tree[2]).gone == [two.uuid]
+        assert sorted(module(tree[0]).gone) == sorted([one.host.uuid, one.host.uuid, two.host.uuid])
+        assert module(tree[2]).gone == [two.host.uuid]
 
 
 async def test_a_broken_link_fails_what_waits_for_it_above() -> None:

@@ -89,7 +89,7 @@ async def test_rc1_names_the_module_that_refuses_its_configuration(monkeypatch):
         raise FormatError(f"{name}.x: expected a number")
 
     async with broker_of() as inst:
-        monkeypatch.setattr(inst.broker, "load", load)
+        monkeypatch.setattr(inst.broker.modules, "load", load)
         with pytest.raises(OSError, match=r"module content: content\.x: expected a number") as caught:
             await rc.rc1(inst.broker, handle(inst))
         assert caught.value.errno == errno.EINVAL
@@ -232,10 +232,10 @@ def _fresh(monkeypatch):
 async def test_rc3_removes_added_modules_first_then_the_usual_ones_from_last_to_first():
     async with broker_of() as inst:
         for name in ("kvs-watch", "content", "other"):  # not in the usual order
-            await inst.broker.load_class(Plain, [], name)
+            await inst.broker.modules.load_class(Plain, [], name)
         await inst.load(Store)
         for name in ("extra", "sched-simple", "heartbeat"):
-            await inst.broker.load_class(Plain, [], name)
+            await inst.broker.modules.load_class(Plain, [], name)
         await inst.load(Follower)
         await rc.rc3(inst.broker, handle(inst))
         assert Plain.order == [
@@ -254,7 +254,7 @@ async def test_rc3_goes_on_when_a_module_fails(exc, monkeypatch):
     monkeypatch.setattr(Plain, "fault", exc)
     async with broker_of() as inst:
         for name in ("content", "kvs-watch", "heartbeat"):
-            await inst.broker.load_class(Plain, [], name)
+            await inst.broker.modules.load_class(Plain, [], name)
         await rc.rc3(inst.broker, handle(inst))
         assert Plain.order == ["heartbeat", "kvs-watch", "content"]
         assert told(inst, "rc3") == [(3, f"rc3: module kvs-watch: {exc}")]

@@ -47,12 +47,12 @@ async def test_a_module_hears_the_owner_unless_it_says_otherwise() -> None:
         assert sorted(heard) == ["all.1", "all.1", "by-handle.all", "by-handle.all"]
         listener: Listener = inst.broker.modules["listener"]  # type: ignore[assignment]
         listener.heard.clear()
-        received = listener.counts["rx"][2]
+        received = listener.h.counts["rx"][2]
         for topic in topics[:4]:
             await owner.publish(topic)
         await inst.settle()
         assert listener.heard == topics[:4]
-        assert listener.counts["rx"][2] == received + 4  # the guest's stats-clear cleared nothing
+        assert listener.h.counts["rx"][2] == received + 4  # the guest's stats-clear cleared nothing
 
 
 async def test_a_client_hears_the_owner_unless_it_says_otherwise() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from rosin.cli.bulk import what_goes_on
 
-from .test_run import start
+from .test_job_commands import start
 
 pytestmark = pytest.mark.system
 

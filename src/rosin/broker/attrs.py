@@ -4,8 +4,13 @@
 from __future__ import annotations
 
 import errno
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from rosin.broker import attrtable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 #: Flag of ``attr.get``: the value cannot change, so a client may keep it.
 IMMUTABLE = 1
@@ -25,7 +30,7 @@ class Attributes:
         """Value and flags. Raises FileNotFoundError (ENOENT) for an unknown name."""
         value = self._table.get(name)
         if value is None:
-            raise OSError(errno.ENOENT, f"{name}: unknown attribute")
+            raise unknown(name)
         return value, IMMUTABLE if _flags(name) & attrtable.IMMUTABLE else 0
 
     def value(self, name: str, default: str = "") -> str:
@@ -64,9 +69,14 @@ class Attributes:
         """All names, sorted."""
         return sorted(self._table)
 
-    def values(self) -> dict[str, str]:
-        """A snapshot of all values."""
-        return dict(self._table)
+    def values(self) -> Mapping[str, str]:
+        """All values, as they are at present."""
+        return MappingProxyType(self._table)
+
+
+def unknown(name: str) -> OSError:
+    """What is raised for an attribute that is not there."""
+    return OSError(errno.ENOENT, f"{name}: unknown attribute")
 
 
 def _flags(name: str) -> int:

@@ -166,10 +166,10 @@ class Instance:
     async def _load_builtins(self) -> None:
         broker = self.broker
         for cls in BUILTINS:
-            await broker.load_class(cls)
-        self._service = await broker.load_class(StateMachineService)
+            await broker.modules.load_class(cls)
+        self._service = await broker.modules.load_class(StateMachineService)
         self._service.on_shutdown = self.shutdown
-        connector = await broker.load_class(ConnectorLocal)
+        connector = await broker.modules.load_class(ConnectorLocal)
         assert isinstance(connector, ConnectorLocal)
         connector.listen()
         if broker.zygote is not None:

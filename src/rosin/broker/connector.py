@@ -18,9 +18,9 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.builtin import Builtin
 from rosin.broker.guest_client import GuestClient
 from rosin.broker.guestwork import GuestWork
-from rosin.broker.module import BrokerModule
 from rosin.broker.socket_client import SocketClient
 from rosin.constants import FLUX_ROLE_OWNER
 from rosin.handle.framing import frame
@@ -38,11 +38,10 @@ MAX_GUEST_CONNECTIONS = 1024
 PAUSE = 1.0
 
 
-class ConnectorLocal(BrokerModule):
+class ConnectorLocal(Builtin):
     """Listens on the path of the attribute ``local-uri``."""
 
     name = "connector-local"
-    builtin = True
 
     async def start(self) -> None:
         self.reconfigure(self.config)

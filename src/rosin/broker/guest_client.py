@@ -12,7 +12,7 @@ from rosin.broker.socket_client import MAX_READ_SIZE, READ_SIZE, SocketClient
 if TYPE_CHECKING:
     import socket
 
-    from rosin.broker.connector import ConnectorLocal
+    from rosin.broker.socket_client import Connector
     from rosin.rfc.message import Message
 
 #: Bytes that a message takes that is cut out of the stream and waits, besides those that were sent, about.
@@ -22,9 +22,7 @@ _WAITING = 512
 class GuestClient(SocketClient):
     """A client that is no instance owner's."""
 
-    def __init__(
-        self, connector: ConnectorLocal, sock: socket.socket, pid: int, userid: int, roles: int
-    ) -> None:
+    def __init__(self, connector: Connector, sock: socket.socket, pid: int, userid: int, roles: int) -> None:
         super().__init__(connector, sock, pid, userid, roles)
         self._messages: deque[Message] = deque()
         self._counted = 0

@@ -10,10 +10,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from rosin.broker.module import BrokerModule
+
 if TYPE_CHECKING:
     from types import ModuleType
-
-    from rosin.broker.module import BrokerModule
 
 T = TypeVar("T")
 
@@ -55,8 +55,6 @@ def find(path: str) -> type[BrokerModule]:
     if path.endswith(".py"):
         if not os.path.exists(path):
             raise OSError(errno.ENOENT, f"module not found: {path}")
-        from rosin.broker.module import BrokerModule
-
         return class_in_file(path, BrokerModule)
     raise OSError(errno.ENOENT, f"module not found in search path: {path}")
 

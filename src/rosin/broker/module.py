@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,13 +25,13 @@ from rosin.broker.handler import DEFERRED as DEFERRED
 from rosin.broker.handler import PLAIN, TASK, Method
 from rosin.broker.handler import event_handler as event_handler
 from rosin.broker.handler import request_handler as request_handler
+from rosin.broker.module_handle import ModuleHandle
 from rosin.broker.modulelog import ModuleLog
 from rosin.broker.standard import StandardMethods
 from rosin.broker.waiters import Waiters
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_STREAMING,
-    FLUX_MSGTYPE_EVENT,
 )
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
@@ -41,8 +40,8 @@ from rosin.rfc.role import required
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from rosin.broker.broker import Broker
     from rosin.broker.clock import TimerHandle
+    from rosin.broker.host import Host
     from rosin.process.zygote import Zygote
     from rosin.rfc.message import Message
 
@@ -66,31 +65,23 @@ class BrokerModule(StandardMethods):
     #: Shown in the module list.
     listed: ClassVar[bool] = True
 
-    def __init__(self, broker: Broker, name: str, args: list[str]) -> None:
-        super().__init__()
-        from rosin.broker.module_handle import ModuleHandle
-
-        self.broker = broker
+    def __init__(self, host: Host, name: str, args: list[str]) -> None:
+        self.host = host
         self.module_name = name
         self.args = args
         #: The values of ``args`` by name.
         self.arg_values = {} if self.arguments is None else arguments.parse(name, self.arguments, args)
-        self.path = type(self).__module__
         self.loop = asyncio.get_running_loop()
-        self.attrs: dict[str, str] = broker.attrs.values()
-        self.config: dict[str, Any] = broker.config
-        self.log = ModuleLog(broker.log, name)
+        self.attrs = host.attrs
+        self.config = host.config
+        self.log = ModuleLog(host.log, name)
         #: For what a client can make happen any number of times.
         self.complain = Complaints(self.log.error, self.monotonic)
-        self.h = ModuleHandle(broker, self)
+        self.h = ModuleHandle(host, self.loop, self._guard)
         self.status = INIT
+        #: It is being removed.
         self.stopping = False
         self.debug_flags = 0
-        self.last_message = self.monotonic()
-        self.counts = {"tx": [0, 0, 0, 0], "rx": [0, 0, 0, 0]}
-        self._inbox: list[Message] = []
-        self._draining = False
-        self._held = False
         self._soon: dict[Callable[[], Any], None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._streams: dict[tuple[bytes, int], asyncio.Task[Any]] = {}
@@ -131,19 +122,19 @@ class BrokerModule(StandardMethods):
     @property
     def zygote(self) -> Zygote | None:
         """The fork server of job shells, None where there is none."""
-        return self.broker.zygote
+        return self.host.zygote
 
     def now(self) -> float:
         """Seconds since the epoch, by the broker's clock."""
-        return self.broker.clock.now()
+        return self.host.clock.now()
 
     def monotonic(self) -> float:
         """Seconds since some moment, for durations: the wall clock may be set at any time."""
-        return self.broker.clock.monotonic()
+        return self.host.clock.monotonic()
 
     def call_later(self, seconds: float, callback: Callable[[], Any]) -> TimerHandle:
         """Call back after some seconds of the broker's clock."""
-        return self.broker.clock.call_later(seconds, lambda: self._guard(callback))
+        return self.host.clock.call_later(seconds, partial(self._guard, callback))
 
     async def sleep(self, seconds: float) -> None:
         """Pause a task by the broker's clock."""
@@ -153,7 +144,7 @@ class BrokerModule(StandardMethods):
             if not waiter.done():
                 waiter.set_result(None)
 
-        timer = self.broker.clock.call_later(seconds, wake)
+        timer = self.host.clock.call_later(seconds, wake)
         try:
             await waiter
         finally:
@@ -162,7 +153,7 @@ class BrokerModule(StandardMethods):
     def call_soon_once(self, callback: Callable[[], Any]) -> None:
         """Call back once after what has arrived in this turn, however often it is asked for."""
         if not self._soon:
-            self.broker.turn.soon(self._run_soon)
+            self.host.soon(self._run_soon)
         self._soon[callback] = None
 
     def _run_soon(self) -> None:
@@ -230,48 +221,9 @@ class BrokerModule(StandardMethods):
 
     # -- receiving --------------------------------------------------------------------------------
 
-    def deliver_request(self, msg: Message) -> None:
-        self._enqueue(msg)
-
-    def deliver_event(self, msg: Message) -> None:
-        self._enqueue(msg)
-
-    def deliver_response(self, msg: Message) -> None:
-        self.counts["rx"][1] += 1
-        if self.broker.traces:
-            self.broker.trace("rx", self, msg)
-        self.h._receive(msg)
-
-    def _enqueue(self, msg: Message) -> None:
-        self._inbox.append(msg)
-        if not self._draining and not self._held:
-            self._draining = True
-            self.broker.turn.soon(self._drain)
-
-    def _drain(self) -> None:
-        self._draining = False
-        inbox, self._inbox = self._inbox, []
-        self.last_message = self.monotonic()
-        for msg in inbox:
-            try:
-                if self.broker.traces:
-                    self.broker.trace("rx", self, msg)
-                if msg.type == FLUX_MSGTYPE_EVENT:
-                    self._event(msg)
-                else:
-                    self._request(msg)
-            except Exception as exc:  # those behind it are not to wait for ever, and neither is its sender
-                self.respond_exception(msg, exc)
-
-    def defer(self, on: bool) -> None:
-        """Hold back what arrives, or let it pass again (``module.debug``)."""
-        self._held = on
-        if not on and self._inbox and not self._draining:
-            self._draining = True
-            self.broker.turn.soon(self._drain)
-
-    def _event(self, msg: Message) -> None:
-        self.counts["rx"][2] += 1
+    def receive_event(self, msg: Message) -> None:
+        """Pass an event to the handlers that want it."""
+        self.h.counts["rx"][2] += 1
         for prefix, func, allow in self._event_handlers:
             if msg.rolemask & allow and msg.topic.startswith(prefix):
                 try:
@@ -280,10 +232,11 @@ class BrokerModule(StandardMethods):
                     self.log.error(f"{msg.topic}: {exc}")
                 except Exception:
                     self.log.error(f"{msg.topic}: {traceback.format_exc()}")
-        self.h._receive_event(msg)
+        self.h.receive_event(msg)
 
-    def _request(self, msg: Message) -> None:
-        self.counts["rx"][0] += 1
+    def receive_request(self, msg: Message) -> None:
+        """Pass a request to its handler, and send what that returns."""
+        self.h.counts["rx"][0] += 1
         method = self._methods.get(msg.topic)
         if self.status >= FINALIZING or method is None:
             if method is None and self._cancel(msg):
@@ -345,7 +298,7 @@ class BrokerModule(StandardMethods):
         try:
             async for payload in method.func(msg):
                 self.respond(msg, payload)
-                await self.broker.room(msg)
+                await self.host.room(msg)
         except Exception as exc:
             self.respond_exception(msg, exc)
         else:
@@ -376,46 +329,23 @@ class BrokerModule(StandardMethods):
         self.disconnected(sender)
         return DEFERRED
 
-    # -- life cycle, driven by the broker -----------------------------------------------------------
+    # -- life cycle, driven by the host -------------------------------------------------------------
 
-    async def _start(self) -> None:
+    async def initialize(self) -> None:
+        """Start the service: it is RUNNING then. Raises what its start raises."""
         for prefix, _, _ in self._event_handlers:
-            self.subscriptions.add(prefix)
+            self.host.subscribe(prefix)
         for argument in arguments.idle(self.arguments or (), self.arg_values):
             self.log.warning(f"argument {argument.name} has no effect on this broker: {argument.idle}")
         await self.start()
         self.status = RUNNING
 
-    async def _stop(self) -> None:
-        """Answer what is queued, run the service's own stop, end its tasks, tell the services it used."""
-        if self._inbox:
-            self._drain()
-        await self.stop()
-        await self._retire()
-
-    async def _retire(self) -> None:
-        """Answer with ENOSYS what is queued, end all tasks, tell the services that were used."""
-        self.status = FINALIZING
-        if self._inbox:
-            self._drain()
+    async def finalize(self) -> None:
+        """End all tasks and tell the services that were used: it is EXITED then."""
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self.h._disconnect()
+        self.h.disconnect()
         self.status = EXITED
-
-    def describe(self) -> dict[str, Any]:
-        """This module's entry in ``module.list`` (RFC 5)."""
-        services = [name for name, peer in self.broker.router.services.items() if peer is self]
-        return {
-            "name": self.module_name,
-            "path": self.path,
-            "idle": int(self.monotonic() - self.last_message),
-            "status": self.status,
-            "services": [name for name in services if name != self.module_name],
-            "sendqueue": 0,
-            "recvqueue": len(self._inbox),
-            "pid": os.getpid(),
-        }

@@ -36,7 +36,7 @@ from rosin.rfc.role import from_overlay
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from rosin.broker.broker import Broker
+    from rosin.broker.switch import Switch
 
 
 class Neighbour(Peer):
@@ -45,7 +45,7 @@ class Neighbour(Peer):
     #: What requests are answered with that a broken link has cut off.
     lost: str | None = None
 
-    def __init__(self, broker: Broker, uuid: bytes, send: Callable[[Message], None]) -> None:
+    def __init__(self, broker: Switch, uuid: bytes, send: Callable[[Message], None]) -> None:
         super().__init__()
         self.uuid = uuid
         self.broker = broker
@@ -117,7 +117,7 @@ class Child(Neighbour):
     """A broker below: the way to ``ranks``, which are its own and those below it. It gets every event."""
 
     def __init__(
-        self, broker: Broker, uuid: bytes, send: Callable[[Message], None], ranks: Iterable[int]
+        self, broker: Switch, uuid: bytes, send: Callable[[Message], None], ranks: Iterable[int]
     ) -> None:
         super().__init__(broker, uuid, send)
         self.ranks = frozenset(ranks)

@@ -45,7 +45,7 @@ BUILTIN = ("groups", "rexec")
 async def builtins(broker: Broker, h: ModuleHandle) -> None:
     """Load what an instance has that does not run :func:`rc1`. Raises OSError."""
     for name in BUILTIN:
-        await broker.load(name)
+        await broker.modules.load(name)
     await h.rpc("groups.join", {"name": "broker.online"})
 
 
@@ -58,7 +58,7 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
     """Load the modules. Raises OSError that names the module that failed."""
     for name in modules(broker.attrs.value("content.backing-module")):
         try:
-            await broker.load(name, await _arguments(broker, h, name))
+            await broker.modules.load(name, await _arguments(broker, h, name))
         except OSError as exc:
             raise OSError(exc.errno, f"module {name}: {exc.strerror}") from None
         except FormatError as exc:
@@ -129,10 +129,10 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
     usual = modules(broker.attrs.value("content.backing-module"))
     names.sort(key=lambda name: -usual.index(name) if name in usual else -len(usual))
     while names:
-        name = next((name for name in names if not broker.followers.of(name)), names[0])
+        name = next((name for name in names if not broker.modules.followers(name)), names[0])
         names.remove(name)
         try:
-            await broker.remove(name)
+            await broker.modules.remove(name)
         except Exception as exc:
             broker.log(3, "broker", f"rc3: module {name}: {exc}")
 

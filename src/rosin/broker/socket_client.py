@@ -16,7 +16,7 @@ import traceback
 from collections import deque
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.broker.client import Client
 from rosin.constants import FLUX_MSGTYPE_EVENT
@@ -24,7 +24,8 @@ from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame_parts
 
 if TYPE_CHECKING:
-    from rosin.broker.connector import ConnectorLocal
+    from rosin.broker.broker import Broker
+    from rosin.broker.guestwork import GuestWork
     from rosin.rfc.message import Message
 
 #: Bytes to read at once: few at first, as memory for many costs more than a small message, then as it comes.
@@ -38,12 +39,26 @@ PIECES = 16
 LOW = 1 << 19
 
 
+class Connector(Protocol):
+    """What a client sees of what has let it in."""
+
+    broker: Broker
+    loop: asyncio.AbstractEventLoop
+    guestwork: GuestWork
+    #: Who has sent something last.
+    speaker: SocketClient | None
+
+    def frame_event(self, msg: Message) -> bytes:
+        """An event's bytes, encoded once for all clients."""
+
+    def forget(self, client: SocketClient) -> None:
+        """A program is gone."""
+
+
 class SocketClient(Client):
     """A client on the UNIX socket."""
 
-    def __init__(
-        self, connector: ConnectorLocal, sock: socket.socket, pid: int, userid: int, roles: int
-    ) -> None:
+    def __init__(self, connector: Connector, sock: socket.socket, pid: int, userid: int, roles: int) -> None:
         super().__init__(connector.broker, userid, roles)
         self.connector = connector
         self._sock: socket.socket | None = sock

@@ -9,27 +9,28 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.broker.configcheck import check
 from rosin.broker.handler import DEFERRED, request_handler
-from rosin.broker.peer import Peer
+from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
 from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
-    from rosin.broker.broker import Broker
+    from rosin.broker.host import Host
+    from rosin.broker.module_handle import ModuleHandle
     from rosin.rfc.message import Message
 
 
-class StandardMethods(Peer):
+class StandardMethods:
     """What :class:`~rosin.broker.module.BrokerModule` answers for every service."""
 
     builtin: ClassVar[bool]
     #: What :meth:`stats` tells may be shown to guests: it names nobody, no job and no content.
     public_stats: ClassVar[bool] = False
-    broker: Broker
+    host: Host
+    h: ModuleHandle
     module_name: str
     config: dict[str, Any]
     debug_flags: int
-    counts: dict[str, list[int]]
 
     # -- what a service overrides -----------------------------------------------------------------
 
@@ -45,18 +46,18 @@ class StandardMethods(Peer):
     @request_handler("ping", allow_guest=True)
     def _ping(self, msg: Message) -> dict[str, Any]:
         hops = [hop.rpartition(b"/")[2][:8].decode(errors="replace") for hop in msg.route or []]
-        hops += [self.uuid[:8].decode()]
+        hops += [self.host.uuid[:8].decode()]
         return {
             **msg.args,
             "route": "!".join(hops),
             "userid": msg.userid,
             "rolemask": msg.rolemask,
-            "rank": self.broker.rank,
+            "rank": self.host.rank,
         }
 
     def _message_counts(self) -> dict[str, Any]:
         names = ("request", "response", "event", "control")
-        return {way: dict(zip(names, counts, strict=True)) for way, counts in self.counts.items()}
+        return {way: dict(zip(names, counts, strict=True)) for way, counts in self.h.counts.items()}
 
     @request_handler("stats-get", allow_guest=True)
     def _stats_get(self, msg: Message) -> dict[str, Any]:
@@ -69,7 +70,7 @@ class StandardMethods(Peer):
 
     @request_handler("stats-clear")
     def _stats_clear(self, _msg: Message) -> None:
-        for counts in self.counts.values():
+        for counts in self.h.counts.values():
             counts[:] = [0, 0, 0, 0]
 
     @request_handler("config-reload")
@@ -94,7 +95,7 @@ class StandardMethods(Peer):
     @request_handler("shutdown")
     def _shutdown(self, _msg: Message) -> Any:
         if not self.builtin:
-            self.broker.create_task(self.broker.remove(self.module_name))
+            self.h.rpc("module.remove", {"name": self.module_name}, flags=FLUX_RPC_NORESPONSE)
         return DEFERRED
 
 

@@ -169,7 +169,7 @@ class Instance:
             self.link = Link(self._parent.broker, self.broker, self._below)
         self.broker.state = StateMachine(self.clock.monotonic())
         for cls in (*BUILTINS, StateMachineService):
-            await self.broker.load_class(cls)
+            await self.broker.modules.load_class(cls)
         self.broker.state.state = "run"
         for module in self._modules:
             await self.load(module)
@@ -191,8 +191,8 @@ class Instance:
     async def load(self, module: str | type[BrokerModule], args: list[str] | None = None) -> Any:
         """Load a module by name or class; returns it."""
         if isinstance(module, str):
-            return await self.broker.load(module, args)
-        return await self.broker.load_class(module, args)
+            return await self.broker.modules.load(module, args)
+        return await self.broker.modules.load_class(module, args)
 
     add_module = load
 

@@ -123,7 +123,7 @@ async def test_a_backing_store_that_comes_late_takes_what_there_is():
             await h.rpc("content-backing.validate", digest)
         assert await h.attr("content.backing-module") == "content-sqlite"
         assert await fails(h.rpc("content.register-backing", {"name": "other"})) == errno.EBUSY
-        await inst.broker.remove("content-sqlite")
+        await inst.broker.modules.remove("content-sqlite")
         assert await fails(h.rpc("content.register-backing", {"name": "other"})) == errno.EINVAL
 
 
@@ -131,11 +131,11 @@ async def test_stores_of_one_turn_share_a_transaction():
     async with Instance(modules=["content", "content-sqlite"]) as inst:
         h = await inst.connect()
         backing = inst.broker.modules["content-sqlite"]
-        before = backing.counts["rx"][0]
+        before = backing.h.counts["rx"][0]
         rpcs = [h.rpc("content.store", b"%d" % index) for index in range(50)]
         for rpc in rpcs:
             await rpc.raw()
-        assert backing.counts["rx"][0] == before + 1
+        assert backing.h.counts["rx"][0] == before + 1
 
 
 async def test_loads_of_one_blob_share_a_request():
@@ -144,10 +144,10 @@ async def test_loads_of_one_blob_share_a_request():
         digest = await h.rpc("content.store", b"x").raw()
         await h.rpc("content.dropcache")
         backing = inst.broker.modules["content-sqlite"]
-        before = backing.counts["rx"][0]
+        before = backing.h.counts["rx"][0]
         rpcs = [h.rpc("content.load", digest) for _ in range(50)]
         assert [await rpc.raw() for rpc in rpcs] == [b"x"] * 50
-        assert backing.counts["rx"][0] == before + 1
+        assert backing.h.counts["rx"][0] == before + 1
 
 
 async def test_memory_is_bounded():

@@ -99,10 +99,10 @@ async def test_truncate(tmp_path):
     async with instance(tmp_path) as inst:
         h = await inst.connect()
         digest = await h.rpc("content.store", b"x").raw()
-        await inst.broker.remove("content-files")
+        await inst.broker.modules.remove("content-files")
         await inst.load("content-files")
         assert await h.rpc("content-backing.load", digest).raw() == b"x"
-        await inst.broker.remove("content-files")
+        await inst.broker.modules.remove("content-files")
         await inst.load("content-files", ["truncate"])
         assert await fails(h.rpc("content-backing.load", digest)) == errno.ENOENT
 
@@ -113,7 +113,7 @@ async def test_testing_leaves_the_content_service_alone(tmp_path):
         h = await inst.connect()
         assert await fails(h.rpc("content.flush")) == errno.ENOSYS
         assert await h.rpc("content-backing.store", b"x").raw() == blobref.digest(b"x")
-        await inst.broker.remove("content-files")
+        await inst.broker.modules.remove("content-files")
 
 
 async def test_arguments_and_places(tmp_path):

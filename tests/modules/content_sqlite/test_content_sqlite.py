@@ -113,7 +113,7 @@ async def test_blobs_survive_a_restart(tmp_path):
         h = await inst.connect()
         assert await h.rpc("content.load", digest).raw() == b"x" * 1000
     async with persistent(tmp_path) as inst:
-        await inst.broker.remove("content-sqlite")
+        await inst.broker.modules.remove("content-sqlite")
         await inst.load("content-sqlite", ["truncate"])
         h = await inst.connect()
         assert await fails(h.rpc("content-backing.load", digest)) == errno.ENOENT

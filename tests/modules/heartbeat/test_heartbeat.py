@@ -99,7 +99,7 @@ async def test_silence_below_rank_0_is_logged_and_ends_the_connection_once() -> 
     async with Instance(attrs={"rank": "1"}) as inst:
         inst.broker.router.services.pop("overlay")
         overlay = await inst.load(type("FakeOverlay1", (FakeOverlay,), {"name": "fake-overlay"}))
-        inst.broker.router.services["overlay"] = overlay
+        inst.broker.router.services["overlay"] = overlay.host
         overlay._methods["overlay.disconnect-parent"] = overlay._methods["fake-overlay.disconnect-parent"]
         await inst.load("heartbeat")
         await inst.advance(20.0)

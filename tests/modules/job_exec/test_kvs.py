@@ -45,7 +45,7 @@ async def test_what_the_job_wrote_survives_a_reload_and_the_end(inst: Instance, 
     dirent = {"ver": 1, "type": "val", "data": "aGVsbG8="}
     ops = [{"key": "mine.x", "flags": 0, "dirent": dirent}]
     await h.rpc("kvs.commit", {"namespace": f"job-{JOBID}", "flags": 0, "ops": ops})
-    await inst.broker.remove("job-exec")
+    await inst.broker.modules.remove("job-exec")
     await h.rpc("kvs.namespace-remove", {"namespace": f"job-{JOBID}"})  # as when the broker restarts
     await inst.load("job-exec")
     manager.responses.clear()

@@ -299,7 +299,7 @@ async def test_reattach_after_a_reload(inst: Instance, manager: Any) -> None:
     manager.run(system=mock(run_duration="10s"))
     manager.run(2)
     await inst.settle()
-    await inst.broker.remove("job-exec")
+    await inst.broker.modules.remove("job-exec")
     await inst.load("job-exec")
     manager.responses.clear()
     manager.run(system=mock(run_duration="10s"), reattach=True)
@@ -313,7 +313,7 @@ async def test_reattach_after_a_reload(inst: Instance, manager: Any) -> None:
 async def test_reattach_finish(inst: Instance, manager: Any) -> None:
     manager.run(system=mock(run_duration="1h"))
     await inst.settle()
-    await inst.broker.remove("job-exec")
+    await inst.broker.modules.remove("job-exec")
     await inst.load("job-exec")
     manager.run(system=mock(run_duration="1h", reattach_finish=1), reattach=True)
     await inst.advance(0.0)

@@ -153,7 +153,7 @@ async def test_time_limit(inst: Instance, manager: Any, tmp_path: Path) -> None:
 
 
 async def test_without_a_subprocess_server(inst: Instance, manager: Any) -> None:
-    await inst.broker.remove("rexec")
+    await inst.broker.modules.remove("rexec")
     manager.run()
     await manager.until("release")
     assert manager.data("exception")["note"] == "rexec service is not loaded on testhost (rank 0)"
@@ -171,7 +171,7 @@ class ForeignServer(BrokerModule):
 
 
 async def test_a_malformed_answer_ends_the_job(inst: Instance, manager: Any) -> None:
-    await inst.broker.remove("rexec")
+    await inst.broker.modules.remove("rexec")
     await inst.load(ForeignServer)
     manager.run()
     await manager.until("release")
@@ -233,7 +233,7 @@ async def test_shells_go_with_the_module(inst: Instance, manager: Any, tmp_path:
     manager.run(system=shell(tmp_path, "exec sleep 1000"))
     await manager.until("start")
     (pid,) = inst.broker.modules["rexec"].server.by_pid  # type: ignore[attr-defined]
-    await inst.broker.remove("job-exec")
+    await inst.broker.modules.remove("job-exec")
     async with asyncio.timeout(20):
         while inst.broker.modules["rexec"].server.sessions:  # type: ignore[attr-defined]
             await asyncio.sleep(0.002)

@@ -109,7 +109,7 @@ async def test_arguments_choose_the_checks_until_the_configuration_is_loaded_aga
             await submit(h, large)
         await h.rpc("job-ingest.config-reload", {})
         await submit(h, large)
-        await inst.broker.remove("job-ingest")
+        await inst.broker.modules.remove("job-ingest")
         await inst.load("job-ingest", ["validator-plugins=jobspec,feasibility", "disable-validator"])
         await submit(h, {**large, "version": 7})
 

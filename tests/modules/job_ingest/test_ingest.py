@@ -279,7 +279,7 @@ async def test_a_stop_answers_all():
         h = await inst.connect()
         rpc = h.rpc("job-ingest.submit", request())
         await inst.settle()
-        await inst.broker.remove("job-ingest")
+        await inst.broker.modules.remove("job-ingest")
         with pytest.raises(OSError, match="shutting down"):
             await rpc
 
@@ -332,7 +332,7 @@ async def test_root_has_no_jobs_where_somebody_else_starts_them(monkeypatch):
         await inst.load("job-ingest")
         with pytest.raises(PermissionError, match="user root"):
             await submit(h, userid=0)
-        await inst.broker.remove("job-ingest")
+        await inst.broker.modules.remove("job-ingest")
         await inst.load("job-ingest", ["allow-root-jobs"])
         await submit(h, userid=0)
 

@@ -253,7 +253,7 @@ async def test_scheduler_reload_keeps_allocations(world, job):
         h = await inst.connect()
         await h.rpc("job-manager.submit", {"jobs": [job(id) for id in (1, 2, 3)]})
         await inst.settle()
-        await inst.broker.remove("sched-fake")
+        await inst.broker.modules.remove("sched-fake")
         await inst.settle()
         status = await h.rpc("job-manager.queue-status", {})
         assert status == {
@@ -280,7 +280,7 @@ async def test_exec_reload_reattaches(world, job):
         await h.rpc("job-manager.submit", {"jobs": [job(1)]})
         await inst.settle()
         assert inst.broker.modules["job-exec"].running[1].args["reattach"] is False
-        await inst.broker.remove("job-exec")
+        await inst.broker.modules.remove("job-exec")
         await inst.settle()
         again = await inst.load(world.exec)
         await inst.settle()
@@ -344,7 +344,7 @@ async def test_a_stop_answers_all_that_wait(world, job):
         h = await inst.connect()
         await h.rpc("job-manager.submit", {"jobs": [job(1, flags=4)]})
         await inst.settle()
-        await inst.broker.remove("sched-fake")
+        await inst.broker.modules.remove("sched-fake")
         await inst.load(Slow)
         updates = {"attributes.system.duration": 60.0}
         waiting = {
@@ -356,7 +356,7 @@ async def test_a_stop_answers_all_that_wait(world, job):
         stream = aiter(h.rpc("job-manager.events-journal", {}, flags=2))
         while (await anext(stream))["id"] != -1:
             pass
-        await inst.broker.remove("job-manager")
+        await inst.broker.modules.remove("job-manager")
         for name, rpc in waiting.items():
             text = "shutting down" if name == "update" else "unloading"
             with pytest.raises(OSError, match=text):

@@ -41,12 +41,12 @@ async def test_a_deep_key_is_written_read_listed_and_removed(inst):
 async def test_a_deep_key_is_found_again_after_a_restart_and_each_directory_is_loaded_once(stored):
     h = await stored.connect()
     await put(h, key(3000), b"deep")
-    await stored.broker.remove("kvs")
+    await stored.broker.modules.remove("kvs")
     kvs = await stored.load("kvs")
     before = kvs.objects.faults
     assert await get(h, key(3000)) == b"deep"
     assert kvs.objects.faults - before < 3010
-    await stored.broker.remove("kvs")
+    await stored.broker.modules.remove("kvs")
     await stored.load("kvs")
     await put(h, key(3000), b"changed")  # a transaction loads as well
     assert await get(h, key(3000)) == b"changed"
@@ -111,7 +111,7 @@ async def test_no_exception_keeps_later_transactions_from_their_turn(stored, mon
 
     if where == "load":
         await put(h, "d.a", b"1", flags=1)
-        await stored.broker.remove("kvs")
+        await stored.broker.modules.remove("kvs")
         kvs = await stored.load("kvs")
     if where == "apply":
         monkeypatch.setattr(transaction.Transaction, "finish", fail)
@@ -154,7 +154,7 @@ async def test_only_the_transaction_that_is_wrong_fails_of_those_that_were_merge
 async def test_a_reader_is_answered_whatever_its_load_raises(stored, monkeypatch):
     h = await stored.connect()
     await put(h, "d.a", b"1")
-    await stored.broker.remove("kvs")
+    await stored.broker.modules.remove("kvs")
     kvs = await stored.load("kvs")
 
     async def fail(_missing):
@@ -176,5 +176,5 @@ async def test_a_reference_to_nothing_is_named_however_deep_it_is(stored):
             with pytest.raises(FileNotFoundError, match=r"unknown blob sha1-0+ \(key a\.b\.c\.d\)$"):
                 await request
         await put(h, "e", b"2")
-        await stored.broker.remove("kvs")  # then nothing is in memory
+        await stored.broker.modules.remove("kvs")  # then nothing is in memory
         await stored.load("kvs")

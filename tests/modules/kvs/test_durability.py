@@ -75,13 +75,13 @@ async def test_every_root_that_a_client_was_told_is_there_after_a_reload(tmp_pat
         h = await inst.connect()
         values = (b"1", b"2" * 1000, b"3", b"4")
         roots = [(await commit(h, op("d.a", treeobj.val(value))))["rootref"] for value in values]
-        await inst.broker.remove("kvs")
+        await inst.broker.modules.remove("kvs")
         await inst.load("kvs", [f"initial-rootref={roots[1]}"])
         assert await get(h, "d.a") == b"2" * 1000
         for root, value in ((roots[0], b"1"), (roots[2], b"3"), (roots[3], b"4")):
             args = {"key": "d.a", "flags": 0, "rootdir": treeobj.dirref(root)}
             assert treeobj.val_data((await h.rpc("kvs.lookup", args))["val"]) == value
-        await inst.broker.remove("kvs")
+        await inst.broker.modules.remove("kvs")
         with pytest.raises(FileNotFoundError, match="unknown blob"):
             await inst.load("kvs", ["initial-rootref=sha1-" + "0" * 40])
 

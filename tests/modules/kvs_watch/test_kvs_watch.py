@@ -176,11 +176,11 @@ async def test_many_watchers_of_a_key_share_lookups(inst):
     for stream in streams:
         assert await value(stream) == b"0\n"
     kvs = inst.broker.modules["kvs"]
-    before = kvs.counts["rx"][0]
+    before = kvs.h.counts["rx"][0]
     await add(h, "log", b"1\n")
     for stream in streams:
         assert await value(stream) == b"1\n"
-    assert kvs.counts["rx"][0] - before == 2  # the commit and one lookup
+    assert kvs.h.counts["rx"][0] - before == 2  # the commit and one lookup
 
 
 async def test_removed_namespace_ends_the_watch_after_its_last_value(inst):
@@ -276,7 +276,7 @@ async def test_watchers_go_on_when_the_kvs_is_loaded_again_at_an_older_root():
         )
         values = aiter(watch)
         assert treeobj.val_data((await anext(values))["val"]) == b"3"
-        await inst.broker.remove("kvs")
+        await inst.broker.modules.remove("kvs")
         await inst.load("kvs", [f"initial-rootref={root}"])
         assert treeobj.val_data((await anext(values))["val"]) == b"old"
         await put(h, "a", b"new")

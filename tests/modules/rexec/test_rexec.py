@@ -301,12 +301,12 @@ async def test_a_process_without_credit_for_output_is_paused(inst: Instance) -> 
             await asyncio.sleep(0)
     await inst.settle()
     session = next(iter(module.server.slow))  # type: ignore[attr-defined]
-    count = module.counts["tx"][1]
+    count = module.h.counts["tx"][1]
     await inst.settle()
-    assert module.counts["tx"][1] == count
+    assert module.h.counts["tx"][1] == count
     waiting = 0
     async with asyncio.timeout(20):
-        while module.counts["tx"][1] == count:
+        while module.h.counts["tx"][1] == count:
             await asyncio.sleep(0.002)
     assert session not in module.server.slow  # type: ignore[attr-defined]
     await h.rpc("rexec.kill", {"pid": pid, "signum": signal.SIGKILL})
@@ -325,7 +325,7 @@ async def test_nothing_survives_the_module() -> None:
 
         rexec_module.SHUTDOWN_TIMEOUT, kept = 0.2, rexec_module.SHUTDOWN_TIMEOUT
         try:
-            await inst.broker.remove("rexec")
+            await inst.broker.modules.remove("rexec")
         finally:
             rexec_module.SHUTDOWN_TIMEOUT = kept
         assert not any(alive(pid) for pid in pids)
@@ -341,7 +341,7 @@ async def test_what_hides_in_the_group_does_not_survive_either() -> None:
         process = Client(h, command("sh", "-c", hidden))
         await process.until("output")
         pid = int(process.output())
-        await inst.broker.remove("rexec")
+        await inst.broker.modules.remove("rexec")
         assert await process.finish() == signal.SIGTERM
         await gone(pid)
 

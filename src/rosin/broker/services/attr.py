@@ -6,19 +6,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.attrtable import without_effect
+from rosin.broker.builtin import Builtin
 from rosin.broker.logsinks import apply_levels
-from rosin.broker.module import BrokerModule, request_handler
+from rosin.broker.module import request_handler
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class AttrService(BrokerModule):
+class AttrService(Builtin):
     """attr.get, attr.set, attr.rm, attr.list."""
 
     name = "attr"
-    builtin = True
     listed = False
 
     @request_handler("get", allow_guest=True)

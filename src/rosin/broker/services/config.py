@@ -8,8 +8,9 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker import attrtable
+from rosin.broker.builtin import Builtin
 from rosin.broker.configcheck import check, warnings
-from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.module import DEFERRED, request_handler
 from rosin.broker.waiters import Waiter
 from rosin.configfile import load
 from rosin.errors import FormatError
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class ConfigService(BrokerModule):
+class ConfigService(Builtin):
     """config.get, config.load, config.reload."""
 
     name = "config"
-    builtin = True
 
     async def start(self) -> None:
         self._watchers = self.waiters()

@@ -10,7 +10,8 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin import _base64
-from rosin.broker.module import BrokerModule, request_handler
+from rosin.broker.builtin import Builtin
+from rosin.broker.module import request_handler
 from rosin.constants import FLUX_MSGFLAG_PRIVATE
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field
@@ -42,11 +43,10 @@ def event_from_request(msg: Message) -> Message:
     return event
 
 
-class EventService(BrokerModule):
+class EventService(Builtin):
     """event.publish, event.subscribe, event.unsubscribe."""
 
     name = "event"
-    builtin = True
     listed = False
 
     def _peer(self, msg: Message) -> Peer:

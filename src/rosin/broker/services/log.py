@@ -6,8 +6,9 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker.builtin import Builtin
 from rosin.broker.logsinks import apply_levels
-from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.module import DEFERRED, request_handler
 from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
 from rosin.rfc.payload import field
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class LogService(BrokerModule):
+class LogService(Builtin):
     """log.append, log.dmesg, log.clear, log.cancel, log.setattr."""
 
     name = "log"
-    builtin = True
     listed = False
 
     async def start(self) -> None:

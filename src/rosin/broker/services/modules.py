@@ -7,7 +7,8 @@ import errno
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.module import BrokerModule, request_handler
+from rosin.broker.builtin import Builtin
+from rosin.broker.module import request_handler
 from rosin.broker.trace import Trace
 from rosin.errors import FormatError
 from rosin.rfc.payload import field, list_field
@@ -18,11 +19,10 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class ModuleService(BrokerModule):
+class ModuleService(Builtin):
     """module.load, module.reload, module.remove, module.list, module.debug, module.trace."""
 
     name = "module"
-    builtin = True
     listed = False
 
     @request_handler("load")
@@ -30,7 +30,7 @@ class ModuleService(BrokerModule):
         args = list_field(msg.args, "args", str, [])
         path, name = field(msg.args, "path", str), field(msg.args, "name", str, None)
         try:
-            await self.broker.load(path, args, name)
+            await self.broker.modules.load(path, args, name)
         except OSError:
             raise
         except FormatError as exc:
@@ -45,15 +45,19 @@ class ModuleService(BrokerModule):
     async def reload(self, msg: Message) -> None:
         """Replace a module, or leave it as it was. flux-core has no such request, its clients use two."""
         args = list_field(msg.args, "args", str, [])
-        await self.broker.reload(field(msg.args, "path", str), args, field(msg.args, "name", str, None))
+        await self.broker.modules.reload(
+            field(msg.args, "path", str), args, field(msg.args, "name", str, None)
+        )
 
     @request_handler("remove")
     async def remove(self, msg: Message) -> None:
-        await self.broker.remove(field(msg.args, "name", str))
+        await self.broker.modules.remove(field(msg.args, "name", str))
 
     @request_handler("list", allow_guest=True)
     def list(self, _msg: Message) -> dict[str, Any]:
-        return {"mods": [module.describe() for module in self.broker.modules.values() if module.listed]}
+        return {
+            "mods": [peer.describe() for peer in self.broker.modules.peers.values() if peer.module.listed]
+        }
 
     @request_handler("trace")
     async def trace(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
@@ -68,7 +72,7 @@ class ModuleService(BrokerModule):
     @request_handler("debug")
     def debug(self, msg: Message) -> None:
         name = field(msg.args, "name", str)
-        module = self.broker.modules.get(name)
-        if module is None:
+        peer = self.broker.modules.peers.get(name)
+        if peer is None:
             raise OSError(errno.ENOENT, f"module {name} is not loaded")
-        module.defer(field(msg.args, "defer", bool, False))
+        peer.defer(field(msg.args, "defer", bool, False))

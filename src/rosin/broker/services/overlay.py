@@ -7,7 +7,8 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.builtin import Builtin
+from rosin.broker.module import DEFERRED, request_handler
 from rosin.broker.trace import Trace
 from rosin.broker.waiters import Waiter
 from rosin.errors import FormatError
@@ -20,12 +21,11 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class OverlayService(BrokerModule):
+class OverlayService(Builtin):
     """overlay.health, overlay.topology, overlay.trace, overlay.stats-get."""
 
     name = "overlay"
     public_stats = True
-    builtin = True
 
     async def start(self) -> None:
         self._began = self.monotonic()
@@ -72,11 +72,10 @@ class OverlayService(BrokerModule):
         }
 
 
-class BrokerService(BrokerModule):
+class BrokerService(Builtin):
     """broker.getenv, broker.setenv, broker.conf-builtin, and the ping of the broker itself."""
 
     name = "broker"
-    builtin = True
     listed = False
 
     @request_handler("getenv")

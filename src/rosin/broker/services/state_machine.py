@@ -6,7 +6,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.builtin import Builtin
+from rosin.broker.module import DEFERRED, request_handler
 from rosin.broker.state import STATES
 from rosin.broker.waiters import Waiter
 from rosin.rfc.payload import field, list_field
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class StateMachineService(BrokerModule):
+class StateMachineService(Builtin):
     """state-machine.get, .wait, .monitor, .post; runat.push; shutdown.start."""
 
     name = "state-machine"
     services = ("runat", "shutdown")
-    builtin = True
     listed = False
 
     async def start(self) -> None:

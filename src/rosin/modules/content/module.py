@@ -52,10 +52,12 @@ class Content(BrokerModule):
         self._loads = self.waiters()  # by digest
         self._stores = self.waiters()  # likewise
         self._unwritten: dict[bytes, None] = {}  # digests of this turn
+        #: What is or was the backing store.
+        self._known = self.attrs.get("content.backing-module")
         self.hash = self.attrs.get("content.hash", "sha1")
         if self.hash not in blobref.DIGEST_SIZE:
-            known = " or ".join(blobref.DIGEST_SIZE)
-            raise OSError(errno.EINVAL, f"content: unknown content.hash '{self.hash}', expected {known}")
+            choices = " or ".join(blobref.DIGEST_SIZE)
+            raise OSError(errno.EINVAL, f"content: unknown content.hash '{self.hash}', expected {choices}")
         self.mapped = MappedFiles(self.hash)
         if "content.hash" not in self.attrs:
             await self.h.rpc("attr.set", {"name": "content.hash", "value": self.hash, "force": True})
@@ -259,10 +261,10 @@ class Content(BrokerModule):
             raise OSError(errno.EINVAL, "content backing store can only be registered on rank 0")
         if self.backing is not None:
             raise OSError(errno.EBUSY, "content backing store is already active")
-        known = self.attrs.get("content.backing-module")
+        known = self._known
         if known is not None and known != name:
             raise OSError(errno.EINVAL, "content backing store cannot be changed on the fly")
-        self.attrs["content.backing-module"] = self.backing = name
+        self._known = self.backing = name
         self.create_task(self._backing_ready(name, known is None))
 
     async def _backing_ready(self, name: str, announce: bool) -> None:

@@ -129,7 +129,7 @@ class JobExec(BrokerModule):
 
     def _check_ranks(self, ranks: Idset) -> None:
         """Raises FormatError where there can be no shell: one is asked for on each rank."""
-        size = self.broker.router.size
+        size = int(self.attrs["size"])
         if (last := ranks.last() or 0) >= size:
             raise FormatError(f"R: rank {last}: this instance has {size} broker{'s' if size > 1 else ''}")
 

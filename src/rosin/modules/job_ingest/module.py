@@ -104,7 +104,7 @@ class JobIngest(BrokerModule):
 
     def _now_ms(self) -> int:
         """The clock of job ids: steps of the wall clock must neither use the ids up nor repeat them."""
-        return int(self.broker.clock.monotonic() * 1000)
+        return int(self.monotonic() * 1000)
 
     @request_handler("getinfo")
     def getinfo(self, _msg: Message) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class JobIngest(BrokerModule):
 
     def _check_root(self, submission: Submission) -> None:
         """Refuse jobs of root where somebody else starts them: no process could run as root (flux-core)."""
-        if submission.userid == 0 and self.broker.owner != 0 and "allow-root-jobs" not in self.arg_values:
+        if submission.userid == 0 and self.h.userid != 0 and "allow-root-jobs" not in self.arg_values:
             raise OSError(errno.EPERM, "submission of jobs as user root not supported")
 
     def _checked(self, rpc: RPC, submission: Submission, jobspec: dict[str, Any]) -> None:

@@ -91,6 +91,6 @@ class Listings:
     async def _others(self, msg: Message, projection: Projection, rows: list[Row]) -> None:
         for start in range(BATCH, len(rows), BATCH):
             await self._turn()
-            await self._module.broker.room(msg)
+            await self._module.host.room(msg)
             self._module.respond(msg, {"jobs": projection.objects(rows[start : start + BATCH])})
         self._module.respond_error(msg, errno.ENODATA)

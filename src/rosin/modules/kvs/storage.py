@@ -383,8 +383,7 @@ class Storage:
         Who reloads the module may go on from any root that a client was told; an instance that ends has no
         use for older ones."""
         try:
-            machine = self.module.broker.state
-            if machine is None or machine.state == "run":
+            if (await self.module.h.rpc("state-machine.get"))["state"] == "run":
                 rest = await self._write(list(self.objects.fresh))
                 await self.module.h.rpc("content-backing.commit", self._batch(rest).encode()).raw()
             await self.checkpoint_soon(namespace)

@@ -101,5 +101,4 @@ class Rexec(BrokerModule):
 
     def pending_bytes(self, msg: Message) -> int:
         """Bytes that wait for a client, as far as the next hop knows."""
-        peer = self.broker.router.peers.get(msg.route[-1]) if msg.route else None
-        return 0 if peer is None else peer.backlog()
+        return self.host.backlog_of(msg)

@@ -16,7 +16,6 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.modulelog import ModuleLog
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
-from rosin.job.control import job_raise_async
 from rosin.modules.sched import options
 from rosin.modules.sched.job import PendingJob
 from rosin.modules.sched.policy import Policy
@@ -147,11 +146,12 @@ class Scheduler(BrokerModule):
         except (OSError, ValueError) as error:
             self.log.error(f"hello: {fluid.encode(job.id, 'f58')}: {error}")
             note = "failed to reallocate R for running job"
-            self.create_task(self._raise(job.id, note))
+            body = {"id": job.id, "severity": 0, "type": "scheduler-restart", "note": note}
+            self.create_task(self._raise(job.id, body))
 
-    async def _raise(self, jobid: int, note: str) -> None:
+    async def _raise(self, jobid: int, body: dict[str, Any]) -> None:
         try:
-            await job_raise_async(self.h, jobid, "scheduler-restart", 0, note)
+            await self.h.rpc("job-manager.raise", body)
         except OSError as error:
             self.log.error(f"{fluid.encode(jobid, 'f58')}: exception not raised: {error.strerror}")
 

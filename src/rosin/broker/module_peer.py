@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Where a module of this process and its broker meet: a peer to the router, the host to the module."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from rosin.broker.module import FINALIZING, BrokerModule
+from rosin.broker.peer import Peer
+from rosin.constants import FLUX_MSGTYPE_EVENT
+
+if TYPE_CHECKING:
+    from rosin.broker.switch import Switch
+    from rosin.rfc.message import Message
+
+M = TypeVar("M", bound=BrokerModule)
+
+
+class ModulePeer(Peer, Generic[M]):
+    """The seat of one module (see :class:`rosin.broker.host.Host`), from its load to its removal.
+
+    What arrives in a turn is passed to the module in one go. ``path`` is where its class is from.
+    """
+
+    def __init__(self, switch: Switch, cls: type[M], name: str, args: list[str], path: str) -> None:
+        super().__init__()
+        self.switch = switch
+        self.path = path
+        self._inbox: list[Message] = []
+        self._draining = False
+        self._held = False
+        self._last = switch.clock.monotonic()
+        self.rank = switch.rank
+        self.credential = switch.credential
+        self.attrs = switch.attrs.values()
+        self.config = switch.config
+        self.clock = switch.clock
+        self.zygote = switch.zygote
+        self.traces = switch.traces
+        self.log = switch.log
+        self.soon = switch.turn.soon
+        self.route_request = switch.route_request
+        self.route_response = switch.route_response
+        self.publish = switch.publish
+        self.backlog_of = switch.backlog_of
+        self.room = switch.room
+        self.module = cls(self, name, args)
+
+    # -- for the module ---------------------------------------------------------------------------
+
+    def subscribe(self, topic: str) -> None:
+        self.subscriptions.add(topic)
+
+    def reaches(self, service: str, nodeid: int, upstream: int) -> bool:
+        here = self.switch.router.services.get(service)
+        return here is not self if here else self.switch.router.leads_away(nodeid, upstream)
+
+    def trace(self, prefix: str, msg: Message) -> None:
+        if self.module.listed:  # the broker's own services stay out of sight
+            now = self.clock.now()
+            for trace in self.switch.traces:
+                trace.record(prefix, self.module.module_name, msg, now)
+
+    # -- for the router ---------------------------------------------------------------------------
+
+    def deliver_request(self, msg: Message) -> None:
+        self._inbox.append(msg)
+        if not self._draining and not self._held:
+            self._draining = True
+            self.soon(self._drain)
+
+    deliver_event = deliver_request
+
+    def deliver_response(self, msg: Message) -> None:
+        if self.traces:
+            self.trace("rx", msg)
+        self.module.h.receive_response(msg)
+
+    def _drain(self) -> None:
+        self._draining = False
+        inbox, self._inbox = self._inbox, []
+        self._last = self.clock.monotonic()
+        module = self.module
+        for msg in inbox:
+            try:
+                if self.traces:
+                    self.trace("rx", msg)
+                if msg.type == FLUX_MSGTYPE_EVENT:
+                    module.receive_event(msg)
+                else:
+                    module.receive_request(msg)
+            except Exception as exc:  # those behind it are not to wait for ever, and neither is its sender
+                module.respond_exception(msg, exc)
+
+    def defer(self, on: bool) -> None:
+        """Hold back what arrives, or let it pass again (``module.debug``)."""
+        self._held = on
+        if not on and self._inbox and not self._draining:
+            self._draining = True
+            self.soon(self._drain)
+
+    # -- for the broker ---------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Answer what is queued, run the service's own stop, and retire it."""
+        if self._inbox:
+            self._drain()
+        await self.module.stop()
+        await self.retire()
+
+    async def retire(self) -> None:
+        """End a module that has stopped or did not start; what is queued is answered with ENOSYS."""
+        self.module.status = FINALIZING
+        if self._inbox:
+            self._drain()
+        await self.module.finalize()
+
+    def describe(self) -> dict[str, Any]:
+        """The module's entry in ``module.list`` (RFC 5)."""
+        services = [name for name, peer in self.switch.router.services.items() if peer is self]
+        return {
+            "name": self.module.module_name,
+            "path": self.path,
+            "idle": int(self.clock.monotonic() - self._last),
+            "status": self.module.status,
+            "services": [name for name in services if name != self.module.module_name],
+            "sendqueue": 0,
+            "recvqueue": len(self._inbox),
+            "pid": os.getpid(),
+        }

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The modules of one broker (RFC 5): loading, replacing and removing them."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker import arguments
+from rosin.broker.followers import Follower, Followers
+from rosin.broker.loader import MODULES, find
+from rosin.broker.module import BrokerModule
+from rosin.broker.module_peer import ModulePeer
+from rosin.errors import FormatError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeVar
+
+    from rosin.broker.switch import Switch
+
+    M = TypeVar("M", bound=BrokerModule)
+
+
+class Modules(Mapping[str, BrokerModule]):
+    """The modules by name, in the order in which they were loaded."""
+
+    def __init__(self, switch: Switch) -> None:
+        self._switch = switch
+        self._followers = Followers()
+        self.peers: dict[str, ModulePeer[Any]] = {}
+
+    def __getitem__(self, name: str) -> BrokerModule:
+        module: BrokerModule = self.peers[name].module
+        return module
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.peers)
+
+    def __len__(self) -> int:
+        return len(self.peers)
+
+    async def load(self, path: str, args: list[str] | None = None, name: str | None = None) -> BrokerModule:
+        """Load a module by name, Python file or ``package.module:Class`` and wait until it is RUNNING.
+
+        Raises OSError: ENOENT not found, EEXIST name taken, or what the module's start raised.
+        """
+        cls = find(path)
+        return await self.load_class(cls, args, name, None if path in MODULES else path)
+
+    async def load_class(
+        self, cls: type[M], args: list[str] | None = None, name: str | None = None, path: str | None = None
+    ) -> M:
+        """Load a module class; ``path`` is where it is from, if :func:`find` needs that to find it again."""
+        name = name or cls.name
+        if name in self.peers:
+            raise OSError(errno.EEXIST, f"module {name} is already loaded")
+        peer = ModulePeer(self._switch, cls, name, args or [], path or cls.__module__)
+        self._switch.router.add_service(name, peer)
+        self._switch.add_peer(peer)
+        self.peers[name] = peer
+        try:
+            for service in cls.services:
+                self._switch.router.add_service(service, peer)
+            await peer.module.initialize()
+        except BaseException:
+            self._unload(name)
+            await peer.retire()
+            raise
+        self._followers.forget(name)
+        await self._bring_back()
+        return peer.module
+
+    async def reload(self, path: str, args: list[str] | None = None, name: str | None = None) -> BrokerModule:
+        """Replace a module by a new one; the old one comes back, as it was loaded, if that does not start.
+
+        Raises OSError: ENOENT not loaded, EINVAL the new one has failed; its text says why, and which runs.
+        """
+        cls = find(path)
+        name = name or cls.name
+        old = self.peers.get(name)
+        try:
+            arguments.parse(name, cls.arguments or (), (args or []) if cls.arguments is not None else [])
+        except OSError as exc:
+            raise OSError(exc.errno, f"{exc.strerror}; {name} is left as it is") from None
+        await self.remove(name)
+        assert old is not None
+        try:
+            return await self.load_class(cls, args, name, None if path in MODULES else path)
+        except Exception as exc:
+            reason = str(exc.strerror if isinstance(exc, OSError) else exc) or type(exc).__name__
+            if not isinstance(exc, OSError | FormatError):
+                self._log(f"reload {name}: " + "".join(traceback.format_exception(exc)))
+        try:
+            await self.load_class(type(old.module), old.module.args, name, old.path)
+        except Exception as exc:
+            text = f"{reason}; {name} is not loaded now: the one before does not start again: {exc}"
+        else:
+            text = f"{reason}; {name} runs again as before"
+        raise OSError(errno.EINVAL, text)
+
+    async def remove(self, name: str) -> None:
+        """Stop and unload a module, after those that follow it.
+
+        Raises OSError: ENOENT not loaded, EINPROGRESS already stopping.
+        """
+        peer = self.peers.get(name)
+        if peer is None or peer.module.builtin:
+            raise OSError(errno.ENOENT, f"module {name} is not loaded")
+        if peer.module.stopping:
+            raise OSError(errno.EINPROGRESS, f"module {name} is already being removed")
+        self._followers.forget(name)
+        await self._remove(name, peer)
+
+    async def _remove(self, name: str, peer: ModulePeer[Any]) -> None:
+        peer.module.stopping = True
+        try:
+            await self._remove_followers(name)
+            await peer.stop()
+        finally:
+            self._unload(name)
+
+    def followers(self, name: str) -> list[str]:
+        """The modules that follow the module *name*, the newest first."""
+        return [user for user, peer in self.peers.items() if name in peer.module.follows][::-1]
+
+    async def _remove_followers(self, name: str) -> None:
+        """Remove the modules that follow *name*, and what follows them, until it is back."""
+        while users := [user for user in self.followers(name) if not self.peers[user].module.stopping]:
+            peer = self.peers[users[0]]
+            followed = tuple(followed for followed in peer.module.follows if followed in self.peers)
+            self._switch.log(4, "broker", f"module {users[0]} ends with {name}, which it follows")
+            self._followers.wait(Follower(users[0], type(peer.module), peer.module.args, peer.path, followed))
+            await self._remove(users[0], peer)
+
+    async def _bring_back(self) -> None:
+        """Load those that waited for what has just been loaded; a failure is logged."""
+        while (user := self._followers.ready(self.peers)) is not None:
+            try:
+                await self.load_class(user.cls, user.args, user.name, user.path)
+            except Exception as exc:
+                self._log(f"module {user.name} does not come back with what it follows: {exc}")
+
+    def _unload(self, name: str) -> None:
+        peer = self.peers.pop(name, None)
+        if peer is not None:
+            self._switch.remove_peer(peer)
+
+    def _log(self, text: str) -> None:
+        self._switch.log(3, "broker", text)
+
+    async def close(self) -> None:
+        """Stop every module, the newest first."""
+        for name in reversed(list(self.peers)):
+            peer = self.peers.get(name)
+            if peer is not None:
+                try:
+                    await peer.stop()
+                finally:
+                    self._unload(name)
