@@ -28,6 +28,7 @@ from rosin.modules.kvs.namespace import (
 )
 from rosin.modules.kvs.objects import Missing, Objects
 from rosin.modules.kvs.reads import Reads
+from rosin.modules.kvs.restore import Restore
 from rosin.modules.kvs.statistics import report
 from rosin.modules.kvs.storage import Storage
 from rosin.modules.kvs.transaction import apply, check_guest
@@ -71,16 +72,14 @@ class Kvs(BrokerModule):
         self._serial = 0
         self.reads = Reads(self)
         self._ready: list[Namespace] = []
-        self.storage = Storage(self, self.objects)
+        self.storage = Storage(self, self, self.objects)
         self.storage.configure(self.config)
         root = self.objects.empty.ref
         self.objects.add_directory(self.objects.empty)
         self.primary = Namespace(PRIMARY, self.instance_owner, 0, initial or root)
         self.namespaces[PRIMARY] = self.primary
-        if initial is None:
-            await self.storage.restore(self.primary)
-        else:
-            await self.storage.open(self.primary)
+        restore = Restore(self, self.storage)
+        await (restore.newest(self.primary) if initial is None else restore.open(self.primary))
         primary = self.primary
         created = {"rootseq": primary.seq, "rootref": primary.root, "owner": primary.owner}
         self._publish(PRIMARY, "created", created)

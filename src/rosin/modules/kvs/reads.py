@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.broker.module import DEFERRED
 from rosin.constants import FLUX_KVS_TREEOBJ
@@ -19,19 +19,37 @@ from rosin.rfc.payload import field
 from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from rosin.modules.kvs.directory import Directory
-    from rosin.modules.kvs.module import Kvs
-    from rosin.modules.kvs.namespace import Requester
+    from rosin.modules.kvs.namespace import Namespace, Requester
+    from rosin.modules.kvs.objects import Objects
+    from rosin.modules.kvs.storage import Storage
     from rosin.rfc.message import Message
 
 #: Bytes of a value in one answer of ``kvs.tail``.
 TAIL_BYTES = 1 << 20
 
 
-class Reads:
-    """The readers of :class:`Kvs`; ``waiting`` counts those that wait for the content service."""
+class Spaces(Protocol):
+    """What is read, and by whom: the module."""
 
-    def __init__(self, kvs: Kvs) -> None:
+    objects: Objects
+    storage: Storage
+    namespaces: dict[str, Namespace]
+    primary: Namespace
+
+    def requester(self, msg: Message, args: dict[str, Any]) -> Requester: ...
+    def namespace(self, name: str, who: Requester) -> Namespace: ...
+    def create_task(self, coro: Coroutine[Any, Any, Any]) -> Any: ...
+    def respond(self, request: Message, payload: object = None) -> None: ...
+    def respond_exception(self, request: Message, exc: BaseException) -> None: ...
+
+
+class Reads:
+    """The readers of the KVS; ``waiting`` counts those that wait for the content service."""
+
+    def __init__(self, kvs: Spaces) -> None:
         self._kvs = kvs
         self.waiting = 0
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin import content
 from rosin.errors import FormatError
@@ -23,13 +23,13 @@ from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.kvs import journal
 from rosin.modules.kvs.directory import Directory
 from rosin.modules.kvs.objects import Missing
-from rosin.modules.kvs.transaction import apply
 from rosin.rfc import blobref, fsd, treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-    from rosin.modules.kvs.module import Kvs
+    from rosin.broker.module import BrokerModule
     from rosin.modules.kvs.namespace import Namespace, Request
     from rosin.modules.kvs.objects import Objects
 
@@ -47,11 +47,22 @@ FRESH_BYTES = 16 << 20
 LARGE_VALUE = 64 << 10
 
 
+class Commits(Protocol):
+    """Whose transactions are stored."""
+
+    def kick(self, namespace: Namespace) -> None: ...
+    def advance(self, namespace: Namespace) -> None: ...
+    def step(self, namespace: Namespace, batch: list[Request]) -> AbstractContextManager[None]: ...
+    def complete(self, namespace: Namespace, batch: list[Request], root: str) -> None: ...
+    def failed(self, namespace: Namespace, batch: list[Request], error: Exception) -> None: ...
+
+
 class Storage:
     """Messages between the KVS module and the content service."""
 
-    def __init__(self, module: Kvs, objects: Objects) -> None:
+    def __init__(self, module: BrokerModule, commits: Commits, objects: Objects) -> None:
         self.module = module
+        self.commits = commits
         self.objects = objects
         self.period = CHECKPOINT_PERIOD
         #: A directory that goes with its broker needs no journal: nobody could replay it.
@@ -142,7 +153,7 @@ class Storage:
         True: they are complete already."""
         if not self.journaled and not sync:
             self._count(namespace, 0)
-            self.module.complete(namespace, batch, root)
+            self.commits.complete(namespace, batch, root)
             return True
         namespace.pending = root
         record, refs = journal.record(batch, self.objects)
@@ -185,10 +196,10 @@ class Storage:
             if sync:
                 self.module.create_task(self._sync_task(namespace, batch, root))
                 return
-            self.module.complete(namespace, batch, root)
+            self.commits.complete(namespace, batch, root)
         except Exception as error:
-            self.module.failed(namespace, batch, error)
-        self.module.advance(namespace)
+            self.commits.failed(namespace, batch, error)
+        self.commits.advance(namespace)
 
     def _count(self, namespace: Namespace, size: int) -> None:
         self._records += 1
@@ -202,14 +213,14 @@ class Storage:
         self._timer = None
         if self._records:
             self._due = True
-            self.module.kick(namespace)
+            self.commits.kick(namespace)
 
     async def _sync_task(self, namespace: Namespace, batch: list[Request], root: str) -> None:
         """FLUX_KVS_SYNC: the transaction is complete when a checkpoint holds it."""
-        with self.module.step(namespace, batch):
-            await self._checkpoint(root, namespace.seq + 1)
-            self.module.complete(namespace, batch, root)
-        self.module.advance(namespace)
+        with self.commits.step(namespace, batch):
+            await self.checkpoint(root, namespace.seq + 1)
+            self.commits.complete(namespace, batch, root)
+        self.commits.advance(namespace)
 
     # -- checkpoints -----------------------------------------------------------------------------------
 
@@ -224,7 +235,7 @@ class Storage:
     async def _due_task(self, namespace: Namespace) -> None:
         error: OSError | None = None
         try:
-            await self._checkpoint(namespace.root, namespace.seq)
+            await self.checkpoint(namespace.root, namespace.seq)
         except Exception as exc:  # the namespace must go on whatever happens
             if isinstance(exc, OSError):
                 error = exc
@@ -240,17 +251,18 @@ class Storage:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_exception(error) if error else waiter.set_result(None)
-        self.module.advance(namespace)
+        self.commits.advance(namespace)
 
     async def checkpoint_soon(self, namespace: Namespace) -> None:
         """Wait for a checkpoint of the current root or a newer one."""
         waiter = self.module.loop.create_future()
         self._waiters.append(waiter)
         self._due = True
-        self.module.kick(namespace)
+        self.commits.kick(namespace)
         await waiter
 
-    async def _checkpoint(self, root: str, seq: int) -> None:
+    async def checkpoint(self, root: str, seq: int) -> None:
+        """Store a root with all that it reaches; the journal begins anew. Raises OSError."""
         refs = self.objects.reachable([treeobj.dirref(root)])
         value = {"version": 1, "rootref": root, "sequence": seq, "timestamp": self.module.now()}
         rest = await self._write(refs)
@@ -303,79 +315,6 @@ class Storage:
         finally:
             self._spilling = False
         self._sweep_at = max(FRESH_BYTES, 2 * self.objects.fresh_bytes)
-
-    # -- begin and end -----------------------------------------------------------------------------------
-
-    async def restore(self, namespace: Namespace) -> None:
-        """Take the newest checkpoint and replay the journal. Raises OSError when that is impossible."""
-        try:
-            value = (await self.module.h.rpc("content.checkpoint-get"))["value"]
-        except OSError as error:
-            if error.errno not in (errno.ENOSYS, errno.ENOENT):
-                raise
-            value = []
-        checkpoints = value if isinstance(value, list) else [value]
-        if checkpoints:
-            await self._open(namespace, checkpoints[0])
-        try:
-            await self._replay(namespace)
-        except OSError as error:
-            if error.errno != errno.ENOSYS:
-                raise
-
-    async def _open(self, namespace: Namespace, checkpoint: dict[str, Any]) -> None:
-        try:
-            namespace.root = checkpoint["rootref"]
-            namespace.seq = int(checkpoint.get("sequence", 0))
-            await self.open(namespace)
-        except (KeyError, TypeError, FormatError) as error:
-            raise OSError(errno.EIO, f"kvs: the newest checkpoint is unreadable: {error}") from None
-        except OSError as error:
-            raise OSError(
-                error.errno or errno.EIO,
-                f"kvs: cannot load root {namespace.root} of the newest checkpoint: {error.strerror}; "
-                "restore a dump or move the content store away",
-            ) from None
-        self.module.log.info(f"restored KVS from checkpoint, sequence {namespace.seq}")
-
-    async def open(self, namespace: Namespace) -> None:
-        """See to it that the root of a namespace can be read. Raises OSError."""
-        try:
-            self.objects.directory(namespace.root)
-        except Missing as missing:
-            await self.load(missing)
-
-    async def _replay(self, namespace: Namespace) -> None:
-        count = 0
-        while True:
-            payload = await self.module.h.rpc("content.journal-get", {"after": namespace.seq}).raw()
-            if not payload:
-                break
-            for sequence, base, record in journal.split(payload):
-                if not count and base != namespace.root:
-                    self.module.log.warning("the KVS journal does not continue the checkpoint: ignored")
-                    await self.module.h.rpc("content.journal-clear")
-                    return
-                await self._replay_record(namespace, journal.decode(record))
-                namespace.seq = sequence
-                count += 1
-        if count:
-            self.module.log.info(f"replayed {count} KVS transactions after an unclean shutdown")
-            await self._checkpoint(namespace.root, namespace.seq)
-
-    async def _replay_record(self, namespace: Namespace, ops: list[dict[str, Any]]) -> None:
-        held: dict[str, Directory | bytes] = {}
-        while True:
-            self.objects.held = held
-            try:
-                root = self.objects.directory(namespace.root)
-                namespace.root = apply(root, ops, self.objects, namespace.name).ref
-                return
-            except Missing as missing:
-                more = missing
-            finally:
-                self.objects.held = {}
-            held.update(await self.load(more))
 
     async def finish(self, namespace: Namespace) -> None:
         """Process what is queued and write the last checkpoint.
