@@ -37,7 +37,7 @@ BOUNDS: dict[str, list[str]] = {
         "cli.hostlist.Sources.get",
     ],
     "events that were kept back are printed once: two levels": [
-        "cli.job.output.Output.output_event",
+        "cli.job.output.OutputWriter.output_event",
     ],
     "option --level": [
         "cli.jobs.Listing.objects",

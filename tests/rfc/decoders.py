@@ -41,7 +41,7 @@ from rosin.rfc import (
     urgency,
 )
 from rosin.rfc.acquire import Acquired, Change
-from rosin.rfc.alloc_protocol import AllocResponse, Free, Job
+from rosin.rfc.alloc_protocol import AllocJob, AllocResponse, Free
 from rosin.rfc.constraint import query as constraint_query
 from rosin.rfc.exec_protocol import StartRequest, StartResponse
 from rosin.rfc.hostlist import Hostlist
@@ -107,12 +107,12 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
         [{"id": 1, "type": 0, "annotations": {"a": {"b": 1}}, "R": R}, {"id": 1, "type": 2, "note": "x"}],
     ),
     "alloc_protocol.Free.decode": (Free.decode, [{"id": 1, "R": R, "final": True}]),
-    "alloc_protocol.Job.decode_alloc": (
-        Job.decode_alloc,
+    "alloc_protocol.AllocJob.decode_alloc": (
+        AllocJob.decode_alloc,
         [{"id": 1, "priority": 2, "userid": 3, "t_submit": 1.5, "jobspec": JOBSPEC}],
     ),
-    "alloc_protocol.Job.decode_hello": (
-        Job.decode_hello,
+    "alloc_protocol.AllocJob.decode_hello": (
+        AllocJob.decode_hello,
         [{"id": 1, "priority": 2, "userid": 3, "t_submit": 1.5, "free": "0-1"}],
     ),
     "alloc_protocol.canceled": (alloc_protocol.canceled, [{"id": 1}]),

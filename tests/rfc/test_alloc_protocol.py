@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rosin.errors import FormatError
 from rosin.rfc import alloc_protocol as protocol
-from rosin.rfc.alloc_protocol import AllocResponse, Free, Job
+from rosin.rfc.alloc_protocol import AllocJob, AllocResponse, Free
 from rosin.rfc.idset import Idset
 from rosin.rfc.treedict import merge
 
@@ -37,9 +37,9 @@ ALLOC = {"id": ID, "priority": 53444, "userid": 5588, "jobspec": JOBSPEC}
 PRIORITIES = [[49056579584, 444], [57428410368, 298], [63988301824, 343205], [69675778048, 99]]
 
 EXAMPLES: list[tuple[str, Any, dict[str, Any], Any]] = [
-    ("hello", lambda obj: Job.decode_hello(obj).encode(), HELLO, HELLO),
+    ("hello", lambda obj: AllocJob.decode_hello(obj).encode(), HELLO, HELLO),
     ("ready", protocol.ready_limit, {"mode": "limited", "limit": 42}, 42),
-    ("alloc", lambda obj: Job.decode_alloc(obj).encode(), ALLOC, {**ALLOC, "t_submit": 0.0}),
+    ("alloc", lambda obj: AllocJob.decode_alloc(obj).encode(), ALLOC, {**ALLOC, "t_submit": 0.0}),
     (
         "success",
         lambda obj: AllocResponse.decode(obj).annotations,
@@ -117,12 +117,12 @@ job_ids = st.integers(0, 2**63 - 1)
     objects,
 )
 def test_jobs_come_through(id, priority, userid, t_submit, free, jobspec):
-    hello = Job(id, priority, userid, t_submit, free=Idset(free))
+    hello = AllocJob(id, priority, userid, t_submit, free=Idset(free))
     assert ("free" in hello.encode()) is bool(free)
-    again = Job.decode_hello(json.loads(json.dumps(hello.encode())))
+    again = AllocJob.decode_hello(json.loads(json.dumps(hello.encode())))
     assert (again.free, again.jobspec, again.encode()) == (Idset(free), None, hello.encode())
-    request = Job(id, priority, userid, t_submit, jobspec=jobspec)
-    assert Job.decode_alloc(json.loads(json.dumps(request.encode()))).encode() == request.encode()
+    request = AllocJob(id, priority, userid, t_submit, jobspec=jobspec)
+    assert AllocJob.decode_alloc(json.loads(json.dumps(request.encode()))).encode() == request.encode()
 
 
 @pytest.mark.rfc(27, "response-type")
@@ -143,13 +143,25 @@ def test_responses_come_through(id, kind, annotations, note, resources):
 @pytest.mark.parametrize(
     ("read", "obj", "text"),
     [
-        (Job.decode_hello, None, "^sched-hello: expected an object, got null"),
-        (Job.decode_hello, {**HELLO, "priority": 2**32}, "^sched-hello: field 'priority': expected 0 to"),
-        (Job.decode_hello, {**HELLO, "id": -1}, "^sched-hello: field 'id': expected 0 to"),
-        (Job.decode_hello, {**HELLO, "t_submit": -1.0}, "^sched-hello: field 't_submit': expected a time"),
-        (Job.decode_hello, {**HELLO, "free": "x"}, "^sched-hello: field 'free': idset: unexpected 'x'"),
-        (Job.decode_alloc, HELLO, "^sched.alloc: missing field 'jobspec'"),
-        (Job.decode_alloc, {**ALLOC, "userid": True}, "^sched.alloc: field 'userid': expected an integer"),
+        (AllocJob.decode_hello, None, "^sched-hello: expected an object, got null"),
+        (
+            AllocJob.decode_hello,
+            {**HELLO, "priority": 2**32},
+            "^sched-hello: field 'priority': expected 0 to",
+        ),
+        (AllocJob.decode_hello, {**HELLO, "id": -1}, "^sched-hello: field 'id': expected 0 to"),
+        (
+            AllocJob.decode_hello,
+            {**HELLO, "t_submit": -1.0},
+            "^sched-hello: field 't_submit': expected a time",
+        ),
+        (AllocJob.decode_hello, {**HELLO, "free": "x"}, "^sched-hello: field 'free': idset: unexpected 'x'"),
+        (AllocJob.decode_alloc, HELLO, "^sched.alloc: missing field 'jobspec'"),
+        (
+            AllocJob.decode_alloc,
+            {**ALLOC, "userid": True},
+            "^sched.alloc: field 'userid': expected an integer",
+        ),
         (AllocResponse.decode, {"type": 0}, "^sched.alloc response: missing field 'id'"),
         (AllocResponse.decode, {"id": 1, "type": 4}, "^sched.alloc response: field 'type': expected 0 to 3"),
         (AllocResponse.decode, {"id": 1, "type": 0, "R": 1}, "field 'R': expected an object or null"),
@@ -201,8 +213,8 @@ def test_annotations(have, change, result):
 
 readers = st.sampled_from(
     [
-        Job.decode_hello,
-        Job.decode_alloc,
+        AllocJob.decode_hello,
+        AllocJob.decode_alloc,
         AllocResponse.decode,
         Free.decode,
         *(protocol.partial_ok, protocol.ready_limit, protocol.queue_depth, protocol.canceled),
@@ -228,4 +240,4 @@ def test_a_megabyte():
     pairs = [[n, n % 1000] for n in range(100_000)]
     assert len(protocol.priorities({"jobs": pairs})) == 100_000
     ranks = ",".join(map(str, range(0, 300_000, 2)))
-    assert len(Job.decode_hello({**HELLO, "free": ranks}).free) == 150_000
+    assert len(AllocJob.decode_hello({**HELLO, "free": ranks}).free) == 150_000

@@ -36,7 +36,7 @@ def _time(obj: Any, name: str) -> float:
     return value
 
 
-class Job:
+class AllocJob:
     """What the manager tells of a job: one that holds resources (hello), or one that asks for some (alloc).
 
     Attributes:
@@ -68,23 +68,25 @@ class Job:
         self.jobspec = jobspec
 
     @staticmethod
-    def decode_hello(obj: Any) -> Job:
+    def decode_hello(obj: Any) -> AllocJob:
         """Read a response to ``job-manager.sched-hello``. Raises FormatError."""
 
-        def read(obj: Any) -> Job:
-            return Job(
-                *Job._common(obj), _time(obj, "t_submit"), free=_idset(field(obj, "free", str, ""), "free")
+        def read(obj: Any) -> AllocJob:
+            return AllocJob(
+                *AllocJob._common(obj),
+                _time(obj, "t_submit"),
+                free=_idset(field(obj, "free", str, ""), "free"),
             )
 
         return payload_of("sched-hello", obj, read)
 
     @staticmethod
-    def decode_alloc(obj: Any) -> Job:
+    def decode_alloc(obj: Any) -> AllocJob:
         """Read ``sched.alloc``. Raises FormatError."""
 
-        def read(obj: Any) -> Job:
+        def read(obj: Any) -> AllocJob:
             t_submit = _time(obj, "t_submit") if "t_submit" in obj else 0.0
-            return Job(*Job._common(obj), t_submit, jobspec=field(obj, "jobspec", dict))
+            return AllocJob(*AllocJob._common(obj), t_submit, jobspec=field(obj, "jobspec", dict))
 
         return payload_of("sched.alloc", obj, read)
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.modules.job_exec import actions, config
-from rosin.modules.job_exec.allocation import Allocation
-from rosin.modules.job_exec.barrier import Barrier
-from rosin.modules.job_exec.job import Job
+from rosin.modules.job_exec.allocation import JobNodes
+from rosin.modules.job_exec.barrier import ShellBarrier
+from rosin.modules.job_exec.job import ExecJob
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.rfc import fluid
 from rosin.rfc.exec_protocol import StartRequest
@@ -35,7 +35,7 @@ class Machine:
         request = StartRequest.decode(start_request(ranks=ranks, execution=nodes, system=system))
         table = {key.replace("_", "-"): value for key, value in settings.items()}
         uid = os.getuid() if uid is None else uid
-        self.job = Job(request, Allocation(request.R), config.parse({"exec": table}), uid)
+        self.job = ExecJob(request, JobNodes(request.R), config.parse({"exec": table}), uid)
         self.shells = ShellExec(self.job)
         self.done: list[Any] = []
 
@@ -295,7 +295,7 @@ def test_only_the_first_barrier_is_timed() -> None:
 
 
 def test_barrier_refuses_strangers_and_doubles() -> None:
-    barrier = Barrier(Idset("1-2"))
+    barrier = ShellBarrier(Idset("1-2"))
     assert barrier.enter(0, "x") == [actions.Release("x", errno.EINVAL, "rank 0 is not pending in barrier")]
     assert barrier.enter(1, "y") == []
     assert barrier.enter(1, "z")[0].errnum == errno.EINVAL

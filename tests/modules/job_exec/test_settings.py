@@ -9,7 +9,7 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.modules.job_exec import config, launch
-from rosin.modules.job_exec.allocation import Allocation
+from rosin.modules.job_exec.allocation import JobNodes
 from rosin.rfc.idset import Idset
 
 from .conftest import JOBID
@@ -23,18 +23,18 @@ def test_allocation() -> None:
         "starttime": 1,
         "expiration": 2.5,
     }
-    allocation = Allocation({"version": 1, "execution": execution})
+    allocation = JobNodes({"version": 1, "execution": execution})
     assert allocation.ranks == Idset("0-1,7")
     assert [allocation.host(rank) for rank in (0, 1, 7, 8)] == ["vm", "vm", "n7", "(unknown)"]
     assert [allocation.shell_rank(rank) for rank in (0, 1, 7)] == [0, 1, 2]
     assert (allocation.starttime, allocation.expiration) == (1, 2.5)
-    assert Allocation({"execution": {"R_lite": [{"rank": "0"}]}}).hosts(Idset("0")) == "(unknown)"
+    assert JobNodes({"execution": {"R_lite": [{"rank": "0"}]}}).hosts(Idset("0")) == "(unknown)"
     for wrong in ({"rank": "0-99999999"}, {"rank": ""}, {}):
         with pytest.raises(FormatError):
-            Allocation({"execution": {"R_lite": [wrong]}})
+            JobNodes({"execution": {"R_lite": [wrong]}})
     for expiration in (-1.0, 1e308):
         with pytest.raises(FormatError, match="Invalid resource set expiration"):
-            Allocation({"execution": {"R_lite": [{"rank": "0"}], "expiration": expiration}})
+            JobNodes({"execution": {"R_lite": [{"rank": "0"}], "expiration": expiration}})
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from rosin.rfc.payload import field
 from rosin.rfc.rset.format import MAX_RANKS, is_time
 
 
-class Allocation:
+class JobNodes:
     """The ranks of an R object in order, its times in seconds since the epoch (0: none), its hosts."""
 
     __slots__ = ("_hosts", "_nodelist", "expiration", "ranks", "starttime")

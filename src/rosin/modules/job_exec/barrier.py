@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rosin.rfc.idset import Idset
 
 
-class Barrier:
+class ShellBarrier:
     """One barrier after the other; each is entered once from every rank. A shell's exit breaks them all."""
 
     __slots__ = ("_ranks", "_waiting", "broken", "passed", "pending")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 32, RFC 50: the execution of one job as a state machine (pure).
 
-Methods are events; each appends to :attr:`Job.actions` what is to be done, which the module performs in
+Methods are events; each appends to :attr:`ExecJob.actions` what is to be done, which the module performs in
 order. Everything that is the same for real and mock execution is here: the life cycle, exceptions, expiration
 and the kill sequence; what runs is behind :class:`Backend`.
 """
@@ -32,7 +32,7 @@ from rosin.rfc.exec_protocol import ALL
 from rosin.rfc.jobpath import guest_namespace
 
 if TYPE_CHECKING:
-    from rosin.modules.job_exec.allocation import Allocation
+    from rosin.modules.job_exec.allocation import JobNodes
     from rosin.modules.job_exec.config import ExecConfig
     from rosin.rfc.exec_protocol import StartRequest
     from rosin.rfc.idset import Idset
@@ -48,12 +48,12 @@ class Backend(Protocol):
     name: str
 
     def prepare(self) -> None:
-        """Before the namespace exists: post the first events or refuse the job by :meth:`Job.fatal`."""
+        """Before the namespace exists: post the first events or refuse the job by :meth:`ExecJob.fatal`."""
 
     def launch(self, now: float) -> None:
         """Start what runs."""
 
-    def reattach(self, now: float, history: History) -> None:
+    def reattach(self, now: float, history: JobHistory) -> None:
         """Go on after a restart of the broker."""
 
     def kill(self, signum: int) -> None:
@@ -68,7 +68,7 @@ class Backend(Protocol):
     def stats(self) -> dict[str, Any]: ...
 
 
-class History:
+class JobHistory:
     """What the KVS says of a job that ran before a restart."""
 
     __slots__ = ("exec_events", "start_time")
@@ -78,10 +78,10 @@ class History:
         self.start_time = start_time  # of the "start" event, None if there is none
 
 
-class Job:
+class ExecJob:
     """One job under execution; ``actions`` collects what its owner must do."""
 
-    def __init__(self, request: StartRequest, allocation: Allocation, config: ExecConfig, uid: int) -> None:
+    def __init__(self, request: StartRequest, allocation: JobNodes, config: ExecConfig, uid: int) -> None:
         self.id = request.id
         self.userid = request.userid
         self.request = request
@@ -127,7 +127,7 @@ class Job:
             self.post("init")
             backend.prepare()
 
-    def namespace_ready(self, now: float, history: History | None = None) -> None:
+    def namespace_ready(self, now: float, history: JobHistory | None = None) -> None:
         """The guest namespace exists. ``history`` comes with a reattach."""
         if self.finalizing:
             return

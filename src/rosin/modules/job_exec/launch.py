@@ -13,7 +13,7 @@ from rosin.remote import protocol
 
 if TYPE_CHECKING:
     from rosin.modules.job_exec.config import ExecConfig
-    from rosin.modules.job_exec.job import Job
+    from rosin.modules.job_exec.job import ExecJob
 
 #: Rosin's shell and the function that the zygote calls for it.
 SHELL_MODULE = "rosin.shell"
@@ -55,24 +55,24 @@ def base_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environ.items() if name not in _JOB_VARIABLES}
 
 
-def shell_path(job: Job) -> str | None:
+def shell_path(job: ExecJob) -> str | None:
     """The program that the jobspec or the configuration names as job shell; None for Rosin's own."""
     chosen = job.system("exec", "job_shell")
     return chosen if isinstance(chosen, str) else job.config.job_shell
 
 
-def component(job: Job) -> str:
+def component(job: ExecJob) -> str:
     """What the shell is called in the exec.eventlog."""
     path = job.config.imp if job.multiuser else shell_path(job)
     return SHELL_NAME if path is None else os.path.basename(path)
 
 
-def hand_over(job: Job) -> dict[str, Any]:
+def hand_over(job: ExecJob) -> dict[str, Any]:
     """What the job's shells would otherwise have to ask for."""
     return {"jobspec": job.request.jobspec, "R": job.request.R}
 
 
-def shell_command(job: Job, environ: dict[str, str], init: dict[str, Any]) -> dict[str, Any]:
+def shell_command(job: ExecJob, environ: dict[str, str], init: dict[str, Any]) -> dict[str, Any]:
     """The payload of the exec request that starts one shell of the job.
 
     ``init`` is given to Rosin's own shell, unless it is too large for an argument.

@@ -22,7 +22,7 @@ from rosin.rfc.exec_eventlog import is_recoverable
 from rosin.rfc.payload import field, int_field
 
 if TYPE_CHECKING:
-    from rosin.modules.job_exec.job import History, Job
+    from rosin.modules.job_exec.job import ExecJob, JobHistory
     from rosin.rfc.idset import Idset
 
 
@@ -52,7 +52,7 @@ class MockExec:
 
     name = "testexec"
 
-    def __init__(self, job: Job, config: MockConfig) -> None:
+    def __init__(self, job: ExecJob, config: MockConfig) -> None:
         self.job = job
         self.config = config
 
@@ -73,7 +73,7 @@ class MockExec:
         if self.config.mock_exception == "run":
             self.job.fatal("mock run exception generated")
 
-    def reattach(self, now: float, history: History) -> None:
+    def reattach(self, now: float, history: JobHistory) -> None:
         if not is_recoverable(history.exec_events):
             self.job.started = False
             self.job.fatal("job is not recoverable: no recoverable event")

@@ -22,8 +22,8 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.modules.job_exec import actions, config, guest, recovery
-from rosin.modules.job_exec.allocation import Allocation
-from rosin.modules.job_exec.job import Job
+from rosin.modules.job_exec.allocation import JobNodes
+from rosin.modules.job_exec.job import ExecJob
 from rosin.modules.job_exec.launcher import Launcher
 from rosin.modules.job_exec.mock import MockExec, mock_config
 from rosin.modules.job_exec.run import Run
@@ -109,7 +109,7 @@ class JobExec(BrokerModule):
             self._restart(known, msg, request)
             return DEFERRED
         try:
-            job = Job(request, Allocation(request.R), self.settings, os.getuid())
+            job = ExecJob(request, JobNodes(request.R), self.settings, os.getuid())
             mock = mock_config(job.system())
             if mock is None:
                 self._check_ranks(job.allocation.ranks)

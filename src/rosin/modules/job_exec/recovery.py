@@ -9,7 +9,7 @@ from rosin import kvs
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
 from rosin.modules.job_exec import guest
-from rosin.modules.job_exec.job import History
+from rosin.modules.job_exec.job import JobHistory
 from rosin.rfc import eventlog, treeobj
 from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.jobpath import guest_namespace, job_key
@@ -39,12 +39,12 @@ async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str) 
         pass
 
 
-async def read_history(h: Handle, jobid: int, warn: Callable[[str], None]) -> History:
+async def read_history(h: Handle, jobid: int, warn: Callable[[str], None]) -> JobHistory:
     """What the job's two event logs say; a log that cannot be read says nothing but a warning."""
     events = await _read(h, guest_namespace(jobid), KEY, warn)
     log = await _read(h, kvs.PRIMARY, job_key(jobid, "eventlog"), warn)
     starts = [event.timestamp for event in log if event.name == "start"]
-    return History([event.name for event in events], starts[0] if starts else None)
+    return JobHistory([event.name for event in events], starts[0] if starts else None)
 
 
 async def _read(h: Handle, namespace: str, key: str, warn: Callable[[str], None]) -> list[eventlog.Event]:

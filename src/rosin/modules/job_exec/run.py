@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosin.modules.job_exec.writer import Guest
+from rosin.modules.job_exec.writer import GuestSpace
 
 if TYPE_CHECKING:
     from rosin.broker.clock import TimerHandle
     from rosin.handle.rpc import RPC
-    from rosin.modules.job_exec.job import Job
+    from rosin.modules.job_exec.job import ExecJob
     from rosin.rfc.message import Message
 
 
@@ -19,10 +19,10 @@ class Run:
 
     __slots__ = ("expires", "guest", "job", "msg", "shells", "statuses", "timers")
 
-    def __init__(self, job: Job, msg: Message) -> None:
+    def __init__(self, job: ExecJob, msg: Message) -> None:
         self.job = job
         self.msg = msg  # the start request
-        self.guest = Guest(job.id)
+        self.guest = GuestSpace(job.id)
         self.timers: dict[str, TimerHandle] = {}
         self.expires = 0.0
         self.shells: dict[int, RPC] = {}  # rank -> the exec stream of its shell

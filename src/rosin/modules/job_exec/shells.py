@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.modules.job_exec.actions import Arm, Disarm, Drain, Launch, Signal, TellLeader
-from rosin.modules.job_exec.barrier import Barrier
+from rosin.modules.job_exec.barrier import ShellBarrier
 from rosin.modules.job_exec.job import LOST
 from rosin.process.outcome import exited, signal_text, termsig, unstarted
 from rosin.rfc import fluid, fsd
@@ -16,7 +16,7 @@ from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from rosin.modules.job_exec.job import History, Job
+    from rosin.modules.job_exec.job import ExecJob, JobHistory
 
 _CRITICAL = 2  # severity of an exception that a job may survive
 
@@ -39,7 +39,7 @@ class ShellExec:
 
     name = "bulk-exec"
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: ExecJob) -> None:
         """Raises FormatError for bad ``attributes.system.exec.bulkexec`` settings."""
         self.job = job
         options = job.system("exec", "bulkexec") or {}
@@ -60,7 +60,7 @@ class ShellExec:
         self.early_signal = 0  # came before a shell had its pid
         self.deaf = ranks  # shells that have not said that they hear of signals for their tasks
         self.missed: dict[int, int] = {}  # signal -> the number of its event, for those
-        self.barrier = Barrier(ranks)
+        self.barrier = ShellBarrier(ranks)
         self.shell_exit_posted = False
         self.early_end = False  # a shell ended before the first barrier
 
@@ -81,7 +81,7 @@ class ShellExec:
         else:
             self.job.actions.append(Launch())
 
-    def reattach(self, now: float, history: History) -> None:
+    def reattach(self, now: float, history: JobHistory) -> None:
         self.job.started = False
         self.job.fatal(LOST)
 

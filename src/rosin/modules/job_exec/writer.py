@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
 
 
-class Port(Protocol):
+class WriterModule(Protocol):
     """What the writer needs of the module."""
 
     @property
@@ -32,7 +32,7 @@ class Port(Protocol):
     def report(self, text: str) -> None: ...
 
 
-class Guest:
+class GuestSpace:
     """The guest namespace of one job and what is to be written there."""
 
     __slots__ = ("closed", "jobid", "lines")
@@ -46,18 +46,18 @@ class Guest:
 class Writer:
     """All guest namespaces of an execution service."""
 
-    def __init__(self, port: Port) -> None:
+    def __init__(self, port: WriterModule) -> None:
         self._port = port
-        self._dirty: dict[Guest, None] = {}
+        self._dirty: dict[GuestSpace, None] = {}
         self._primary = kvs.KVSTxn()
-        self._closing: list[Guest] = []
+        self._closing: list[GuestSpace] = []
 
-    def post(self, space: Guest, line: str) -> None:
+    def post(self, space: GuestSpace, line: str) -> None:
         """Add a line to the exec.eventlog."""
         space.lines.append(line)
         self._touch(space)
 
-    def close(self, space: Guest, closed: Callable[[], None]) -> None:
+    def close(self, space: GuestSpace, closed: Callable[[], None]) -> None:
         """Write what is left, make the content the job's guest directory, remove the namespace.
 
         ``closed`` is called when that is done, or cannot be done for a reason that is then in the log.
@@ -65,12 +65,12 @@ class Writer:
         space.closed = closed
         self._touch(space)
 
-    def link(self, space: Guest) -> None:
+    def link(self, space: GuestSpace) -> None:
         """Let the job's guest directory lead to the namespace."""
         guest.link(self._primary, space.jobid)
         self._port.call_soon_once(self._flush_primary)
 
-    def write(self, space: Guest) -> RPC:
+    def write(self, space: GuestSpace) -> RPC:
         """Write the lines of one namespace now; the answer has its ``rootref``."""
         lines, space.lines = space.lines, []
         txn = kvs.KVSTxn(self._port.h, namespace=guest_namespace(space.jobid))
@@ -86,7 +86,7 @@ class Writer:
             if err.errno != expected:
                 self._port.report(f"{what}: {err.strerror}")
 
-    def _touch(self, space: Guest) -> None:
+    def _touch(self, space: GuestSpace) -> None:
         self._dirty[space] = None
         self._port.call_soon_once(self._flush)
 
@@ -98,7 +98,7 @@ class Writer:
             elif space.lines:
                 self.write(space).then(self.check, f"eventlog error: {fluid.encode(space.jobid, 'f58')}")
 
-    def _written(self, rpc: Future, space: Guest) -> None:
+    def _written(self, rpc: Future, space: GuestSpace) -> None:
         try:
             rootref = rpc.get()["rootref"]
         except OSError as err:
@@ -116,12 +116,12 @@ class Writer:
         if not txn.is_empty():
             kvs.commit_async(self._port.h, 0, kvs.PRIMARY, txn).then(self._committed, closing)
 
-    def _committed(self, rpc: Future, closing: list[Guest]) -> None:
+    def _committed(self, rpc: Future, closing: list[GuestSpace]) -> None:
         self.check(rpc, "failed to update job guest directories")
         for space in closing:
             self._remove(space)
 
-    def _remove(self, space: Guest) -> None:
+    def _remove(self, space: GuestSpace) -> None:
         name = guest_namespace(space.jobid)
         rpc = kvs.namespace_remove_async(self._port.h, name)
         rpc.then(self.check, f"failed to remove namespace {name}")

@@ -24,7 +24,7 @@ from rosin.resource.allocator.inventory import Inventory
 from rosin.resource.allocator.request import from_jobspec
 from rosin.rfc import alloc_protocol, fluid, treeobj
 from rosin.rfc.acquire import Acquired, Change
-from rosin.rfc.alloc_protocol import DENY, AllocResponse, Free, Job
+from rosin.rfc.alloc_protocol import DENY, AllocJob, AllocResponse, Free
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field
 from rosin.rfc.rset import ResourceSet
@@ -132,10 +132,10 @@ class Scheduler(BrokerModule):
     async def _hello(self) -> None:
         request = {"partial-ok": self.partial_ok}
         stream = self.h.rpc("job-manager.sched-hello", request, flags=FLUX_RPC_STREAMING)
-        jobs = [Job.decode_hello(job) async for job in stream]
+        jobs = [AllocJob.decode_hello(job) async for job in stream]
         await asyncio.gather(*(self._recover(job) for job in jobs))
 
-    async def _recover(self, job: Job) -> None:
+    async def _recover(self, job: AllocJob) -> None:
         """Mark the resources of a running job; a job whose resources are gone gets a fatal exception."""
         try:
             answer = await kvs.lookup_async(self.h, job_key(job.id, "R"), kvs.PRIMARY)
@@ -160,7 +160,7 @@ class Scheduler(BrokerModule):
     @request_handler("sched.alloc", prefix=False)
     def alloc(self, msg: Message) -> Any:
         """Queue a job; it is answered by id, any number of times."""
-        job = Job.decode_alloc(msg.args)
+        job = AllocJob.decode_alloc(msg.args)
         self._requests[job.id] = msg
         try:
             request = from_jobspec(job.jobspec)
