@@ -26,7 +26,7 @@ MODULES = {
     "groups": "rosin.modules.groups.module:Groups",
     "heartbeat": "rosin.modules.heartbeat.module:Heartbeat",
     "job-exec": "rosin.modules.job_exec.module:JobExec",
-    "job-info": "rosin.modules.job_info.module:JobInfo",
+    "job-info": "rosin.modules.job_info.module:JobInfoModule",
     "job-ingest": "rosin.modules.job_ingest.module:JobIngest",
     "job-list": "rosin.modules.job_list.module:JobListModule",
     "job-manager": "rosin.modules.job_manager.module:JobManager",

@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from rosin.modules.content_files.directory import Directory
+from rosin.modules.content_files.directory import StoreDirectory
 from rosin.rfc import blobref
 
 BLOB = b"foo\n"
@@ -40,7 +40,7 @@ def file_size_limit(size):
 
 @pytest.fixture
 def store(tmp_path):
-    store = Directory(str(tmp_path / "content.files"), "sha1")
+    store = StoreDirectory(str(tmp_path / "content.files"), "sha1")
     yield store
     store.close()
 
@@ -74,7 +74,7 @@ def test_blobs_of_any_size(store, size):
 
 
 def test_the_other_hash(tmp_path):
-    store = Directory(str(tmp_path / "content.files"), "sha256")
+    store = StoreDirectory(str(tmp_path / "content.files"), "sha256")
     digest = blobref.digest(BLOB, "sha256")
     store.store(digest, BLOB)
     assert f"sha256-{digest.hex()}" in names(store.path)
@@ -87,7 +87,7 @@ def test_all_is_private_whatever_umask_and_mode_were(tmp_path):
     mask = os.umask(0)
     try:
         path.mkdir(0o777)
-        store = Directory(str(path), "sha1")
+        store = StoreDirectory(str(path), "sha1")
         store.store(DIGEST, BLOB)
         store.checkpoint_put(CHECKPOINT)
         assert modes(path) == {0o700, 0o600}
@@ -105,7 +105,7 @@ def test_what_is_no_directory_is_not_followed(tmp_path, kind):
         path.symlink_to(tmp_path / "elsewhere")
     else:
         path.touch()
-    number, text = error(Directory, str(path), "sha1")
+    number, text = error(StoreDirectory, str(path), "sha1")
     assert number == errno.ENOTDIR
     assert text == f"content-files: cannot open {path}: Not a directory"
 
@@ -174,14 +174,14 @@ def test_an_unreadable_checkpoint(store, text):
 @pytest.mark.parametrize("missing", ["content.files", "content.files/.journal"])
 def test_a_store_that_is_missing_is_told_with_the_remedy(tmp_path, missing):
     path = tmp_path / "content.files"
-    Directory(str(path), "sha1").close()
+    StoreDirectory(str(path), "sha1").close()
     (tmp_path / missing).rename(tmp_path / "away")
-    number, text = error(Directory, str(path), "sha1")
+    number, text = error(StoreDirectory, str(path), "sha1")
     assert number == errno.ENOENT
     assert f"{tmp_path / missing} is missing" in text
     assert f"remove {path}.state to go on without it" in text
     os.unlink(f"{path}.state")
-    Directory(str(path), "sha1").close()
+    StoreDirectory(str(path), "sha1").close()
 
 
 def test_a_directory_of_flux_core_is_opened(tmp_path):
@@ -189,14 +189,14 @@ def test_a_directory_of_flux_core_is_opened(tmp_path):
     path.mkdir()
     (path / NAME).write_bytes(BLOB)
     (path / "kvs-primary").write_text('{"rootref":"r","version":1}')
-    store = Directory(str(path), "sha1")
+    store = StoreDirectory(str(path), "sha1")
     assert store.load(DIGEST) == BLOB
     assert store.checkpoint() == {"rootref": "r", "version": 1}
     store.close()
 
 
 def test_a_temporary_store_is_not_recorded(tmp_path):
-    store = Directory(str(tmp_path / "content.files"), "sha1", temporary=True)
+    store = StoreDirectory(str(tmp_path / "content.files"), "sha1", temporary=True)
     store.store(DIGEST, BLOB)
     store.sync()
     store.close()
@@ -205,10 +205,10 @@ def test_a_temporary_store_is_not_recorded(tmp_path):
 
 def test_remove(tmp_path):
     path = str(tmp_path / "content.files")
-    Directory(path, "sha1").close()
-    Directory.remove(path)
+    StoreDirectory(path, "sha1").close()
+    StoreDirectory.remove(path)
     assert names(tmp_path) == set()
-    Directory.remove(path)
+    StoreDirectory.remove(path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs another user's directory")
@@ -216,6 +216,6 @@ def test_another_users_directory(tmp_path):
     path = tmp_path / "content.files"
     path.mkdir()
     os.chown(path, 12345, -1)
-    number, text = error(Directory, str(path), "sha1")
+    number, text = error(StoreDirectory, str(path), "sha1")
     assert number == errno.EPERM
     assert text == f"content-files: cannot open {path}: it belongs to another user"

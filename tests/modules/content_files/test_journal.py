@@ -7,7 +7,7 @@ import resource
 
 import pytest
 
-from rosin.modules.content_files.journal import Journal
+from rosin.modules.content_files.journal import StoreJournal
 
 RECORDS = [(1, "a", b"[1]"), (2, "b", b"two\nlines\n"), (3, "c", b"")]
 
@@ -24,7 +24,7 @@ def make(tmp_path, directory):
     made = []
 
     def make():
-        made.append(Journal(directory, "journal", str(tmp_path / "journal")))
+        made.append(StoreJournal(directory, "journal", str(tmp_path / "journal")))
         return made[-1]
 
     yield make

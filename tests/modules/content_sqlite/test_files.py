@@ -11,7 +11,7 @@ import pytest
 
 from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.content_sqlite.database import VERSION, Database
-from rosin.modules.content_sqlite.files import Files
+from rosin.modules.content_sqlite.files import DatabaseFiles
 from rosin.rfc import blobref
 from rosin.testing import Instance
 
@@ -116,7 +116,7 @@ def test_a_database_that_ended_while_it_was_closed_is_opened(tmp_path):
 def test_truncate_starts_anew(tmp_path):
     path = killed(tmp_path)
     (path / "content.sqlite-wal").unlink()
-    Files(str(path / "content.sqlite"), True).remove()
+    DatabaseFiles(str(path / "content.sqlite"), True).remove()
     assert modes(path) == {}
     Database(str(path / "content.sqlite")).close()
 

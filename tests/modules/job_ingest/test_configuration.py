@@ -9,7 +9,7 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.modules.job_ingest.access import names
-from rosin.modules.job_ingest.policy import Policy
+from rosin.modules.job_ingest.policy import PolicyDefaults
 from rosin.modules.job_ingest.validator import checks
 from rosin.testing.instance import Instance
 
@@ -50,7 +50,7 @@ DEFAULTS = {"policy": {"jobspec": {"defaults": {"system": {"queue": "batch", "du
     ],
 )
 def test_the_frobnicator_table_says_what_is_added(frobnicator, added):
-    policy = Policy(
+    policy = PolicyDefaults(
         {**DEFAULTS, "queues": {"batch": {"requires": ["b"]}}, "ingest": {"frobnicator": frobnicator}}
     )
     spec = jobspec()
@@ -64,7 +64,7 @@ def test_constraints_of_a_queue_that_the_job_names():
         "queues": {"batch": {"requires": ["b"]}},
         "ingest": {"frobnicator": {"plugins": ["constraints"]}},
     }
-    system = Policy(config).apply(jobspec(queue="batch"))["attributes"]["system"]
+    system = PolicyDefaults(config).apply(jobspec(queue="batch"))["attributes"]["system"]
     assert system["constraints"] == {"properties": ["b"]}
 
 
@@ -80,7 +80,7 @@ def test_constraints_of_a_queue_that_the_job_names():
 )
 def test_a_frobnicator_table_that_asks_for_more_is_refused(table, text):
     with pytest.raises(FormatError) as info:
-        Policy({"ingest": {"frobnicator": table}})
+        PolicyDefaults({"ingest": {"frobnicator": table}})
     assert text in str(info.value)
 
 
@@ -167,7 +167,7 @@ def test_names_of_users():
 
 @pytest.mark.rfc(33, "defaults", "requires", "default-queue", "virtual-inherits", "virtual-name-kept")
 def test_queue_defaults_and_constraints():
-    policy = Policy(
+    policy = PolicyDefaults(
         {
             "policy": {"jobspec": {"defaults": {"system": {"queue": "batch", "duration": "2h"}}}},
             "queues": {
@@ -190,4 +190,4 @@ def test_queue_defaults_and_constraints():
     }
     assert system(constraints={"properties": ["x"]})["constraints"] == {"properties": ["x", "b"]}
     with pytest.raises(FormatError, match="not a configured queue"):
-        Policy({"policy": {"jobspec": {"defaults": {"system": {"queue": "x"}}}}})
+        PolicyDefaults({"policy": {"jobspec": {"defaults": {"system": {"queue": "x"}}}}})

@@ -14,7 +14,7 @@ from rosin.modules.resource.availability import Acquisition, Availability
 from rosin.modules.resource.config import ResourceConfig
 from rosin.modules.resource.drain import MODES, DrainState
 from rosin.modules.resource.hosts import HostMap
-from rosin.modules.resource.journal import Journal
+from rosin.modules.resource.journal import ResourceJournal
 from rosin.process.topology import Core, Topology
 from rosin.resource.definition import from_topology
 from rosin.resource.verify import Verification
@@ -163,7 +163,7 @@ def event(timestamp, name="online"):
 @given(st.integers(1, 6), st.integers(0, 20))
 @pytest.mark.rfc(44, "truncate")
 def test_journal_is_bounded(limit, count):
-    journal = Journal([event(n) for n in range(1, count + 1)], limit)
+    journal = ResourceJournal([event(n) for n in range(1, count + 1)], limit)
     kept = list(journal)
     assert len(kept) <= limit
     if count <= limit:
@@ -174,7 +174,7 @@ def test_journal_is_bounded(limit, count):
 
 
 def test_backlog_in_batches():
-    journal = Journal([event(1, "resource-define"), *(event(n) for n in range(2, 152))], 1000)
+    journal = ResourceJournal([event(1, "resource-define"), *(event(n) for n in range(2, 152))], 1000)
     journal.append(event(200, "resource-define"))
     journal.append(event(201))
     responses = list(journal.backlog({"version": 1}))

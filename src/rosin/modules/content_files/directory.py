@@ -15,7 +15,7 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.modules.content_files.journal import Journal
+from rosin.modules.content_files.journal import StoreJournal
 from rosin.process.platform import sync_file_system
 from rosin.process.remove import remove_tree
 from rosin.rfc import blobref
@@ -41,7 +41,7 @@ def _naming(path: str, action: str) -> Iterator[None]:
         raise OSError(error.errno, text) from None
 
 
-class Directory:
+class StoreDirectory:
     """One open store. Every method raises OSError with a text that names the file."""
 
     def __init__(self, path: str, algo: str, temporary: bool = False) -> None:
@@ -58,7 +58,7 @@ class Directory:
         try:
             with _naming(path, "open"):
                 self._make_private()
-                self.journal = Journal(self._fd, JOURNAL, f"{path}/{JOURNAL}")
+                self.journal = StoreJournal(self._fd, JOURNAL, f"{path}/{JOURNAL}")
             if not temporary:
                 self._record()
         except OSError:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Journal:
+class StoreJournal:
     """An open journal. Methods raise OSError with a text that names the file."""
 
     def __init__(self, directory: int, name: str, path: str) -> None:

@@ -18,7 +18,7 @@ from rosin.broker.module import BrokerModule, request_handler
 from rosin.errors import FormatError
 from rosin.internal import checkpoint
 from rosin.internal.backing_commit import decode
-from rosin.modules.content_files.directory import Directory
+from rosin.modules.content_files.directory import StoreDirectory
 from rosin.rfc import blobref
 from rosin.rfc.payload import field, int_field
 
@@ -47,8 +47,8 @@ class ContentFiles(BrokerModule):
         temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
         path = os.path.join(statedir, "content.files")
         if "truncate" in self.arg_values:
-            Directory.remove(path)
-        self.files = Directory(path, self.attrs.get("content.hash", "sha1"), temporary)
+            StoreDirectory.remove(path)
+        self.files = StoreDirectory(path, self.attrs.get("content.hash", "sha1"), temporary)
         self._registered = "testing" not in self.arg_values
         self._failing = False
         if self._registered:

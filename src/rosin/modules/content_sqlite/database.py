@@ -16,7 +16,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.modules.content_sqlite.files import CLOSED, CLOSING, OPEN, Files
+from rosin.modules.content_sqlite.files import CLOSED, CLOSING, OPEN, DatabaseFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ class Database:
     ) -> None:
         """*temporary*: nobody expects to find the file again."""
         self.path = path
-        self.files = Files(path, not temporary)
+        self.files = DatabaseFiles(path, not temporary)
         self.journal_mode = journal_mode
         self.synchronous = synchronous
         self.max_checkpoints = max_checkpoints

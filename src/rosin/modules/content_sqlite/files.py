@@ -16,7 +16,7 @@ import stat
 OPEN, CLOSING, CLOSED = "open", "closing", "closed"
 
 
-class Files:
+class DatabaseFiles:
     """The database at *path* with its write-ahead log. *recorded*: the state outlives the broker."""
 
     def __init__(self, path: str, recorded: bool) -> None:

@@ -21,7 +21,7 @@ from rosin.errors import FormatError
 from rosin.internal import checkpoint
 from rosin.internal.backing_commit import decode
 from rosin.modules.content_sqlite.database import MAX_MARK, Database
-from rosin.modules.content_sqlite.files import Files
+from rosin.modules.content_sqlite.files import DatabaseFiles
 from rosin.rfc import blobref
 from rosin.rfc.payload import field, int_field, list_field
 
@@ -55,7 +55,7 @@ class ContentSqlite(BrokerModule):
         self._temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
         path = os.path.join(directory, "content.sqlite")
         if "truncate" in self.arg_values:
-            Files(path, True).remove()
+            DatabaseFiles(path, True).remove()
         journal_mode, synchronous, checkpoints = self._settings(self.config)
         self.load_time, self.store_time = Tstat(), Tstat()
         self.db = Database(path, journal_mode, synchronous, checkpoints, self._temporary)

@@ -54,7 +54,7 @@ def _flags(args: dict[str, Any], valid: int, what: str) -> int:
     return int(flags)
 
 
-class JobInfo(BrokerModule):
+class JobInfoModule(BrokerModule):
     """See the module's text."""
 
     name = "job-info"

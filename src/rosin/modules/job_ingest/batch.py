@@ -13,21 +13,21 @@ from rosin.modules.job_ingest.request import without_environment
 from rosin.rfc.jobpath import job_key
 
 if TYPE_CHECKING:
-    from rosin.modules.job_ingest.request import Submission
+    from rosin.modules.job_ingest.request import IngestRequest
 
 
-class Batch:
+class SubmissionBatch:
     """Submissions with their ids."""
 
     __slots__ = ("_jobs", "submissions", "txn")
 
     def __init__(self) -> None:
-        self.submissions: dict[int, Submission] = {}
+        self.submissions: dict[int, IngestRequest] = {}
         self._jobs: list[dict[str, Any]] = []
         #: What stores J and jobspec of all jobs.
         self.txn = KVSTxn()
 
-    def add(self, id: int, submission: Submission, jobspec: dict[str, Any], t_submit: float) -> None:
+    def add(self, id: int, submission: IngestRequest, jobspec: dict[str, Any], t_submit: float) -> None:
         """Add a job; *jobspec* has the defaults applied. Raises OSError EINVAL if it is not JSON."""
         stored = without_environment(jobspec)
         try:

@@ -18,9 +18,9 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_NODEID_UPSTREAM
 from rosin.errors import FormatError
 from rosin.modules.job_ingest import validator
-from rosin.modules.job_ingest.batch import Batch, refusals
-from rosin.modules.job_ingest.policy import Policy
-from rosin.modules.job_ingest.request import Submission, validate
+from rosin.modules.job_ingest.batch import SubmissionBatch, refusals
+from rosin.modules.job_ingest.policy import PolicyDefaults
+from rosin.modules.job_ingest.request import IngestRequest, validate
 from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, check_constraints
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
@@ -59,12 +59,12 @@ class JobIngest(BrokerModule):
         limit = self.arg_values.get("max-fluid-generator-id", _MAX_GENERATOR)
         if rank > limit:
             raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {limit}")
-        self._policy = Policy(self.config)
+        self._policy = PolicyDefaults(self.config)
         self._checks = validator.checks(self.config, self.arg_values)
         self._hosts = frozenset(Hostlist(self.attrs.get("hostlist", "")))
-        self._batch = Batch()
+        self._batch = SubmissionBatch()
         self._batches: set[asyncio.Task[None]] = set()
-        self._checking: set[Submission] = set()
+        self._checking: set[IngestRequest] = set()
         self._counts = {"requests": 0, "errors": 0}
         self._generator = fluid.Generator(rank, await self._first_timestamp(rank), self._now_ms())
 
@@ -92,7 +92,7 @@ class JobIngest(BrokerModule):
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Take the tables alone: the arguments hold until then, as flux-core's do."""
-        self._policy, self._checks = Policy(config), validator.checks(config)
+        self._policy, self._checks = PolicyDefaults(config), validator.checks(config)
 
     def stats(self) -> dict[str, Any]:
         """flux-core's shape; in place of its worker processes this one does the work, at once."""
@@ -116,7 +116,7 @@ class JobIngest(BrokerModule):
     def submit(self, msg: Message) -> Any:
         self._counts["requests"] += 1
         try:
-            submission = Submission(msg)
+            submission = IngestRequest(msg)
             self._check_root(submission)
             wanted = self._checks if submission.validate else frozenset[str]()
             if JOBSPEC in wanted:
@@ -137,12 +137,12 @@ class JobIngest(BrokerModule):
             self._add(submission, jobspec)
         return DEFERRED
 
-    def _check_root(self, submission: Submission) -> None:
+    def _check_root(self, submission: IngestRequest) -> None:
         """Refuse jobs of root where somebody else starts them: no process could run as root (flux-core)."""
         if submission.userid == 0 and self.h.userid != 0 and "allow-root-jobs" not in self.arg_values:
             raise OSError(errno.EPERM, "submission of jobs as user root not supported")
 
-    def _checked(self, rpc: RPC, submission: Submission, jobspec: dict[str, Any]) -> None:
+    def _checked(self, rpc: RPC, submission: IngestRequest, jobspec: dict[str, Any]) -> None:
         """The instance could run the job, or not; without a service that knows, the job is taken."""
         if submission not in self._checking:
             return
@@ -158,18 +158,18 @@ class JobIngest(BrokerModule):
             self._counts["errors"] += 1
             self.respond_exception(submission.msg, error)
 
-    def _add(self, submission: Submission, jobspec: dict[str, Any]) -> None:
+    def _add(self, submission: IngestRequest, jobspec: dict[str, Any]) -> None:
         self._batch.add(self._generator.next(self._now_ms()), submission, jobspec, self.now())
         self.call_soon_once(self._flush)
 
     def _flush(self) -> None:
         if self._batch.submissions:
-            batch, self._batch = self._batch, Batch()
+            batch, self._batch = self._batch, SubmissionBatch()
             task = self.create_task(self._send(batch))
             self._batches.add(task)
             task.add_done_callback(self._batches.discard)
 
-    async def _send(self, batch: Batch) -> None:
+    async def _send(self, batch: SubmissionBatch) -> None:
         """Store and announce *batch*, then answer all of its submissions."""
         try:
             await kvs.commit_async(self.h, 0, kvs.PRIMARY, batch.txn)
@@ -190,7 +190,7 @@ class JobIngest(BrokerModule):
         if refused:
             await self._remove(list(refused))
 
-    def _fail(self, batch: Batch, error: Exception, what: str) -> None:
+    def _fail(self, batch: SubmissionBatch, error: Exception, what: str) -> None:
         for submission in batch.submissions.values():
             if isinstance(error, OSError):
                 text = f"{what}: {error.strerror}"

@@ -18,7 +18,7 @@ from rosin.rfc.queues import QueueConfig, constrained
 ADDITIONS = ("defaults", "constraints")
 
 
-class Policy:
+class PolicyDefaults:
     """The defaults of a configuration. Raises FormatError when they are wrong."""
 
     __slots__ = ("_access", "_default", "_defaults", "_queues", "_requires")

@@ -36,7 +36,7 @@ _TASKS_MAX = 4 * 1024 * 1024
 _FLAGS = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE
 
 
-class Submission:
+class IngestRequest:
     """A request that has passed the checks of :meth:`parse`. ``jobspec`` is the object that was signed."""
 
     __slots__ = ("J", "flags", "jobspec", "msg", "rolemask", "urgency", "userid")

@@ -16,7 +16,7 @@ from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_h
 from rosin.broker.waiters import Waiters
 from rosin.constants import FLUX_KVS_STREAM, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
 from rosin.internal.kvs_tail import decode
-from rosin.modules.kvs_watch.watcher import Group, Monitor, Part, Watcher, check_flags
+from rosin.modules.kvs_watch.watcher import Group, KvsWatcher, Part, WatchedNamespace, check_flags
 from rosin.rfc import treeobj
 from rosin.rfc.payload import field
 
@@ -32,8 +32,8 @@ class KvsWatch(BrokerModule):
     arguments = ()
 
     async def start(self) -> None:
-        self.monitors: dict[str, Monitor] = {}
-        self.watchers: Waiters[Watcher] = Waiters(self)
+        self.monitors: dict[str, WatchedNamespace] = {}
+        self.watchers: Waiters[KvsWatcher] = Waiters(self)
 
     async def stop(self) -> None:
         for watcher in self.watchers:
@@ -49,9 +49,9 @@ class KvsWatch(BrokerModule):
         check_flags(flags, msg.streaming)
         monitor = self.monitors.get(namespace)
         if monitor is None:
-            monitor = self.monitors[namespace] = Monitor(namespace)
+            monitor = self.monitors[namespace] = WatchedNamespace(namespace)
         group = monitor.group(key, flags, msg.userid, msg.rolemask)
-        watcher = self.watchers.add(Watcher(msg, group, flags, field(args, "raw", bool, False)))
+        watcher = self.watchers.add(KvsWatcher(msg, group, flags, field(args, "raw", bool, False)))
         group.watchers.append(watcher)
         group.joined = True
         self._run_group(group)
@@ -81,7 +81,7 @@ class KvsWatch(BrokerModule):
         for watcher in self.watchers.by(sender):
             self._end(watcher, 0)
 
-    def _end(self, watcher: Watcher, errnum: int, text: str | None = None) -> None:
+    def _end(self, watcher: KvsWatcher, errnum: int, text: str | None = None) -> None:
         """Remove a watcher; tell it why unless *errnum* is 0."""
         if watcher.done:
             return
@@ -96,13 +96,13 @@ class KvsWatch(BrokerModule):
             if not group.monitor.groups and self.monitors.get(group.monitor.namespace) is group.monitor:
                 del self.monitors[group.monitor.namespace]
 
-    def _send(self, watcher: Watcher, val: Any) -> None:
+    def _send(self, watcher: KvsWatcher, val: Any) -> None:
         self.respond(watcher.msg, {"val": val})
         watcher.responded = True
         if watcher.once:
             self._end(watcher, 0)
 
-    def _sentinel(self, watcher: Watcher) -> None:
+    def _sentinel(self, watcher: KvsWatcher) -> None:
         if watcher.sentinel and not watcher.done:
             watcher.sentinel = False
             self.respond(watcher.msg)
@@ -132,7 +132,7 @@ class KvsWatch(BrokerModule):
             for group in list(monitor.groups.values()):
                 self._run_group(group)
 
-    def _rewound(self, monitor: Monitor, args: dict[str, Any]) -> None:
+    def _rewound(self, monitor: WatchedNamespace, args: dict[str, Any]) -> None:
         """The KVS was loaded again at an older root: sequence numbers begin anew, and any key may differ."""
         monitor.root, monitor.seq = args["rootref"], args["rootseq"]
         for group in list(monitor.groups.values()):
@@ -145,7 +145,7 @@ class KvsWatch(BrokerModule):
                 group.queue.append((args["rootref"], args["rootseq"]))
             self._run_group(group)
 
-    def _new_root(self, monitor: Monitor, args: dict[str, Any]) -> None:
+    def _new_root(self, monitor: WatchedNamespace, args: dict[str, Any]) -> None:
         root, seq = args["rootref"], args["rootseq"]
         if seq <= monitor.seq:
             return
@@ -196,7 +196,7 @@ class KvsWatch(BrokerModule):
             args["rootdir"], args["rootseq"] = treeobj.dirref(root[0]), root[1]
         return self.h.rpc(topic, args)
 
-    def _failed(self, group: Group, watchers: list[Watcher], error: OSError) -> None:
+    def _failed(self, group: Group, watchers: list[KvsWatcher], error: OSError) -> None:
         """A lookup failed: those who wait for a namespace go on waiting."""
         errnum = error.errno or errno.EIO
         for watcher in watchers:
@@ -242,7 +242,7 @@ class KvsWatch(BrokerModule):
                 self._deliver(group, watcher, result)
         return True
 
-    def _deliver(self, group: Group, watcher: Watcher, result: dict[str, Any]) -> None:
+    def _deliver(self, group: Group, watcher: KvsWatcher, result: dict[str, Any]) -> None:
         if watcher.done:
             return
         if "errno" in result:
@@ -286,7 +286,7 @@ class KvsWatch(BrokerModule):
         return True
 
     def _deliver_tail(
-        self, group: Group, watcher: Watcher, result: dict[str, Any], part: Part, replaced: bool
+        self, group: Group, watcher: KvsWatcher, result: dict[str, Any], part: Part, replaced: bool
     ) -> None:
         watcher.started = True
         if "errno" in result:
@@ -317,7 +317,7 @@ class KvsWatch(BrokerModule):
         if watcher.flags & FLUX_KVS_STREAM:
             self._end(watcher, errno.ENODATA)
 
-    def _unreadable(self, watcher: Watcher, kind: str) -> None:
+    def _unreadable(self, watcher: KvsWatcher, kind: str) -> None:
         if watcher.responded:
             text = "Invalid argument: value of key watched with WATCH_APPEND overwritten"
             self._end(watcher, errno.EINVAL, text)

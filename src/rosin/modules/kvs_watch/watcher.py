@@ -54,7 +54,7 @@ def check_flags(flags: int, streaming: bool) -> None:
 WINDOW = 16
 
 
-class Watcher(Waiter):
+class KvsWatcher(Waiter):
     """One request, by the group that it is in: what it has been told so far."""
 
     key: Group
@@ -145,14 +145,14 @@ class Group:
         "watchers",
     )
 
-    def __init__(self, monitor: Monitor, key: str, flags: int, cred: dict[str, int]) -> None:
+    def __init__(self, monitor: WatchedNamespace, key: str, flags: int, cred: dict[str, int]) -> None:
         self.monitor = monitor
         self.key = key
         self.flags = flags & READ_FLAGS
         self.appends = bool(flags & (FLUX_KVS_WATCH_APPEND | FLUX_KVS_STREAM))
         self.full = bool(flags & FLUX_KVS_WATCH_FULL) and not self.appends
         self.cred = cred
-        self.watchers: list[Watcher] = []
+        self.watchers: list[KvsWatcher] = []
         self.running = False
         #: Roots whose value is to be sent, oldest first: (root reference, sequence number).
         self.queue: deque[tuple[str, int]] = deque()
@@ -167,16 +167,16 @@ class Group:
         """Whether its watchers may read the namespace at a root that an event told."""
         return authorized(self.cred["userid"], self.cred["rolemask"], self.monitor.owner)
 
-    def starting(self) -> list[Watcher]:
+    def starting(self) -> list[KvsWatcher]:
         """Watchers that wait for their initial lookup."""
         return [watcher for watcher in self.watchers if not watcher.started]
 
-    def cohorts(self, joined: bool, changed: bool) -> dict[tuple[bool, int], list[Watcher]]:
+    def cohorts(self, joined: bool, changed: bool) -> dict[tuple[bool, int], list[KvsWatcher]]:
         """Watchers of appends by progress: those at one offset share a lookup.
 
         *joined*: with those that are not started; *changed*: with those that are and may lack something.
         """
-        cohorts: dict[tuple[bool, int], list[Watcher]] = {}
+        cohorts: dict[tuple[bool, int], list[KvsWatcher]] = {}
         for watcher in self.watchers:
             if not watcher.stalled and (
                 (changed and (watcher.seq < self.monitor.seq or watcher.behind))
@@ -187,7 +187,7 @@ class Group:
         return cohorts
 
 
-class Monitor:
+class WatchedNamespace:
     """A namespace: its groups and the newest root that is known."""
 
     __slots__ = ("_by_key", "_full", "groups", "namespace", "owner", "removed", "root", "seq")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BATCH = 100
 
 
-class Journal:
+class ResourceJournal:
     """Resource events, oldest first.
 
     Of recorded events of earlier runs ``resource-define`` is left out: it was about resources that may be

@@ -21,8 +21,8 @@ from rosin.modules.resource.config import ResourceConfig
 from rosin.modules.resource.drain import DrainState
 from rosin.modules.resource.hosts import HostMap
 from rosin.modules.resource.inheritance import Inheritance
-from rosin.modules.resource.journal import Journal
-from rosin.modules.resource.monitor import Monitor
+from rosin.modules.resource.journal import ResourceJournal
+from rosin.modules.resource.monitor import AvailabilityMonitor
 from rosin.modules.resource.status import SchedStatus, status
 from rosin.modules.resource.writer import EventWriter
 from rosin.process.topology import discover
@@ -81,7 +81,7 @@ class Resource(BrokerModule):
         self.acquirer: asyncio.Queue[dict[str, Any]] | None = None
         self.acquisition: Acquisition | None = None
         self.muted = False
-        self.monitor = Monitor(self, lambda: self.state, self._note_ranks)
+        self.monitor = AvailabilityMonitor(self, lambda: self.state, self._note_ranks)
         self.question: asyncio.Task[dict[str, Any] | OSError] | None = None  # to the job manager
         self.lock = asyncio.Lock()  # of requests that read state, write an event and change state
         self.writer = EventWriter(self._commit, self._deliver, self.create_task)
@@ -108,7 +108,7 @@ class Resource(BrokerModule):
         covered = self.drain_state.restore(checkpoint, recorded) if checkpoint else 0
         self.drain_state.replay(recorded, covered)
         self.state.drained = self.drain_state.ranks
-        self.events = Journal(recorded, self.conf.journal_max)
+        self.events = ResourceJournal(recorded, self.conf.journal_max)
         self.writer.last = recorded[-1] if recorded else None
         await self._truncate(recorded, covered)
         await self._announce(choice)

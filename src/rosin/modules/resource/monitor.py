@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class Monitor:
+class AvailabilityMonitor:
     """``state()`` is the availability of now; ``note(name, ranks)`` posts an event that is not kept."""
 
     def __init__(
