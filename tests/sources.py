@@ -36,7 +36,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "cli/exec": ("cli/test_exec_job.py", "cli/test_admin_commands.py"),
     "cli/hostlist.py": ("cli/test_admin_sets.py",),
     "cli/idset.py": ("cli/test_admin_sets.py",),
-    "cli/job": ("cli/test_job_commands.py", "cli/test_job_parts.py"),
+    "cli/job": ("cli/test_job_commands.py", "cli/test_job_parts.py", "cli/test_run.py"),
     "cli/kvs": ("cli/test_kvs_commands.py",),
     "cli/R.py": ("cli/test_admin_sets.py",),
     "cli/job/output.py": ("cli/test_job_parts.py",),

@@ -69,10 +69,6 @@ class Echo(BrokerModule):
     def disconnected(self, sender: bytes) -> None:
         self.gone.append(sender)
 
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        if "bad" in config:
-            raise OSError(errno.EINVAL, "bad is not a key")
-
 
 @pytest.mark.rfc(5, "name-is-service", "more-services")
 @pytest.mark.parametrize("how", ["plain", "task"])
@@ -309,58 +305,6 @@ async def test_attributes() -> None:
         assert "test.new" in (await h.rpc("attr.list"))["names"]
         await h.rpc("attr.rm", {"name": "test.new"})
         assert "test.new" not in (await h.rpc("attr.list"))["names"]
-
-
-class Second(Echo):
-    """One that has been asked before Echo refuses."""
-
-    name = "aardvark"
-    services = ()  # type: ignore[assignment]
-
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        self.gone.append(b"%d" % len(config))
-
-
-async def test_configurations_are_offered_one_after_the_other() -> None:
-    async with Instance([Second, Echo], config={"a": 1}) as inst:
-        h = await inst.connect()
-        bad, good = h.rpc("config.load", {"bad": 1}), h.rpc("config.load", {"a": 2, "b": 3})
-        with pytest.raises(OSError, match="bad is not a key"):
-            await bad
-        await good
-        assert await h.rpc("config.get") == {"a": 2, "b": 3}
-        configs = [module.config for module in inst.broker.modules.values() if not module.builtin]
-        assert configs == 2 * [{"a": 2, "b": 3}]
-
-
-class Fickle(Second):
-    """Takes a configuration, but not the one before it any more."""
-
-    name = "fickle"
-
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        if "a" in config:
-            raise OSError(errno.EINVAL, "not that one again")
-
-
-async def test_a_module_that_cannot_go_back_is_logged() -> None:
-    async with Instance([Fickle, Echo], config={"a": 1}) as inst:
-        h = await inst.connect()
-        with pytest.raises(OSError, match="error updating echo: bad is not a key"):
-            await h.rpc("config.load", {"bad": 1})
-        assert any("fickle: not that one again" in line for line in inst.logged())
-
-
-async def test_config_is_refused_as_a_whole() -> None:
-    async with Instance([Echo], config={"a": 1}) as inst:
-        h = await inst.connect()
-        with pytest.raises(OSError, match="bad is not a key"):
-            await h.rpc("config.load", {"bad": 1})
-        assert await h.rpc("config.get") == {"a": 1}
-        await h.rpc("config.load", {"a": 2})
-        assert await h.rpc("config.get") == {"a": 2}
-        await h.rpc("config.reload")  # from the files, of which there are none
-        assert await h.rpc("config.get") == {}
 
 
 async def test_the_log_takes_what_its_readers_understand() -> None:

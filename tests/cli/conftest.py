@@ -50,3 +50,26 @@ def rosin(command: Run, real_instance: RealInstance, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("FLUX_URI", real_instance.uri)
     monkeypatch.delenv("FLUX_KVS_NAMESPACE", raising=False)
     return command
+
+
+@pytest.fixture
+def program(real_instance: RealInstance) -> Callable[..., tuple[int, str, str]]:
+    """Run ``rosin ARGS...`` as a program of its own in the shared instance."""
+
+    def run(*command: str, **kwargs: str) -> tuple[int, str, str]:
+        done = real_instance.run(*command, **kwargs)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture
+def submit(program: Callable[..., tuple[int, str, str]]) -> Callable[..., str]:
+    """Submit a job; returns its id."""
+
+    def run(*command: str) -> str:
+        code, out, err = program("submit", *command)
+        assert (code, err) == (0, "")
+        return out.strip()
+
+    return run

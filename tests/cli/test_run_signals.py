@@ -12,7 +12,7 @@ import pytest
 
 from rosin.cli.bulk import what_goes_on
 
-from .test_job_commands import start
+from .test_run import start
 
 pytestmark = pytest.mark.system
 
