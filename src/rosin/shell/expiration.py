@@ -7,6 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from rosin.job.control import kill_async
 from rosin.process.outcome import signal_name
 from rosin.shell.errors import ShellError
 from rosin.shell.outcome import parse_duration
@@ -72,8 +73,7 @@ class ExpirationSignal:
 
     def _fire(self) -> None:
         self._log.notice(f"job will expire in {self._left:.1f}s, sending {self._name} to job", "signal")
-        request = {"id": self._jobid, "signum": self._signum}
-        self._h.rpc("job-manager.kill", request).then(self._sent)
+        kill_async(self._h, self._jobid, self._signum).then(self._sent)
 
     def _sent(self, rpc: Future) -> None:
         try:

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rosin.rfc import eventlog, treeobj
+from rosin.kvs.txn import KVSTxn
+from rosin.rfc import eventlog
 from rosin.rfc.jobpath import guest_namespace
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rosin.handle.reactor import Timer
     from rosin.shell.connection import ShellHandle
 
-_APPEND = 32
 #: Commits under way at a time, and the bytes that make another one worth while.
 PIPELINE = 3
 LARGE = 1 << 20
@@ -95,18 +95,16 @@ class GuestLog:
             self._timer = None
         if not self._batch:
             return None
-        ops = [
-            {"key": key, "flags": _APPEND, "dirent": treeobj.val("".join(lines).encode())}
-            for key, lines in self._batch.items()
-        ]
+        txn = KVSTxn(self._h, namespace=self._namespace)
+        for key, lines in self._batch.items():
+            txn.append(key, "".join(lines))
         size = self._batch_size
         self._batch = {}
         self._batch_size = 0
         self._in_flight += 1
         if self._closed:
             return None
-        rpc = self._h.rpc("kvs.commit", {"namespace": self._namespace, "flags": 0, "ops": ops})
-        return rpc.then(self._committed, size)
+        return txn.commit_async().then(self._committed, size)
 
     def close(self) -> None:
         """The broker is gone: forget what cannot be written any more."""

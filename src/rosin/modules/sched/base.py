@@ -16,6 +16,7 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.modulelog import ModuleLog
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
+from rosin.job.control import job_raise_async
 from rosin.modules.sched import options
 from rosin.modules.sched.job import PendingJob
 from rosin.modules.sched.policy import Policy
@@ -146,12 +147,11 @@ class Scheduler(BrokerModule):
         except (OSError, ValueError) as error:
             self.log.error(f"hello: {fluid.encode(job.id, 'f58')}: {error}")
             note = "failed to reallocate R for running job"
-            body = {"id": job.id, "severity": 0, "type": "scheduler-restart", "note": note}
-            self.create_task(self._raise(job.id, body))
+            self.create_task(self._raise(job.id, note))
 
-    async def _raise(self, jobid: int, body: dict[str, Any]) -> None:
+    async def _raise(self, jobid: int, note: str) -> None:
         try:
-            await self.h.rpc("job-manager.raise", body)
+            await job_raise_async(self.h, jobid, "scheduler-restart", 0, note)
         except OSError as error:
             self.log.error(f"{fluid.encode(jobid, 'f58')}: exception not raised: {error.strerror}")
 
