@@ -20,7 +20,7 @@ import pytest
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.modules.job_manager import control, restart, update
-from rosin.modules.job_manager.journal import Journal
+from rosin.modules.job_manager.journal import EventJournal
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.plugins import load
 from rosin.rfc.jobpath import job_key
@@ -68,7 +68,7 @@ class Port(Recorder):
         self.told.append(f"refuse {text}")
 
 
-class Told(Journal):
+class Told(EventJournal):
     """Writes down the events as they happen, and the states that jobs enter."""
 
     def __init__(self, port):

@@ -141,9 +141,9 @@ def test_kill_sequence() -> None:
         pauses += [arm.seconds for arm in of(actions.Arm, taken) if arm.timer == "kill-shell"]
         assert m.job.finalizing == (count == 7)
     assert pauses == [10.0, 20.0, 40.0, 80.0, 160.0, 300.0, 300.0, 300.0]
-    drained = of(actions.Drain, taken)
+    drained = of(actions.DrainRanks, taken)
     name = fluid.encode(JOBID, "f58")
-    assert drained == [actions.Drain(Idset("0"), f"unkillable user processes for job {name}")]
+    assert drained == [actions.DrainRanks(Idset("0"), f"unkillable user processes for job {name}")]
     assert m.responses()[-1] == ("finish", {"status": 1})
 
 
@@ -275,7 +275,7 @@ def test_barrier_timeout() -> None:
     m.shells.enter_barrier(1, "x")
     assert m.take() == [actions.Arm("barrier", 10.0)]
     m.job.timer("barrier", NOW + 10)
-    drain = of(actions.Drain, m.take())[0]
+    drain = of(actions.DrainRanks, m.take())[0]
     assert drain.ranks.encode() == "0,2-3"
     assert drain.reason.endswith("start timeout: possible node hang")
     assert m.notes() == ["start barrier timeout waiting for 3/4 nodes (ranks 0,2-3)"]

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from rosin.errors import FormatError
-from rosin.modules.job_manager.housekeeping_config import Settings
+from rosin.modules.job_manager.housekeeping_config import HousekeepingSettings
 from rosin.rfc import fluid, ioencode
 
 R4 = {
@@ -67,18 +67,18 @@ def test_without_the_table_nothing_is_run(bench):
         "running": {},
         "config": {"release-after": -1.0, "command": ""},
     }
-    assert Settings.parse({}).command is None
+    assert HousekeepingSettings.parse({}).command is None
 
 
 def test_the_command_is_that_of_the_imp_unless_told_otherwise():
     table = {"job-manager": {"housekeeping": {}}}
-    assert Settings.parse({**table, "exec": {"imp": "/x/flux-imp"}}).command == [
+    assert HousekeepingSettings.parse({**table, "exec": {"imp": "/x/flux-imp"}}).command == [
         "/x/flux-imp",
         "run",
         "housekeeping",
     ]
     with pytest.raises(FormatError, match=r"implies IMP but exec\.imp is undefined"):
-        Settings.parse(table)
+        HousekeepingSettings.parse(table)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_the_command_is_that_of_the_imp_unless_told_otherwise():
 )
 def test_a_wrong_table_is_refused_and_named(table, text):
     with pytest.raises(FormatError, match=r"^job-manager\.housekeeping") as info:
-        Settings.parse({"job-manager": {"housekeeping": table}})
+        HousekeepingSettings.parse({"job-manager": {"housekeeping": table}})
     assert text in str(info.value)
 
 

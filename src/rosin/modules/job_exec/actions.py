@@ -60,7 +60,7 @@ class DisarmAll(NamedTuple):
     """Stop every timer."""
 
 
-class Drain(NamedTuple):
+class DrainRanks(NamedTuple):
     """Take ranks out of service."""
 
     ranks: Idset
@@ -89,7 +89,7 @@ class Forget(NamedTuple):
     """The job is done with."""
 
 
-class Log(NamedTuple):
+class LogLine(NamedTuple):
     """A line for the broker's log; ``level`` is a syslog severity."""
 
     level: int
@@ -105,10 +105,10 @@ Action = (
     | Arm
     | Disarm
     | DisarmAll
-    | Drain
+    | DrainRanks
     | TellLeader
     | Release
     | Close
     | Forget
-    | Log
+    | LogLine
 )

@@ -65,12 +65,12 @@ class JobExec(BrokerModule):
             actions.Arm: self._do_arm,
             actions.Disarm: self._do_disarm,
             actions.DisarmAll: self._do_disarm_all,
-            actions.Drain: self._do_drain,
+            actions.DrainRanks: self._do_drain,
             actions.TellLeader: self._do_tell_leader,
             actions.Release: self._do_release,
             actions.Close: self._do_close,
             actions.Forget: self._do_forget,
-            actions.Log: self._do_log,
+            actions.LogLine: self._do_log,
         }
         await self.h.rpc("job-manager.exec-hello", hello(self.module_name))
 
@@ -278,7 +278,7 @@ class JobExec(BrokerModule):
         run.timers.clear()
         run.expires = 0.0
 
-    def _do_drain(self, run: Run, action: actions.Drain) -> None:
+    def _do_drain(self, run: Run, action: actions.DrainRanks) -> None:
         payload = {"targets": action.ranks.encode(), "reason": action.reason, "mode": "update"}
         rpc = self.h.rpc("resource.drain", payload, nodeid=0)
         rpc.then(
@@ -308,7 +308,7 @@ class JobExec(BrokerModule):
         if self.runs.get(run.job.id) is run:
             del self.runs[run.job.id]
 
-    def _do_log(self, _run: Run, action: actions.Log) -> None:
+    def _do_log(self, _run: Run, action: actions.LogLine) -> None:
         self.log(action.level, action.text)
 
     # -- what comes back --------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.modules.job_exec.actions import Arm, Disarm, Drain, Launch, Signal, TellLeader
+from rosin.modules.job_exec.actions import Arm, Disarm, DrainRanks, Launch, Signal, TellLeader
 from rosin.modules.job_exec.barrier import ShellBarrier
 from rosin.modules.job_exec.job import LOST
 from rosin.process.outcome import exited, signal_text, termsig, unstarted
@@ -199,7 +199,7 @@ class ShellExec:
             job.fatal(f"{host} (rank {rank}) terminated before first barrier")
             if job.multiuser:  # perhaps the node is at fault, for example its credential daemon
                 name = fluid.encode(job.id, "f58")
-                job.actions.append(Drain(Idset([rank]), f"{name} terminated before first barrier"))
+                job.actions.append(DrainRanks(Idset([rank]), f"{name} terminated before first barrier"))
         job.actions += self.barrier.shell_exited()
         signum = termsig(status)
         if not signum:
@@ -256,7 +256,7 @@ class ShellExec:
     def _barrier_timeout(self) -> None:
         pending = self.barrier.pending
         name = fluid.encode(self.job.id, "f58")
-        self.job.actions.append(Drain(pending, f"job {name} start timeout: possible node hang"))
+        self.job.actions.append(DrainRanks(pending, f"job {name} start timeout: possible node hang"))
         self.job.fatal(
             f"start barrier timeout waiting for {len(pending)}/{self.total} nodes ({_named(pending)})"
         )

@@ -14,8 +14,8 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.modules.job_manager.housekeeping_config import Settings
-from rosin.modules.job_manager.housekeeping_task import Task
+from rosin.modules.job_manager.housekeeping_config import HousekeepingSettings
+from rosin.modules.job_manager.housekeeping_task import HousekeepingTask
 from rosin.remote import protocol
 from rosin.rfc import fluid
 from rosin.rfc.idset import Idset
@@ -36,7 +36,7 @@ _NO_PARTIAL = "scheduler does not support restart with partially released resour
 _PURGED = "the job could not be looked up during RFC 27 hello"
 
 
-class Allocation:
+class HeldResources:
     """The resources of a job that is over.
 
     ``R`` is what has not been released, ``pending`` the ranks that are not done, ``free`` those released.
@@ -53,12 +53,12 @@ class Allocation:
         self.ranks = self.pending = self.R.ranks()
         self.hosts = {rank: self.R.host(rank) for rank in self.ranks}
         self.free = Idset()
-        self.tasks = {rank: Task(self.manager.port, self, rank) for rank in self.ranks}
+        self.tasks = {rank: HousekeepingTask(self.manager.port, self, rank) for rank in self.ranks}
         self.released = False  # there is nobody to be told of what ends from now on
         self._name = fluid.encode(job.id, "f58")
         self._unstarted = len(self.ranks)
         self._active = len(self.ranks)
-        self._batch: list[Task] = []
+        self._batch: list[HousekeepingTask] = []
         self._batch_timer: Timer | None = None
         self._timer: Timer | None = None
         self._expired = False
@@ -98,17 +98,17 @@ class Allocation:
 
     # -- what a task tells (Owner) --------------------------------------------------------------------
 
-    def started(self, task: Task) -> None:
+    def started(self, task: HousekeepingTask) -> None:
         self._unstarted -= 1
         if not self._unstarted:
             self.manager.port.log.debug(f"housekeeping: {self._name} started")
 
-    def output(self, task: Task, stream: str, line: str) -> None:
+    def output(self, task: HousekeepingTask, stream: str, line: str) -> None:
         log = self.manager.port.log
         text = f"housekeeping: {self.places(Idset([task.rank]))} {self._name}: {line}"
         (log.error if stream == "stderr" else log.info)(text)
 
-    def exited(self, task: Task) -> None:
+    def exited(self, task: HousekeepingTask) -> None:
         self._active -= 1
         self._batch.append(task)
         if self.released:
@@ -118,7 +118,7 @@ class Allocation:
         elif self._batch_timer is None:
             self._batch_timer = self.manager.port.later(_BATCH, self._flush)
 
-    def failed(self, task: Task, reason: str) -> None:
+    def failed(self, task: HousekeepingTask, reason: str) -> None:
         if not self.released:
             self._error(Idset([task.rank]), reason)
         self.exited(task)
@@ -168,12 +168,12 @@ class Housekeeping:
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
-        self.settings = Settings()
-        self.allocations: dict[int, Allocation] = {}
+        self.settings = HousekeepingSettings()
+        self.allocations: dict[int, HeldResources] = {}
 
     def configure(self, config: dict[str, Any]) -> None:
         """Take the table. Raises FormatError and changes nothing if it is wrong."""
-        self.settings = settings = Settings.parse(config)
+        self.settings = settings = HousekeepingSettings.parse(config)
         log = self.manager.port.log
         if settings.deprecated:
             log.error("job-manager.housekeeping.use-systemd-unit is deprecated - ignoring")
@@ -186,7 +186,7 @@ class Housekeeping:
             self.manager.alloc.free(job)
             return
         try:
-            allocation = Allocation(self, job, job.R)
+            allocation = HeldResources(self, job, job.R)
         except FormatError as error:
             self.manager.port.log.error(
                 f"housekeeping: {fluid.encode(job.id, 'f58')} error creating alloc object"
@@ -197,7 +197,7 @@ class Housekeeping:
         self.allocations[job.id] = allocation
         allocation.start(self.settings.command)
 
-    def remove(self, allocation: Allocation) -> None:
+    def remove(self, allocation: HeldResources) -> None:
         """All is released, or will not be."""
         allocation.drop()
         if self.allocations.get(allocation.id) is allocation:
@@ -238,7 +238,7 @@ class Housekeeping:
                 entry["free"] = allocation.free.encode()
             yield entry
 
-    def _let_go(self, allocation: Allocation, reason: str) -> None:
+    def _let_go(self, allocation: HeldResources, reason: str) -> None:
         places, name = allocation.places(allocation.pending), fluid.encode(allocation.id, "f58")
         self.manager.port.log.error(f"housekeeping: {places} from {name} will be terminated because {reason}")
         allocation.kill(signal.SIGTERM)

@@ -16,7 +16,7 @@ _KEYS = ("command", "release-after", "exit-on-first-error", "use-systemd-unit")
 TOGETHER = -1.0
 
 
-class Settings:
+class HousekeepingSettings:
     """The table.
 
     ``command``: program and arguments, None when nothing is to be run. ``release_after``: seconds from the
@@ -33,7 +33,7 @@ class Settings:
         self.deprecated = False
 
     @classmethod
-    def parse(cls, config: dict[str, Any]) -> Settings:
+    def parse(cls, config: dict[str, Any]) -> HousekeepingSettings:
         """Read the table from the configuration. Raises FormatError that names the key."""
         settings = cls()
         manager = config.get("job-manager", {})

@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 class Owner(Protocol):
     """Who is told of a task."""
 
-    def started(self, task: Task) -> None:
+    def started(self, task: HousekeepingTask) -> None:
         """The process runs."""
 
-    def output(self, task: Task, stream: str, line: str) -> None:
+    def output(self, task: HousekeepingTask, stream: str, line: str) -> None:
         """The process wrote a line to ``stdout`` or ``stderr``."""
 
-    def exited(self, task: Task) -> None:
-        """The process is over; see :meth:`Task.failure`."""
+    def exited(self, task: HousekeepingTask) -> None:
+        """The process is over; see :meth:`HousekeepingTask.failure`."""
 
-    def failed(self, task: Task, reason: str) -> None:
+    def failed(self, task: HousekeepingTask, reason: str) -> None:
         """There was no process, or contact with it was lost."""
 
 
-class Task:
+class HousekeepingTask:
     """The command on ``rank``. ``pid`` is 0 before it runs, ``status`` None until it is over."""
 
     __slots__ = ("_early", "_lines", "_over", "owner", "pid", "port", "rank", "status")

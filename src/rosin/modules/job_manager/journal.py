@@ -74,7 +74,7 @@ def _names(args: dict[str, Any], key: str) -> frozenset[str] | None:
     return frozenset(value)
 
 
-class Journal:
+class EventJournal:
     """The listeners, and the events of this turn of the loop."""
 
     __slots__ = ("_respond", "count", "listeners", "pending")

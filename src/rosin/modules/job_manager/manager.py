@@ -25,14 +25,14 @@ from rosin.modules.job_manager.drain import Drain
 from rosin.modules.job_manager.event import actions, apply
 from rosin.modules.job_manager.housekeeping import Housekeeping
 from rosin.modules.job_manager.inactive import InactiveJob
-from rosin.modules.job_manager.journal import Journal
+from rosin.modules.job_manager.journal import EventJournal
 from rosin.modules.job_manager.plugins.load import load_builtins
 from rosin.modules.job_manager.plugins.stack import Stack
 from rosin.modules.job_manager.plugins.topics import STATE_TOPICS
 from rosin.modules.job_manager.purge import Purge
 from rosin.modules.job_manager.queues import Queues
 from rosin.modules.job_manager.restart import CHECKPOINT_KEY, checkpoint
-from rosin.modules.job_manager.start import Start
+from rosin.modules.job_manager.start import StartProtocol
 from rosin.modules.job_manager.store import Store
 from rosin.modules.job_manager.wait import Waits
 from rosin.rfc import fluid
@@ -61,11 +61,11 @@ class Manager:
         #: ``[access] private-mode``: guests learn of their own jobs only.
         self.private = False
         self.store = Store()
-        self.journal = Journal(port)
+        self.journal = EventJournal(port)
         self.queues = Queues()
         self.alloc = Alloc(self)
         self.housekeeping = Housekeeping(self)
-        self.start = Start(self)
+        self.start = StartProtocol(self)
         self.waits = Waits(self)
         self.drain = Drain(self)
         self.purge = Purge(self)

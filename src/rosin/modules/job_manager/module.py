@@ -19,7 +19,7 @@ from rosin.constants import (
     FLUX_KVS_WATCH,
 )
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
-from rosin.modules.job_manager.housekeeping_config import Settings
+from rosin.modules.job_manager.housekeeping_config import HousekeepingSettings
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.moduleport import ModulePort
 from rosin.modules.job_manager.plugins import load as plugins
@@ -79,7 +79,7 @@ class JobManager(BrokerModule):
     def reconfigure(self, config: dict[str, Any]) -> None:
         for part in (Queues(), Purge(self.manager)):
             part.configure(config)  # refuses a wrong one before anything has changed
-        Settings.parse(config)
+        HousekeepingSettings.parse(config)
         _private_mode(config)
         self._configure(self.manager, config)
         self.manager.requeue_all()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class Start:
+class StartProtocol:
     """The start requests. ``service`` is the name that the execution service gave, None without one."""
 
     def __init__(self, manager: Manager) -> None:

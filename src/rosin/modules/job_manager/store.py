@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Waiter = Callable[[OSError | None], None]
 
 
-class Batch:
+class PendingCommit:
     """One commit: event lines by job id, other changes, and who waits for it."""
 
     __slots__ = ("changes", "lines", "waiters")
@@ -41,7 +41,7 @@ class Batch:
         txn.ops += self.changes.ops
         return txn
 
-    def merge(self, later: Batch) -> None:
+    def merge(self, later: PendingCommit) -> None:
         """Add what *later* has to write."""
         for id, lines in later.lines.items():
             self.lines.setdefault(id, []).extend(lines)
@@ -66,8 +66,8 @@ class Store:
     __slots__ = ("in_flight", "next")
 
     def __init__(self) -> None:
-        self.next = Batch()
-        self.in_flight: Batch | None = None
+        self.next = PendingCommit()
+        self.in_flight: PendingCommit | None = None
 
     def append(self, id: int, line: bytes) -> None:
         """Append *line* (no newline) to the eventlog of job *id*."""
@@ -99,11 +99,11 @@ class Store:
         else:
             waiter(None)
 
-    def take(self) -> Batch | None:
+    def take(self) -> PendingCommit | None:
         """The batch to commit now; None while another is in flight or when there is nothing to write."""
         if self.in_flight is not None or not self.next:
             return None
-        self.in_flight, self.next = self.next, Batch()
+        self.in_flight, self.next = self.next, PendingCommit()
         return self.in_flight
 
     def done(self) -> None:
