@@ -6,17 +6,12 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rosin.constants import (
-    FLUX_JOB_RESULT_CANCELED,
-    FLUX_JOB_RESULT_COMPLETED,
-    FLUX_JOB_RESULT_FAILED,
-    FLUX_JOB_RESULT_TIMEOUT,
-    FLUX_JOBID_ANY,
-)
+from rosin.constants import FLUX_JOBID_ANY
 from rosin.errors import FormatError
 from rosin.handle.future import Future, error
 from rosin.handle.rpc import RPC
 from rosin.job.jobid import JobID
+from rosin.rfc.states import job_result
 
 if TYPE_CHECKING:
     from rosin.handle.handle import Handle
@@ -114,12 +109,7 @@ class JobResultFuture(Future):
 
     def _result(self) -> int:
         data = self._data
-        if "t_run" in data and data.get("waitstatus") == 0:
-            return FLUX_JOB_RESULT_COMPLETED
-        kind = data.get("exception_type")
-        if kind == "cancel":
-            return FLUX_JOB_RESULT_CANCELED
-        return FLUX_JOB_RESULT_TIMEOUT if kind == "timeout" else FLUX_JOB_RESULT_FAILED
+        return job_result(data.get("waitstatus", -1) if "t_run" in data else -1, data.get("exception_type"))
 
     def get_dict(self) -> dict[str, Any]:
         """The result: id, t_submit, t_run, t_cleanup, waitstatus, result and the exception, if there was

@@ -14,10 +14,6 @@ from typing import Any
 
 from rosin import _json
 from rosin.constants import (
-    FLUX_JOB_RESULT_CANCELED,
-    FLUX_JOB_RESULT_COMPLETED,
-    FLUX_JOB_RESULT_FAILED,
-    FLUX_JOB_RESULT_TIMEOUT,
     FLUX_JOB_STATE_CLEANUP,
     FLUX_JOB_STATE_DEPEND,
     FLUX_JOB_STATE_INACTIVE,
@@ -30,7 +26,7 @@ from rosin.constants import (
 from rosin.job.table.attributes import Row
 from rosin.job.table.demand import Demand, ResourceSummary
 from rosin.rfc.payload import field
-from rosin.rfc.states import next_state
+from rosin.rfc.states import job_result, next_state
 from rosin.rfc.treedict import merge, with_value
 
 _NUMBER = (int, float)
@@ -193,14 +189,7 @@ class ActiveJob:
 
     def result(self) -> int:
         """The result of a job that is inactive."""
-        if self.success:
-            return FLUX_JOB_RESULT_COMPLETED
-        if self.exception is not None:
-            if self.exception[1] == "cancel":
-                return FLUX_JOB_RESULT_CANCELED
-            if self.exception[1] == "timeout":
-                return FLUX_JOB_RESULT_TIMEOUT
-        return FLUX_JOB_RESULT_FAILED
+        return job_result(0 if self.success else -1, self.exception[1] if self.exception else None)
 
     def row(self) -> Row:
         """The job as a row, see :mod:`.attributes`."""

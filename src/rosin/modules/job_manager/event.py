@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 21: the job state machine.
 
-:func:`apply` changes a job as one event says and returns what has to be done next, as action names. It does
-no I/O and reads no clock, so replaying an eventlog gives the same job as living through it did.
+:func:`apply` changes a job as one event says, its state by the table of :mod:`rosin.rfc.states`, and returns
+what has to be done next, as action names. It does no I/O and reads no clock, so replaying an eventlog gives
+the same job as living through it did.
 
 Actions: ``depend``, ``free`` and ``clean`` ask for the event of that name, ``priority`` for the calculation
 of one. ``enqueue`` and ``dequeue`` concern the allocation request; ``requeue`` is a dequeue that keeps the
@@ -32,6 +33,7 @@ from rosin.modules.job_manager.job import check_updates, with_expiration, with_u
 from rosin.modules.job_manager.shape import check_attributes
 from rosin.rfc.payload import field, int_field
 from rosin.rfc.rset.format import is_time
+from rosin.rfc.states import next_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,13 +60,14 @@ def apply(job: Job, entry: dict[str, Any]) -> tuple[str, ...]:
     Unknown events change nothing. Raises FormatError when the context is not that of the event.
     """
     name = entry["name"]
+    context = entry.get("context")
+    if context is None:
+        context = _NO_CONTEXT
+    elif type(context) is not dict:
+        raise FormatError(f"eventlog: {name}: the context is not an object")
     handler = _HANDLERS.get(name)
-    extra = None
-    if handler is not None:
-        context = entry.get("context")
-        if context is not None and type(context) is not dict:
-            raise FormatError(f"eventlog: {name}: the context is not an object")
-        extra = handler(job, context or _NO_CONTEXT, entry["timestamp"])
+    extra = None if handler is None else handler(job, context, entry["timestamp"])
+    job.state = next_state(job.state, name, context.get("severity", 0))
     actions = _STATES[job.state](job)
     return actions if extra is None else (extra, *actions)
 
@@ -77,11 +80,6 @@ def _submit(job: Job, context: Context, timestamp: float) -> None:
     job.urgency = field(context, "urgency", int)
     job.flags = field(context, "flags", int)
     if "version" not in context:  # before 2022 there was no validate event
-        job.state = FLUX_JOB_STATE_DEPEND
-
-
-def _validate(job: Job, context: Context, timestamp: float) -> None:
-    if job.state == FLUX_JOB_STATE_NEW:
         job.state = FLUX_JOB_STATE_DEPEND
 
 
@@ -106,34 +104,21 @@ def _dependency_remove(job: Job, context: Context, timestamp: float) -> None:
 
 def _depend(job: Job, context: Context, timestamp: float) -> None:
     job.posting &= ~POSTING_DEPEND
-    if job.state == FLUX_JOB_STATE_DEPEND:
-        job.state = FLUX_JOB_STATE_PRIORITY
 
 
 def _priority(job: Job, context: Context, timestamp: float) -> str | None:
     priority = int_field(context, "priority", 0, FLUX_JOB_PRIORITY_MAX)
     job.posting &= ~POSTING_PRIORITY
-    if job.state == FLUX_JOB_STATE_PRIORITY:
-        job.state = FLUX_JOB_STATE_SCHED
-    elif job.state != FLUX_JOB_STATE_SCHED or priority == job.priority:
+    waits = job.state == FLUX_JOB_STATE_PRIORITY
+    if not waits and (job.state != FLUX_JOB_STATE_SCHED or priority == job.priority):
         return None
     job.priority = priority
     return "reorder" if job.alloc_queued or job.alloc_pending else None
 
 
-def _back_to_priority(job: Job) -> None:
-    if job.state == FLUX_JOB_STATE_SCHED:
-        job.state = FLUX_JOB_STATE_PRIORITY
-
-
 def _urgency(job: Job, context: Context, timestamp: float) -> None:
     job.urgency = int_field(context, "urgency", FLUX_JOB_URGENCY_MIN, FLUX_JOB_URGENCY_MAX)
     job.posting &= ~POSTING_PRIORITY  # one that has been asked for is no longer right
-    _back_to_priority(job)
-
-
-def _restart(job: Job, context: Context, timestamp: float) -> None:
-    _back_to_priority(job)
 
 
 def _jobspec_update(job: Job, context: Context, timestamp: float) -> None:
@@ -144,7 +129,6 @@ def _jobspec_update(job: Job, context: Context, timestamp: float) -> None:
     job.jobspec = jobspec
     if "attributes.system.queue" in context:
         job.queue = context["attributes.system.queue"]
-    _back_to_priority(job)
 
 
 def _resource_update(job: Job, context: Context, timestamp: float) -> str | None:
@@ -179,8 +163,6 @@ def _alloc(job: Job, context: Context, timestamp: float) -> None:
     annotations = field(context, "annotations", (dict, type(None)), None)
     if annotations:
         job.annotate(None, annotations)
-    if job.state == FLUX_JOB_STATE_SCHED:
-        job.state = FLUX_JOB_STATE_RUN
 
 
 def _start(job: Job, context: Context, timestamp: float) -> None:
@@ -189,10 +171,8 @@ def _start(job: Job, context: Context, timestamp: float) -> None:
 
 def _finish(job: Job, context: Context, timestamp: float) -> None:
     int_field(context, "status", *WAIT_STATUS)
-    if job.state == FLUX_JOB_STATE_RUN:
-        job.state = FLUX_JOB_STATE_CLEANUP
-        if job.end_event is None:
-            job.end_event = ("finish", context)
+    if job.state == FLUX_JOB_STATE_RUN and job.end_event is None:
+        job.end_event = ("finish", context)
 
 
 def _release(job: Job, context: Context, timestamp: float) -> None:
@@ -208,7 +188,6 @@ def _free(job: Job, context: Context, timestamp: float) -> None:
 def _clean(job: Job, context: Context, timestamp: float) -> None:
     job.posting &= ~POSTING_CLEAN
     if job.state == FLUX_JOB_STATE_CLEANUP:
-        job.state = FLUX_JOB_STATE_INACTIVE
         job.t_clean = timestamp
 
 
@@ -221,7 +200,6 @@ def _exception(job: Job, context: Context, timestamp: float) -> None:
         job.has_resources = False
     if job.end_event is None:
         job.end_event = ("exception", context)
-    job.state = FLUX_JOB_STATE_CLEANUP
 
 
 def _perilog_start(job: Job, context: Context, timestamp: float) -> None:
@@ -234,13 +212,11 @@ def _perilog_finish(job: Job, context: Context, timestamp: float) -> None:
 
 _HANDLERS: dict[str, Callable[[Job, Context, float], str | None]] = {
     "submit": _submit,
-    "validate": _validate,
     "dependency-add": _dependency_add,
     "dependency-remove": _dependency_remove,
     "depend": _depend,
     "priority": _priority,
     "urgency": _urgency,
-    "flux-restart": _restart,
     "jobspec-update": _jobspec_update,
     "resource-update": _resource_update,
     "set-flags": _set_flags,

@@ -10,13 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from rosin import _json
-from rosin.constants import (
-    FLUX_JOB_RESULT_CANCELED,
-    FLUX_JOB_RESULT_COMPLETED,
-    FLUX_JOB_RESULT_FAILED,
-    FLUX_JOB_RESULT_TIMEOUT,
-    FLUX_JOB_STATE_NEW,
-)
+from rosin.constants import FLUX_JOB_STATE_NEW
+from rosin.rfc.states import job_result
 from rosin.rfc.treedict import merge, with_value
 
 #: Priority of a job that has not been given one.
@@ -94,26 +89,15 @@ class Job:
         return (-self.priority, self.id)
 
     def result(self) -> int:
-        """The FLUX_JOB_RESULT of an inactive job."""
-        return result(self.end_event)
+        """The FLUX_JOB_RESULT of an inactive job: what the first fatal exception, or the end, stands for."""
+        name, context = self.end_event or ("exception", {})
+        if name == "finish":
+            return job_result(context["status"])
+        return job_result(-1, context.get("type"))
 
     def annotate(self, path: str | None, update: dict[str, Any]) -> None:
         """Merge *update* into the annotations, below the key *path* when one is given (RFC 27)."""
         self.annotations = merge(self.annotations or {}, {path: update} if path else update) or None
-
-
-def result(end_event: tuple[str, dict[str, Any]] | None) -> int:
-    """The FLUX_JOB_RESULT that the first fatal exception or the finish event stands for."""
-    if end_event is None:
-        return FLUX_JOB_RESULT_FAILED
-    name, context = end_event
-    if name == "finish":
-        return FLUX_JOB_RESULT_COMPLETED if context.get("status") == 0 else FLUX_JOB_RESULT_FAILED
-    if context.get("type") == "cancel":
-        return FLUX_JOB_RESULT_CANCELED
-    if context.get("type") == "timeout":
-        return FLUX_JOB_RESULT_TIMEOUT
-    return FLUX_JOB_RESULT_FAILED
 
 
 def system_attribute(jobspec: dict[str, Any], name: str) -> Any:
