@@ -227,11 +227,13 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "dependency.begin_time": (lambda text: dependency.begin_time({"value": text}), ["1.5"]),
     "dependency.jobid": (lambda text: dependency.jobid({"scheme": "after", "value": text}), ["f2"]),
     "dependency.parse_uri": (dependency.parse_uri, ["string:foo?type=out&scope=user;x=1"]),
-    "directives.arguments": (
-        directives.arguments,
-        ['# flux: -N4 "a b"\n# flux: --x="""\n# flux:  y\n# flux: """\n'],
+    "directives.parse": (
+        directives.parse,
+        [
+            '# flux: -N4 "a b"\n# flux: --x="""\n# flux:  y\n# flux: """\n',
+            "#FLUX: -n1 # c\n\n#FLUX: --a='''x'''\n",
+        ],
     ),
-    "directives.parse": (directives.parse, ["#FLUX: -n1 # c\n\n#FLUX: --a='''x'''\n"]),
     "eventlog.decode": (eventlog.decode, [eventlog.encode_entries(LOG)]),
     "eventlog.decode_entries": (eventlog.decode_entries, [eventlog.encode_entries(LOG)]),
     "eventlog.decode_entry": (eventlog.decode_entry, [eventlog.encode_entry(LOG[0])]),
@@ -254,7 +256,6 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "jobspec.Jobspec.decode": (Jobspec.decode, [json.dumps(JOBSPEC)]),
     "munge.decode_request": (munge.decode_request, ["MUNGE:x:"]),
     "pmi.clique": (lambda text: pmi.clique(text, 1), ["(vector,(0,2,2),(2,1,1))"]),
-    "pmi.decode_mapping": (pmi.decode_mapping, ["(vector,(0,2,2),(2,1,1))"]),
     "pmi.integer": (lambda text: pmi.integer({"a": text}, "a"), ["-1"]),
     "pmi.parse": (pmi.parse, ["cmd=put kvsname=k key=a value=x=y z"]),
     "pmi.word": (lambda text: pmi.word(pmi.parse(text), "cmd"), ["cmd=get"]),

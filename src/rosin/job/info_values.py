@@ -42,42 +42,26 @@ PROGRESS = {
     "TIMEOUT": "failed",
 }
 
-_EMOJI = {
-    "N": "\U0001f381",
-    "D": "\U0001f6d1",
-    "P": "\U0001f6a6",
-    "S": "\U0001f4c5",
-    "R": "\U0001f3c3",
-    "C": "\U0001f5d1",
-    "I": "\U0001f480",
-    "CD": "\U0001f600",
-    "F": "\U0001f4a9",
-    "CA": "\U0001f4a5",
-    "TO": "\u231b",
-    "": "\u3000",
-}
-_ASCII = {"CD": ":-)", "F": ":'-(", "CA": "%-|", "TO": "(-_-)", "": ""}
 
-
-def _emoji(abbreviation: str) -> str:
+def _shown(picture: str, plain: str) -> str:
+    """A picture, or what stands for it where the output cannot show it."""
     import sys
 
-    symbol = _EMOJI[abbreviation]
     try:
-        symbol.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+        picture.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        return _ASCII.get(abbreviation, abbreviation)
-    return symbol
+        return plain
+    return picture
 
 
 def statetoemoji(stateid: int) -> str:
     """A picture of a state, or its abbreviation where the output cannot show it."""
-    return _emoji(statetostr(stateid, "S"))
+    return _shown(states.STATE_EMOJI[stateid], statetostr(stateid, "S"))
 
 
 def resulttoemoji(resultid: int | str) -> str:
-    """A picture of a result, or an ASCII face."""
-    return _emoji(resulttostr(resultid, "S"))
+    """A picture of a result, or an ASCII face; "" (not known yet) gives a blank as wide."""
+    return _shown("\u3000", "") if resultid == "" else _shown(*states.RESULT_EMOJI[int(resultid)])
 
 
 def statustoemoji(stateid: int, resultid: int | str) -> str:

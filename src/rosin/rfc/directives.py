@@ -56,11 +56,6 @@ def parse(text: str | Iterable[str]) -> list[Directive]:
     return reader.directives
 
 
-def arguments(text: str | Iterable[str]) -> list[str]:
-    """Return the arguments of all directives of a script, in order. Raises FormatError naming the line."""
-    return [argument for directive in parse(text) for argument in directive.args]
-
-
 class _Reader:
     """Sees the lines one after the other."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.rfc.pmi import VALUE_MAX
+from rosin.rfc.pmi import MAPPING_KEY, VALUE_MAX
 from rosin.rfc.pmi.server import Abort, Server
 from rosin.shell.errors import ShellError
 
@@ -49,7 +49,7 @@ class PmiService:
         info = self._info
         keys: dict[str, str] = {}
         if not info.options.get("pmi-simple.nomap"):
-            keys["PMI_process_mapping"] = info.taskmap.encode_pmi()
+            keys[MAPPING_KEY] = info.taskmap.encode_pmi()
             keys["flux.taskmap"] = _json.dumps(info.taskmap.wrap()).decode()
         level = self._startup.attr("instance-level")
         if level is not None and level.isdigit():
@@ -57,7 +57,7 @@ class PmiService:
         hint = self._startup.attr("tbon.interface-hint")
         if hint:
             keys["flux.tbon-interface-hint"] = hint
-        if len(keys.get("PMI_process_mapping", "")) >= VALUE_MAX and info.rank == 0:
+        if len(keys.get(MAPPING_KEY, "")) >= VALUE_MAX and info.rank == 0:
             self._log.warn("PMI_process_mapping overflows PMI max value.", "pmi-simple")
         short = {key: value for key, value in keys.items() if len(value) < VALUE_MAX}
         server = Server(info.f58, info.ntasks, len(info.local_tasks), short)

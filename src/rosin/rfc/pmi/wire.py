@@ -13,8 +13,6 @@ from rosin.rfc.taskmap import TaskMap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
     from rosin.rfc.idset import Idset
 
 #: Sizes that flux-core's servers announce; like those of a C buffer they count a final NUL.
@@ -195,44 +193,6 @@ class Lines:
             return done.decode().split("\n")
         except UnicodeDecodeError:
             raise FormatError("pmi: a line is not UTF-8 text") from None
-
-
-# -- process mapping ------------------------------------------------------------------------------
-
-
-def encode_mapping(blocks: Iterable[Sequence[int]], limit: int = VALUE_MAX) -> str:
-    """Write ``(nodeid, nnodes, ppn)`` blocks as the value of PMI_process_mapping.
-
-    No blocks, and a text that does not fit into *limit* bytes with its NUL, give "": mapping unknown.
-    FormatError: a block that is no such tuple.
-    """
-    parts = []
-    for number, block in enumerate(blocks, 1):
-        if len(block) != 3 or block[0] < 0 or block[1] < 1 or block[2] < 1:
-            raise FormatError(f"pmi: mapping: block {number}: expected (nodeid,nnodes,ppn), got {block!r}")
-        parts.append(f",({block[0]},{block[1]},{block[2]})")
-    text = f"(vector{''.join(parts)})" if parts else ""
-    return text if len(text) < limit else ""
-
-
-def decode_mapping(text: str) -> list[tuple[int, int, int]]:
-    """Read a PMI_process_mapping value; "" (unknown) gives no blocks. FormatError names the block."""
-    if not text:
-        return []
-    if not (text.startswith("(vector,(") and text.endswith("))")):
-        raise FormatError(f"pmi: mapping: expected (vector,(nodeid,nnodes,ppn),...), got {describe(text)}")
-    blocks = []
-    for number, entry in enumerate(text[len("(vector,(") : -2].split("),("), 1):
-        numbers = entry.split(",")
-        if len(numbers) != 3 or not all(n.isascii() and n.isdecimal() and len(n) < 10 for n in numbers):
-            raise FormatError(
-                f"pmi: mapping: block {number}: expected nodeid,nnodes,ppn, got {describe(entry)}"
-            )
-        node, nnodes, ppn = map(int, numbers)
-        if not nnodes or not ppn:
-            raise FormatError(f"pmi: mapping: block {number}: has no process: {describe(entry)}")
-        blocks.append((node, nnodes, ppn))
-    return blocks
 
 
 def clique(mapping: str, rank: int) -> Idset | None:
