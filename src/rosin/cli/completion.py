@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from rosin.cli.parsers import Command
+    from rosin.cli.parsers import CommandEntry
 
 _EPILOG = "To use it: source <(rosin completion bash), the same with zsh, or: rosin completion fish | source"
 
@@ -97,7 +97,7 @@ def parser(prog: str) -> AdminParser:
     return result
 
 
-def vocabulary(prog: str, commands: Iterable[Command]) -> dict[str, list[str]]:
+def vocabulary(prog: str, commands: Iterable[CommandEntry]) -> dict[str, list[str]]:
     """What can follow each path of commands, such as ``rosin kvs get``."""
     words: dict[str, list[str]] = {prog: ["--help", "--version"]}
     for top in commands:
@@ -110,7 +110,7 @@ def vocabulary(prog: str, commands: Iterable[Command]) -> dict[str, list[str]]:
     return words
 
 
-def takes(prog: str, commands: Iterable[Command]) -> dict[str, str]:
+def takes(prog: str, commands: Iterable[CommandEntry]) -> dict[str, str]:
     """What each value is: by path for an argument, by path and option for that of an option."""
     kinds: dict[str, str] = {}
     for top in commands:
@@ -153,7 +153,7 @@ def _formats(words: tuple[str, ...]) -> Iterable[str]:
     return queue.FORMATS if words[0] == "queue" else JOBS
 
 
-def _path(prog: str, command: Command) -> str:
+def _path(prog: str, command: CommandEntry) -> str:
     return " ".join((prog, *command.words))
 
 
@@ -161,7 +161,7 @@ def _quote(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def bash(prog: str, commands: Iterable[Command]) -> str:
+def bash(prog: str, commands: Iterable[CommandEntry]) -> str:
     """The script for bash."""
     lines = [f"declare -gA _{prog}_words=("]
     lines += [f'    ["{path}"]="{" ".join(words)}"' for path, words in vocabulary(prog, commands).items()]
@@ -170,7 +170,7 @@ def bash(prog: str, commands: Iterable[Command]) -> str:
     return "\n".join([*lines, ")", _VALUES.format(prog=prog) + _BASH.format(prog=prog)])
 
 
-def zsh(prog: str, commands: Iterable[Command]) -> str:
+def zsh(prog: str, commands: Iterable[CommandEntry]) -> str:
     """The script for zsh."""
     lines = [f"typeset -gA _{prog}_words=("]
     lines += [f'    "{path}" "{" ".join(words)}"' for path, words in vocabulary(prog, commands).items()]
@@ -179,7 +179,7 @@ def zsh(prog: str, commands: Iterable[Command]) -> str:
     return "\n".join([*lines, ")", _VALUES.format(prog=prog) + _ZSH.format(prog=prog)])
 
 
-def fish(prog: str, commands: Iterable[Command]) -> str:
+def fish(prog: str, commands: Iterable[CommandEntry]) -> str:
     """The script for fish, with descriptions."""
     tops = list(commands)
     paths = [_path(prog, command) for top in tops for command in top.walk()]
@@ -194,7 +194,7 @@ def fish(prog: str, commands: Iterable[Command]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fish_word(prog: str, path: str, command: Command) -> str:
+def _fish_word(prog: str, path: str, command: CommandEntry) -> str:
     condition = _quote(f'__{prog}_path "{path}"')
     return f"complete -c {prog} -f -n {condition} -a {command.words[-1]} -d {_quote(command.text)}"
 
@@ -203,7 +203,7 @@ def _fish_values(prog: str, kind: str) -> str:
     return "-a " + _quote(f'(__{prog}_values "{kind}")')
 
 
-def _fish_arguments(prog: str, path: str, command: Command) -> list[str]:
+def _fish_arguments(prog: str, path: str, command: CommandEntry) -> list[str]:
     """What the words behind a command can be."""
     condition = _quote(f'__{prog}_path "{path}"')
     kinds = [_kind(action, command.words) for action in command.arguments()]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Main = Callable[[list[str], str], int]
 
 
-class Command:
+class CommandEntry:
     """A command or subcommand.
 
     Attributes:
@@ -34,9 +34,9 @@ class Command:
         self.words = words
         self.text = text
         self.parser = parser
-        self.commands: list[Command] = []
+        self.commands: list[CommandEntry] = []
 
-    def walk(self) -> Iterator[Command]:
+    def walk(self) -> Iterator[CommandEntry]:
         """The command and all below it."""
         yield self
         for command in self.commands:
@@ -81,7 +81,7 @@ def parser_of(main: Main, argv: list[str], prog: str) -> argparse.ArgumentParser
     raise LookupError(f"{prog} {' '.join(argv)}: --help is not answered by an argument parser")
 
 
-def load(name: str, prog: str = "rosin") -> Command:
+def load(name: str, prog: str = "rosin") -> CommandEntry:
     """A command of the table with all below it."""
     from importlib import import_module
 
@@ -90,15 +90,15 @@ def load(name: str, prog: str = "rosin") -> Command:
     table = getattr(module, "SUBCOMMANDS", None)
     if table is None:
         return _from_parser((name,), text, parser_of(module.main, [], f"{prog}-{name}"))
-    command = Command((name,), text, None)
+    command = CommandEntry((name,), text, None)
     for sub, (_, sub_text) in sorted(table.items()):
         parser = parser_of(module.main, [sub], f"{prog}-{name}")
         command.commands.append(_from_parser((name, sub), sub_text, parser))
     return command
 
 
-def _from_parser(words: tuple[str, ...], text: str, parser: argparse.ArgumentParser) -> Command:
-    command = Command(words, text, parser)
+def _from_parser(words: tuple[str, ...], text: str, parser: argparse.ArgumentParser) -> CommandEntry:
+    command = CommandEntry(words, text, parser)
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             texts = {choice.dest: choice.help or "" for choice in action._choices_actions}
@@ -109,6 +109,6 @@ def _from_parser(words: tuple[str, ...], text: str, parser: argparse.ArgumentPar
     return command
 
 
-def load_all(prog: str = "rosin") -> list[Command]:
+def load_all(prog: str = "rosin") -> list[CommandEntry]:
     """All commands in the order of their names."""
     return [load(name, prog) for name in sorted(COMMANDS, key=str.lower)]

@@ -43,7 +43,7 @@ class Ranges:
             setattr(self.effective, unit, f"{least}-{min(most, getattr(everything, unit))}")
 
 
-class QueueLimits:
+class ShownLimits:
     """The limits of a queue, and their ``range``."""
 
     def __init__(self, queue: QueueInfo) -> None:
@@ -61,7 +61,7 @@ class Row:
         self._queue = queue
         self._paused = queue.blocked == "parent" and not queue.started
         self._color = color
-        self.limits = QueueLimits(queue)
+        self.limits = ShownLimits(queue)
         self.queue = queue.name
         self.queuem = f"{queue.name}*" if queue.name and queue.is_default else queue.name
         self.enabled = Mark(*(_YES if queue.enabled else _NO))

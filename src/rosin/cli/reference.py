@@ -10,7 +10,7 @@ from rosin.cli.parsers import load_all
 if TYPE_CHECKING:
     import argparse
 
-    from rosin.cli.parsers import Command
+    from rosin.cli.parsers import CommandEntry
 
 #: The first line of each page.
 NOTE = "<!-- Written by docs/generate.py from the command's argument parser; do not edit. -->"
@@ -24,12 +24,12 @@ def pages(prog: str = "rosin") -> dict[str, str]:
     return result
 
 
-def _index(prog: str, commands: list[Command]) -> str:
+def _index(prog: str, commands: list[CommandEntry]) -> str:
     rows = [f"| [{prog} {c.words[0]}]({c.words[0]}.md) | {c.text} |" for c in commands]
     return "\n".join([NOTE, "", "# Commands", "", "| command | what it does |", "|---|---|", *rows, ""])
 
 
-def page(prog: str, command: Command) -> str:
+def page(prog: str, command: CommandEntry) -> str:
     """The page of a command and its subcommands."""
     lines = [NOTE, ""]
     for part in command.walk():
@@ -37,7 +37,7 @@ def page(prog: str, command: Command) -> str:
     return "\n".join(lines).rstrip("\n") + "\n"
 
 
-def _section(prog: str, command: Command) -> list[str]:
+def _section(prog: str, command: CommandEntry) -> list[str]:
     lines = [f"{'#' * min(len(command.words), 4)} {prog} {' '.join(command.words)}", ""]
     description = command.parser.description if command.parser else None
     lines += [description or command.text[:1].upper() + command.text[1:] + ".", ""]
@@ -100,7 +100,7 @@ def argument_name(action: argparse.Action) -> str:
     return forms.get(str(action.nargs), name)
 
 
-def synopsis(prog: str, command: Command) -> str:
+def synopsis(prog: str, command: CommandEntry) -> str:
     """How the command is called."""
     parser = command.parser
     if parser is not None and parser.usage:

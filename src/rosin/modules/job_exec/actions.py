@@ -89,7 +89,7 @@ class Forget(NamedTuple):
     """The job is done with."""
 
 
-class LogLine(NamedTuple):
+class LogText(NamedTuple):
     """A line for the broker's log; ``level`` is a syslog severity."""
 
     level: int
@@ -110,5 +110,5 @@ Action = (
     | Release
     | Close
     | Forget
-    | LogLine
+    | LogText
 )

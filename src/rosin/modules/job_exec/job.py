@@ -20,7 +20,7 @@ from rosin.modules.job_exec.actions import (
     DisarmAll,
     DrainRanks,
     Forget,
-    LogLine,
+    LogText,
     Post,
     Respond,
     SignalTasks,
@@ -202,7 +202,7 @@ class ExecJob:
     def raise_exception(self, kind: str, severity: int, note: str) -> None:
         """Report an exception to the job manager."""
         note = note if len(note) <= _MAX_NOTE else note[: _MAX_NOTE - 1] + "+"
-        self.actions.append(LogLine(6, f"job-exception: id={fluid.encode(self.id, 'f58')}: {note}"))
+        self.actions.append(LogText(6, f"job-exception: id={fluid.encode(self.id, 'f58')}: {note}"))
         self.respond("exception", {"severity": severity, "type": kind, "note": note})
 
     def exception(self, kind: str, severity: int, wait_status: int = -1) -> None:
@@ -216,7 +216,7 @@ class ExecJob:
         self.exception_in_progress = True
         if wait_status >= 0:
             self.exception_wait_status = exited(exit_code(wait_status))
-        self.actions.append(LogLine(7, f"exec aborted: id={fluid.encode(self.id, 'f58')}"))
+        self.actions.append(LogText(7, f"exec aborted: id={fluid.encode(self.id, 'f58')}"))
         self.fatal(f"aborted due to exception type={kind}")
 
     def _cancel(self) -> None:
@@ -302,7 +302,7 @@ class ExecJob:
             name = fluid.encode(self.id, "f58")
             reason = "timeout" if self.config.max_kill_timeout > 0 else "count"
             text = f"{name}: exceeded max kill {reason}. Draining active ranks {active.encode()}"
-            self.actions.append(LogLine(3, text))
+            self.actions.append(LogText(3, text))
             self.actions.append(DrainRanks(active, f"unkillable user processes for job {name}"))
             self.complete(1)
 

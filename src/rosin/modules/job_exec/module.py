@@ -70,7 +70,7 @@ class JobExec(BrokerModule):
             actions.Release: self._do_release,
             actions.Close: self._do_close,
             actions.Forget: self._do_forget,
-            actions.LogLine: self._do_log,
+            actions.LogText: self._do_log,
         }
         await self.h.rpc("job-manager.exec-hello", hello(self.module_name))
 
@@ -308,7 +308,7 @@ class JobExec(BrokerModule):
         if self.runs.get(run.job.id) is run:
             del self.runs[run.job.id]
 
-    def _do_log(self, _run: Run, action: actions.LogLine) -> None:
+    def _do_log(self, _run: Run, action: actions.LogText) -> None:
         self.log(action.level, action.text)
 
     # -- what comes back --------------------------------------------------------------------------

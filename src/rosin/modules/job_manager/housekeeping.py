@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.manager import Manager
-    from rosin.modules.job_manager.port import Timer
+    from rosin.modules.job_manager.port import PortTimer
     from rosin.rfc.message import Message
 
 #: Seconds in which the ends of processes are collected to be dealt with, and logged, together.
@@ -59,8 +59,8 @@ class HeldResources:
         self._unstarted = len(self.ranks)
         self._active = len(self.ranks)
         self._batch: list[HousekeepingTask] = []
-        self._batch_timer: Timer | None = None
-        self._timer: Timer | None = None
+        self._batch_timer: PortTimer | None = None
+        self._timer: PortTimer | None = None
         self._expired = False
 
     def start(self, command: list[str]) -> None:

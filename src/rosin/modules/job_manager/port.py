@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class Timer(Protocol):
+class PortTimer(Protocol):
     """A call that has been scheduled."""
 
     def cancel(self) -> None:
@@ -92,7 +92,7 @@ class Port(Protocol):
     def unserve(self, topic: str) -> None:
         """*topic* is no longer served."""
 
-    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
+    def later(self, seconds: float, call: Callable[[], None]) -> PortTimer:
         """Call back once after *seconds*."""
 
     @property

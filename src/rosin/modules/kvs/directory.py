@@ -32,7 +32,7 @@ _HEAD = b'{"data":{'
 _TAIL = b'},"type":"dir","ver":1}'
 
 
-class Run:
+class EntryRun:
     """Entries whose names are neighbours, with their encoded text."""
 
     __slots__ = ("_text", "entries", "first")
@@ -59,7 +59,11 @@ class Directory:
     __slots__ = ("_ref", "_states", "algo", "runs", "weight")
 
     def __init__(
-        self, runs: list[Run], algo: str = "sha1", states: list[Any] | None = None, own: int | None = None
+        self,
+        runs: list[EntryRun],
+        algo: str = "sha1",
+        states: list[Any] | None = None,
+        own: int | None = None,
     ) -> None:
         """``own``: the number of entries in runs that are new (default: all)."""
         self.runs = runs
@@ -110,7 +114,7 @@ class Directory:
         by_run: dict[int, dict[str, TreeObj | None]] = {}
         for name, obj in changes.items():
             by_run.setdefault(self._find(name), {})[name] = obj
-        runs: list[Run] = []
+        runs: list[EntryRun] = []
         done = own = 0
         for index in sorted(by_run):
             runs += self.runs[done:index]
@@ -152,21 +156,21 @@ class Directory:
         return str(state.hexdigest())
 
 
-def _first(run: Run) -> str:
+def _first(run: EntryRun) -> str:
     return run.first
 
 
-def _split(entries: dict[str, TreeObj]) -> list[Run]:
+def _split(entries: dict[str, TreeObj]) -> list[EntryRun]:
     if len(entries) <= 2 * RUN:
-        return [Run(entries, min(entries))]
+        return [EntryRun(entries, min(entries))]
     names = sorted(entries)
     return [
-        Run({name: entries[name] for name in names[at : at + RUN]}, names[at])
+        EntryRun({name: entries[name] for name in names[at : at + RUN]}, names[at])
         for at in range(0, len(names), RUN)
     ]
 
 
-def _changed(run: Run, changes: Mapping[str, TreeObj | None]) -> list[Run]:
+def _changed(run: EntryRun, changes: Mapping[str, TreeObj | None]) -> list[EntryRun]:
     entries = run.entries.copy()
     first = run.first
     for name, obj in changes.items():
@@ -179,4 +183,4 @@ def _changed(run: Run, changes: Mapping[str, TreeObj | None]) -> list[Run]:
     if len(entries) > 2 * RUN:
         return _split(entries)
     # A lower bound serves as well as the first name itself: runs stay in order either way.
-    return [Run(entries, first)] if entries else []
+    return [EntryRun(entries, first)] if entries else []

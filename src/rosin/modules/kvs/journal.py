@@ -18,7 +18,7 @@ from rosin.rfc import blobref, treeobj
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosin.modules.kvs.namespace import Request
+    from rosin.modules.kvs.namespace import CommitRequest
     from rosin.modules.kvs.objects import Objects
     from rosin.rfc.treeobj import TreeObj
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LARGE = 4096
 
 
-def record(batch: list[Request], objects: Objects) -> tuple[bytes, list[str]]:
+def record(batch: list[CommitRequest], objects: Objects) -> tuple[bytes, list[str]]:
     """The journal record of applied transactions, and the fresh blobs that must be stored with it."""
     ops: list[Op] = []
     referred: list[TreeObj] = []

@@ -20,8 +20,8 @@ from rosin.constants import (
 from rosin.errors import FormatError
 from rosin.modules.kvs.namespace import (
     PRIMARY,
+    CommitRequest,
     Namespace,
-    Request,
     Requester,
     VersionWait,
     changed_keys,
@@ -137,7 +137,7 @@ class Kvs(BrokerModule):
             check_guest(ops)
         namespace = self.namespace(field(args, "namespace", str), who)
         self._serial += 1
-        self._submit(namespace, Request(f"transaction_req.0.{self._serial}", ops, flags, msg))
+        self._submit(namespace, CommitRequest(f"transaction_req.0.{self._serial}", ops, flags, msg))
         return DEFERRED
 
     @request_handler("relaycommit")
@@ -149,10 +149,10 @@ class Kvs(BrokerModule):
         if namespace is None:
             self._publish(ns, "error", {"names": [name], "errnum": errno.ENOTSUP})
         else:
-            self._submit(namespace, Request(name, ops, flags, None))
+            self._submit(namespace, CommitRequest(name, ops, flags, None))
         return DEFERRED
 
-    def _submit(self, namespace: Namespace, request: Request) -> None:
+    def _submit(self, namespace: Namespace, request: CommitRequest) -> None:
         self.opcount.add(len(request.ops))
         namespace.queue.append(request)
         self.kick(namespace)
@@ -189,7 +189,7 @@ class Kvs(BrokerModule):
             except Exception as error:
                 self.failed(namespace, batch, error)
 
-    async def _load_for(self, namespace: Namespace, batch: list[Request], missing: Missing) -> None:
+    async def _load_for(self, namespace: Namespace, batch: list[CommitRequest], missing: Missing) -> None:
         held: dict[str, Directory | bytes] = {}
         with self.step(namespace, batch):
             while True:
@@ -206,14 +206,14 @@ class Kvs(BrokerModule):
         self.advance(namespace)
 
     @contextlib.contextmanager
-    def step(self, namespace: Namespace, batch: list[Request]) -> Iterator[None]:
+    def step(self, namespace: Namespace, batch: list[CommitRequest]) -> Iterator[None]:
         """What is done for transactions: whatever exception ends it, they are answered and others go on."""
         try:
             yield
         except Exception as error:
             self.failed(namespace, batch, error)
 
-    def _process(self, namespace: Namespace, batch: list[Request]) -> bool:
+    def _process(self, namespace: Namespace, batch: list[CommitRequest]) -> bool:
         """Apply transactions. False: waiting for the store; :meth:`advance` is called after it."""
         if namespace.removed:
             self.failed(
@@ -244,7 +244,7 @@ class Kvs(BrokerModule):
             return True
         return self.storage.store(namespace, batch, root, bool(sync))
 
-    def complete(self, namespace: Namespace, batch: list[Request], root: str) -> None:
+    def complete(self, namespace: Namespace, batch: list[CommitRequest], root: str) -> None:
         """Transactions took effect: move the root, tell watchers, answer."""
         if namespace.removed:
             self.failed(
@@ -277,13 +277,13 @@ class Kvs(BrokerModule):
             self.versions.fulfil(version, namespace, VersionWait.reached)
         self.storage.relieve(self.namespaces)
 
-    def _answer(self, batch: list[Request], root: str, seq: int) -> None:
+    def _answer(self, batch: list[CommitRequest], root: str, seq: int) -> None:
         payload = {"rootref": root, "rootseq": seq}
         for request in batch:
             if request.msg is not None:
                 self.respond(request.msg, payload)
 
-    def failed(self, namespace: Namespace, batch: list[Request], error: Exception) -> None:
+    def failed(self, namespace: Namespace, batch: list[CommitRequest], error: Exception) -> None:
         """Transactions had no effect: say so."""
         namespace.pending = None
         errnum = (error.errno or errno.EIO) if isinstance(error, OSError) else errno.EIO

@@ -33,7 +33,7 @@ class Requester:
         return allowed(self.rolemask)
 
 
-class Request:
+class CommitRequest:
     """One transaction: its operations, its name in events, and the message to answer."""
 
     __slots__ = ("alone", "flags", "msg", "name", "ops")
@@ -73,14 +73,14 @@ class Namespace:
         self.seq = seq
         #: The root of transactions that are being stored.
         self.pending: str | None = None
-        self.queue: deque[Request] = deque()
+        self.queue: deque[CommitRequest] = deque()
         self.busy = False
         self.removed = False
         self.commits = 0
         self.noops = 0
         self.paused = False
         #: Answers held back by setroot-pause.
-        self.held: list[tuple[list[Request], str, int]] = []
+        self.held: list[tuple[list[CommitRequest], str, int]] = []
 
     def check(self, who: Requester) -> None:
         """Raises OSError EPERM unless *who* may use this namespace."""
@@ -89,7 +89,7 @@ class Namespace:
                 errno.EPERM, f"Operation not permitted: namespace {self.name} belongs to another user"
             )
 
-    def take(self, merge: bool = True) -> list[Request]:
+    def take(self, merge: bool = True) -> list[CommitRequest]:
         """The next transactions that become one root change: neighbours with equal flags, unless NO_MERGE."""
         queue = self.queue
         first = queue.popleft()
@@ -99,7 +99,7 @@ class Namespace:
                 batch.append(queue.popleft())
         return batch
 
-    def put_back(self, batch: list[Request]) -> None:
+    def put_back(self, batch: list[CommitRequest]) -> None:
         """Return merged transactions that failed together; each is tried alone."""
         for request in reversed(batch):
             request.alone = True
@@ -130,7 +130,7 @@ class VersionWait(Waiter):
         return bool(self.key.seq >= self.seq)
 
 
-def changed_keys(batch: list[Request]) -> dict[str, Any]:
+def changed_keys(batch: list[CommitRequest]) -> dict[str, Any]:
     """The ``keys`` of a setroot event: every key that the transactions name.
 
     The value tells Rosin's kvs-watch whether the key was only appended to; flux-core ignores it.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from rosin.broker.module import BrokerModule
-    from rosin.modules.kvs.namespace import Namespace, Request
+    from rosin.modules.kvs.namespace import CommitRequest, Namespace
     from rosin.modules.kvs.objects import Objects
 
 #: Journal records, and their bytes, after which a checkpoint is written.
@@ -52,9 +52,9 @@ class Commits(Protocol):
 
     def kick(self, namespace: Namespace) -> None: ...
     def advance(self, namespace: Namespace) -> None: ...
-    def step(self, namespace: Namespace, batch: list[Request]) -> AbstractContextManager[None]: ...
-    def complete(self, namespace: Namespace, batch: list[Request], root: str) -> None: ...
-    def failed(self, namespace: Namespace, batch: list[Request], error: Exception) -> None: ...
+    def step(self, namespace: Namespace, batch: list[CommitRequest]) -> AbstractContextManager[None]: ...
+    def complete(self, namespace: Namespace, batch: list[CommitRequest], root: str) -> None: ...
+    def failed(self, namespace: Namespace, batch: list[CommitRequest], error: Exception) -> None: ...
 
 
 class Storage:
@@ -147,7 +147,7 @@ class Storage:
 
     # -- one transaction -------------------------------------------------------------------------------
 
-    def store(self, namespace: Namespace, batch: list[Request], root: str, sync: bool) -> bool:
+    def store(self, namespace: Namespace, batch: list[CommitRequest], root: str, sync: bool) -> bool:
         """Make applied transactions durable, then complete or fail them and go on with the namespace.
 
         True: they are complete already."""
@@ -178,7 +178,7 @@ class Storage:
         self,
         rpc: Any,
         namespace: Namespace,
-        batch: list[Request],
+        batch: list[CommitRequest],
         root: str,
         refs: list[str],
         size: int,
@@ -215,7 +215,7 @@ class Storage:
             self._due = True
             self.commits.kick(namespace)
 
-    async def _sync_task(self, namespace: Namespace, batch: list[Request], root: str) -> None:
+    async def _sync_task(self, namespace: Namespace, batch: list[CommitRequest], root: str) -> None:
         """FLUX_KVS_SYNC: the transaction is complete when a checkpoint holds it."""
         with self.commits.step(namespace, batch):
             await self.checkpoint(root, namespace.seq + 1)

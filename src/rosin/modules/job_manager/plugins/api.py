@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.manager import Manager
-    from rosin.modules.job_manager.port import Log, Timer
+    from rosin.modules.job_manager.port import Log, PortTimer
 
 #: Returned instead of a priority by a callback that cannot tell it yet; :meth:`Plugin.reprioritize` follows.
 UNAVAILABLE = -2
@@ -99,7 +99,7 @@ class Plugin:
         self.manager = manager
         self.conf = conf
         self.path = path
-        self._timers: set[Timer] = set()
+        self._timers: set[PortTimer] = set()
 
     def start(self) -> None:
         """Prepare, and look at ``conf``; an exception makes the load fail, with its text."""
@@ -211,7 +211,7 @@ class Plugin:
 
     # -- time and other services --------------------------------------------------------------------
 
-    def later(self, seconds: float, call: Callable[[], None]) -> Timer:
+    def later(self, seconds: float, call: Callable[[], None]) -> PortTimer:
         """Call back once after *seconds*, unless the plugin is removed before; ``cancel()`` takes it back."""
 
         def fire() -> None:
@@ -222,7 +222,7 @@ class Plugin:
         self._timers.add(timer)
         return timer
 
-    def cancel(self, timer: Timer) -> None:
+    def cancel(self, timer: PortTimer) -> None:
         """Take a timer back."""
         self._timers.discard(timer)
         timer.cancel()

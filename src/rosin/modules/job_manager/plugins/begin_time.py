@@ -11,7 +11,7 @@ from rosin.rfc.dependency import begin_time
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
-    from rosin.modules.job_manager.port import Timer
+    from rosin.modules.job_manager.port import PortTimer
 
 #: Seconds after which a begin-time is compared with the wall clock again.
 _LOOK_AGAIN = 60.0
@@ -24,7 +24,7 @@ class BeginTime(Plugin):
 
     def start(self) -> None:
         #: Job id: its timers by description.
-        self._waiting: dict[int, dict[str, Timer]] = {}
+        self._waiting: dict[int, dict[str, PortTimer]] = {}
 
     @callback("job.dependency.begin-time")
     def check(self, job: Job, dependency: dict[str, Any]) -> None:
