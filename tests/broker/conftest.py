@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rosin.broker import boot
+from rosin.broker.broker import Broker
 from rosin.handle.aio import AsyncFlux
 from rosin.process import descriptors
 from rosin.rfc.syslog import LogLine
@@ -25,18 +26,24 @@ class Life:
 
     def __init__(self, options: boot.BootOptions) -> None:
         self.instance = boot.Instance(options, None)
-        self.broker = self.instance.broker
+        self._prepared = asyncio.Event()
+
+    @property
+    def broker(self) -> Broker:
+        return self.instance.broker
 
     async def run(self) -> int:
         """From the directories to their removal; returns the exit code."""
         try:
             self.instance.prepare()
+            self._prepared.set()
             return await self.instance.run()
         finally:
             self.instance.clean_up()
 
     async def until(self, text: str) -> None:
         """Wait for a log line with this text."""
+        await self._prepared.wait()
         seen = asyncio.Event()
 
         def look(_line: bytes) -> None:

@@ -93,14 +93,6 @@ async def test_state_and_its_duration():
         assert await guest.rpc("state-machine.get") == {"state": "cleanup", "duration": 2.0}
 
 
-async def test_a_broker_without_states():
-    async with Instance() as inst:
-        inst.broker.state = None
-        with pytest.raises(OSError, match="without a state machine") as caught:
-            await (await inst.connect()).rpc("state-machine.get")
-        assert caught.value.errno == errno.ENOSYS
-
-
 async def test_waiting_for_run():
     async with Instance() as inst:
         before(inst, "init")

@@ -15,18 +15,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker import enclosing, rc, sdnotify
+from rosin.broker.assemble import assemble
 from rosin.broker.attrtable import check_given, defaults
-from rosin.broker.broker import Broker
 from rosin.broker.builtins import BUILTINS
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.directories import Directories
-from rosin.broker.logsinks import apply_levels, open_sinks
+from rosin.broker.logsinks import open_sinks
 from rosin.broker.origin import of_parent, of_process
 from rosin.broker.program import InitialProgram, describe
 from rosin.broker.rcprogram import RcProgram, is_builtin
 from rosin.broker.registration import Registration
 from rosin.broker.services.state_machine import StateMachineService
-from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_USERID_UNKNOWN
 from rosin.process import descriptors
 from rosin.process.outcome import unstarted
@@ -35,6 +34,7 @@ from rosin.rfc import fsd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosin.broker.broker import Broker
     from rosin.process.zygote import Zygote
 
 
@@ -68,26 +68,39 @@ class Instance:
 
     def __init__(self, options: BootOptions, zygote: Zygote | None) -> None:
         self.options = options
-        self.broker = Broker(config=options.config, zygote=zygote)
-        self.broker.config_path = options.config_path
+        self.zygote = zygote
+        self.broker: Broker
         self.exit_code = 1
         self._program: InitialProgram | RcProgram | None = None
         self._stopping = asyncio.Event()
         self._signum = int(signal.SIGHUP)  # what an initial program would have ended by
-        self._directories = Directories(
-            options.attrs, lambda level, text: self.broker.log(level, "broker", text)
-        )
+        self._notices: list[tuple[int, str]] = []
+        self._directories = Directories(options.attrs, lambda *notice: self._notices.append(notice))
         self._close_log: Callable[[], None] = lambda: None
         self._service: StateMachineService
 
     # -- attributes and directories -----------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Make the directories and define the attributes. Raises OSError with one clear line."""
-        attrs, given = self.broker.attrs, dict(self.options.attrs)
+        """Make the directories and the broker. Raises OSError with one clear line."""
+        options = self.options
+        self.broker = assemble(
+            {**self._attributes(), **of_process(), **of_parent()},
+            (*BUILTINS, ConnectorLocal),
+            config=options.config,
+            config_path=options.config_path,
+            zygote=self.zygote,
+        )
+        self._close_log = open_sinks(self.broker.ring, self.broker.attrs)
+        for level, text in self._notices:
+            self.broker.log(level, "broker", text)
+
+    def _attributes(self) -> dict[str, str]:
+        """Those that were given, those that were configured, and what follows from the directories."""
+        given = self.options.attrs
         try:
             check_given(given)
-            values = {**defaults(self.broker.config), **given}
+            values = {**defaults(self.options.config), **given}
         except ValueError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
         fanout = values.pop("tbon.fanout", None)
@@ -98,18 +111,13 @@ class Instance:
         values |= self._directories.claim()
         values.setdefault("hostname", socket.gethostname())
         values.setdefault("hostlist", values["hostname"])
-        values.setdefault("local-uri", f"local://{values['rundir']}/local-0")
-        values["broker.uuid"] = self.broker.uuid.decode()
-        for name, value in {**values, **of_process(), **of_parent()}.items():
-            attrs.define(name, value)
-        apply_levels(self.broker.ring, attrs)
-        self._close_log = open_sinks(self.broker.ring, attrs)
+        values.setdefault("local-uri", f"local://{values['rundir']}/local-{values['rank']}")
+        return values
 
     # -- states -------------------------------------------------------------------------------------
 
     def _post(self, event: str) -> None:
         machine = self.broker.state
-        assert machine is not None
         before, since = machine.state, machine.since
         now = self.broker.clock.monotonic()
         if machine.post(event, now):
@@ -121,7 +129,6 @@ class Instance:
 
     async def run(self) -> int:
         """The whole life; returns the exit code of the initial program."""
-        self.broker.state = StateMachine(self.broker.clock.monotonic())
         registration = Registration(self._record())
         try:
             await self._load_builtins()
@@ -165,12 +172,12 @@ class Instance:
 
     async def _load_builtins(self) -> None:
         broker = self.broker
-        for cls in BUILTINS:
-            await broker.modules.load_class(cls)
-        self._service = await broker.modules.load_class(StateMachineService)
-        self._service.on_shutdown = self.shutdown
-        connector = await broker.modules.load_class(ConnectorLocal)
+        await broker.start()
+        service, connector = (broker.modules[name] for name in ("state-machine", "connector-local"))
+        assert isinstance(service, StateMachineService)
         assert isinstance(connector, ConnectorLocal)
+        self._service = service
+        service.on_shutdown = self.shutdown
         connector.listen()
         if broker.zygote is not None:
             broker.zygote.on_lost = partial(broker.log, 3, "broker")

@@ -9,8 +9,9 @@ from rosin.broker.services.event import EventService
 from rosin.broker.services.log import LogService
 from rosin.broker.services.modules import ModuleService
 from rosin.broker.services.overlay import BrokerService, OverlayService
+from rosin.broker.services.state_machine import StateMachineService
 
-#: The state machine and the local connector come after these: they need a broker with a life and a socket.
+#: A broker with a socket has the local connector after these.
 BUILTINS = (
     AttrService,
     BrokerService,
@@ -19,4 +20,5 @@ BUILTINS = (
     ModuleService,
     ConfigService,
     OverlayService,
+    StateMachineService,
 )

@@ -12,12 +12,10 @@ import os
 import tempfile
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.broker import Broker
+from rosin.broker.assemble import assemble
 from rosin.broker.builtins import BUILTINS
 from rosin.broker.client import Client
 from rosin.broker.clock import Clock, VirtualClock
-from rosin.broker.services.state_machine import StateMachineService
-from rosin.broker.state import StateMachine
 from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
 from rosin.handle.aio import LoopHandle
 from rosin.rfc.message import Message, decode, encode
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
+    from rosin.broker.broker import Broker
     from rosin.broker.module import BrokerModule
 
 
@@ -142,10 +141,6 @@ class Instance:
         return self
 
     async def _start(self) -> None:
-        self.broker = Broker(
-            rank=self.rank, size=self.size, config=self._config, clock=self.clock, zygote=self._zygote
-        )
-        self.broker.ring.stderr_level = self.broker.ring.others_level = -1
         directory = self._directory.name
         defaults = {
             "rank": str(self.rank),
@@ -163,13 +158,17 @@ class Instance:
             "jobid-path": "/",
             "version": "0.88.0",
         }
-        for name, value in {**defaults, **self._attrs}.items():
-            self.broker.attrs.define(name, value)
+        self.broker = assemble(
+            {**defaults, **self._attrs},
+            BUILTINS,
+            config=self._config,
+            clock=self.clock,
+            zygote=self._zygote,
+        )
+        self.broker.ring.stderr_level = self.broker.ring.others_level = -1
         if self._parent is not None:
             self.link = Link(self._parent.broker, self.broker, self._below)
-        self.broker.state = StateMachine(self.clock.monotonic())
-        for cls in (*BUILTINS, StateMachineService):
-            await self.broker.modules.load_class(cls)
+        await self.broker.start()
         self.broker.state.state = "run"
         for module in self._modules:
             await self.load(module)

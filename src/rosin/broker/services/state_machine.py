@@ -37,8 +37,6 @@ class StateMachineService(Builtin):
 
     @property
     def machine(self) -> StateMachine:
-        if self.broker.state is None:
-            raise OSError(errno.ENOSYS, "this broker runs without a state machine")
         return self.broker.state
 
     @request_handler("get", allow_guest=True)
