@@ -140,7 +140,8 @@ CONFIGURATION = {
     "resource.rediscover": "modules/resource/test_state.py::"
     "test_rediscovered_resources_end_when_the_enclosing_job_does",
     "resource.journal-max": f"{_CONF}test_resources_from_tables_and_the_length_of_their_journal",
-    "resource.history": f"{_RESOURCE}test_old_events_are_dropped_once_they_are_in_the_checkpoint",
+    "resource.history": "modules/resource/test_log.py::"
+    "test_old_events_are_dropped_once_they_are_in_the_checkpoint",
     "sched-simple.mode": f"{_SCHED}test_configuration_table",
     "sched-simple.queue-depth": f"{_SCHED}test_configuration_table",
     "sched-simple.alloc-mode": f"{_SCHED}test_configuration_table",
