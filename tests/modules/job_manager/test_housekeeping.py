@@ -23,7 +23,8 @@ R4 = {
 
 def configure(bench, **table):
     table.setdefault("command", ["clean", "up"])
-    bench.manager.housekeeping.configure({"job-manager": {"housekeeping": table}})
+    settings = HousekeepingSettings.parse({"job-manager": {"housekeeping": table}})
+    bench.manager.housekeeping.configure(settings)
 
 
 def run(bench, R=R4, **kwargs):
@@ -107,7 +108,7 @@ def test_a_changed_table_counts_for_jobs_that_end_from_now_on(bench):
     configure(bench, command=["two"])
     run(bench)
     assert [stream.payload["cmd"]["cmdline"] for stream in bench.port.streams[::4]] == [["one"], ["two"]]
-    bench.manager.housekeeping.configure({})
+    bench.manager.housekeeping.configure(HousekeepingSettings())
     run(bench)
     assert len(bench.port.streams) == 8
     assert freed(bench) == [("0-3", True)]

@@ -77,6 +77,18 @@ async def test_purge_by_configuration(world, job):
     [
         ({"job-manager": {"inactive-num-limit": -2}}, "inactive-num-limit"),
         ({"job-manager": {"inactive-age-limit": "1x"}}, "inactive-age-limit"),
+        (
+            {"job-manager": {"inactive-num-limit": True}},
+            "inactive-num-limit: expected an integer",
+        ),
+        ({"job-manager": {"stop-queues-on-restart": 1}}, "restart: expected true or false, got 1"),
+        ({"job-manager": {"plugins": {}}}, "job-manager.plugins: expected an array"),
+        (
+            {"job-manager": {"inactive-limit": 1}},
+            "job-manager.inactive-limit: unknown key",
+        ),
+        ({"job-manager": 1}, "job-manager: expected a table, got 1"),
+        ({"access": {"private-mode": 1}}, "access.private-mode: expected true or false, got 1"),
         ({"policy": {"limits": {"job-size": {"max": {"nnodes": "x"}}}}}, "nnodes"),
         ({"policy": {"limits": {"duration": "1x"}}}, "policy.limits"),
         ({"queues": {"a": {"parent": "a"}}}, "parent queue is itself"),

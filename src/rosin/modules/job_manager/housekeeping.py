@@ -171,9 +171,9 @@ class Housekeeping:
         self.settings = HousekeepingSettings()
         self.allocations: dict[int, HeldResources] = {}
 
-    def configure(self, config: dict[str, Any]) -> None:
-        """Take the table. Raises FormatError and changes nothing if it is wrong."""
-        self.settings = settings = HousekeepingSettings.parse(config)
+    def configure(self, settings: HousekeepingSettings) -> None:
+        """Take the settings for jobs that end from now on."""
+        self.settings = settings
         log = self.manager.port.log
         if settings.deprecated:
             log.error("job-manager.housekeeping.use-systemd-unit is deprecated - ignoring")

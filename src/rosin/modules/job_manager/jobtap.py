@@ -12,19 +12,13 @@ if TYPE_CHECKING:
     from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
-_TEXT = (str, type(None))
-
 
 def request(manager: Manager, msg: Message) -> dict[str, Any] | None:
     """``{load?, conf?, remove?, query_only?}`` -> ``{plugins}`` for a query. Raises OSError."""
     args = msg.args
     if field(args, "query_only", bool, False):
         return {"plugins": [plugin.name for plugin in manager.jobtap.plugins]}
-    path, name = field(args, "load", _TEXT, None), field(args, "remove", _TEXT, None)
-    if name is not None:
-        load.remove(manager, name)
-    if path is not None:
-        load.load(manager, path, args.get("conf"))
+    load.change(manager, args)
     return None
 
 

@@ -41,6 +41,7 @@ from rosin.rfc.role import privileged
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosin.modules.job_manager.config import ManagerConfig
     from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.port import Port
     from rosin.rfc.message import Message
@@ -87,6 +88,13 @@ class Manager:
         }
         self.jobtap = Stack(self)
         load_builtins(self)
+
+    def configure(self, config: ManagerConfig) -> None:
+        """Take the settings, at the start and whenever they change."""
+        self.queues.configure(config)
+        self.purge.configure(config)
+        self.housekeeping.configure(config.housekeeping)
+        self.private = config.private
 
     # -- events -----------------------------------------------------------------------------------
 

@@ -19,12 +19,10 @@ from rosin.constants import (
     FLUX_KVS_WATCH,
 )
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
-from rosin.modules.job_manager.housekeeping_config import HousekeepingSettings
+from rosin.modules.job_manager.config import ManagerConfig
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.moduleport import ModulePort
 from rosin.modules.job_manager.plugins import load as plugins
-from rosin.modules.job_manager.purge import Purge
-from rosin.modules.job_manager.queues import Queues
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field, id_field
@@ -55,8 +53,10 @@ class JobManager(BrokerModule):
         self.manager = manager = Manager(ModulePort(self, self._flush), self.h.userid)
         self._retry = _RETRY_MIN
         self._retrying: TimerHandle | None = None
-        self._configure(manager, self.config)
-        plugins.configure(manager, field(self.config.get("job-manager", {}), "plugins", list, []))
+        settings = ManagerConfig.parse(self.config)
+        manager.jobtap.configure(self.config)
+        manager.configure(settings)
+        plugins.configure(manager, settings.plugins)
         self.h.on_response("sched.alloc", manager.alloc.response)
         await self._load()
         restart.resume(manager)
@@ -77,20 +77,10 @@ class JobManager(BrokerModule):
         self.manager.shut_down()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        for part in (Queues(), Purge(self.manager)):
-            part.configure(config)  # refuses a wrong one before anything has changed
-        HousekeepingSettings.parse(config)
-        _private_mode(config)
-        self._configure(self.manager, config)
+        settings = ManagerConfig.parse(config)  # refuses a wrong one before anything has changed
+        self.manager.jobtap.configure(config)  # and so do the plugins
+        self.manager.configure(settings)
         self.manager.requeue_all()
-
-    @staticmethod
-    def _configure(manager: Manager, config: dict[str, Any]) -> None:
-        manager.jobtap.configure(config)  # may still refuse it
-        manager.queues.configure(config)
-        manager.purge.configure(config)
-        manager.housekeeping.configure(config)
-        manager.private = _private_mode(config)
 
     def disconnected(self, sender: bytes) -> None:
         self.manager.disconnected(sender)
@@ -367,7 +357,3 @@ class JobManager(BrokerModule):
         force = bool(field(msg.args, "force", (bool, int)))
         self.manager.purge.purge_id(id_field(msg.args), force)
         return self._stored(msg, {"count": 1})
-
-
-def _private_mode(config: dict[str, Any]) -> bool:
-    return field(field(config, "access", dict, {}), "private-mode", bool, False)

@@ -2,29 +2,27 @@
 """Forgetting jobs that have been over for long: from memory, and their directory from the KVS (RFC 16).
 
 ``[job-manager] inactive-age-limit`` (FSD) and ``inactive-num-limit`` say when. Unlike flux-core, which keeps
-everything unless told otherwise, an instance keeps :data:`DEFAULT_NUM_LIMIT` jobs, so that its memory and
-its store stay bounded; ``inactive-num-limit = -1`` keeps all.
+everything unless told otherwise, an instance keeps 100,000 jobs, so that its memory and its store stay
+bounded; ``inactive-num-limit = -1`` keeps all.
 """
 
 from __future__ import annotations
 
 import errno
 import heapq
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rosin.errors import FormatError
-from rosin.rfc import fsd
+from rosin.modules.job_manager.config import DEFAULT_NUM_LIMIT, UNLIMITED
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from rosin.modules.job_manager.config import ManagerConfig
     from rosin.modules.job_manager.inactive import InactiveJob
     from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
-DEFAULT_NUM_LIMIT = 100_000
 BATCH_MAX = 100
-_UNLIMITED = -1
 
 
 class Purge:
@@ -35,22 +33,13 @@ class Purge:
 
     def __init__(self, manager: Manager) -> None:
         self.manager = manager
-        self.age_limit = float(_UNLIMITED)
+        self.age_limit = float(UNLIMITED)
         self.num_limit = DEFAULT_NUM_LIMIT
         self._heap: list[tuple[float, int]] = []
 
-    def configure(self, config: dict[str, Any]) -> None:
-        """Take the limits from ``[job-manager]``. Raises FormatError and changes nothing if one is wrong."""
-        table = config.get("job-manager", {})
-        age = field(table, "inactive-age-limit", (str, type(None)), None)
-        number = field(table, "inactive-num-limit", int, DEFAULT_NUM_LIMIT)
-        try:
-            age_limit = float(_UNLIMITED) if age is None else fsd.parse(age)
-        except FormatError as error:
-            raise FormatError(f"job-manager.inactive-age-limit: {error}") from None
-        if number < _UNLIMITED:
-            raise FormatError("job-manager.inactive-num-limit: must be >= 0, or -1 for no limit")
-        self.age_limit, self.num_limit = age_limit, number
+    def configure(self, config: ManagerConfig) -> None:
+        """Take the limits."""
+        self.age_limit, self.num_limit = config.age_limit, config.num_limit
 
     def add(self, job: InactiveJob) -> None:
         """*job* is over: now, or in an earlier run, when the wall clock tells how long that is ago."""
@@ -65,9 +54,9 @@ class Purge:
         num_limit = field(args, "num_limit", int)
         batch = field(args, "batch", int)
         force = field(args, "force", bool)
-        if age_limit != _UNLIMITED and not age_limit >= 0:
+        if age_limit != UNLIMITED and not age_limit >= 0:
             raise OSError(errno.EINVAL, "if set, age limit must be >= 0")
-        if num_limit != _UNLIMITED and num_limit < 0:
+        if num_limit != UNLIMITED and num_limit < 0:
             raise OSError(errno.EINVAL, "if set, num limit must be >= 0")
         if not 1 <= batch <= BATCH_MAX:
             raise OSError(errno.EINVAL, f"batch must be >= 1 and <= {BATCH_MAX}")
@@ -75,9 +64,9 @@ class Purge:
             return self.run(age_limit, num_limit, batch)
         now = self.manager.port.monotonic()
         total = len(self.manager.inactive)
-        surplus = max(0, total - num_limit) if num_limit != _UNLIMITED else 0
+        surplus = max(0, total - num_limit) if num_limit != UNLIMITED else 0
         aged = 0
-        if age_limit != _UNLIMITED:
+        if age_limit != UNLIMITED:
             aged = sum(1 for job in self.manager.inactive.values() if now - job.ended >= age_limit)
         return max(surplus, aged)
 
@@ -91,8 +80,8 @@ class Purge:
             if id not in manager.inactive:  # purged by id
                 heapq.heappop(self._heap)
                 continue
-            surplus = num_limit != _UNLIMITED and len(manager.inactive) > num_limit
-            if not surplus and not (age_limit != _UNLIMITED and now - ended >= age_limit):
+            surplus = num_limit != UNLIMITED and len(manager.inactive) > num_limit
+            if not surplus and not (age_limit != UNLIMITED and now - ended >= age_limit):
                 break
             heapq.heappop(self._heap)
             self._forget(id)
@@ -112,11 +101,11 @@ class Purge:
 
     def overdue(self) -> bool:
         """So many jobs are beyond the number limit that a purge is worth a commit of its own."""
-        return self.num_limit != _UNLIMITED and len(self.manager.inactive) - self.num_limit >= BATCH_MAX
+        return self.num_limit != UNLIMITED and len(self.manager.inactive) - self.num_limit >= BATCH_MAX
 
     def due(self) -> int:
         """Apply the configured limits; returns how many jobs were purged."""
-        if self.age_limit == _UNLIMITED and self.num_limit == _UNLIMITED:
+        if self.age_limit == UNLIMITED and self.num_limit == UNLIMITED:
             return 0
         return self.run(self.age_limit, self.num_limit, BATCH_MAX)
 

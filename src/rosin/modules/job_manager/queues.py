@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
-from rosin.rfc.queues import QueueConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from rosin.modules.job_manager.config import ManagerConfig
 
 _OFFLINE = "Scheduler is offline"
 _RESTARTED = "Automatically stopped due to restart"
@@ -109,9 +110,9 @@ class Queues:
         """The names of the named queues."""
         return [name for name in self._queues if name is not None]
 
-    def configure(self, config: dict[str, Any]) -> None:
-        """Take ``[queues]``; queues that stay keep their state. Raises FormatError, changing nothing."""
-        conf = QueueConfig(config)
+    def configure(self, config: ManagerConfig) -> None:
+        """Take the queues; those that stay keep their state."""
+        conf = config.queues
         queues: dict[str | None, Queue] = {}
         for name in conf.queues:
             queues[name] = self._queues.get(name) or Queue(name)
@@ -119,8 +120,7 @@ class Queues:
             queues[name].constraint = conf.required(name)
             queues[name].parent = queues[entry.parent] if entry.parent is not None else None
         self._queues = queues or {None: self._queues.get(None) or Queue(None)}
-        manager_table = config.get("job-manager", {})
-        self.stop_on_restart = bool(manager_table.get("stop-queues-on-restart", False))
+        self.stop_on_restart = config.stop_on_restart
 
     def lookup(self, name: str | None) -> Queue:
         """The queue *name*; raises OSError EINVAL when there is none."""

@@ -13,11 +13,13 @@ from rosin.constants import FLUX_JOB_STATE_DEPEND
 from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins.api import Plugin, Reject
 from rosin.modules.job_manager.plugins.builtin import BUILTIN
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.manager import Manager
 
 _ALL = "all"
+_TEXT = (str, type(None))
 
 
 def load(manager: Manager, path: str, conf: Any = None) -> None:
@@ -60,16 +62,24 @@ def remove(manager: Manager, name: str) -> None:
         manager.jobtap.discard(plugin)
 
 
-def configure(manager: Manager, entries: list[dict[str, Any]]) -> None:
+def configure(manager: Manager, entries: list[Any]) -> None:
     """Do what the entries of ``job-manager.plugins`` say. Raises OSError, which names the entry."""
     for number, entry in enumerate(entries):
         try:
-            if entry.get("remove") is not None:
-                remove(manager, entry["remove"])
-            if entry.get("load") is not None:
-                load(manager, entry["load"], entry.get("conf"))
+            change(manager, entry)
+        except FormatError as error:
+            raise OSError(errno.EINVAL, f"job-manager.plugins[{number}]: {error}") from None
         except OSError as error:
             raise OSError(error.errno, f"job-manager.plugins[{number}]: {error.strerror}") from None
+
+
+def change(manager: Manager, wanted: Any) -> None:
+    """Remove, then load: ``{remove?, load?, conf?}``. Raises FormatError, OSError."""
+    name, path = field(wanted, "remove", _TEXT, None), field(wanted, "load", _TEXT, None)
+    if name is not None:
+        remove(manager, name)
+    if path is not None:
+        load(manager, path, wanted.get("conf"))
 
 
 def _matches(name: str, pattern: str) -> bool:
