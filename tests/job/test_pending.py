@@ -4,17 +4,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosin.job.pending import PendingQueue
+from rosin.job.pending import PendingQueue, by_priority
 
 
 class Job:
     def __init__(self, id, priority):
         self.id = id
         self.priority = priority
-
-
-def by_priority(job):
-    return (-job.priority, job.id)
 
 
 def youngest(job):
@@ -65,6 +61,26 @@ def test_reorder():
     queue.reorder()
     assert [job.id for job in queue] == [1, 2]
     assert [job.id for job in queue.head(5)] == [1, 2]
+
+
+def test_a_job_that_comes_back():
+    """Its old entry is still there, and says the same."""
+    queue = PendingQueue()
+    jobs = [Job(jobid, 0) for jobid in range(4)]
+    for job in jobs:
+        queue.add(job)
+    for job in jobs[1:3]:
+        queue.pop(job.id)
+        queue.add(job)
+    assert queue.head(4) == jobs
+    assert queue.head(4) == jobs
+
+
+def test_the_usual_order():
+    queue = PendingQueue()
+    for jobid, priority in ((1, 5), (2, 7), (3, 7)):
+        queue.add(Job(jobid, priority))
+    assert [job.id for job in queue] == [2, 3, 1]
 
 
 def test_outdated_entries_do_not_pile_up():

@@ -14,16 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class HasId(Protocol):
-    """What has a job id."""
+class Pending(Protocol):
+    """What a job has that waits."""
 
     id: int
+    priority: int
 
 
-J = TypeVar("J", bound=HasId)
+J = TypeVar("J", bound=Pending)
 
 #: Outdated entries are swept out when they outnumber the live ones by this many.
 _SLACK = 64
+
+
+def by_priority(job: Pending) -> tuple[int, int]:
+    """The usual key: highest priority first, then the oldest.
+
+    Ids ascend in the order of submission; times do not when the wall clock is set.
+    """
+    return (-job.priority, job.id)
 
 
 class PendingQueue(Generic[J]):
@@ -35,7 +44,7 @@ class PendingQueue(Generic[J]):
 
     __slots__ = ("_heap", "_jobs", "_order")
 
-    def __init__(self, order: Callable[[J], Any]) -> None:
+    def __init__(self, order: Callable[[J], Any] = by_priority) -> None:
         self._order = order
         self._heap: list[tuple[Any, int]] = []
         self._jobs: dict[int, tuple[Any, J]] = {}

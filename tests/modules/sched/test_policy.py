@@ -93,6 +93,11 @@ def test_a_constraint_that_cannot_be_read_denies():
     assert "nonsense" in decision.note
 
 
+def test_settings():
+    assert Policy().settings == {}
+    assert Policy({"a": 1}).settings == {"a": 1}
+
+
 # -- the order of nodes -------------------------------------------------------------------------------
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_JOB_DEBUG, FLUX_JOB_PRIORITY_MIN, FLUX_JOB_STATE_SCHED
 from rosin.errors import FormatError
-from rosin.job.pending import PendingQueue
-from rosin.modules.job_manager.job import Job, redact_R
+from rosin.job.pending import PendingQueue, by_priority
+from rosin.modules.job_manager.job import redact_R
 from rosin.rfc.alloc_protocol import ANNOTATE, DENY, SUCCESS, AllocResponse, partial_ok, ready_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
@@ -34,7 +35,7 @@ class Alloc:
         self.online = False
         self.limit = 0
         self.sender = b""
-        self.queue = PendingQueue(Job.order)
+        self.queue: PendingQueue[Job] = PendingQueue()
         self.sent: dict[int, Job] = {}
         self._greeted = b""  # a scheduler that has asked what is in use and is not ready yet
         self._frees: list[dict[str, Any]] = []  # what it has to be told then
@@ -109,13 +110,13 @@ class Alloc:
             return
         first = self.queue.first()
         held = [job for job in self.sent.values() if not job.cancel_sent]
-        if first is None or not held or first.order() > max(job.order() for job in held):
+        if first is None or not held or by_priority(first) > max(map(by_priority, held)):
             return
         leaving = len(self.sent) - len(held)
-        held.sort(key=lambda job: job.order(), reverse=True)
+        held.sort(key=by_priority, reverse=True)
         waiting = self.queue.head(len(self.sent))[leaving:]
         for candidate, job in zip(waiting, held, strict=False):
-            if candidate.order() < job.order():
+            if by_priority(candidate) < by_priority(job):
                 self.cancel(job)
 
     # -- requests -----------------------------------------------------------------------------------

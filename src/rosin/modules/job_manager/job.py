@@ -81,13 +81,6 @@ class Job:
         self.start_pending = self.start_sent = self.started = self.released = False
         self.immutable = False
 
-    def order(self) -> tuple[int, int]:
-        """Sort key among pending jobs: highest priority first, then the oldest.
-
-        Ids ascend in the order of submission; times do not when the wall clock is set.
-        """
-        return (-self.priority, self.id)
-
     def result(self) -> int:
         """The FLUX_JOB_RESULT of an inactive job: what the first fatal exception, or the end, stands for."""
         name, context = self.end_event or ("exception", {})

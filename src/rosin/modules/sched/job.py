@@ -13,7 +13,7 @@ class PendingJob:
     """A job that waits for resources.
 
     Attributes:
-        id: job id. Ids ascend in the order of submission, times do not when the wall clock is set.
+        id: job id. Ids ascend in the order of submission.
         priority: 0 to 4294967295, higher is sooner.
         request: what it asks for.
         userid: its owner.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.errors import FormatError
+from rosin.job.pending import by_priority
 from rosin.modules.sched.forecast import forecast
 from rosin.resource.allocator.placement import worst_fit
 from rosin.resource.allocator.pool import InfeasibleError
@@ -53,7 +54,7 @@ class Policy:
 
         It is asked for when the job arrives and when its priority changes.
         """
-        return (-job.priority, job.id)
+        return by_priority(job)
 
     def place(self, request: ResourceRequest, portions: list[Portion]) -> Iterable[Portion]:
         """Return the nodes in the order in which they are to be used; a job waits without those left out.
