@@ -83,10 +83,10 @@ BOUNDS: dict[str, list[str]] = {
         "rfc.constraint.query.render",
     ],
     "starts a task: it does not wait for itself": [
-        "modules.kvs.module.Kvs.advance",
+        "modules.kvs.leader.Leader.advance",
     ],
     "a task: advance() returns when it has to load": [
-        "modules.kvs.module.Kvs._load_for",
+        "modules.kvs.leader.Leader._load_for",
     ],
     "the hardware's topology, from hwloc": [
         "resource.hwloc._gpus",

@@ -108,6 +108,11 @@ class BrokerModule(StandardMethods):
 
     # -- what a service overrides -----------------------------------------------------------------
 
+    @classmethod
+    def at(cls, rank: int) -> type[BrokerModule]:
+        """The class for a rank: some services do other things on rank 0 than elsewhere."""
+        return cls
+
     async def start(self) -> None:
         """Prepare to serve; runs before the module is RUNNING. An exception makes the load fail."""
 

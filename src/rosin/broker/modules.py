@@ -57,7 +57,9 @@ class Modules(Mapping[str, BrokerModule]):
         name = name or cls.name
         if name in self.peers:
             raise OSError(errno.EEXIST, f"module {name} is already loaded")
-        peer = ModulePeer(self._switch, cls, name, args or [], path or cls.__module__)
+        peer: ModulePeer[Any] = ModulePeer(
+            self._switch, cls.at(self._switch.rank), name, args or [], path or cls.__module__
+        )
         self._switch.router.add_service(name, peer)
         self._switch.add_peer(peer)
         self.peers[name] = peer
@@ -71,7 +73,8 @@ class Modules(Mapping[str, BrokerModule]):
             raise
         self._followers.forget(name)
         await self._bring_back()
-        return peer.module
+        module: M = peer.module
+        return module
 
     async def reload(self, path: str, args: list[str] | None = None, name: str | None = None) -> BrokerModule:
         """Replace a module by a new one; the old one comes back, as it was loaded, if that does not start.

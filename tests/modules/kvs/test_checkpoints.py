@@ -110,3 +110,14 @@ async def test_nothing_is_acknowledged_that_was_not_stored():
         disk.full = False  # type: ignore[attr-defined]
         assert (await put(h, "a", b"3"))["rootseq"] == before["rootseq"] + 1
         assert await get(h, "a") == b"3"
+
+
+async def test_a_reference_is_stored_before_it_is_given_also_by_who_has_to_load_first(inst):
+    h = await inst.connect()
+    await put(h, "d.a.b", b"1" * 100)
+    await inst.broker.modules.remove("kvs")
+    kvs = await inst.load("kvs")
+    await put(h, "x", b"1")
+    assert kvs.storage.dirty
+    assert (await lookup(h, "d.a.b", FLUX_KVS_TREEOBJ))["val"]["type"] == "valref"
+    assert not kvs.storage.dirty

@@ -120,7 +120,7 @@ async def test_no_exception_keeps_later_transactions_from_their_turn(stored, mon
     elif where == "complete":
         monkeypatch.setattr(kvs, "complete", fail)
     elif where == "load":
-        monkeypatch.setattr(kvs.storage, "load", fail)
+        monkeypatch.setattr(kvs.loader, "load", fail)
     else:
         monkeypatch.setattr(kvs.objects, "reachable", fail)
         await fails(put(h, "d.c", b"1", flags=4))
@@ -160,7 +160,7 @@ async def test_a_reader_is_answered_whatever_its_load_raises(stored, monkeypatch
     async def fail(_missing):
         raise MemoryError("unexpected")
 
-    monkeypatch.setattr(kvs.storage, "load", fail)
+    monkeypatch.setattr(kvs.loader, "load", fail)
     assert await fails(lookup(h, "d.a")) == errno.EIO
     monkeypatch.undo()
     assert await get(h, "d.a") == b"1"

@@ -11,6 +11,7 @@ from rosin.broker.module import DEFERRED
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
 from rosin.internal.kvs_tail import encode
+from rosin.kvs import PRIMARY
 from rosin.modules.kvs import lookup as walk
 from rosin.modules.kvs.key import normalize
 from rosin.modules.kvs.objects import Missing
@@ -19,12 +20,11 @@ from rosin.rfc.payload import field
 from rosin.rfc.role import allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Coroutine, Mapping
 
     from rosin.modules.kvs.directory import Directory
-    from rosin.modules.kvs.namespace import Namespace, Requester
     from rosin.modules.kvs.objects import Objects
-    from rosin.modules.kvs.storage import Storage
+    from rosin.modules.kvs.roots import Requester, Root
     from rosin.rfc.message import Message
 
 #: Bytes of a value in one answer of ``kvs.tail``.
@@ -35,12 +35,13 @@ class Spaces(Protocol):
     """What is read, and by whom: the module."""
 
     objects: Objects
-    storage: Storage
-    namespaces: dict[str, Namespace]
-    primary: Namespace
 
+    @property
+    def namespaces(self) -> Mapping[str, Root]: ...
     def requester(self, msg: Message, args: dict[str, Any]) -> Requester: ...
-    def namespace(self, name: str, who: Requester) -> Namespace: ...
+    def namespace(self, name: str, who: Requester) -> Root: ...
+    def fetch(self, missing: Missing) -> Awaitable[dict[str, Directory | bytes]]: ...
+    def storing(self) -> Awaitable[object] | None: ...
     def create_task(self, coro: Coroutine[Any, Any, Any]) -> Any: ...
     def respond(self, request: Message, payload: object = None) -> None: ...
     def respond_exception(self, request: Message, exc: BaseException) -> None: ...
@@ -66,10 +67,12 @@ class Reads:
         held: dict[str, Directory | bytes] = {}
         try:
             while True:
-                held.update(await self._kvs.storage.load(missing))
+                held.update(await self._kvs.fetch(missing))
                 self._kvs.objects.held = held
                 try:
-                    self._kvs.respond(msg, reader(msg))
+                    answer = reader(msg)
+                    if answer is not DEFERRED:
+                        self._kvs.respond(msg, answer)
                     return
                 except Missing as more:
                     missing = more
@@ -112,16 +115,18 @@ class Reads:
                 errno.EPERM, "Operation not permitted: rootdir is none of the roots of your namespaces"
             )
 
-    def lookup(self, msg: Message) -> dict[str, Any]:
+    def lookup(self, msg: Message) -> Any:
         args, root, _, root_of = self._origin(msg)
         flags = field(args, "flags", int)
         val = walk.lookup(self._kvs.objects, root, field(args, "key", str), flags, root_of)
         if val is None:
             raise OSError(errno.ENOENT, f"{args['key']}: No such file or directory")
-        if flags & FLUX_KVS_TREEOBJ and self._kvs.storage.dirty:
-            self._kvs.create_task(self.answer_stored(msg, {"val": val}))
-            return DEFERRED  # type: ignore[no-any-return]
-        return {"val": val}
+        return self._stored(msg, {"val": val}) if flags & FLUX_KVS_TREEOBJ else {"val": val}
+
+    def getroot(self, msg: Message) -> Any:
+        args = msg.args
+        root = self._kvs.namespace(field(args, "namespace", str), self._kvs.requester(msg, args))
+        return self._stored(msg, root.describe()) if root.name == PRIMARY else root.describe()
 
     def lookup_plus(self, msg: Message) -> dict[str, Any]:
         args, root, seq, root_of = self._origin(msg)
@@ -144,8 +149,15 @@ class Reads:
         data, more = walk.tail(self._kvs.objects, entry, offset, TAIL_BYTES)
         return encode({"size": offset + len(data), "more": more, **head}, data)
 
-    async def answer_stored(self, msg: Message, payload: dict[str, Any]) -> None:
+    def _stored(self, msg: Message, payload: dict[str, Any]) -> Any:
         """References that a client takes away are in the content store first, if it can take them."""
+        storing = self._kvs.storing()
+        if storing is None:
+            return payload
+        self._kvs.create_task(self._answer_stored(msg, payload, storing))
+        return DEFERRED
+
+    async def _answer_stored(self, msg: Message, payload: dict[str, Any], storing: Awaitable[object]) -> None:
         with contextlib.suppress(OSError):  # the storage logs its troubles; reading goes on
-            await self._kvs.storage.checkpoint_soon(self._kvs.primary)
+            await storing
         self._kvs.respond(msg, payload)

@@ -14,6 +14,7 @@ from rosin.modules.kvs.transaction import apply
 
 if TYPE_CHECKING:
     from rosin.broker.module import BrokerModule
+    from rosin.modules.kvs.loading import Loader
     from rosin.modules.kvs.namespace import Namespace
     from rosin.modules.kvs.storage import Storage
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 class Restore:
     """Reads the content store once, when the module starts."""
 
-    def __init__(self, module: BrokerModule, storage: Storage) -> None:
+    def __init__(self, module: BrokerModule, storage: Storage, loader: Loader) -> None:
         self._module = module
         self._storage = storage
+        self._loader = loader
         self._objects = storage.objects
 
     async def newest(self, namespace: Namespace) -> None:
@@ -63,7 +65,7 @@ class Restore:
         try:
             self._objects.directory(namespace.root)
         except Missing as missing:
-            await self._storage.load(missing)
+            await self._loader.load(missing)
 
     async def _replay(self, namespace: Namespace) -> None:
         count = 0
@@ -95,4 +97,4 @@ class Restore:
                 more = missing
             finally:
                 self._objects.held = {}
-            held.update(await self._storage.load(more))
+            held.update(await self._loader.load(more))

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
     from rosin.broker.tstat import Tstat
     from rosin.broker.waiters import Waiters
-    from rosin.modules.kvs.namespace import Namespace, VersionWait
     from rosin.modules.kvs.objects import Objects
+    from rosin.modules.kvs.roots import Root, VersionWait
 
 
 def report(
     objects: Objects,
-    namespaces: Iterable[Namespace],
+    roots: Iterable[Root],
     versions: Waiters[VersionWait],
     opcount: Tstat,
     pending: int,
@@ -28,7 +28,7 @@ def report(
     stats = objects.stats()
     count = stats["objects"]
     mean = stats["bytes"] / count / 1024 if count else 0.0
-    namespaces = list(namespaces)
+    counts = [(root, *root.counts()) for root in roots]
     return {
         "cache": {
             "obj size total (MiB)": stats["bytes"] / (1 << 20),
@@ -38,15 +38,15 @@ def report(
             "#faults": stats["faults"],
         },
         "namespace": {
-            ns.name: {
-                "#versionwaiters": versions.count(ns),
-                "#no-op stores": ns.noops,
-                "#transactions": len(ns.queue) + len(ns.held),
-                "#readytransactions": len(ns.queue),
-                "store revision": ns.seq,
+            root.name: {
+                "#versionwaiters": versions.count(root),
+                "#no-op stores": noops,
+                "#transactions": waiting,
+                "#readytransactions": ready,
+                "store revision": root.seq,
             }
-            for ns in namespaces
+            for root, noops, waiting, ready in counts
         },
         "transaction-opcount": {"commit": opcount.report()},
-        "pending_requests": pending + len(versions) + sum(len(ns.queue) for ns in namespaces),
+        "pending_requests": pending + len(versions) + sum(ready for *_, ready in counts),
     }

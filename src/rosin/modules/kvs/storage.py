@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What the KVS keeps in the content store: loads, journal records, checkpoints.
+"""What the KVS keeps in the content store: journal records and checkpoints.
 
 A transaction on ``primary`` is acknowledged when its journal record is stored. The directories that it made
 stay in memory; a checkpoint writes those that the current root still reaches, together with the root, and
@@ -17,13 +17,10 @@ import errno
 import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rosin import content
 from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.kvs import journal
-from rosin.modules.kvs.directory import Directory
-from rosin.modules.kvs.objects import Missing
-from rosin.rfc import blobref, fsd, treeobj
+from rosin.rfc import fsd, treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,57 +90,6 @@ class Storage:
     def dirty(self) -> bool:
         """There are journal records that no checkpoint covers."""
         return self._records > 0
-
-    # -- loading -------------------------------------------------------------------------------------
-
-    async def load(self, missing: Missing) -> dict[str, Directory | bytes]:
-        """Bring blobs into memory, and the directories along the path that goes on from one.
-
-        Raises OSError; ENOENT: there is no such blob; ENOTRECOVERABLE: a directory is not one."""
-        try:
-            return await self._load_path(missing)
-        except OSError as error:
-            if not missing.key or error.errno not in (errno.ENOENT, errno.ENOTRECOVERABLE):
-                raise
-            raise OSError(error.errno, f"{error.strerror} (key {missing.key[:200]})") from None
-
-    async def _load_path(self, missing: Missing) -> dict[str, Directory | bytes]:
-        found = await self._load(missing.refs, missing.directory)
-        if missing.path:
-            directory = found[missing.refs[0]]
-            for depth, name in enumerate(missing.path[:-1], 1):
-                entry = directory.get(name) if isinstance(directory, Directory) else None
-                if entry is None or entry["type"] != "dirref":
-                    break
-                ref = entry["data"][0]
-                try:
-                    directory = self.objects.directory(ref)
-                except Missing:
-                    try:
-                        found |= await self._load([ref], True)
-                    except OSError:
-                        missing.key = ".".join(filter(None, [missing.key, *missing.path[:depth]]))
-                        raise
-                    directory = found[ref]
-        return found
-
-    async def _load(self, refs: list[str], directory: bool) -> dict[str, Directory | bytes]:
-        found: dict[str, Directory | bytes] = {}
-        rpcs = []
-        for ref in refs:
-            algo, _ = blobref.parse(ref)
-            if algo != self.objects.algo:
-                raise OSError(errno.EINVAL, f"{ref}: the content store uses {self.objects.algo}")
-            rpcs.append((ref, content.load_async(self.module.h, ref)))
-        failure: OSError | None = None
-        for ref, rpc in rpcs:
-            try:
-                found[ref] = self.objects.loaded(ref, await rpc.raw(), directory)
-            except OSError as error:
-                failure = error
-        if failure is not None:
-            raise failure
-        return found
 
     # -- one transaction -------------------------------------------------------------------------------
 
