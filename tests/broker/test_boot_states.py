@@ -9,7 +9,7 @@ import signal
 
 import pytest
 
-from rosin.broker import boot, rc
+from rosin.broker import boot, rc, rctable
 from rosin.broker.builtins import BUILTINS
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_STREAMING
@@ -232,7 +232,7 @@ async def test_an_instance_without_rc1_has_what_is_built_in(live, tmp_path):
     run = asyncio.create_task(life.run())
     await opened(tmp_path / "up")
     loaded = {name for name, module in life.broker.modules.items() if not module.builtin}
-    assert loaded == set(rc.BUILTIN)
+    assert loaded == set(rctable.always())
     life.instance.shutdown()
     await run
 

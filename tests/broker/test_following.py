@@ -92,9 +92,9 @@ async def test_a_follower_that_fails_to_come_back_is_logged() -> None:
 
 @pytest.mark.parametrize("name", ["job-manager", "resource", "kvs"])
 async def test_jobs_are_not_cut_off_from_what_they_need(name: str) -> None:
+    from rosin.broker import rctable
     from rosin.broker.loader import find
-    from rosin.broker.rc import MODULES
 
-    users = [user for user in MODULES if name in find(user).follows]
+    users = [user for user in rctable.modules() if name in find(user).follows]
     assert users
-    assert all(MODULES.index(user) > MODULES.index(name) for user in users)
+    assert all(rctable.modules().index(user) > rctable.modules().index(name) for user in users)

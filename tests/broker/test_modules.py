@@ -295,9 +295,9 @@ async def test_a_file_that_cannot_be_read_leaves_its_module_alone(greeter: str) 
 
 
 async def test_those_that_follow_come_back_with_what_ran_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    from rosin.broker.rc import MODULES
+    from rosin.broker import rctable
 
-    async with Instance(MODULES) as inst:
+    async with Instance(rctable.modules()) as inst:
         h = await inst.connect()
         before = dict(inst.broker.modules)
         reload = {"path": "resource", "args": ["nosuch"]}
@@ -308,7 +308,7 @@ async def test_those_that_follow_come_back_with_what_ran_before(monkeypatch: pyt
         await fails(h.rpc("module.reload", reload), errno.EINVAL, "No such file.*does not start again")
         monkeypatch.delitem(inst.broker.config, "resource")
         await h.rpc("module.load", reload)
-        assert set(MODULES) <= set(inst.broker.modules)
+        assert set(rctable.modules()) <= set(inst.broker.modules)
         assert inst.broker.modules["sched-simple"] is not before["sched-simple"]
 
 

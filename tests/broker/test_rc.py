@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from rosin.broker import rc
+from rosin.broker import rc, rctable
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND
 from rosin.errors import FormatError
@@ -50,7 +50,7 @@ async def admin_log(h) -> list[dict]:
 async def test_rc1_loads_what_an_instance_has():
     async with broker_of() as inst:
         await rc.rc1(inst.broker, handle(inst))
-        assert loaded(inst) == list(rc.MODULES)
+        assert loaded(inst) == rctable.modules()
         h = await inst.connect()
         assert (await h.rpc("groups.get", {"name": "broker.online"}))["members"] == "0"
         (entry,) = await admin_log(h)

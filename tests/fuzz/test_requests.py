@@ -6,8 +6,8 @@ import os
 
 import pytest
 
+from rosin.broker import rctable
 from rosin.broker.clock import VirtualClock
-from rosin.broker.rc import MODULES
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.testing import Instance
 
@@ -33,7 +33,7 @@ from rosin.testing import Instance
     ],
 )
 async def test_refused(topic, payload, errnum, text):
-    async with Instance(MODULES) as instance:
+    async with Instance(rctable.modules()) as instance:
         h = await instance.connect()
         with pytest.raises(OSError) as caught:
             await h.rpc(topic, payload)
@@ -42,7 +42,7 @@ async def test_refused(topic, payload, errnum, text):
 
 @pytest.mark.parametrize("payload", ["x", 3, [1]])
 async def test_a_stream_whose_payload_is_no_object(payload):
-    async with Instance(MODULES) as instance:
+    async with Instance(rctable.modules()) as instance:
         h = await instance.connect()
         with pytest.raises(OSError, match=r"payload (must be a|is not) JSON") as caught:
             await h.rpc("job-manager.events-journal", payload, flags=FLUX_RPC_STREAMING)
@@ -63,7 +63,7 @@ async def test_ids_go_on_after_a_step_of_the_clock():
     from rosin.job.submission import submit_async
     from rosin.rfc.jobspec.build import from_command
 
-    async with Instance(MODULES) as instance:
+    async with Instance(rctable.modules()) as instance:
         h, clock, ids = await instance.connect(), instance.clock, list[int]()
         assert isinstance(clock, VirtualClock)
         for step in (0.0, 40 * 365 * 86400.0, -80 * 365 * 86400.0 / 2):

@@ -3,9 +3,9 @@
 
 import pytest
 
+from rosin.broker import rctable
 from rosin.broker.clock import VirtualClock
 from rosin.broker.module import BrokerModule, request_handler
-from rosin.broker.rc import MODULES
 from rosin.job.submission import submit_async
 from rosin.rfc.jobspec.build import from_command
 from rosin.testing import Instance
@@ -42,7 +42,7 @@ async def states(h):
 
 @BOTH_WAYS
 async def test_jobs_run_as_long_as_they_would(step):
-    async with Instance(MODULES) as inst:
+    async with Instance(rctable.modules()) as inst:
         h = await online(inst)
         id = await submit(h, 60)
         await inst.advance(30)
@@ -56,7 +56,7 @@ async def test_jobs_run_as_long_as_they_would(step):
 @BOTH_WAYS
 async def test_jobs_are_not_purged_before_their_age(step):
     config = {"job-manager": {"inactive-age-limit": "1h"}}
-    async with Instance(MODULES, config=config) as inst:
+    async with Instance(rctable.modules(), config=config) as inst:
         h = await online(inst)
         id = await submit(h, 1)
         await inst.advance(100)
@@ -71,7 +71,7 @@ async def test_jobs_are_not_purged_before_their_age(step):
 
 @BOTH_WAYS
 async def test_jobs_go_on_in_the_order_in_which_they_were_submitted(step):
-    async with Instance(MODULES) as inst:
+    async with Instance(rctable.modules()) as inst:
         h = await online(inst)
         ncores = (await h.rpc("resource.status"))["R"]["execution"]["R_lite"][0]["children"]["core"]
         for _ in range(64 if "-" in ncores else 1):
@@ -88,7 +88,7 @@ async def test_jobs_go_on_in_the_order_in_which_they_were_submitted(step):
 
 
 async def test_a_begin_time_follows_the_clock_that_it_names():
-    async with Instance(MODULES) as inst:
+    async with Instance(rctable.modules()) as inst:
         h = await online(inst)
         begin = {"scheme": "begin-time", "value": str(inst.clock.now() + 1000)}
         id = await submit(h, 1000, dependencies=[begin])
@@ -102,7 +102,7 @@ async def test_a_begin_time_follows_the_clock_that_it_names():
 
 @BOTH_WAYS
 async def test_modules_are_idle_for_as_long_as_they_are(step):
-    async with Instance(MODULES) as inst:
+    async with Instance(rctable.modules()) as inst:
         h = await inst.connect()
         step_clock(inst, step)
         await inst.advance(1)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from rosin.broker import fakeresources
+from rosin.broker import fakeresources, rctable
 from rosin.broker.collect import collect
 from rosin.constants import FLUX_CORE_VERSION
 from rosin.errors import FormatError
@@ -17,54 +17,27 @@ if TYPE_CHECKING:
     from rosin.broker.broker import Broker
     from rosin.broker.module_handle import ModuleHandle
 
-#: Modules of rank 0 in the order in which they need each other; ``content.backing-module`` says which of the
-#: backing stores it is.
-MODULES = (
-    "content",
-    "content-sqlite",
-    "kvs",
-    "kvs-watch",
-    "heartbeat",
-    "groups",
-    "barrier",
-    "rexec",
-    "resource",
-    "job-manager",
-    "job-info",
-    "job-list",
-    "job-ingest",
-    "job-exec",
-    "sched-simple",
-)
-
-
-#: What flux-core builds into its broker and what is therefore there without rc1, too.
-BUILTIN = ("groups", "rexec")
-
 
 async def builtins(broker: Broker, h: ModuleHandle) -> None:
     """Load what an instance has that does not run :func:`rc1`. Raises OSError."""
-    for name in BUILTIN:
+    for name in rctable.always():
         await broker.modules.load(name)
     await h.rpc("groups.join", {"name": "broker.online"})
 
 
-def modules(backing: str) -> list[str]:
-    """The modules of an instance with the backing store *backing*."""
-    return [backing if name == "content-sqlite" else name for name in MODULES]
-
-
 async def rc1(broker: Broker, h: ModuleHandle) -> None:
     """Load the modules. Raises OSError that names the module that failed."""
-    for name in modules(broker.attrs.value("content.backing-module")):
+    for name in rctable.modules(broker.rank, broker.attrs.values()):
         try:
             await broker.modules.load(name, await _arguments(broker, h, name))
         except OSError as exc:
             raise OSError(exc.errno, f"module {name}: {exc.strerror}") from None
         except FormatError as exc:
             raise OSError(errno.EINVAL, f"module {name}: {exc}") from None
-        if name == "groups":
+        if name == "groups" and broker.rank == 0:
             await h.rpc("groups.join", {"name": "broker.online"})
+    if broker.rank:
+        return
     await post_event(h, "start", {"version": 1, "core_version": FLUX_CORE_VERSION}, broker.clock.now())
     if broker.attrs.value("broker.recovery-mode") == "1":
         await h.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True})
@@ -73,7 +46,7 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
 async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
     """What a module is loaded with. Raises OSError."""
     table = broker.config.get("fake-resources")
-    if name != "resource" or table is None:
+    if name != "resource" or table is None or broker.rank:
         return []
     await fakeresources.install(h, table)
     return list(fakeresources.ARGUMENTS)
@@ -118,15 +91,15 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
 
     The usual ones go in their order even if one of them was loaded again in the meantime.
     """
-    if "kvs" in broker.modules:
+    if "kvs" in broker.modules and broker.rank == 0:
         try:
             await post_event(h, "finish", {"version": 1}, broker.clock.now())
         except OSError as exc:
             broker.log(3, "broker", f"rc3: admin.eventlog: {exc.strerror}")
-    if broker.attrs.value("content.dump") == "auto":
+    if broker.attrs.value("content.dump") == "auto" and broker.rank == 0:
         await _collect_garbage(broker, h)
     names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
-    usual = modules(broker.attrs.value("content.backing-module"))
+    usual = rctable.modules(broker.rank, broker.attrs.values())
     names.sort(key=lambda name: -usual.index(name) if name in usual else -len(usual))
     while names:
         name = next((name for name in names if not broker.modules.followers(name)), names[0])

@@ -18,8 +18,8 @@ import time
 import types
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker import rctable
 from rosin.broker.client import Client
-from rosin.broker.rc import MODULES
 from rosin.constants import (
     FLUX_JOB_STATE_INACTIVE,
     FLUX_MSGFLAG_STREAMING,
@@ -193,7 +193,8 @@ class Fuzzer:
     def _instance(directory: str) -> Instance:
         """An instance that finds in ``directory`` what the one before has left."""
         config = {"access": {"allow-guest-user": True}}
-        return Instance(MODULES, config=config, attrs={"statedir": directory, "statedir-cleanup": "0"})
+        attrs = {"statedir": directory, "statedir-cleanup": "0"}
+        return Instance(rctable.modules(), config=config, attrs=attrs)
 
     async def _restart(self, directory: str) -> None:
         """Whatever was accepted can be read again."""
@@ -257,7 +258,7 @@ class Fuzzer:
     def _fill(self, instance: Instance) -> None:
         """Jobs that are over, in many places, for queries to look at."""
         jobs: Any = instance.broker.modules["job-list"]
-        index = jobs._store.index
+        index = jobs._table.index
         for number in range(1, 3001):
             row: list[Any] = [number, *[None] * len(ATTRIBUTES)]
             ranks = f"{number}-{number + 64}"
