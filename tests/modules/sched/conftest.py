@@ -32,7 +32,9 @@ class World:
         self.values = dict(values or {})
         self.fail = None
         self.changes = asyncio.Queue()
+        self.greeting = None
         self.ready = None
+        self.refuse_raise = False
         self.raised = []
         self.answers = asyncio.Queue()
         self.hold = None
@@ -80,6 +82,7 @@ class World:
 
             @request_handler("sched-hello")
             async def hello(self, msg):
+                world.greeting = msg.args
                 for job in world._running:
                     yield job
 
@@ -90,6 +93,8 @@ class World:
 
             @request_handler("raise")
             def raise_(self, msg):
+                if world.refuse_raise:
+                    raise OSError(errno.ENOENT, "unknown job")
                 world.raised.append((msg.args["id"], msg.args["type"]))
 
         return [Kvs, Resource, JobManager]

@@ -338,3 +338,30 @@ async def test_job_manager_goes_away(world, spec):
         await w.inst.settle()
         assert len(w.module.schedule.queue) == 0
         assert list(w.module.schedule.resources.pool.jobs) == [1]
+
+
+@pytest.mark.parametrize(("args", "partial"), [([], True), (["test-hello-nopartial"], False)])
+async def test_partial_release_is_understood(world, args, partial):
+    async with world(args=args) as w:
+        assert w.greeting == {"partial-ok": partial}
+
+
+async def test_job_that_is_gone_before_its_exception_is_raised(world):
+    job = {"id": 2, "priority": 16, "userid": 1, "t_submit": 2.0}
+    w = world(running=[job])
+    w.refuse_raise = True
+    async with w:
+        await w.inst.settle()
+        assert any("exception not raised: unknown job" in line for line in w.inst.logged())
+
+
+async def test_job_manager_that_goes_away_while_r_is_written(world, spec):
+    async with world() as w:
+        w.hold = asyncio.Event()
+        w.alloc(1, spec())
+        await w.inst.settle()
+        await w.h.close()
+        w.hold.set()
+        await w.inst.settle()
+        assert list(w.module.schedule.resources.pool.jobs) == [1]
+        assert w.module.schedule.writing == {}
