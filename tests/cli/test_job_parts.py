@@ -12,7 +12,7 @@ from rosin.cli.job import control, events, memo
 from rosin.cli.job.output import OutputWriter
 from rosin.cli.jobformat import JOBS, PGREP, job_format, plain_ids
 from rosin.cli.progress import bar, clock
-from rosin.cli.queuelist import Row
+from rosin.cli.queuelist import QueueRow
 from rosin.job.info import JobInfo
 from rosin.queue import QueueInfo
 
@@ -211,10 +211,10 @@ class Resources:
 
 def test_rows_of_queues():
     config = {"queues": {"a": {"policy": {"limits": {"job-size": {"max": {"nnodes": 2}}}}}}}
-    row = Row(QueueInfo("a", config, Resources(), True, False, True, blocked="parent"), True)
+    row = QueueRow(QueueInfo("a", config, Resources(), True, False, True, blocked="parent"), True)
     assert (row.queuem, row.submission, row.scheduling) == ("a*", "enabled", "stopped (parent)")
     assert (row.enabled.ascii, row.started.ascii) == ("y", "p")
     assert (row.limits.range.nnodes, row.limits.range.effective.ncores) == ("0-2", "0-16")  # type: ignore[attr-defined]
     assert row.color_started == "\033[01;33m"
-    plain = Row(QueueInfo("", {}, Resources(), False, False, True), False)
+    plain = QueueRow(QueueInfo("", {}, Resources(), False, False, True), False)
     assert (plain.color_enabled, plain.queuem, plain.enabled.ascii) == ("", "", "n")

@@ -163,13 +163,13 @@ def _list(handle: Flux, args: Namespace, prog: str) -> None:
     from rosin.cli.colour import use_color
     from rosin.cli.format import OutputFormat
     from rosin.cli.formats import NamedFormats
-    from rosin.cli.queuelist import Row
+    from rosin.cli.queuelist import QueueRow
     from rosin.queue import QueueList
 
     fmt = OutputFormat(NamedFormats(FORMATS, "flux-queue", table="list").get(args.format), HEADINGS)
     # Whoever writes colours into a format of their own wants them wherever the output goes.
     color = use_color() or ("{color_" in args.format and not os.environ.get("NO_COLOR"))
-    rows = [Row(queue, color) for queue in QueueList(handle, args.queue)]
+    rows = [QueueRow(queue, color) for queue in QueueList(handle, args.queue)]
     fmt.print_items(rows, no_header=args.no_header)
 
 

@@ -54,7 +54,7 @@ class ShownLimits:
         return getattr(self._limits, name)
 
 
-class Row:
+class QueueRow:
     """A queue with the columns that are made for people; other columns are the queue's own attributes."""
 
     def __init__(self, queue: QueueInfo, color: bool) -> None:
