@@ -26,3 +26,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     similar = get_close_matches(name, list(known), 1)
     return f"; did you mean {similar[0]}?" if similar else ""
+
+
+def needs_package(what: str, package: str, extra: str) -> OSError:
+    """ENOTSUP for what needs a package that is not installed; ``extra`` of Rosin brings it."""
+    from errno import ENOTSUP
+
+    return OSError(ENOTSUP, f"{what} needs the Python package {package}: pip install 'rosin[{extra}]'")

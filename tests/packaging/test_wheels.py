@@ -2,9 +2,11 @@
 """What a user installs: both wheels, built from this tree and put into a new environment, all offline."""
 
 import email
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[2]
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 
 
 def _run(*command, **kwargs):
@@ -67,7 +70,19 @@ def test_wheel_holds_the_whole_package(wheels, distribution, package, source):
 def test_dropin_asks_for_rosin_of_its_version(wheels):
     rosin, dropin = _metadata(wheels["rosin"]), _metadata(wheels["rosin_flux"])
     assert dropin["Version"] == rosin["Version"]
-    assert dropin.get_all("Requires-Dist") == [f"rosin=={rosin['Version']}"]
+    assert f"rosin=={rosin['Version']}" in dropin.get_all("Requires-Dist")
+
+
+def test_the_page_of_a_package_leads_somewhere(wheels):
+    """A package index has no docs/ beside it."""
+    rosin = _metadata(wheels["rosin"])
+    text = rosin.get_payload()
+    assert text.startswith("<p align=")
+    targets = re.findall(r'\]\(([^)\s]+)|src="([^"]+)', text)
+    assert len(targets) > 10
+    assert [a or b for a, b in targets if not (a or b).startswith("https://")] == []
+    assert f"({REPOSITORY}/raw/main/docs/images/page-jobs.png)" in text
+    assert f"({REPOSITORY}/blob/main/docs/index.md#how-to)" in text
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "COPYING"])

@@ -208,7 +208,7 @@ def test_without_the_package():
         "except OSError as error:\n    print(error.strerror)\n"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "pip install 'rosin[security]'" in told.stdout
+    assert "pip install 'rosin[curve]'" in told.stdout
 
 
 # Made by flux-security's own code: a certificate, the authority that signed it, a signature of b"hello".

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.arguments import Parser
+from rosin.errors import needs_package
 
 if TYPE_CHECKING:
     import argparse
@@ -105,7 +106,10 @@ def main(argv: list[str], prog: str) -> int:
     if not 0 <= args.port <= 65535:
         raise ValueError(f"--port: {args.port} is not a port")
     settings = _settings(args)
-    from rosin.rest.server import serve, tcp_socket, unix_socket
+    try:
+        from rosin.rest.server import serve, tcp_socket, unix_socket
+    except ModuleNotFoundError as exc:
+        raise needs_package("the server", exc.name or "?", "rest") from None
 
     if args.uds is not None:
         sock = unix_socket(args.uds)

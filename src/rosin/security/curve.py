@@ -2,7 +2,7 @@
 """Ed25519 keys and certificates of mechanism ``curve``; their formats are :mod:`rosin.rfc.sigcert`.
 
 The arithmetic is that of the package ``cryptography``, which is imported by the first call that needs it; it
-comes with ``pip install 'rosin[security]'``.
+comes with ``pip install 'rosin[curve]'``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from rosin import _base64
-from rosin.errors import FormatError
+from rosin.errors import FormatError, needs_package
 from rosin.rfc import sigcert
 from rosin.rfc.kvenc import Timestamp
 from rosin.rfc.sigcert import Certificate
@@ -26,10 +26,7 @@ def _ed25519() -> Any:
     try:
         from cryptography.hazmat.primitives.asymmetric import ed25519
     except ImportError:
-        raise OSError(
-            errno.ENOTSUP,
-            "mechanism curve needs the Python package cryptography: pip install 'rosin[security]'",
-        ) from None
+        raise needs_package("mechanism curve", "cryptography", "curve") from None
     return ed25519
 
 

@@ -16,6 +16,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
+from rosin.errors import needs_package
 from rosin.modules.content_sqlite.files import CLOSED, CLOSING, OPEN, DatabaseFiles
 
 if TYPE_CHECKING:
@@ -322,11 +323,8 @@ def _decompress(blob: bytes, size: int, path: str) -> bytes:
     try:
         from lz4.block import decompress  # type: ignore[import-untyped,import-not-found,unused-ignore]
     except ImportError:
-        raise OSError(
-            errno.ENOTSUP,
-            f"content-sqlite: {path} holds objects compressed by flux-core:"
-            " install the lz4 package to read them",
-        ) from None
+        what = f"content-sqlite: {path}: content that flux-core has compressed"
+        raise needs_package(what, "lz4", "lz4") from None
     try:
         return bytes(decompress(blob, uncompressed_size=size))
     except Exception as error:
