@@ -21,12 +21,8 @@ SHARED = {
     "Client",
     "Directory",
     "Follower",
-    "Graph",
     "JobInfo",
     "Leader",
-    "Policy",
-    "Pool",
-    "Topology",
 }
 
 

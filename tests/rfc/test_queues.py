@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
-from rosin.rfc.queue_policy import UNLIMITED, Policy
+from rosin.rfc.queue_policy import UNLIMITED, QueuePolicy
 from rosin.rfc.queues import QueueConfig, asked_of_nodes, constrained, is_started
 from rosin.rfc.rset import ResourceSet
 
@@ -104,7 +104,7 @@ def test_policies_of_queues():
 def test_access(queue, user, groups, admitted):
     assert full().effective(queue).admits(user, groups) is admitted
     assert QueueConfig({}).policy.admits(user, groups)
-    assert not Policy.decode({"access": {"allow-user": []}}).admits(user, groups)
+    assert not QueuePolicy.decode({"access": {"allow-user": []}}).admits(user, groups)
 
 
 @pytest.mark.rfc(33, "hosts", "requires", "covers-all", "virtual-membership", "hosts-unknown")
@@ -351,7 +351,7 @@ def test_the_nearer_policy_goes_before(own, parent, everyone):
     config = QueueConfig(
         {"policy": everyone, "queues": {"p": {"policy": parent}, "v": {"parent": "p", "policy": own}}}
     )
-    layers = [Policy.decode(table) for table in (own, parent, everyone)]
+    layers = [QueuePolicy.decode(table) for table in (own, parent, everyone)]
     for at, queue in enumerate(("v", "p", None)):
         policy = config.effective(queue)
         for key in {key for layer in layers for key in layer.limits}:

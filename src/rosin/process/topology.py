@@ -35,7 +35,7 @@ class Core:
         return f"Core(package={self.package}, pus={self.pus})"
 
 
-class Topology:
+class MachineTopology:
     """A machine.
 
     Attributes:
@@ -54,13 +54,15 @@ class Topology:
         self.memory = memory
 
 
-def discover(*, restrict: bool = True, root: Path = Path("/"), hostname: str | None = None) -> Topology:
+def discover(
+    *, restrict: bool = True, root: Path = Path("/"), hostname: str | None = None
+) -> MachineTopology:
     """Find out what this machine has.
 
     With ``restrict`` only the processing units that this process may run on count. ``root`` is where
     ``/sys``, ``/proc`` and ``/dev`` are looked for.
     """
-    return Topology(
+    return MachineTopology(
         hostname or socket.gethostname() or "localhost",
         _cores(_processing_units(restrict, root), root),
         _nvidia(root) + _amd(root),

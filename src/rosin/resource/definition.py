@@ -15,12 +15,12 @@ from rosin.rfc.rset import ResourceSet
 from rosin.rfc.rset.format import check_property
 
 if TYPE_CHECKING:
-    from rosin.process.topology import Topology
+    from rosin.process.topology import MachineTopology
 
 _ENTRY_KEYS = {"hosts", "cores", "gpus", "properties"}
 
 
-def from_topology(topology: Topology, rank: int) -> ResourceSet:
+def from_topology(topology: MachineTopology, rank: int) -> ResourceSet:
     """Return the resources of a discovered machine."""
     rset = ResourceSet()
     rset.add_rank(rank, topology.hostname, (1 << len(topology.cores)) - 1, (1 << topology.gpus) - 1)

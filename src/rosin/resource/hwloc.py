@@ -15,7 +15,7 @@ from rosin.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosin.process.topology import Core, Topology
+    from rosin.process.topology import Core, MachineTopology
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE topology SYSTEM "hwloc2.dtd">\n'
 _COPROCESSOR = "5"  # hwloc's osdev_type
@@ -23,7 +23,7 @@ _BACKENDS = ("CUDA", "NVML", "OpenCL", "RSMI")
 _NODESET = 'nodeset="0x00000001" complete_nodeset="0x00000001"'
 
 
-def encode(topology: Topology) -> str:
+def encode(topology: MachineTopology) -> str:
     """Return the XML of a machine."""
     return _HEAD + "\n".join(_Writer(topology).lines()) + "\n"
 
@@ -38,7 +38,7 @@ def _escape(text: str) -> str:
 class _Writer:
     """Numbers the objects of one document: every object has a unique ``gp_index``."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: MachineTopology) -> None:
         self.topology = topology
         self.objects = 0
 

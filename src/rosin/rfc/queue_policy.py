@@ -24,7 +24,7 @@ UNLIMITED = -1
 _MAX_SIZE = 2**31 - 1
 
 
-class Policy:
+class QueuePolicy:
     """What a policy table says; what it does not say is left to another (:meth:`over`).
 
     Attributes:
@@ -45,9 +45,9 @@ class Policy:
         self.scheduler: Any = None
 
     @staticmethod
-    def decode(table: Any, place: str = "policy") -> Policy:
+    def decode(table: Any, place: str = "policy") -> QueuePolicy:
         """Read the table at ``place`` of a configuration. Raises FormatError."""
-        new = Policy()
+        new = QueuePolicy()
         parts = sub_table({"": table}, "", place, ("jobspec", "limits", "access", "scheduler"))
         jobspec = sub_table(parts, "jobspec", f"{place}.jobspec", ("defaults",))
         defaults = sub_table(jobspec, "defaults", f"{place}.jobspec.defaults", ("system",))
@@ -78,9 +78,9 @@ class Policy:
         if "duration" in table:
             self.limits["duration", ""] = _duration(table["duration"], f"{place}.duration")
 
-    def over(self, base: Policy) -> Policy:
+    def over(self, base: QueuePolicy) -> QueuePolicy:
         """Return this policy with what it does not say from ``base``."""
-        new = Policy()
+        new = QueuePolicy()
         new.defaults = {**base.defaults, **self.defaults}
         new.limits = {**base.limits, **self.limits}
         new.users = base.users if self.users is None else self.users

@@ -14,7 +14,7 @@ from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import describe
-from rosin.rfc.queue_policy import Policy, string, strings, sub_table
+from rosin.rfc.queue_policy import QueuePolicy, string, strings, sub_table
 from rosin.rfc.rset.format import check_property
 
 TYPE_CHECKING = False
@@ -48,7 +48,7 @@ class QueueEntry:
         entry = sub_table({"": table}, "", place, _KEYS)
         self.name = name
         self.parent = string(entry["parent"], f"{place}.parent") if "parent" in entry else None
-        self.policy = Policy.decode(entry.get("policy", {}), f"{place}.policy")
+        self.policy = QueuePolicy.decode(entry.get("policy", {}), f"{place}.policy")
         if "queue" in self.policy.defaults:
             system = f"{place}.policy.jobspec.defaults.system.queue"
             raise FormatError(f"{system}: a queue cannot tell the default queue")
@@ -136,7 +136,7 @@ class QueueConfig:
 
     def __init__(self, config: dict[str, Any]) -> None:
         """Read ``policy`` and ``queues`` of a configuration. Raises FormatError that names the place."""
-        self.policy = Policy.decode(config.get("policy", {}))
+        self.policy = QueuePolicy.decode(config.get("policy", {}))
         tables = config.get("queues", {})
         if type(tables) is not dict:
             raise FormatError(f"queues: must be a table, got {describe(tables)}")
@@ -159,7 +159,7 @@ class QueueConfig:
         if self.queues[entry.parent].parent is not None:
             raise FormatError(f"{place}: parent queue {describe(entry.parent)} is itself a virtual queue")
 
-    def effective(self, name: str | None) -> Policy:
+    def effective(self, name: str | None) -> QueuePolicy:
         """Return the policy of a queue: its own, then its parent's, then that of all.
 
         A name that is no queue has the policy of all.

@@ -11,13 +11,13 @@ from rosin.resource.allocator.pool import InfeasibleError
 
 if TYPE_CHECKING:
     from rosin.modules.sched.job import PendingJob
-    from rosin.resource.allocator.pool import Pool
+    from rosin.resource.allocator.pool import NodePool
 
 #: Jobs that end before an estimate is given up: their number bounds the cost of a forecast.
 MAX_ENDINGS = 512
 
 
-def forecast(pool: Pool, jobs: list[PendingJob], now: float) -> dict[int, float | None]:
+def forecast(pool: NodePool, jobs: list[PendingJob], now: float) -> dict[int, float | None]:
     """Return the estimated start of each of ``jobs`` (in order of trial), seconds since the epoch.
 
     None where it cannot be known: behind a job without a time limit, or waiting for one. A job never starts

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rosin.job.pending import PendingQueue
     from rosin.modules.sched.job import PendingJob
     from rosin.resource.allocator.placement import Portion
-    from rosin.resource.allocator.pool import Allocation, Pool
+    from rosin.resource.allocator.pool import Allocation, NodePool
     from rosin.resource.allocator.request import ResourceRequest
 
 
@@ -64,7 +64,7 @@ class Policy:
         """
         return worst_fit(portions)
 
-    def plan(self, queue: PendingQueue[PendingJob], pool: Pool, now: float) -> Iterator[Start | Deny]:
+    def plan(self, queue: PendingQueue[PendingJob], pool: NodePool, now: float) -> Iterator[Start | Deny]:
         """Take jobs out of the queue that start now, or never can: here until one has to wait.
 
         A generator, which is left when there is enough for one pass: what it has allocated it yields.
@@ -76,7 +76,7 @@ class Policy:
             queue.pop(job.id)
             yield decision
 
-    def attempt(self, job: PendingJob, pool: Pool, now: float) -> Start | Deny | None:
+    def attempt(self, job: PendingJob, pool: NodePool, now: float) -> Start | Deny | None:
         """Give a job what it asks for; None when that is not free now."""
         duration = job.request.duration
         expiration = now + duration if duration > 0.0 else pool.expiration
@@ -91,6 +91,6 @@ class Policy:
         allocation.userid = job.userid
         return Start(job, allocation)
 
-    def forecast(self, jobs: list[PendingJob], pool: Pool, now: float) -> dict[int, float | None]:
+    def forecast(self, jobs: list[PendingJob], pool: NodePool, now: float) -> dict[int, float | None]:
         """Return when each of the first ``jobs`` of the queue will start, None where that cannot be known."""
         return forecast(pool, jobs, now)

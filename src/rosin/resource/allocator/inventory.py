@@ -10,7 +10,7 @@ from rosin import _json
 from rosin.errors import FormatError
 from rosin.resource.allocator.bits import members
 from rosin.resource.allocator.placement import worst_fit
-from rosin.resource.allocator.pool import Pool
+from rosin.resource.allocator.pool import NodePool
 from rosin.rfc.constraint import compile as compile_constraint
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges
@@ -47,7 +47,7 @@ class Inventory:
         nodes = dict(sorted(self._rset.items()))
         self._hosts = [self._rset.host(rank) for rank in nodes]
         cores, gpus = [c for c, _ in nodes.values()], [g for _, g in nodes.values()]
-        self.pool = Pool(list(nodes), cores, gpus, self._eligible, place)
+        self.pool = NodePool(list(nodes), cores, gpus, self._eligible, place)
         self.pool.expiration = acquired.expiration
         self.pool.mark_up(self.nodes(acquired.up))
         self._groups: dict[int, dict[str, Any]] = {}

@@ -53,7 +53,7 @@ class Allocation:
         self.userid = -1
 
 
-class Pool:
+class NodePool:
     """Nodes with their cores and GPUs, which of them are up, and what is allocated to which job.
 
     Args:
@@ -96,9 +96,9 @@ class Pool:
         self._order = sorted(self._free)
         self._idle = self.valid
 
-    def copy(self, eligible: Callable[[dict[str, Any]], int] | None = None) -> Pool:
+    def copy(self, eligible: Callable[[dict[str, Any]], int] | None = None) -> NodePool:
         """Return a pool to try things on; allocations are shared and only allocated and released whole."""
-        new = Pool.__new__(Pool)
+        new = NodePool.__new__(NodePool)
         vars(new).update(vars(self))
         new._eligible = eligible or self._eligible
         new.jobs = dict(self.jobs)

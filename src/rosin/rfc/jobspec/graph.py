@@ -50,7 +50,7 @@ def check_label(vertex: dict[str, Any], labels: dict[str, set[str] | None]) -> s
     return str(label)
 
 
-class Graph:
+class ResourceWalk:
     """A walk over ``resources``.
 
     ``labels``: what was labelled so far, with the types of the resources in it for a slot, None for others.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.errors import FormatError
 from rosin.rfc import count as counts
 from rosin.rfc.jobspec.attributes import check_attributes, check_environment
-from rosin.rfc.jobspec.graph import Graph, check_fields, check_label
+from rosin.rfc.jobspec.graph import ResourceWalk, check_fields, check_label
 from rosin.rfc.jobspec.place import Fault, at, each, expected, known_keys, missing_or, together
 from rosin.rfc.payload import describe
 
@@ -126,7 +126,7 @@ def _version(version: Any, rules: int, any_version: bool) -> Fault:
 
 def _resources(resources: Any, rules: int) -> dict[str, set[str] | None]:
     """RFC 14: any graph with a slot in it. Returns its labels."""
-    graph = Graph(rules == CANONICAL)
+    graph = ResourceWalk(rules == CANONICAL)
     graph.check(resources)
     return graph.labels
 
