@@ -2,9 +2,10 @@
 """The page of RFCs: what docs/rfc/NN.toml says of each, and how much of it the tests prove.
 
 A file ``docs/rfc/NN.toml`` holds ``title``, ``kind`` (one of `KINDS`), ``kept_by`` (dotted modules),
-``note``, ``vectors`` (how many examples, valid and invalid, the text and its data files give), a table
-``clauses`` (id = what the text asks, in our words), tables ``differs`` (``clause``, ``text``, ``rosin``) and,
-for a text that others have replaced, tables ``provided`` (``asked``, ``by``).
+``note``, ``vectors`` (how many examples, valid and invalid, the text and its data files give), the tables
+``clauses`` and ``services`` (id = what the text asks, in our words: of what is written and read, and of what
+a running program does), tables ``differs`` (``clause``, ``text``, ``rosin``) and, for a text that others have
+replaced, tables ``provided`` (``asked``, ``by``).
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _INTRODUCTION = """\
 What Rosin makes of each of the [Flux RFCs](https://flux-framework.readthedocs.io/projects/flux-rfc/), and how
 much of it the tests prove. A *vector* is an example that a text gives, valid or invalid; a *clause* is a
 statement that a program can keep or break. Both count when a test that names them passes
-([how](../../tests/rfc_table.py)). The numbers, clauses and differences come from [docs/rfc](../rfc).
+([how](../../tests/rfc_table.py)); what a text says of a service, when that test talks to one. The numbers,
+clauses and differences come from [docs/rfc](../rfc).
 """
 
 
@@ -41,7 +43,11 @@ class Rfc:
         self.kept_by: list[str] = fields["kept_by"]
         self.note: str = fields.get("note", "")
         self.vectors: int = fields.get("vectors", 0)
-        self.clauses: dict[str, str] = fields.get("clauses", {})
+        #: Of them, those about a service count only when a test goes through the wire.
+        self.services: dict[str, str] = fields.get("services", {})
+        self.clauses: dict[str, str] = {**fields.get("clauses", {}), **self.services}
+        if twice := self.services.keys() & fields.get("clauses", {}).keys():
+            raise ValueError(f"docs/rfc/{number:02d}.toml: {min(twice)!r} is in clauses and in services")
         self.differs: list[dict[str, str]] = fields.get("differs", [])
         self.provided: list[dict[str, str]] = fields.get("provided", [])
 

@@ -2,22 +2,25 @@
 """A plugin of pytest: counts which clauses and vectors of the RFCs the tests prove.
 
 ``@pytest.mark.rfc(20, "rank-idset", ...)`` names the clauses that a test proves; of a parametrized test, all
-cases must pass. ``@pytest.mark.rfc_vectors(20)``: each case that passes is one vector. Marks on RFCs or
-clauses that docs/rfc/NN.toml does not have fail the collection.
+cases must pass. A clause about a service is proved by tests that go through the wire (:mod:`tests.wire`), and
+not by what others say of a function that it may call. ``@pytest.mark.rfc_vectors(20)``: each case that passes
+is one vector. Marks on RFCs or clauses that docs/rfc/NN.toml does not have fail the collection.
 
 ``--rfc-table=FILE`` writes the page at the end of the run, ``--rfc-table-check`` fails a run in which all
-passed when the committed page is another. So that the page is the same on every machine, tests that may be
+passed when the committed page is another; both fail it when clauses about services are marked by tests that
+go through no wire, and by no other. So that the page is the same on every machine, tests that may be
 skipped (a browser, another flux, a capability) must not carry these marks: a run with either option fails
 when a marked test was skipped. ``pytest -m 'rfc or rfc_vectors'`` runs just the tests that the page needs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
-from . import rfc_page
+from . import rfc_page, wire
 
 COMMITTED = rfc_page.ROOT / "docs" / "reference" / "rfcs.md"
 
@@ -43,6 +46,8 @@ class RfcTable:
         self._passed: set[str] = set()
         self._unproved: set[str] = set()
         self._skipped: set[str] = set()
+        #: Tests that have gone through the wire.
+        self._wired: set[str] = set()
         self._complaints: list[str] = []
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -79,6 +84,16 @@ class RfcTable:
             if clause not in known
         ]
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        if not self._marks.get(item.nodeid, ([], []))[0]:
+            return (yield)
+        with wire.watched() as crossing:
+            result = yield
+        if crossing.seen:
+            self._wired.add(item.nodeid)
+        return result
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.nodeid not in self._marks:
             return
@@ -95,7 +110,8 @@ class RfcTable:
         for test, (clauses, vectors) in self._marks.items():
             if test in self._passed - self._unproved:
                 for number, clause in clauses:
-                    covered.clauses[number].add(clause)
+                    if test in self._wired or clause not in self._rfcs[number].services:
+                        covered.clauses[number].add(clause)
                 for number in vectors:
                     covered.vectors[number] += 1
             else:
@@ -115,6 +131,7 @@ class RfcTable:
             if marked > rfc.vectors:
                 text = f"docs/rfc/{number:02d}.toml: vectors = {rfc.vectors}, but {marked} are marked"
                 self._complaints.append(text)
+        self._complaints += self._without_wire()
         text = rfc_page.page(rfcs, covered)
         if self._output:
             Path(self._output).write_text(text, encoding="utf-8")
@@ -123,6 +140,19 @@ class RfcTable:
             self._complaints.append(f"{name} is not what the tests prove: run `make docs` and commit it")
         if self._complaints and exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _without_wire(self) -> list[str]:
+        """Of clauses about services, those whose marks are all on tests that go through no wire."""
+        tests: dict[tuple[int, str], list[str]] = {}
+        for test, (clauses, _) in self._marks.items():
+            for number, clause in clauses:
+                if clause in self._rfcs[number].services:
+                    tests.setdefault((number, clause), []).append(test)
+        return [
+            f"docs/rfc/{number:02d}.toml: {clause} is about a service, and {marked[0]} talks to none"
+            for (number, clause), marked in sorted(tests.items())
+            if not self._wired & set(marked)
+        ]
 
     def _load(self) -> dict[int, rfc_page.Rfc]:
         rfcs = {}

@@ -13,7 +13,7 @@ import pytest
 from . import rfc_page
 from .rfc_page import KINDS, NUMBERS, ROOT, Covered, Rfc
 
-FIELDS = {"title", "kind", "kept_by", "note", "vectors", "clauses", "differs", "provided"}
+FIELDS = {"title", "kind", "kept_by", "note", "vectors", "clauses", "services", "differs", "provided"}
 IDENTIFIER = re.compile(r"[A-Za-z0-9]+(-[A-Za-z0-9]+)*")
 
 #: The titles of the collection; 8 was taken out, and there never was a 17.
@@ -190,6 +190,51 @@ def test_a_run_writes_the_page_and_later_runs_check_it(project):
     assert run(project, f"--rfc-table={page}")[0] == 0
     assert row(project).endswith("| 3/3 | 2/2 |")
     assert run(project, "--rfc-table-check")[0] == 0
+
+
+SERVICE_TESTS = """
+import pytest
+from rosin.testing import Instance
+
+@pytest.mark.rfc(9, "a", "c")
+def test_a():
+    pass
+
+@pytest.mark.rfc(9, "b")
+def test_b():
+    import asyncio
+
+    async def talk():
+        async with Instance() as instance:
+            await (await instance.connect()).attr("rank")
+
+    asyncio.run(talk())
+"""
+
+
+def test_clauses_about_services_want_a_service(project):
+    with (project / "docs" / "rfc" / "09.toml").open("a") as file:
+        file.write('[services]\nc = "Three."\n')
+    (project / "test_x.py").write_text(SERVICE_TESTS)
+    page = str(project / "docs" / "reference" / "rfcs.md")
+    told = "docs/rfc/09.toml: c is about a service, and test_x.py::test_a talks to none"
+    code, output = run(project, f"--rfc-table={page}")
+    assert (code, told in output) == (1, True)
+    assert row(project).endswith("| 0/3 | 2/3 |")
+    code, output = run(project, "--rfc-table-check")
+    assert (code, told in output) == (1, True)
+    (project / "test_x.py").write_text(SERVICE_TESTS.replace('(9, "b")', '(9, "b", "c")'))
+    assert run(project, f"--rfc-table={page}")[0] == 0
+    assert row(project).endswith("| 0/3 | 3/3 |")
+
+
+def test_a_clause_is_of_one_kind(project):
+    with (project / "docs" / "rfc" / "09.toml").open("a") as file:
+        file.write('[services]\nb = "Two."\n')
+    (project / "test_x.py").write_text(TESTS.replace("WRONG", "0"))
+    code, output = run(project)
+    assert code != 0
+    assert "docs/rfc/09.toml: 'b' is in clauses and in services" in output
 
 
 def test_only_what_passes_counts(project):
