@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from rosin.constants import FLUX_NODEID_ANY
 from rosin.kvs.lookup import default_namespace
 from rosin.rfc import blobref
 
@@ -59,12 +60,14 @@ def namespace_list(flux_handle: Handle) -> list[str]:
     return [entry["namespace"] for entry in response["namespaces"]]
 
 
-def getroot_async(flux_handle: Handle, namespace: str | None = None) -> RPC:
-    """The root: ``{"owner", "rootseq", "rootref", "flags", "namespace"}``."""
-    return flux_handle.rpc("kvs.getroot", {"namespace": default_namespace(namespace)})
+def getroot_async(flux_handle: Handle, namespace: str | None = None, nodeid: int = FLUX_NODEID_ANY) -> RPC:
+    """The root, as rank *nodeid* knows it: ``{"owner", "rootseq", "rootref", "flags", "namespace"}``."""
+    return flux_handle.rpc("kvs.getroot", {"namespace": default_namespace(namespace)}, nodeid)
 
 
-def wait_version_async(flux_handle: Handle, version: int, namespace: str | None = None) -> RPC:
-    """Fulfilled with ``{"rootseq", "rootref"}`` when the root's sequence number has reached *version*."""
+def wait_version_async(
+    flux_handle: Handle, version: int, namespace: str | None = None, nodeid: int = FLUX_NODEID_ANY
+) -> RPC:
+    """Fulfilled with ``{"rootseq", "rootref"}`` when rank *nodeid* knows a root with the number *version*."""
     args = {"rootseq": version, "namespace": default_namespace(namespace)}
-    return flux_handle.rpc("kvs.wait-version", args)
+    return flux_handle.rpc("kvs.wait-version", args, nodeid)

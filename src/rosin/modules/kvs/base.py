@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rosin.broker.arguments import Argument, number
@@ -53,6 +54,10 @@ class KvsBase(BrokerModule, Generic[R]):
         self.reads = Reads(self)
         self.opcount = Tstat()
         self._serial = 0
+
+    async def stop(self) -> None:
+        self.versions.end(errno.ENOSYS, "kvs: service is shutting down")
+        self.reads.stop()
 
     # -- what a rank does in its own way -------------------------------------------------------------
 

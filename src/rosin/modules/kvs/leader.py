@@ -54,7 +54,7 @@ class Leader(KvsBase[Namespace]):
             for request in namespace.queue:
                 if request.msg is not None:
                     self.respond_error(request.msg, errno.ENOSYS, "kvs: service is shutting down")
-        self.versions.end(errno.ENOSYS, "kvs: service is shutting down")
+        await super().stop()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         self.storage.configure(config)

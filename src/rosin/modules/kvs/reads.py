@@ -8,6 +8,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.broker.module import DEFERRED
+from rosin.broker.waiters import Waiter, Waiters
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
 from rosin.internal.kvs_tail import encode
@@ -44,44 +45,63 @@ class Spaces(Protocol):
     def storing(self) -> Awaitable[object] | None: ...
     def create_task(self, coro: Coroutine[Any, Any, Any]) -> Any: ...
     def respond(self, request: Message, payload: object = None) -> None: ...
+    def respond_error(self, request: Message, errnum: int, text: str | None = None) -> None: ...
     def respond_exception(self, request: Message, exc: BaseException) -> None: ...
 
 
 class Reads:
-    """The readers of the KVS; ``waiting`` counts those that wait for the content service."""
+    """The readers of the KVS, and those who wait for what has to be fetched or stored first."""
 
     def __init__(self, kvs: Spaces) -> None:
         self._kvs = kvs
-        self.waiting = 0
+        self._waiting: Waiters[Waiter] = Waiters(kvs)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return len(self._waiting)
+
+    def stop(self) -> None:
+        """The service ends: answer all that wait."""
+        self._waiting.end(errno.ENOSYS, "kvs: service is shutting down")
 
     def answer(self, msg: Message, reader: Any) -> Any:
-        """Answer at once when everything is in memory, else load what is missing first."""
+        """Answer at once when everything is in memory, else fetch what is missing first."""
         try:
             return reader(msg)
         except Missing as missing:
-            self.waiting += 1
-            self._kvs.create_task(self._answer_later(msg, reader, missing))
+            self._kvs.create_task(self._answer_later(self._waiting.add(Waiter(msg)), reader, missing))
             return DEFERRED
 
-    async def _answer_later(self, msg: Message, reader: Any, missing: Missing) -> None:
-        held: dict[str, Directory | bytes] = {}
+    async def _answer_later(self, waiter: Waiter, reader: Any, missing: Missing) -> None:
         try:
-            while True:
-                held.update(await self._kvs.fetch(missing))
-                self._kvs.objects.held = held
-                try:
-                    answer = reader(msg)
-                    if answer is not DEFERRED:
-                        self._kvs.respond(msg, answer)
-                    return
-                except Missing as more:
-                    missing = more
-                finally:
-                    self._kvs.objects.held = {}
+            answer = await self._read(waiter.msg, reader, missing)
         except Exception as error:
-            self._kvs.respond_exception(msg, error)
-        finally:
-            self.waiting -= 1
+            self._waiting.discard(waiter)
+            self._kvs.respond_exception(waiter.msg, error)
+        else:
+            self._waiting.discard(waiter)
+            if answer is not DEFERRED:
+                self._kvs.respond(waiter.msg, answer)
+
+    async def _read(self, msg: Message, reader: Any, missing: Missing) -> Any:
+        """Fetch what is missing and read, until nothing is missing any more."""
+        held: dict[str, Directory | bytes] = {}
+        while True:
+            failure: OSError | None = None
+            try:
+                held.update(await self._kvs.fetch(missing))
+            except OSError as error:  # it may have been of a root that is not the present one any more
+                failure = error
+            self._kvs.objects.held = held
+            try:
+                return reader(msg)
+            except Missing as more:
+                if failure is not None and more.refs == missing.refs:
+                    raise failure from None
+                missing = more
+            finally:
+                self._kvs.objects.held = {}
 
     def _origin(self, msg: Message) -> tuple[dict[str, Any], str, int, Any]:
         """The arguments, the root to start from with its sequence number, and access to other roots."""
@@ -154,10 +174,13 @@ class Reads:
         storing = self._kvs.storing()
         if storing is None:
             return payload
-        self._kvs.create_task(self._answer_stored(msg, payload, storing))
+        self._kvs.create_task(self._answer_stored(self._waiting.add(Waiter(msg)), payload, storing))
         return DEFERRED
 
-    async def _answer_stored(self, msg: Message, payload: dict[str, Any], storing: Awaitable[object]) -> None:
+    async def _answer_stored(
+        self, waiter: Waiter, payload: dict[str, Any], storing: Awaitable[object]
+    ) -> None:
         with contextlib.suppress(OSError):  # the storage logs its troubles; reading goes on
             await storing
-        self._kvs.respond(msg, payload)
+        self._waiting.discard(waiter)
+        self._kvs.respond(waiter.msg, payload)

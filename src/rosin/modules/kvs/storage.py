@@ -44,6 +44,20 @@ FRESH_BYTES = 16 << 20
 LARGE_VALUE = 64 << 10
 
 
+def checkpoint_period(config: dict[str, Any]) -> float:
+    """The seconds that ``[kvs]`` says. Raises OSError EINVAL."""
+    table = config.get("kvs", {})
+    if not isinstance(table, dict):
+        raise OSError(errno.EINVAL, "[kvs] must be a table")
+    period = table.get("checkpoint-period")
+    try:
+        seconds = CHECKPOINT_PERIOD if period is None else fsd.parse(period)
+    except (FormatError, TypeError, AttributeError) as error:
+        raise OSError(errno.EINVAL, f"[kvs] checkpoint-period: {error}") from None
+    # A longer period than the default would only make the journal longer: it bounds the default.
+    return min(seconds, CHECKPOINT_PERIOD) if seconds > 0 else CHECKPOINT_PERIOD
+
+
 class Commits(Protocol):
     """Whose transactions are stored."""
 
@@ -75,16 +89,7 @@ class Storage:
 
     def configure(self, config: dict[str, Any]) -> None:
         """Read ``[kvs]``. Raises OSError EINVAL."""
-        table = config.get("kvs", {})
-        if not isinstance(table, dict):
-            raise OSError(errno.EINVAL, "[kvs] must be a table")
-        period = table.get("checkpoint-period")
-        try:
-            seconds = CHECKPOINT_PERIOD if period is None else fsd.parse(period)
-        except (FormatError, TypeError, AttributeError) as error:
-            raise OSError(errno.EINVAL, f"[kvs] checkpoint-period: {error}") from None
-        # A longer period than the default would only make the journal longer: it bounds the default.
-        self.period = min(seconds, CHECKPOINT_PERIOD) if seconds > 0 else CHECKPOINT_PERIOD
+        self.period = checkpoint_period(config)
 
     @property
     def dirty(self) -> bool:
