@@ -22,6 +22,7 @@ SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
 MAX_PRIORITY = 2**32 - 1
 MAX_LIMIT = 2**31 - 1
 _MAX_TIME = 1e300
+_NONE = Idset()
 
 
 def _id(obj: Any) -> int:
@@ -57,14 +58,14 @@ class AllocJob:
         userid: int,
         t_submit: float,
         *,
-        free: Idset | None = None,
+        free: Idset = _NONE,
         jobspec: dict[str, Any] | None = None,
     ) -> None:
         self.id = id
         self.priority = priority
         self.userid = userid
         self.t_submit = t_submit
-        self.free = Idset() if free is None else free
+        self.free = free
         self.jobspec = jobspec
 
     @staticmethod
@@ -83,12 +84,12 @@ class AllocJob:
     @staticmethod
     def decode_alloc(obj: Any) -> AllocJob:
         """Read ``sched.alloc``. Raises FormatError."""
+        return payload_of("sched.alloc", obj, AllocJob._read_alloc)
 
-        def read(obj: Any) -> AllocJob:
-            t_submit = _time(obj, "t_submit") if "t_submit" in obj else 0.0
-            return AllocJob(*AllocJob._common(obj), t_submit, jobspec=field(obj, "jobspec", dict))
-
-        return payload_of("sched.alloc", obj, read)
+    @staticmethod
+    def _read_alloc(obj: Any) -> AllocJob:
+        t_submit = _time(obj, "t_submit") if "t_submit" in obj else 0.0
+        return AllocJob(*AllocJob._common(obj), t_submit, jobspec=field(obj, "jobspec", dict))
 
     @staticmethod
     def _common(obj: Any) -> tuple[int, int, int]:

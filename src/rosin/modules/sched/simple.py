@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.broker.arguments import Argument, choice
 from rosin.modules.sched.base import Scheduler
@@ -12,7 +12,7 @@ from rosin.modules.sched.policy import Policy
 from rosin.resource.allocator.placement import ALLOC_MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from rosin.resource.allocator.placement import Portion
     from rosin.resource.allocator.request import ResourceRequest
@@ -28,9 +28,13 @@ def _mode(text: str) -> int:
 class Simple(Policy):
     """First come, first served; nodes in the order of ``alloc-mode``."""
 
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        super().__init__(settings)
+        self._mode = ALLOC_MODES[self.settings.get("alloc-mode", "worst-fit")]
+
     def place(self, request: ResourceRequest, portions: list[Portion]) -> Iterable[Portion]:
         """Return the portions in the order that was asked for."""
-        return ALLOC_MODES[self.settings.get("alloc-mode", "worst-fit")](portions)
+        return self._mode(portions)
 
 
 class SchedSimple(Scheduler):
