@@ -85,11 +85,7 @@ class FakeBroker:
             ready, _, _ = select.select(fds, [], [])
             if self._stop_r in ready:
                 return
-            if self._listener in ready:
-                self._conn, _ = self._listener.accept()
-                self._conn.sendall(b"\0")
-                reader = FrameReader()
-            elif self._conn in ready:
+            if self._conn in ready:  # first: the shell before must be over before the next is heard
                 try:
                     data = self._conn.recv(1 << 20)
                 except ConnectionResetError:
@@ -101,6 +97,10 @@ class FakeBroker:
                 if not data:
                     self._conn.close()
                     self._conn = None
+            elif self._listener in ready:
+                self._conn, _ = self._listener.accept()
+                self._conn.sendall(b"\0")
+                reader = FrameReader()
 
     def _take(self, msg):
         if msg.type == 2:

@@ -327,9 +327,9 @@ def test_a_hand_over_of_nonsense(broker, cold, start, init):
 def test_a_fault_of_the_shell_itself_is_one_line(broker, cold, start, tmp_path):
     start(["true"]).wait()
     (tmp_path / "sitecustomize.py").write_text(
-        "import rosin.shell.rlimit\n"
+        "import rosin.shell.plugins.tmpdir\n"
         "def apply(*_):\n    raise ZeroDivisionError('by\\nzero')\n"
-        "rosin.shell.rlimit.apply = apply\n"
+        "rosin.shell.plugins.tmpdir.make_tmpdir = apply\n"
     )
     env = {"FLUX_URI": broker.uri, "PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
     assert cold(str(JOBID), env=env) == (1, "")

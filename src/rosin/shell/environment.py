@@ -7,7 +7,6 @@ import socket
 from collections.abc import Mapping
 
 from rosin.rfc.jobpath import guest_namespace
-from rosin.shell.affinity import gpu_environment
 from rosin.shell.info import JobInfo
 
 
@@ -31,30 +30,6 @@ def job_environment(info: JobInfo, shell_env: Mapping[str, str], uri: str, jobid
     return env
 
 
-def add_gpus(info: JobInfo, env: dict[str, str]) -> list[str] | None:
-    """``gpu-affinity``: set what all tasks may use; returns each task's own value where they differ."""
-    mode = info.options.string("gpu-affinity", "on")
-    if mode == "off":
-        return None
-    everyone, per_task = gpu_environment(mode, info.node.gpus, max(1, len(info.local_tasks)))
-    env["CUDA_VISIBLE_DEVICES"] = everyone
-    env.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    return per_task
-
-
-def expand(info: JobInfo, env: dict[str, str]) -> None:
-    """``env-expand``: variables whose values are templates that do not depend on the task."""
-    for name, template in info.options.object("env-expand").items():
-        value = info.render(str(template))
-        if "{{" not in value:
-            env[name] = value
-
-
-def task_environment(info: JobInfo, env: Mapping[str, str], rank: int, localid: int) -> dict[str, str]:
+def task_environment(env: Mapping[str, str], rank: int, localid: int) -> dict[str, str]:
     """One task's environment, on top of what all share."""
-    result = dict(env)
-    result["FLUX_TASK_RANK"] = str(rank)
-    result["FLUX_TASK_LOCAL_ID"] = str(localid)
-    for name, template in info.options.object("env-expand").items():
-        result[name] = info.render(str(template), (rank, localid))
-    return result
+    return {**env, "FLUX_TASK_RANK": str(rank), "FLUX_TASK_LOCAL_ID": str(localid)}

@@ -45,8 +45,6 @@ class JobInfo:
         self.local_tasks = list(self.taskmap.taskids(self.rank))
         self.adjusted = self._adjust()
         self.tmpdir: str | None = None
-        #: What the ``shell.init`` event tells in addition.
-        self.announcement: dict[str, Any] = {}
 
     def _distribute(self) -> None:
         if self.spec.per_resource is not None:

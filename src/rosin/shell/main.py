@@ -30,10 +30,12 @@ def warm() -> None:
     import rosin.rfc.hostlist  # noqa: F401
     from rosin.process import platform
     from rosin.shell import affinity
+    from rosin.shell.plugins import table
 
     _json.accelerate()
     platform.warm()
     affinity.topology()
+    table.warm()
 
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rosin.rfc import fsd
 from rosin.shell.errors import ShellError
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -82,6 +83,18 @@ def parse_size(text: str) -> int | None:
         return int(float(digits) * _UNITS[unit])
     except (KeyError, ValueError, OverflowError):
         return None
+
+
+def parse_duration(value: Any) -> float | None:
+    """A duration given as text or number; None if it is neither."""
+    if isinstance(value, str):
+        try:
+            return fsd.parse(value)
+        except ValueError:
+            return None
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
+        return float(value)
+    return None
 
 
 def encode_size(size: int) -> str:

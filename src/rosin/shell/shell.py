@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The job shell: runs the tasks of one job on one node.
 
-The order of what happens: ask for the job's data in one volley; prepare (directory, files, limits, binding,
-environment); ``shell.init``; start the tasks; ``shell.start``; serve output, input, signals and PMI until
-the last task is complete; write what is left in one commit; exit. A job of several shells has a barrier
-before each of the two events (``job-exec.shell-barrier``).
+The order of what happens: ask for the job's data in one volley; prepare the node (``shell.init``); start the
+tasks; ``shell.start``; serve until the last task is complete and nothing else holds the shell
+(``shell.finish``); write what is left in one commit; exit (``shell.exit``). A job of several shells has a
+barrier before each of the two events (``job-exec.shell-barrier``). What is done at these points is the
+plugins' (:mod:`rosin.shell.plugins`); this is the life alone.
 """
 
 from __future__ import annotations
@@ -24,25 +25,17 @@ from rosin.errors import FormatError
 from rosin.process.outcome import exit_code
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
-from rosin.shell import environment, foreign, jobtmp, rlimit, umask
+from rosin.rfc.exec_eventlog import KEY
+from rosin.shell import environment
 from rosin.shell.errors import ShellError, complain, fatal_error
-from rosin.shell.expiration import ExpirationSignal, parse_option
-from rosin.shell.guestlog import GuestLog
-from rosin.shell.head import Follower, Leader
 from rosin.shell.info import JobInfo
-from rosin.shell.kills import KillEvents
-from rosin.shell.layout import Resources
-from rosin.shell.log import FATAL, ShellLog
-from rosin.shell.outcome import task_info
-from rosin.shell.output import LIMIT_MAX, Limit, Output
-from rosin.shell.pmi_service import PmiService
-from rosin.shell.service import ShellService, service_name
-from rosin.shell.services import Services
-from rosin.shell.startup import Startup
+from rosin.shell.log import FATAL
+from rosin.shell.plugins import table
+from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.kill import Kill
 from rosin.shell.tasks import Tasks
 
 if TYPE_CHECKING:
-    from rosin.handle.future import Future
     from rosin.shell.connection import ShellHandle
     from rosin.shell.task import Task
 
@@ -58,27 +51,22 @@ class Shell:
 
     def __init__(self, handle: ShellHandle, jobid: int, init: dict[str, Any], env: Mapping[str, str]) -> None:
         self.h = handle
-        self.jobid = jobid
-        self.env = env
-        self.log = ShellLog()
-        self.guest = GuestLog(handle, jobid)
-        self.guest.on_error = self._commit_failed
-        self.log.sink = lambda context: self.guest.append("output", "log", context)
-        self.startup = Startup(handle, jobid, init)
-        self.service = ShellService(handle, service_name(jobid))
-        self.kills = KillEvents(handle, jobid, self.log, self._kill)
-        self.info: JobInfo
-        self.head: Leader | Follower
-        self.output: Output
+        self.api = api = Api(handle, jobid, env, init)
+        self.log = api.log
+        self.log.sink = lambda context: api.guest.append("output", "log", context)
         self.tasks: Tasks | None = None
-        self.services: Services | None = None
         self._parent = os.getppid()
         self._lost: OSError | None = None
         self._failed = False
+        self._left = False
         self._commit_error = False
         self._done: Callable[[], bool] = lambda: False
-        self.guest.on_idle = self._check_done
+        api.kill = self._kill
+        api.on_release = self._check_done
+        api.guest.on_idle = self._check_done
+        api.guest.on_error = self._commit_failed
         handle.on_lost = self._on_lost
+        api.stack.push(Kill(api))
 
     # --- the whole
 
@@ -92,61 +80,42 @@ class Shell:
         finally:
             self._clean_up()
 
+    # --- preparation
+
     def _prepare(self) -> None:
         set_child_subreaper()
+        api, startup = self.api, self.api.startup
         announced = False
         with self.h.corked():
-            self.kills.subscribe()
-            self.startup.send()
-            registered = self.h.service_register(self.service.name)
-            early = self.startup.early_jobspec()
+            api.stack.call(Plugin.shell_connect)
+            startup.send()
+            registered = self.h.service_register(api.service.name)
+            early = startup.early_jobspec()
             if early is not None:
-                self._learn(JobInfo(self.jobid, early, self.startup.R(), self.startup.rank()))
+                self._learn(JobInfo(api.jobid, early, startup.R(), startup.rank()))
                 announced = self._announce_early()
-                self.kills.catch_up(self.info.node.rank)
         if early is None:
-            R = self.startup.R()
-            self._learn(JobInfo(self.jobid, self.startup.jobspec(), R, self.startup.rank()))
-            self.kills.catch_up(self.info.node.rank)
+            R = startup.R()
+            self._learn(JobInfo(api.jobid, startup.jobspec(), R, startup.rank()))
         else:
-            self.info.set_environment(self.startup.jobspec())
+            api.info.set_environment(startup.jobspec())
         try:
             registered.get()
         except OSError as error:
             raise ShellError(f"flux_service_register: {error.strerror}") from None
-        self._set_up_node()
+        self._enter_directory()
+        api.stack.call(Plugin.shell_init)
         if not announced:
-            self._open_files()
-            self.head.begin()
-            if self.info.size > 1:
-                self.guest.sync()  # the other shells watch the input log once they are past the barrier
-                self._barrier()
-            self.head.announce()
+            self._announce()
 
     def _learn(self, info: JobInfo) -> None:
-        """Take in the job's data and decide on this shell's role."""
-        self.info = info
+        """Take in the job's data and load the plugins that it needs."""
+        self.api.info = info
         self.log.rank = info.rank
         self.log.verbose = min(info.options.integer("verbose", 0), 2)
-        tasks: list[Task] = []
-        limit = None
-        if info.rank == 0:
-            leader = Leader(self.h, info, self.log, tasks, self.guest, self.service)
-            owner = self.startup.attr("security.owner") or str(os.getuid())
-            default = "1G" if owner == str(os.getuid()) else "10M"
-            limit = Limit(*info.options.size("output.limit", default, LIMIT_MAX), self.log)
-            self.head = leader
-        else:
-            self.head = Follower(self.h, info, self.log, tasks, self.service)
-        self.output = Output(info.options, self.log, self.head.emit, limit, info.ntasks)
-        self.head.output = self.output
-        self.head.on_released = self._check_done
-        self.tasks = Tasks(info, self.output, self.log, self.h.reactor, tasks)
+        table.load_all(self.api)
+        self.tasks = Tasks(self.api)
         self.tasks.on_complete = self._task_complete
-        self.tasks.on_output = self.head.check_backlog
-        self.head.on_pause = self.tasks.pause
-        self.services = Services(self.h, info, self.log, self.tasks, self.service)
-        self.services.on_idle = self._check_done
         for text in info.adjusted:
             self.log.warn(text)
 
@@ -154,61 +123,49 @@ class Shell:
         """Let the headers and ``shell.init`` travel with the first requests.
 
         Not where something has to be prepared first that may fail, or with several shells."""
-        redirected = any(conf.path is not None for conf in self.output.conf.values())
-        if redirected or self.info.size > 1 or not self.head.input.is_service:
+        if self.api.info.size > 1 or any(plugin.prepares for plugin in self.api.stack):
             return False
-        self.head.begin()
-        self.head.announce()
-        self.guest.flush()
+        self._announce()
+        self.api.guest.flush()
         return True
 
-    # --- preparation
+    def _announce(self) -> None:
+        """Begin the logs and tell clients that they may use the service."""
+        api, info = self.api, self.api.info
+        api.stack.call(Plugin.shell_begin)
+        if info.size > 1:
+            api.guest.sync()  # the other shells watch the input log once they are past the barrier
+            self._barrier()
+        self._event(
+            "shell.init",
+            {
+                "service": api.service.name,
+                "leader-rank": info.node.rank,
+                "size": info.size,
+                **api.announcement,
+            },
+        )
 
-    def _set_up_node(self) -> None:
-        info = self.info
-        cwd = info.spec.cwd
-        if cwd is not None:
-            try:
-                os.chdir(cwd)
-            except OSError as error:
-                self.log.error(
-                    f"host {socket.gethostname()}: Could not change dir to {cwd}: {error.strerror}. "
-                    "Going to /tmp instead"
-                )
-                os.chdir("/tmp")
-        foreign.check(info.options, self.log)
-        tmpdir = info.spec.environment.get("TMPDIR")
-        if tmpdir and not jobtmp.ensure_directory(tmpdir):
-            self.log.warn(f"Unable to create TMPDIR={tmpdir}, resetting TMPDIR=/tmp")
-            tmpdir = info.spec.environment["TMPDIR"] = "/tmp"
-        info.tmpdir = jobtmp.make_tmpdir(self.startup.attr("rundir"), tmpdir, info.rank, info.f58)
-        files = info.spec.system.get("files")
-        if files:
-            jobtmp.extract_files(files, info.tmpdir, self._load_blob)
-        rlimit.apply(info.options.object("rlimit"), self.log.warn)
-        umask.apply(info.options.get("umask"))
-        self.head.input.check_file()
+    def _event(self, name: str, context: dict[str, Any], *, lazy: bool = False) -> None:
+        if self.api.leader:
+            self.api.guest.append(KEY, name, context, lazy=lazy)
 
-    def _load_blob(self, blobref: str) -> bytes:
-        from rosin.content import load_async
-
-        return load_async(self.h, blobref).get_raw()
-
-    def _open_files(self) -> None:
-        """Open output files; on a follower only those that no other shell writes."""
-        leader = self.info.rank == 0
-
-        def remote(template: str) -> bool:
-            return not leader and not self.info.is_per_shell(template)
-
-        for localid, rank in enumerate(self.info.local_tasks):
-            self.output.open(rank, partial(self.info.render, task=(rank, localid)), remote)
-        if self.output.conf["stderr"].path is not None:
-            self.log.sink = self.output.log_event
+    def _enter_directory(self) -> None:
+        cwd = self.api.info.spec.cwd
+        if cwd is None:
+            return
+        try:
+            os.chdir(cwd)
+        except OSError as error:
+            self.log.error(
+                f"host {socket.gethostname()}: Could not change dir to {cwd}: {error.strerror}. "
+                "Going to /tmp instead"
+            )
+            os.chdir("/tmp")
 
     def _barrier(self) -> None:
         """Wait until every shell of the job is here. Raises ShellError when one is lost."""
-        request = {"id": self.jobid, "rank": self.info.node.rank}
+        request = {"id": self.api.jobid, "rank": self.api.info.node.rank}
         self.h.rpc(_BARRIER, request, flags=FLUX_RPC_NORESPONSE)
         while True:
             msg = self.h.recv()
@@ -222,38 +179,27 @@ class Shell:
     # --- running
 
     def _run_tasks(self) -> int:
-        tasks = self.tasks
+        api, info, tasks = self.api, self.api.info, self.tasks
         assert tasks is not None
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
             self.h.reactor.add_signal(signum, self._forward_signal)
-        warning = parse_option(self.info.options.get("signal")) if self.info.rank == 0 else None
-        script = None
-        if "batch" in self.info.spec.system and self.info.tmpdir is not None:
-            script = jobtmp.write_script(self.info.spec.system["batch"], self.info.tmpdir, self.info.rank)
-        jobid_path = self.startup.attr("jobid-path", "/") or "/"
-        env = environment.job_environment(self.info, self.env, self.h.uri, jobid_path)
-        pmi = PmiService(self.info, self.log, self.startup, self.head.exchange, tasks.all)
-        tasks.on_pmi = pmi.request
-        tasks.start(env, self.head.input.path, script)
-        if self.info.size > 1:
+        jobid_path = api.startup.attr("jobid-path", "/") or "/"
+        api.environment = environment.job_environment(info, api.env, self.h.uri, jobid_path)
+        api.stack.call(Plugin.shell_post_init)
+        tasks.start()
+        api.stack.call(Plugin.shell_start)
+        if info.size > 1:
             self._barrier()
-        self.head.started()
-        if warning is not None:
-            self._warn_before_end(*warning)
-        if tasks.complete:  # a node may have no task at all
-            self.head.shell_complete(self.info.rank)
-        self._serve(self._tasks_over)
-        if self.services is not None and self._lost is None:
-            self.services.stop()
-            self._serve(self._services_over)
+        self._event("shell.start", {"taskmap": info.taskmap.wrap()}, lazy=True)
+        if api.complete:  # a node may have no task at all
+            api.stack.call(Plugin.shell_finish)
+        self._serve(self._over)
         code = tasks.exit_code()
         self.log.debug(f"exit {code}")
-        self.output.close()
-        if self.output.incomplete:
-            code = max(code, 1)
-        self.guest.flush()
-        self._serve(lambda: self.guest.idle)
-        return code if self._lost is None else max(code, 1)
+        self._leave()
+        api.guest.flush()
+        self._serve(lambda: api.guest.idle)
+        return max(code, api.exit_code, int(self._lost is not None))
 
     def _serve(self, done: Callable[[], bool]) -> None:
         """Run the reactor until ``done()``, which is asked whenever something came to an end."""
@@ -269,47 +215,24 @@ class Shell:
         if self._done():
             self.h.reactor.stop()
 
-    def _tasks_over(self) -> bool:
-        if self.tasks is None or not self.tasks.complete:
-            return False
-        if self._lost is not None:
-            return True
-        return self.head.released and (self.services is None or self.services.idle)
-
-    def _services_over(self) -> bool:
-        return self._lost is not None or self.services is None or self.services.stopped
+    def _over(self) -> bool:
+        return self.api.complete and (self._lost is not None or not self.api.held)
 
     def _task_complete(self, task: Task) -> None:
-        assert self.tasks is not None
         assert task.child is not None
-        status = task.child.status or 0
-        self.log.debug(f"task {task.rank} complete status={exit_code(status)}")
+        self.log.debug(f"task {task.rank} complete status={exit_code(task.child.status or 0)}")
         if self._lost is None:
-            self.head.task_exit(task_info(task.localid, task.rank, task.child.pid, status))
-            if self.tasks.complete:
-                self.head.shell_complete(self.info.rank)
+            self.api.stack.call(Plugin.task_exit, task)
+            if self.api.complete:
+                self.api.stack.call(Plugin.shell_finish)
         self._check_done()
-
-    def _warn_before_end(self, signum: int, left: float) -> None:
-        warning = ExpirationSignal(self.h, self.jobid, self.log, signum, left)
-        warning.set_expiration(self.info.resources.expiration)
-
-        def updated(rpc: Future) -> None:
-            try:
-                warning.set_expiration(Resources(rpc.get()["R"]).expiration)
-            except (OSError, FormatError, KeyError) as error:
-                self.log.error(f"error getting R from job-info watch response: {error}")
-                return
-            rpc.reset()
-
-        self.startup.watch_R().then(updated)
 
     # --- signals
 
     def _kill(self, signum: int) -> None:
-        if self.tasks is not None and self.services is not None:
+        if self.tasks is not None:
             self.tasks.kill(signum)
-            self.services.signalled(signum)
+            self.api.stack.call(Plugin.shell_kill, signum)
 
     def _forward_signal(self, signum: int) -> None:
         self.log.debug(f"forwarding signal {signum} to tasks")
@@ -320,7 +243,7 @@ class Shell:
     def _on_lost(self, error: OSError) -> None:
         """The broker is gone: nobody can ask for this job any more."""
         self._lost = error
-        self.guest.close()
+        self.api.guest.close()
         complain(str(error.strerror))
         self._abandon()
 
@@ -331,20 +254,36 @@ class Shell:
             complain(f"job output is incomplete: kvs commit: {error.strerror}")
 
     def _abandon(self) -> None:
-        if self.tasks is None or self.tasks.complete:
+        if self.tasks is None or self.api.complete:
             self.h.reactor.stop()
             return
         self.tasks.kill(signal.SIGTERM)
-        self.tasks.pause(False)
+        self.api.pause(False)
         self.h.reactor.timer(_ORPHAN_GRACE, partial(signal_descendants, signal.SIGKILL))
 
     # --- the end
+
+    def _leave(self) -> None:
+        """``shell.exit``, once: each plugin gets it, whatever becomes of another's."""
+        if not self._left:
+            self._left = True
+            self._call_each(Plugin.shell_exit)
+
+    def _call_each(self, point: Callable[[Any], None]) -> None:
+        """Call the plugins at the end, the last one first: nothing may keep the shell from it."""
+        for handler in reversed(self.api.stack.handlers(point)):
+            try:
+                handler()
+            except Exception as error:
+                if self._lost is None:  # else its clients have gone with the broker
+                    complain(str(fatal_error(error)))
+                    self.api.exit_code = max(self.api.exit_code, 1)
 
     def _fatal(self, error: ShellError) -> int:
         """End the job: log, kill what runs, raise the exception."""
         if self._lost is not None:
             return 1
-        self._failed = self.service.closed = True
+        self._failed = self.api.service.closed = True
         text = str(error)
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             # The exception makes job-exec send this one: the exit code is to tell of the cause, not of that.
@@ -360,13 +299,13 @@ class Shell:
         return error.code
 
     def _last_words(self, text: str, wait_status: int | None) -> None:
-        commit = self.guest.flush()
+        commit = self.api.guest.flush()
         if commit is not None:
             # Readers see the reason before the exception ends the job, unless that takes too long.
             with contextlib.suppress(TimeoutError):
                 commit.wait_for(_LAST_WORDS)
         if text:
-            request: dict[str, Any] = {"id": self.jobid, "type": "exec", "severity": 0, "note": text}
+            request: dict[str, Any] = {"id": self.api.jobid, "type": "exec", "severity": 0, "note": text}
             if wait_status is not None:
                 request["wait_status"] = wait_status
             rpc = self.h.rpc("job-manager.raise", request)
@@ -374,13 +313,11 @@ class Shell:
             rpc.get()
         deadline = time.monotonic() + _LAST_WORDS
         self.h.reactor.timer(_LAST_WORDS, self.h.reactor.stop)
-        self._serve(lambda: self.guest.idle or time.monotonic() >= deadline)
+        self._serve(lambda: self.api.guest.idle or time.monotonic() >= deadline)
 
     def _clean_up(self) -> None:
-        if self.services is not None:
-            self.services.close()
+        self._leave()
         if self.tasks is not None:
             self.tasks.close()
             end_descendants(_ORPHAN_GRACE)
-        if getattr(self, "info", None) is not None and self.info.tmpdir is not None:
-            jobtmp.remove_tree(self.info.tmpdir)
+        self._call_each(Plugin.close)

@@ -12,7 +12,7 @@ import errno
 import os
 import select
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
@@ -20,7 +20,6 @@ from rosin.process import refused
 from rosin.process.outcome import unstarted
 from rosin.process.pump import Pump, Sink
 from rosin.process.spawn import Child, output_pipe, spawn
-from rosin.rfc.idset import Idset
 from rosin.rfc.pmi import Lines
 from rosin.shell.errors import ShellError
 
@@ -32,7 +31,7 @@ _STOP_FIRST = 'kill -STOP $$; exec "$@"'
 
 
 class Task:
-    """``rank`` in the job, ``localid`` on this node."""
+    """``rank`` in the job, ``localid`` on this node. The attributes count when it is started."""
 
     def __init__(
         self, rank: int, localid: int, argv: list[str], env: dict[str, str], reactor: Reactor
@@ -46,57 +45,58 @@ class Task:
         self.completed = False
         self._reactor = reactor
         self._pumps: dict[str, Pump] = {}
+        #: Per stream, whether unfinished lines are held back.
+        self.line = {"stdout": False, "stderr": False}
+        #: The file to read instead of the job's input.
+        self.stdin_path: str | None = None
+        #: What stands for all three streams.
         self.terminal: Pty | None = None
+        #: Whether it has a PMI channel.
+        self.pmi = False
         self._pmi: socket.socket | None = None
         self._pmi_lines = Lines()
         self._paused = False
+        #: Called with the stream, a chunk, and whether it was the last one; then, after the last one, on_end.
         self.on_output: Callable[[Task, str, bytes, bool], None] | None = None
+        self.on_end: Callable[[Task], None] | None = None
         self.on_pmi: Callable[[Task, str], None] | None = None
 
-    def start(
-        self,
-        *,
-        line: dict[str, bool],
-        stdin_path: str | None,
-        pmi: bool,
-        group: bool,
-        cpus: frozenset[int] | None,
-        stop: bool,
-        large_pipes: bool,
-        terminal: Pty | None = None,
-    ) -> None:
-        """Run the command. ``line`` says per stream whether to hold back unfinished lines; ``stdin_path`` is
-        the file to read instead of the job's input; a ``terminal`` stands for all three streams. Raises
-        OSError, which :func:`start_error` explains, when the program cannot be run."""
-        self.terminal = terminal
+    @property
+    def descriptors(self) -> int:
+        """How many the shell needs for it."""
+        return self.pmi + (0 if self.terminal is not None else len(self.line) + (self.stdin_path is None))
+
+    def start(self, *, group: bool, stop: bool, large_pipes: bool) -> None:
+        """Run the command, in a process ``group`` of its own, or ``stop`` it before. Raises OSError, which
+        :func:`start_error` explains, when the program cannot be run."""
+        terminal = self.terminal
         feeder: int | None = None
         ours = theirs = None
         pipes: dict[str, tuple[int, int]] = {}
         with contextlib.ExitStack() as given, contextlib.ExitStack() as kept:  # descriptors to be closed
             if terminal is not None:
                 source = os.dup(terminal.follower)
-            elif stdin_path is None:
+            elif self.stdin_path is None:
                 source, feeder = os.pipe()
                 kept.callback(os.close, feeder)
             else:
-                source = os.open(stdin_path, os.O_RDONLY | os.O_CLOEXEC)
+                source = os.open(self.stdin_path, os.O_RDONLY | os.O_CLOEXEC)
             given.callback(os.close, source)
-            for name in line if terminal is None else ():
+            for name in self.line if terminal is None else ():
                 pipes[name] = reader, writer = output_pipe(large=large_pipes)
                 kept.callback(os.close, reader)
                 given.callback(os.close, writer)
-            if pmi:
+            if self.pmi:
                 ours, theirs = socket.socketpair()
                 kept.enter_context(ours)
                 given.enter_context(theirs)
                 self.env["PMI_FD"] = str(theirs.fileno())
             out, err = (source, source) if terminal else (pipes["stdout"][1], pipes["stderr"][1])
-            with _bound_to(cpus):
-                self.child = self._spawn(source, out, err, theirs, group, stop)
+            self.child = self._spawn(source, out, err, theirs, group, stop)
             kept.pop_all()  # it runs: the ends of this process stay open
         self.stdin = None if feeder is None else Sink(feeder)
         for name, (reader, _) in pipes.items():
-            self._pumps[name] = Pump(reader, line=line[name])
+            self._pumps[name] = Pump(reader, line=self.line[name])
             self._watch(name)
         if ours is not None:
             ours.setblocking(False)
@@ -139,8 +139,15 @@ class Task:
             self._reactor.remove_fd(pump.fd)
             pump.close()
             del self._pumps[name]
-        if (data or pump.eof) and self.on_output is not None:
-            self.on_output(self, name, data, pump.eof)
+        if data or pump.eof:
+            self.output(name, data, pump.eof)
+
+    def output(self, stream: str, data: bytes, eof: bool) -> None:
+        """Take what came out of a pipe or a terminal; ``eof``: it is the last of that stream."""
+        if self.on_output is not None:
+            self.on_output(self, stream, data, eof)
+        if eof and self.on_end is not None:
+            self.on_end(self)
 
     def pause(self, paused: bool) -> None:
         """Stop or go on reading output: the pipe then holds the task back."""
@@ -247,24 +254,6 @@ class Task:
             self._reactor.remove_fd(self.stdin.fd)
             os.close(self.stdin.fd)
         self.stdin = None
-
-
-@contextlib.contextmanager
-def _bound_to(cpus: frozenset[int] | None) -> Iterator[None]:
-    """What is started meanwhile inherits these CPUs."""
-    if not cpus:
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, cpus)
-    except (OSError, OverflowError, ValueError):
-        wanted, usable = Idset(cpus).encode(), Idset(before).encode()
-        raise ShellError(f"cpu-affinity: cpus {wanted} are none of the job's, which are {usable}") from None
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
 
 
 def start_error(task: Task, host: str, error: OSError) -> ShellError:

@@ -53,66 +53,89 @@ def _stream(name: str) -> dict[str, Value]:
     }
 
 
-#: Options with a value of their own; a dot leads into an object.
-OPTIONS: dict[str, Value] = {
-    "cpu-affinity": _AFFINITY,
-    "exit-on-error": _BOOLEAN,
-    "exit-timeout": _DURATION,
-    "gpu-affinity": _AFFINITY,
-    "input.batch-timeout": _SECONDS,
-    "input.limit": _SIZE,
-    "input.stdin.path": _TEXT,
-    "input.stdin.type": Value("service or file"),
-    "mpi": _TEXT,
-    "nosetpgrp": _BOOLEAN,
-    "output.batch-timeout": _SECONDS,
-    "output.client.hwm": _COUNT,
-    "output.client.lwm": _COUNT,
-    "output.limit": _SIZE,
-    "output.mode": _one_of("truncate", "append"),
-    **_stream("stdout"),
-    **_stream("stderr"),
-    "per-resource.count": Value("a number > 0"),
-    "per-resource.type": Value("node or core"),
-    "pmi": Value("simple or off"),
-    "pmi-simple.nomap": _FLAG,
-    "pty": _FLAG_OR_OBJECT,
-    "pty.capture": Value("0 or 1"),
-    "pty.interactive": Value("0 or 1"),
-    "pty.ranks": Value("an idset"),
-    "rexec-shutdown-timeout": _DURATION,
-    "rexec.sign-required": _FLAG,
-    "signal": Value("an object"),
-    "signal.signum": Value("a signal's number"),
-    "signal.timeleft": _DURATION,
-    "stop-tasks-in-exec": _BOOLEAN,
-    "taskmap": Value("a string or an object", lambda value: isinstance(value, str | dict)),
-    "taskmap.scheme": _TEXT,
-    "taskmap.value": _TEXT,
-    "umask": Value("octal digits up to 777, as in 022"),
-    "verbose": Value("an integer"),
+#: By the plugin that reads them: options with a value of their own; a dot leads into an object.
+PLUGIN_OPTIONS: dict[str, dict[str, Value]] = {
+    "shell": {
+        "nosetpgrp": _BOOLEAN,
+        "per-resource.count": Value("a number > 0"),
+        "per-resource.type": Value("node or core"),
+        "stop-tasks-in-exec": _BOOLEAN,
+        "taskmap": Value("a string or an object", lambda value: isinstance(value, str | dict)),
+        "taskmap.scheme": _TEXT,
+        "taskmap.value": _TEXT,
+        "verbose": Value("an integer"),
+    },
+    "umask": {"umask": Value("octal digits up to 777, as in 022")},
+    "input": {
+        "input.batch-timeout": _SECONDS,
+        "input.limit": _SIZE,
+        "input.stdin.path": _TEXT,
+        "input.stdin.type": Value("service or file"),
+    },
+    "output": {
+        "output.batch-timeout": _SECONDS,
+        "output.client.hwm": _COUNT,
+        "output.client.lwm": _COUNT,
+        "output.limit": _SIZE,
+        "output.mode": _one_of("truncate", "append"),
+        **_stream("stdout"),
+        **_stream("stderr"),
+    },
+    "doom": {"exit-on-error": _BOOLEAN, "exit-timeout": _DURATION},
+    "gpu-affinity": {"gpu-affinity": _AFFINITY},
+    "cpu-affinity": {"cpu-affinity": _AFFINITY},
+    "signal": {
+        "signal": Value("an object"),
+        "signal.signum": Value("a signal's number"),
+        "signal.timeleft": _DURATION,
+    },
+    "pmi": {"pmi": Value("simple or off"), "pmi-simple.nomap": _FLAG},
+    "pty": {
+        "pty": _FLAG_OR_OBJECT,
+        "pty.capture": Value("0 or 1"),
+        "pty.interactive": Value("0 or 1"),
+        "pty.ranks": Value("an idset"),
+    },
+    "rexec": {"rexec-shutdown-timeout": _DURATION, "rexec.sign-required": _FLAG},
+    "unsupported": {"mpi": _TEXT},
 }
-#: Options whose objects have names that others define; among them what :mod:`rosin.shell.foreign` judges.
-OPEN: dict[str, Value] = {
-    "batch-args": Value("an array of strings", lambda value: isinstance(value, list)),
-    "coprocess": Value("nothing: it is refused"),
-    "cray-pals": _FLAG_OR_OBJECT,
-    "env-expand": Value(
-        "an object of strings",
-        lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
-    ),
-    "hwloc": _OBJECT,
-    "initrc": _RC_FILE,
-    "oom": _OBJECT,
-    "pmix": _FLAG_OR_OBJECT,
-    "rlimit": _OBJECT,
-    "stage-in": Value("nothing: it is refused"),
-    "sysmon": _FLAG_OR_OBJECT,
-    "userrc": _RC_FILE,
+#: Likewise, options whose objects have names that others define; most of them this shell does not have.
+PLUGIN_OPEN: dict[str, dict[str, Value]] = {
+    "shell": {"batch-args": Value("an array of strings", lambda value: isinstance(value, list))},
+    "rlimit": {"rlimit": _OBJECT},
+    "env-expand": {
+        "env-expand": Value(
+            "an object of strings",
+            lambda value: isinstance(value, dict) and all(isinstance(text, str) for text in value.values()),
+        ),
+    },
+    "unsupported": {
+        "coprocess": Value("nothing: it is refused"),
+        "cray-pals": _FLAG_OR_OBJECT,
+        "hwloc": _OBJECT,
+        "initrc": _RC_FILE,
+        "oom": _OBJECT,
+        "pmix": _FLAG_OR_OBJECT,
+        "stage-in": Value("nothing: it is refused"),
+        "sysmon": _FLAG_OR_OBJECT,
+        "userrc": _RC_FILE,
+    },
 }
+OPTIONS = {name: value for options in PLUGIN_OPTIONS.values() for name, value in options.items()}
+OPEN = {name: value for options in PLUGIN_OPEN.values() for name, value in options.items()}
 _OBJECTS = frozenset(
     name[:end] for name in OPTIONS for end in range(len(name)) if name[end] == "." and name[:end]
 )
+
+
+def owners() -> dict[str, str]:
+    """The plugin that reads an option, by the first word of the option's name."""
+    return {
+        name.partition(".")[0]: plugin
+        for table in (PLUGIN_OPTIONS, PLUGIN_OPEN)
+        for plugin, options in table.items()
+        for name in options
+    }
 
 
 def check(options: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rosin.shell.errors import ShellError
+from rosin.shell.plugins.api import Plugin
 
 _NAMES = {
     "cpu": "CPU",
@@ -27,6 +28,15 @@ _NAMES = {
     "rttime": "RTTIME",
     "sigpending": "SIGPENDING",
 }
+
+
+class Rlimit(Plugin):
+    """Sets the limits of the shell itself."""
+
+    name = "rlimit"
+
+    def shell_init(self) -> None:
+        apply(self.shell.info.options.object("rlimit"), self.shell.log.warn)
 
 
 def apply(limits: dict[str, Any], warn: Callable[[str], None]) -> None:

@@ -1,21 +1,76 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 21 and RFC 50: how tasks ended, and what that means for the shell and the job.
-
-The shell exits with the greatest exit code of its tasks, where a signal N counts as 128+N. The first task to
-end is recorded in the job's ``exec.eventlog``; it may doom the others, at once (``exit-on-error``) or
-after a while (``exit-timeout``).
+"""RFC 21 and RFC 50: the first task to end is recorded in the job's ``exec.eventlog``. It may doom others,
+at once (``exit-on-error``) or after a while (``exit-timeout``).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from rosin.process.outcome import describe, exit_code, termsig
 from rosin.rfc import fsd
+from rosin.rfc.exec_eventlog import KEY
+from rosin.rfc.payload import field
 from rosin.shell.errors import ShellError
-from rosin.shell.options import Options
+from rosin.shell.options import Options, parse_duration
+from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.service import LATER
+
+if TYPE_CHECKING:
+    from rosin.handle.reactor import Timer
+    from rosin.rfc.message import Message
+    from rosin.shell.task import Task
 
 DEFAULT_EXIT_TIMEOUT = 30.0
+
+
+class DoomPlugin(Plugin):
+    """The leader records and decides; the other shells tell it of the first of their tasks."""
+
+    name = "doom"
+
+    def __init__(self, shell: Api) -> None:
+        super().__init__(shell)
+        self._exited = False
+        self._timer: Timer | None = None
+        self._doom: Doom | None = None
+        if shell.leader:
+            self._doom = Doom(shell.info.options, shell.info.spec.command[0].rpartition("/")[2])
+            if shell.info.size > 1:
+                shell.service.methods["doom"] = self._remote
+
+    def task_exit(self, task: Task) -> None:
+        assert task.child is not None
+        self._first(task_info(task.localid, task.rank, task.child.pid, task.child.status or 0))
+
+    def _remote(self, msg: Message) -> Any:
+        for name in ("rank", "wait_status"):
+            field(msg.args, name, int)
+        self._first(dict(msg.args))
+        return LATER  # these requests have no response
+
+    def _first(self, end: dict[str, Any]) -> None:
+        """A task of the job is complete; only the first counts. Raises ShellError (exit-on-error)."""
+        if self._exited:
+            return
+        self._exited = True
+        shell, doom = self.shell, self._doom
+        if doom is None:
+            shell.tell("doom", end)
+            return
+        shell.guest.append(KEY, "shell.task-exit", end, lazy=True)
+        doom.first_exit(end["rank"], shell.info.host_of(end["rank"]), end["wait_status"])
+        if doom.timeout is not None:
+            self._timer = shell.h.reactor.timer(doom.timeout, partial(_expire, doom))
+
+    def shell_tasks_complete(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+def _expire(doom: Doom) -> None:
+    raise doom.expired()
 
 
 def task_info(localid: int, rank: int, pid: int, status: int) -> dict[str, Any]:
@@ -75,15 +130,3 @@ def parse_timeout(value: Any) -> float | None:
             f"exit-timeout is not a valid Flux Standard Duration: {value}: expected a duration, as in 30s"
         )
     return seconds
-
-
-def parse_duration(value: Any) -> float | None:
-    """A duration given as text or number; None if it is neither."""
-    if isinstance(value, str):
-        try:
-            return fsd.parse(value)
-        except ValueError:
-            return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
-        return float(value)
-    return None

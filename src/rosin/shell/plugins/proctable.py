@@ -9,94 +9,74 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
+from rosin.job.proctable import Row, decode, encode
+from rosin.shell.plugins.api import Api, Plugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
-    from rosin.job.proctable import Row
     from rosin.rfc.message import Message
-    from rosin.shell.connection import ShellHandle
-    from rosin.shell.info import JobInfo
-    from rosin.shell.log import ShellLog
-    from rosin.shell.service import ShellService
-    from rosin.shell.task import Task
 
 #: Seconds that another shell may take; one that is about to end may never answer.
 _TIMEOUT = 5.0
 
 
-class Proctable:
-    """Answers requests. ``tasks`` is the (live) list of this shell's tasks."""
+class Proctable(Plugin):
+    """Answers requests; the shell stays until it has answered them all."""
 
-    def __init__(
-        self, handle: ShellHandle, info: JobInfo, log: ShellLog, tasks: list[Task], service: ShellService
-    ) -> None:
-        self._h = handle
-        self._info = info
-        self._log = log
-        self._tasks = tasks
-        self._service = service
+    name = "proctable"
+
+    def __init__(self, shell: Api) -> None:
+        super().__init__(shell)
         self._gathers: set[Gather] = set()
-        #: Called when no request waits for an answer any more.
-        self.on_idle: Callable[[], None] | None = None
-        service.methods["proctable"] = self._request
-
-    @property
-    def busy(self) -> bool:
-        """Somebody waits for an answer."""
-        return bool(self._gathers)
+        shell.service.methods["proctable"] = self._request
 
     def _request(self, msg: Message) -> Any:
-        from rosin.job.proctable import encode  # few jobs are ever asked
-
         rows = self._rows()
-        if self._info.rank != 0 or self._info.size == 1:
+        if self.shell.info.rank != 0 or self.shell.info.size == 1:
             return encode(rows)
-        gather = Gather(self._info.size, rows, msg)
+        gather = Gather(self.shell.info.size, rows, msg)
         self._gathers.add(gather)
-        for node in self._info.resources.nodes[1:]:
-            rpc = self._h.rpc(f"{self._service.name}.proctable", {}, node.rank)
+        self.shell.hold(self.name)
+        for node in self.shell.info.resources.nodes[1:]:
+            rpc = self.shell.h.rpc(f"{self.shell.service.name}.proctable", {}, node.rank)
             rpc.then(self._answered, gather, timeout=_TIMEOUT)
         return LATER
 
     def _rows(self) -> list[Row]:
-        if len(self._tasks) < len(self._info.local_tasks):
+        if len(self.shell.tasks) < len(self.shell.info.local_tasks):
             raise OSError(errno.EAGAIN, "the tasks have not been started yet")
         host = socket.gethostname()
-        rank = self._info.node.rank
+        rank = self.shell.info.node.rank
         return [
             (task.rank, host, task.argv[0], task.child.pid, rank)
-            for task in self._tasks
+            for task in self.shell.tasks
             if task.child is not None
         ]
 
     def _answered(self, rpc: Future, gather: Gather) -> None:
-        from rosin.job.proctable import decode, encode
-
         if gather not in self._gathers:
             return
         try:
             table = gather.add(decode(rpc.get()))
         except (OSError, FormatError) as error:
-            self._log.error(f"proctable: {error}")
-            self._h.respond_error(gather.request, errno.ECANCELED, "a shell of the job did not answer")
+            self.shell.log.error(f"proctable: {error}")
+            self.shell.h.respond_error(gather.request, errno.ECANCELED, "a shell of the job did not answer")
         else:
             if table is None:
                 return
-            self._h.respond(gather.request, encode(table))
+            self.shell.h.respond(gather.request, encode(table))
         self._gathers.discard(gather)
-        if self.on_idle is not None and not self._gathers:
-            self.on_idle()
+        if not self._gathers:
+            self.shell.release(self.name)
 
-    def close(self) -> None:
-        """The shell ends: nobody is left waiting."""
+    def shell_exit(self) -> None:
         gathers, self._gathers = self._gathers, set()
         for gather in gathers:
-            self._h.respond_error(gather.request, errno.ECANCELED, "the job shell is about to end")
+            self.shell.h.respond_error(gather.request, errno.ECANCELED, "the job shell is about to end")
 
 
 class Gather:

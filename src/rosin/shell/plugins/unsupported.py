@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.shell.errors import ShellError
+from rosin.shell.plugins.api import Plugin
 
 if TYPE_CHECKING:
     from rosin.shell.log import ShellLog
@@ -23,6 +24,15 @@ _REFUSED = {
 }
 _ENOUGH = 1 << 16  # bytes of an rc file that are looked at
 _LEFT_OUT = ("sysmon", "hwloc", "oom", "pmix", "cray-pals")
+
+
+class Unsupported(Plugin):
+    """Judges the options."""
+
+    name = "unsupported"
+
+    def shell_init(self) -> None:
+        check(self.shell.info.options, self.shell.log)
 
 
 def check(options: Options, log: ShellLog) -> None:

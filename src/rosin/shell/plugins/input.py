@@ -14,17 +14,69 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rosin.rfc import ioencode
+from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
+from rosin.rfc import eventlog, ioencode
 from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field
 from rosin.shell.errors import ShellError
 from rosin.shell.options import Options, encode_size
+from rosin.shell.plugins.api import Api, Plugin
 
 if TYPE_CHECKING:
+    from rosin.handle.future import Future
+    from rosin.rfc.message import Message
     from rosin.shell.task import Task
 
 LIMIT_MAX = 32 << 20
 
 Emit = Callable[[str, dict[str, Any]], None]
+
+
+class TaskInput(Plugin):
+    """The leader takes and records input; the other shells watch its log."""
+
+    name = "input"
+
+    def __init__(self, shell: Api) -> None:
+        super().__init__(shell)
+        self.input = Input(shell.info.options, shell.info.ntasks)
+        self.prepares = not self.input.is_service
+        if shell.leader and self.input.is_service:
+            shell.service.methods["stdin"] = self._receive
+
+    def shell_init(self) -> None:
+        self.input.check_file()
+
+    def shell_begin(self) -> None:
+        if self.shell.leader:
+            self.input.begin(lambda name, context: self.shell.guest.append("input", name, context))
+
+    def shell_post_init(self) -> None:
+        """From now on the input log exists."""
+        if not self.shell.leader and self.input.is_service:
+            request = {"id": self.shell.jobid, "path": "guest.input", "flags": 0}
+            rpc = self.shell.h.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING)
+            rpc.then(self._recorded)
+
+    def task_init(self, task: Task) -> None:
+        task.stdin_path = self.input.path
+
+    def _receive(self, msg: Message) -> None:
+        self.input.receive(msg.args, self.shell.tasks)
+
+    def _recorded(self, rpc: Future) -> None:
+        try:
+            event = eventlog.decode_line(field(rpc.get(), "event", str))
+            if event.name == "data":
+                deliver(event.context, self.shell.tasks)
+        except FormatError as error:
+            raise ShellError(f"malformed input event: {error}") from None
+        except OSError as error:
+            if error.errno != errno.ENODATA:
+                raise ShellError(f"job-info.eventlog-watch: {error.strerror}") from None
+            return
+        rpc.reset()
 
 
 class Input:

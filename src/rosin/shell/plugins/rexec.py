@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 from rosin.remote import signed
 from rosin.remote.server import SubprocessServer
 from rosin.shell.errors import ShellError
-from rosin.shell.outcome import parse_duration
+from rosin.shell.options import parse_duration
+from rosin.shell.plugins.api import Api, Plugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
     from rosin.remote.command import Command
     from rosin.rfc.message import Message
     from rosin.shell.connection import ShellHandle
-    from rosin.shell.info import JobInfo
     from rosin.shell.log import ShellLog
-    from rosin.shell.service import ShellService
-    from rosin.shell.tasks import Tasks
 
 _SHUTDOWN_TIMEOUT = 60.0
 #: Beginnings of the names of variables that a client may have from another job.
@@ -87,18 +85,19 @@ class RexecLog:
         self._log.error(text, "rexec")
 
 
-class ShellRexec:
-    """The server with its requests. ``stop`` begins its end, ``on_empty`` is called when it has come."""
+class ShellRexec(Plugin):
+    """The server with its requests. The shell stays until its processes have ended."""
+
+    name = "rexec"
 
     collects = True  # the shell waits for all of its children
     zygote: Zygote | None = None
 
-    def __init__(
-        self, handle: ShellHandle, info: JobInfo, log: ShellLog, tasks: Tasks, service: ShellService
-    ) -> None:
+    def __init__(self, shell: Api) -> None:
         """Raises ShellError for a bad option."""
+        super().__init__(shell)
+        handle, info, service = shell.h, shell.info, shell.service
         self._h = handle
-        self._tasks = tasks
         self._name = f"{service.name}.rexec"
         self._timeout = shutdown_timeout(info.options.get("rexec-shutdown-timeout"))
         self._signed = bool(info.options.get("rexec.sign-required")) or not _parent_is_trusted()
@@ -106,7 +105,7 @@ class ShellRexec:
         self._timer: Timer | None = None
         self.rank = info.node.rank
         self.loop = ReactorLoop(handle)
-        self.log = RexecLog(log)
+        self.log = RexecLog(shell.log)
         self.respond = handle.respond
         self.respond_error = handle.respond_error
         self.server = SubprocessServer(self)
@@ -156,7 +155,7 @@ class ShellRexec:
     def environment(self, command: Command) -> dict[str, str]:
         """What the client sends, and of the tasks' environment what it does not; what tells one job from
         another is this job's."""
-        job = self._tasks.environment
+        job = self.shell.environment
         own = {name: value for name, value in job.items() if name.startswith(_OWN)}
         return {**job, **command.environment(os.environ, self._h.uri), **own}
 
@@ -176,16 +175,25 @@ class ShellRexec:
 
     # --- the end
 
-    def stop(self, on_empty: Callable[[], None]) -> None:
+    def child_exit(self, pid: int, status: int) -> None:
+        self.server.reaped(pid, status)
+
+    def shell_kill(self, signum: int) -> None:
+        """While the job runs its signals are for its tasks."""
+        if self.server.stopping:
+            self.server.end(signum)
+
+    def shell_finish(self) -> None:
         """Start no more and end what runs."""
         self.server.stop()
-        self.server.on_empty = on_empty
+        self.server.on_empty = lambda: self.shell.release(self.name)
         self.server.end(signal.SIGTERM)
         if self.server.sessions:
+            self.shell.hold(self.name)
             self._timer = self._h.reactor.timer(self._timeout, lambda: self.server.end(signal.SIGKILL))
 
-    def close(self) -> None:
-        """The shell ends now, and its descendants with it: clients are told."""
+    def shell_exit(self) -> None:
+        """The processes end with the shell: clients are told."""
         self.server.abandon("the job shell has ended")
         if self._timer is not None:
             self._timer.cancel()

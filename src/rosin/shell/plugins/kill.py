@@ -10,59 +10,58 @@ not know the request (flux-core's) refuses it, and a signal that early is lost t
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
 from rosin.rfc.payload import field, int_field
+from rosin.shell.plugins.api import Api, Plugin
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
     from rosin.rfc.message import Message
-    from rosin.shell.connection import ShellHandle
-    from rosin.shell.log import ShellLog
 
 
-class KillEvents:
-    """Calls ``kill(signum)`` once for every signal that is meant for the job, from the reactor."""
+class Kill(Plugin):
+    """Signals the tasks once for every signal that is meant for the job."""
 
-    def __init__(self, handle: ShellHandle, jobid: int, log: ShellLog, kill: Callable[[int], None]) -> None:
-        self._h = handle
-        self._jobid = jobid
-        self._log = log
-        self._kill = kill
+    name = "kill"
+
+    def __init__(self, shell: Api) -> None:
+        super().__init__(shell)
         self._taken: set[int] = set()  # numbers of events that must not count again
         self._caught_up = False
 
-    def subscribe(self) -> None:
+    def shell_connect(self) -> None:
         """Receive the events from now on."""
-        self._h.on_event(f"shell-{self._jobid}.kill", self._event)
-        self._h.event_subscribe(f"shell-{self._jobid}.")
+        prefix = f"shell-{self.shell.jobid}."
+        self.shell.h.on_event(f"{prefix}kill", self._event)
+        self.shell.h.event_subscribe(prefix)
 
-    def catch_up(self, rank: int) -> None:
-        """Ask for earlier signals; ``rank`` is that of the shell's broker."""
-        self._h.rpc("job-exec.shell-ready", {"id": self._jobid, "rank": rank}).then(self._earlier)
+    def shell_begin(self) -> None:
+        """Ask for earlier signals."""
+        request = {"id": self.shell.jobid, "rank": self.shell.info.node.rank}
+        self.shell.h.rpc("job-exec.shell-ready", request).then(self._earlier)
 
     def _event(self, msg: Message) -> None:
         try:
             signum = int_field(msg.args, "signum", 0, signal.NSIG - 1)
         except FormatError:
-            self._log.warn("kill: ignoring malformed event")
+            self.shell.log.warn("kill: ignoring malformed event")
             return
         if msg.seq in self._taken:
             return
         if not self._caught_up:
             self._taken.add(msg.seq)
-        self._kill(signum)
+        self.shell.kill(signum)
 
     def _earlier(self, rpc: Future) -> None:
         self._caught_up = True
         try:
             signals = field(rpc.get(), "signals", list)
         except (OSError, FormatError) as error:
-            self._log.debug(f"kill: signals before the start of this shell are unknown: {error}")
+            self.shell.log.debug(f"kill: signals before the start of this shell are unknown: {error}")
             return
         for seq, signum in signals:
             if seq not in self._taken:
-                self._kill(signum)
+                self.shell.kill(signum)
         self._taken = {seq for seq, _ in signals}

@@ -6,8 +6,8 @@ import os
 import pytest
 
 from rosin.shell.errors import ShellError
-from rosin.shell.foreign import check
 from rosin.shell.options import Options
+from rosin.shell.plugins.unsupported import check
 
 
 class Log:

@@ -7,6 +7,16 @@ import os
 from typing import Any
 
 from rosin.shell.errors import ShellError
+from rosin.shell.plugins.api import Plugin
+
+
+class Umask(Plugin):
+    """Sets the mask of the shell itself, which also makes the files of the job's output."""
+
+    name = "umask"
+
+    def shell_init(self) -> None:
+        apply(self.shell.info.options.get("umask"))
 
 
 def apply(value: Any) -> None:

@@ -7,16 +7,17 @@ import signal
 import time
 from typing import TYPE_CHECKING, Any
 
+from rosin.errors import FormatError
 from rosin.job.control import kill_async
 from rosin.process.outcome import signal_name
 from rosin.shell.errors import ShellError
-from rosin.shell.outcome import parse_duration
+from rosin.shell.layout import Resources
+from rosin.shell.options import parse_duration
+from rosin.shell.plugins.api import Api, Plugin
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
     from rosin.handle.reactor import Timer
-    from rosin.shell.connection import ShellHandle
-    from rosin.shell.log import ShellLog
 
 
 def parse_option(value: Any) -> tuple[int, float] | None:
@@ -41,18 +42,32 @@ def parse_option(value: Any) -> tuple[int, float] | None:
     return None if left <= 0 else (signum, left)
 
 
-class ExpirationSignal:
+class ExpirationSignal(Plugin):
     """Sends the signal to the whole job, through the job manager; follows changes of the time limit."""
 
-    def __init__(self, handle: ShellHandle, jobid: int, log: ShellLog, signum: int, left: float) -> None:
-        self._h = handle
-        self._jobid = jobid
-        self._log = log
-        self._signum = signum
-        self._left = left
+    name = "signal"
+
+    def __init__(self, shell: Api) -> None:
+        super().__init__(shell)
+        self._wanted = parse_option(shell.info.options.get("signal"))
+        self._signum, self._left = self._wanted or (0, 0.0)
         self._timer: Timer | None = None
         self._expiration: float | None = None
-        self._name = signal_name(signum)
+        self._name = signal_name(self._signum)
+
+    def shell_start(self) -> None:
+        """The leader warns for all."""
+        if self._wanted is not None and self.shell.leader:
+            self.set_expiration(self.shell.info.resources.expiration)
+            self.shell.startup.watch_R().then(self._updated)
+
+    def _updated(self, rpc: Future) -> None:
+        try:
+            self.set_expiration(Resources(rpc.get()["R"]).expiration)
+        except (OSError, FormatError, KeyError) as error:
+            self.shell.log.error(f"error getting R from job-info watch response: {error}")
+            return
+        rpc.reset()
 
     def set_expiration(self, expiration: float) -> None:
         """Take the (new) end of the job, seconds since the epoch; 0 means none.
@@ -65,18 +80,18 @@ class ExpirationSignal:
             self._timer.cancel()
             self._timer = None
         if expiration == 0:
-            self._log.notice(f"job has no expiration, {self._name} will not be sent", "signal")
+            self.shell.log.notice(f"job has no expiration, {self._name} will not be sent", "signal")
             return
         after = max(0.0, expiration - self._left - time.time())
-        self._log.debug(f"Will send {self._name} to job in {after:.2f}s", "signal")
-        self._timer = self._h.reactor.timer(after, self._fire)
+        self.shell.log.debug(f"Will send {self._name} to job in {after:.2f}s", "signal")
+        self._timer = self.shell.h.reactor.timer(after, self._fire)
 
     def _fire(self) -> None:
-        self._log.notice(f"job will expire in {self._left:.1f}s, sending {self._name} to job", "signal")
-        kill_async(self._h, self._jobid, self._signum).then(self._sent)
+        self.shell.log.notice(f"job will expire in {self._left:.1f}s, sending {self._name} to job", "signal")
+        kill_async(self.shell.h, self.shell.jobid, self._signum).then(self._sent)
 
     def _sent(self, rpc: Future) -> None:
         try:
             rpc.get()
         except OSError as error:
-            self._log.error(f"failed to send {self._name} to job: {error.strerror}", "signal")
+            self.shell.log.error(f"failed to send {self._name} to job: {error.strerror}", "signal")

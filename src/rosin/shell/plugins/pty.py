@@ -19,15 +19,13 @@ from rosin.process.spawn import Child, spawn
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, int_field, list_field
 from rosin.shell.errors import ShellError
+from rosin.shell.plugins.api import Api, Plugin
 from rosin.shell.pty import Pty
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
-    from rosin.shell.connection import ShellHandle
-    from rosin.shell.info import JobInfo
-    from rosin.shell.log import ShellLog
-    from rosin.shell.service import ShellService
+    from rosin.shell.task import Task
 
 #: Signals after which a job is not expected to go on.
 _ENDING = (signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGALRM)
@@ -86,20 +84,24 @@ class Session:
         self.ctime = time.time()
 
 
-class Terminus:
-    """The sessions of one shell, by number."""
+class Terminus(Plugin):
+    """The sessions of one shell, by number. Those of tasks keep the shell until they have been read."""
 
-    def __init__(self, handle: ShellHandle, info: JobInfo, service: ShellService) -> None:
-        self._h = handle
-        self._rank = info.node.rank
+    name = "pty"
+
+    def __init__(self, shell: Api) -> None:
+        """Opens the terminals of the ``pty`` option. Raises ShellError."""
+        super().__init__(shell)
+        service = shell.service
+        self._h = shell.h
         self._service = service
         self._name = f"{service.name}.terminus"
         self._ctime = time.time()
         self._kill_waits: list[Message] = []
         self.sessions: dict[int, Session] = {}
         self._children: dict[int, tuple[Child, Pty]] = {}  # processes that are no tasks
-        #: Called when the last session is over.
-        self.on_empty: Callable[[], None] | None = None
+        #: Terminals of tasks, by their ranks.
+        self.terminals: dict[int, Pty] = {}
         methods: dict[str, Callable[[Message], Any]] = {
             "list": self._list,
             "new": self._new,
@@ -109,11 +111,12 @@ class Terminus:
         }
         for name, method in methods.items():
             service.methods[f"terminus.{name}"] = _own(method)
+        if shell.info.options.get("pty") is not None:
+            self._open(PtyOption(shell.info.options.get("pty")))
 
-    def open(self, info: JobInfo, log: ShellLog) -> dict[int, Pty]:
-        """The terminals that the ``pty`` option asks for, by task rank; adds to the ``shell.init`` event what
-        clients need to know. Raises ShellError."""
-        option = PtyOption(info.options.get("pty"))
+    def _open(self, option: PtyOption) -> None:
+        """Make the tasks' terminals, and tell clients in the ``shell.init`` event what they need to know."""
+        info, log = self.shell.info, self.shell.log
         ranks = [rank for rank in info.local_tasks if option.ranks is None or rank in option.ranks]
         if option.interactive and info.rank == 0 and 0 not in ranks:
             log.warn("adding pty to rank 0 for interactive support", "pty")
@@ -128,10 +131,32 @@ class Terminus:
                 raise ShellError(f"task {rank}: no terminal: {error.strerror}", component="pty") from None
             self._add(rank, Session(f"task{rank}", pty))
         if option.interactive and 0 in ranks:
-            info.announcement["pty"] = "terminus.0"
+            self.shell.announcement["pty"] = "terminus.0"
             if option.capture:
-                info.announcement["capture"] = 1
-        return {rank: session.pty for rank, session in self.sessions.items()}
+                self.shell.announcement["capture"] = 1
+        self.terminals = {rank: session.pty for rank, session in self.sessions.items()}
+        if self.terminals:
+            self.shell.hold(self.name)
+
+    # --- tasks
+
+    def task_init(self, task: Task) -> None:
+        task.terminal = self.terminals.get(task.rank)
+        if task.terminal is not None:
+            task.env["FLUX_TERMINUS_SESSION"] = str(task.rank)
+
+    def task_fork(self, task: Task) -> None:
+        """The task's output is what comes out of its terminal, if that is captured: it has only stdout."""
+        terminal = task.terminal
+        if terminal is None or task.child is None:
+            return
+        terminal.started(task.child.pid)
+        task.output("stderr", b"", True)
+        if not terminal.capture:
+            task.output("stdout", b"", True)
+            return
+        terminal.on_data = lambda data: task.output("stdout", data, False)
+        terminal.on_closed = lambda: task.output("stdout", b"", True)
 
     def _add(self, number: int, session: Session) -> None:
         self.sessions[number] = session
@@ -144,8 +169,7 @@ class Terminus:
         if self.sessions:
             return
         self._answer_kills()
-        if self.on_empty is not None:
-            self.on_empty()
+        self.shell.release(self.name)
 
     def _answer_kills(self) -> None:
         """Tell who asked for the end of all sessions."""
@@ -153,14 +177,13 @@ class Terminus:
         for msg in waits:
             self._h.respond(msg)
 
-    def signalled(self, signum: int) -> None:
-        """The job got a signal: after most of them it need not wait for clients."""
+    def shell_kill(self, signum: int) -> None:
+        """After most signals the job need not wait for clients."""
         if signum in _ENDING:
             for session in list(self.sessions.values()):
                 session.pty.release()
 
-    def close(self) -> None:
-        """The shell ends."""
+    def shell_exit(self) -> None:
         for session in self.sessions.values():
             session.pty.close()
         self.sessions.clear()
@@ -180,7 +203,7 @@ class Terminus:
             }
             for number, session in self.sessions.items()
         ]
-        server = {"service": self._name, "rank": self._rank, "ctime": self._ctime}
+        server = {"service": self._name, "rank": self.shell.info.node.rank, "ctime": self._ctime}
         return {"sessions": sessions, "server": server}
 
     def _new(self, msg: Message) -> dict[str, Any]:
@@ -206,14 +229,12 @@ class Terminus:
         self._add(number, Session(name, pty))
         return {"name": name, "pty_service": f"{self._name}.{number}", "id": number}
 
-    def reaped(self, pid: int, status: int) -> bool:
-        """A child of the shell has ended; whether it was in one of these terminals, without being a task."""
+    def child_exit(self, pid: int, status: int) -> None:
+        """Perhaps it was in one of these terminals, without being a task."""
         child, pty = self._children.pop(pid, (None, None))
-        if child is None or pty is None:
-            return False
-        child.reaped(status)
-        pty.exited(status)
-        return True
+        if child is not None and pty is not None:
+            child.reaped(status)
+            pty.exited(status)
 
     def _kill(self, msg: Message) -> Any:
         number = field(msg.args, "id", int)

@@ -1,171 +1,20 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""What a shell serves beside its tasks: the process table, terminals and their protocol."""
+"""Terminals and their protocol."""
 
 import errno
 import os
 import select
 import signal
-import socket
 
 import pytest
+from tests.shell.fakes import FakeHandle, FakeShell
 
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.handle import Flux
 from rosin.job import ptydata
-from rosin.job.proctable import decode, encode
 from rosin.process.spawn import spawn
-from rosin.rfc.message import Message
-from rosin.shell.info import JobInfo
-from rosin.shell.log import ShellLog
-from rosin.shell.proctable import Proctable
+from rosin.shell.plugins.pty import Session
 from rosin.shell.pty import Pty
-from rosin.shell.service import ShellService
-from rosin.shell.terminus import Session, Terminus
-
-NAME = f"{os.getuid()}-shell-f1"
-
-
-# --- the process table of several shells
-
-
-class FakeRPC:
-    def then(self, callback, *args, timeout):
-        assert timeout > 0
-        self.callback = lambda: callback(self, *args)
-
-    def answer(self, value):
-        self.value = value
-        self.callback()
-
-    def get(self):
-        if isinstance(self.value, OSError):
-            raise self.value
-        return self.value
-
-
-class FakeReactor:
-    def add_fd(self, fd, callback):
-        pass
-
-    def remove_fd(self, fd):
-        pass
-
-
-class FakeHandle:
-    reactor = FakeReactor()
-
-    def __init__(self):
-        self.asked = []
-        self.responses = []
-
-    def on_request(self, glob, callback, *, allow_guest=False):
-        self.request = callback
-
-    def rpc(self, topic, payload, nodeid):
-        self.asked.append((topic, nodeid, FakeRPC()))
-        return self.asked[-1][2]
-
-    def respond(self, msg, payload=None):
-        self.responses.append(payload)
-
-    def respond_error(self, msg, errnum, text=None):
-        self.responses.append(errnum)
-
-
-class FakeTask:
-    def __init__(self, rank, pid):
-        self.rank = rank
-        self.argv = ["prog"]
-        self.child = self
-        self.pid = pid
-
-
-@pytest.fixture
-def info():
-    slot = {"type": "slot", "count": 4, "label": "task", "with": [{"type": "core", "count": 1}]}
-    spec = {
-        "version": 1,
-        "resources": [slot],
-        "tasks": [{"command": ["prog"], "slot": "task", "count": {"per_slot": 1}}],
-        "attributes": {"system": {"shell": {"options": {"taskmap": {"scheme": "cyclic"}}}}},
-    }
-    lite = [{"rank": "0-1", "children": {"core": "0-1"}}]
-    return JobInfo(1, spec, {"version": 1, "execution": {"R_lite": lite, "nslots": 4}}, 0)
-
-
-@pytest.fixture
-def leader(info):
-    handle = FakeHandle()
-    service = ShellService(handle, NAME)
-    table = Proctable(handle, info, ShellLog(), [FakeTask(0, 10), FakeTask(2, 11)], service)  # type: ignore[list-item]
-    table.handle = handle  # type: ignore[attr-defined]
-    return table
-
-
-def request(method):
-    msg = Message.request(f"{NAME}.{method}", None, matchtag=1)
-    msg.rolemask, msg.userid, msg.route = 1, os.getuid(), [b"client"]
-    return msg
-
-
-def ask(table):
-    table.handle.request(request("proctable"))
-
-
-def test_the_leader_asks_the_other_shells(leader):
-    over = []
-    leader.on_idle = lambda: over.append(True)
-    ask(leader)
-    assert leader.busy
-    ((topic, rank, rpc),) = leader.handle.asked
-    assert (topic, rank) == (f"{NAME}.proctable", 1)
-    rpc.answer(encode([(1, "other", "prog", 20, 1), (3, "other", "prog", 21, 1)]))
-    host = socket.gethostname()
-    (table,) = leader.handle.responses
-    assert decode(table) == [
-        (0, host, "prog", 10, 0),
-        (2, host, "prog", 11, 0),
-        (1, "other", "prog", 20, 1),
-        (3, "other", "prog", 21, 1),
-    ]
-    assert (leader.busy, over) == (False, [True])
-
-
-@pytest.mark.parametrize("answer", [OSError(errno.ETIMEDOUT, "late"), {"ids": "x"}])
-def test_a_shell_that_does_not_answer(leader, answer, capsys):
-    ask(leader)
-    leader.handle.asked[0][2].answer(answer)
-    assert leader.handle.responses == [errno.ECANCELED]
-    assert not leader.busy
-
-
-def test_the_shell_ends_before_the_others_answer(leader):
-    ask(leader)
-    leader.close()
-    leader.handle.asked[0][2].answer(encode([]))
-    assert leader.handle.responses == [errno.ECANCELED]
-
-
-def test_tasks_that_have_not_been_started(leader):
-    leader._tasks.pop()
-    ask(leader)
-    assert leader.handle.responses == [errno.EAGAIN]
-
-
-def test_the_table_of_one_shell(start, broker):
-    job = start(["sh", "-c", "read x"], ntasks=2)
-    broker.wait(lambda: "shell.start" in broker.names("exec.eventlog"))
-    rows = decode(broker.request("proctable", None).data)
-    assert [(rank, host, program, place) for rank, host, program, _, place in rows] == [
-        (0, socket.gethostname(), "sh", 0),
-        (1, socket.gethostname(), "sh", 0),
-    ]
-    for _, _, _, pid, _ in rows:
-        os.kill(pid, signal.SIGKILL)
-    assert job.wait() == 137
-
-
-# --- terminals
 
 
 def test_bytes_in_messages():
@@ -195,14 +44,14 @@ def test_a_program_that_has_let_go_of_its_terminal_gets_signals():
         child.wait()
 
 
-def test_who_waits_for_the_end_of_all_terminals_is_told_when_the_shell_ends(info):
-    handle = FakeHandle()
-    terminus = Terminus(handle, info, ShellService(handle, NAME))
-    terminus._add(0, Session("one", Pty(handle, capture=False, wait=True)))
-    handle.request(request("terminus.kill-server"))
-    assert handle.responses == []
-    terminus.close()
-    assert handle.responses == [None]
+def test_who_waits_for_the_end_of_all_terminals_is_told_when_the_shell_ends():
+    shell = FakeShell()
+    terminus = shell.load("pty")
+    terminus._add(0, Session("one", Pty(shell.h, capture=False, wait=True)))
+    shell.request("terminus.kill-server", None)
+    assert shell.h.responses == []
+    terminus.shell_exit()
+    assert shell.h.responses == [("terminus.kill-server", 0, None)]
 
 
 @pytest.fixture

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""How a shell that is not the leader writes to the job's output log: by requests to the leader, with credit.
+
+The leader hands out credits, one per entry; a shell without any stops reading its tasks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosin.errors import FormatError
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.handle.future import Future
+    from rosin.shell.plugins.api import Api
+
+_HIGH_WATER = 1000
+_LOW_WATER = 100
+
+
+class LeaderLink:
+    """The leader's log, from another shell."""
+
+    def __init__(self, shell: Api) -> None:
+        self._shell = shell
+        self._credits = _HIGH_WATER
+        self._asked = False
+
+    def write(self, name: str, context: dict[str, Any]) -> None:
+        """Send an entry of the output log."""
+        self._shell.tell("write", {"name": name, "shell_rank": self._shell.info.rank, "context": context})
+        self._credits -= 1
+        if self._credits <= _LOW_WATER and not self._asked:
+            self._asked = True
+            self._shell.ask("write-getcredit", {"credits": _HIGH_WATER}).then(self._granted)
+        if self._credits <= 0:
+            self._shell.pause(True)
+
+    def _granted(self, rpc: Future) -> None:
+        self._asked = False
+        try:
+            self._credits += field(rpc.get(), "credits", int)
+        except (OSError, FormatError) as error:
+            self._shell.log.error(f"output is stopped: {error}")
+            return
+        self._shell.pause(False)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The leader stays until the tasks of all shells are over: ``tasks-complete`` requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rosin.rfc.payload import field
+from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.service import LATER
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class TasksComplete(Plugin):
+    """Counts the shells whose tasks run; a lost one has none."""
+
+    name = "tasks-complete"
+
+    def __init__(self, shell: Api) -> None:
+        super().__init__(shell)
+        self._active = set(range(shell.info.size)) if shell.leader else set()
+        if shell.leader:
+            shell.hold(self.name)
+            if shell.info.size > 1:
+                shell.service.methods["tasks-complete"] = self._remote
+
+    def shell_finish(self) -> None:
+        if self.shell.leader:
+            self.shell_lost(self.shell.info.rank)
+        else:
+            self.shell.tell("tasks-complete", {"shell_rank": self.shell.info.rank})
+
+    def _remote(self, msg: Message) -> Any:
+        self.shell_lost(field(msg.args, "shell_rank", int))
+        return LATER  # these requests have no response
+
+    def shell_lost(self, rank: int) -> None:
+        if not self._active:
+            return
+        self._active.discard(rank)
+        if not self._active:
+            self.shell.stack.call(Plugin.shell_tasks_complete)
+            self.shell.release(self.name)
