@@ -81,11 +81,11 @@ class FakeBroker:
     def _run(self):
         reader = FrameReader()
         while True:
-            fds = [self._stop_r, self._listener, *([self._conn] if self._conn else [])]
+            fds = [self._stop_r, self._conn or self._listener]  # one shell after the other
             ready, _, _ = select.select(fds, [], [])
             if self._stop_r in ready:
                 return
-            if self._conn in ready:  # first: the shell before must be over before the next is heard
+            if self._conn in ready:
                 try:
                     data = self._conn.recv(1 << 20)
                 except ConnectionResetError:
