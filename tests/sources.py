@@ -27,7 +27,18 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "broker/configtable.py": ("broker/test_configcheck.py",),
     "broker/guest.py": ("system/test_guests.py",),
     "broker/guest_client.py": ("broker/test_connector.py",),
+    "broker/life.py": (
+        *(f"broker/test_boot_{part}.py" for part in ("states", "tree", "told", "run")),
+        "broker/test_boot_directories.py",
+    ),
+    "broker/treestates.py": ("broker/test_boot_tree.py",),
+    **dict.fromkeys(
+        ("broker/tracker.py", "broker/eventflow.py", "broker/router.py", "broker/neighbour.py"),
+        ("broker/test_neighbours.py", "broker/test_core.py"),
+    ),
     "broker/module.py": ("broker/test_modules.py",),
+    "broker/module_peer.py": ("broker/test_modules.py", "broker/test_core.py"),
+    "broker/followers.py": ("broker/test_following.py",),
     "broker/origin.py": ("broker/test_connector.py",),
     "broker/peer.py": ("broker/test_senders.py", "broker/test_connector.py"),
     "broker/services/state_machine.py": ("broker/test_state_machine.py",),

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The life of a broker process (rosin.broker.boot) without the process, on the test's own loop."""
+"""The life of a broker process (rosin.broker.life) without the process, on the test's own loop."""
+
+from __future__ import annotations
 
 import asyncio
 import gc
@@ -11,21 +13,27 @@ from typing import Any
 
 import pytest
 
-from rosin.broker import boot
+from rosin.broker import life
 from rosin.broker.broker import Broker
 from rosin.handle.aio import AsyncFlux
 from rosin.process import descriptors
 from rosin.rfc.syslog import LogLine
+from rosin.testing.link import Link
 
 #: Attributes of an instance without modules, jobs and output.
 BARE = {"broker.rc1_path": "", "broker.rc3_path": "", "log-stderr-level": "-1", "log-critical-level": "-1"}
 
 
 class Life:
-    """An instance that :meth:`run` takes through its life; the log stays readable after its end."""
+    """A broker that :meth:`run` takes through its life, linked to its parent, if it has one.
 
-    def __init__(self, options: boot.BootOptions) -> None:
-        self.instance = boot.Instance(options, None)
+    The log stays readable after its end.
+    """
+
+    def __init__(self, options: life.BootOptions, parent: Life | None = None) -> None:
+        self._parent = parent
+        self.link: Link | None = None
+        self.instance = life.Life(options, None)
         self._prepared = asyncio.Event()
 
     @property
@@ -36,9 +44,13 @@ class Life:
         """From the directories to their removal; returns the exit code."""
         try:
             self.instance.prepare()
+            if self._parent is not None:
+                self.link = Link(self._parent.broker, self.broker)
             self._prepared.set()
             return await self.instance.run()
         finally:
+            if self.link is not None:
+                self.link.cut()
             self.instance.clean_up()
 
     async def until(self, text: str) -> None:
@@ -78,8 +90,10 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.setattr(descriptors, "_original", None)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
-    def make(*command: str, attrs: dict[str, str] | None = None, **options: Any) -> Life:
-        return Life(boot.BootOptions(list(command), {**BARE, **(attrs or {})}, **options))
+    def make(
+        *command: str, attrs: dict[str, str] | None = None, parent: Life | None = None, **options: Any
+    ) -> Life:
+        return Life(life.BootOptions(list(command), {**BARE, **(attrs or {})}, **options), parent)
 
     yield make
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -9,7 +9,8 @@ import signal
 
 import pytest
 
-from rosin.broker import boot, rc, rctable
+from rosin.broker import life as lives
+from rosin.broker import rc, rctable
 from rosin.broker.builtins import BUILTINS
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_STREAMING
@@ -319,7 +320,7 @@ class Sticky(BrokerModule):
 
 @pytest.mark.parametrize("limit", ["1ms", None])
 async def test_unloading_has_a_limit(live, monkeypatch, limit):
-    monkeypatch.setattr(boot, "BUILTINS", (*BUILTINS, Sticky))
+    monkeypatch.setattr(lives, "BUILTINS", (*BUILTINS, Sticky))
     life = live("exit 5", attrs={"broker.unload-builtins-timeout": limit} if limit else {})
     run = asyncio.create_task(life.run())
     if limit:

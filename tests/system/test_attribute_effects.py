@@ -42,7 +42,7 @@ def test_after_a_signal_jobs_get_the_time_that_they_are_given(tmp_path: Path) ->
 def test_built_in_modules_get_the_time_that_they_are_given() -> None:
     program = """if True:
         import asyncio
-        from rosin.broker import boot
+        from rosin.broker import boot, life
         from rosin.broker.module import BrokerModule
 
         class Slow(BrokerModule):
@@ -51,7 +51,7 @@ def test_built_in_modules_get_the_time_that_they_are_given() -> None:
             async def stop(self):
                 await asyncio.Event().wait()
 
-        boot.BUILTINS = (*boot.BUILTINS, Slow)
+        life.BUILTINS = (*life.BUILTINS, Slow)
         attrs = {"broker.rc1_path": "", "broker.rc3_path": "", "broker.unload-builtins-timeout": "10ms"}
         raise SystemExit(boot.run(boot.BootOptions(["true"], attrs)))
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rosin.broker.boot import BootOptions, Instance
+from rosin.broker.life import BootOptions, Life
 from rosin.testing.process import RealInstance, settable
 
 #: A module that is interrupted while it is imported, in code that lets no exception through.
@@ -48,7 +48,7 @@ def signal_mask() -> Iterator[None]:
 @pytest.mark.parametrize("early", [True, False])
 async def test_an_interrupt_before_the_program_ends_the_instance(tmp_path: Path, early: bool) -> None:
     attrs = {"rundir": str(tmp_path / "run"), "log-stderr-level": "0"}
-    instance = Instance(BootOptions(["sh", "-c", f": >{tmp_path}/ran; exit 3"], attrs), None)
+    instance = Life(BootOptions(["sh", "-c", f": >{tmp_path}/ran; exit 3"], attrs), None)
     instance.prepare()
     try:
         if early:

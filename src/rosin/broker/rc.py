@@ -22,7 +22,8 @@ async def builtins(broker: Broker, h: ModuleHandle) -> None:
     """Load what an instance has that does not run :func:`rc1`. Raises OSError."""
     for name in rctable.always():
         await broker.modules.load(name)
-    await h.rpc("groups.join", {"name": "broker.online"})
+    if broker.rank == 0:
+        await h.rpc("groups.join", {"name": "broker.online"})
 
 
 async def rc1(broker: Broker, h: ModuleHandle) -> None:

@@ -26,7 +26,7 @@ STATES = (
 _NEXT: dict[str, dict[str, str]] = {
     "load-builtins": {"builtins-success": "join", "builtins-fail": "exit"},
     "join": {"parent-none": "config-sync", "parent-ready": "config-sync", "parent-fail": "shutdown"},
-    "config-sync": {"sync-none": "init", "sync-fail": "shutdown"},
+    "config-sync": {"sync-success": "init", "sync-none": "init", "sync-fail": "shutdown"},
     "init": {"rc1-success": "quorum", "rc1-none": "quorum", "rc1-fail": "shutdown"},
     "quorum": {"quorum-full": "run", "quorum-fail": "shutdown"},
     "run": {
@@ -35,6 +35,7 @@ _NEXT: dict[str, dict[str, str]] = {
         "rc2-none": "cleanup",
         "rc2-abort": "cleanup",
         "shutdown": "cleanup",
+        "parent-fail": "cleanup",
     },
     "cleanup": {"cleanup-success": "shutdown", "cleanup-fail": "shutdown", "cleanup-none": "shutdown"},
     "shutdown": {"children-complete": "finalize", "children-none": "finalize", "shutdown-abort": "finalize"},

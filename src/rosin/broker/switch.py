@@ -60,6 +60,7 @@ class Switch:
         #: The log of what clients do wrong.
         self.complain = Complaints(partial(self.log, 3, "broker"), self.clock.monotonic)
         self.events = EventFlow(self.router, partial(self.complain, "events"))
+        self._childless = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
@@ -144,3 +145,11 @@ class Switch:
     def remove_peer(self, peer: Peer) -> None:
         """Forget a peer and its services."""
         self.router.remove_peer(peer)
+        if not self.router.below:
+            self._childless.set()
+
+    async def childless(self) -> None:
+        """Wait until there are no brokers below this one."""
+        while self.router.below:
+            self._childless.clear()
+            await self._childless.wait()

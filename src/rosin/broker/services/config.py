@@ -13,9 +13,11 @@ from rosin.broker.configcheck import check, warnings
 from rosin.broker.module import DEFERRED, request_handler
 from rosin.broker.waiters import Waiter
 from rosin.configfile import load
+from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:
+    from rosin.handle.rpc import RPC
     from rosin.rfc.message import Message
 
 
@@ -82,6 +84,20 @@ class ConfigService(Builtin):
         self._warn(ignored)
         self._watchers.respond(config)
         return ignored
+
+    async def follow(self) -> None:
+        """Take the configuration of the broker above, now and whenever it changes. Raises OSError."""
+        stream = self.h.rpc("config.get", None, FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING)
+        await self.apply(await stream)
+        stream.reset()
+        self.create_task(self._follow(stream))
+
+    async def _follow(self, stream: RPC) -> None:
+        try:
+            async for config in stream:
+                await self.apply(config)
+        except OSError as exc:
+            self.log.error(f"the configuration of the broker above is followed no more: {exc.strerror}")
 
     async def _offer(self, config: dict[str, Any]) -> None:
         """Give *config* to all modules, or take it back from those that have it. Raises OSError EINVAL."""

@@ -94,6 +94,8 @@ class StateMachineService(Builtin):
         level = field(msg.args, "loglevel", int, 4)
         if self.machine.state not in STATES[:6]:
             raise OSError(errno.EINVAL, f"broker is already in state {self.machine.state}")
+        if self.broker.rank:
+            raise OSError(errno.EINVAL, "an instance is shut down by rank 0")
         if msg.streaming:
             self._shutdowns.add(Waiter(msg, level))
         self.on_shutdown()

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The events of a broker's life that depend on the brokers above and below it.
+
+A broker follows the state of the one above (``state-machine.monitor``): it joins once that one has started,
+runs when that one runs, and ends when that one shuts down. Rank 0 runs when enough others are online. Who
+shuts down waits for those below to be gone. Alone, a broker waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from rosin.broker.state import STATES
+from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field
+
+if TYPE_CHECKING:
+    from rosin.broker.broker import Broker
+    from rosin.broker.module_handle import ModuleHandle
+    from rosin.broker.services.config import ConfigService
+
+_SHUTDOWN = STATES.index("shutdown")
+
+
+class TreeStates:
+    """Each method waits for one event and returns its name. Requests are sent by ``h``."""
+
+    def __init__(self, broker: Broker, h: ModuleHandle) -> None:
+        self._broker = broker
+        self._h = h
+        #: The state of the broker above, None when it is lost.
+        self._above: str | None = STATES[0]
+        self._changed = asyncio.Event()
+
+    async def join(self) -> str:
+        """The broker above has started; there is none above rank 0."""
+        if not self._broker.rank:
+            return "parent-none"
+        self._broker.create_task(self._follow())
+        return "parent-ready" if await self._reaches("quorum", "run") else "parent-fail"
+
+    async def _follow(self) -> None:
+        monitor = self._h.rpc(
+            "state-machine.monitor", {"final": _SHUTDOWN}, FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING
+        )
+        try:
+            async for answer in monitor:
+                self._enter(STATES[field(answer, "state", int)])
+        except OSError as exc:
+            self._broker.log(3, "broker", f"the broker above is lost: {exc.strerror}")
+            self._enter(None)
+
+    def _enter(self, state: str | None) -> None:
+        self._above = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _reaches(self, *states: str) -> bool:
+        """Wait until the broker above is in one of these; False: it is beyond them, or lost."""
+        last = STATES.index(states[-1])
+        while self._above is not None and STATES.index(self._above) <= last:
+            if self._above in states:
+                return True
+            await self._changed.wait()
+        return False
+
+    async def sync(self) -> str:
+        """There is the configuration of the broker above; rank 0 has its own."""
+        if not self._broker.rank:
+            return "sync-none"
+        config: ConfigService = self._broker.modules["config"]  # type: ignore[assignment]
+        try:
+            await config.follow()
+        except OSError as exc:
+            self._broker.log(3, "broker", f"no configuration from the broker above: {exc.strerror}")
+            return "sync-fail"
+        return "sync-success"
+
+    async def quorum(self) -> str:
+        """Enough brokers are online; above rank 0: the one above runs."""
+        if self._broker.rank:
+            await self._h.rpc("groups.join", {"name": "broker.online"})
+            return "quorum-full" if await self._reaches("run") else "quorum-fail"
+        wanted = int(self._broker.attrs.value("broker.quorum"))
+        if wanted > 1:
+            online = self._h.rpc("groups.get", {"name": "broker.online"}, flags=FLUX_RPC_STREAMING)
+            async for answer in online:
+                if len(Idset(field(answer, "members", str))) >= wanted:
+                    break
+            online.cancel()
+        return "quorum-full"
+
+    async def end(self) -> str:
+        """Above rank 0: the broker above shuts down, or is lost."""
+        return "shutdown" if await self._reaches("shutdown") else "parent-fail"
+
+    async def children(self) -> str:
+        """The brokers below are gone."""
+        if not self._broker.router.below:
+            return "children-none"
+        await self._broker.childless()
+        return "children-complete"

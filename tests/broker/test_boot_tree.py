@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Brokers of one instance wait for each other: at the start for who is above, at the end for who is below."""
+
+import asyncio
+import errno
+
+import pytest
+
+from rosin.broker.state import STATES
+from rosin.constants import FLUX_RPC_STREAMING
+
+MEMBER = [
+    "builtins-success: load-builtins->join",
+    "parent-ready: join->config-sync",
+    "sync-success: config-sync->init",
+    "rc1-none: init->quorum",
+    "quorum-full: quorum->run",
+    "shutdown: run->cleanup",
+    "cleanup-none: cleanup->shutdown",
+    "children-none: shutdown->finalize",
+    "rc3-none: finalize->goodbye",
+    "goodbye: goodbye->unload-builtins",
+]
+
+
+@pytest.fixture
+async def pair(live):
+    """``root, child, ends``: two brokers, and their lives as they run."""
+    root = live(attrs={"broker.rc2_none": "1"}, size=2, config={"kvs": {"checkpoint-period": "5m"}})
+    child = live(parent=root, rank=1, size=2)
+    ends = []
+
+    async def start():
+        ends.append(asyncio.create_task(root.run()))
+        await root.until("rc1-none")
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert root.transitions()[-1].endswith("->quorum")
+        ends.append(asyncio.create_task(child.run()))
+        return ends
+
+    yield root, child, start
+    for life, end in zip((root, child), ends, strict=False):
+        if not end.done():
+            life.instance.shutdown()
+    await asyncio.gather(*ends, return_exceptions=True)
+
+
+async def test_both_run_when_both_are_there_and_the_lower_one_goes_first(pair):
+    root, child, start = pair
+    above, below = await start()
+    await child.until("quorum-full")
+    assert root.transitions()[-1] == "quorum-full: quorum->run"
+    h = await root.connect()
+    assert (await h.rpc("groups.get", {"name": "broker.online"}))["members"] == "0-1"
+    await h.close()
+    root.instance.shutdown()
+    assert (await above, await below) == (0, 0)
+    assert child.transitions() == MEMBER
+    assert root.transitions()[-3] == "children-complete: shutdown->finalize"
+    assert not root.broker.router.below
+
+
+async def test_the_configuration_of_rank_0_holds_everywhere(pair):
+    root, child, start = pair
+    await start()
+    await child.until("->run")
+    assert child.broker.config == {"kvs": {"checkpoint-period": "5m"}}
+    h, below = await root.connect(), await child.connect()
+    follow = below.rpc("config.get", flags=FLUX_RPC_STREAMING)
+    assert await follow == {"kvs": {"checkpoint-period": "5m"}}
+    follow.reset()
+    await h.rpc("config.load", {"kvs": {"checkpoint-period": "7m"}})
+    assert await follow == {"kvs": {"checkpoint-period": "7m"}}
+    await below.close()
+    await h.close()
+
+
+async def test_an_instance_is_shut_down_by_rank_0(pair):
+    _root, child, start = pair
+    await start()
+    await child.until("->run")
+    h = await child.connect()
+    with pytest.raises(OSError, match="rank 0") as caught:
+        await h.rpc("shutdown.start", {"loglevel": 4}, 1)
+    assert caught.value.errno == errno.EINVAL
+    await h.close()
+
+
+async def test_who_loses_the_broker_above_ends(pair):
+    _root, child, start = pair
+    _above, below = await start()
+    await child.until("->run")
+    child.link.cut()
+    assert await below == 0
+    assert "parent-fail: run->cleanup" in child.transitions()
+    assert child.logged("lost: overlay disconnect")
+
+
+async def test_a_signal_ends_a_lower_broker_by_itself(pair):
+    root, child, start = pair
+    above, below = await start()
+    await child.until("->run")
+    child.instance.shutdown()
+    assert await below == 0
+    assert child.transitions() == MEMBER
+    assert not above.done()
+    assert root.transitions()[-1].endswith("->run")
+
+
+@pytest.mark.parametrize("when", ["join", "quorum"])
+async def test_the_end_may_be_asked_for_while_waiting(live, when):
+    root = live(attrs={"broker.rc2_none": "1"}, size=3)
+    child = live(parent=root, rank=1, size=3)
+    root.instance.prepare()
+    await root.broker.start()
+    root.broker.state.state = "init" if when == "join" else "quorum"
+    await root.broker.modules.load("groups")
+    run = asyncio.create_task(child.run())
+    await child.until("->join" if when == "join" else "->quorum")
+    child.instance.shutdown()
+    assert await run == 1
+    last = {"join": "parent-fail: join->shutdown", "quorum": "quorum-fail: quorum->shutdown"}[when]
+    assert last in child.transitions()
+    await root.broker.close()
+    root.instance.clean_up()
+
+
+@pytest.mark.parametrize("state", STATES[6:])
+async def test_nobody_joins_who_comes_too_late(live, state):
+    root = live(size=2)
+    child = live(parent=root, rank=1, size=2)
+    root.instance.prepare()
+    await root.broker.start()
+    root.broker.state.state = state
+    assert await child.run() == 1
+    assert child.transitions()[1] == "parent-fail: join->shutdown"
+    await root.broker.close()
+    root.instance.clean_up()
+
+
+async def test_a_configuration_that_a_lower_broker_does_not_take_ends_it(live):
+    root = live(size=2)
+    child = live(parent=root, rank=1, size=2)
+    root.instance.prepare()
+    await root.broker.start()
+    root.broker.state.state = "quorum"
+    root.broker.config = {"access": 5}
+    assert await child.run() == 1
+    assert child.transitions()[2] == "sync-fail: config-sync->shutdown"
+    assert child.logged("no configuration from the broker above")
+    await root.broker.close()
+    root.instance.clean_up()
