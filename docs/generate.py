@@ -19,7 +19,7 @@ from rosin.rfc.states.table import EVENT_ROWS, RESULT_ROWS, STATE_ROWS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rosin.rfc.states.states import ContextTable
+    from rosin.rfc.states import ContextTable
 
 _REFERENCE = Path(__file__).parent / "reference"
 

@@ -30,7 +30,7 @@ LIBRARY = {
     "rosin.rfc.queues.is_started": "for readers of status objects; commands show its two parts",
     "rosin.rfc.rset.format.validate": "R by the letter; services read what flux-core writes, too",
     "rosin.rfc.scheduling.of_allocation": "for schedulers that write `scheduling`; those here do not",
-    "rosin.rfc.states.states.replay": "for readers of whole logs",
+    "rosin.rfc.states.replay": "for readers of whole logs",
     "rosin.rfc.treepool.place": "for schedulers that place by what is near what",
 }
 

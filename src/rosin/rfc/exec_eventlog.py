@@ -16,7 +16,7 @@ from rosin.rfc.states import check_context
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from rosin.rfc.states.states import ContextTable
+    from rosin.rfc.states import ContextTable
 
 #: Key of the log in the guest namespace.
 KEY = "exec.eventlog"

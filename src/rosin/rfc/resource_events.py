@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from rosin.rfc.states.states import ContextTable
+    from rosin.rfc.states import ContextTable
 
     _T = TypeVar("_T")
 
