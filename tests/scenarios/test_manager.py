@@ -2,15 +2,16 @@
 """What the job manager does, without a broker: manager-*.txt.
 
 Events: ``online [limited=N]`` (scheduler and execution service offer themselves), ``offline sched|exec``,
-``submit ID [KEY=VALUE...]`` (urgency, user, flags, duration, name, dependency), ``alloc ID``,
+``submit ID [KEY=VALUE...]`` (urgency, user, flags, duration, name, queue, dependency), ``alloc ID``,
 ``deny ID NOTE``, ``canceled ID``, ``annotate ID JSON``, ``exec ID TYPE [JSON]`` (start, finish, release,
-exception), ``agree`` (to what was asked last), ``raise ID TYPE [SEVERITY]``, ``kill ID``, ``urgency ID N``,
-``post ID NAME [JSON]``, ``update ID JSON``, ``time SECONDS``, ``queue start|stop``, ``purge NUMBER``,
-``plugin FILE`` (of examples/), ``kvs off|on``, ``restart``.
+exception), ``agree`` and ``disagree TEXT`` (to the last question), ``raise ID TYPE [SEVERITY]``, ``kill ID``,
+``urgency ID N``, ``post ID NAME [JSON]``, ``update ID JSON``, ``time SECONDS``, ``queue start|stop``,
+``purge NUMBER``, ``config JSON``, ``plugin FILE`` (of examples/), ``kvs off|on``, ``restart``.
 
 Shown are events with the state that they lead to, messages that are sent, and commits.
 """
 
+import errno
 import shlex
 import signal
 from pathlib import Path
@@ -20,6 +21,7 @@ import pytest
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.modules.job_manager import control, restart, update
+from rosin.modules.job_manager.config import ManagerConfig
 from rosin.modules.job_manager.journal import EventJournal
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.plugins import load
@@ -160,6 +162,9 @@ class Driver(Bench):
     def do_agree(self):
         self.port.rpcs.pop()(None, None)
 
+    def do_disagree(self, text):
+        self.port.rpcs.pop()(None, OSError(errno.EINVAL, text))
+
     def do_kvs(self, state):
         self.writes = state == "on"
 
@@ -197,6 +202,11 @@ class Driver(Bench):
 
     def do_post(self, id, name, context="null"):
         self.manager.post(self.job(int(id)), name, _json.loads(context))
+
+    def do_config(self, text):
+        config = _json.loads(text)
+        self.manager.jobtap.configure(config)
+        self.manager.configure(ManagerConfig.parse(config))
 
     def do_queue(self, what):
         self.manager.queues.request_start({"start": what == "start", "reason": None, "all": True})

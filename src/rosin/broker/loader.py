@@ -89,5 +89,10 @@ def _load_file(path: str) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as exc:
         del sys.modules[name]
-        raise OSError(errno.EINVAL, f"{path}: {type(exc).__name__}: {exc}") from None
+        raise OSError(errno.EINVAL, f"{path}: {one_line(exc)}") from None
     return module
+
+
+def one_line(exc: BaseException) -> str:
+    """What an exception of somebody else's code says, in a line."""
+    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"

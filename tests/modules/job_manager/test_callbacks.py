@@ -192,14 +192,19 @@ def test_an_urgency_that_comes_before_the_priority_counts(bench, use):
     class Hold(Plugin):
         name = "hold"
 
-        @callback("job.state.depend")
-        def depend(self, job):
-            self.manager.post(job, "urgency", {"urgency": 0, "userid": 0})
+        @callback("job.create")
+        def create(self, job):
+            self.subscribe(job)
+
+        @callback("job.event.depend")
+        def depend(self, job, entry):
+            self.post(job, "urgency", {"urgency": 0, "userid": 0})
 
     use(Hold)
     bench.online()
     id = bench.submit()
     bench.settle()
+    assert bench.names(id)[2:4] == ["depend", "urgency"]
     assert bench.job(id).priority == 0
     assert allocs(bench) == []
 
@@ -235,9 +240,11 @@ def test_a_restart_without_the_plugin_of_a_scheme_loses_no_job(bench, use, jobsp
     id = bench.submit(spec)
     stored = b"".join(line + b"\n" for line in bench.job(id).lines)
     bench.__init__()
+    witness = use(Witness)
     job = restart.replay(id, stored, spec, None)
     restart.load(bench.manager, job)
     restart.resume(bench.manager)
+    assert topics(witness, id) == ["job.create", "job.new", "job.state.depend"]
     context = bench.events(id)[-1]["context"]
     assert (context["type"], context["severity"]) == ("dependency", 4)
     assert context["note"].endswith("(job may be stuck in DEPEND state)")
@@ -393,3 +400,49 @@ def test_exceptions_annotations_and_timers(bench, use):
     bench.port.advance(100)
     assert other in bench.manager.active
     assert len(log(bench)) == 1
+
+
+def test_what_a_plugin_keeps_goes_with_it(bench, use):
+    plugin = use(Witness)
+    id = bench.submit(urgency=0)
+    plugin.aux(bench.job(id))["x"] = 1
+    plugin.subscribe(bench.job(id))
+    bench.manager.jobtap.discard(plugin)
+    assert plugin.aux(bench.job(id)) == {}
+    assert bench.manager.jobtap.subscribers == {}
+
+
+def test_answers_come_to_plugins_that_are_there(bench, use):
+    plugin, got = use(Witness), []
+    plugin.rpc("x.y", {"z": 1}, lambda answer, error: got.append((answer, error)))
+    plugin.rpc("x.y", {"z": 1}, lambda answer, error: answer["nothing"])
+    (topic, payload, first), (_, _, second) = bench.port.rpcs
+    assert (topic, payload) == ("x.y", {"z": 1})
+    first({"a": 1}, None)
+    second({"a": 1}, None)
+    assert "KeyError: 'nothing'" in log(bench)[0]
+    bench.manager.jobtap.discard(plugin)
+    first({"a": 2}, None)
+    assert got == [({"a": 1}, None)]
+
+
+def test_names_that_users_choose_cost_no_memory(bench, jobspec):
+    for number in range(400):
+        with pytest.raises(OSError, match="not supported"):
+            bench.submit(jobspec(dependencies=[{"scheme": f"x{number}", "value": ""}]))
+    assert len(bench.manager.jobtap._found) <= 256
+
+
+def test_a_job_that_is_refused_waits_for_nothing(bench, jobspec):
+    bench.submit(urgency=0)
+    dependencies = [("afterany", "1"), ("begin-time", "1800000000"), ("singleton", ""), ("nonsense", "")]
+    spec = jobspec(
+        job={"name": "x"}, dependencies=[{"scheme": scheme, "value": value} for scheme, value in dependencies]
+    )
+    with pytest.raises(OSError, match="not supported"):
+        bench.submit(spec)
+    assert [timer for timer in bench.port.timers if timer.call is not None] == []
+    after = bench.manager.jobtap.find("job.dependency.afterany")[0][0]
+    assert (after._dependents, after._targets) == ({}, {})
+    bench.submit(jobspec(job={"name": "x"}, dependencies=[{"scheme": "singleton", "value": ""}]))
+    assert bench.names(3)[-1] == "priority"

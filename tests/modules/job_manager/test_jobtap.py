@@ -99,6 +99,8 @@ def test_a_builtin_can_be_removed_and_comes_back(bench, jobspec):
 
 
 WRONG = [
+    ("pass", None, "ValueError: first second", "raise ValueError('first\\n second')\nclass P:\n"),
+    ('def start(self): raise ValueError("a\\nb")', None, "p.py: ValueError: a b", HEAD),
     ("pass", None, "expected one Plugin class, found 0", "x = 1\nclass P:\n"),
     (
         "pass\nclass Q(P):\n    pass",
@@ -153,6 +155,41 @@ def test_what_is_wrong_with_a_file_is_one_line_and_leaves_nothing(bench, plugin,
     assert text in str(caught.value.strerror)
     assert "\n" not in str(caught.value)
     assert names(bench) == BUILTIN
+
+
+def test_a_plugin_that_cannot_start_leaves_no_timer(bench, plugin):
+    body = "def start(self):\n    self.later(1.0, self.stop)\n    raise Reject('no')"
+    with pytest.raises(OSError, match=r"p\.py: no"):
+        load.load(bench.manager, plugin(body))
+    assert [timer for timer in bench.port.timers if timer.call is not None] == []
+
+
+WAITING = """
+@callback("job.create", "job.new", "job.state.depend")
+def job(self, job):
+    self.conf["seen"].append(job.id)
+
+@callback("job.dependency.x")
+def depends(self, job, dependency):
+    self.conf["seen"].append(dependency["value"])
+    self.dependency_add(job, "x")
+
+@callback("job.validate", "job.state.sched")
+def no(self, job):
+    self.conf["seen"].append("too late")
+"""
+
+
+def test_a_plugin_is_told_of_the_jobs_that_there_are(bench, jobspec, plugin):
+    path = plugin(WAITING)
+    load.load(bench.manager, path, {"seen": []})
+    for id, scheme in ((2, "x"), (1, "begin-time")):
+        bench.submit(jobspec(dependencies=[{"scheme": scheme, "value": "1800000000"}]), id=id)
+    bench.submit(id=3)
+    load.remove(bench.manager, "all")
+    seen: list[object] = []
+    load.load(bench.manager, path, {"seen": seen})
+    assert seen == [1, 1, 2, 2, 3, 3, 1, "1800000000", 2]
 
 
 def test_files_that_are_none(bench, plugin, tmp_path):

@@ -228,9 +228,14 @@ class Plugin:
         timer.cancel()
 
     def rpc(self, topic: str, payload: dict[str, Any], done: Callable[[Any, OSError | None], None]) -> None:
-        """Send a request; ``done(payload, None)`` or ``done(None, error)`` follows."""
-        guard = self.manager.jobtap.guard
-        self.manager.port.rpc(topic, payload, lambda got, error: guard(self, topic, lambda: done(got, error)))
+        """Send a request; ``done(payload, None)`` or ``done(None, error)`` follows, unless it is removed."""
+        stack = self.manager.jobtap
+
+        def answered(answer: Any, error: OSError | None) -> None:
+            if self in stack.plugins:
+                stack.guard(self, topic, lambda: done(answer, error))
+
+        self.manager.port.rpc(topic, payload, answered)
 
     # -- the stack's side ---------------------------------------------------------------------------
 

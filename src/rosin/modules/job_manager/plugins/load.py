@@ -8,7 +8,7 @@ import os
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.loader import class_in_file
+from rosin.broker.loader import class_in_file, one_line
 from rosin.constants import FLUX_JOB_STATE_DEPEND
 from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins.api import Plugin, Reject
@@ -119,4 +119,4 @@ def _start(manager: Manager, plugin: Plugin) -> None:
 def _text(error: Exception) -> str:
     if isinstance(error, Reject | FormatError):
         return str(error.strerror) if isinstance(error, Reject) else str(error)
-    return f"{type(error).__name__}: {error}"
+    return one_line(error)
