@@ -188,6 +188,20 @@ def test_a_priority_that_comes_later(bench, use):
         plugin.reprioritize(bench.job(id), -1)
 
 
+def test_priorities_that_change_together_are_one_message(bench, use):
+    bench.online()
+    ids = [bench.submit() for _ in range(3)]
+    bench.settle()
+    bench.alloc(ids[0])
+    plugin = use(Fixed, priority=7)
+    plugin.reprioritize_all()
+    plugin.conf["priority"] = 8
+    plugin.reprioritize_all()
+    bench.settle()
+    assert bench.port.take("sched.prioritize") == [{"jobs": [[ids[1], 8], [ids[2], 8]]}]
+    assert bench.names(ids[0]).count("priority") == 1
+
+
 def test_an_urgency_that_comes_before_the_priority_counts(bench, use):
     class Hold(Plugin):
         name = "hold"

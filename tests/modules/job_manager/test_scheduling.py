@@ -136,6 +136,7 @@ def test_a_priority_event_reorders(bench):
     bench.submit()
     assert allocs(bench) == [1]
     bench.manager.post(bench.job(1), "priority", {"priority": 40})
+    bench.manager.flush()
     assert bench.port.take("sched.prioritize") == [{"jobs": [[1, 40]]}]
     bench.manager.post(bench.job(2), "priority", {"priority": 50})
     assert bench.port.take("sched.cancel") == [{"id": 1}]

@@ -39,6 +39,7 @@ class Alloc:
         self.sent: dict[int, Job] = {}
         self._greeted = b""  # a scheduler that has asked what is in use and is not ready yet
         self._frees: list[dict[str, Any]] = []  # what it has to be told then
+        self._reordered: dict[int, int] = {}  # priorities that the scheduler has to be told, by job id
 
     # -- what the state machine asks for ------------------------------------------------------------
 
@@ -73,7 +74,8 @@ class Alloc:
             self.queue.add(job)
             self._overtake()
         elif job.alloc_pending:
-            self.manager.port.notify("sched.prioritize", {"jobs": [[job.id, job.priority]]})
+            self._reordered[job.id] = job.priority
+            self.manager.port.wake()
 
     def cancel(self, job: Job) -> None:
         """Ask the scheduler to give the request of *job* back."""
@@ -122,8 +124,13 @@ class Alloc:
     # -- requests -----------------------------------------------------------------------------------
 
     def send_requests(self) -> None:
-        """Send as many requests as the scheduler takes."""
+        """Send the priorities that have changed, and as many requests as the scheduler takes."""
         manager = self.manager
+        if self._reordered:
+            jobs = [[id, priority] for id, priority in self._reordered.items() if id in self.sent]
+            self._reordered = {}
+            if jobs:
+                manager.port.notify("sched.prioritize", {"jobs": jobs})
         while self.online and (not self.limit or len(self.sent) < self.limit):
             job = self.queue.first()
             if job is None or job.priority == FLUX_JOB_PRIORITY_MIN:
