@@ -47,7 +47,12 @@ def test_load_list_query_remove(jobtap, monkeypatch):
 @pytest.mark.parametrize(
     ("args", "code", "text"),
     [
-        (["load", "nosuch.py"], 1, "rosin-jobtap: nosuch.py: No such plugin found\n"),
+        (
+            ["load", "nosuch.py"],
+            1,
+            "rosin-jobtap: nosuch.py: No such plugin found; a file is named with a slash",
+        ),
+        (["load", "./nosuch.py"], 1, "/nosuch.py: No such plugin found\n"),
         (["load", ".history"], 1, "rosin-jobtap: .history already loaded\n"),
         (["load", str(QUOTA), "most=x"], 1, "rosin-jobtap: quota.py: most: expected a number, got 'x'\n"),
         (["load", str(QUOTA), "a=1", "a.b=2"], 1, "rosin-jobtap: cannot set a.b: a is not an object\n"),

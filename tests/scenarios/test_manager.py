@@ -6,7 +6,8 @@ Events: ``online [limited=N]`` (scheduler and execution service offer themselves
 ``deny ID NOTE``, ``canceled ID``, ``annotate ID JSON``, ``exec ID TYPE [JSON]`` (start, finish, release,
 exception), ``agree`` and ``disagree TEXT`` (to the last question), ``raise ID TYPE [SEVERITY]``, ``kill ID``,
 ``urgency ID N``, ``post ID NAME [JSON]``, ``update ID JSON``, ``time SECONDS``, ``queue start|stop``,
-``purge NUMBER``, ``config JSON``, ``plugin FILE`` (of examples/), ``kvs off|on``, ``restart``.
+``queue disable NAME``, ``purge NUMBER``, ``config JSON``, ``plugin FILE`` (of examples/),
+``kvs off|on``, ``restart``.
 
 Shown are events with the state that they lead to, messages that are sent, and commits.
 """
@@ -208,7 +209,10 @@ class Driver(Bench):
         self.manager.jobtap.configure(config)
         self.manager.configure(ManagerConfig.parse(config))
 
-    def do_queue(self, what):
+    def do_queue(self, what, name=None):
+        if what == "disable":
+            self.manager.queues.request_enable({"name": name, "enable": False, "reason": "maintenance"})
+            return
         self.manager.queues.request_start({"start": what == "start", "reason": None, "all": True})
         self.manager.requeue_all()
 

@@ -95,7 +95,8 @@ def _make(manager: Manager, path: str, conf: dict[str, Any]) -> Plugin:
     if path in BUILTIN:
         return BUILTIN[path](manager, conf)
     if not os.path.isfile(path):
-        raise OSError(errno.ENOENT, f"{path}: No such plugin found")
+        hint = "" if "/" in path else "; a file is named with a slash, as in ./plugin.py"
+        raise OSError(errno.ENOENT, f"{path}: No such plugin found{hint}")
     if not path.endswith(".py"):
         raise OSError(
             errno.EINVAL, f"{path}: a plugin is a Python file (NAME.py); those of flux-core are not"
