@@ -25,19 +25,24 @@ class ShellError(Exception):
         self.component = component
 
 
-def fatal_error(error: Exception) -> ShellError:
+def fatal_error(error: BaseException) -> ShellError:
     """What any exception means to the user: one line. A fault of the program names its place."""
     if isinstance(error, ShellError):
         return error
     if isinstance(error, (OSError, FormatError)):
         return ShellError(str(error))
+    return ShellError(f"internal error: {fault(error)}")
+
+
+def fault(error: BaseException) -> str:
+    """What is wrong with a program that raised this, and where, in one line."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = ""
-    if trace is not None:
+    if trace is not None and not isinstance(error, SyntaxError):  # which says where it is
         place = f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno})"
-    return ShellError(f"internal error: {type(error).__name__}: {error}".partition("\n")[0] + place)
+    return f"{type(error).__name__}: {error}".partition("\n")[0] + place
 
 
 def complain(text: str) -> None:

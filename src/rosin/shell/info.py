@@ -11,7 +11,7 @@ from rosin.rfc import fluid, taskmap
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.payload import field
 from rosin.rfc.taskmap import TaskMap
-from rosin.shell import mustache, vocabulary
+from rosin.shell import mustache
 from rosin.shell.errors import ShellError
 from rosin.shell.jobspec import ShellJobspec
 from rosin.shell.layout import Node, Resources
@@ -35,7 +35,6 @@ class JobInfo:
             self.rank = self.resources.shell_rank(broker_rank)
         except FormatError as error:
             raise ShellError(f"failed to initialize shell info: {error}") from None
-        vocabulary.check(self.spec.options)
         self.options = Options(self.spec.options)
         self.size = len(self.resources.nodes)
         self.taskmap = self._map_tasks()

@@ -53,7 +53,11 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
         complain(str(error.strerror))
         return 1
     try:
-        return Shell(handle, jobid, init, env).run()
+        shell = Shell(handle, jobid, init, env)
+        code = shell.run()
+        if shell.foreign:
+            raise SystemExit(code)  # a fork server then uses this process for no other job
+        return code
     except Exception as error:  # a traceback is of no use to the user whose job this is
         complain(str(fatal_error(error)))
         return 1

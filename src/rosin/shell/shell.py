@@ -26,11 +26,11 @@ from rosin.process.outcome import exit_code
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
 from rosin.rfc.exec_eventlog import KEY
-from rosin.shell import environment
+from rosin.shell import environment, vocabulary
 from rosin.shell.errors import ShellError, complain, fatal_error
 from rosin.shell.info import JobInfo
 from rosin.shell.log import FATAL
-from rosin.shell.plugins import table
+from rosin.shell.plugins import table, userrc
 from rosin.shell.plugins.api import Api, Plugin
 from rosin.shell.plugins.kill import Kill
 from rosin.shell.tasks import Tasks
@@ -55,6 +55,8 @@ class Shell:
         self.log = api.log
         self.log.sink = lambda context: api.guest.append("output", "log", context)
         self.tasks: Tasks | None = None
+        #: A user's code runs in this process: it cannot be trusted to be as before when the job is over.
+        self.foreign = False
         self._parent = os.getppid()
         self._lost: OSError | None = None
         self._failed = False
@@ -75,7 +77,7 @@ class Shell:
         try:
             self._prepare()
             return self._run_tasks()
-        except Exception as error:  # also a fault of this program must reach the user as one line
+        except (Exception, SystemExit) as error:  # also a fault of a program must reach the user as one line
             return self._fatal(fatal_error(error))
         finally:
             self._clean_up()
@@ -113,7 +115,14 @@ class Shell:
         self.api.info = info
         self.log.rank = info.rank
         self.log.verbose = min(info.options.integer("verbose", 0), 2)
+        self.foreign = userrc.is_given(info.options)
+        own = userrc.plugin_classes(info)
+        vocabulary.check(info.spec.options, {name for cls in own for name in cls.options})
         table.load_all(self.api)
+        for cls in own:
+            plugin = cls(self.api)
+            plugin.prepares = True
+            self.api.stack.push(plugin)
         self.tasks = Tasks(self.api)
         self.tasks.on_complete = self._task_complete
         for text in info.adjusted:

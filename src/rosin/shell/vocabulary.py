@@ -2,7 +2,7 @@
 """All shell options and the kinds of their values: a job with a misspelt option, or with a value that means
 nothing, does not run, as it would not do what was asked.
 
-flux-core takes any name, as a plugin may read it; this shell has no plugins.
+flux-core takes any name, as a plugin may read it; here a user's plugin says which it reads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from rosin.shell.errors import ShellError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 
 class Value(NamedTuple):
@@ -41,7 +41,7 @@ _FLAG_OR_OBJECT = Value("0, 1 or an object", lambda value: isinstance(value, int
 _BOOLEAN, _SIZE = Value("a boolean"), Value("a size")
 _AFFINITY = Value("off, on, per-task or map:LIST")
 _DURATION = Value("a duration, as in 30s")
-_RC_FILE = Value("the path of a file")
+_RC_FILE = Value("the path of a file, as in mine.py")
 
 
 def _stream(name: str) -> dict[str, Value]:
@@ -138,9 +138,11 @@ def owners() -> dict[str, str]:
     }
 
 
-def check(options: dict[str, Any]) -> None:
-    """Raises ShellError for the first option that nobody would read, or whose value means nothing."""
-    level = list(options.items())
+def check(options: dict[str, Any], own: Collection[str] = ()) -> None:
+    """Raises ShellError for the first option that nobody would read, or whose value means nothing.
+
+    ``own`` are the names that plugins of the user read."""
+    level = [(name, value) for name, value in options.items() if name not in own]
     while level:
         name, value = level.pop()
         known = OPEN.get(name) or OPTIONS.get(name)

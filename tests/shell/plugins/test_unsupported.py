@@ -32,7 +32,8 @@ def test_an_rc_file_counts_from_the_directory_of_the_job(run, broker, tmp_path):
     (tmp_path / "rc.lua").write_text("-- so\nshell.setenv('A', 'b')\n")
     assert run(["true"], options={"userrc": "rc.lua"}, cwd=str(tmp_path)) == 1
     assert broker.exceptions[-1]["note"] == (
-        "shell option userrc=rc.lua: this job shell runs no Lua; leave the option out"
+        "shell option userrc=rc.lua: this job shell runs no Lua: leave the option out, or name a file of "
+        "plugins in Python, as in userrc=mine.py"
     )
 
 

@@ -98,6 +98,8 @@ class Plugin:
 
     #: A plugin takes the place of an earlier one with its name.
     name = ""
+    #: Options of a user's plugin, with what they take: a job with any others does not run.
+    options: ClassVar[dict[str, str]] = {}
     #: The points that it overrides.
     points: ClassVar[tuple[str, ...]] = ()
 

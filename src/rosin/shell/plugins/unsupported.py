@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.shell.errors import ShellError
 from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.userrc import RC_FILES, is_python
 
 if TYPE_CHECKING:
     from rosin.shell.log import ShellLog
     from rosin.shell.options import Options
 
-_RC_FILES = ("initrc", "userrc")
 _REFUSED = {
     "stage-in": "copy the files from the job's command",
     "coprocess": "start the program from the job's command",
@@ -37,8 +37,8 @@ class Unsupported(Plugin):
 
 def check(options: Options, log: ShellLog) -> None:
     """Raises ShellError for the first option that cannot be followed. Called in the job's directory."""
-    for name in _RC_FILES:
-        if options.get(name) is not None:
+    for name in RC_FILES:
+        if options.get(name) is not None and not is_python(options.get(name)):
             _check_rc_file(name, options.get(name))
     for name, remedy in _REFUSED.items():
         if options.get(name) is not None:
@@ -61,4 +61,7 @@ def _check_rc_file(name: str, path: Any) -> None:
     except OSError as error:
         raise ShellError(f"shell option {name}: loading rc file {path}: {error.strerror}") from None
     if any(line.strip() and not line.lstrip().startswith(b"--") for line in lines):
-        raise ShellError(f"shell option {name}={path}: this job shell runs no Lua; leave the option out")
+        raise ShellError(
+            f"shell option {name}={path}: this job shell runs no Lua: leave the option out, or name a file "
+            f"of plugins in Python, as in {name}=mine.py"
+        )

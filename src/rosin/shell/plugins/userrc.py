@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The ``initrc`` and ``userrc`` options, where they name Python files: a user's own plugins.
+
+flux-core's shell runs Lua programs there. Here each class in the file that derives from
+:class:`~rosin.shell.plugins.api.Plugin` is made and put on the stack, behind the
+shell's own plugins or in the place of the one that has its name.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from rosin.shell.errors import ShellError, fault
+from rosin.shell.plugins.api import Plugin
+
+if TYPE_CHECKING:
+    from rosin.shell.info import JobInfo
+    from rosin.shell.options import Options
+
+RC_FILES = ("initrc", "userrc")
+_SUFFIX = ".py"
+
+
+def is_python(path: Any) -> bool:
+    """Whether this value of an option names a file of plugins."""
+    return isinstance(path, str) and path.endswith(_SUFFIX)
+
+
+def is_given(options: Options) -> bool:
+    """Whether a job brings plugins."""
+    return any(is_python(options.get(name)) for name in RC_FILES)
+
+
+def plugin_classes(info: JobInfo) -> list[type[Plugin]]:
+    """The classes of all files that the job names. Raises ShellError for a file that does not run."""
+    found: list[type[Plugin]] = []
+    for name in RC_FILES:
+        path = info.options.get(name)
+        if is_python(path):
+            found += _run(name, path, os.path.join(info.spec.cwd or "", path))
+    return found
+
+
+def _run(option: str, path: str, place: str) -> list[type[Plugin]]:
+    module: dict[str, Any] = {"__name__": option, "__file__": place}
+    try:
+        with open(place, "rb") as stream:
+            exec(compile(stream.read(), place, "exec"), module)
+    except OSError as error:
+        raise ShellError(f"shell option {option}: loading rc file {path}: {error.strerror}") from None
+    except (Exception, SystemExit) as error:
+        raise ShellError(f"shell option {option}={path}: {fault(error)}") from None
+    classes = [value for value in module.values() if isinstance(value, type) and issubclass(value, Plugin)]
+    own = [cls for cls in classes if cls.__module__ == option]
+    for cls in own:
+        cls.name = cls.name or cls.__name__
+    return own
