@@ -196,6 +196,7 @@ async def test_events_are_numbered_by_rank_0_only() -> None:
             assert caught.value.errno == errno.EPROTO
 
 
+@pytest.mark.rfc(12, "local-cleared")
 async def test_guests_events_keep_their_sender() -> None:
     async with linked([Where], [Where]) as tree:
         guest, other = await tree[1].connect(userid=5500), await tree[0].connect(userid=5501)

@@ -20,7 +20,7 @@ def test_peers():
     assert role.peer_roles(0, 1000, allow_root_owner=True) == (1000, OWNER)
 
 
-@pytest.mark.rfc(12, "owner-unset", "owner-set", "guest-overwritten", "local-added", "more-roles")
+@pytest.mark.rfc(12, "owner-unset", "owner-set", "guest-overwritten", "local-added")
 @pytest.mark.parametrize(
     ("message", "peer", "credential"),
     [

@@ -229,36 +229,50 @@ def ask(line):
     return sock.readline().rstrip("\n")
 rank = os.environ["PMI_RANK"]
 print(ask("cmd=init pmi_version=1 pmi_subversion=1"))
+print(ask("cmd=barrier_in"))
+for what in ("maxes", "universe_size", "appnum"):
+    print(ask("cmd=get_" + what))
 name = ask("cmd=get_my_kvsname").rpartition("=")[2]
 print(name, ask(f"cmd=put kvsname={name} key=k{rank} value=x=y {rank}"))
 print(ask("cmd=barrier_in"))
 print(ask(f"cmd=get kvsname={name} key=k{1 - int(rank)}"))
+for word in ("k" * 64 + " value=1", "k value=" + "v" * 1024):
+    print(ask(f"cmd=put kvsname={name} key={word}"))
 print(ask(f"cmd=get kvsname={name} key=PMI_process_mapping"))
 print(ask(f"cmd=get kvsname={name} key=flux.instance-level"))
 print(ask("cmd=finalize"))
 """
 
 
-@pytest.mark.rfc(13, "environment", "process-mapping", "kvs-put-get", "visible-after-barrier")
+@pytest.mark.rfc(13, "environment", "process-mapping", "kvs-put-get", "visible-after-barrier", "barrier")
+@pytest.mark.rfc(13, "barrier-without-put", "init-version", "process-group", "length-max", "finalize")
 def test_pmi(run, broker):
     assert run([sys.executable, "-c", PMI], ntasks=2) == 0
     assert broker.output(rank=0).decode().splitlines() == [
         "cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1",
+        "cmd=barrier_out rc=0",
+        "cmd=maxes rc=0 kvsname_max=64 keylen_max=64 vallen_max=1024",
+        "cmd=universe_size rc=0 size=2",
+        "cmd=appnum rc=0 appnum=0",
         "ƒ2TwG5P3 cmd=put_result rc=0",
         "cmd=barrier_out rc=0",
         "cmd=get_result rc=0 value=x=y 1",
+        "cmd=put_result rc=5",
+        "cmd=put_result rc=7",
         "cmd=get_result rc=0 value=(vector,(0,1,2))",
         "cmd=get_result rc=0 value=1",
         "cmd=finalize_ack rc=0",
     ]
 
 
+@pytest.mark.rfc(13, "abort")
 def test_pmi_abort_ends_the_job(run, broker):
     program = "import os; os.write(int(os.environ['PMI_FD']), b'cmd=abort exitcode=3\\n'); os.read(0, 1)"
     assert run([sys.executable, "-c", program]) == 3
     assert broker.exceptions[0]["note"] == "PMI_Abort: aborted"
 
 
+@pytest.mark.rfc(13, "protocol-error")
 def test_a_pmi_line_without_end(run, broker):
     program = "import os; os.write(int(os.environ['PMI_FD']), b'a' * 100_000); os.read(0, 1)"
     assert run([sys.executable, "-c", program]) == 1

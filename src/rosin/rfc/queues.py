@@ -183,10 +183,6 @@ class QueueConfig:
             return [entry.membership]
         return list(entry.requires or ())
 
-    def family(self, name: str) -> list[str]:
-        """Return a queue and its virtual queues, which are scheduled as one."""
-        return [name, *(entry.name for entry in self.queues.values() if entry.parent == name)]
-
     def assigned(self, system: dict[str, Any]) -> str | None:
         """Return the queue of a job with these ``attributes.system``: the named or the default one, or None.
 

@@ -294,6 +294,7 @@ async def test_many_jobs_share_commits(inst: Instance, manager: Any, kvs: Any) -
     assert await namespaces(h) == []
 
 
+@pytest.mark.rfc(50, "reattach", "recoverable")
 async def test_reattach_after_a_reload(inst: Instance, manager: Any) -> None:
     h = await inst.connect()
     manager.run(system=mock(run_duration="10s"))

@@ -46,6 +46,7 @@ async def ended(inst: Instance, manager: Any) -> None:
     assert inst.broker.modules["rexec"].server.sessions == {}  # type: ignore[attr-defined]
 
 
+@pytest.mark.rfc(50, "log", "shell-exit", "complete")
 async def test_normal(inst: Instance, manager: Any, tmp_path: Path) -> None:
     h = await inst.connect()
     manager.run(system=shell(tmp_path, "echo $1 $FLUX_KVS_NAMESPACE; echo $FLUX_URI >&2; exit 3"))

@@ -165,26 +165,47 @@ def test_names_of_users():
     assert names(2**31 - 7) == ("", frozenset())
 
 
-@pytest.mark.rfc(33, "defaults", "requires", "default-queue", "virtual-inherits", "virtual-name-kept")
-def test_queue_defaults_and_constraints():
-    policy = PolicyDefaults(
-        {
-            "policy": {"jobspec": {"defaults": {"system": {"queue": "batch", "duration": "2h"}}}},
-            "queues": {
-                "batch": {"requires": ["b"]},
-                "debug": {"policy": {"jobspec": {"defaults": {"system": {"duration": "5m"}}}}},
-                "small": {"parent": "batch"},
-            },
+QUEUES = {
+    "policy": {"jobspec": {"defaults": {"system": {"queue": "batch", "duration": "2h"}}}},
+    "queues": {
+        "batch": {"requires": ["b"]},
+        "debug": {"policy": {"jobspec": {"defaults": {"system": {"duration": "5m"}}}}},
+        "small": {"parent": "batch", "policy": {"jobspec": {"defaults": {"system": {"duration": "1h"}}}}},
+        "wide": {"hosts": "all"},
+    },
+}
+
+
+@pytest.mark.rfc(33, "defaults", "requires", "default-queue", "override")
+@pytest.mark.rfc(33, "virtual-inherits", "virtual-membership", "virtual-name-kept")
+async def test_what_queues_add_to_jobs():
+    async with instance(config=QUEUES) as inst:
+        h = await inst.connect()
+
+        async def system(**given):
+            await submit(h, jobspec(**given))
+            return inst.broker.modules["job-manager"].batches[-1][0]["jobspec"]["attributes"]["system"]
+
+        batch = {"properties": ["b"]}
+        assert await system() == {"duration": 7200.0, "queue": "batch", "constraints": batch}
+        assert await system(queue="debug") == {"duration": 300.0, "queue": "debug"}
+        assert await system(queue="small") == {"duration": 3600.0, "queue": "small", "constraints": batch}
+        assert (await system(queue="wide"))["constraints"] == {"properties": ["+wide"]}
+        assert (await system(duration=7.0, constraints={"ranks": ["0"]})) == {
+            "duration": 7.0,
+            "queue": "batch",
+            "constraints": {"and": [{"ranks": ["0"]}, batch]},
         }
-    )
+
+
+def test_queue_defaults_and_constraints():
+    policy = PolicyDefaults(QUEUES)
 
     def system(**given):
         return policy.apply(jobspec(**given))["attributes"]["system"]
 
     assert system() == {"duration": 7200.0, "queue": "batch", "constraints": {"properties": ["b"]}}
     assert system(queue="debug") == {"duration": 300.0, "queue": "debug"}
-    assert system(queue="small")["constraints"] == {"properties": ["b"]}
-    assert system(queue="small")["queue"] == "small"
     assert system(constraints={"or": [{"ranks": ["0"]}]})["constraints"] == {
         "and": [{"or": [{"ranks": ["0"]}]}, {"properties": ["b"]}]
     }

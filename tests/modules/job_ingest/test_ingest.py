@@ -178,6 +178,7 @@ def vertex(**fields):
     ],
 )
 @pytest.mark.rfc(14, "malformed")
+@pytest.mark.rfc(15, "single-user")
 @pytest.mark.rfc(30, "range")
 async def test_refusals(kwargs, errnum, text):
     async with instance(Feasibility, config=ASK) as inst:

@@ -105,6 +105,7 @@ async def test_wrong_configurations_are_refused(world, config, text):
         assert await h.rpc("job-manager.queue-status", {}) == {"enable": True, "start": True}
 
 
+@pytest.mark.rfc(33, "limits")
 async def test_limits(world, job, jobspec):
     limits = {"job-size": {"max": {"ncores": 4}, "min": {"nnodes": 0}}, "duration": "1h"}
     async with world.instance(config={"policy": {"limits": limits}}) as inst:
@@ -120,6 +121,7 @@ async def test_limits(world, job, jobspec):
         ]
 
 
+@pytest.mark.rfc(21, "jobspec-update", "resource-update")
 async def test_update(world, job, jobspec):
     async with world.instance(hold=True) as inst:
         h = await inst.connect()

@@ -55,6 +55,7 @@ async def test_raiseall_and_killall(world, job):
         assert world.names(3)[-2:] == ["exception", "clean"]
 
 
+@pytest.mark.rfc(12, "further-checks")
 @pytest.mark.rfc(30, "guest")
 async def test_guests_act_on_their_own_jobs_only(world, job):
     async with world.instance(sched=False) as inst:
@@ -197,6 +198,7 @@ async def test_answers_of_the_simple_requests(world, job, jobspec):
         assert [entry["name"] for entry in again["eventlog"]] == LIFE
 
 
+@pytest.mark.rfc(21, "memo")
 async def test_memo_is_logged_unless_volatile(world, job):
     async with world.instance(sched=False) as inst:
         h = await inst.connect()
@@ -206,3 +208,6 @@ async def test_memo_is_logged_unless_volatile(world, job):
         assert world.names(1).count("memo") == 1
         (entry,) = (await h.rpc("job-manager.list", {"max_entries": 0}))["jobs"]
         assert entry["annotations"] == {"user": {"a": 1, "b": 2}}
+        await h.rpc("job-manager.memo", {"id": 1, "memo": {"a": None, "b": {"c": 3}}})
+        (entry,) = (await h.rpc("job-manager.list", {"max_entries": 0}))["jobs"]
+        assert entry["annotations"] == {"user": {"b": {"c": 3}}}

@@ -34,6 +34,21 @@ async def test_drain_errors(kvs, groups):
         assert (await guest.rpc("resource.status"))["drain"].keys() == {"0"}
 
 
+@pytest.mark.rfc(44, "overwrite")
+async def test_what_a_second_drain_changes(kvs, groups):
+    async with four_nodes(kvs, groups) as inst:
+        h = await inst.connect()
+        modes = {"0": "update", "1": "overwrite", "2": "force-overwrite"}
+        await h.rpc("resource.drain", {"targets": "0-2", "reason": "old"})
+        await inst.advance(5.0)
+        for target, mode in modes.items():
+            await h.rpc("resource.drain", {"targets": target, "mode": mode, "reason": "new"})
+        drained = (await h.rpc("resource.status"))["drain"]
+        assert [drained[target]["reason"] for target in modes] == ["old", "new", "new"]
+        since = [drained[target]["timestamp"] for target in modes]
+        assert [since[1] - since[0], since[2] - since[0]] == [0.0, 5.0]
+
+
 async def test_failed_commit_changes_nothing(kvs, groups):
     async with four_nodes(kvs, groups) as inst:
         h = await inst.connect()

@@ -111,7 +111,7 @@ async def test_bad_configuration_refuses_to_load(kvs, table, text):
         assert info.value.errno == errno.EINVAL
 
 
-@pytest.mark.rfc(28, "request", "first", "up-first", "up-down", "expiration")
+@pytest.mark.rfc(28, "request", "first", "up-first", "up-down", "later", "expiration")
 async def test_availability_of_four_nodes(kvs, groups):
     async with four_nodes(kvs, groups, exclude="node3") as inst:
         h = await inst.connect()

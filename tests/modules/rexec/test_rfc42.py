@@ -128,6 +128,44 @@ async def test_a_signed_object_is_checked_as_any(inst: Instance) -> None:
     assert error.value.errno == errno.EPROTO
 
 
+@pytest.mark.rfc(42, "signature-type", "signature-bad", "signature-user", "signature-topic")
+@pytest.mark.parametrize(
+    ("signature", "errnum"),
+    [
+        (1, errno.EPROTO),
+        ("x.y.none", errno.EPERM),
+        (sign.wrap(_json.dumps({**REQUEST, "topic": "rexec.exec"}), os.getuid() + 1), errno.EPERM),
+        (sign.wrap(_json.dumps({**REQUEST, "topic": "rexec.kill"}), os.getuid()), errno.EPERM),
+        (sign.wrap(_json.dumps(REQUEST), os.getuid()), errno.EPERM),
+    ],
+    ids=["no text", "no signature", "another user's", "for another method", "for no method"],
+)
+async def test_signatures_that_are_refused(inst: Instance, signature: Any, errnum: int) -> None:
+    h = await inst.connect()
+    with pytest.raises(OSError) as error:
+        await h.rpc("rexec.exec", {**REQUEST, "signature": signature})
+    assert error.value.errno == errnum
+
+
+@pytest.mark.rfc(42, "cmd-strings", "cmd-label")
+@pytest.mark.parametrize("change", [{"env": {"A": 1}}, {"opts": {"a": 1}}, {"label": ""}])
+async def test_commands_that_are_refused(inst: Instance, change: dict[str, Any]) -> None:
+    h = await inst.connect()
+    with pytest.raises(OSError) as error:
+        await h.rpc("rexec.exec", {"cmd": {**CMD, **change}, "flags": 0})
+    assert error.value.errno == errno.EPROTO
+
+
+@pytest.mark.rfc(42, "cmd-msgchans", "buffer-minimum")
+async def test_message_channels_and_buffers(inst: Instance) -> None:
+    channel = {"name": "CHANNEL", "uri": "local:///x"}
+    cmd = {**CMD, "cmdline": ["sh", "-c", "echo $CHANNEL"], "opts": {}, "msgchan": [channel]}
+    answers = await conversation(inst, {"cmd": cmd, "flags": 11})
+    assert "local:///x\n" in [answer["io"].get("data") for answer in answers if answer["type"] == "output"]
+    (credit,) = [answer["channels"]["stdin"] for answer in answers if answer["type"] == "add-credit"]
+    assert credit >= 4096
+
+
 @pytest.mark.rfc(42, "signature-required")
 async def test_a_server_of_another_user_wants_signatures() -> None:
     owner = str(os.getuid() + 1)
