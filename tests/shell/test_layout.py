@@ -11,7 +11,7 @@ from rosin.shell.errors import ShellError
 from rosin.shell.info import JobInfo
 from rosin.shell.layout import MAX_TASKS, Resources
 from rosin.shell.mustache import render
-from rosin.shell.options import Options, encode_size, parse_size
+from rosin.shell.options import Options
 
 JOBID = fluid.parse("ƒ2TwG5P3")
 
@@ -228,19 +228,6 @@ def test_gpus():
     assert gpu_environment("on", Idset("0-2"), 2) == ("0,1,2", None)
     assert gpu_environment("per-task", Idset("0-3"), 2) == ("-1", ["0,1", "2,3"])
     assert gpu_environment("map:1;0", Idset("0-1"), 2) == ("-1", ["1", "0"])
-
-
-def test_sizes():
-    assert [parse_size(text) for text in ("10", "1k", "10M", "1.5G", "x", "", "1Q")] == [
-        10,
-        1024,
-        10 << 20,
-        3 << 29,
-        None,
-        None,
-        None,
-    ]
-    assert [encode_size(n) for n in (10, 1024, 10 << 20, 1 << 30)] == ["10", "1k", "10M", "1G"]
 
 
 def test_options_are_checked():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rosin import _size
 from rosin.errors import FormatError, did_you_mean
 from rosin.rfc import fsd
 from rosin.rfc.payload import describe
@@ -108,7 +109,8 @@ def choice(*names: str) -> Callable[[str], str]:
 
 def size(text: str) -> str:
     """A number of bytes with an optional suffix, as it is written."""
-    digits = text[:-1] if text[-1:] in tuple("kKMGTPE") else text
-    if not (digits.isascii() and digits.replace(".", "", 1).isdigit()):
-        raise ValueError('expected a size, such as "10M"')
+    try:
+        _size.parse(text)
+    except ValueError:
+        raise ValueError('expected a size, such as "10M"') from None
     return text

@@ -69,14 +69,16 @@ def hosts(h: Flux) -> list[str]:
 
 def size(text: str) -> int:
     """Type of an option: a number of bytes, with K, M or G for multiples of 1024. ArgumentTypeError."""
-    digits, factor = text, 1
-    if text[-1:] in ("k", "K", "m", "M", "g", "G"):
-        digits, factor = text[:-1], 1024 ** (1 + "kmg".index(text[-1].lower()))
-    if not digits.isdecimal():
+    from rosin import _size
+
+    try:
+        return _size.parse(text)
+    except ValueError:
         from argparse import ArgumentTypeError
 
-        raise ArgumentTypeError(f"invalid number of bytes '{text}': expected one such as 100 or 10K")
-    return int(digits) * factor
+        raise ArgumentTypeError(
+            f"invalid number of bytes '{text}': expected one such as 100 or 10K"
+        ) from None
 
 
 class _Pinger:

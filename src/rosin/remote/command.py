@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from rosin import _size
 from rosin.errors import FormatError
 from rosin.remote.protocol import CHUNKS_OPTION
 from rosin.rfc.payload import field
@@ -18,7 +19,6 @@ MIN_BUFSIZE = 4096
 PRIVATE_ENVIRONMENT = ("FLUX_PROXY_REMOTE", "NOTIFY_SOCKET", "INVOCATION_ID")
 #: URI schemes that a child can open by itself, so that no relay is needed for a message channel.
 _DIRECT_SCHEMES = ("local://", "ssh://", "fd://")
-_SCALE = {"": 1, "k": 1 << 10, "K": 1 << 10, "m": 1 << 20, "M": 1 << 20, "g": 1 << 30, "G": 1 << 30}
 
 
 class Command:
@@ -86,10 +86,9 @@ class Command:
         text = self.opts.get(f"{stream}_BUFSIZE")
         if text is None:
             return DEFAULT_BUFSIZE
-        number = text.rstrip("kKmMgG")
         try:
-            return max(MIN_BUFSIZE, int(float(number) * _SCALE[text[len(number) :]]))
-        except (ValueError, KeyError, OverflowError):
+            return max(MIN_BUFSIZE, _size.parse(text))
+        except ValueError:
             raise FormatError(
                 f"{stream}_BUFSIZE: not a size: {text!r} (expected such as 64k or 4M)"
             ) from None

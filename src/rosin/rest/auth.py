@@ -12,14 +12,13 @@ import hmac
 import secrets
 import time
 import warnings
-from binascii import Error as Base64Error
-from binascii import a2b_base64
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import jwt
 
+from rosin import _base64
 from rosin.rest.problem import Problem
 from rosin.rest.settings import Settings
 
@@ -119,8 +118,8 @@ class Authenticator:
 
     def _basic(self, value: str) -> bool:
         try:
-            text = a2b_base64(value, strict_mode=True).decode()
-        except (Base64Error, ValueError):
+            text = _base64.decode(value).decode()
+        except ValueError:
             return False
         user, colon, password = text.partition(":")
         return bool(colon) and self.password(user, password)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -13,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import ValidationError
 from starlette.responses import HTMLResponse, Response
 
-from rosin import __version__
+from rosin import __version__, _base64
 from rosin.rest.models import Submission
 from rosin.rest.problem import Problem
 
@@ -46,7 +45,7 @@ _templates.globals["asset"] = asset
 
 def welcome_policy() -> str:
     """What the open front page may load: nothing, it brings its style along."""
-    digest = b2a_base64(sha256(asset("welcome.css").encode()).digest(), newline=False).decode()
+    digest = _base64.encode(sha256(asset("welcome.css").encode()).digest())
     style = f"style-src 'sha256-{digest}'"
     return f"default-src 'none'; {style}; img-src data:; base-uri 'none'; frame-ancestors 'none'"
 

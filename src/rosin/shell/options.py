@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rosin import _size
 from rosin.rfc import fsd
 from rosin.shell.errors import ShellError
-
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class Options:
@@ -68,21 +67,16 @@ class Options:
         value = self.get(name)
         if value is None:
             value = default
-        number = parse_size(value) if isinstance(value, str) else value
+        number = value
+        if isinstance(value, str):
+            try:
+                number = _size.parse(value)
+            except ValueError:
+                number = None
         if not isinstance(number, int) or isinstance(number, bool) or not 0 < number <= maximum:
-            most = encode_size(maximum)
+            most = _size.encode(maximum)
             raise ShellError(f"Invalid KVS {name}={value}: expected a size from 1 to {most} such as 10M")
-        return number, value if isinstance(value, str) else encode_size(number)
-
-
-def parse_size(text: str) -> int | None:
-    """``"10M"``, ``"1.5G"``, ``"512"`` as bytes; None for anything else."""
-    digits = text.rstrip("kKmMgGtT")
-    unit = text[len(digits) :].lower()
-    try:
-        return int(float(digits) * _UNITS[unit])
-    except (KeyError, ValueError, OverflowError):
-        return None
+        return number, value if isinstance(value, str) else _size.encode(number)
 
 
 def parse_duration(value: Any) -> float | None:
@@ -95,11 +89,3 @@ def parse_duration(value: Any) -> float | None:
     if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= 0:
         return float(value)
     return None
-
-
-def encode_size(size: int) -> str:
-    """Bytes for people: ``"1G"``, ``"95.3674M"``."""
-    for unit in ("T", "G", "M", "k"):
-        if size >= _UNITS[unit.lower()]:
-            return f"{size / _UNITS[unit.lower()]:.8g}{unit}"
-    return str(size)

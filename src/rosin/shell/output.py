@@ -11,13 +11,14 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from rosin import _size
 from rosin.job.labels import Labels
 from rosin.rfc import ioencode
 from rosin.rfc.fluid import FORMS
 from rosin.rfc.idset import Idset
 from rosin.shell.errors import ShellError
 from rosin.shell.log import ShellLog, format_line
-from rosin.shell.options import Options, encode_size
+from rosin.shell.options import Options
 
 STREAMS = ("stdout", "stderr")
 LIMIT_MAX = 1 << 30
@@ -137,7 +138,7 @@ class Limit:
                 self._log.warn(f"{stream}: {total - self._limit} of {total} bytes truncated", _COMPONENT)
             elif total > _HIGH_VOLUME:
                 self._log.warn(
-                    f"high {stream} volume ({encode_size(total)}), consider redirecting to a file next time "
+                    f"high {stream} volume ({_size.encode(total)}), consider redirecting to a file next time "
                     "(e.g. use --output=FILE)",
                     _COMPONENT,
                 )

@@ -14,13 +14,14 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rosin import _size
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.rfc import eventlog, ioencode
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.shell.errors import ShellError
-from rosin.shell.options import Options, encode_size
+from rosin.shell.options import Options
 from rosin.shell.plugins.api import Api, Plugin
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Input:
         self._received += len(chunk.data)
         if self._received > self.limit:
             raise ShellError(
-                f"stdin exceeds {encode_size(self.limit)} limit. Try file input (flux submit --input=FILE) "
+                f"stdin exceeds {_size.encode(self.limit)} limit. Try file input (flux submit --input=FILE) "
                 "or redirect input to your command to avoid the KVS for large amounts of input"
             )
         assert self._emit is not None
