@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
+import importlib
 import inspect
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import ModuleType
+from typing import Any, TypeVar
 
 from rosin.broker.module import BrokerModule
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 T = TypeVar("T")
 
@@ -80,13 +78,12 @@ def class_in_file(path: str, base: type[T]) -> type[T]:
 
 def _load_file(path: str) -> ModuleType:
     name = "rosin_module_" + os.path.basename(path)[:-3].replace("-", "_")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(name)
+    module.__file__ = path
     sys.modules[name] = module  # where dataclasses look their annotations up
     try:
-        spec.loader.exec_module(module)
+        with open(path, "rb") as file:  # no import, which takes a file that has just changed for what it was
+            exec(compile(file.read(), path, "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as exc:
         del sys.modules[name]
         raise OSError(errno.EINVAL, f"{path}: {one_line(exc)}") from None

@@ -2,6 +2,7 @@
 """Plugins of the job manager: loading, listing and removing them, and what a wrong one does."""
 
 import errno
+import os
 
 import pytest
 
@@ -216,6 +217,15 @@ def test_a_dataclass_in_a_plugin_file(bench, plugin):
     load.load(bench.manager, plugin("pass", head=head))
 
 
+def test_a_file_that_has_changed_is_read_again(bench, plugin):
+    for most in "12":
+        path = plugin(f'@callback("plugin.query")\ndef query(self): return {{"most": {most}}}')
+        os.utime(path, (1, 1))  # as when it changes within a second
+        load.load(bench.manager, path)
+        assert bench.manager.jobtap.query("p.py")["most"] == int(most)
+        load.remove(bench.manager, "all")
+
+
 async def test_the_requests(world, job, plugin):
     query = '@callback("plugin.query")\ndef query(self): return {"most": self.conf["most"]}'
     path = plugin(
@@ -257,6 +267,10 @@ async def test_plugins_of_the_configuration(world, job, jobspec, plugin):
         assert plugins == [*(name for name in BUILTIN if name != ".history"), "p.py"]
         answer = await h.rpc("job-manager.submit", {"jobs": [job(1, jobspec(6.0)), job(2, jobspec(5.0))]})
         assert [error[0] for error in answer["errors"]] == [1]
+        await h.rpc("job-manager.config-reload", config(**entry))
+        assert not [line for line in inst.logged() if "read at the start only" in line]
+        await h.rpc("job-manager.config-reload", {})
+        assert [line for line in inst.logged() if "read at the start only" in line]
     with pytest.raises(OSError, match=r"job-manager\.plugins\[0\]: x\.py: No such plugin found"):
         async with world.instance(config=config(load="x.py")):
             pass

@@ -57,6 +57,7 @@ class JobManager(BrokerModule):
         manager.jobtap.configure(self.config)
         manager.configure(settings)
         plugins.configure(manager, settings.plugins)
+        self._plugins = settings.plugins
         self.h.on_response("sched.alloc", manager.alloc.response)
         await self._load()
         restart.resume(manager)
@@ -78,6 +79,10 @@ class JobManager(BrokerModule):
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         settings = ManagerConfig.parse(config)  # refuses a wrong one before anything has changed
+        if settings.plugins != self._plugins:
+            self.log.warning(
+                "job-manager.plugins is read at the start only: use jobtap to load and remove some"
+            )
         self.manager.jobtap.configure(config)  # and so do the plugins
         self.manager.configure(settings)
         self.manager.requeue_all()

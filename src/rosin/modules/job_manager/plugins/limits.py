@@ -104,8 +104,10 @@ class ValidateDuration(Plugin):
     def validate(self, job: Job) -> None:
         """Refuse a *job* that would run longer than the instance's resources last."""
         expiration = self.manager.expiration
-        duration = system_attribute(job.jobspec, "duration") or 0.0
-        if expiration and duration:
+        if not expiration:
+            return
+        duration = system_attribute(job.jobspec, "duration")
+        if duration:
             left = expiration - self.now()
             if duration > left:
                 raise Reject(
