@@ -58,6 +58,7 @@ _INGEST = "modules/job_ingest/test_configuration.py::"
 _JOBTAP = "modules/job_manager/test_jobtap.py::"
 _JOBS = "modules/job_manager/test_policies.py::"
 _LIMITS = "rfc/test_queues.py::test_policies_of_queues"
+_MODULES = "broker/test_rctable.py::"
 _RESOURCE = "modules/resource/test_service.py::"
 _SCHED = "modules/sched/test_service.py::"
 _TBON = "broker/test_attrtable.py::test_the_configuration_sets_defaults"
@@ -113,6 +114,10 @@ CONFIGURATION = {
     "job-manager.perilog": _BAD,
     "kvs.checkpoint-period": "modules/kvs/test_durability.py::test_a_root_is_stored_at_the_end_of_the_period",
     "kvs.gc-threshold": f"{_CONF}test_many_commits_ask_for_garbage_collection",
+    "modules.*.module": f"{_MODULES}test_rc1_and_rc3_obey_the_table",
+    "modules.*.args": f"{_MODULES}test_rc1_and_rc3_obey_the_table",
+    "modules.*.ranks": f"{_MODULES}test_ranks_of_a_module",
+    "modules.*.disabled": f"{_MODULES}test_a_usual_module_keeps_its_place_and_its_ranks",
     "policy.jobspec.defaults.system": f"{_INGEST}test_defaults_of_the_configuration",
     "policy.limits.duration": f"{_JOBS}test_limits",
     "policy.limits.job-size.max.nnodes": f"{_JOBS}test_limits",

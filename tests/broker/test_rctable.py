@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Which module an instance has on which rank."""
 
-from rosin.broker import rc, rctable
+import pytest
+
+from rosin.broker import configcheck, rc, rctable
 from rosin.broker.loader import MODULES
+from rosin.errors import FormatError
 from rosin.testing import Instance
 
 
@@ -35,3 +38,102 @@ async def test_another_rank_loads_its_own_and_notes_no_start(monkeypatch):
         await rc.rc3(inst.broker, h)
         assert not set(some) & set(inst.broker.modules)
         assert not [line for line in inst.logged() if "rc3" in line]
+
+
+# -- [modules] of the configuration -----------------------------------------------------------------
+
+
+def loads(rank=0, **changes):
+    """The modules that such a table adds or changes, and those that it takes away."""
+    usual = rctable.loads(rank)
+    changed = rctable.loads(rank, config={"modules": changes})
+    return [load for load in changed if load not in usual], [load for load in usual if load not in changed]
+
+
+def test_a_new_module_comes_last_in_the_order_of_the_table():
+    new = {"b": {"module": "./b.py", "args": ["x=1"]}, "a": {}}
+    expected = [("b", "./b.py", ["x=1"]), ("a", "a", [])]
+    assert loads(**new) == loads(1, **new) == (expected, [])
+    assert rctable.loads(config={"modules": new})[-2:] == expected
+
+
+def test_a_usual_module_keeps_its_place_and_its_ranks():
+    names = rctable.modules()
+    assert rctable.modules(config={"modules": {"job-list": {"module": "./mine.py"}}}) == names
+    assert loads(**{"job-list": {"module": "./mine.py"}}) == (
+        [("job-list", "./mine.py", [])],
+        [("job-list", "job-list", [])],
+    )
+    assert loads(1, **{"job-list": {"module": "./mine.py"}}) == ([], [])
+    assert loads(**{"job-list": {"disabled": True}}) == ([], [("job-list", "job-list", [])])
+    assert loads(**{"job-list": {"disabled": False}, "alternatives": {"sched": "x"}}) == ([], [])
+
+
+def test_the_backing_store_keeps_the_name_that_the_attribute_gives():
+    attrs, config = (
+        {"content.backing-module": "content-files"},
+        {"modules": {"content-sqlite": {"args": ["a"]}}},
+    )
+    assert ("content-files", "content-files", ["a"]) in rctable.loads(0, attrs, config)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "expected"),
+    [("all", [0, 1, 2, 3]), ("0", [0]), ("1,3", [1, 3]), (">1", [2, 3]), ("<1", [0]), ("", [])],
+)
+def test_ranks_of_a_module(ranks, expected):
+    assert [rank for rank in range(4) if loads(rank, mine={"ranks": ranks}) != ([], [])] == expected
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        ({"mine": {"modul": "x"}}, "modules.mine.modul: unknown key; did you mean module?"),
+        ({"mine": {"ranks": ">x"}}, "modules.mine.ranks: expected ranks, such as"),
+        ({"mine": {"args": "x=1"}}, "modules.mine.args: expected an array, got 'x=1'"),
+        ({"mine": {"args": [1]}}, "modules.mine.args: expected an array of strings"),
+        ({"mine": "x"}, "modules.mine: expected a table, got 'x'"),
+        ({"groups": {"disabled": True}}, "modules.groups.disabled: every broker needs this module"),
+        ({"rexec": {"ranks": "0"}}, "modules.rexec.ranks: every broker needs this module"),
+    ],
+)
+def test_what_is_refused(table, text):
+    with pytest.raises(FormatError) as info:
+        configcheck.check({"modules": table})
+    assert str(info.value).startswith(text)
+
+
+async def test_rc1_and_rc3_obey_the_table(monkeypatch, tmp_path):
+    """A module of the user's own takes the place of one, under its name; another is new."""
+    monkeypatch.setattr(
+        rctable, "TABLE", [row for row in rctable.TABLE if row.name in ("heartbeat", "groups")]
+    )
+
+    async def no_kvs(*_args):
+        pass
+
+    monkeypatch.setattr(rc, "post_event", no_kvs)
+    mine = tmp_path / "mine.py"
+    mine.write_text(
+        "from rosin.broker.module import BrokerModule, request_handler\n"
+        "class Mine(BrokerModule):\n"
+        "    @request_handler('args')\n"
+        "    def told(self, msg):\n"
+        "        return {'name': self.name, 'args': self.args}\n"
+    )
+    table = {"heartbeat": {"module": str(mine)}, "new": {"module": str(mine), "args": ["a", "b"]}}
+    async with Instance(config={"modules": table}) as inst:
+        manager = inst.broker.modules["state-machine"].h
+        await rc.rc1(inst.broker, manager)
+        h = await inst.connect()
+        assert (await h.rpc("heartbeat.args"))["args"] == []
+        assert (await h.rpc("new.args"))["args"] == ["a", "b"]
+        await rc.rc3(inst.broker, manager)
+        assert not {"heartbeat", "new"} & set(inst.broker.modules)
+
+
+async def test_a_start_says_which_module_is_not_there(monkeypatch):
+    monkeypatch.setattr(rctable, "TABLE", ())
+    async with Instance(config={"modules": {"mine": {"module": "./nosuch.py"}}}) as inst:
+        with pytest.raises(FileNotFoundError, match=r"module mine: module not found: \./nosuch\.py"):
+            await rc.rc1(inst.broker, inst.broker.modules["state-machine"].h)

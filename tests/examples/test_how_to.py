@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Pages that are followed line by line: their files are made, and their commands print what they show.
 
-A block in Python or shell is the file that the text before it names last; of a ``console`` block each line
-that begins with ``$`` is run, and prints the lines below it.
+A block in Python, shell or TOML is the file that the text before it names last; of a ``console`` block each
+line that begins with ``$`` is run, and prints the lines below it. A reader starts in an empty folder, or in
+that of another page.
 """
 
 import os
@@ -18,10 +19,15 @@ from rosin.testing.process import RealInstance
 pytestmark = pytest.mark.system
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-FOLLOWED = ["job-manager-plugin.md", "scheduler.md"]
+#: Pages that one follows one after the other.
+FOLLOWED = [
+    ["broker-module.md", "module-at-start.md"],
+    ["job-manager-plugin.md"],
+    ["scheduler.md"],
+]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"`([\w-]+\.(?:py|sh))`")
+_FILE = re.compile(r"`([\w/-]+\.(?:py|sh|toml))`")
 _COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
@@ -33,31 +39,38 @@ def blocks(text):
 
 
 def alike(output):
-    """Without how long something took."""
-    return re.sub(r"in [\d.]+s", "in a while", output)
+    """Without times and what names a single sender."""
+    return re.sub(r"[\d.]+ ?m?s\b|\([0-9a-f]{8}![0-9a-f]{8}\)", "...", output)
 
 
-@pytest.mark.parametrize("page", FOLLOWED)
-def test_page(page, tmp_path):
+def follow(text, folder, env):
+    """Do what a page says; returns how many commands that were."""
+    commands = 0
+    for kind, name, block in blocks(text):
+        if kind != "console":
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(block)
+            continue
+        for command, expected in _COMMAND.findall(block):
+            commands += 1
+            done = subprocess.run(
+                ["sh", "-c", command],
+                cwd=folder,
+                env=env,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=120,
+            )
+            assert alike(done.stdout) == alike(expected), command
+    return commands
+
+
+@pytest.mark.parametrize("pages", FOLLOWED, ids=lambda pages: pages[-1])
+def test_page(pages, tmp_path):
+    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
+    plain = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     with RealInstance() as instance:
-        path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
-        plain = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
         env = {**os.environ, "FLUX_URI": instance.uri, "PATH": path, **plain}
-        commands = 0
-        for kind, name, text in blocks((PAGES / page).read_text(encoding="utf-8")):
-            if kind != "console":
-                (tmp_path / name).write_text(text)
-                continue
-            for command, expected in _COMMAND.findall(text):
-                commands += 1
-                done = subprocess.run(
-                    ["sh", "-c", command],
-                    cwd=tmp_path,
-                    env=env,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    timeout=120,
-                )
-                assert alike(done.stdout) == alike(expected), command
-        assert commands
+        for page in pages:
+            assert follow((PAGES / page).read_text(encoding="utf-8"), tmp_path, env)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rosin.broker import attrtable
+from rosin.broker import attrtable, rctable
 from rosin.broker.configtable import CHECKED_ELSEWHERE, FOREIGN, SCHEDULER, TABLE, Key
 from rosin.errors import FormatError, did_you_mean
 from rosin.rfc.payload import describe, type_name
@@ -155,6 +155,10 @@ def _refuse(config: dict[str, Any]) -> None:
                 f"job-manager.{name}: there is no perilog plugin here; remove the table, or use "
                 "[job-manager.housekeeping] for what is to run after a job"
             )
+    for name in rctable.always():
+        for key in ("disabled", "ranks"):
+            if _value(config, f"modules.{name}.{key}") is not None:
+                raise FormatError(f"modules.{name}.{key}: every broker needs this module; remove the key")
     if _value(config, "systemd.enable") is True:
         raise FormatError("systemd.enable: this broker does not use systemd; remove it or set it to false")
     if _value(config, "exec.service") == "sdexec":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rosin.broker import rctable
 from rosin.broker.arguments import size
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ def _duration(value: str) -> None:
         fsd.parse(value)
     except ValueError:
         raise ValueError('expected a duration, such as "30s" or "5m"') from None
+
+
+def _ranks(value: str) -> None:
+    try:
+        rctable.includes(value, 0)
+    except ValueError:
+        raise ValueError('expected ranks, such as "0-3", "all" or ">0"') from None
 
 
 _ALONE = "there is one broker"
@@ -163,12 +171,29 @@ TABLE = (
     _key("job-manager.perilog", _FREE, "refused, likewise"),
     _key("kvs.checkpoint-period", _TEXT, "store a root at least so often"),
     _key("kvs.gc-threshold", _INT, "commits after which a shutdown collects garbage"),
+    _key("modules.*.module", _TEXT, "what is loaded under this name: another module, or a Python file"),
+    Key("modules.*.args", _LIST, "its arguments", check=_names),
+    Key("modules.*.ranks", _TEXT, 'where: an idset, `"all"`, or as in `">0"`', check=_ranks),
+    _key("modules.*.disabled", _FLAG, "it is not loaded"),
     _idle(
-        "the usual modules are always loaded",
-        "modules",
-        _FREE,
-        "which modules are loaded, for flux-core's modprobe",
+        "modules.NAME.module says what is loaded", "modules.alternatives", _FREE, "which module is a service"
     ),
+    *(
+        _idle(
+            "modules are loaded in a fixed order, new ones last", f"modules.*.{name}", _FREE, "for modprobe"
+        )
+        for name in (
+            "after",
+            "needs",
+            "needs-attrs",
+            "needs-config",
+            "needs-env",
+            "priority",
+            "provides",
+            "requires",
+        )
+    ),
+    _idle("every module lives in the broker's process", "modules.*.exec", _FLAG, "a process of its own"),
     _key(
         "policy.jobspec.defaults.system",
         _TABLE,

@@ -28,9 +28,9 @@ async def builtins(broker: Broker, h: ModuleHandle) -> None:
 
 async def rc1(broker: Broker, h: ModuleHandle) -> None:
     """Load the modules. Raises OSError that names the module that failed."""
-    for name in rctable.modules(broker.rank, broker.attrs.values()):
+    for name, path, args in rctable.loads(broker.rank, broker.attrs.values(), broker.config):
         try:
-            await broker.modules.load(name, await _arguments(broker, h, name))
+            await broker.modules.load(path, [*args, *await _arguments(broker, h, name)], name)
         except OSError as exc:
             raise OSError(exc.errno, f"module {name}: {exc.strerror}") from None
         except FormatError as exc:
@@ -45,7 +45,7 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
 
 
 async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
-    """What a module is loaded with. Raises OSError."""
+    """What a module is loaded with in addition. Raises OSError."""
     table = broker.config.get("fake-resources")
     if name != "resource" or table is None or broker.rank:
         return []
@@ -100,7 +100,7 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
     if broker.attrs.value("content.dump") == "auto" and broker.rank == 0:
         await _collect_garbage(broker, h)
     names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
-    usual = rctable.modules(broker.rank, broker.attrs.values())
+    usual = rctable.modules(broker.rank, broker.attrs.values(), broker.config)
     names.sort(key=lambda name: -usual.index(name) if name in usual else -len(usual))
     while names:
         name = next((name for name in names if not broker.modules.followers(name)), names[0])

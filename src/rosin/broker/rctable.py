@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Which module an instance has on which rank, and since when; in the order in which they need each other."""
+"""Which module an instance has on which rank, and since when; in the order in which they need each other.
+
+The table ``[modules]`` of the configuration adds to it and changes it, in the terms of flux-core's modprobe.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,11 +45,49 @@ TABLE = (
 )
 
 
-def modules(rank: int = 0, attrs: Mapping[str, str] | None = None) -> list[str]:
-    """The modules that rc1 loads on a rank."""
-    rows = [row for row in TABLE if row.everywhere or rank == 0]
-    given = attrs or {}
-    return [given.get(row.attribute, row.name) if row.attribute else row.name for row in rows]
+class Load(NamedTuple):
+    """A module to load: its name, where it is found, its arguments."""
+
+    name: str
+    path: str
+    args: list[str]
+
+
+def loads(
+    rank: int = 0, attrs: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None
+) -> list[Load]:
+    """What rc1 loads on a rank: the usual modules, then those that the configuration adds, in its order."""
+    changes = {
+        name: change for name, change in (config or {}).get("modules", {}).items() if name != "alternatives"
+    }
+    usual = {row.name: row for row in TABLE}
+    found = []
+    for name in (*usual, *(name for name in changes if name not in usual)):
+        row, change = usual.get(name), changes.get(name, {})
+        ranks = change.get("ranks", "all" if row is None or row.everywhere else "0")
+        if change.get("disabled") or not includes(ranks, rank):
+            continue
+        if row is not None and row.attribute:
+            name = (attrs or {}).get(row.attribute, name)
+        found.append(Load(name, change.get("module", name), change.get("args", [])))
+    return found
+
+
+def modules(
+    rank: int = 0, attrs: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None
+) -> list[str]:
+    """The names of the modules that rc1 loads on a rank."""
+    return [load.name for load in loads(rank, attrs, config)]
+
+
+def includes(ranks: str, rank: int) -> bool:
+    """Whether a rank is among ``all``, ``>N``, ``<N`` or an idset. Raises ValueError."""
+    if ranks == "all":
+        return True
+    sign, number = ranks[:1], ranks[1:]
+    if sign in ("<", ">") and number.isdecimal():
+        return rank < int(number) if sign == "<" else rank > int(number)
+    return rank in Idset(ranks)
 
 
 def always() -> list[str]:
