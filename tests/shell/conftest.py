@@ -22,6 +22,8 @@ from rosin.shell import PRELOAD, TARGET
 JOBID = fluid.parse("ƒ2TwG5P3")
 TIMEOUT = 30
 OWNER = 1
+#: The service of the job's shells.
+SERVICE = f"{os.getuid()}-shell-{fluid.encode(JOBID, 'f58plain')}"
 
 
 def make_jobspec(command, ntasks=1, cores=1, **system):
@@ -60,6 +62,12 @@ class FakeBroker:
         self.hold_commits = False
         self.commit_error = 0
         self.silent = set()
+        self.refused = {}  # topic: error
+        self.barrier = 0  # the error of a barrier
+        #: Requests to the service of other shells.
+        self.peer_requests = []
+        #: Called once, when the shell tells of itself.
+        self.on_init = self.on_start = lambda: None
         self.signals = []  # those before the shell listened: [seq, signum]
         self._seq = 0
         self._held = []
@@ -109,6 +117,13 @@ class FakeBroker:
         self.requests.append(msg.topic)
         if msg.topic in self.silent:
             return
+        if msg.topic in self.refused:
+            self._answer(msg, None, self.refused[msg.topic])
+            return
+        service, _, method = msg.topic.partition(".")
+        if service == SERVICE:
+            self.peer_requests.append((method, msg.args))
+            return
         name = msg.topic.replace(".", "_").replace("-", "_")
         getattr(self, f"_do_{name}", self._answer)(msg)
 
@@ -133,7 +148,7 @@ class FakeBroker:
         self._answer(msg, {"R": self.R})
 
     def _do_job_exec_shell_ready(self, msg):
-        assert msg.args == {"id": JOBID, "rank": 0}
+        assert msg.args == {"id": JOBID, "rank": int(self.attrs["rank"])}
         self._answer(msg, {"signals": self.signals})
 
     def _do_kvs_commit(self, msg):
@@ -150,6 +165,19 @@ class FakeBroker:
             self._held.append(msg)
         else:
             self._answer(msg, {"rootref": "sha1-00", "rootseq": self.commits})
+        told = self.names("exec.eventlog")
+        if "shell.init" in told:
+            hook, self.on_init = self.on_init, lambda: None
+            hook()
+        if "shell.start" in told:
+            hook, self.on_start = self.on_start, lambda: None
+            hook()
+
+    def _do_job_exec_shell_barrier(self, msg):
+        self._answer(msg, b"late\0" if self.barrier else None, self.barrier)
+
+    def _do_job_info_eventlog_watch(self, msg):
+        """Nobody sends input."""
 
     def _do_job_manager_raise(self, msg):
         self.exceptions.append(msg.args)
@@ -179,8 +207,7 @@ class FakeBroker:
 
     def notify(self, method, payload, userid=None, rolemask=OWNER, matchtag=1):
         """Send a request to the shell's service."""
-        topic = f"{os.getuid()}-shell-{fluid.encode(JOBID, 'f58plain')}.{method}"
-        msg = Message.request(topic, payload, matchtag=matchtag)
+        msg = Message.request(f"{SERVICE}.{method}", payload, matchtag=matchtag)
         msg.route, msg.rolemask = [b"client"], rolemask
         msg.userid = os.getuid() if userid is None else userid
         self._conn.sendall(frame(msg))
