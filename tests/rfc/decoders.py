@@ -54,8 +54,8 @@ from rosin.rfc.jobspec import rules as jobspec_rules
 from rosin.rfc.pmi import spawn as pmi_spawn
 from rosin.rfc.pmi.client import Client
 from rosin.rfc.pmi.server import Abort, Server
-from rosin.rfc.queue_policy import QueuePolicy
 from rosin.rfc.queues import QueueConfig
+from rosin.rfc.queues.policy import QueuePolicy
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.rset import format as rset_format
 from rosin.rfc.taskmap import TaskMap
@@ -167,7 +167,7 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "payload.field": (lambda obj: payload.field(obj, "a", (str, int), 0), [{"a": 1}]),
     "payload.int_field": (lambda obj: payload.int_field(obj, "a", 0, 5), [{"a": 1}]),
     "payload.list_field": (lambda obj: payload.list_field(obj, "a", str), [{"a": ["x"]}]),
-    "queue_policy.QueuePolicy.decode": (QueuePolicy.decode, [QUEUES["policy"]]),
+    "queues.QueuePolicy.decode": (QueuePolicy.decode, [QUEUES["policy"]]),
     "queues.QueueConfig": (
         lambda obj: QueueConfig(payload.field({"config": obj}, "config", dict)).assigned({}),
         [QUEUES],

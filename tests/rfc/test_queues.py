@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
-from rosin.rfc.queue_policy import UNLIMITED, QueuePolicy
 from rosin.rfc.queues import QueueConfig, asked_of_nodes, constrained, is_started
+from rosin.rfc.queues.policy import UNLIMITED, QueuePolicy
 from rosin.rfc.rset import ResourceSet
 
 FULL = """

@@ -14,7 +14,7 @@ from rosin.rfc import eventlog
 from rosin.rfc import resource_events as events
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
-from rosin.rfc.resource_replay import Drained, remapped
+from rosin.rfc.resource_events.replay import Drained, remapped
 
 
 def event(name: str, timestamp: float = 1.0, **context: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.resource_events import UPDATE_ALL, UPDATE_NOTHING, UPDATE_REASON
-from rosin.rfc.resource_replay import Drained
+from rosin.rfc.resource_events.replay import Drained
 
 if TYPE_CHECKING:
     from rosin.modules.resource.hosts import HostMap

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset, decode_ranges
-from rosin.rfc.resource_replay import remapped
+from rosin.rfc.resource_events.replay import remapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

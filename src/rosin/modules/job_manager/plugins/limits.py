@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from rosin.modules.job_manager.job import system_attribute
 from rosin.modules.job_manager.plugins.api import Plugin, Reject, callback
 from rosin.rfc import fsd
-from rosin.rfc.queue_policy import UNLIMITED
 from rosin.rfc.queues import QueueConfig
+from rosin.rfc.queues.policy import UNLIMITED
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job

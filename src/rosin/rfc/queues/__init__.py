@@ -14,7 +14,7 @@ from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import describe
-from rosin.rfc.queue_policy import QueuePolicy, string, strings, sub_table
+from rosin.rfc.queues.policy import QueuePolicy, string, strings, sub_table
 from rosin.rfc.rset.format import check_property
 
 TYPE_CHECKING = False

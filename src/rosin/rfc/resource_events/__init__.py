@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 44: the events of ``resource.eventlog`` and the responses of ``resource.journal``.
 
-The entries are those of RFC 18. :mod:`rosin.rfc.resource_replay` works out what recorded drains lead to.
+The entries are those of RFC 18. :mod:`~rosin.rfc.resource_events.replay` says what recorded drains lead to.
 """
 
 from __future__ import annotations
