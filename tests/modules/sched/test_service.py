@@ -248,6 +248,7 @@ async def test_no_more_news_of_resources_stops_scheduling(world, spec, news):
     ("args", "ready"),
     [
         (["queue-depth=3"], {"mode": "limited", "limit": 3}),
+        (["queue-depth=1"], {"mode": "limited", "limit": 1}),
         (["mode=limited=5"], {"mode": "limited", "limit": 5}),
         (["mode=unlimited", "alloc-mode=best-fit"], {"mode": "unlimited"}),
     ],
