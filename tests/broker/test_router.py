@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Where requests go, and how events are numbered: decisions, without a broker."""
+
+import errno
+
+import pytest
+
+from rosin.broker.eventflow import EventFlow
+from rosin.broker.peer import Peer
+from rosin.broker.router import Router
+from rosin.constants import FLUX_MSGFLAG_UPSTREAM, FLUX_NODEID_ANY
+from rosin.rfc.message import Message
+
+
+class Box(Peer):
+    """A peer that keeps the events that it gets."""
+
+    def __init__(self, *topics: str) -> None:
+        super().__init__()
+        self.events: list[Message] = []
+        for topic in topics:
+            self.subscriptions.add(topic)
+
+    def deliver_event(self, msg: Message) -> None:
+        self.events.append(msg)
+
+
+# -- services ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["", ".a", "a.", "a..b"])
+def test_what_is_no_service_name(name: str) -> None:
+    with pytest.raises(OSError, match="is not a service name") as caught:
+        Router().add_service(name, Box())
+    assert caught.value.errno == errno.EINVAL
+
+
+def test_a_service_has_one_owner() -> None:
+    router, one, two = Router(), Box(), Box()
+    router.add_service("a.b", one)
+    assert one.registered == {"a.b"}
+    for act, code in (
+        (lambda: router.add_service("a.b", two), errno.EEXIST),
+        (lambda: router.remove_service("a.b", two), errno.EPERM),
+        (lambda: router.remove_service("a", one), errno.ENOENT),
+    ):
+        with pytest.raises(OSError) as caught:
+            act()
+        assert caught.value.errno == code
+    router.remove_service("a.b", one)
+    assert (router.services, one.registered) == ({}, set())
+
+
+def test_the_longest_name_up_to_a_dot_serves() -> None:
+    router, short, long = Router(), Box(), Box()
+    router.add_service("a", short)
+    router.add_service("a.b", long)
+    topics = {"a.x": short, "a.bc.x": short, "a.b.x": long, "a.b.c.d": long, "a": None, "b.a": None}
+    assert {topic: router.match(topic) for topic in topics} == topics
+    assert [router.service_of(topic) for topic in topics] == ["a", "a", "a.b", "a.b", "", ""]
+
+
+def test_who_is_gone_serves_nothing_and_leads_nowhere() -> None:
+    router = Router(1, 8)
+    parent, child, other = Box(), Box(), Box()
+    for peer in (parent, child, other):
+        router.peers[peer.uuid] = peer
+    router.parent = parent
+    router.below = {3: child, 7: child, 4: other}
+    router.add_service("a", child)
+    router.remove_peer(child)
+    assert (router.services, router.below, router.parent) == ({}, {4: other}, parent)
+    router.remove_peer(parent)
+    assert router.parent is None
+    assert list(router.peers) == [other.uuid]
+
+
+# -- routes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rank", "nodeid", "upstream", "away"),
+    [
+        (0, FLUX_NODEID_ANY, False, False),
+        (0, 0, False, False),
+        (0, 0, True, False),
+        (0, 7, False, True),
+        (0, 8, False, False),
+        (1, FLUX_NODEID_ANY, False, True),
+        (1, 1, False, False),
+        (1, 1, True, True),
+        (1, 0, False, True),
+    ],
+)
+def test_whether_a_request_may_be_served_away(rank: int, nodeid: int, upstream: bool, away: bool) -> None:
+    router = Router(rank, 8)
+    router.parent = Box() if rank else None
+    assert router.leads_away(nodeid, upstream * FLUX_MSGFLAG_UPSTREAM) is away
+
+
+def test_a_request_goes_by_no_broker_twice() -> None:
+    router = Router(1, 8, b"me")
+    router.parent, child = Box(), Box()
+    router.below = {3: child}
+    for nodeid, way in ((3, child), (5, router.parent), (FLUX_NODEID_ANY, router.parent)):
+        msg = Message.request("a.b", None, nodeid)
+        msg.route = [b"client", b"other"]
+        assert router.route(msg) is way
+        msg.route = [b"client", b"me", b"other"]
+        with pytest.raises(OSError) as caught:
+            router.route(msg)
+        assert caught.value.errno == errno.EHOSTUNREACH
+
+
+# -- events -----------------------------------------------------------------------------------------
+
+
+def flow(rank: int, *peers: Peer) -> tuple[EventFlow, Router, list[str]]:
+    router, complaints = Router(rank, 8), []
+    router.peers = {peer.uuid: peer for peer in peers}
+    return EventFlow(router, complaints.append), router, complaints
+
+
+def event(topic: str, seq: int = 0) -> Message:
+    msg = Message.event(topic, seq=seq)
+    msg.route = [b"from"]
+    return msg
+
+
+def test_rank_0_numbers_and_whoever_wants_it_gets_it() -> None:
+    one, all_, many = Box("a."), Box(""), Box(*(f"x{number}." for number in range(20)))
+    events, _router, _ = flow(0, one, all_, many)
+    assert [events.publish(event(topic)) for topic in ("a.b", "x7.y", "x.y")] == [1, 2, 3]
+    assert [[msg.seq for msg in peer.events] for peer in (one, all_, many)] == [[1], [1, 2, 3], [2]]
+    assert all(msg.route is None for msg in all_.events)
+
+
+def test_other_ranks_pass_events_up_without_a_number() -> None:
+    here, parent = Box(""), Box()
+    events, router, complaints = flow(2, here)
+    router.parent = parent
+    msg = event("a")
+    assert events.publish(msg) == 0
+    assert (parent.events, here.events, msg.seq, events.seq) == ([msg], [], 0, 0)
+    router.parent = None
+    assert events.publish(event("lost")) == 0
+    assert complaints == ["event lost is lost: there is no connection to rank 0"]
+
+
+def test_events_from_above_come_once_and_what_is_missing_is_told() -> None:
+    here = Box("")
+    events, _router, complaints = flow(2, here)
+    for seq in (5, 5, 6, 4, 8, 9, 13):
+        events.accept(event("a", seq))
+    assert [msg.seq for msg in here.events] == [5, 6, 8, 9, 13]
+    assert all(msg.route is None for msg in here.events)
+    assert complaints == ["event 7 did not arrive", "events 10-12 did not arrive"]
