@@ -30,7 +30,7 @@ from rosin.rfc.jobpath import job_key
 from rosin.rfc.states import state_name
 
 from .. import transcripts
-from ..modules.job_manager.conftest import OWNER, Bench, R, Recorder, make_jobspec
+from ..modules.job_manager.bench import OWNER, Bench, R, Recorder, make_jobspec
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 #: What the transcripts need not repeat.

@@ -11,7 +11,7 @@ from rosin.modules.job_manager import restart
 from rosin.modules.job_manager.plugins import UNAVAILABLE, Plugin, Reject, callback
 from rosin.modules.job_manager.plugins.topics import STATE_TOPICS
 
-from .conftest import Bench, R, make_jobspec
+from .bench import Bench, R, make_jobspec
 
 TOPICS = ["job.create", "job.validate", "job.new", "job.update", "job.inactive-add", "job.destroy"]
 TOPICS += [*STATE_TOPICS.values(), "job.event.*", "job.dependency.x", "job.priority.get"]
