@@ -189,6 +189,14 @@ async def test_a_guest_answers_what_it_was_asked_and_once() -> None:
         assert not guest.client.guest._asked
 
 
+async def test_an_owner_answers_what_it_was_asked() -> None:
+    async with Instance() as inst:
+        server, owner = await inst.connect(), await inst.connect()
+        server.on_request("calc.*", lambda msg: server.respond(msg, {"n": 1}))
+        await server.service_register("calc")
+        assert (await owner.rpc("calc.once"))["n"] == 1
+
+
 @pytest.mark.parametrize("userid", [None, UID])
 async def test_a_message_without_a_topic_is_refused(userid: int | None) -> None:
     async with Instance() as inst:
