@@ -111,6 +111,23 @@ async def test_what_an_owner_leaves_open_is_filled_in(
         assert got == [credential]
 
 
+@pytest.mark.rfc(3, "event-private")
+@pytest.mark.rfc(12, "private-event")
+async def test_who_gets_a_private_event() -> None:
+    async with Instance() as inst:
+        sender, other, owner = [await inst.connect(userid=userid) for userid in (UID, UID + 1, None)]
+        for h in (sender, other, owner):
+            await h.event_subscribe("news")
+        for private in (True, False):
+            sender.event_send("news", {"private": private}, private=private)
+        await inst.settle()
+        got = [
+            [h.events.get_nowait().data["private"] for _ in range(h.events.qsize())]
+            for h in (sender, other, owner)
+        ]
+        assert got == [[True, False], [False], [True, False]]
+
+
 async def test_a_route_does_not_make_a_client_another() -> None:
     async with Instance([Desk]) as inst:
         guest, owner = await inst.connect(userid=UID), await inst.connect()

@@ -324,13 +324,6 @@ def _steps(key: str) -> list[str]:
 
 
 def _lowest(count: Any) -> int:
-    if isinstance(count, dict):
-        return int(count.get("min", 1))
-    if isinstance(count, str):
-        from rosin.rfc.idset import Idset
+    from rosin.rfc.count import parse
 
-        try:
-            return Idset(count).first() or 1
-        except FormatError:
-            return int(count.split("+")[0].split("-")[0].split(":")[0])
-    return int(count)
+    return count if type(count) is int else parse(count).min

@@ -7,14 +7,17 @@ import os
 
 from rosin.constants import FLUX_NODEID_ANY
 from rosin.kvs.lookup import default_namespace
-from rosin.rfc import blobref
+from rosin.rfc import blobref, treeobj
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC
 
-_EMPTY = b'{"data":{},"type":"dir","ver":1}'
+
+def empty_root(algo: str) -> str:
+    """The root reference of a namespace with nothing in it; *algo* is the instance's ``content.hash``."""
+    return blobref.blobref(treeobj.encode(treeobj.dirobj({})), algo)
 
 
 def namespace_create_async(
@@ -31,7 +34,7 @@ def namespace_create_async(
     """
     args = {
         "namespace": namespace,
-        "rootref": rootref or blobref.blobref(_EMPTY, algo),
+        "rootref": rootref or empty_root(algo),
         "owner": os.getuid() if owner is None else owner,
         "flags": flags,
     }

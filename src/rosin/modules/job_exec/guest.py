@@ -5,16 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rosin.rfc import blobref, treeobj
+from rosin.rfc import treeobj
 from rosin.rfc.jobpath import guest_namespace, job_key
 
 if TYPE_CHECKING:
     from rosin.kvs import KVSTxn
-
-
-def empty_root(algo: str) -> str:
-    """The root reference of a namespace with nothing in it; ``algo`` is the attribute content.hash."""
-    return blobref.blobref(treeobj.encode(treeobj.dirobj({})), algo)
 
 
 def link(txn: KVSTxn, jobid: int) -> None:

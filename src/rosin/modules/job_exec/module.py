@@ -21,6 +21,7 @@ from rosin.constants import (
     FLUX_RPC_NORESPONSE,
 )
 from rosin.errors import FormatError
+from rosin.kvs.namespace import empty_root
 from rosin.modules.job_exec import actions, config, guest, recovery
 from rosin.modules.job_exec.allocation import JobNodes
 from rosin.modules.job_exec.job import ExecJob
@@ -52,7 +53,7 @@ class JobExec(BrokerModule):
 
     async def start(self) -> None:
         self.settings = config.parse(self.config, self.arg_values)
-        self.empty_root = guest.empty_root(self.attrs.get("content.hash", "sha1"))
+        self.empty_root = empty_root(self.attrs.get("content.hash", "sha1"))
         self.runs: dict[int, Run] = {}
         self.writer = Writer(self)
         self.launcher = Launcher(self, os.environ, self._do_all)
