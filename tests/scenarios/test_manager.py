@@ -222,7 +222,7 @@ class Driver(Bench):
         self.lines.append(f"{count} purged")
 
     def do_plugin(self, name):
-        load.load(self.manager, str(EXAMPLES / name))
+        load.load(self.manager.jobtap, str(EXAMPLES / name))
 
     def do_time(self, seconds):
         self.port.advance(float(seconds))

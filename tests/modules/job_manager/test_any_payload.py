@@ -49,7 +49,7 @@ HANDLERS = {
     "wait": lambda m, msg: m.waits.wait(msg, msg.args["id"]) if type(msg.args.get("id")) is int else None,
     "journal": lambda m, msg: m.journal.open(msg, m.inactive),
     "housekeeping-kill": lambda m, msg: m.housekeeping.kill(msg),
-    "sched-hello": lambda m, msg: list(m.alloc.hello(msg)),
+    "sched-hello": lambda m, msg: list(m.hello(msg)),
     "sched-ready": lambda m, msg: m.alloc.ready(msg),
     "alloc-response": lambda m, msg: m.alloc.response(msg.response(msg.args)),
     "exec-hello": lambda m, msg: m.start.hello(msg),

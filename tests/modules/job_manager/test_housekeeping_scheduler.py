@@ -9,7 +9,7 @@ from .test_housekeeping import configure, end, freed, kills, run, running
 
 
 def hello(bench, partial=True, sender=b"sched"):
-    return list(bench.manager.alloc.hello(bench.request(payload={"partial-ok": partial}, sender=sender)))
+    return list(bench.manager.hello(bench.request(payload={"partial-ok": partial}, sender=sender)))
 
 
 def test_a_new_scheduler_is_told_what_housekeeping_holds(bench):

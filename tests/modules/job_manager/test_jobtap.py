@@ -3,6 +3,7 @@
 
 import errno
 import os
+import sys
 
 import pytest
 
@@ -58,7 +59,7 @@ def test_builtins_are_flux_cores_in_its_order(bench):
 
 
 def test_a_plugin_acts_from_its_load_to_its_removal(bench, jobspec, plugin):
-    load.load(bench.manager, plugin(REJECT), {"most": 5})
+    load.load(bench.manager.jobtap, plugin(REJECT), {"most": 5})
     assert names(bench) == [*BUILTIN, "p.py"]
     with pytest.raises(OSError, match=f"too long for {bench.manager.owner}"):
         bench.submit(jobspec(6.0))
@@ -66,7 +67,7 @@ def test_a_plugin_acts_from_its_load_to_its_removal(bench, jobspec, plugin):
     assert bench.store() is None  # no trace of the job
     id = bench.submit(jobspec(5.0))
     assert bench.names(id)[:2] == ["submit", "validate"]
-    load.remove(bench.manager, "p*")
+    load.remove(bench.manager.jobtap, "p*")
     assert names(bench) == BUILTIN
     bench.submit(jobspec(6.0))
 
@@ -84,17 +85,17 @@ def test_a_plugin_acts_from_its_load_to_its_removal(bench, jobspec, plugin):
 )
 def test_removal_by_name_and_pattern(bench, plugin, pattern, left):
     for name in ("p.py", "q.py"):
-        load.load(bench.manager, plugin("pass", name))
-    load.remove(bench.manager, pattern)
+        load.load(bench.manager.jobtap, plugin("pass", name))
+    load.remove(bench.manager.jobtap, pattern)
     assert names(bench) == left
 
 
 def test_a_builtin_can_be_removed_and_comes_back(bench, jobspec):
-    load.remove(bench.manager, ".begin-time")
+    load.remove(bench.manager.jobtap, ".begin-time")
     spec = jobspec(dependencies=[{"scheme": "begin-time", "value": "1.5"}])
     with pytest.raises(OSError, match='scheme "begin-time" not supported'):
         bench.submit(spec)
-    load.load(bench.manager, ".begin-time")
+    load.load(bench.manager.jobtap, ".begin-time")
     assert names(bench)[-1] == ".begin-time"
     bench.submit(spec)
 
@@ -152,7 +153,7 @@ WRONG = [
 @pytest.mark.parametrize(("body", "name", "text", "head"), WRONG)
 def test_what_is_wrong_with_a_file_is_one_line_and_leaves_nothing(bench, plugin, body, name, text, head):
     with pytest.raises(OSError) as caught:
-        load.load(bench.manager, plugin(body, name or "p.py", head))
+        load.load(bench.manager.jobtap, plugin(body, name or "p.py", head))
     assert text in str(caught.value.strerror)
     assert "\n" not in str(caught.value)
     assert names(bench) == BUILTIN
@@ -161,7 +162,7 @@ def test_what_is_wrong_with_a_file_is_one_line_and_leaves_nothing(bench, plugin,
 def test_a_plugin_that_cannot_start_leaves_no_timer(bench, plugin):
     body = "def start(self):\n    self.later(1.0, self.stop)\n    raise Reject('no')"
     with pytest.raises(OSError, match=r"p\.py: no"):
-        load.load(bench.manager, plugin(body))
+        load.load(bench.manager.jobtap, plugin(body))
     assert [timer for timer in bench.port.timers if timer.call is not None] == []
 
 
@@ -183,18 +184,18 @@ def no(self, job):
 
 def test_a_plugin_is_told_of_the_jobs_that_there_are(bench, jobspec, plugin):
     path = plugin(WAITING)
-    load.load(bench.manager, path, {"seen": []})
+    load.load(bench.manager.jobtap, path, {"seen": []})
     for id, scheme in ((2, "x"), (1, "begin-time")):
         bench.submit(jobspec(dependencies=[{"scheme": scheme, "value": "1800000000"}]), id=id)
     bench.submit(id=3)
-    load.remove(bench.manager, "all")
+    load.remove(bench.manager.jobtap, "all")
     seen: list[object] = []
-    load.load(bench.manager, path, {"seen": seen})
+    load.load(bench.manager.jobtap, path, {"seen": seen})
     assert seen == [1, 1, 2, 2, 3, 3, 1, "1800000000", 2]
 
 
 def test_files_that_are_none(bench, plugin, tmp_path):
-    load.load(bench.manager, plugin("pass"))
+    load.load(bench.manager.jobtap, plugin("pass"))
     cases = [
         (plugin("pass"), errno.EEXIST, "p.py already loaded"),
         (str(tmp_path / "q.py"), errno.ENOENT, "q.py: No such plugin found"),
@@ -203,27 +204,28 @@ def test_files_that_are_none(bench, plugin, tmp_path):
     ]
     for path, errnum, text in cases:
         with pytest.raises(OSError) as caught:
-            load.load(bench.manager, path)
+            load.load(bench.manager.jobtap, path)
         assert caught.value.errno == errnum
         assert text in str(caught.value.strerror)
     with pytest.raises(FileNotFoundError, match="Failed to find plugin to remove"):
-        load.remove(bench.manager, "x*")
+        load.remove(bench.manager.jobtap, "x*")
 
 
 def test_a_dataclass_in_a_plugin_file(bench, plugin):
     head = "from __future__ import annotations\nfrom dataclasses import dataclass\n" + HEAD.replace(
         "class P", "@dataclass\nclass D:\n    x: int\n\nclass P"
     )
-    load.load(bench.manager, plugin("pass", head=head))
+    load.load(bench.manager.jobtap, plugin("pass", head=head))
 
 
-def test_a_file_that_has_changed_is_read_again(bench, plugin):
+def test_a_file_that_has_changed_is_read_again(bench, plugin, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     for most in "12":
         path = plugin(f'@callback("plugin.query")\ndef query(self): return {{"most": {most}}}')
         os.utime(path, (1, 1))  # as when it changes within a second
-        load.load(bench.manager, path)
+        load.load(bench.manager.jobtap, path)
         assert bench.manager.jobtap.query("p.py")["most"] == int(most)
-        load.remove(bench.manager, "all")
+        load.remove(bench.manager.jobtap, "all")
 
 
 async def test_the_requests(world, job, plugin):

@@ -128,7 +128,7 @@ def state(job):
 def read_again(bench, jobspec):
     """A manager that reads what *bench* has stored of job 1; the job as it was and as it is replayed."""
     manager = type(bench)().manager
-    restart.restore(manager, _json.loads(restart.checkpoint(bench.manager)))
+    restart.restore(manager, _json.loads(bench.manager.saved()))
     assert manager.queues.save() == bench.manager.queues.save()
     job = bench.manager.active.get(1)
     if job is None:

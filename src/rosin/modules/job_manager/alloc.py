@@ -19,8 +19,8 @@ from rosin.rfc.alloc_protocol import ANNOTATE, DENY, SUCCESS, AllocResponse, par
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rosin.modules.job_manager.core import Core
     from rosin.modules.job_manager.job import Job
-    from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
 
@@ -30,7 +30,7 @@ class Alloc:
     ``limit`` is how many the scheduler takes at a time, 0 for any number.
     """
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Core) -> None:
         self.manager = manager
         self.online = False
         self.limit = 0
@@ -94,7 +94,7 @@ class Alloc:
         A scheduler that has been told of them and is not ready yet hears of it when it is; one that is still
         to come will not be told of them.
         """
-        self.manager.drain.resources_changed()
+        self.manager.resources_changed()
         free = {"id": id, "R": R, "final": final}
         if self.online:
             self.manager.port.notify("sched.free", free)
@@ -168,7 +168,7 @@ class Alloc:
             self._success(answer.id, job, answer.R, answer.annotations)
         elif answer.type == ANNOTATE:
             if job is not None:
-                self.annotate(job, answer.annotations or {})
+                self.manager.annotate(job, answer.annotations or {})
         elif job is not None and answer.type == DENY:
             self._settle(job)
             self.clear_annotations(job)
@@ -181,7 +181,7 @@ class Alloc:
     ) -> None:
         manager = self.manager
         R = redact_R(R)
-        manager.drain.resources_changed()
+        manager.resources_changed()
         if job is None:  # canceled or gone in the meantime
             manager.port.notify("sched.free", {"id": id, "R": R, "final": True})
             return
@@ -191,7 +191,7 @@ class Alloc:
             return
         job.R = R
         if annotations:
-            self.annotate(job, annotations)
+            self.manager.annotate(job, annotations)
         self._settle(job)
         manager.post(job, "alloc", {"annotations": job.annotations} if job.annotations else None)
 
@@ -200,12 +200,7 @@ class Alloc:
         self.clear_annotations(job, "sched")
         if job.state == FLUX_JOB_STATE_SCHED:
             self.enqueue(job)
-        self.manager.drain.check()
-
-    def annotate(self, job: Job, annotations: dict[str, Any]) -> None:
-        """Merge *annotations* into those of *job* and journal the result."""
-        job.annotate(None, annotations)
-        self.manager.post(job, "annotations", {"annotations": job.annotations}, commit=False)
+        self.manager.check_drained()
 
     def clear_annotations(self, job: Job, key: str | None = None) -> None:
         """Forget the annotations of *job*, or those below *key*, and say so in the journal."""
@@ -216,12 +211,15 @@ class Alloc:
 
     # -- the scheduler's requests -------------------------------------------------------------------
 
-    def hello(self, msg: Message) -> Iterator[dict[str, Any]]:
-        """The jobs that hold resources, or whose housekeeping does, for a scheduler that has just started."""
-        args = msg.args if msg.has_payload else {}
-        partial = partial_ok(args)
+    def greet(self, msg: Message) -> bool:
+        """A scheduler asks what is in use; returns whether it takes jobs that hold only a part."""
+        partial = partial_ok(msg.args if msg.has_payload else {})
         self.manager.port.log.debug(f"scheduler: hello{' +partial-ok' if partial else ''}")
         self._greeted, self._frees = msg.sender, []
+        return partial
+
+    def held(self) -> Iterator[dict[str, Any]]:
+        """The jobs that hold resources."""
         for job in self.manager.active.values():
             if job.has_resources:
                 yield {
@@ -230,7 +228,6 @@ class Alloc:
                     "userid": job.userid,
                     "t_submit": job.t_submit,
                 }
-        yield from self.manager.housekeeping.hello(partial)
 
     def ready(self, msg: Message) -> dict[str, Any]:
         """The scheduler takes requests from now on. Raises FormatError on a bad mode or limit."""
@@ -261,4 +258,4 @@ class Alloc:
         self.sender = b""
         for job in list(self.sent.values()):
             self._canceled(job)
-        self.manager.drain.check()
+        self.manager.check_drained()

@@ -9,15 +9,19 @@ from rosin.broker.waiters import Waiter, Waiters
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
-    from rosin.modules.job_manager.manager import Manager
+    from rosin.modules.job_manager.alloc import Alloc
+    from rosin.modules.job_manager.core import Core
+    from rosin.modules.job_manager.housekeeping import Housekeeping
     from rosin.rfc.message import Message
 
 
 class Drain:
     """The waiting requests, and the resources that jobs hold (``resource-status``)."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Core, alloc: Alloc, housekeeping: Housekeeping) -> None:
         self.manager = manager
+        self.alloc = alloc
+        self.housekeeping = housekeeping
         self._drains: Waiters[Waiter] = Waiters(manager.port)
         self._idles: Waiters[Waiter] = Waiters(manager.port)
         self._status: dict[str, Any] | None = None
@@ -38,7 +42,7 @@ class Drain:
         if self._drains and not manager.active:
             for waiter in self._drains.take():
                 manager.answer(waiter.msg, None)
-        if self._idles and not manager.running and not manager.alloc.sent:
+        if self._idles and not manager.running and not self.alloc.sent:
             for waiter in self._idles.take():
                 manager.answer(waiter.msg, {"pending": len(manager.active)})
 
@@ -63,7 +67,7 @@ class Drain:
             for job in self.manager.active.values():
                 if job.has_resources and job.R is not None:
                     total.append(ResourceSet.decode(job.R))
-            for held in self.manager.housekeeping.resources():
+            for held in self.housekeeping.resources():
                 total.append(held)
             total.starttime = total.expiration = 0.0
             self._status = {"allocated": total.encode()}

@@ -25,8 +25,9 @@ from rosin.rfc.rset import ResourceSet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rosin.modules.job_manager.alloc import Alloc
+    from rosin.modules.job_manager.core import Core
     from rosin.modules.job_manager.job import Job
-    from rosin.modules.job_manager.manager import Manager
     from rosin.modules.job_manager.port import PortTimer
     from rosin.rfc.message import Message
 
@@ -46,6 +47,7 @@ class HeldResources:
         """Raises FormatError when R is malformed."""
         self.owner = owner
         self.manager = owner.manager
+        self.alloc = owner.alloc
         self.id, self.userid = job.id, job.userid
         self.priority, self.t_submit = job.priority, job.t_submit
         self.t_start = self.manager.port.now()
@@ -155,7 +157,7 @@ class HeldResources:
         done = self.R.ranks() - self.pending
         if done:
             final = not self.pending
-            self.manager.alloc.release(self.id, self.R.copy_ranks(done).encode(), final=final)
+            self.alloc.release(self.id, self.R.copy_ranks(done).encode(), final=final)
             self.R.remove_ranks(done)
             self.free |= done
 
@@ -166,8 +168,9 @@ class HeldResources:
 class Housekeeping:
     """The allocations in housekeeping, by job id, and the settings for those to come."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Core, alloc: Alloc) -> None:
         self.manager = manager
+        self.alloc = alloc
         self.settings = HousekeepingSettings()
         self.allocations: dict[int, HeldResources] = {}
 
@@ -183,7 +186,7 @@ class Housekeeping:
     def start(self, job: Job) -> None:
         """Take the resources of *job*; without a command they go back to the scheduler at once."""
         if job.R is None or self.settings.command is None:
-            self.manager.alloc.free(job)
+            self.alloc.free(job)
             return
         try:
             allocation = HeldResources(self, job, job.R)
@@ -192,7 +195,7 @@ class Housekeeping:
                 f"housekeeping: {fluid.encode(job.id, 'f58')} error creating alloc object"
                 f" - returning resources to the scheduler: {error}"
             )
-            self.manager.alloc.free(job)
+            self.alloc.free(job)
             return
         self.allocations[job.id] = allocation
         allocation.start(self.settings.command)
@@ -243,7 +246,7 @@ class Housekeeping:
         self.manager.port.log.error(f"housekeeping: {places} from {name} will be terminated because {reason}")
         allocation.kill(signal.SIGTERM)
         self.remove(allocation)
-        self.manager.drain.resources_changed()
+        self.manager.resources_changed()
 
     def resources(self) -> Iterator[ResourceSet]:
         """What housekeeping holds."""

@@ -18,7 +18,7 @@ def request(manager: Manager, msg: Message) -> dict[str, Any] | None:
     args = msg.args
     if field(args, "query_only", bool, False):
         return {"plugins": [plugin.name for plugin in manager.jobtap.plugins]}
-    load.change(manager, args)
+    load.change(manager.jobtap, args)
     return None
 
 

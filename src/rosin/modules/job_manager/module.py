@@ -20,6 +20,7 @@ from rosin.constants import (
 )
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
 from rosin.modules.job_manager.config import ManagerConfig
+from rosin.modules.job_manager.core import CHECKPOINT_KEY
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.moduleport import ModulePort
 from rosin.modules.job_manager.plugins import load as plugins
@@ -56,7 +57,7 @@ class JobManager(BrokerModule):
         settings = ManagerConfig.parse(self.config)
         manager.jobtap.configure(self.config)
         manager.configure(settings)
-        plugins.configure(manager, settings.plugins)
+        plugins.configure(manager.jobtap, settings.plugins)
         self._plugins = settings.plugins
         self.h.on_response("sched.alloc", manager.alloc.response)
         await self._load()
@@ -123,7 +124,7 @@ class JobManager(BrokerModule):
         for id, reason in lost:
             await self._set_aside(id, reason)
         try:
-            state = treeobj.val_data(await self._lookup(restart.CHECKPOINT_KEY))
+            state = treeobj.val_data(await self._lookup(CHECKPOINT_KEY))
             restart.restore(self.manager, _json.loads(state))
         except FileNotFoundError:
             pass  # a new instance, or one that has had no reason to write one
@@ -302,7 +303,7 @@ class JobManager(BrokerModule):
 
     @request_handler("sched-hello")
     async def sched_hello(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
-        for job in [*self.manager.alloc.hello(msg)]:
+        for job in [*self.manager.hello(msg)]:
             yield job
 
     @request_handler("sched-ready")

@@ -18,8 +18,8 @@ from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.config import ManagerConfig
+    from rosin.modules.job_manager.core import Core
     from rosin.modules.job_manager.inactive import InactiveJob
-    from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
 BATCH_MAX = 100
@@ -31,7 +31,7 @@ class Purge:
     Ages are by the monotonic clock: no job is old because the wall clock has been set.
     """
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Core) -> None:
         self.manager = manager
         self.age_limit = float(UNLIMITED)
         self.num_limit = DEFAULT_NUM_LIMIT

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rosin import _json
 from rosin.constants import (
     FLUX_JOB_STATE_CLEANUP,
     FLUX_JOB_STATE_DEPEND,
@@ -21,6 +20,7 @@ from rosin.constants import (
     FLUX_JOB_WAITABLE,
 )
 from rosin.errors import FormatError
+from rosin.modules.job_manager.core import CHECKPOINT_KEY, CHECKPOINT_VERSION
 from rosin.modules.job_manager.event import apply
 from rosin.modules.job_manager.inactive import InactiveJob
 from rosin.modules.job_manager.job import Job, redact_jobspec, redact_R
@@ -32,8 +32,6 @@ from rosin.rfc.payload import field, int_field
 if TYPE_CHECKING:
     from rosin.modules.job_manager.manager import Manager
 
-CHECKPOINT_KEY = "checkpoint.job-manager"
-_VERSION = 1
 #: Wait status of a job whose end nobody saw: exit code 1.
 _UNKNOWN_STATUS = exited(1)
 _LOST = "lost the job's shells: the broker was restarted while the job was running"
@@ -134,17 +132,11 @@ def _ended(manager: Manager, job: Job) -> None:
         manager.act(job)
 
 
-def checkpoint(manager: Manager) -> bytes:
-    """The value of :data:`CHECKPOINT_KEY`."""
-    state = {"version": _VERSION, "max_jobid": manager.max_jobid, "queue": manager.queues.save()}
-    return _json.dumps(state)
-
-
 def restore(manager: Manager, state: Any) -> None:
-    """Take what :func:`checkpoint` returned. Raises FormatError."""
+    """Take what :meth:`Core.checkpoint` has stored. Raises FormatError."""
     version = field(state, "version", int, 0)
-    if version > _VERSION:
+    if version > CHECKPOINT_VERSION:
         raise FormatError(f"{CHECKPOINT_KEY}: version {version} is from a newer release")
     manager.max_jobid = max(manager.max_jobid, int_field(state, "max_jobid", 0, 2**64 - 1))
-    if version == _VERSION:
+    if version == CHECKPOINT_VERSION:
         manager.queues.restore(field(state, "queue", list, []))

@@ -19,15 +19,15 @@ from rosin.rfc.payload import field
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosin.modules.job_manager.core import Core
     from rosin.modules.job_manager.job import Job
-    from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
 
 class StartProtocol:
     """The start requests. ``service`` is the name that the execution service gave, None without one."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Core) -> None:
         self.manager = manager
         self.service: str | None = None
         self.sender = b""

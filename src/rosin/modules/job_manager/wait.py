@@ -14,8 +14,8 @@ from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_WAITABLE, FLUX_JOB
 from rosin.process.outcome import job_report
 
 if TYPE_CHECKING:
+    from rosin.modules.job_manager.core import Core
     from rosin.modules.job_manager.job import Job
-    from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
 _ANY = (FLUX_JOBID_ANY, 0xFFFFFFFFFFFFFFFF)
@@ -24,7 +24,7 @@ _ANY = (FLUX_JOBID_ANY, 0xFFFFFFFFFFFFFFFF)
 class Waits:
     """Who waits, and for what; ``zombies`` are the ends nobody has waited for yet."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Core) -> None:
         self.manager = manager
         self.zombies: dict[int, dict[str, Any]] = {}
         self._entries: dict[int, tuple[int, int, int, float]] = {}

@@ -21,8 +21,8 @@ from rosin.constants import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from rosin.modules.job_manager.core import Core
     from rosin.modules.job_manager.job import Job
-    from rosin.modules.job_manager.manager import Manager
     from rosin.modules.job_manager.port import Log, PortTimer
 
 #: Returned instead of a priority by a callback that cannot tell it yet; :meth:`Plugin.reprioritize` follows.
@@ -95,7 +95,7 @@ class Plugin:
     #: How listings call it; a file gives its own name.
     name: ClassVar[str] = ""
 
-    def __init__(self, manager: Manager, conf: dict[str, Any], path: str = "builtin") -> None:
+    def __init__(self, manager: Core, conf: dict[str, Any], path: str = "builtin") -> None:
         self.manager = manager
         self.conf = conf
         self.path = path
@@ -150,7 +150,7 @@ class Plugin:
 
     def annotate(self, job: Job, annotations: dict[str, Any]) -> None:
         """Merge *annotations* (RFC 27) into those of a pending job; null takes one away."""
-        self.manager.alloc.annotate(job, annotations)
+        self.manager.annotate(job, annotations)
 
     def jobspec_update(self, job: Job, updates: dict[str, Any]) -> None:
         """Change the jobspec of a pending job: {path below ``attributes``: value}. Raises OSError EINVAL."""
@@ -232,7 +232,7 @@ class Plugin:
         stack = self.manager.jobtap
 
         def answered(answer: Any, error: OSError | None) -> None:
-            if self in stack.plugins:
+            if stack.has(self):
                 stack.guard(self, topic, lambda: done(answer, error))
 
         self.manager.port.rpc(topic, payload, answered)

@@ -16,23 +16,22 @@ from rosin.modules.job_manager.plugins.builtin import BUILTIN
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from rosin.modules.job_manager.manager import Manager
+    from rosin.modules.job_manager.plugins.stack import Stack
 
 _ALL = "all"
 _TEXT = (str, type(None))
 
 
-def load(manager: Manager, path: str, conf: Any = None) -> None:
+def load(stack: Stack, path: str, conf: Any = None) -> None:
     """Load the plugin *path* with the settings *conf* and tell it of all active jobs.
 
     Raises OSError, one line that says what is wrong: ENOENT, EEXIST, EINVAL.
     """
     if not (conf is None or isinstance(conf, dict)):
         raise OSError(errno.EINVAL, "jobtap: plugin conf must be a JSON object")
-    stack = manager.jobtap
-    plugin = _make(manager, path, conf or {})
-    _start(manager, plugin)
-    jobs = sorted(manager.active.values(), key=lambda job: job.id)
+    plugin = _make(stack, path, conf or {})
+    _start(stack, plugin)
+    jobs = sorted(stack.manager.active.values(), key=lambda job: job.id)
     for job in jobs:
         stack.tell_one(plugin, "job.create", job)
         stack.tell_one(plugin, "job.new", job)
@@ -40,46 +39,46 @@ def load(manager: Manager, path: str, conf: Any = None) -> None:
         if job.state == FLUX_JOB_STATE_DEPEND:
             stack.tell_dependencies(plugin, job)
             stack.tell_one(plugin, "job.state.depend", job)
-    manager.reprioritize_all()
+    stack.manager.reprioritize_all()
 
 
-def load_builtins(manager: Manager) -> None:
+def load_builtins(stack: Stack) -> None:
     """Load all that come with the manager, which has no jobs and no configuration yet."""
     for cls in BUILTIN.values():
-        _start(manager, cls(manager, {}))
+        _start(stack, cls(stack.manager, {}))
 
 
-def remove(manager: Manager, name: str) -> None:
+def remove(stack: Stack, name: str) -> None:
     """Remove the plugins that *name*, which may be a glob pattern, names. Raises OSError ENOENT.
 
     A leading dot is matched by itself only; ``all`` are those that were loaded.
     """
     pattern = "*" if name == _ALL else name
-    found = [plugin for plugin in manager.jobtap.plugins if _matches(plugin.name, pattern)]
+    found = [plugin for plugin in stack.plugins if _matches(plugin.name, pattern)]
     if not found and name != _ALL:
         raise OSError(errno.ENOENT, "Failed to find plugin to remove")
     for plugin in found:
-        manager.jobtap.discard(plugin)
+        stack.discard(plugin)
 
 
-def configure(manager: Manager, entries: list[Any]) -> None:
+def configure(stack: Stack, entries: list[Any]) -> None:
     """Do what the entries of ``job-manager.plugins`` say. Raises OSError, which names the entry."""
     for number, entry in enumerate(entries):
         try:
-            change(manager, entry)
+            change(stack, entry)
         except FormatError as error:
             raise OSError(errno.EINVAL, f"job-manager.plugins[{number}]: {error}") from None
         except OSError as error:
             raise OSError(error.errno, f"job-manager.plugins[{number}]: {error.strerror}") from None
 
 
-def change(manager: Manager, wanted: Any) -> None:
+def change(stack: Stack, wanted: Any) -> None:
     """Remove, then load: ``{remove?, load?, conf?}``. Raises FormatError, OSError."""
     name, path = field(wanted, "remove", _TEXT, None), field(wanted, "load", _TEXT, None)
     if name is not None:
-        remove(manager, name)
+        remove(stack, name)
     if path is not None:
-        load(manager, path, wanted.get("conf"))
+        load(stack, path, wanted.get("conf"))
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -87,13 +86,13 @@ def _matches(name: str, pattern: str) -> bool:
     return name == pattern or (not hidden and fnmatchcase(name, pattern))
 
 
-def _make(manager: Manager, path: str, conf: dict[str, Any]) -> Plugin:
+def _make(stack: Stack, path: str, conf: dict[str, Any]) -> Plugin:
     """The plugin *path*, not yet started."""
     name = path if path in BUILTIN else os.path.basename(path)
-    if any(plugin.name == name for plugin in manager.jobtap.plugins):
+    if any(plugin.name == name for plugin in stack.plugins):
         raise OSError(errno.EEXIST, f"{name} already loaded")
     if path in BUILTIN:
-        return BUILTIN[path](manager, conf)
+        return BUILTIN[path](stack.manager, conf)
     if not os.path.isfile(path):
         hint = "" if "/" in path else "; a file is named with a slash, as in ./plugin.py"
         raise OSError(errno.ENOENT, f"{path}: No such plugin found{hint}")
@@ -103,16 +102,16 @@ def _make(manager: Manager, path: str, conf: dict[str, Any]) -> Plugin:
         )
     cls = class_in_file(path, Plugin)
     cls.name = name
-    return cls(manager, conf, path)
+    return cls(stack.manager, conf, path)
 
 
-def _start(manager: Manager, plugin: Plugin) -> None:
+def _start(stack: Stack, plugin: Plugin) -> None:
     """Start *plugin* and put it on the stack. Raises OSError EINVAL, and leaves nothing of it."""
     try:
         plugin.start()
-        manager.jobtap.add(plugin)
+        stack.add(plugin)
     except Exception as error:
-        manager.jobtap.guard(plugin, "stop", plugin.release)
+        stack.guard(plugin, "stop", plugin.release)
         code = error.errno if isinstance(error, OSError) else None
         raise OSError(code or errno.EINVAL, f"{plugin.name}: {_text(error)}") from None
 

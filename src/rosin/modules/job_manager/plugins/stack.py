@@ -22,9 +22,9 @@ from rosin.rfc.dependency import check_keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosin.modules.job_manager.core import Core
     from rosin.modules.job_manager.inactive import InactiveJob
     from rosin.modules.job_manager.job import Job
-    from rosin.modules.job_manager.manager import Manager
     from rosin.rfc.message import Message
 
     Found = tuple[tuple[Plugin, Callable[..., Any]], ...]
@@ -41,7 +41,7 @@ _SCHEMES = (
 class Stack:
     """``plugins`` in the order in which they are called."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Core) -> None:
         self.manager = manager
         self.plugins: list[Plugin] = []
         #: Job id: who gets the job's events.
@@ -80,6 +80,10 @@ class Stack:
         for kept in self._aux.values():
             kept.pop(plugin, None)
         self.guard(plugin, "stop", plugin.release)
+
+    def has(self, plugin: Plugin) -> bool:
+        """Whether *plugin* is on the stack."""
+        return plugin in self.plugins
 
     def _served(self, method: Callable[[Message], Any]) -> Callable[[Message], None]:
         return lambda msg: self.manager.answer(msg, method(msg))
