@@ -66,7 +66,7 @@ def inherit(tmp_path):
         warnings = []
         attrs = {"parent-uri": parent.uri, "jobid": "ƒ5"}
         inheritance = Inheritance(attrs, warnings.append)
-        rset = await inheritance.begin(machine(), 0)
+        rset = await inheritance.begin(machine(), 0, 1)
         expirations = []
         if rset is not None:
             expirations = [value async for value in inheritance.expirations()]
@@ -105,10 +105,10 @@ async def test_without_r(inherit, result, text):
 
 async def test_no_parent():
     warnings = []
-    assert await Inheritance({}, warnings.append).begin(machine(), 0) is None
+    assert await Inheritance({}, warnings.append).begin(machine(), 0, 1) is None
     assert warnings == []
     for attrs in ({"parent-uri": "local:///nonexistent", "jobid": "ƒ5"}, {"parent-uri": "x", "jobid": "?"}):
         inheritance = Inheritance(attrs, warnings.append)
-        assert await inheritance.begin(machine(), 0) is None
+        assert await inheritance.begin(machine(), 0, 1) is None
         await inheritance.close()
     assert len(warnings) == 2

@@ -32,7 +32,7 @@ async def test_journal(kvs, groups):
         rpc.cancel("resource.journal-cancel")
         with pytest.raises(StopAsyncIteration):
             await anext(stream)
-        assert not module(inst, "resource").consumers
+        assert not module(inst, "resource").listeners._consumers
         await fails(errno.EPROTO, h.rpc("resource.journal", {}))
 
 

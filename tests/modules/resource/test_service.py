@@ -200,7 +200,7 @@ async def test_muted_after_acquire_mute(kvs, groups):
         await h.rpc("resource.acquire-mute", {})
         module(inst, "groups").set("broker.online", "0-3")
         await h.rpc("resource.monitor-waitup", {"up": 4})
-        assert module(inst, "resource").acquirer.empty()
+        assert module(inst, "resource").listeners._acquirer.empty()
 
 
 async def test_monitor_requests(kvs, groups):

@@ -26,8 +26,10 @@ class Inheritance:
         self._followed = False
         self._updates: AsyncIterator[dict[str, Any]]
 
-    async def begin(self, local: ResourceSet, rank: int) -> ResourceSet | None:
-        """What the enclosing job gives to the broker on *rank*; None without such a job."""
+    async def begin(self, local: ResourceSet, rank: int, size: int) -> ResourceSet | None:
+        """What the enclosing job gives to an instance of *size* brokers, the one on *rank* if it is alone.
+
+        None without such a job."""
         try:
             self._job = await EnclosingJob.connect(self._attrs)
             if self._job is None:
@@ -35,7 +37,11 @@ class Inheritance:
             self._updates = self._job.watch_R()
             async with asyncio.timeout(TIMEOUT):
                 async for R in self._updates:
-                    inherited = inventory.inherited(ResourceSet.decode(R), local, rank)
+                    job = ResourceSet.decode(R)
+                    if size > 1:
+                        inherited = inventory.mapped(job, size, self._attrs.get("hostlist", ""))
+                    else:
+                        inherited = inventory.inherited(job, local, rank)
                     self._followed = inherited is not None
                     return inherited
             raise OSError(EPROTO, "its instance has none")

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from errno import EINVAL, ENOENT
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.resource.definition import load_directory, load_file
+from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 from rosin.rfc.scheduling import of_instance
@@ -47,6 +49,21 @@ def configured(rset: ResourceSet | None, config: dict[str, Any], hostlist: str) 
         raise OSError(EINVAL, f"error reranking R: {error}") from None
 
 
+def mapped(job: ResourceSet, size: int, hostlist: str) -> ResourceSet | None:
+    """Return the enclosing job's resources by the ranks of an instance of *size* brokers, a node each.
+
+    None when they have not as many nodes; the brokers then look for themselves."""
+    hosts = list(Hostlist(hostlist))
+    if job.nnodes != size:
+        return None
+    if len(set(hosts)) == len(hosts):
+        with suppress(FormatError):  # R may be made up
+            job = job.rerank(hosts)
+    rset = job.remap()
+    rset.drop_local_properties()
+    return rset
+
+
 def inherited(job: ResourceSet, local: ResourceSet, rank: int) -> ResourceSet | None:
     """Return the part of the enclosing job's resources that the broker on *rank* has; None if that is none.
 
@@ -78,6 +95,7 @@ def choose(
     recorded: list[dict[str, Any]],
     local: ResourceSet,
     rank: int,
+    alone: bool = True,
     rediscover: bool = False,
     verify: Verification | None,
 ) -> Choice:
@@ -86,7 +104,8 @@ def choose(
     ``enclosing`` are those of the job that this instance is. ``recorded`` are the events of earlier runs;
     With ``rediscover`` the machine counts and not what the enclosing job gave of it.
     ``verify`` is None when the machine is not to be compared. Stored resources that had been discovered are
-    discovered again when the machine has become another one: a drained node would help nobody.
+    discovered again when the machine has become another one, and is ``alone``: a drained node would help
+    nobody.
     """
     if configured is not None:
         return Choice(configured, "configuration", verify.check(configured, local, rank) if verify else None)
@@ -99,7 +118,7 @@ def choose(
     if stored is None:
         return Choice(local, "dynamic-discovery")
     fault = verify.check(stored, local, rank) if verify else None
-    if fault and _was_discovered(recorded):
+    if fault and alone and _was_discovered(recorded):
         return Choice(local, "dynamic-discovery")
     return Choice(stored, "kvs", fault)
 

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What the resource service does on every rank: look at the machine, collect reports of ranks below it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rosin.broker.arguments import Argument
+from rosin.broker.module import BrokerModule, request_handler
+from rosin.modules.resource.config import ResourceConfig
+from rosin.modules.resource.reduction import Reduction
+from rosin.process.topology import discover
+from rosin.resource import hwloc
+from rosin.resource.definition import from_topology
+from rosin.rfc.payload import field
+from rosin.rfc.rset import ResourceSet
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class ResourceBase(BrokerModule):
+    """The machine of a rank."""
+
+    name = "resource"
+    arguments = (
+        Argument("monitor-force-up", "", "take all ranks for online"),
+        Argument("noverify", "", "do not compare configured resources with the machine"),
+        Argument("notruncate", "", "keep old events in resource.eventlog"),
+    )
+
+    async def start(self) -> None:
+        """Look at the machine."""
+        self.rank, self.size = int(self.attrs["rank"]), int(self.attrs["size"])
+        self.conf = ResourceConfig(self.config.get("resource", {}), self.arg_values)
+        self.topology = discover(restrict=not self.conf.norestrict, hostname=self.attrs["hostname"])
+        self.local = from_topology(self.topology, self.rank)
+        self.descendants = int(self.attrs.get("tbon.descendants", "0"))
+        self.reduction = Reduction(self.local, self.descendants)
+        recovery = self.attrs.get("broker.recovery-mode") == "1"
+        self.recovery = recovery
+        self.verify = None if self.conf.noverify or recovery else self.conf.verify
+
+    def reduced(self) -> None:
+        """All ranks below this one have reported."""
+        raise NotImplementedError
+
+    @request_handler("topo-get", allow_guest=True)
+    def topo_get(self, msg: Message) -> bytes:
+        """Return this machine as hwloc XML (not JSON)."""
+        return hwloc.encode(self.topology).encode() + b"\0"
+
+    @request_handler("topo-reduce")
+    def topo_reduce(self, msg: Message) -> None:
+        """A rank below this one tells what it and those below it have: ``{"count": N, "resource": R}``."""
+        count, rset = field(msg.args, "count", int), ResourceSet.decode(field(msg.args, "resource", dict))
+        if self.reduction.add(rset, count):
+            self.reduced()

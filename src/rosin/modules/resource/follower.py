@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The resource service above rank 0 (topics are flux-core's).
+
+It compares its machine with what rank 0 says that it has, has itself drained when that is wrong, and reports
+what it and the ranks below it have found, in case that nobody has said so. Rank 0 keeps the state.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from rosin.broker.module import request_handler
+from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
+from rosin.modules.resource import inventory
+from rosin.modules.resource.base import ResourceBase
+from rosin.modules.resource.config import ResourceConfig
+from rosin.resource.control import drain
+from rosin.rfc.idset import Idset
+from rosin.rfc.payload import field
+from rosin.rfc.rset import ResourceSet
+
+if TYPE_CHECKING:
+    from rosin.rfc.message import Message
+
+
+class Follower(ResourceBase):
+    """One machine of an instance."""
+
+    async def start(self) -> None:
+        await super().start()
+        rset = inventory.configured(self.conf.rset, self.config, self.attrs.get("hostlist", ""))
+        method = "configuration"
+        if rset is None:
+            rset, method = await self._ask()
+        # The instance around this one has verified what it gives.
+        if rset is not None and self.verify is not None and method != "job-info":
+            fault = self.verify.check(rset, self.local, self.rank)
+            if fault:
+                self.log.error(f"draining: {fault}")
+                await drain(self.h, Idset([self.rank]), fault, "update")
+        if self.reduction.complete:
+            self.reduced()
+
+    async def _ask(self) -> tuple[ResourceSet | None, str]:
+        """R and how it was found; None where that has yet to be done."""
+        try:
+            answer = await self.h.rpc("resource.get", nodeid=FLUX_NODEID_UPSTREAM)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return None, ""
+        return ResourceSet.decode(field(answer, "R", dict)), field(answer, "method", str)
+
+    def reduced(self) -> None:
+        report = {"count": self.reduction.count, "resource": self.reduction.rset.encode()}
+        self.h.rpc("resource.topo-reduce", report, FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE)
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Check the table."""
+        ResourceConfig(config.get("resource", {}))
+
+    # -- what rank 0 knows --
+
+    @request_handler("get")
+    async def get(self, msg: Message) -> Any:
+        """Return R and how it was found."""
+        return await self.h.rpc(msg.topic, nodeid=0)
+
+    @request_handler("status", allow_guest=True)
+    async def resource_status(self, msg: Message) -> Any:
+        """Return R, drain info and availability."""
+        return await self.h.rpc(msg.topic, nodeid=0)
+
+    @request_handler("sched-status", allow_guest=True)
+    async def sched_status(self, msg: Message) -> Any:
+        """Return all, down and allocated resources."""
+        return await self.h.rpc(msg.topic, nodeid=0)
