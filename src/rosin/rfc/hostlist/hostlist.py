@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rosin.rfc.hostlist.index import Index
-    from rosin.rfc.hostlist.sets import Files
+    from rosin.rfc.hostlist.sets import Multiset
 
 
 _PORTION = 4096  # names that are made at a time
@@ -212,7 +212,7 @@ class Hostlist:
         gone = Hostlist(hosts)
         before = self._count
         if gone._count and before:
-            mine, theirs = self._files(), gone._files()
+            mine, theirs = self._multiset(), gone._multiset()
             if mine.arrange(True) or theirs.arrange(True):
                 self._delete_names(gone)
             else:
@@ -237,7 +237,7 @@ class Hostlist:
 
     def sort(self) -> Hostlist:
         """Sort by prefix, then by the length of the number, then by the number. Returns the list itself."""
-        files = self._files()
+        files = self._multiset()
         files.arrange(False)
         self._replace(files.runs())
         return self
@@ -282,13 +282,13 @@ class Hostlist:
         new._replace(files.runs())
         return new
 
-    def _files(self) -> Files:
-        from rosin.rfc.hostlist.sets import Files
+    def _multiset(self) -> Multiset:
+        from rosin.rfc.hostlist.sets import Multiset
 
-        return Files(self._runs)
+        return Multiset(self._runs)
 
-    def _unique(self) -> Files:
-        files = self._files()
+    def _unique(self) -> Multiset:
+        files = self._multiset()
         files.arrange(True)
         return files
 
@@ -351,7 +351,7 @@ class Hostlist:
         self._searched = False
 
 
-def _without(runs: Runs, gone: Files) -> Runs:
+def _without(runs: Runs, gone: Multiset) -> Runs:
     from rosin.rfc.hostlist.sets import without
 
     return without(runs, gone)

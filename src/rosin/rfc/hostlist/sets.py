@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _BEYOND = 10**MAX_DIGITS  # above any number
 
 
-class Files:
+class Multiset:
     """The hosts of a list without their order.
 
     Attributes:
@@ -101,9 +101,9 @@ class Files:
         )
 
 
-def combine(one: Files, other: Files, least: int, most: int) -> Files:
+def combine(one: Multiset, other: Multiset, least: int, most: int) -> Multiset:
     """Return hosts that are in ``least`` to ``most`` of two arranged, unique files."""
-    result = Files()
+    result = Multiset()
     for name in one.names.keys() | other.names.keys():
         if least <= (name in one.names) + (name in other.names) <= most:
             result.names[name] = 1
@@ -117,7 +117,7 @@ def combine(one: Files, other: Files, least: int, most: int) -> Files:
     return result
 
 
-def without(runs: Runs, gone: Files) -> Runs:
+def without(runs: Runs, gone: Multiset) -> Runs:
     """Return the hosts in their order without any that is in the arranged, unique ``gone``."""
     out = Runs()
     if runs.lows == runs.highs and runs.alike() and not any(runs.widths):
