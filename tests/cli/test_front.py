@@ -65,6 +65,17 @@ def test_which_program_comes_first(programs, monkeypatch):
     assert front.find("nothing", "rosin") is None
 
 
+@pytest.mark.parametrize("name", ["rosin-hey", "flux-hey"])
+def test_programs_of_packages_are_found_whatever_the_path_is(programs, monkeypatch, name):
+    """pip puts them beside the interpreter; one that a variable leads to comes first."""
+    installed = programs(name, "environment")
+    monkeypatch.setattr(sys, "executable", str(installed.parent / "python3"))
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert front.find("hey", "rosin") == str(installed)
+    monkeypatch.setenv("PATH", str(programs(name, "other").parent))
+    assert front.find("hey", "rosin") == str(programs(name, "other"))
+
+
 def test_a_path_is_a_program(programs, tmp_path):
     path = programs("anything")
     assert rosin(str(path), "--help") == (3, "anything --help\n", "")

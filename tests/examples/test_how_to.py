@@ -8,8 +8,11 @@ that of another page.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,8 @@ from rosin.testing.process import RealInstance
 
 pytestmark = pytest.mark.system
 
-PAGES = Path(__file__).parents[2] / "docs" / "how-to"
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "docs" / "how-to"
 #: Pages that one follows one after the other.
 FOLLOWED = [
     ["broker-module.md", "module-at-start.md"],
@@ -27,7 +31,7 @@ FOLLOWED = [
 ]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_FILE = re.compile(r"`([\w/-]+\.(?:py|sh|toml))`")
+_FILE = re.compile(r"(?:This is )?`([\w./-]+\.(?:py|sh|toml)|(?<=This is `)[\w-]+)`")
 _COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 
 
@@ -43,34 +47,82 @@ def alike(output):
     return re.sub(r"[\d.]+ ?m?s\b|\([0-9a-f]{8}![0-9a-f]{8}\)", "...", output)
 
 
-def follow(text, folder, env):
+def follow(page, folder, env):
     """Do what a page says; returns how many commands that were."""
     commands = 0
-    for kind, name, block in blocks(text):
-        if kind != "console":
+    for kind, name, block in blocks((PAGES / page).read_text(encoding="utf-8")):
+        if kind == "diff":
+            subprocess.run(["git", "apply", "-"], cwd=folder, input=block, text=True, check=True)
+        elif kind != "console":
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(block)
-            continue
-        for command, expected in _COMMAND.findall(block):
-            commands += 1
-            done = subprocess.run(
-                ["sh", "-c", command],
-                cwd=folder,
-                env=env,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=120,
-            )
-            assert alike(done.stdout) == alike(expected), command
+        else:
+            for command, expected in _COMMAND.findall(block):
+                commands += 1
+                assert alike(run(command, folder, env)) == alike(expected), command
     return commands
 
 
-@pytest.mark.parametrize("pages", FOLLOWED, ids=lambda pages: pages[-1])
-def test_page(pages, tmp_path):
-    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
-    plain = {"PYTHONDONTWRITEBYTECODE": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+def run(command, folder, env):
+    """What a command prints."""
+    done = subprocess.run(
+        ["sh", "-c", command],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def instance():
     with RealInstance() as instance:
-        env = {**os.environ, "FLUX_URI": instance.uri, "PATH": path, **plain}
-        for page in pages:
-            assert follow((PAGES / page).read_text(encoding="utf-8"), tmp_path, env)
+        yield instance
+
+
+def environment(instance, python, **more):
+    """That of a user who has activated an environment, and whose Python leaves nothing behind."""
+    path = f"{os.path.dirname(python)}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "FLUX_URI": instance.uri, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **more}
+
+
+#: What pytest says is the same whatever plugins there are.
+PLAIN = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+@pytest.mark.parametrize("pages", FOLLOWED, ids=lambda pages: pages[-1])
+def test_page(pages, tmp_path, instance):
+    env = environment(instance, sys.executable, **PLAIN)
+    for page in pages:
+        assert follow(page, tmp_path, env)
+
+
+def test_package_with_a_command(tmp_path, instance):
+    """It is installed offline, into an environment that has Rosin and what builds packages."""
+    home, folder = tmp_path / "environment", tmp_path / "folder"
+    folder.mkdir()
+    venv.create(home, with_pip=False, symlinks=True)
+    python = home / "bin" / "python"
+    (site,) = home.glob("lib/python*/site-packages")
+    (site / "libraries.pth").write_text(f"{ROOT / 'src'}\n{sysconfig.get_path('purelib')}\n")
+    script = (ROOT / "scripts" / "rosin").read_text(encoding="utf-8")
+    (home / "bin" / "rosin").write_text(script.replace("#!python", f"#!{python}"))
+    (home / "bin" / "rosin").chmod(0o755)
+    offline = dict.fromkeys(("PIP_NO_INDEX", "PIP_DISABLE_PIP_VERSION_CHECK"), "1")
+    offline |= {"PIP_NO_BUILD_ISOLATION": "0", "PIP_ROOT_USER_ACTION": "ignore"}  # 0: without isolation
+    env = environment(instance, python, **PLAIN, **offline)
+    assert follow("command.md", folder, env)
+    # Whoever does not activate the environment has it as well.
+    env["PATH"] = "/usr/bin:/bin"
+    assert run(f"{home}/bin/rosin hello you", folder, env) == "hello, you, from 1 of us\n"
+
+
+def test_command_in_the_tree(tmp_path, instance):
+    """In a copy of the tree, which stands before the one that is installed."""
+    kept = shutil.ignore_patterns(".*", "__pycache__", "build", "dist", "images")
+    shutil.copytree(ROOT, tmp_path / "rosin", ignore=kept)
+    env = environment(instance, sys.executable, PYTHONPATH=str(tmp_path / "rosin" / "src"))
+    assert follow("command-in-tree.md", tmp_path / "rosin", env)

@@ -30,12 +30,14 @@ OPTIONS = ("-p", "--parent", "-r", "--root")
 def find(name: str, prog: str) -> str | None:
     """The program that is the command ``name``: ``rosin-NAME``, else ``flux-NAME``; as ``flux`` the reverse.
 
-    It is looked for in FLUX_EXEC_PATH_PREPEND, FLUX_EXEC_PATH and PATH; a name with a slash is a program.
+    It is looked for in FLUX_EXEC_PATH_PREPEND, FLUX_EXEC_PATH and PATH, and beside the interpreter, where pip
+    puts the programs of packages; a name with a slash is a program.
     """
     if "/" in name:
         return name
     variables = ("FLUX_EXEC_PATH_PREPEND", "FLUX_EXEC_PATH", "PATH")
     places = [place for variable in variables for place in os.environ.get(variable, "").split(":") if place]
+    places.append(os.path.dirname(sys.executable))
     for front in (prog, "flux" if prog == "rosin" else "rosin"):
         for place in places:
             path = os.path.join(place, f"{front}-{name}")

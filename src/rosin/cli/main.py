@@ -78,7 +78,7 @@ def usage(prog: str) -> str:
         "the system's, else to the only one that you run. "
         f"'{prog} uri --help' says how to find others.\n"
         f"\nSee '{prog} COMMAND --help' for one command. Programs rosin-NAME and flux-NAME in "
-        "FLUX_EXEC_PATH\nor PATH are commands, too.\n"
+        "FLUX_EXEC_PATH\nor PATH, or from packages beside this one, are commands, too.\n"
     )
     return head + "\n".join(lines) + tail
 
