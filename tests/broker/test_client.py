@@ -161,6 +161,18 @@ async def test_what_a_proxy_asks_comes_back_with_its_own_route() -> None:
         assert got[-1].errnum == errno.EPROTO
 
 
+async def test_a_request_without_a_route_is_answered() -> None:
+    async with Instance([Desk]) as inst:
+        h = await inst.connect()
+        got: list[Message] = []
+        h.on_response("desk.who", got.append)
+        request = Message(FLUX_MSGTYPE_REQUEST, "desk.who")
+        assert decode(encode(request)).route is None
+        write(h, request)
+        await inst.settle()
+        assert got[0].data["sender"] == h.client.uuid.decode()
+
+
 async def test_a_guest_answers_nobody_who_has_not_asked() -> None:
     async with Instance([Desk]) as inst:
         guest, owner = await inst.connect(userid=UID), await inst.connect()
