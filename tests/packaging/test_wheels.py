@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """What a user installs: both wheels, built from this tree and put into a new environment, all offline."""
 
+import contextlib
 import email
 import re
 import subprocess
 import sys
-import sysconfig
 import tomllib
 import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -100,11 +101,29 @@ def installed(wheels, tmp_path_factory):
         *(sys.executable, "-m", "pip", "--python", python),
         *("install", "--quiet", "--no-index", "--no-deps", *wheels.values()),
     )
-    # The libraries come from the environment of the tests. Its own .pth files, and so its editable Rosin,
-    # are not read when it is only a line of another's.
+    # The libraries come from the environment of the tests: those that are declared, with what they need.
     site = Path(_run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip())
-    (site / "libraries.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    for name in _needed(wheels.values()):
+        for file in metadata.files(name) or ():
+            top = Path(metadata.distribution(name).locate_file(file.parts[0]))
+            if file.parts[0] != ".." and not (site / top.name).exists():
+                (site / top.name).symlink_to(top)
     return home / "bin"
+
+
+def _needed(wheels):
+    """The distributions that come with a plain installation of these, as far as they are needed here."""
+    found = set()
+    left = [line for wheel in wheels for line in _metadata(wheel).get_all("Requires-Dist")]
+    while left:
+        line = left.pop()
+        name = re.split("[^A-Za-z0-9._-]", line)[0]
+        if name in found or name == "rosin" or "extra ==" in line:
+            continue
+        with contextlib.suppress(metadata.PackageNotFoundError):  # for another Python, or another system
+            left += metadata.requires(name) or ()
+            found.add(name)
+    return found
 
 
 def test_import_names(installed):
