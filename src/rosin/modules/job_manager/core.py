@@ -179,6 +179,14 @@ class Core:
         self._held = None
         self.jobtap.destroy(job)
 
+    def current(self, job: Job) -> Job:
+        """The job that *job*, perhaps a copy, stands for. Raises OSError ENOENT when there is none."""
+        return job if self.holds(job) else self.lookup(job.id)
+
+    def holds(self, job: Job) -> bool:
+        """Whether *job* is new, and neither accepted nor refused yet."""
+        return self._held is not None and self._held[0] is job
+
     def lookup(self, id: int, unknown: str = "unknown job id", errnum: int = errno.ENOENT) -> Job:
         """The active job *id*; raises OSError *errnum* with text when it is unknown or inactive."""
         job = self.active.get(id)

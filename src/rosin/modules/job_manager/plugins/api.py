@@ -87,7 +87,8 @@ def service(method: str, *, allow_guest: bool = False) -> Callable[[Any], Any]:
 class Plugin:
     """Base class of plugins. ``conf`` is what it was loaded with, ``path`` its file or ``builtin``.
 
-    A job that a callback gets is to be read, not changed: ``id``, ``userid``, ``urgency``, ``priority``,
+    Methods that change a job raise OSError ENOENT when it is over, or was refused. A job that a callback gets
+    is to be read, not changed: ``id``, ``userid``, ``urgency``, ``priority``,
     ``t_submit``, ``flags``, ``state``, ``jobspec``, ``R`` (None before it is allocated), ``annotations``,
     ``dependencies``, ``end_event`` ((name, context) of what ended it).
     """
@@ -127,7 +128,7 @@ class Plugin:
         return list(self.manager.active.values())
 
     def aux(self, job: Job) -> dict[str, Any]:
-        """What this plugin keeps of *job*; forgotten after ``job.destroy``."""
+        """What this plugin keeps of *job*; forgotten after ``job.destroy``, and of jobs that are over."""
         return self.manager.jobtap.aux(self, job)
 
     # -- events -------------------------------------------------------------------------------------
@@ -140,26 +141,26 @@ class Plugin:
         """
         if not name or name in RESERVED:
             raise OSError(errno.EINVAL, f"event '{name}' is posted by the job manager only")
-        self.manager.post(job, name, context)
+        self._post(job, name, context)
 
     def raise_exception(self, job: Job, kind: str, severity: int, note: str = "") -> None:
         """Raise an exception on *job*; of severity 0 on one that is being submitted it is a rejection."""
         if severity == 0 and job.state == FLUX_JOB_STATE_NEW:
             raise Reject(note or kind)
-        self.manager.except_(job, kind, severity, note)
+        self.manager.except_(self.manager.current(job), kind, severity, note)
 
     def annotate(self, job: Job, annotations: dict[str, Any]) -> None:
         """Merge *annotations* (RFC 27) into those of a pending job; null takes one away."""
-        self.manager.annotate(job, annotations)
+        self.manager.annotate(self.manager.current(job), annotations)
 
     def jobspec_update(self, job: Job, updates: dict[str, Any]) -> None:
         """Change the jobspec of a pending job: {path below ``attributes``: value}. Raises OSError EINVAL."""
         self._only_in(job, FLUX_JOB_STATE_NEW | FLUX_JOB_STATE_PENDING, "jobspec-update")
-        self.manager.post(job, "jobspec-update", updates)
+        self._post(job, "jobspec-update", updates)
 
     def subscribe(self, job: Job) -> None:
         """Have ``job.event.*`` callbacks called for *job*."""
-        self.manager.jobtap.subscribe(self, job)
+        self.manager.jobtap.subscribe(self, self.manager.current(job))
 
     def unsubscribe(self, job: Job) -> None:
         """No longer."""
@@ -171,18 +172,18 @@ class Plugin:
         """Let *job* wait for *description*, once. Raises OSError EINVAL when it no longer waits for any."""
         self._only_in(job, FLUX_JOB_STATE_NEW | FLUX_JOB_STATE_DEPEND, "dependency-add")
         if description not in (job.dependencies or ()) and description not in (job.satisfied or ()):
-            self.manager.post(job, "dependency-add", {"description": description})
+            self._post(job, "dependency-add", {"description": description})
 
     def dependency_remove(self, job: Job, description: str) -> None:
         """*job* need no longer wait for *description*; nothing happens if it does not."""
         if job.state <= FLUX_JOB_STATE_DEPEND and description in (job.dependencies or ()):
-            self.manager.post(job, "dependency-remove", {"description": description})
+            self._post(job, "dependency-remove", {"description": description})
 
     def reprioritize(self, job: Job, priority: int) -> None:
         """Give *job* a priority (0 to 4294967295), if it is one to be scheduled. Raises ValueError."""
         if not is_priority(priority):
             raise ValueError(f"a priority is an integer from 0 to {FLUX_JOB_PRIORITY_MAX}, got {priority!r}")
-        self.manager.reprioritize(job, priority)
+        self.manager.reprioritize(self.manager.current(job), priority)
 
     def reprioritize_all(self) -> None:
         """Ask ``job.priority.get`` for all jobs that are to be scheduled."""
@@ -194,20 +195,20 @@ class Plugin:
         """Keep *job* from starting until :meth:`prolog_finish`. Raises OSError EINVAL once it has."""
         if job.start_pending or job.state >= FLUX_JOB_STATE_CLEANUP:
             raise OSError(errno.EINVAL, "prolog-start: the job has been started or is over")
-        self.manager.post(job, "prolog-start", {"description": description})
+        self._post(job, "prolog-start", {"description": description})
 
     def prolog_finish(self, job: Job, description: str, status: int = 0) -> None:
         """A prolog is over, with a wait status. One that failed raises an exception besides."""
-        self.manager.post(job, "prolog-finish", {"description": description, "status": status})
+        self._post(job, "prolog-finish", {"description": description, "status": status})
 
     def epilog_start(self, job: Job, description: str) -> None:
         """Keep the resources of *job*, which is in CLEANUP, until :meth:`epilog_finish`. Raises OSError."""
         self._only_in(job, FLUX_JOB_STATE_CLEANUP, "epilog-start")
-        self.manager.post(job, "epilog-start", {"description": description})
+        self._post(job, "epilog-start", {"description": description})
 
     def epilog_finish(self, job: Job, description: str, status: int = 0) -> None:
         """An epilog is over, with a wait status."""
-        self.manager.post(job, "epilog-finish", {"description": description, "status": status})
+        self._post(job, "epilog-finish", {"description": description, "status": status})
 
     # -- time and other services --------------------------------------------------------------------
 
@@ -245,6 +246,10 @@ class Plugin:
             timer.cancel()
         self._timers.clear()
         self.stop()
+
+    def _post(self, job: Job, name: str, context: dict[str, Any] | None) -> None:
+        """Raises OSError ENOENT when *job* is over, or was refused."""
+        self.manager.post(self.manager.current(job), name, context)
 
     @staticmethod
     def _only_in(job: Job, states: int, what: str) -> None:

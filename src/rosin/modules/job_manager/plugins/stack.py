@@ -258,8 +258,13 @@ class Stack:
             self.subscribers.pop(id, None)
 
     def aux(self, plugin: Plugin, job: Job) -> dict[str, Any]:
-        """What *plugin* keeps of *job*."""
-        return self._aux.setdefault(job.id, {}).setdefault(plugin, {})
+        """What *plugin* keeps of *job*; of one that is over, nothing is kept."""
+        kept = self._aux.get(job.id)
+        if kept is None:
+            kept = {}
+            if job.id in self.manager.active or self.manager.holds(job):
+                self._aux[job.id] = kept
+        return kept.setdefault(plugin, {})
 
     def event(self, job: Job, entry: dict[str, Any]) -> None:
         """An event of *job*, for those that have subscribed to it."""
