@@ -19,7 +19,7 @@ import pytest
 
 from rosin.testing.process import RealInstance
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(180)]  # a page runs many programs
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "how-to"

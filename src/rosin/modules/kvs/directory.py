@@ -54,9 +54,10 @@ class EntryRun:
 class Directory:
     """One version of a directory. Never changes; :meth:`updated` makes the next version.
 
-    ``weight`` is about how many bytes of memory it takes, without what it shares with its predecessor."""
+    ``ref`` is its blobref. ``weight`` is about how many bytes of memory it takes, without what it shares with
+    its predecessor."""
 
-    __slots__ = ("_ref", "_states", "algo", "runs", "weight")
+    __slots__ = ("_states", "algo", "ref", "runs", "weight")
 
     def __init__(
         self,
@@ -64,8 +65,9 @@ class Directory:
         algo: str = "sha1",
         states: list[Any] | None = None,
         own: int | None = None,
+        ref: str | None = None,
     ) -> None:
-        """``own``: the number of entries in runs that are new (default: all)."""
+        """``own``: the number of entries in runs that are new (default: all). ``ref``: of a blob read."""
         self.runs = runs
         if own is None:
             own = len(runs[0].entries) if len(runs) == 1 else len(self)
@@ -73,12 +75,14 @@ class Directory:
         self.algo = algo
         #: ``_states[i]`` is the hash of everything in front of run i; a prefix of the list may be known.
         self._states: list[Any] = [] if states is None else states
-        self._ref: str | None = None
+        self.ref = ref or f"{algo}-{self._digest()}"
 
     @classmethod
-    def from_entries(cls, entries: Mapping[str, TreeObj], algo: str = "sha1") -> Directory:
+    def from_entries(
+        cls, entries: Mapping[str, TreeObj], algo: str = "sha1", ref: str | None = None
+    ) -> Directory:
         """A directory of *entries* (name to tree object), which are shared, not copied."""
-        return cls(_split(dict(entries)) if entries else [], algo)
+        return cls(_split(dict(entries)) if entries else [], algo, ref=ref)
 
     def __len__(self) -> int:
         return sum(len(run.entries) for run in self.runs)
@@ -129,13 +133,6 @@ class Directory:
     def encode(self) -> bytes:
         """The canonical text, which is the blob."""
         return b"".join((_HEAD, b",".join([run.text for run in self.runs]), _TAIL))
-
-    @property
-    def ref(self) -> str:
-        """The blobref of the encoded directory."""
-        if self._ref is None:
-            self._ref = f"{self.algo}-{self._digest()}"
-        return self._ref
 
     def _digest(self) -> str:
         runs, states = self.runs, self._states

@@ -170,7 +170,7 @@ class Objects:
                 raise FormatError(f"expected a directory, got a {obj['type']}")
         except FormatError as error:
             raise OSError(errno.ENOTRECOVERABLE, f"State not recoverable: {ref}: {error}") from None
-        directory = Directory.from_entries(obj["data"], self.algo)
+        directory = Directory.from_entries(obj["data"], self.algo, ref)
         self._directories.put(ref, directory, 4 * len(data))
         return directory
 
