@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.broker.neighbour import Child, Parent
 from rosin.constants import (
     FLUX_MSGFLAG_UPSTREAM,
     FLUX_NODEID_UPSTREAM,
@@ -340,3 +341,31 @@ async def test_many_clients_use_the_same_matchtag() -> None:
         clients = [await tree[rank].connect(userid=5500 + rank) for rank in (1, 2, 3) * 20]
         answers = await asyncio.gather(*(h.rpc("where.get") for h in clients))
         assert [answer["userid"] for answer in answers] == [h.userid for h in clients]
+
+
+async def test_what_is_answered_is_neither_failed_nor_ended_when_links_break(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with Instance([Where], rank=1, size=3) as inst:
+        ups: list[Message] = []
+        downs: list[Message] = []
+        up = Parent(inst.broker, b"above", ups.append)
+        down = Child(inst.broker, b"below", downs.append, {2})
+        up.connected()
+        down.connected()
+        h = await inst.connect()
+        asked = h.rpc("far.get")
+        await inst.settle()
+        up.receive(ups[-1].response({"x": 1}))
+        assert await asked == {"x": 1}
+        msg = Message.request("where.get", None, 1, 0, 5)
+        msg.rolemask, msg.route = FLUX_ROLE_OWNER, [b"someone"]
+        down.receive(msg)
+        await inst.settle()
+        assert (downs[-1].route, downs[-1].data["rank"]) == ([b"someone"], 1)
+        late: list[Message] = []
+        monkeypatch.setattr(h.client, "send", late.append)
+        up.disconnected()
+        down.disconnected()
+        await inst.settle()
+        assert (late, module(inst).gone) == ([], [])
