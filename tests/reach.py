@@ -2,7 +2,8 @@
 """Which definitions of a package a program reaches, as its source says (not by running it).
 
 A definition is reached when code outside of the package imports or names it, or when the body of one that is
-reached does. What re-exports a name (``from .value import Name``) is followed to where that is defined.
+reached does. What re-exports a name (``from .value import Name``) is followed to where that is defined. Of
+methods it is known only whether their name is that of an attribute anywhere.
 """
 
 from __future__ import annotations
@@ -73,6 +74,25 @@ def unreached(inside: dict[str, Source], outside: Iterable[Source]) -> list[str]
         f"{module}.{name}"
         for module, name in everything
         if not name.startswith("_") and name != "TYPE_CHECKING" and (module, name) not in reached
+    )
+
+
+def unmentioned(inside: dict[str, Source], everywhere: Iterable[Source]) -> list[str]:
+    """The public methods (``module.class.method``) of modules *inside* that no code names as an attribute."""
+    named = {
+        node.attr
+        for source in everywhere
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Attribute)
+    }
+    return sorted(
+        f"{module}.{statement.name}.{method.name}"
+        for module, source in inside.items()
+        for statement in source.tree.body
+        if isinstance(statement, ast.ClassDef)
+        for method in statement.body
+        if isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if not method.name.startswith("_") and method.name not in named
     )
 
 

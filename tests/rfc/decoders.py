@@ -169,7 +169,7 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
     "payload.list_field": (lambda obj: payload.list_field(obj, "a", str), [{"a": ["x"]}]),
     "queues.QueuePolicy.decode": (QueuePolicy.decode, [QUEUES["policy"]]),
     "queues.QueueConfig": (
-        lambda obj: QueueConfig(payload.field({"config": obj}, "config", dict)).assigned({}),
+        lambda obj: QueueConfig(payload.field({"config": obj}, "config", dict)),
         [QUEUES],
     ),
     "resource_events.validate": (resource_events.validate, LOG),

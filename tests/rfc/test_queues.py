@@ -132,22 +132,15 @@ def test_properties_of_queues():
     assert config.queues["free"].members(rset) == Idset("0-3")
 
 
-@pytest.mark.rfc(33, "anonymous", "default-queue", "unknown-queue", "default-of-many", "virtual-default")
-def test_the_queue_of_a_job():
-    assert full().assigned({}) == "batch"
-    assert full().assigned({"queue": "short"}) == "short"
-    for name in ("nope", 1, []):
-        with pytest.raises(FormatError, match=r"attributes.system.queue: .* is not a queue"):
-            full().assigned({"queue": name})
-    assert QueueConfig({}).assigned({}) is None
+@pytest.mark.rfc(33, "anonymous", "default-of-many", "virtual-default")
+def test_the_default_queue():
+    assert full().default == "batch"
+    assert (QueueConfig({}).default, list(QueueConfig({}).queues)) == (None, [])
     assert QueueConfig({}).effective(None).limits == {}
-    with pytest.raises(FormatError, match="is not a queue"):
-        QueueConfig({}).assigned({"queue": "batch"})
     two: dict[str, Any] = {"queues": {"a": {}, "b": {"parent": "a"}}}
-    with pytest.raises(FormatError, match="a job must name a queue"):
-        QueueConfig(two).assigned({})
+    assert QueueConfig(two).default is None
     two["policy"] = {"jobspec": {"defaults": {"system": {"queue": "b"}}}}
-    assert QueueConfig(two).assigned({}) == "b"
+    assert QueueConfig(two).default == "b"
 
 
 @pytest.mark.rfc(33, "requires")
@@ -214,11 +207,9 @@ def test_configurations_to_refuse(text, fault):
 
 @pytest.mark.rfc(33, "default-of-many")
 @pytest.mark.rfc_vectors(33)
-def test_several_queues_need_no_default_but_a_job_must_name_its_queue():
+def test_several_queues_need_no_default():
     config = QueueConfig({"queues": {"a": {}, "b": {}}})
-    assert config.assigned({"queue": "b"}) == "b"
-    with pytest.raises(FormatError, match="a job must name a queue"):
-        config.assigned({})
+    assert (config.default, list(config.queues)) == (None, ["a", "b"])
 
 
 FAULTS: list[tuple[str, str]] = [

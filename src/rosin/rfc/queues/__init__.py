@@ -183,19 +183,6 @@ class QueueConfig:
             return [entry.membership]
         return list(entry.requires or ())
 
-    def assigned(self, system: dict[str, Any]) -> str | None:
-        """Return the queue of a job with these ``attributes.system``: the named or the default one, or None.
-
-        Raises FormatError when it is no queue.
-        """
-        name = system.get("queue", self.default)
-        if name is None and not self.queues:
-            return None
-        if type(name) is not str or name not in self.queues:
-            what = "a job must name a queue" if name is None else f"{describe(name)} is not a queue"
-            raise FormatError(f"attributes.system.queue: {what}")
-        return name
-
     def apply_memberships(self, rset: ResourceSet) -> None:
         """Give the nodes of each queue with ``hosts`` its property. Raises FormatError."""
         for entry in self.queues.values():
