@@ -62,6 +62,34 @@ async def test_services_used_are_told_and_no_others_remembered() -> None:
         assert desk.gone == [h.client.uuid]
 
 
+async def test_a_service_of_made_up_methods_is_told() -> None:
+    async with Instance([Desk]) as inst:
+        h = await inst.connect()
+        for number in range(1025):
+            h.rpc(f"desk.{number}.x").then(lambda _rpc: None)
+        await inst.settle()
+        await h.close()
+        await inst.settle()
+        desk: Any = inst.broker.modules["desk"]
+        assert desk.gone == [h.client.uuid]
+
+
+@pytest.mark.parametrize(("topic", "service"), [(0, 0), (1, 0), (0, 1)])
+async def test_names_have_a_limit(topic: int, service: int) -> None:
+    async with Instance() as inst:
+        guest = await inst.connect(userid=UID)
+
+        async def ask() -> None:
+            await guest.event_subscribe("t" * (GUEST.topic + topic))
+            await guest.service_register(f"{UID}-".ljust(GUEST.topic + service, "s"))
+
+        if topic or service:
+            with pytest.raises(OSError, match="a topic has at most" if topic else "is not a service name"):
+                await ask()
+        else:
+            await ask()
+
+
 async def test_services_that_are_gone_make_room_for_others() -> None:
     async with Instance([Desk]) as inst:
         h, server = await inst.connect(), await inst.connect()
