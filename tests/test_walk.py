@@ -23,7 +23,7 @@ async def test_walks_are_apart():
 
 
 def test_what_is_printed(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["walk", "--pairs", "2", "request", "job"])
+    monkeypatch.setattr(sys, "argv", ["walk", "--pairs", "2", "--times", "1", "request", "job"])
     assert walk.main() == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines if " files " in line] == ["request", "job"]
@@ -31,8 +31,24 @@ def test_what_is_printed(capsys, monkeypatch):
     assert all(line.split()[2] == "<>" for line in lines if " files " not in line)
 
 
-def test_other_walks_are_refused(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["walk", "nosuch"])
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [(["nosuch"], "no such walk: nosuch"), (["--times", "0"], "--times: expected a number of 1 or more")],
+)
+def test_what_is_refused(capsys, monkeypatch, words, text):
+    monkeypatch.setattr(sys, "argv", ["walk", *words])
     with pytest.raises(SystemExit, match="2"):
         walk.main()
-    assert "no such walk: nosuch" in capsys.readouterr().err
+    assert text in capsys.readouterr().err
+
+
+async def test_the_median_of_several_walks_is_shown(monkeypatch):
+    walks = iter([300, 100, 200])
+
+    async def take(_way, _h):
+        found = walk.Walk()
+        found.pairs["", "a"] = next(walks)
+        return found
+
+    monkeypatch.setattr(walk, "_take", take)
+    assert (await walk.walk("request", times=3))["request"].changes == 200
