@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Concatenate, ParamSpec, Protocol
 
@@ -23,26 +24,30 @@ class Stack:
 
     def __init__(self) -> None:
         self._plugins: dict[str, Named] = {}
-        self._handlers: dict[str, list[Callable[..., None]]] = {}
+        self._handlers: defaultdict[str, list[Callable[..., None]]] = defaultdict(list)
 
     def push(self, plugin: Named) -> None:
         """Add a plugin behind the others, or in the place of the one that has its name."""
-        replaced = plugin.name in self._plugins
-        self._plugins[plugin.name] = plugin
-        if replaced:
+        if plugin.name in self._plugins:
+            self._plugins[plugin.name] = plugin
+            plugins, self._plugins = self._plugins, {}
             self._handlers.clear()
-        for each in self._plugins.values() if replaced else (plugin,):
-            for point in each.points:
-                self._handlers.setdefault(point, []).append(getattr(each, point))
+            for each in plugins.values():
+                self.push(each)
+            return
+        self._plugins[plugin.name] = plugin
+        handlers = self._handlers
+        for point in plugin.points:
+            handlers[point].append(getattr(plugin, point))
 
     def __iter__(self) -> Iterator[Any]:
         return iter(list(self._plugins.values()))
 
     def handlers(self, point: Point[_Given]) -> list[Callable[_Given, None]]:
         """What plugins do at a point, in order."""
-        return self._handlers.get(point.__name__, [])
+        return self._handlers[point.__name__]
 
     def call(self, point: Point[_Given], *args: _Given.args, **kwargs: _Given.kwargs) -> None:
         """Call every plugin that has something to do at a point. The first exception is raised."""
-        for handler in self.handlers(point):
+        for handler in self._handlers[point.__name__]:
             handler(*args, **kwargs)

@@ -20,40 +20,34 @@ if TYPE_CHECKING:
 
 
 class Row(NamedTuple):
-    """``where`` is MODULE:CLASS below this package; ``needed`` None: as its options say; ``family`` are the
-    methods NAME and NAME.* of the service; one with a ``family`` is rare, and a zygote does not load it."""
+    """``where`` is MODULE:CLASS below this package. It is needed ``always``, or ``when`` that is true, or
+    else as its options say. ``family`` are the methods NAME and NAME.* of the service: a plugin with one is
+    rare, and a zygote does not load it."""
 
     where: str
-    needed: Callable[[JobInfo], bool] | None = None
+    always: bool = False
+    when: Callable[[JobInfo], bool] | None = None
     family: str | None = None
-
-
-def _always(info: JobInfo) -> bool:
-    return True
-
-
-def _attribute(name: str, info: JobInfo) -> bool:
-    return bool(info.spec.system.get(name))
 
 
 #: By name, in the order in which they are called.
 PLUGINS: dict[str, Row] = {
     "unsupported": Row("unsupported:Unsupported"),
-    "tmpdir": Row("tmpdir:Tmpdir", _always),
-    "files": Row("files:Files", partial(_attribute, "files")),
+    "tmpdir": Row("tmpdir:Tmpdir", always=True),
+    "files": Row("files:Files", when=lambda info: bool(info.spec.system.get("files"))),
     "rlimit": Row("rlimit:Rlimit"),
     "umask": Row("umask:Umask"),
-    "input": Row("input:TaskInput", _always),
-    "output": Row("output:TaskOutput", _always),
-    "exception": Row("exception:ShellException", lambda info: info.size > 1),
-    "doom": Row("doom:DoomPlugin", _always),
-    "tasks-complete": Row("tasks_complete:TasksComplete", _always),
+    "input": Row("input:TaskInput", always=True),
+    "output": Row("output:TaskOutput", always=True),
+    "exception": Row("exception:ShellException", when=lambda info: info.size > 1),
+    "doom": Row("doom:DoomPlugin", always=True),
+    "tasks-complete": Row("tasks_complete:TasksComplete", always=True),
     "env-expand": Row("env_expand:EnvExpand"),
-    "gpu-affinity": Row("affinity:GpuAffinity", _always),
-    "cpu-affinity": Row("affinity:CpuAffinity", _always),
-    "batch": Row("batch:Batch", lambda info: "batch" in info.spec.system),
+    "gpu-affinity": Row("affinity:GpuAffinity", always=True),
+    "cpu-affinity": Row("affinity:CpuAffinity", always=True),
+    "batch": Row("batch:Batch", when=lambda info: "batch" in info.spec.system),
     "signal": Row("expiration:ExpirationSignal"),
-    "pmi": Row("pmi:Pmi", _always),
+    "pmi": Row("pmi:Pmi", always=True),
     "pty": Row("pty:Terminus", family="terminus"),
     "proctable": Row("proctable:Proctable", family="proctable"),
     "rexec": Row("rexec:ShellRexec", family="rexec"),
@@ -61,26 +55,29 @@ PLUGINS: dict[str, Row] = {
 
 
 _OWNERS = owners()
+_FAMILIES = [(name, row.family) for name, row in PLUGINS.items() if row.family is not None]
 
 
 def needed(info: JobInfo) -> list[str]:
     """The names of the plugins that a job needs from the start."""
     given = {_OWNERS[name] for name in info.spec.options if name in _OWNERS}
     return [
-        name for name, row in PLUGINS.items() if (name in given if row.needed is None else row.needed(info))
+        name
+        for name, row in PLUGINS.items()
+        if row.always or (row.when(info) if row.when is not None else name in given)
     ]
 
 
 @cache
-def _class(where: str) -> type[Plugin]:
-    module, _, name = where.partition(":")
-    cls: type[Plugin] = getattr(import_module(f"{__package__}.{module}"), name)
+def _class(name: str) -> type[Plugin]:
+    module, _, member = PLUGINS[name].where.partition(":")
+    cls: type[Plugin] = getattr(import_module(f"{__package__}.{module}"), member)
     return cls
 
 
 def load(shell: Api, name: str) -> None:
     """Make a plugin, and put it on the shell's stack. Raises ShellError for an option of a bad value."""
-    shell.stack.push(_class(PLUGINS[name].where)(shell))
+    shell.stack.push(_class(name)(shell))
 
 
 def load_all(shell: Api) -> None:
@@ -88,13 +85,13 @@ def load_all(shell: Api) -> None:
     names = needed(shell.info)
     for name in names:
         load(shell, name)
-    for name, row in PLUGINS.items():
-        if row.family is not None and name not in names:
-            shell.service.families[row.family] = partial(load, shell, name)
+    for name, family in _FAMILIES:
+        if name not in names:
+            shell.service.families[family] = partial(load, shell, name)
 
 
 def warm() -> None:
     """Import what jobs commonly need."""
-    for row in PLUGINS.values():
+    for name, row in PLUGINS.items():
         if row.family is None:
-            _class(row.where)
+            _class(name)
