@@ -51,7 +51,7 @@ class DependencySingleton(Plugin):
         if job.id in named:
             self._release_oldest(key)  # after a restart all of them may wait
 
-    @callback("job.inactive-add", "job.destroy")
+    @callback("job.destroy")
     def gone(self, job: Job) -> None:
         """*job* was refused or is over: the next may go."""
         key = self._keys.pop(job.id, None)

@@ -118,7 +118,8 @@ class Stack:
 
     def tell(self, topic: str, job: Job | InactiveJob, *args: Any) -> None:
         """Call all that want to know of *topic*."""
-        for plugin, method in self.find(topic):
+        found = self._found.get(topic)  # each job is told of some ten times
+        for plugin, method in self.find(topic) if found is None else found:
             try:
                 method(job, *args)
             except Exception as error:
