@@ -17,7 +17,6 @@ PUBLIC = {"Instance", "Jobspec", "ResourceSet"}
 
 #: Names that are still to be told apart. This list only gets shorter.
 SHARED = {
-    "Child",
     "Client",
     "Directory",
     "Follower",

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
-from rosin.broker.neighbour import Child, Parent
+from rosin.broker.neighbour import ChildBroker, ParentBroker
 from rosin.constants import (
     FLUX_MSGFLAG_UPSTREAM,
     FLUX_NODEID_UPSTREAM,
@@ -349,8 +349,8 @@ async def test_what_is_answered_is_neither_failed_nor_ended_when_links_break(
     async with Instance([Where], rank=1, size=3) as inst:
         ups: list[Message] = []
         downs: list[Message] = []
-        up = Parent(inst.broker, b"above", ups.append)
-        down = Child(inst.broker, b"below", downs.append, {2})
+        up = ParentBroker(inst.broker, b"above", ups.append)
+        down = ChildBroker(inst.broker, b"below", downs.append, {2})
         up.connected()
         down.connected()
         h = await inst.connect()

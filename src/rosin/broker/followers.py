@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rosin.broker.module import BrokerModule
 
 
-class Follower(NamedTuple):
+class EndedModule(NamedTuple):
     """A module that has ended, how it was loaded, and what it followed then."""
 
     name: str
@@ -29,9 +29,9 @@ class Followers:
     """Those that wait to come back, in the order of loading."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, Follower] = {}
+        self._waiting: dict[str, EndedModule] = {}
 
-    def wait(self, user: Follower) -> None:
+    def wait(self, user: EndedModule) -> None:
         """A module has ended; those ended before it that had been loaded after it."""
         self._waiting = {user.name: user, **self._waiting}
 
@@ -39,7 +39,7 @@ class Followers:
         """A module has been loaded or removed for its own sake: it is not waited for any more."""
         self._waiting.pop(name, None)
 
-    def ready(self, loaded: Container[str]) -> Follower | None:
+    def ready(self, loaded: Container[str]) -> EndedModule | None:
         """One whose followed modules are all there; it waits no longer."""
         for user in self._waiting.values():
             if all(followed in loaded for followed in user.followed):

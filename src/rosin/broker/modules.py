@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker import arguments
-from rosin.broker.followers import Follower, Followers
+from rosin.broker.followers import EndedModule, Followers
 from rosin.broker.loader import MODULES, find
 from rosin.broker.module import BrokerModule
 from rosin.broker.module_peer import ModulePeer
@@ -135,7 +135,9 @@ class Modules(Mapping[str, BrokerModule]):
             peer = self.peers[users[0]]
             followed = tuple(followed for followed in peer.module.follows if followed in self.peers)
             self._switch.log(4, "broker", f"module {users[0]} ends with {name}, which it follows")
-            self._followers.wait(Follower(users[0], type(peer.module), peer.module.args, peer.path, followed))
+            self._followers.wait(
+                EndedModule(users[0], type(peer.module), peer.module.args, peer.path, followed)
+            )
             await self._remove(users[0], peer)
 
     async def _bring_back(self) -> None:

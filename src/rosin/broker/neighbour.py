@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The brokers next to this one in the tree, as its router sees them.
 
-A link between two brokers has an end in each of them: in the lower one a :class:`Parent`, in the upper one a
-:class:`Child`. Who carries the messages makes both:
+A link between two brokers has an end in each of them: in the lower one a :class:`ParentBroker`, in the upper
+one a :class:`ChildBroker`. Who carries the messages makes both:
 
-    up = Parent(lower, upper.uuid, send=carry_up)
-    down = Child(upper, lower.uuid, send=carry_down, ranks={lower.rank})
+    up = ParentBroker(lower, upper.uuid, send=carry_up)
+    down = ChildBroker(upper, lower.uuid, send=carry_down, ranks={lower.rank})
 
 and calls ``connected`` of each when messages may pass. ``send`` is given each message that is to pass; what
 comes out at the other end goes to ``receive`` there, as a message of its own. Who has seen the link break
@@ -100,7 +100,7 @@ class Neighbour(Peer):
             self.broker.route_request(notice)
 
 
-class Parent(Neighbour):
+class ParentBroker(Neighbour):
     """The broker above: it gets what finds no service here, and unpublished events; events come from it."""
 
     lost = "overlay disconnect"
@@ -113,7 +113,7 @@ class Parent(Neighbour):
         self.broker.events.accept(msg)
 
 
-class Child(Neighbour):
+class ChildBroker(Neighbour):
     """A broker below: the way to ``ranks``, which are its own and those below it. It gets every event."""
 
     def __init__(

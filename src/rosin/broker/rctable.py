@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Row(NamedTuple):
+class RcRow(NamedTuple):
     """One module."""
 
     name: str
@@ -27,21 +27,21 @@ class Row(NamedTuple):
 
 
 TABLE = (
-    Row("content", everywhere=True),
-    Row("content-sqlite", attribute="content.backing-module"),
-    Row("kvs", everywhere=True),
-    Row("kvs-watch", everywhere=True),
-    Row("heartbeat", everywhere=True),
-    Row("groups", everywhere=True, always=True),
-    Row("barrier", everywhere=True),
-    Row("rexec", everywhere=True, always=True),
-    Row("resource", everywhere=True),
-    Row("job-manager"),
-    Row("job-info", everywhere=True),
-    Row("job-list"),
-    Row("job-ingest", everywhere=True),
-    Row("job-exec"),
-    Row("sched-simple"),
+    RcRow("content", everywhere=True),
+    RcRow("content-sqlite", attribute="content.backing-module"),
+    RcRow("kvs", everywhere=True),
+    RcRow("kvs-watch", everywhere=True),
+    RcRow("heartbeat", everywhere=True),
+    RcRow("groups", everywhere=True, always=True),
+    RcRow("barrier", everywhere=True),
+    RcRow("rexec", everywhere=True, always=True),
+    RcRow("resource", everywhere=True),
+    RcRow("job-manager"),
+    RcRow("job-info", everywhere=True),
+    RcRow("job-list"),
+    RcRow("job-ingest", everywhere=True),
+    RcRow("job-exec"),
+    RcRow("sched-simple"),
 )
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from rosin.broker.neighbour import Child, Neighbour, Parent
+from rosin.broker.neighbour import ChildBroker, Neighbour, ParentBroker
 from rosin.rfc.message import Message, decode, encode
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ class Link:
     def __init__(self, upper: Broker, lower: Broker, ranks: Iterable[int] = ()) -> None:
         self._loop = asyncio.get_running_loop()
         self._cut = False
-        self.parent = Parent(lower, upper.uuid, self._carry(lambda: self.child))
-        self.child = Child(upper, lower.uuid, self._carry(lambda: self.parent), {lower.rank, *ranks})
+        self.parent = ParentBroker(lower, upper.uuid, self._carry(lambda: self.child))
+        self.child = ChildBroker(upper, lower.uuid, self._carry(lambda: self.parent), {lower.rank, *ranks})
         self.parent.connected()
         self.child.connected()
 
