@@ -100,6 +100,7 @@ def test_a_client_that_goes_gets_no_answer(waiters: Waiters[Waiter], answers: An
     assert answers.given == []
     waiters.drop(b"b")
     assert not waiters
+    assert waiters._by_sender == {}
 
 
 def test_taken_are_forgotten_without_an_answer(waiters: Waiters[Waiter], answers: Answers) -> None:
