@@ -12,7 +12,7 @@ from rosin import _size
     ("text", "size"),
     [
         ("0", 0), ("7", 7), ("1k", 1024), ("2K", 2048), ("10M", 10 << 20), ("3m", 3 << 20), ("1.5G", 3 << 29),
-        ("1T", 1 << 40), ("1p", 1 << 50), ("2E", 2 << 60), (".5k", 512), ("9007199254740993", 2**53 + 1),
+        ("1T", 1 << 40), ("1p", 1 << 50), ("2E", 2 << 60), (".5k", 512), ("9007199254740993", 2**53 + 1), ("9" * 19, 10**19 - 1),
     ],
 )  # fmt: skip
 def test_what_is_read(text: str, size: int) -> None:
@@ -20,7 +20,25 @@ def test_what_is_read(text: str, size: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "k", ".", "1.2.3", "-1", "+1", "1Q", "1KB", "x", "nan", "inf", "1e3", " 1", "١", "9" * 9999]
+    "text",
+    [
+        "",
+        "k",
+        ".",
+        "1.2.3",
+        "-1",
+        "+1",
+        "1Q",
+        "1KB",
+        "x",
+        "nan",
+        "inf",
+        "1e3",
+        " 1",
+        "١",
+        "9" * 20,
+        "9" * 9999,
+    ],
 )
 def test_what_is_not(text: str) -> None:
     with pytest.raises(ValueError, match=r"not a size: .* expected one such as 512, 64k or 1\.5G") as caught:
