@@ -189,6 +189,21 @@ async def test_nobody_is_lost_while_there_are_too_many_files(monkeypatch):
         assert await answer(await door.knock()) == 0
 
 
+@pytest.mark.usefixtures("no_pause")
+@pytest.mark.parametrize("room", [0, 1])
+async def test_the_last_file_is_not_a_clients(monkeypatch, room):
+    async with Door() as door:
+        door.connector.listen()
+        numbers = []
+        welcome = door.connector._welcome
+        monkeypatch.setattr(
+            door.connector, "_welcome", lambda *args: (numbers.append(args[1]), welcome(*args))
+        )
+        monkeypatch.setattr(connector_module, "usable", lambda: numbers[-1] + room)
+        assert await answer(await door.knock()) == 0
+        assert len(door.logged("cannot accept a client")) == 1 - room
+
+
 class Listener:
     """A listening socket that fails to accept, or to be duplicated, as often as is said."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from rosin.constants import (
     FLUX_JOB_PRIORITY_MAX,
-    FLUX_JOB_PRIORITY_MIN,
     FLUX_JOB_URGENCY_DEFAULT,
     FLUX_JOB_URGENCY_EXPEDITE,
     FLUX_JOB_URGENCY_HOLD,
@@ -51,7 +50,5 @@ def guest_may_set(value: int, now: int = FLUX_JOB_URGENCY_DEFAULT) -> bool:
 
 
 def priority(value: int) -> int:
-    """Return the priority of a held (0) or expedited (2^32 - 1) job, and of others what they start with."""
-    if value == FLUX_JOB_URGENCY_HOLD:
-        return FLUX_JOB_PRIORITY_MIN
+    """Return the priority that an urgency stands for: itself, or of an expedited job 2^32 - 1."""
     return FLUX_JOB_PRIORITY_MAX if value == FLUX_JOB_URGENCY_EXPEDITE else value
