@@ -42,6 +42,12 @@ def test_the_examples(through, obj):
     assert through(json.loads(json.dumps(obj))) == obj
 
 
+def test_ids_begin_with_zero():
+    assert (
+        StartResponse.decode({**RESPONSES[0], "id": 0}).id == StartRequest.decode({**START, "id": 0}).id == 0
+    )
+
+
 @pytest.mark.rfc(32, "release")
 def test_releases():
     release = StartResponse.decode(response("release", ranks="1-2", final=False))
