@@ -83,10 +83,10 @@ BOUNDS: dict[str, list[str]] = {
         "rfc.constraint.query.render",
     ],
     "starts a task: it does not wait for itself": [
-        "modules.kvs.leader.Leader.advance",
+        "modules.kvs.commits.Commits.advance",
     ],
     "a task: advance() returns when it has to load": [
-        "modules.kvs.leader.Leader._load_for",
+        "modules.kvs.commits.Commits._load_for",
     ],
     "the hardware's topology, from hwloc": [
         "resource.hwloc._gpus",

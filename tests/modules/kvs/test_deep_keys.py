@@ -118,7 +118,7 @@ async def test_no_exception_keeps_later_transactions_from_their_turn(stored, mon
     elif where == "journal":
         monkeypatch.setattr(journal, "record", fail)
     elif where == "complete":
-        monkeypatch.setattr(kvs, "complete", fail)
+        monkeypatch.setattr(kvs.commits, "complete", fail)
     elif where == "load":
         monkeypatch.setattr(kvs.loader, "load", fail)
     else:

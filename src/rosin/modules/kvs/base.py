@@ -115,16 +115,7 @@ class KvsBase(BrokerModule, Generic[R]):
 
     @request_handler("wait-version", allow_guest=True)
     def wait_version(self, msg: Message) -> Any:
-        return self.reads.answer(msg, self._wait_version)
-
-    def _wait_version(self, msg: Message) -> Any:
-        args = msg.args
-        seq = field(args, "rootseq", int)
-        root = self.namespace(field(args, "namespace", str), self.requester(msg, args))
-        if root.seq >= seq:
-            return root.version()
-        self.versions.add(VersionWait(msg, root, seq))
-        return DEFERRED
+        return self.reads.answer(msg, self.reads.wait_version)
 
     @request_handler("commit", allow_guest=True)
     def commit(self, msg: Message) -> Any:

@@ -16,6 +16,7 @@ from rosin.kvs import PRIMARY
 from rosin.modules.kvs import lookup as walk
 from rosin.modules.kvs.key import normalize
 from rosin.modules.kvs.objects import Missing
+from rosin.modules.kvs.roots import VersionWait
 from rosin.rfc import treeobj
 from rosin.rfc.payload import field
 from rosin.rfc.role import allowed
@@ -36,6 +37,7 @@ class Spaces(Protocol):
     """What is read, and by whom: the module."""
 
     objects: Objects
+    versions: Waiters[VersionWait]  # by root
 
     @property
     def namespaces(self) -> Mapping[str, Root]: ...
@@ -147,6 +149,15 @@ class Reads:
         args = msg.args
         root = self._kvs.namespace(field(args, "namespace", str), self._kvs.requester(msg, args))
         return self._stored(msg, root.describe()) if root.name == PRIMARY else root.describe()
+
+    def wait_version(self, msg: Message) -> Any:
+        args = msg.args
+        seq = field(args, "rootseq", int)
+        root = self._kvs.namespace(field(args, "namespace", str), self._kvs.requester(msg, args))
+        if root.seq >= seq:
+            return root.version()
+        self._kvs.versions.add(VersionWait(msg, root, seq))
+        return DEFERRED
 
     def lookup_plus(self, msg: Message) -> dict[str, Any]:
         args, root, seq, root_of = self._origin(msg)

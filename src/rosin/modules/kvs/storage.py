@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
@@ -24,9 +24,9 @@ from rosin.rfc import fsd, treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
-    from rosin.broker.module import BrokerModule
+    from rosin.modules.kvs.backend import Backend
+    from rosin.modules.kvs.commits import Commits
     from rosin.modules.kvs.namespace import CommitRequest, Namespace
     from rosin.modules.kvs.objects import Objects
 
@@ -58,27 +58,15 @@ def checkpoint_period(config: dict[str, Any]) -> float:
     return min(seconds, CHECKPOINT_PERIOD) if seconds > 0 else CHECKPOINT_PERIOD
 
 
-class Commits(Protocol):
-    """Whose transactions are stored."""
-
-    def kick(self, namespace: Namespace) -> None: ...
-    def advance(self, namespace: Namespace) -> None: ...
-    def step(self, namespace: Namespace, batch: list[CommitRequest]) -> AbstractContextManager[None]: ...
-    def complete(self, namespace: Namespace, batch: list[CommitRequest], root: str) -> None: ...
-    def failed(self, namespace: Namespace, batch: list[CommitRequest], error: Exception) -> None: ...
-
-
 class Storage:
-    """Messages between the KVS module and the content service."""
+    """What is stored, and when."""
 
-    def __init__(self, module: BrokerModule, commits: Commits, objects: Objects) -> None:
-        self.module = module
+    def __init__(self, backend: Backend, commits: Commits, objects: Objects, journaled: bool) -> None:
+        self.backend = backend
         self.commits = commits
         self.objects = objects
         self.period = CHECKPOINT_PERIOD
-        #: A directory that goes with its broker needs no journal: nobody could replay it.
-        attrs = module.attrs
-        self.journaled = "statedir" in attrs and attrs.get("statedir-cleanup", "0") != "1"
+        self.journaled = journaled
         self._records = 0
         self._bytes = 0
         self._due = False
@@ -108,10 +96,8 @@ class Storage:
             return True
         namespace.pending = root
         record, refs = journal.record(batch, self.objects)
-        payload = self._batch(refs, (namespace.seq + 1, namespace.root, record)).encode()
-        self.module.h.rpc("content-backing.commit", payload).then(
-            self._stored, namespace, batch, root, refs, len(record), sync
-        )
+        commit = self._batch(refs, (namespace.seq + 1, namespace.root, record))
+        self.backend.store(commit).then(self._stored, namespace, batch, root, refs, len(record), sync)
         return False
 
     def _batch(self, refs: Sequence[str], record: Any = None, checkpoint: Any = None) -> BackingCommit:
@@ -135,7 +121,7 @@ class Storage:
         size: int,
         sync: bool,
     ) -> None:
-        try:  # what the module's step() does, at less cost
+        try:  # what the commits' step() does, at less cost
             try:
                 rpc.get_raw()
             except OSError as error:
@@ -145,7 +131,7 @@ class Storage:
                 self.objects.settle(refs)
                 self._count(namespace, size)
             if sync:
-                self.module.create_task(self._sync_task(namespace, batch, root))
+                self.backend.create_task(self._sync_task(namespace, batch, root))
                 return
             self.commits.complete(namespace, batch, root)
         except Exception as error:
@@ -158,7 +144,7 @@ class Storage:
         if self._records >= CHECKPOINT_RECORDS or self._bytes >= CHECKPOINT_BYTES:
             self._due = True
         elif self._timer is None:
-            self._timer = self.module.call_later(self.period, lambda: self._period_over(namespace))
+            self._timer = self.backend.call_later(self.period, lambda: self._period_over(namespace))
 
     def _period_over(self, namespace: Namespace) -> None:
         self._timer = None
@@ -180,7 +166,7 @@ class Storage:
         if not self._due:
             return False
         self._due = False
-        self.module.create_task(self._due_task(namespace))
+        self.backend.create_task(self._due_task(namespace))
         return True
 
     async def _due_task(self, namespace: Namespace) -> None:
@@ -191,12 +177,12 @@ class Storage:
             if isinstance(exc, OSError):
                 error = exc
                 if exc.errno != errno.ENOSYS:
-                    self.module.log.error(f"cannot write a checkpoint, trying again: {exc.strerror}")
+                    self.backend.log.error(f"cannot write a checkpoint, trying again: {exc.strerror}")
             else:
                 error = OSError(errno.EIO, "cannot write a checkpoint, see the broker's log")
-                self.module.log.error("".join(traceback.format_exception(exc)))
+                self.backend.log.error("".join(traceback.format_exception(exc)))
             if self._timer is None and self._records:
-                self._timer = self.module.call_later(RETRY, lambda: self._period_over(namespace))
+                self._timer = self.backend.call_later(RETRY, lambda: self._period_over(namespace))
         self._due = False  # the root did not move meanwhile: whoever asked for a checkpoint has it
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -206,7 +192,7 @@ class Storage:
 
     async def checkpoint_soon(self, namespace: Namespace) -> None:
         """Wait for a checkpoint of the current root or a newer one."""
-        waiter = self.module.loop.create_future()
+        waiter = self.backend.promise()
         self._waiters.append(waiter)
         self._due = True
         self.commits.kick(namespace)
@@ -215,9 +201,9 @@ class Storage:
     async def checkpoint(self, root: str, seq: int) -> None:
         """Store a root with all that it reaches; the journal begins anew. Raises OSError."""
         refs = self.objects.reachable([treeobj.dirref(root)])
-        value = {"version": 1, "rootref": root, "sequence": seq, "timestamp": self.module.now()}
+        value = {"version": 1, "rootref": root, "sequence": seq, "timestamp": self.backend.now()}
         rest = await self._write(refs)
-        await self.module.h.rpc("content-backing.commit", self._batch(rest, None, value).encode()).raw()
+        await self.backend.store(self._batch(rest, None, value)).raw()
         # Not before all of it is stored: what is settled stands for everything that it refers to.
         self.objects.settle(refs)
         self._records = self._bytes = 0
@@ -234,7 +220,7 @@ class Storage:
             if blob is None:
                 continue
             if part and (size + len(blob) > MESSAGE_BYTES or len(part) == MESSAGE_BLOBS):
-                await self.module.h.rpc("content-backing.commit", self._batch(part).encode()).raw()
+                await self.backend.store(self._batch(part)).raw()
                 part, size = [], 0
             part.append(ref)
             size += len(blob)
@@ -251,18 +237,18 @@ class Storage:
         self._sweep_at = max(FRESH_BYTES, 2 * self.objects.fresh_bytes)
         if self.objects.fresh_bytes > FRESH_BYTES // 2:
             self._spilling = True
-            self.module.create_task(self._spill(namespaces))
+            self.backend.create_task(self._spill(namespaces))
 
     async def _spill(self, namespaces: dict[str, Namespace]) -> None:
         large = [ref for ref, obj in self.objects.fresh.items() if len(obj) >= LARGE_VALUE]
         large = [ref for ref in large if self.objects.fresh[ref].__class__ is bytes]
         try:
             rest = await self._write(large)
-            await self.module.h.rpc("content-backing.commit", self._batch(rest).encode()).raw()
+            await self.backend.store(self._batch(rest)).raw()
             self.objects.settle(large)
         except OSError as error:  # anything else is logged with its task
             if error.errno != errno.ENOSYS:
-                self.module.log.error(f"cannot store values early: {error.strerror}")
+                self.backend.log.error(f"cannot store values early: {error.strerror}")
         finally:
             self._spilling = False
         self._sweep_at = max(FRESH_BYTES, 2 * self.objects.fresh_bytes)
@@ -273,15 +259,15 @@ class Storage:
         Who reloads the module may go on from any root that a client was told; an instance that ends has no
         use for older ones."""
         try:
-            if (await self.module.h.rpc("state-machine.get"))["state"] == "run":
+            if await self.backend.instance_runs():
                 rest = await self._write(list(self.objects.fresh))
-                await self.module.h.rpc("content-backing.commit", self._batch(rest).encode()).raw()
+                await self.backend.store(self._batch(rest)).raw()
             await self.checkpoint_soon(namespace)
             while namespace.busy:
                 await self.checkpoint_soon(namespace)
         except OSError as error:
             if error.errno != errno.ENOSYS:
-                self.module.log.error(f"the last KVS checkpoint is not written: {error.strerror}")
+                self.backend.log.error(f"the last KVS checkpoint is not written: {error.strerror}")
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
