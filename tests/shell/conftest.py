@@ -13,6 +13,7 @@ from base64 import b64decode
 import pytest
 
 from rosin import _json
+from rosin.constants import FLUX_MSGFLAG_STREAMING
 from rosin.handle.framing import FrameReader, frame
 from rosin.process.zygote import Zygote
 from rosin.rfc import eventlog, fluid, ioencode, sign
@@ -68,6 +69,8 @@ class FakeBroker:
         self.peer_requests = []
         #: Called once, when the shell tells of itself.
         self.on_init = self.on_start = lambda: None
+        #: Called with each response of the shell.
+        self.on_response = lambda msg: None
         self.signals = []  # those before the shell listened: [seq, signum]
         self._seq = 0
         self._held = []
@@ -113,6 +116,7 @@ class FakeBroker:
     def _take(self, msg):
         if msg.type == 2:
             self.responses.append(msg)
+            self.on_response(msg)
             return
         self.requests.append(msg.topic)
         if msg.topic in self.silent:
@@ -205,9 +209,10 @@ class FakeBroker:
         event.rolemask = OWNER
         self._conn.sendall(frame(event))
 
-    def notify(self, method, payload, userid=None, rolemask=OWNER, matchtag=1):
+    def notify(self, method, payload, userid=None, rolemask=OWNER, matchtag=1, streaming=False):
         """Send a request to the shell's service."""
-        msg = Message.request(f"{SERVICE}.{method}", payload, matchtag=matchtag)
+        flags = FLUX_MSGFLAG_STREAMING if streaming else 0
+        msg = Message.request(f"{SERVICE}.{method}", payload, matchtag=matchtag, flags=flags)
         msg.route, msg.rolemask = [b"client"], rolemask
         msg.userid = os.getuid() if userid is None else userid
         self._conn.sendall(frame(msg))
