@@ -60,6 +60,7 @@ def test_a_new_module_comes_last_in_the_order_of_the_table():
 def test_a_usual_module_keeps_its_place_and_its_ranks():
     names = rctable.modules()
     assert rctable.modules(config={"modules": {"job-list": {"module": "./mine.py"}}}) == names
+    assert [load.name for load in rctable.loads()] == names == rctable.modules(0)
     assert loads(**{"job-list": {"module": "./mine.py"}}) == (
         [("job-list", "./mine.py", [])],
         [("job-list", "job-list", [])],
@@ -79,7 +80,7 @@ def test_the_backing_store_keeps_the_name_that_the_attribute_gives():
 
 @pytest.mark.parametrize(
     ("ranks", "expected"),
-    [("all", [0, 1, 2, 3]), ("0", [0]), ("1,3", [1, 3]), (">1", [2, 3]), ("<1", [0]), ("", [])],
+    [("all", [0, 1, 2, 3]), ("0", [0]), ("1,3", [1, 3]), (">1", [2, 3]), ("<1", [0]), ("12", []), ("", [])],
 )
 def test_ranks_of_a_module(ranks, expected):
     assert [rank for rank in range(4) if loads(rank, mine={"ranks": ranks}) != ([], [])] == expected
