@@ -236,6 +236,22 @@ async def test_an_accept_that_fails_is_tried_again():
         assert (listener.accepts, listener.dups) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("owner", "room", "answered"), [(GUEST, 0, errno.EMFILE), (GUEST, 2, 0), (OWNER, 0, 0)]
+)
+async def test_half_of_the_files_are_not_for_guests(monkeypatch, owner, room, answered):
+    async with Door({"allow-guest-user": True}) as door:
+        door.inst.broker.credential = (owner, FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL)
+        door.connector.listen()
+        numbers = []
+        welcome = door.connector._welcome
+        monkeypatch.setattr(
+            door.connector, "_welcome", lambda *args: (numbers.append(args[1]), welcome(*args))
+        )
+        monkeypatch.setattr(connector_module, "descriptors", lambda: 2 * numbers[-1] + room)
+        assert await answer(await door.knock()) == answered
+
+
 @pytest.mark.parametrize("errnum", [errno.EAGAIN, errno.EINTR, errno.ECONNABORTED])
 async def test_a_client_that_has_gone_again_costs_nothing(errnum):
     async with Door() as door:

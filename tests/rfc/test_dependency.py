@@ -77,6 +77,7 @@ def test_the_id_of_an_example_is_none() -> None:
         ("a:b?x=", {"scheme": "a", "value": "b", "x": ""}),
         ("AfterOk:f1", {"scheme": "afterok", "value": "f1"}),
         ("a:b?c=%20d+e", {"scheme": "a", "value": "b", "c": " d e"}),
+        ("a:b?c%20d=e", {"scheme": "a", "value": "b", "c d": "e"}),
         ("a://b#c", {"scheme": "a", "value": "//b#c"}),
     ],
 )
