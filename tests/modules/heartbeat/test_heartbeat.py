@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.constants import FLUX_ROLE_OWNER
 from rosin.errors import FormatError
 from rosin.modules.heartbeat import config
+from rosin.rfc.message import Message
 from rosin.testing.instance import Instance
 
 
@@ -104,7 +106,9 @@ async def test_silence_below_rank_0_is_logged_and_ends_the_connection_once() -> 
         await inst.load("heartbeat")
         await inst.advance(20.0)
         assert any("heartbeat overdue" in line for line in inst.logged())
-        inst.broker.modules["heartbeat"].h.event_send("heartbeat.pulse")
+        pulse = Message.event("heartbeat.pulse", seq=1)
+        pulse.rolemask = FLUX_ROLE_OWNER
+        inst.broker.events.accept(pulse)  # from above
         await inst.advance(2.0)
         assert any("heartbeat received" in line for line in inst.logged())
         assert overlay.reasons == []

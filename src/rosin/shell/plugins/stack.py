@@ -28,17 +28,13 @@ class Stack:
 
     def push(self, plugin: Named) -> None:
         """Add a plugin behind the others, or in the place of the one that has its name."""
-        if plugin.name in self._plugins:
-            self._plugins[plugin.name] = plugin
-            plugins, self._plugins = self._plugins, {}
-            self._handlers.clear()
-            for each in plugins.values():
-                self.push(each)
-            return
+        again = plugin.name in self._plugins
         self._plugins[plugin.name] = plugin
-        handlers = self._handlers
-        for point in plugin.points:
-            handlers[point].append(getattr(plugin, point))
+        if again:
+            self._handlers.clear()
+        for each in list(self._plugins.values()) if again else [plugin]:
+            for point in each.points:
+                self._handlers[point].append(getattr(each, point))
 
     def __iter__(self) -> Iterator[Any]:
         return iter(list(self._plugins.values()))
