@@ -45,7 +45,7 @@ class Promise(Protocol):
         """Wait for it."""
 
 
-class Backend(Protocol):
+class KvsBackend(Protocol):
     """The outside of the leader's decisions."""
 
     @property

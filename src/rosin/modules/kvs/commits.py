@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """What becomes of transactions on rank 0, and of the namespaces that they change.
 
-All that goes out goes through a :class:`Backend`, so that a script can drive it: the leader is one.
+All that goes out goes through a :class:`KvsBackend`, so that a script can drive it: the leader is one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rosin.broker.waiters import Waiters
-    from rosin.modules.kvs.backend import Backend
+    from rosin.modules.kvs.backend import KvsBackend
     from rosin.modules.kvs.directory import Directory
     from rosin.modules.kvs.objects import Objects
 
@@ -38,7 +38,7 @@ class Commits:
 
     def __init__(
         self,
-        backend: Backend,
+        backend: KvsBackend,
         objects: Objects,
         namespaces: dict[str, Namespace],
         versions: Waiters[VersionWait],

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Leader(KvsBase[Namespace]):
-    """Requests and the outside (see Backend) of what :class:`Commits` decides."""
+    """Requests and the outside (see KvsBackend) of what :class:`Commits` decides."""
 
     async def start(self) -> None:
         await super().start()
@@ -67,7 +67,7 @@ class Leader(KvsBase[Namespace]):
         """Wait for a checkpoint, if there is something that it would store."""
         return self.storage.checkpoint_soon(self.primary) if self.storage.dirty else None
 
-    # -- what transactions lead to (see Backend) -------------------------------------------------------
+    # -- what transactions lead to (see KvsBackend) -------------------------------------------------------
 
     def promise(self) -> asyncio.Future[None]:
         """Something to wait for, in this process."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
@@ -24,9 +24,9 @@ from rosin.rfc import fsd, treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-    from rosin.modules.kvs.backend import Backend
-    from rosin.modules.kvs.commits import Commits
+    from rosin.modules.kvs.backend import KvsBackend
     from rosin.modules.kvs.namespace import CommitRequest, Namespace
     from rosin.modules.kvs.objects import Objects
 
@@ -58,10 +58,20 @@ def checkpoint_period(config: dict[str, Any]) -> float:
     return min(seconds, CHECKPOINT_PERIOD) if seconds > 0 else CHECKPOINT_PERIOD
 
 
+class Storable(Protocol):
+    """Whose transactions are stored."""
+
+    def kick(self, namespace: Namespace) -> None: ...
+    def advance(self, namespace: Namespace) -> None: ...
+    def step(self, namespace: Namespace, batch: list[CommitRequest]) -> AbstractContextManager[None]: ...
+    def complete(self, namespace: Namespace, batch: list[CommitRequest], root: str) -> None: ...
+    def failed(self, namespace: Namespace, batch: list[CommitRequest], error: Exception) -> None: ...
+
+
 class Storage:
     """What is stored, and when."""
 
-    def __init__(self, backend: Backend, commits: Commits, objects: Objects, journaled: bool) -> None:
+    def __init__(self, backend: KvsBackend, commits: Storable, objects: Objects, journaled: bool) -> None:
         self.backend = backend
         self.commits = commits
         self.objects = objects
