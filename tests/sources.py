@@ -61,7 +61,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "modules/__init__.py": ("broker/test_modules.py",),
     "job/spec_v1.py": ("job/test_spec.py",),
     "modules/sched/base.py": ("modules/sched/test_service.py", "modules/sched/test_own_schedulers.py"),
-    "modules/sched/options.py": ("modules/sched/test_malformed.py", "modules/sched/test_service.py"),
+    "modules/sched/settings.py": ("modules/sched/test_malformed.py", "modules/sched/test_service.py"),
     "modules/sched/schedule.py": ("scenarios/test_sched.py", "modules/sched/test_service.py"),
     "modules/sched/simple.py": ("modules/sched/test_service.py", "scenarios/test_sched.py"),
     "resource/allocator/placement.py": ("modules/sched/test_policy.py", "scenarios/test_sched.py"),

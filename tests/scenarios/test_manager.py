@@ -22,10 +22,10 @@ import pytest
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.modules.job_manager import control, restart, update
-from rosin.modules.job_manager.config import ManagerConfig
 from rosin.modules.job_manager.journal import EventJournal
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.plugins import load
+from rosin.modules.job_manager.settings import ManagerSettings
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.states import state_name
 
@@ -207,7 +207,7 @@ class Driver(Bench):
     def do_config(self, text):
         config = _json.loads(text)
         self.manager.jobtap.configure(config)
-        self.manager.configure(ManagerConfig.parse(config))
+        self.manager.configure(ManagerSettings.parse(config))
 
     def do_queue(self, what, name=None):
         if what == "disable":

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.builtin import Builtin
 from rosin.broker.guest_client import GuestClient
 from rosin.broker.guestwork import GuestWork
+from rosin.broker.settings import AccessSettings
 from rosin.broker.socket_client import SocketClient
 from rosin.constants import FLUX_ROLE_OWNER
 from rosin.handle.framing import frame
 from rosin.process.directory import socket_path
-from rosin.rfc.payload import field
 from rosin.rfc.role import peer_roles
 
 if TYPE_CHECKING:
@@ -54,10 +54,7 @@ class ConnectorLocal(Builtin):
         self._listener: socket.socket | None = None
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        access = field(config, "access", dict, {})
-        self._allow_guests, self._allow_root = (
-            field(access, name, bool, False) for name in ("allow-guest-user", "allow-root-owner")
-        )
+        self._access = AccessSettings.parse(config)
 
     def listen(self) -> None:
         """Open the socket; mode 0777, as credentials decide who may do what."""
@@ -150,7 +147,8 @@ class ConnectorLocal(Builtin):
 
     def authenticate(self, uid: int) -> tuple[int, int]:
         """User and roles of a program that runs as ``uid``. Raises PermissionError for unwelcome guests."""
-        credential = peer_roles(uid, self.broker.owner, self._allow_guests, self._allow_root)
+        access = self._access
+        credential = peer_roles(uid, self.broker.owner, access.allow_guest_user, access.allow_root_owner)
         if credential is None:
             raise OSError(errno.EPERM, os.strerror(errno.EPERM))
         return credential
@@ -187,8 +185,8 @@ class ConnectorLocal(Builtin):
     def stats(self) -> dict[str, Any]:
         return {
             "server": {"clients": [client.describe() for client in self.clients], "connects": self._connects},
-            "allow_guest_user": self._allow_guests,
-            "allow_root_owner": self._allow_root,
+            "allow_guest_user": self._access.allow_guest_user,
+            "allow_root_owner": self._access.allow_root_owner,
         }
 
 

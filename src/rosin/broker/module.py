@@ -74,6 +74,8 @@ class BrokerModule(StandardMethods):
         self.loop = asyncio.get_running_loop()
         self.attrs = host.attrs
         self.config = host.config
+        #: The configuration when it was loaded.
+        self.started_with = host.config
         self.log = ModuleLog(host.log, name)
         #: For what a client can make happen any number of times.
         self.complain = Complaints(self.log.error, self.monotonic)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.broker.configcheck import check
 from rosin.broker.handler import DEFERRED, request_handler
+from rosin.broker.settings import differing
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
@@ -17,6 +18,7 @@ from rosin.rfc.role import allowed
 if TYPE_CHECKING:
     from rosin.broker.host import Host
     from rosin.broker.module_handle import ModuleHandle
+    from rosin.broker.modulelog import ModuleLog
     from rosin.rfc.message import Message
 
 
@@ -26,16 +28,20 @@ class StandardMethods:
     builtin: ClassVar[bool]
     #: What :meth:`stats` tells may be shown to guests: it names nobody, no job and no content.
     public_stats: ClassVar[bool] = False
+    #: Tables and keys of the configuration (``table.key``) that count when it starts, and then no more.
+    read_at_start: tuple[str, ...] = ()
     host: Host
     h: ModuleHandle
     module_name: str
     config: dict[str, Any]
+    log: ModuleLog
+    started_with: dict[str, Any]
     debug_flags: int
 
     # -- what a service overrides -----------------------------------------------------------------
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        """Take a new configuration. Raise OSError or FormatError to refuse it."""
+        """Take a new configuration. Raise OSError or FormatError to refuse it before anything changes."""
 
     def stats(self) -> dict[str, Any] | None:
         """The answer to ``stats-get``; None for the message counts alone."""
@@ -78,10 +84,12 @@ class StandardMethods:
         config = msg.args
         try:
             check(config)
+            self.reconfigure(config)
         except FormatError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
-        self.reconfigure(config)
         self.config = config
+        for place in differing(self.started_with, config, self.read_at_start):
+            self.log.warning(f"{place} has no effect before {self.module_name} is loaded again")
 
     @request_handler("debug")
     def _debug(self, msg: Message) -> dict[str, int]:

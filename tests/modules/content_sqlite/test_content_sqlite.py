@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.content_sqlite.database import Database
 from rosin.rfc import blobref
@@ -138,13 +139,13 @@ async def test_settings_follow_the_directory_and_the_configuration(tmp_path):
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ({"journal_mode": "X"}, "journal_mode must be one of"),
-        ({"max_checkpoints": 0}, "positive integer"),
+        ({"journal_mode": "X"}, "content-sqlite.journal_mode: expected one of DELETE, .*, got 'X'"),
+        ({"max_checkpoints": 0}, "content-sqlite.max_checkpoints: expected 1 or more, got 0"),
     ],
 )
 async def test_bad_configuration(tmp_path, table, text):
     async with Instance(attrs=attrs(tmp_path), config={"content-sqlite": table}) as inst:
-        with pytest.raises(OSError, match=text):
+        with pytest.raises(FormatError, match=text):
             await inst.load("content-sqlite")
 
 

@@ -10,33 +10,33 @@ import pytest
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_ROLE_OWNER
 from rosin.errors import FormatError
-from rosin.modules.heartbeat import config
+from rosin.modules.heartbeat.settings import HeartbeatSettings
 from rosin.rfc.message import Message
 from rosin.testing.instance import Instance
 
 
 def test_defaults() -> None:
-    settings = config.parse({})
+    settings = HeartbeatSettings.parse({})
     assert (settings.period, settings.timeout, settings.warn_thresh) == (2.0, 300.0, 3)
 
 
 def test_table_and_arguments() -> None:
     table = {"heartbeat": {"period": "10s", "timeout": "1m", "warn_thresh": 5}}
-    assert config.parse(table).period == 10.0
-    assert config.parse(table).timeout == 60.0
-    assert config.parse(table, 0.5).period == 0.5
+    assert HeartbeatSettings.parse(table).period == 10.0
+    assert HeartbeatSettings.parse(table).timeout == 60.0
+    assert HeartbeatSettings.parse(table, {"period": 0.5}).period == 0.5
     for off in ("0", "infinity"):
-        assert config.parse({"heartbeat": {"timeout": off}}).timeout == -1.0
+        assert HeartbeatSettings.parse({"heartbeat": {"timeout": off}}).timeout == -1.0
 
 
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ({"heartbeat": 1}, "not a table"),
+        ({"heartbeat": 1}, "heartbeat: expected a table, got 1"),
         ({"heartbeat": {"perod": "1s"}}, "heartbeat.perod"),
         ({"heartbeat": {"period": "x"}}, "heartbeat.period"),
-        ({"heartbeat": {"period": 2}}, "FSD string"),
-        ({"heartbeat": {"period": "0s"}}, "positive"),
+        ({"heartbeat": {"period": 2}}, "heartbeat.period: expected a string, got 2"),
+        ({"heartbeat": {"period": "0s"}}, "heartbeat.period: expected a duration above 0, such as"),
         ({"heartbeat": {"timeout": "3s"}}, "2\\*heartbeat.period"),
         ({"heartbeat": {"warn_thresh": 0}}, "warn_thresh"),
         ({"heartbeat": {"warn_thresh": True}}, "warn_thresh"),
@@ -44,7 +44,7 @@ def test_table_and_arguments() -> None:
 )
 def test_bad_settings(table: dict[str, Any], text: str) -> None:
     with pytest.raises(FormatError, match=text):
-        config.parse(table)
+        HeartbeatSettings.parse(table)
 
 
 async def test_the_argument_holds_until_the_configuration_is_loaded_again() -> None:
@@ -80,7 +80,7 @@ async def test_new_period_takes_effect_and_bad_one_is_refused() -> None:
         await h.rpc("heartbeat.config-reload", {"heartbeat": {"period": "10s"}})
         await inst.advance(19.0)
         assert (await h.rpc("heartbeat.stats-get", {}))["count"] == 2  # at 0 and 10
-        with pytest.raises(OSError, match="positive"):
+        with pytest.raises(OSError, match="above 0"):
             await h.rpc("heartbeat.config-reload", {"heartbeat": {"period": "0s"}})
         assert (await h.rpc("heartbeat.stats-get", {}))["period"] == 10.0
 

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rosin.modules.job_exec import actions, config
+from rosin.modules.job_exec import actions
 from rosin.modules.job_exec.allocation import JobNodes
 from rosin.modules.job_exec.barrier import ShellBarrier
 from rosin.modules.job_exec.job import ExecJob
+from rosin.modules.job_exec.settings import ExecSettings
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.rfc import fluid
 from rosin.rfc.exec_protocol import StartRequest
@@ -35,7 +36,7 @@ class Machine:
         request = StartRequest.decode(start_request(ranks=ranks, execution=nodes, system=system))
         table = {key.replace("_", "-"): value for key, value in settings.items()}
         uid = os.getuid() if uid is None else uid
-        self.job = ExecJob(request, JobNodes(request.R), config.parse({"exec": table}), uid)
+        self.job = ExecJob(request, JobNodes(request.R), ExecSettings.parse({"exec": table}), uid)
         self.shells = ShellExec(self.job)
         self.done: list[Any] = []
 

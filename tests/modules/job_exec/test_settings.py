@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from rosin.errors import FormatError
-from rosin.modules.job_exec import config, launch
+from rosin.modules.job_exec import launch
 from rosin.modules.job_exec.allocation import JobNodes
+from rosin.modules.job_exec.settings import ExecSettings
 from rosin.rfc.idset import Idset
 
 from .conftest import JOBID
@@ -40,25 +41,25 @@ def test_allocation() -> None:
 @pytest.mark.parametrize(
     ("table", "args", "text"),
     [
-        ({"method": "bgexec"}, {}, "unknown exec.method 'bgexec'"),
-        ({"service": "x"}, {}, "unsupported exec.service value: x"),
-        ({"kill-timeout": "x"}, {}, "invalid kill-timeout: x"),
-        ({"kill-timeout": "0"}, {}, "invalid kill-timeout: 0"),
-        ({"kill-timeout": 5}, {}, "expected a string"),
-        ({"max-kill-count": 0}, {}, "invalid max-kill-count=0"),
-        ({"max-kill-count": True}, {}, "invalid max-kill-count"),
-        ({"term-signal": "SIGFOO"}, {}, "invalid term-signal: SIGFOO"),
+        ({"method": "bgexec"}, {}, "exec.method: expected bulk-exec, got 'bgexec'"),
+        ({"service": "x"}, {}, "exec.service: expected one of rexec, sdexec, got 'x'"),
+        ({"kill-timeout": "x"}, {}, "exec.kill-timeout: expected a duration, .*, got 'x'"),
+        ({"kill-timeout": "0"}, {}, "exec.kill-timeout: expected a duration above 0, .*, got '0'"),
+        ({"kill-timeout": 5}, {}, "exec.kill-timeout: expected a string, got 5"),
+        ({"max-kill-count": 0}, {}, "exec.max-kill-count: expected a number of 1 or more, got 0"),
+        ({"max-kill-count": True}, {}, "exec.max-kill-count: expected"),
+        ({"term-signal": "SIGFOO"}, {}, "exec.term-signal: expected a signal"),
         ({"max-start-delay-percent": "x"}, {}, "max-start-delay-percent"),
         ({"max-start-delay-percent": -1}, {}, "exec.max-start-delay-percent: expected a number of 0 or more"),
-        ({"shell-exit-timeout": "x"}, {}, "invalid shell-exit-timeout: x"),
+        ({"shell-exit-timeout": "x"}, {}, "exec.shell-exit-timeout: expected a duration"),
         ({"testexec": {"allow-guests": 1}}, {}, "allow-guests"),
-        ({"testexec": 1}, {}, "allow-guests"),
-        ({}, {"kill-signal": "200"}, "invalid kill-signal: 200"),
+        ({"testexec": 1}, {}, "exec.testexec: expected a table"),
+        ({}, {"kill-signal": "200"}, "exec.kill-signal: expected a signal, .*, got '200'"),
     ],
 )
 def test_bad_settings(table: dict[str, Any], args: dict[str, str], text: str) -> None:
     with pytest.raises(FormatError, match=text):
-        config.parse({"exec": table}, args)
+        ExecSettings.parse({"exec": table}, args)
 
 
 def test_settings() -> None:
@@ -73,14 +74,14 @@ def test_settings() -> None:
         "max-start-delay-percent": 50,
         "max-kill-timeout": "1m",
     }
-    settings = config.parse({"exec": table}, {"kill-timeout": "0.5s", "max-kill-count": "4"})
+    settings = ExecSettings.parse({"exec": table}, {"kill-timeout": "0.5s", "max-kill-count": "4"})
     stats = settings.stats()
     assert stats["kill-timeout"] == 0.5
     assert (stats["term-signal"], stats["kill-signal"], stats["max-kill-count"]) == ("SIGINT", "SIGKILL", 4)
     assert type(settings.term_signal) is int  # it goes into payloads
     assert (settings.barrier_timeout, settings.max_start_delay_percent) == (7.0, 50)
     assert stats["effective-max-kill-timeout"] == 60
-    settings = config.parse({"exec": {"kill-timeout": "0.5s", "max-kill-count": 4}}, [])
+    settings = ExecSettings.parse({"exec": {"kill-timeout": "0.5s", "max-kill-count": 4}})
     assert settings.stats()["effective-max-kill-timeout"] == 2.5 + 0.5 + 1 + 2
     assert stats["config"]["shell_exit_timeout"] == 0.0
     assert stats["config"]["default_job_shell"] == "/bin/shell"

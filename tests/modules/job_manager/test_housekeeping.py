@@ -7,7 +7,7 @@ import signal
 import pytest
 
 from rosin.errors import FormatError
-from rosin.modules.job_manager.housekeeping_config import HousekeepingSettings
+from rosin.modules.job_manager.housekeeping_settings import HousekeepingSettings
 from rosin.rfc import fluid, ioencode
 
 R4 = {
@@ -85,7 +85,7 @@ def test_the_command_is_that_of_the_imp_unless_told_otherwise():
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ({"x": 1}, "unknown key 'x'"),
+        ({"x": 1}, "housekeeping.x: unknown key"),
         ({"command": "true"}, "command"),
         ({"command": []}, "command"),
         ({"command": [1]}, "command"),

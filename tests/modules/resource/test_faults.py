@@ -72,10 +72,10 @@ async def test_ranks_that_cannot_be_take_no_memory(kvs, groups, topic, field):
 @pytest.mark.parametrize(
     ("table", "text"),
     [
-        ({"history": "x"}, "history: fsd: 'x'"),
-        ({"journal-max": 0}, "journal-max: expected a number above 0, got 0"),
-        ({"path": "/no/such"}, "path: /no/such: No such file"),
-        ({"path": "/dev/null"}, "path: /dev/null: not JSON"),
+        ({"history": "x"}, "resource.history: expected a duration, such as \"10s\", got 'x'"),
+        ({"journal-max": 0}, "resource.journal-max: expected 1 or more, got 0"),
+        ({"path": "/no/such"}, "resource.path: /no/such: No such file"),
+        ({"path": "/dev/null"}, "resource.path: /dev/null: not JSON"),
     ],
 )
 async def test_a_wrong_value_is_named_by_its_key(kvs, table, text):

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from rosin.errors import FormatError
 from rosin.modules.resource import inventory
 from rosin.modules.resource.availability import Acquisition, Availability
-from rosin.modules.resource.config import ResourceConfig
 from rosin.modules.resource.drain import MODES, DrainState
 from rosin.modules.resource.hosts import HostMap
 from rosin.modules.resource.journal import ResourceJournal
+from rosin.modules.resource.settings import ResourceSettings
 from rosin.process.topology import Core, MachineTopology
 from rosin.resource.definition import from_topology
 from rosin.resource.verify import Verification
@@ -227,13 +227,13 @@ def test_rediscovered_resources_end_when_the_enclosing_job_does():
         recorded=[],
         local=local,
         rank=0,
-        rediscover=ResourceConfig({"rediscover": True}).rediscover,
+        rediscover=ResourceSettings.parse({"resource": {"rediscover": True}}).rediscover,
         verify=None,
     )
     assert (choice.method, choice.rset.dumps()) == ("dynamic-discovery", "rank0/core[0-3]")
     assert (choice.rset.starttime, choice.rset.expiration) == (1.0, 9.0)
     assert local.expiration == 0.0
-    assert not ResourceConfig({}).rediscover
+    assert not ResourceSettings.parse({}).rediscover
 
 
 @pytest.mark.rfc(40, "opaque")

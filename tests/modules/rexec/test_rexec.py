@@ -282,7 +282,7 @@ async def test_guests_and_remote_clients(inst: Instance) -> None:
         await guest.rpc("rexec.list", {})
     remote = await inst.connect(rolemask=FLUX_ROLE_OWNER)
     assert (await remote.rpc("rexec.list", {}))["procs"] == []
-    inst.broker.modules["rexec"].config = {"access": {"allow-guest-user": True}}
+    inst.broker.modules["rexec"].reconfigure({"access": {"allow-guest-user": True}})
     with pytest.raises(PermissionError, match="Remote rexec requests"):
         await remote.rpc("rexec.list", {})
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rosin.errors import FormatError
 from rosin.rfc.rset import ResourceSet
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -66,7 +67,7 @@ async def test_settings(world, spec, tmp_path):
         assert await served(w, [1, 2, 3], spec) == [3, 1, 2]
     async with world(module=str(path), config={"my-sched": table}, args=["modulus=2"]) as w:
         assert await served(w, [1, 2, 3], spec) == [2, 1, 3]
-        with pytest.raises(OSError, match=r"my-sched: unknown option \[my-sched\] modulo; did you mean"):
+        with pytest.raises(FormatError, match=r"my-sched\.modulo: unknown key; did you mean"):
             w.module.reconfigure({"my-sched": {"modulo": 1}})
     with pytest.raises(OSError, match="modulus") as info:
         async with world(module=str(path), args=["modulus=x"]):

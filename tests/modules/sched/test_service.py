@@ -6,6 +6,8 @@ import errno
 
 import pytest
 
+from rosin.errors import FormatError
+
 SUCCESS, ANNOTATE, DENY, CANCEL = range(4)
 
 
@@ -288,9 +290,9 @@ async def test_configuration_table(world):
     async with world(config={"sched-simple": table}) as w:
         assert w.ready == {"mode": "limited", "limit": 9}
         assert w.module.settings["alloc-mode"] == "best-fit"
-        with pytest.raises(OSError, match=r"\[sched-simple\] x; known: mode, queue-depth"):
+        with pytest.raises(FormatError, match=r"sched-simple\.x: unknown key; known: mode, queue-depth"):
             w.module.reconfigure({"sched-simple": {"x": 1}})
-        with pytest.raises(OSError, match="did you mean queue-depth"):
+        with pytest.raises(FormatError, match="did you mean queue-depth"):
             w.module.reconfigure({"sched-simple": {"queue-dept": 1}})
 
 

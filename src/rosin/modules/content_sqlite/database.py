@@ -154,9 +154,10 @@ class Database:
 
     def tune(self, journal_mode: str, synchronous: str) -> None:
         """Set SQLite's journal mode and synchronous level."""
+        with self._errors("tune" if self._ready else "open"):
+            self._db.execute(f"PRAGMA journal_mode={journal_mode}")
+            self._db.execute(f"PRAGMA synchronous={synchronous}")
         self.journal_mode, self.synchronous = journal_mode, synchronous
-        self._db.execute(f"PRAGMA journal_mode={journal_mode}")
-        self._db.execute(f"PRAGMA synchronous={synchronous}")
         if self._ready:
             self.files.record(OPEN)
 

@@ -14,22 +14,21 @@ import os
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.arguments import Argument, number
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
 from rosin.errors import FormatError
 from rosin.internal import checkpoint
 from rosin.internal.backing_commit import decode
+from rosin.modules.content_sqlite import settings
 from rosin.modules.content_sqlite.database import MAX_MARK, Database
 from rosin.modules.content_sqlite.files import DatabaseFiles
+from rosin.modules.content_sqlite.settings import SqliteSettings
 from rosin.rfc import blobref
 from rosin.rfc.payload import field, int_field, list_field
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
-JOURNAL_MODES = ("DELETE", "TRUNCATE", "PERSIST", "MEMORY", "WAL", "OFF")
-SYNCHRONOUS = ("EXTRA", "FULL", "NORMAL", "OFF")
 #: The largest integer of SQLite.
 MAX_INTEGER = (1 << 63) - 1
 #: Journal records in one answer.
@@ -40,12 +39,7 @@ class ContentSqlite(BrokerModule):
     """Blobs, checkpoints and the KVS journal in ``content.sqlite`` below ``statedir``."""
 
     name = "content-sqlite"
-    arguments = (
-        Argument("journal_mode", "MODE", "as the key of the table `[content-sqlite]`"),
-        Argument("synchronous", "LEVEL", "likewise"),
-        Argument("max-checkpoints", "N", "as its key `max_checkpoints`", number(1)),
-        Argument("truncate", "", "begin with an empty database"),
-    )
+    arguments = settings.ARGUMENTS
     services = ("content-backing",)
 
     async def start(self) -> None:
@@ -54,11 +48,11 @@ class ContentSqlite(BrokerModule):
             raise OSError(errno.ENOENT, "content-sqlite: the broker attribute statedir is not set")
         self._temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
         path = os.path.join(directory, "content.sqlite")
+        new = self._settings(self.config)
         if "truncate" in self.arg_values:
             DatabaseFiles(path, True).remove()
-        journal_mode, synchronous, checkpoints = self._settings(self.config)
         self.load_time, self.store_time = Tstat(), Tstat()
-        self.db = Database(path, journal_mode, synchronous, checkpoints, self._temporary)
+        self.db = Database(path, *new, self._temporary)
         try:
             await self.h.rpc("content.register-backing", {"name": "content-sqlite"})
         except OSError as error:
@@ -75,37 +69,14 @@ class ContentSqlite(BrokerModule):
                 self.log.error(f"cannot unregister: {error.strerror}")
         self.db.close()
 
-    def _settings(self, config: dict[str, Any]) -> tuple[str, str, int]:
-        """Journal mode, synchronous level and number of checkpoints. Raises OSError EINVAL."""
-        table = config.get("content-sqlite", {})
-        if not isinstance(table, dict):
-            raise OSError(errno.EINVAL, "[content-sqlite] must be a table")
-        unknown = set(table) - {"journal_mode", "synchronous", "max_checkpoints"}
-        if unknown:
-            raise OSError(errno.EINVAL, f"[content-sqlite] unknown key '{min(unknown)}'")
-        values = {
-            "journal_mode": "MEMORY" if self._temporary else "WAL",
-            "synchronous": "OFF" if self._temporary else "NORMAL",
-            "max_checkpoints": 5,
-            **table,
-            **{name.replace("-", "_"): value for name, value in self.arg_values.items()},
-        }
-        for key, allowed in (("journal_mode", JOURNAL_MODES), ("synchronous", SYNCHRONOUS)):
-            if not isinstance(values[key], str) or values[key].upper() not in allowed:
-                text = f"[content-sqlite] {key} must be one of {', '.join(allowed)}"
-                raise OSError(errno.EINVAL, text)
-        try:
-            count = int(values["max_checkpoints"])
-        except (TypeError, ValueError):
-            count = 0
-        if count < 1:
-            raise OSError(errno.EINVAL, "[content-sqlite] max_checkpoints must be a positive integer")
-        return values["journal_mode"].upper(), values["synchronous"].upper(), count
-
     def reconfigure(self, config: dict[str, Any]) -> None:
-        journal_mode, synchronous, self.db.max_checkpoints = self._settings(config)
-        if (journal_mode, synchronous) != (self.db.journal_mode, self.db.synchronous):
-            self.db.tune(journal_mode, synchronous)
+        new = self._settings(config)
+        if (new.journal_mode, new.synchronous) != (self.db.journal_mode, self.db.synchronous):
+            self.db.tune(new.journal_mode, new.synchronous)
+        self.db.max_checkpoints = new.max_checkpoints
+
+    def _settings(self, config: dict[str, Any]) -> SqliteSettings:
+        return SqliteSettings.parse(config, self.arg_values, temporary=self._temporary)
 
     def _failed(self, error: OSError) -> None:
         """Log the first failure of a series: a full disk must not fill the log as well."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.arguments import Argument, duration
 from rosin.broker.module import BrokerModule, event_handler
 from rosin.constants import FLUX_RPC_NORESPONSE
-from rosin.modules.heartbeat import config as settings
+from rosin.modules.heartbeat.settings import HeartbeatSettings
 from rosin.rfc import fsd
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Heartbeat(BrokerModule):
     public_stats = True
 
     async def start(self) -> None:
-        self.settings = settings.parse(self.config, self.arg_values.get("period"))
+        self.settings = HeartbeatSettings.parse(self.config, self.arg_values)
         self.count = 0
         self.stamp = self.monotonic()
         self.overdue = False
@@ -44,7 +44,7 @@ class Heartbeat(BrokerModule):
         self._timer.cancel()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        changed = settings.parse(config)  # the argument holds until then, as flux-core's does
+        changed = HeartbeatSettings.parse(config)  # the argument holds until then, as flux-core's does
         restart = changed.period != self.settings.period
         self.settings = changed
         if restart:

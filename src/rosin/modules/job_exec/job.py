@@ -25,7 +25,7 @@ from rosin.modules.job_exec.actions import (
     Respond,
     SignalTasks,
 )
-from rosin.modules.job_exec.config import MAX_KILL_PAUSE
+from rosin.modules.job_exec.settings import MAX_KILL_PAUSE
 from rosin.process.outcome import exit_code, exited
 from rosin.rfc import fluid
 from rosin.rfc.exec_protocol import ALL
@@ -33,7 +33,7 @@ from rosin.rfc.jobpath import guest_namespace
 
 if TYPE_CHECKING:
     from rosin.modules.job_exec.allocation import JobNodes
-    from rosin.modules.job_exec.config import ExecConfig
+    from rosin.modules.job_exec.settings import ExecSettings
     from rosin.rfc.exec_protocol import StartRequest
     from rosin.rfc.idset import Idset
 
@@ -81,7 +81,7 @@ class JobHistory:
 class ExecJob:
     """One job under execution; ``actions`` collects what its owner must do."""
 
-    def __init__(self, request: StartRequest, allocation: JobNodes, config: ExecConfig, uid: int) -> None:
+    def __init__(self, request: StartRequest, allocation: JobNodes, config: ExecSettings, uid: int) -> None:
         self.id = request.id
         self.userid = request.userid
         self.request = request

@@ -12,8 +12,8 @@ from rosin import _json
 from rosin.remote import protocol
 
 if TYPE_CHECKING:
-    from rosin.modules.job_exec.config import ExecConfig
     from rosin.modules.job_exec.job import ExecJob
+    from rosin.modules.job_exec.settings import ExecSettings
 
 #: Rosin's shell and the function that the zygote calls for it.
 SHELL_MODULE = "rosin.shell"
@@ -94,7 +94,7 @@ def shell_command(job: ExecJob, environ: dict[str, str], init: dict[str, Any]) -
     return protocol.exec_request(protocol.command(cmdline, env, opts))
 
 
-def _with_imp(config: ExecConfig, cmdline: list[str]) -> list[str]:
+def _with_imp(config: ExecSettings, cmdline: list[str]) -> list[str]:
     """Run under another user's id by way of the privileged helper (RFC 15)."""
     assert config.imp is not None
     return [config.imp, "exec", *cmdline]

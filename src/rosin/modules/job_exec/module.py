@@ -22,7 +22,7 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.kvs.namespace import empty_root
-from rosin.modules.job_exec import actions, config, guest, recovery
+from rosin.modules.job_exec import actions, guest, recovery, settings
 from rosin.modules.job_exec.allocation import JobNodes
 from rosin.modules.job_exec.job import ExecJob
 from rosin.modules.job_exec.launcher import Launcher
@@ -48,11 +48,11 @@ class JobExec(BrokerModule):
     """Service ``job-exec``."""
 
     name = "job-exec"
-    arguments = config.ARGUMENTS
+    arguments = settings.ARGUMENTS
     follows = ("job-manager", "kvs")
 
     async def start(self) -> None:
-        self.settings = config.parse(self.config, self.arg_values)
+        self.settings = settings.ExecSettings.parse(self.config, self.arg_values)
         self.empty_root = empty_root(self.attrs.get("content.hash", "sha1"))
         self.runs: dict[int, Run] = {}
         self.writer = Writer(self)
@@ -93,8 +93,8 @@ class JobExec(BrokerModule):
         for run in list(self.runs.values()):
             self._do_forget(run, None)
 
-    def reconfigure(self, config_object: dict[str, Any]) -> None:
-        self.settings = config.parse(config_object, self.arg_values)
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        self.settings = settings.ExecSettings.parse(config, self.arg_values)
 
     def stats(self) -> dict[str, Any]:
         jobs = {_f58(run.job.id): run.job.stats(run.expires) for run in self.runs.values()}

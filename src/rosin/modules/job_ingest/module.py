@@ -19,8 +19,8 @@ from rosin.constants import FLUX_NODEID_UPSTREAM
 from rosin.errors import FormatError
 from rosin.modules.job_ingest import validator
 from rosin.modules.job_ingest.batch import SubmissionBatch, refusals
-from rosin.modules.job_ingest.policy import PolicyDefaults
 from rosin.modules.job_ingest.request import IngestRequest, validate
+from rosin.modules.job_ingest.settings import IngestSettings
 from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, check_constraints
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
@@ -59,8 +59,7 @@ class JobIngest(BrokerModule):
         limit = self.arg_values.get("max-fluid-generator-id", _MAX_GENERATOR)
         if rank > limit:
             raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {limit}")
-        self._policy = PolicyDefaults(self.config)
-        self._checks = validator.checks(self.config, self.arg_values)
+        self.settings = IngestSettings.parse(self.config, self.arg_values)
         self._hosts = frozenset(Hostlist(self.attrs.get("hostlist", "")))
         self._batch = SubmissionBatch()
         self._batches: set[asyncio.Task[None]] = set()
@@ -92,15 +91,14 @@ class JobIngest(BrokerModule):
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Take the tables alone: the arguments hold until then, as flux-core's do."""
-        self._policy, self._checks = PolicyDefaults(config), validator.checks(config)
+        self.settings = IngestSettings.parse(config)
 
     def stats(self) -> dict[str, Any]:
         """flux-core's shape; in place of its worker processes this one does the work, at once."""
-        changed = self._counts["requests"] if self._policy.adds else 0
-        frobnicator = _worker(self._policy.adds, {"requests": changed, "errors": 0})
-        return {
-            "pipeline": {"frobnicator": frobnicator, "validator": _worker(bool(self._checks), self._counts)}
-        }
+        changed = self._counts["requests"] if self.settings.policy.adds else 0
+        frobnicator = _worker(self.settings.policy.adds, {"requests": changed, "errors": 0})
+        checked = _worker(bool(self.settings.checks), self._counts)
+        return {"pipeline": {"frobnicator": frobnicator, "validator": checked}}
 
     def _now_ms(self) -> int:
         """The clock of job ids: steps of the wall clock must neither use the ids up nor repeat them."""
@@ -118,17 +116,17 @@ class JobIngest(BrokerModule):
         try:
             submission = IngestRequest(msg)
             self._check_root(submission)
-            wanted = self._checks if submission.validate else frozenset[str]()
+            wanted = self.settings.checks if submission.validate else frozenset[str]()
             if JOBSPEC in wanted:
                 validate(submission.jobspec)
                 check_constraints(submission.jobspec, self._hosts)
             elif not isinstance(submission.jobspec, dict):
                 raise OSError(errno.EINVAL, "jobspec: expected an object")
-            self._policy.check_access(submission.jobspec, submission.userid)
+            self.settings.policy.check_access(submission.jobspec, submission.userid)
         except OSError:
             self._counts["errors"] += 1
             raise
-        jobspec = self._policy.apply(submission.jobspec)
+        jobspec = self.settings.policy.apply(submission.jobspec)
         if FEASIBILITY in wanted:
             self._checking.add(submission)
             rpc = self.h.rpc("feasibility.check", {"jobspec": jobspec})

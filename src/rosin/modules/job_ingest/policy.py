@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rosin.broker.settings import Table
 from rosin.errors import FormatError
 from rosin.modules.job_ingest.access import Access
-from rosin.rfc.payload import field
 from rosin.rfc.queues import QueueConfig, constrained
 
 #: What may be added to a jobspec, by the names of flux-core's frobnicator plugins.
@@ -68,18 +68,15 @@ class PolicyDefaults:
 
 def _frobnicator(config: dict[str, Any]) -> tuple[str, ...] | list[str]:
     """``[ingest.frobnicator]``: what is added to jobspecs. Raises FormatError for what cannot be done."""
-    table = field(field(config, "ingest", dict, {}), "frobnicator", dict, {})
-    place = "ingest.frobnicator"
-    for key in table:
-        if key not in ("disable", "plugins", "args"):
-            raise FormatError(f"{place}.{key}: unknown key (known: disable, plugins, args)")
-    for arg in field(table, "args", list, []):
+    table = Table(config, "ingest.frobnicator", ("disable", "plugins", "args"))
+    place = table.name
+    for arg in table.get("args", list, []):
         raise FormatError(f"{place}.args: {arg!r}: there is no program to take arguments; remove it")
-    plugins: list[str] = field(table, "plugins", list, [])
+    plugins: list[str] = table.get("plugins", list, [])
     for name in plugins:
         if name not in ADDITIONS:
             raise FormatError(f"{place}.plugins: {name!r} is not known (known: {', '.join(ADDITIONS)})")
-    if field(table, "disable", bool, False):
+    if table.get("disable", bool, False):
         return ()
     return plugins or ADDITIONS
 

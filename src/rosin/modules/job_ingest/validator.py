@@ -11,13 +11,15 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.arguments import Argument, choice
+from rosin.broker.settings import NO_ARGUMENTS, Table
 from rosin.errors import FormatError
 from rosin.rfc import constraint
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Set
+
+    from rosin.broker.settings import Config
 
 JOBSPEC, FEASIBILITY = "jobspec", "feasibility"
 KNOWN = (JOBSPEC, FEASIBILITY)
@@ -25,28 +27,23 @@ KNOWN = (JOBSPEC, FEASIBILITY)
 _REQUIRED = "--require-version=1"
 
 
-def checks(config: dict[str, Any], given: dict[str, Any] | None = None) -> frozenset[str]:
+def checks(config: dict[str, Any], given: Config = NO_ARGUMENTS) -> frozenset[str]:
     """The names of the checks that a configuration asks for. Raises FormatError for one that is unknown.
 
     Values of the module's arguments, ``given``, win over it.
     """
     wanted = _configured(config)
-    if given and given.get("disable-validator"):
-        return frozenset()
-    return given.get("validator-plugins", wanted) if given else wanted
+    return frozenset() if "disable-validator" in given else given.get("validator-plugins", wanted)
 
 
 def _configured(config: dict[str, Any]) -> frozenset[str]:
-    table = field(field(config, "ingest", dict, {}), "validator", dict, {})
-    for key in table:
-        if key not in ("disable", "plugins", "args"):
-            raise FormatError(f"ingest.validator.{key}: unknown key (known: disable, plugins, args)")
-    for arg in field(table, "args", list, []):
+    table = Table(config, "ingest.validator", ("disable", "plugins", "args"))
+    for arg in table.get("args", list, []):
         if arg != _REQUIRED:
             raise FormatError(f"ingest.validator.args: {arg!r}: there is no program to take it; remove it")
-    if field(table, "disable", bool, False):
+    if table.get("disable", bool, False):
         return frozenset()
-    names = field(table, "plugins", list, [JOBSPEC])
+    names = table.get("plugins", list, [JOBSPEC])
     for name in names:
         if name not in KNOWN:
             raise FormatError(

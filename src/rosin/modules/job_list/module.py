@@ -27,6 +27,7 @@ from rosin.job.table.constraint import Context, JobConstraint, compile_constrain
 from rosin.job.table.record import ActiveJob
 from rosin.job.table.table import JobTable
 from rosin.modules.job_list.listings import SLICE, Listings
+from rosin.modules.job_list.settings import JobListSettings
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field, id_field
@@ -34,7 +35,6 @@ from rosin.rfc.role import privileged
 
 #: Seconds between two responses of a streaming job-stats.
 STATS_INTERVAL = 0.2
-_MAX_COMPARISONS = 1_000_000
 
 
 class _Wait(Waiter):
@@ -69,9 +69,6 @@ class JobListModule(BrokerModule):
         self._watchers = self.waiters()
         self._listings = Listings(self)
         self._stats_timer: Any = None
-        self._private = False
-        self._max_comparisons = _MAX_COMPARISONS
-        self._context = Context()
         self.reconfigure(self.config)
         self._history = self.loop.create_future()
         self._journal = self.h.rpc("job-manager.events-journal", {"full": True}, flags=FLUX_RPC_STREAMING)
@@ -85,22 +82,9 @@ class JobListModule(BrokerModule):
         self._waits.end(errno.ECANCELED, "job-list is shutting down")
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        access = field(config, "access", dict, {})
-        private = field(access, "private-mode", bool, False)
-        limit = field(field(config, "job-list", dict, {}), "max_comparisons", int, _MAX_COMPARISONS)
-        if limit < 0:
-            raise OSError(errno.EINVAL, "job-list.max_comparisons must be >= 0")
-        queues = field(config, "queues", dict, {})
-        parents = {}
-        for name, entry in queues.items():
-            if isinstance(entry, dict) and "parent" in entry:
-                if not isinstance(entry["parent"], str):
-                    raise OSError(errno.EINVAL, f"queues.{name}: 'parent' must be a string")
-                parents[name] = entry["parent"]
-        self._private = private
-        self._max_comparisons = limit
-        self._context = Context(int(self.attrs.get("size", "1")), parents)
-        self._table.stats.configure(queues)
+        self.settings = JobListSettings.parse(config, self.arg_values)
+        self._context = Context(int(self.attrs.get("size", "1")), dict(self.settings.parents))
+        self._table.stats.configure(self.settings.queues)
 
     def stats(self) -> dict[str, Any]:
         return {
@@ -176,7 +160,7 @@ class JobListModule(BrokerModule):
     # -- access -----------------------------------------------------------------------------------
 
     def _restricted(self, msg: Message) -> bool:
-        return self._private and not privileged(msg.rolemask)
+        return self.settings.private and not privileged(msg.rolemask)
 
     def _respond_job(self, msg: Message, projection: Projection, row: Row) -> None:
         if self._restricted(msg) and row[USERID] != msg.userid:
@@ -224,7 +208,7 @@ class JobListModule(BrokerModule):
         except FormatError as exc:
             raise FormatError(f"invalid payload: {exc}") from None
         projection = Projection(attrs)
-        most = self._max_comparisons // compiled.cost if self._max_comparisons else 0
+        most = limit // compiled.cost if (limit := self.settings.max_comparisons) else 0
         return projection, compiled, (compiled.matches, compiled.may, since, max_entries, most)
 
     def _compile(self, constraint: Any, msg: Message) -> JobConstraint:

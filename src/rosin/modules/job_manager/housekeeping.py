@@ -14,7 +14,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.modules.job_manager.housekeeping_config import HousekeepingSettings
+from rosin.modules.job_manager.housekeeping_settings import HousekeepingSettings
 from rosin.modules.job_manager.housekeeping_task import HousekeepingTask
 from rosin.remote import protocol
 from rosin.rfc import fluid

@@ -23,9 +23,9 @@ from rosin.rfc.role import privileged
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosin.modules.job_manager.config import ManagerConfig
     from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.port import Port
+    from rosin.modules.job_manager.settings import ManagerSettings
     from rosin.rfc.message import Message
 
 
@@ -58,12 +58,12 @@ class Manager(Core):
         self.jobtap: Stack = Stack(self)
         load_builtins(self.jobtap)
 
-    def configure(self, config: ManagerConfig) -> None:
+    def configure(self, settings: ManagerSettings) -> None:
         """Take the settings, at the start and whenever they change."""
-        self.queues.configure(config)
-        self.purge.configure(config)
-        self.housekeeping.configure(config.housekeeping)
-        self.private = config.private
+        self.queues.configure(settings)
+        self.purge.configure(settings)
+        self.housekeeping.configure(settings.housekeeping)
+        self.private = settings.private
 
     # -- actions ----------------------------------------------------------------------------------
 

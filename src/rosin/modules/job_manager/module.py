@@ -19,11 +19,11 @@ from rosin.constants import (
     FLUX_KVS_WATCH,
 )
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
-from rosin.modules.job_manager.config import ManagerConfig
 from rosin.modules.job_manager.core import CHECKPOINT_KEY
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.moduleport import ModulePort
 from rosin.modules.job_manager.plugins import load as plugins
+from rosin.modules.job_manager.settings import ManagerSettings
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field, id_field
@@ -47,6 +47,7 @@ class JobManager(BrokerModule):
 
     name = "job-manager"
     arguments = ()
+    read_at_start = ("job-manager.plugins",)  # jobtap loads and removes some later
 
     # -- life cycle ---------------------------------------------------------------------------------
 
@@ -54,11 +55,10 @@ class JobManager(BrokerModule):
         self.manager = manager = Manager(ModulePort(self, self._flush), self.h.userid)
         self._retry = _RETRY_MIN
         self._retrying: TimerHandle | None = None
-        settings = ManagerConfig.parse(self.config)
+        settings = ManagerSettings.parse(self.config, self.arg_values)
         manager.jobtap.configure(self.config)
         manager.configure(settings)
         plugins.configure(manager.jobtap, settings.plugins)
-        self._plugins = settings.plugins
         self.h.on_response("sched.alloc", manager.alloc.response)
         await self._load()
         restart.resume(manager)
@@ -79,11 +79,7 @@ class JobManager(BrokerModule):
         self.manager.shut_down()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        settings = ManagerConfig.parse(config)  # refuses a wrong one before anything has changed
-        if settings.plugins != self._plugins:
-            self.log.warning(
-                "job-manager.plugins is read at the start only: use jobtap to load and remove some"
-            )
+        settings = ManagerSettings.parse(config, self.arg_values)
         self.manager.jobtap.configure(config)  # and so do the plugins
         self.manager.configure(settings)
         self.manager.requeue_all()

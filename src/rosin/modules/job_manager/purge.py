@@ -12,14 +12,14 @@ import errno
 import heapq
 from typing import TYPE_CHECKING
 
-from rosin.modules.job_manager.config import DEFAULT_NUM_LIMIT, UNLIMITED
+from rosin.modules.job_manager.settings import DEFAULT_NUM_LIMIT, UNLIMITED
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    from rosin.modules.job_manager.config import ManagerConfig
     from rosin.modules.job_manager.core import Core
     from rosin.modules.job_manager.inactive import InactiveJob
+    from rosin.modules.job_manager.settings import ManagerSettings
     from rosin.rfc.message import Message
 
 BATCH_MAX = 100
@@ -37,9 +37,9 @@ class Purge:
         self.num_limit = DEFAULT_NUM_LIMIT
         self._heap: list[tuple[float, int]] = []
 
-    def configure(self, config: ManagerConfig) -> None:
+    def configure(self, settings: ManagerSettings) -> None:
         """Take the limits."""
-        self.age_limit, self.num_limit = config.age_limit, config.num_limit
+        self.age_limit, self.num_limit = settings.age_limit, settings.num_limit
 
     def add(self, job: InactiveJob) -> None:
         """*job* is over: now, or in an earlier run, when the wall clock tells how long that is ago."""

@@ -16,7 +16,7 @@ from rosin.rfc.payload import field
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rosin.modules.job_manager.config import ManagerConfig
+    from rosin.modules.job_manager.settings import ManagerSettings
 
 _OFFLINE = "Scheduler is offline"
 _RESTARTED = "Automatically stopped due to restart"
@@ -110,9 +110,9 @@ class Queues:
         """The names of the named queues."""
         return [name for name in self._queues if name is not None]
 
-    def configure(self, config: ManagerConfig) -> None:
+    def configure(self, settings: ManagerSettings) -> None:
         """Take the queues; those that stay keep their state."""
-        conf = config.queues
+        conf = settings.queues
         queues: dict[str | None, Queue] = {}
         for name in conf.queues:
             queues[name] = self._queues.get(name) or Queue(name)
@@ -120,7 +120,7 @@ class Queues:
             queues[name].constraint = conf.required(name)
             queues[name].parent = queues[entry.parent] if entry.parent is not None else None
         self._queues = queues or {None: self._queues.get(None) or Queue(None)}
-        self.stop_on_restart = config.stop_on_restart
+        self.stop_on_restart = settings.stop_on_restart
 
     def lookup(self, name: str | None) -> Queue:
         """The queue *name*; raises OSError EINVAL when there is none."""

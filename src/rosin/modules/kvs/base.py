@@ -13,6 +13,7 @@ from rosin.modules.kvs.loading import Loader
 from rosin.modules.kvs.objects import Objects
 from rosin.modules.kvs.reads import Reads
 from rosin.modules.kvs.roots import Requester, Root, VersionWait
+from rosin.modules.kvs.settings import KvsSettings
 from rosin.modules.kvs.statistics import report
 from rosin.modules.kvs.transaction import check_guest
 from rosin.rfc import blobref
@@ -46,6 +47,7 @@ class KvsBase(BrokerModule, Generic[R]):
     )
 
     async def start(self) -> None:
+        self.settings = KvsSettings.parse(self.config, self.arg_values)
         self.instance_owner = int(self.attrs.get("security.owner", self.h.userid))
         self.objects = Objects(self.attrs.get("content.hash", "sha1"))
         self.loader = Loader(self.h, self.objects)
@@ -54,6 +56,9 @@ class KvsBase(BrokerModule, Generic[R]):
         self.reads = Reads(self)
         self.opcount = Tstat()
         self._serial = 0
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        self.settings = KvsSettings.parse(config, self.arg_values)
 
     async def stop(self) -> None:
         self.versions.end(errno.ENOSYS, "kvs: service is shutting down")

@@ -19,7 +19,6 @@ from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
 from rosin.modules.kvs.base import KvsBase
 from rosin.modules.kvs.objects import Missing
 from rosin.modules.kvs.roots import Root, VersionWait
-from rosin.modules.kvs.storage import checkpoint_period
 from rosin.rfc.payload import field, list_field
 
 if TYPE_CHECKING:
@@ -83,9 +82,6 @@ class Follower(KvsBase[FollowedRoot]):
     async def stop(self) -> None:
         self.commits.end(errno.ENOSYS, "kvs: service is shutting down")
         await super().stop()
-
-    def reconfigure(self, config: dict[str, Any]) -> None:
-        checkpoint_period(config)
 
     # -- roots -----------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ class Leader(KvsBase[Namespace]):
 
     async def start(self) -> None:
         await super().start()
-        initial: str | None = self.arg_values.get("initial-rootref")
+        initial = self.settings.initial_root
         root = self.objects.empty.ref
         self.objects.add_directory(self.objects.empty)
         self.primary = Namespace(PRIMARY, self.instance_owner, 0, initial or root)
@@ -39,12 +39,12 @@ class Leader(KvsBase[Namespace]):
             self.namespaces,
             self.versions,
             self.primary,
-            merge=bool(self.arg_values.get("transaction-merge", True)),
+            merge=self.settings.merge,
             # A directory that goes with its broker needs no journal: nobody could replay it.
             journaled="statedir" in self.attrs and self.attrs.get("statedir-cleanup", "0") != "1",
         )
         self.storage = self.commits.storage
-        self.storage.configure(self.config)
+        self.storage.period = self.settings.checkpoint_period
         restore = Restore(self, self.storage, self.loader)
         await (restore.newest(self.primary) if initial is None else restore.open(self.primary))
         self.commits.announce(self.primary)
@@ -58,7 +58,8 @@ class Leader(KvsBase[Namespace]):
         await super().stop()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        self.storage.configure(config)
+        super().reconfigure(config)
+        self.storage.period = self.settings.checkpoint_period
 
     def unknown(self, name: str) -> Exception:
         return OSError(errno.ENOTSUP, f"Operation not supported: namespace {name} does not exist")

@@ -17,10 +17,10 @@ import errno
 import traceback
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.kvs import journal
-from rosin.rfc import fsd, treeobj
+from rosin.modules.kvs.settings import CHECKPOINT_PERIOD
+from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 #: Journal records, and their bytes, after which a checkpoint is written.
 CHECKPOINT_RECORDS = 2000
 CHECKPOINT_BYTES = 8 << 20
-#: Seconds after which it is written in any case (``[kvs] checkpoint-period``), or tried again.
-CHECKPOINT_PERIOD = 5.0
+#: Seconds after which it is tried again.
 RETRY = 30.0
 #: Bytes of blobs, and blobs, in one message: other services get their turn in between.
 MESSAGE_BYTES = 16 << 20
@@ -42,20 +41,6 @@ MESSAGE_BLOBS = 2000
 #: Fresh bytes that are tolerated before unreachable objects are dropped and large values are stored.
 FRESH_BYTES = 16 << 20
 LARGE_VALUE = 64 << 10
-
-
-def checkpoint_period(config: dict[str, Any]) -> float:
-    """The seconds that ``[kvs]`` says. Raises OSError EINVAL."""
-    table = config.get("kvs", {})
-    if not isinstance(table, dict):
-        raise OSError(errno.EINVAL, "[kvs] must be a table")
-    period = table.get("checkpoint-period")
-    try:
-        seconds = CHECKPOINT_PERIOD if period is None else fsd.parse(period)
-    except (FormatError, TypeError, AttributeError) as error:
-        raise OSError(errno.EINVAL, f"[kvs] checkpoint-period: {error}") from None
-    # A longer period than the default would only make the journal longer: it bounds the default.
-    return min(seconds, CHECKPOINT_PERIOD) if seconds > 0 else CHECKPOINT_PERIOD
 
 
 class Storable(Protocol):
@@ -75,6 +60,7 @@ class Storage:
         self.backend = backend
         self.commits = commits
         self.objects = objects
+        #: Seconds after which a checkpoint is written in any case.
         self.period = CHECKPOINT_PERIOD
         self.journaled = journaled
         self._records = 0
@@ -84,10 +70,6 @@ class Storage:
         self._sweep_at = FRESH_BYTES
         self._spilling = False
         self._waiters: list[Any] = []
-
-    def configure(self, config: dict[str, Any]) -> None:
-        """Read ``[kvs]``. Raises OSError EINVAL."""
-        self.period = checkpoint_period(config)
 
     @property
     def dirty(self) -> bool:

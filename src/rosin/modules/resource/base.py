@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from rosin.broker.arguments import Argument
 from rosin.broker.module import BrokerModule, request_handler
-from rosin.modules.resource.config import ResourceConfig
+from rosin.modules.resource import settings
 from rosin.modules.resource.reduction import Reduction
+from rosin.modules.resource.settings import ResourceSettings
 from rosin.process.topology import discover
 from rosin.resource import hwloc
 from rosin.resource.definition import from_topology
@@ -23,6 +24,7 @@ class ResourceBase(BrokerModule):
     """The machine of a rank."""
 
     name = "resource"
+    read_at_start = settings.READ_AT_START
     arguments = (
         Argument("monitor-force-up", "", "take all ranks for online"),
         Argument("noverify", "", "do not compare configured resources with the machine"),
@@ -32,14 +34,14 @@ class ResourceBase(BrokerModule):
     async def start(self) -> None:
         """Look at the machine."""
         self.rank, self.size = int(self.attrs["rank"]), int(self.attrs["size"])
-        self.conf = ResourceConfig(self.config.get("resource", {}), self.arg_values)
-        self.topology = discover(restrict=not self.conf.norestrict, hostname=self.attrs["hostname"])
+        self.settings = ResourceSettings.parse(self.config, self.arg_values)
+        self.topology = discover(restrict=not self.settings.norestrict, hostname=self.attrs["hostname"])
         self.local = from_topology(self.topology, self.rank)
         self.descendants = int(self.attrs.get("tbon.descendants", "0"))
         self.reduction = Reduction(self.local, self.descendants)
         recovery = self.attrs.get("broker.recovery-mode") == "1"
         self.recovery = recovery
-        self.verify = None if self.conf.noverify or recovery else self.conf.verify
+        self.verify = None if self.settings.noverify or recovery else self.settings.verify
 
     def reduced(self) -> None:
         """All ranks below this one have reported."""

@@ -14,7 +14,7 @@ from rosin.broker.module import request_handler
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
 from rosin.modules.resource import inventory
 from rosin.modules.resource.base import ResourceBase
-from rosin.modules.resource.config import ResourceConfig
+from rosin.modules.resource.settings import ResourceSettings
 from rosin.resource.control import drain
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
@@ -29,7 +29,7 @@ class Follower(ResourceBase):
 
     async def start(self) -> None:
         await super().start()
-        rset = inventory.configured(self.conf.rset, self.config, self.attrs.get("hostlist", ""))
+        rset = inventory.configured(self.settings.rset, self.config, self.attrs.get("hostlist", ""))
         method = "configuration"
         if rset is None:
             rset, method = await self._ask()
@@ -58,7 +58,7 @@ class Follower(ResourceBase):
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Check the table."""
-        ResourceConfig(config.get("resource", {}))
+        ResourceSettings.parse(config, self.arg_values)
 
     # -- what rank 0 knows --
 

@@ -18,13 +18,13 @@ from rosin.modules.resource import inventory
 from rosin.modules.resource.allocated import Allocated
 from rosin.modules.resource.availability import Acquisition, Availability
 from rosin.modules.resource.base import ResourceBase
-from rosin.modules.resource.config import ResourceConfig
 from rosin.modules.resource.drain import DrainState
 from rosin.modules.resource.hosts import HostMap
 from rosin.modules.resource.inheritance import Inheritance
 from rosin.modules.resource.journal import ResourceJournal
 from rosin.modules.resource.listeners import Listeners
 from rosin.modules.resource.monitor import AvailabilityMonitor
+from rosin.modules.resource.settings import ResourceSettings
 from rosin.modules.resource.status import SchedStatus, status
 from rosin.modules.resource.store import Store
 from rosin.modules.resource.writer import EventWriter
@@ -81,16 +81,16 @@ class Leader(ResourceBase):
         )
         recorded = eventlog.decode_entries(log or b"")
         self.inheritance = Inheritance(self.attrs, self.log.warning)
-        wanted = not self.recovery and self.conf.rset is None
+        wanted = not self.recovery and self.settings.rset is None
         choice = inventory.choose(
             enclosing=await self.inheritance.begin(self.local, self.rank, self.size) if wanted else None,
-            configured=inventory.configured(self.conf.rset, self.config, self.attrs.get("hostlist", "")),
+            configured=inventory.configured(self.settings.rset, self.config, self.attrs.get("hostlist", "")),
             stored=ResourceSet.decode(stored) if stored else None,
             recorded=recorded,
             local=self.local,
             rank=self.rank,
             alone=self.descendants == 0,
-            rediscover=self.conf.rediscover,
+            rediscover=self.settings.rediscover,
             verify=self.verify,
         )
         if choice.method == "dynamic-discovery" and self.descendants:
@@ -103,7 +103,7 @@ class Leader(ResourceBase):
         covered = self.drain_state.restore(checkpoint, recorded) if checkpoint else 0
         self.drain_state.replay(recorded, covered)
         self.state.drained = self.drain_state.ranks
-        self.events = ResourceJournal(recorded, self.conf.journal_max)
+        self.events = ResourceJournal(recorded, self.settings.journal_max)
         self.writer.last = recorded[-1] if recorded else None
         await self._truncate(recorded, covered)
         await self._announce(choice)
@@ -132,22 +132,22 @@ class Leader(ResourceBase):
         self.R = rset.encode()
         self.sched_state: SchedStatus | None = None
         self.hosts = HostMap.of(rset, self.attrs.get("hostlist", ""), self.size)
-        exclude = self.hosts.ranks(self.conf.exclude) if self.conf.exclude else Idset()
+        exclude = self.hosts.ranks(self.settings.exclude) if self.settings.exclude else Idset()
         self.state = Availability(len(self.hosts), exclude)
         self.state.shrinks = method != "configuration"
 
     async def _truncate(self, recorded: list[Event], covered: int) -> None:
         """Drop recorded events older than the configured history that come before the checkpoint's last."""
-        limit = self.now() - self.conf.history
+        limit = self.now() - self.settings.history
         kept = [event for event in recorded[: covered - 1] if event["timestamp"] >= limit] if covered else []
         kept += recorded[max(0, covered - 1) :]
-        if len(kept) < len(recorded) and not (self.conf.notruncate or self.recovery):
+        if len(kept) < len(recorded) and not (self.settings.notruncate or self.recovery):
             await self.store.put(KEY, eventlog.encode_entries(kept).encode())
 
     async def _announce(self, choice: inventory.Choice) -> None:
         """Post the events of a start: restart, resource-define, and drain events that it brings."""
         ranks = Idset.from_range(0, self.size - 1)
-        online = self.monitor.everybody() if self.conf.force_up else Idset()
+        online = self.monitor.everybody() if self.settings.force_up else Idset()
         self.state.set_online(online)
         nodelist = Hostlist(self.attrs.get("hostlist", ""))
         self.writer.note(resource_events.restart(ranks, online & ranks, nodelist, self.now()))
@@ -160,7 +160,7 @@ class Leader(ResourceBase):
             mine = Idset([self.rank])
             drain = self.drain_state.drain(mine, "update", choice.fault, Idset(), self.now())
             posts.append(self.writer.keep(drain))
-        if not self.conf.force_up and not self.recovery:
+        if not self.settings.force_up and not self.recovery:
             await self.monitor.start()
         await asyncio.gather(*posts)
 
@@ -197,7 +197,7 @@ class Leader(ResourceBase):
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Check the table; of it only ``journal-max`` takes effect at once."""
-        self.events.set_limit(ResourceConfig(config.get("resource", {})).journal_max)
+        self.events.set_limit(ResourceSettings.parse(config, self.arg_values).journal_max)
 
     async def stop(self) -> None:
         """Keep the drain state where a shortened event log cannot lose it."""

@@ -11,6 +11,7 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
+from rosin.broker.settings import AccessSettings
 from rosin.constants import FLUX_ROLE_LOCAL
 from rosin.remote import signed
 from rosin.remote.server import SubprocessServer
@@ -31,6 +32,7 @@ class Rexec(BrokerModule):
     collects = False
 
     async def start(self) -> None:
+        self.reconfigure(self.config)
         self.rank = int(self.attrs.get("rank", "0"))
         self._local_uri = self.attrs.get("local-uri", "")
         owner = self.attrs.get("security.owner")
@@ -38,6 +40,9 @@ class Rexec(BrokerModule):
         self.server = SubprocessServer(self)
         self._empty = asyncio.Event()
         self.server.on_empty = self._empty.set
+
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        self.access = AccessSettings.parse(config)
 
     async def stop(self) -> None:
         """End every process: SIGTERM, after a while SIGKILL, and collect them."""
@@ -93,8 +98,7 @@ class Rexec(BrokerModule):
 
     def _authorize(self, msg: Message, empty: bool = False) -> dict[str, Any]:
         """The payload to act upon. Raises OSError (EPERM) for a sender who may not ask."""
-        access = self.config.get("access", {})
-        if self.rank == 0 and access.get("allow-guest-user") and not msg.rolemask & FLUX_ROLE_LOCAL:
+        if self.rank == 0 and self.access.allow_guest_user and not msg.rolemask & FLUX_ROLE_LOCAL:
             raise OSError(errno.EPERM, "Remote rexec requests are not allowed on rank 0")
         args = {} if empty and not msg.has_payload else msg.args
         return signed.payload(args, msg.topic, msg.userid, os.getuid(), self.require_signature)

@@ -17,7 +17,7 @@ from rosin.broker.modulelog import ModuleLog
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.job.control import job_raise_async
-from rosin.modules.sched import options
+from rosin.modules.sched import settings
 from rosin.modules.sched.job import PendingJob
 from rosin.modules.sched.policy import Policy
 from rosin.modules.sched.schedule import Schedule
@@ -57,15 +57,15 @@ class Scheduler(BrokerModule):
     aliases: ClassVar[Mapping[str, str]] = {}
     #: Jobs that have lost some of their nodes are taken over when the scheduler starts.
     partial_ok = True
-    arguments: ClassVar[tuple[Argument, ...]] = options.ARGUMENTS
+    arguments: ClassVar[tuple[Argument, ...]] = settings.ARGUMENTS
     public_stats = True
     services = ("sched", "feasibility")
     follows = ("job-manager", "resource")
 
     async def start(self) -> None:
         """Acquire resources, learn what is in use, announce readiness."""
-        table = self._table(self.config)
-        self.settings = options.merge(self.aliases, table, self.arg_values)
+        self.settings = self._parse(self.config)
+        self.read_at_start = (self.name,)
         self._limit_log(self.settings["log-level"])
         self.passes = 0
         self.retry = 0.0
@@ -81,8 +81,8 @@ class Scheduler(BrokerModule):
         summary = resources.summary(resources.all())
         self.log.info(f"ready: queue-depth={limit or 'unlimited'} {summary}, {waiting} jobs waiting")
 
-    def _table(self, config: dict[str, Any]) -> dict[str, Any]:
-        return options.read_table(self.name, self.arguments, config.get(self.name, {}))
+    def _parse(self, config: dict[str, Any]) -> Mapping[str, Any]:
+        return settings.parse(self.name, self.arguments, self.aliases, config, self.arg_values)
 
     def _limit_log(self, level: int) -> None:
         """Drop what is less severe."""
@@ -93,7 +93,7 @@ class Scheduler(BrokerModule):
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Check the table; it takes effect when the module is loaded again."""
-        self._table(config)
+        self._parse(config)
 
     def stats(self) -> dict[str, Any]:
         """Return counts; the names that flux-core's scheduler has, and more."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.broker.arguments import Argument, choice
 from rosin.modules.sched.base import Scheduler
-from rosin.modules.sched.options import LOG_LEVEL, QUEUE_DEPTH, depth
 from rosin.modules.sched.policy import Policy
+from rosin.modules.sched.settings import LOG_LEVEL, QUEUE_DEPTH, depth
 from rosin.resource.allocator.placement import ALLOC_MODES
 
 if TYPE_CHECKING:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from errno import EINVAL
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.arguments import Argument, choice
-from rosin.errors import did_you_mean
+from rosin.broker.settings import NO_ARGUMENTS, Table
+from rosin.errors import FormatError
 from rosin.rfc.alloc_protocol import MAX_LIMIT
+from rosin.rfc.payload import describe
 from rosin.rfc.syslog import SEVERITIES
 
 if TYPE_CHECKING:
@@ -38,29 +40,25 @@ ARGUMENTS = (QUEUE_DEPTH, LOG_LEVEL)
 DEFAULTS: dict[str, Any] = {"queue-depth": 0, "log-level": SEVERITIES.index("info")}
 
 
-def read_table(name: str, arguments: Iterable[Argument], table: Any) -> dict[str, Any]:
-    """Read the table ``[name]`` of the configuration: values by the names of arguments that are no flags.
+def parse(
+    name: str,
+    declared: Iterable[Argument],
+    aliases: Mapping[str, str],
+    config: Mapping[str, Any],
+    arguments: Mapping[str, Any] = NO_ARGUMENTS,
+) -> Mapping[str, Any]:
+    """The settings of the scheduler *name*, by the names of what it has *declared*.
 
-    Raises OSError EINVAL naming a bad option.
+    Its table of the configuration goes over the defaults, *arguments* over both; ``aliases``: other name ->
+    name. Raises FormatError that names the key.
     """
-    if not isinstance(table, dict):
-        raise OSError(EINVAL, f"{name}: [{name}] must be a table")
-    known = {argument.name: argument.read for argument in arguments if argument.form}
-    values = {}
-    for key, value in table.items():
-        if key not in known:
-            hint = did_you_mean(key[:64], known) or f"; known: {', '.join(known)}"
-            raise OSError(EINVAL, f"{name}: unknown option [{name}] {key}{hint}")
-        try:
-            values[key] = known[key](str(value))
-        except ValueError as error:
-            raise OSError(EINVAL, f"{name}: [{name}] {key}: {error}") from None
-    return values
-
-
-def merge(aliases: Mapping[str, str], *given: Mapping[str, Any]) -> dict[str, Any]:
-    """Put values over the defaults, the last one last; ``aliases``: other name -> name."""
+    known = {argument.name: argument.read for argument in declared if argument.form}
+    table = Table(config, name, known)
     settings = dict(DEFAULTS)
-    for values in given:
-        settings.update({aliases.get(name, name): value for name, value in values.items()})
-    return settings
+    for key, value in table.values.items():
+        try:
+            settings[aliases.get(key, key)] = known[key](str(value))
+        except ValueError as error:
+            raise FormatError(f"{name}.{key}: {error}, got {describe(value)}") from None
+    settings.update({aliases.get(key, key): value for key, value in arguments.items()})
+    return MappingProxyType(settings)
