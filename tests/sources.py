@@ -16,6 +16,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src" / "rosin"
 
+_KVS = tuple(
+    f"modules/kvs/test_{part}.py" for part in ("kvs_service", "checkpoints", "durability", "deep_keys")
+)
 #: Source file or folder, below src/rosin: its tests, below tests.
 EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "__init__.py": ("cli/test_imports.py",),
@@ -27,6 +30,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "broker/configtable.py": ("broker/test_configcheck.py",),
     "broker/guest.py": ("system/test_guests.py",),
     "broker/guest_client.py": ("broker/test_connector.py",),
+    "broker/course.py": ("scenarios/test_boot.py", "broker/test_boot_states.py", "broker/test_boot_tree.py"),
     "broker/life.py": (
         *(f"broker/test_boot_{part}.py" for part in ("states", "tree", "told", "run")),
         "broker/test_boot_directories.py",
@@ -62,6 +66,8 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "job/spec_v1.py": ("job/test_spec.py",),
     "modules/sched/base.py": ("modules/sched/test_service.py", "modules/sched/test_own_schedulers.py"),
     "modules/sched/settings.py": ("modules/sched/test_malformed.py", "modules/sched/test_service.py"),
+    "modules/kvs/commits.py": ("scenarios/test_kvs.py", *_KVS),
+    "modules/kvs/storage.py": ("scenarios/test_kvs.py", *_KVS),
     "modules/sched/schedule.py": ("scenarios/test_sched.py", "modules/sched/test_service.py"),
     "modules/sched/simple.py": ("modules/sched/test_service.py", "scenarios/test_sched.py"),
     "resource/allocator/placement.py": ("modules/sched/test_policy.py", "scenarios/test_sched.py"),

@@ -19,6 +19,7 @@ from rosin.broker.assemble import assemble
 from rosin.broker.attrtable import check_given, defaults
 from rosin.broker.builtins import BUILTINS
 from rosin.broker.connector import ConnectorLocal
+from rosin.broker.course import INSTEAD, Action, Course
 from rosin.broker.directories import Directories
 from rosin.broker.logsinks import open_sinks
 from rosin.broker.origin import of_parent, of_process
@@ -78,16 +79,15 @@ class BootOptions:
 
 
 class Life:
-    """A broker process on its way through the states (rosin.broker.state)."""
+    """A broker process: it does what its course (rosin.broker.course) says."""
 
     def __init__(self, options: BootOptions, zygote: Zygote | None) -> None:
         self.options = options
         self.zygote = zygote
         self.broker: Broker
-        self.exit_code = 1
+        self.course = Course(options.rank, lambda level, text: self.broker.log(level, "broker", text))
         self._program: InitialProgram | RcProgram | None = None
         self._stopping = asyncio.Event()
-        self._signum = int(signal.SIGHUP)  # what an initial program would have ended by
         self._notices: list[tuple[int, str]] = []
         self._directories = Directories(options.attrs, lambda *notice: self._notices.append(notice))
         self._close_log: Callable[[], None] = lambda: None
@@ -106,6 +106,7 @@ class Life:
             config_path=options.config_path,
             zygote=self.zygote,
         )
+        self.course.begin(self.broker.state, self.broker.attrs)
         self._close_log = open_sinks(self.broker.ring, self.broker.attrs)
         for level, text in self._notices:
             self.broker.log(level, "broker", text)
@@ -148,19 +149,13 @@ class Life:
         """The whole life; returns the exit code of the initial program."""
         registration = Registration(self._record())
         try:
-            await self._load_builtins()
-            if await self._join() and await self._rc1() and await self._quorum():
-                if not self.broker.rank:  # not before: who finds the instance wants its services
-                    fault = registration.place()
-                    if fault:
-                        self.broker.log(4, "broker", fault)
-                sdnotify.notify(self.broker.attrs, "READY=1")
-                await (self._follow() if self.broker.rank else self._rc2())
-                sdnotify.notify(self.broker.attrs, "STOPPING=1")
-                await self._clean_up_jobs()
-            self._post(await self._tree.children())
-            await self._rc3()
-            self._post("goodbye")
+            while (step := self.course.step()) is not None:
+                running = self.broker.state.state == "run"
+                if running:
+                    self._tell(registration)
+                self._post(step if isinstance(step, str) else await self._take(step))
+                if running:
+                    sdnotify.notify(self.broker.attrs, "STOPPING=1")
             self._service.finish()
             # One more turn of the loop lets the last answers leave before the sockets close.
             await asyncio.sleep(0)
@@ -168,7 +163,35 @@ class Life:
             await self._unload()
         finally:
             registration.remove()
-        return self.exit_code
+        return self.course.exit_code
+
+    async def _take(self, action: Action) -> str:
+        """Do something; returns the event that its end is."""
+        steps: dict[Action, Callable[[], Coroutine[Any, Any, str]]] = {
+            Action.LOAD_BUILTINS: self._load_builtins,
+            Action.JOIN: lambda: self._tree.join(),
+            Action.SYNC: lambda: self._tree.sync(),
+            Action.RC1: self._rc1,
+            Action.QUORUM: lambda: self._tree.quorum(),
+            Action.PROGRAM: self._run_program,
+            Action.WAIT: self._wait,
+            Action.FOLLOW: lambda: self._tree.end(),
+            Action.CLEANUP: self._clean_up_jobs,
+            Action.CHILDREN: lambda: self._tree.children(),
+            Action.RC3: self._rc3,
+        }
+        coming = steps[action]()
+        return await (self._unless_stopped(coming, INSTEAD[action]) if action in INSTEAD else coming)
+
+    def _tell(self, registration: Registration) -> None:
+        """The instance runs: whoever waits for that may know."""
+        if not self.broker.rank:  # not before: who finds the instance wants its services
+            if "parent-uri" in self.broker.attrs.names():
+                self.broker.create_task(self._announce())
+            fault = registration.place()
+            if fault:
+                self.broker.log(4, "broker", fault)
+        sdnotify.notify(self.broker.attrs, "READY=1")
 
     def _record(self) -> dict[str, Any]:
         attrs = self.broker.attrs
@@ -187,7 +210,7 @@ class Life:
         self._close_log()
         self._directories.release()
 
-    async def _load_builtins(self) -> None:
+    async def _load_builtins(self) -> str:
         broker = self.broker
         await broker.start()
         service, connector = (broker.modules[name] for name in ("state-machine", "connector-local"))
@@ -200,28 +223,7 @@ class Life:
             broker.zygote.on_lost = partial(broker.log, 3, "broker")
             broker.zygote.attach(asyncio.get_running_loop())
         self._tree = TreeStates(broker, service.h)
-        self._post("builtins-success")
-
-    async def _join(self) -> bool:
-        """Find a place among the other brokers."""
-        self._post(await self._unless_stopped(self._tree.join(), "parent-fail"))
-        if self.broker.state.state == "config-sync":
-            self._post(await self._unless_stopped(self._tree.sync(), "sync-fail"))
-        return self.broker.state.state == "init"
-
-    async def _quorum(self) -> bool:
-        """Wait for the other brokers that the instance needs."""
-        self._post(await self._unless_stopped(self._tree.quorum(), "quorum-fail"))
-        if self.broker.state.state != "run":
-            return False
-        if "parent-uri" in self.broker.attrs.names() and not self.broker.rank:
-            self.broker.create_task(self._announce())
-        return True
-
-    async def _follow(self) -> None:
-        """Above rank 0 there is no initial program: run as long as the instance does."""
-        self._post(await self._unless_stopped(self._tree.end(), "shutdown"))
-        self.exit_code = 0
+        return "builtins-success"
 
     async def _unless_stopped(self, coming: Coroutine[Any, Any, str], otherwise: str) -> str:
         """The event that is coming, or ``otherwise`` if the end is asked for before."""
@@ -234,28 +236,19 @@ class Life:
             event.cancel()
             stop.cancel()
 
-    def _norestart(self, code: int) -> int:
-        """The exit code of an end after which nobody should start the instance again by himself."""
-        return int(self.broker.attrs.value("broker.exit-norestart", "0")) or code
-
-    async def _rc1(self) -> bool:
+    async def _rc1(self) -> str:
         command = self.broker.attrs.value("broker.rc1_path")
         if is_builtin(command, "rc1"):
             code = await self._builtin_rc1()
         else:
             await rc.builtins(self.broker, self._service.h)
             code = await self._rc_program("rc1", command)
-        if code and self.broker.attrs.value("broker.recovery-mode") == "1":
-            self.broker.log(3, "broker", "rc1 has failed; going on, as this is recovery mode")
-        elif code:
-            self.exit_code = self._norestart(code)
-            self._post("rc1-fail")
-            return False
-        # What rc1 has made lives as long as the broker: the collector need not look at it again.
-        gc.freeze()
-        gc.enable()
-        self._post("rc1-success" if command else "rc1-none")
-        return True
+        event = self.course.rc1_ended(code)
+        if event != "rc1-fail":
+            # What rc1 has made lives as long as the broker: the collector need not look at it again.
+            gc.freeze()
+            gc.enable()
+        return event
 
     async def _builtin_rc1(self) -> int:
         try:
@@ -274,32 +267,24 @@ class Life:
         self._program = program = RcProgram(self.broker, name, command)
         return await program.run()
 
-    async def _rc3(self) -> None:
+    async def _rc3(self) -> str:
         command = self.broker.attrs.value("broker.rc3_path")
         if is_builtin(command, "rc3"):
             await rc.rc3(self.broker, self._service.h)
             code = 0
         else:
             code = await self._rc_program("rc3", command)
-        self.exit_code = self.exit_code or code
-        self._post("rc3-fail" if code else "rc3-success" if command else "rc3-none")
+        return self.course.rc3_ended(code)
 
-    async def _clean_up_jobs(self) -> None:
+    async def _clean_up_jobs(self) -> str:
         """Cancel jobs and wait for their end; after a signal, no longer than ``broker.cleanup-timeout``."""
-        if self.broker.rank:
-            self._post("cleanup-none")
-            return
-        text = self.broker.attrs.value("broker.cleanup-timeout", "none")
-        limit = fsd.parse(text) if text != "none" and self._stopping.is_set() else None
+        limit = self.course.cleanup_limit()
         try:
-            async with asyncio.timeout(limit):
+            async with asyncio.timeout(None if limit is None else fsd.parse(limit)):
                 await rc.cleanup(self.broker, self._service.h)
         except TimeoutError:
-            self.broker.log(3, "broker", f"cleanup: not over after broker.cleanup-timeout={text}")
-            self.exit_code = self.exit_code or 1
-            self._post("cleanup-fail")
-        else:
-            self._post("cleanup-success")
+            return self.course.cleaned_up(limit)
+        return self.course.cleaned_up()
 
     async def _unload(self) -> None:
         text = self.broker.attrs.value("broker.unload-builtins-timeout", "none")
@@ -315,18 +300,14 @@ class Life:
         if fault:
             self.broker.log(4, "broker", fault)
 
-    async def _rc2(self) -> None:
-        """Run the initial program until it ends or a shutdown is asked for."""
+    async def _wait(self) -> str:
+        """Without an initial program: run until a shutdown is asked for."""
+        await self._stopping.wait()
+        return self.course.waited()
+
+    async def _run_program(self) -> str:
+        """Run the initial program until it ends."""
         attrs = self.broker.attrs
-        if "broker.rc2_none" in attrs.names():
-            await self._stopping.wait()
-            self.exit_code = self._norestart(0)
-            self._post("rc2-none")
-            return
-        if self._stopping.is_set():
-            self.exit_code = self._norestart(128 + self._signum)
-            self._post("rc2-abort")
-            return
         self._program = program = InitialProgram(
             self.options.command,
             attrs.value("local-uri"),
@@ -339,28 +320,16 @@ class Life:
         try:
             status = await program.run()
         except OSError as exc:
-            self.exit_code = unstarted(exc.errno, 126)
             program_name = program.argv[0]
             if program_name == os.environ.get("SHELL"):
                 program_name += " (from the environment variable SHELL)"
             self.broker.log(3, "broker", f"rc2.0: {name}: cannot start {program_name}: {exc.strerror}")
-            self._post("rc2-fail")
-            return
-        self.exit_code, how = describe(status)
-        if self.exit_code == 0 and self._stopping.is_set():
-            self.exit_code, how = 1, "aborted after exit with rc=0"
-        text = f"rc2.0: {name} {how} (rc={self.exit_code}) {time.monotonic() - began:.1f}s"
-        self.broker.log(3 if self.exit_code else 6, "broker", text)
-        failed = bool(self.exit_code)
-        if self._stopping.is_set():
-            self.exit_code = self._norestart(self.exit_code)
-        self._post("rc2-fail" if failed else "rc2-success")
+            return self.course.program_unstarted(unstarted(exc.errno, 126))
+        return self.course.program_ended(name, *describe(status), time.monotonic() - began)
 
     def signalled(self, signum: int) -> None:
         """A signal asks for the end; it is the reason if the initial program has not been started."""
-        if not self._stopping.is_set():
-            self._signum = signum
-        self.shutdown()
+        self.shutdown(signum)
 
     def interrupted(self) -> None:
         """Ctrl-C: the terminal sends it to the initial program as well, and that one decides once it runs."""
@@ -369,9 +338,9 @@ class Life:
         else:
             self.signalled(signal.SIGINT)
 
-    def shutdown(self) -> None:
+    def shutdown(self, signum: int | None = None) -> None:
         """Begin the orderly end: hang up on the initial program, the rest follows from its exit."""
-        if not self._stopping.is_set():
+        if self.course.stop(signum):
             self._stopping.set()
             if self._program is not None:
                 self._program.hang_up()
