@@ -9,7 +9,7 @@ from typing import Any
 
 from rosin.constants import FLUX_ROLE_USER
 from rosin.rfc.message import Message
-from rosin.shell.info import JobInfo
+from rosin.shell.info import ShellInfo
 from rosin.shell.plugins import table
 from rosin.shell.plugins.api import Api
 
@@ -211,7 +211,7 @@ class FakeShell(Api):
         lite = [{"rank": str(rank), "children": {"core": cores}} for rank in ranks]
         nodelist = [f"n{rank}" for rank in ranks]
         R = {"version": 1, "execution": {"R_lite": lite, "nslots": count, "nodelist": nodelist}}
-        self.info = JobInfo(JOBID, spec, R, rank)
+        self.info = ShellInfo(JOBID, spec, R, rank)
 
     def _count_release(self) -> None:
         self.released += 1

@@ -8,7 +8,7 @@ from rosin.rfc import fluid
 from rosin.rfc.idset import Idset
 from rosin.shell.affinity import CpuOption, cpus_of, distribute, gpu_environment, parse_map
 from rosin.shell.errors import ShellError
-from rosin.shell.info import JobInfo
+from rosin.shell.info import ShellInfo
 from rosin.shell.layout import MAX_TASKS, Resources
 from rosin.shell.mustache import render
 from rosin.shell.options import Options
@@ -96,7 +96,7 @@ def jobspec(ntasks=4, nodes=0, total=None, command=("prog",), exclusive=False, *
 
 
 def make_info(rank=0, **kwargs):
-    return JobInfo(JOBID, jobspec(**kwargs), make_R(("0-1", "0-1"), nslots=4, nodelist=["n[1-2]"]), rank)
+    return ShellInfo(JOBID, jobspec(**kwargs), make_R(("0-1", "0-1"), nslots=4, nodelist=["n[1-2]"]), rank)
 
 
 def test_place_of_a_shell():
@@ -260,7 +260,7 @@ def test_options_are_checked():
 )
 def test_a_wrong_jobspec(change):
     with pytest.raises(ShellError):
-        JobInfo(JOBID, jobspec() | change, make_R(("0", "0-3"), nslots=4), 0)
+        ShellInfo(JOBID, jobspec() | change, make_R(("0", "0-3"), nslots=4), 0)
 
 
 def limits_spec(total=1, slots=1, **shell):
@@ -273,15 +273,15 @@ def limits_spec(total=1, slots=1, **shell):
 @pytest.mark.parametrize("count", [10**9, MAX_TASKS + 1])
 def test_more_tasks_than_a_shell_starts(count):
     with pytest.raises(ShellError, match=f"{count} tasks on a node: a job shell starts 32768 at most"):
-        JobInfo(JOBID, limits_spec(count), make_R(("0", "0")), 0)
+        ShellInfo(JOBID, limits_spec(count), make_R(("0", "0")), 0)
 
 
 def test_more_tasks_per_resource_than_a_shell_starts():
     spec = limits_spec(**{"per-resource": {"type": "core", "count": 10**9}})
     with pytest.raises(ShellError, match="1000000000 tasks on a node"):
-        JobInfo(JOBID, spec, make_R(("0", "0")), 0)
+        ShellInfo(JOBID, spec, make_R(("0", "0")), 0)
 
 
 def test_no_slots():
     with pytest.raises(ShellError, match="slot count 0 is not positive"):
-        JobInfo(JOBID, limits_spec(slots=0), make_R(("0", "0")), 0)
+        ShellInfo(JOBID, limits_spec(slots=0), make_R(("0", "0")), 0)

@@ -7,10 +7,12 @@ import socket
 from collections.abc import Mapping
 
 from rosin.rfc.jobpath import guest_namespace
-from rosin.shell.info import JobInfo
+from rosin.shell.info import ShellInfo
 
 
-def job_environment(info: JobInfo, shell_env: Mapping[str, str], uri: str, jobid_path: str) -> dict[str, str]:
+def job_environment(
+    info: ShellInfo, shell_env: Mapping[str, str], uri: str, jobid_path: str
+) -> dict[str, str]:
     """What all tasks share. ``jobid_path`` is the broker attribute: the ids of the enclosing jobs."""
     env = {name: str(value) for name, value in info.spec.environment.items()}
     env.pop("FLUX_PROXY_REMOTE", None)

@@ -18,7 +18,7 @@ from rosin.shell.layout import Node, Resources
 from rosin.shell.options import Options
 
 
-class JobInfo:
+class ShellInfo:
     """Everything derived from a jobspec, an R and the rank of this node's broker.
 
     Attributes: ``jobid``, ``f58``, ``spec``, ``options``, ``resources``, ``rank`` (of this shell), ``size``

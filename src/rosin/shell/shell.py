@@ -28,10 +28,10 @@ from rosin.process.strays import end_descendants, signal_descendants
 from rosin.rfc.exec_eventlog import KEY
 from rosin.shell import environment, vocabulary
 from rosin.shell.errors import ShellError, complain, fatal_error
-from rosin.shell.info import JobInfo
+from rosin.shell.info import ShellInfo
 from rosin.shell.log import FATAL
 from rosin.shell.plugins import table, userrc
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.plugins.kill import Kill
 from rosin.shell.tasks import Tasks
 
@@ -89,16 +89,16 @@ class Shell:
         api, startup = self.api, self.api.startup
         announced = False
         with self.h.corked():
-            api.stack.call(Plugin.shell_connect)
+            api.stack.call(ShellPlugin.shell_connect)
             startup.send()
             registered = self.h.service_register(api.service.name)
             early = startup.early_jobspec()
             if early is not None:
-                self._learn(JobInfo(api.jobid, early, startup.R(), startup.rank()))
+                self._learn(ShellInfo(api.jobid, early, startup.R(), startup.rank()))
                 announced = self._announce_early()
         if early is None:
             R = startup.R()
-            self._learn(JobInfo(api.jobid, startup.jobspec(), R, startup.rank()))
+            self._learn(ShellInfo(api.jobid, startup.jobspec(), R, startup.rank()))
         else:
             api.info.set_environment(startup.jobspec())
         try:
@@ -106,11 +106,11 @@ class Shell:
         except OSError as error:
             raise ShellError(f"flux_service_register: {error.strerror}") from None
         self._enter_directory()
-        api.stack.call(Plugin.shell_init)
+        api.stack.call(ShellPlugin.shell_init)
         if not announced:
             self._announce()
 
-    def _learn(self, info: JobInfo) -> None:
+    def _learn(self, info: ShellInfo) -> None:
         """Take in the job's data and load the plugins that it needs."""
         self.api.info = info
         self.log.rank = info.rank
@@ -141,7 +141,7 @@ class Shell:
     def _announce(self) -> None:
         """Begin the logs and tell clients that they may use the service."""
         api, info = self.api, self.api.info
-        api.stack.call(Plugin.shell_begin)
+        api.stack.call(ShellPlugin.shell_begin)
         if info.size > 1:
             api.guest.sync()  # the other shells watch the input log once they are past the barrier
             self._barrier()
@@ -194,14 +194,14 @@ class Shell:
             self.h.reactor.add_signal(signum, self._forward_signal)
         jobid_path = api.startup.attr("jobid-path", "/") or "/"
         api.environment = environment.job_environment(info, api.env, self.h.uri, jobid_path)
-        api.stack.call(Plugin.shell_post_init)
+        api.stack.call(ShellPlugin.shell_post_init)
         tasks.start()
-        api.stack.call(Plugin.shell_start)
+        api.stack.call(ShellPlugin.shell_start)
         if info.size > 1:
             self._barrier()
         self._event("shell.start", {"taskmap": info.taskmap.wrap()}, lazy=True)
         if api.complete:  # a node may have no task at all
-            api.stack.call(Plugin.shell_finish)
+            api.stack.call(ShellPlugin.shell_finish)
         self._serve(self._over)
         code = tasks.exit_code()
         self.log.debug(f"exit {code}")
@@ -231,9 +231,9 @@ class Shell:
         assert task.child is not None
         self.log.debug(f"task {task.rank} complete status={exit_code(task.child.status or 0)}")
         if self._lost is None:
-            self.api.stack.call(Plugin.task_exit, task)
+            self.api.stack.call(ShellPlugin.task_exit, task)
             if self.api.complete:
-                self.api.stack.call(Plugin.shell_finish)
+                self.api.stack.call(ShellPlugin.shell_finish)
         self._check_done()
 
     # --- signals
@@ -241,7 +241,7 @@ class Shell:
     def _kill(self, signum: int) -> None:
         if self.tasks is not None:
             self.tasks.kill(signum)
-            self.api.stack.call(Plugin.shell_kill, signum)
+            self.api.stack.call(ShellPlugin.shell_kill, signum)
 
     def _forward_signal(self, signum: int) -> None:
         self.log.debug(f"forwarding signal {signum} to tasks")
@@ -276,7 +276,7 @@ class Shell:
         """``shell.exit``, once: each plugin gets it, whatever becomes of another's."""
         if not self._left:
             self._left = True
-            self._call_each(Plugin.shell_exit)
+            self._call_each(ShellPlugin.shell_exit)
 
     def _call_each(self, point: Callable[[Any], None]) -> None:
         """Call the plugins at the end, the last one first: nothing may keep the shell from it."""
@@ -329,4 +329,4 @@ class Shell:
         if self.tasks is not None:
             self.tasks.close()
             end_descendants(_ORPHAN_GRACE)
-        self._call_each(Plugin.close)
+        self._call_each(ShellPlugin.close)

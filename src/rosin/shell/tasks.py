@@ -12,7 +12,7 @@ from rosin.process.outcome import exit_code
 from rosin.process.strays import signal_descendants
 from rosin.shell.environment import task_environment
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.task import Task, start_error
 
 #: Open files of a shell besides those of its tasks.
@@ -44,15 +44,15 @@ class Tasks:
         large_pipes = len(shell.tasks) <= _FEW_TASKS
         shell.h.reactor.add_signal(signal.SIGCHLD, self._reap)
         for task in shell.tasks:
-            shell.stack.call(Plugin.task_exec, task)
+            shell.stack.call(ShellPlugin.task_exec, task)
             try:
                 task.start(group=group, stop=stop, large_pipes=large_pipes)
             except OSError as error:
                 raise start_error(task, shell.info.node.hostname, error) from None
             assert task.child is not None
             self._by_pid[task.child.pid] = task
-            shell.stack.call(Plugin.task_fork, task)
-        if shell.stack.handlers(Plugin.child_exit):  # one may have ended before there was a handler
+            shell.stack.call(ShellPlugin.task_fork, task)
+        if shell.stack.handlers(ShellPlugin.child_exit):  # one may have ended before there was a handler
             shell.h.reactor.defer(lambda: self._reap(signal.SIGCHLD))
 
     def _make(self, rank: int, localid: int) -> Task:
@@ -60,7 +60,7 @@ class Tasks:
         argv = [shell.info.render(word, (rank, localid)) for word in shell.info.spec.command]
         task = Task(rank, localid, argv, task_environment(shell.environment, rank, localid), shell.h.reactor)
         task.on_end = self._check
-        shell.stack.call(Plugin.task_init, task)
+        shell.stack.call(ShellPlugin.task_init, task)
         return task
 
     # --- running
@@ -95,7 +95,7 @@ class Tasks:
                 return
             task = self._by_pid.pop(pid, None)
             if task is None:
-                self._shell.stack.call(Plugin.child_exit, pid, status)
+                self._shell.stack.call(ShellPlugin.child_exit, pid, status)
             elif task.child is not None:
                 task.child.reaped(status)
                 if task.terminal is not None:

@@ -9,12 +9,12 @@ import pytest
 from tests.shell.fakes import FakeShell
 
 from rosin.shell import vocabulary
-from rosin.shell.plugins import table
-from rosin.shell.plugins.api import Plugin
-from rosin.shell.plugins.stack import Stack
+from rosin.shell.plugins import api, table
+from rosin.shell.plugins.api import ShellPlugin
+from rosin.shell.plugins.stack import ShellStack
 
 
-class Recorder(Plugin):
+class Recorder(ShellPlugin):
     """Notes what it is called for."""
 
     def __init__(self, name: str, calls: list[Any]) -> None:
@@ -32,33 +32,34 @@ class Recorder(Plugin):
 class Quiet(Recorder):
     """Has nothing to do at one of the points."""
 
-    shell_init = Plugin.shell_init
+    shell_init = ShellPlugin.shell_init
 
 
 def test_a_plugin_is_called_where_it_has_something_to_do() -> None:
-    stack, calls = Stack(), list[Any]()
+    stack, calls = ShellStack(), list[Any]()
     for plugin in (Recorder("a", calls), Quiet("b", calls), Recorder("c", calls)):
         stack.push(plugin)
-    stack.call(Plugin.shell_init)
-    stack.call(Plugin.shell_kill, 9)
-    stack.call(Plugin.shell_exit)
+    stack.call(ShellPlugin.shell_init)
+    stack.call(ShellPlugin.shell_kill, 9)
+    stack.call(ShellPlugin.shell_exit)
     assert calls == ["a", "c", ("a", 9), ("b", 9), ("c", 9)]
-    assert len(stack.handlers(Plugin.shell_init)) == 2
-    assert stack.handlers(Plugin.shell_exit) == []
+    assert len(stack.handlers(ShellPlugin.shell_init)) == 2
+    assert stack.handlers(ShellPlugin.shell_exit) == []
 
 
 def test_the_last_one_of_a_name_counts_in_the_place_of_the_first() -> None:
-    stack, calls = Stack(), list[Any]()
+    stack, calls = ShellStack(), list[Any]()
     for plugin in (Recorder("a", calls), Recorder("b", calls), Quiet("a", calls)):
         stack.push(plugin)
-    stack.call(Plugin.shell_init)
-    stack.call(Plugin.shell_kill, 1)
+    stack.call(ShellPlugin.shell_init)
+    stack.call(ShellPlugin.shell_kill, 1)
     assert calls == ["b", ("a", 1), ("b", 1)]
     assert [plugin.name for plugin in stack] == ["a", "b"]
 
 
 def test_the_points_are_those_of_the_base_class() -> None:
-    assert Plugin.points == ()
+    assert ShellPlugin.points == ()
+    assert api.Plugin is ShellPlugin  # for those that import it so
     assert set(Recorder.points) == {"shell_init", "shell_kill"}
     assert set(Quiet.points) == {"shell_kill"}
 

@@ -14,9 +14,9 @@ from rosin.shell.errors import ShellError
 from rosin.shell.plugins.userrc import is_given, plugin_classes
 
 GREETER = """
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 
-class Greeter(Plugin):
+class Greeter(ShellPlugin):
     options = {"greeting": "a word"}
 
     def shell_init(self):
@@ -28,14 +28,14 @@ class Greeter(Plugin):
     def task_exit(self, task):
         self.shell.log.notice(f"task {task.rank} is over", self.name)
 
-class Nobody(Plugin):
+class Nobody(ShellPlugin):
     name = "umask"
 """
 #: A plugin with a fault at one point.
 FAULTY = """
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 
-class Faulty(Plugin):
+class Faulty(ShellPlugin):
     def POINT(self):
         1 / 0
 """

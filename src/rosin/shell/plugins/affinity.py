@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from rosin.rfc.idset import Idset
 from rosin.shell import affinity
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 
 if TYPE_CHECKING:
     from rosin.shell.task import Task
 
 
-class CpuAffinity(Plugin):
+class CpuAffinity(ShellPlugin):
     """Binds this shell to the job's cores, and each task to its own share, if it has one."""
 
     name = "cpu-affinity"
@@ -69,7 +69,7 @@ class CpuAffinity(Plugin):
             os.sched_setaffinity(0, self._before)
 
 
-class GpuAffinity(Plugin):
+class GpuAffinity(ShellPlugin):
     """Sets ``CUDA_VISIBLE_DEVICES``."""
 
     name = "gpu-affinity"

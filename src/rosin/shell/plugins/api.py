@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.shell.guestlog import GuestLog
 from rosin.shell.log import ShellLog
-from rosin.shell.plugins.stack import Stack
+from rosin.shell.plugins.stack import ShellStack
 from rosin.shell.service import ShellService, service_name
 from rosin.shell.startup import Startup
 
 if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
     from rosin.shell.connection import ShellHandle
-    from rosin.shell.info import JobInfo
+    from rosin.shell.info import ShellInfo
     from rosin.shell.task import Task
 
 
@@ -40,8 +40,8 @@ class Api:
         self.guest = GuestLog(handle, jobid)
         self.startup = Startup(handle, jobid, init or {})
         self.service = ShellService(handle, service_name(jobid))
-        self.stack = Stack()
-        self.info: JobInfo
+        self.stack = ShellStack()
+        self.info: ShellInfo
         #: This shell's tasks, from ``shell_post_init`` on, and whether all of them are over.
         self.tasks: list[Task] = []
         self.complete = False
@@ -93,7 +93,7 @@ class Api:
             task.pause(paused)
 
 
-class Plugin:
+class ShellPlugin:
     """One concern of a shell: a subclass overrides the points at which it has something to do."""
 
     #: A plugin takes the place of an earlier one with its name.
@@ -104,7 +104,9 @@ class Plugin:
     points: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls) -> None:
-        cls.points = tuple(point for point in _POINTS if getattr(cls, point) is not getattr(Plugin, point))
+        cls.points = tuple(
+            point for point in _POINTS if getattr(cls, point) is not getattr(ShellPlugin, point)
+        )
 
     def __init__(self, shell: Api) -> None:
         self.shell = shell
@@ -167,4 +169,7 @@ class Plugin:
         """Nothing of the job runs on this node any more: take away what was made for it."""
 
 
-_POINTS = tuple(name for name in vars(Plugin) if name.startswith(("shell_", "task_", "child_", "close")))
+#: Its name in plugins that were written earlier.
+Plugin = ShellPlugin
+
+_POINTS = tuple(name for name in vars(ShellPlugin) if name.startswith(("shell_", "task_", "child_", "close")))

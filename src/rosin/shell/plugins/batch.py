@@ -7,13 +7,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 
 if TYPE_CHECKING:
     from rosin.shell.task import Task
 
 
-class Batch(Plugin):
+class Batch(ShellPlugin):
     """Writes the script, and makes the tasks an instance."""
 
     name = "batch"

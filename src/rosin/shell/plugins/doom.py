@@ -14,7 +14,7 @@ from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.payload import field
 from rosin.shell.errors import ShellError
 from rosin.shell.options import Options, parse_duration
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DEFAULT_EXIT_TIMEOUT = 30.0
 
 
-class DoomPlugin(Plugin):
+class DoomPlugin(ShellPlugin):
     """The leader records and decides; the other shells tell it of the first of their tasks."""
 
     name = "doom"

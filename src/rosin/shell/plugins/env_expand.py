@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 
 if TYPE_CHECKING:
     from rosin.shell.task import Task
 
 
-class EnvExpand(Plugin):
+class EnvExpand(ShellPlugin):
     """Those that do not depend on the task are for everything that runs in the job."""
 
     name = "env-expand"

@@ -6,13 +6,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosin.rfc.payload import field
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class ShellException(Plugin):
+class ShellException(ShellPlugin):
     """Warns the user, and the plugins of a shell that is lost."""
 
     name = "exception"
@@ -29,4 +29,4 @@ class ShellException(Plugin):
         if message:
             self.shell.log.warn(message)
         if kind == "lost-shell":
-            self.shell.stack.call(Plugin.shell_lost, shell_rank)
+            self.shell.stack.call(ShellPlugin.shell_lost, shell_rank)

@@ -13,7 +13,7 @@ from rosin.process.outcome import signal_name
 from rosin.shell.errors import ShellError
 from rosin.shell.layout import Resources
 from rosin.shell.options import parse_duration
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
@@ -42,7 +42,7 @@ def parse_option(value: Any) -> tuple[int, float] | None:
     return None if left <= 0 else (signum, left)
 
 
-class ExpirationSignal(Plugin):
+class ExpirationSignal(ShellPlugin):
     """Sends the signal to the whole job, through the job manager; follows changes of the time limit."""
 
     name = "signal"

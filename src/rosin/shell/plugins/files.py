@@ -11,10 +11,10 @@ from rosin.content import load_async
 from rosin.errors import FormatError
 from rosin.rfc import archive
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 
 
-class Files(Plugin):
+class Files(ShellPlugin):
     """Writes them into the job's temporary directory."""
 
     name = "files"

@@ -22,7 +22,7 @@ from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.shell.errors import ShellError
 from rosin.shell.options import Options
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
@@ -34,7 +34,7 @@ LIMIT_MAX = 32 << 20
 Emit = Callable[[str, dict[str, Any]], None]
 
 
-class TaskInput(Plugin):
+class TaskInput(ShellPlugin):
     """The leader takes and records input; the other shells watch its log."""
 
     name = "input"

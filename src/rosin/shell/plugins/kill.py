@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
 from rosin.rfc.payload import field, int_field
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
     from rosin.rfc.message import Message
 
 
-class Kill(Plugin):
+class Kill(ShellPlugin):
     """Signals the tasks once for every signal that is meant for the job."""
 
     name = "kill"

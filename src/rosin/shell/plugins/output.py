@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.rfc.payload import field
 from rosin.shell.output import LIMIT_MAX, Limit, Output
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.plugins.output_link import LeaderLink
 from rosin.shell.service import LATER
 
@@ -25,7 +25,7 @@ _BACKLOG_HIGH = 16 << 20
 _BACKLOG_LOW = 4 << 20
 
 
-class TaskOutput(Plugin):
+class TaskOutput(ShellPlugin):
     """Reads the tasks' stdout and stderr."""
 
     name = "output"

@@ -18,7 +18,7 @@ from rosin.rfc.payload import field
 from rosin.rfc.pmi import MAPPING_KEY, VALUE_MAX
 from rosin.rfc.pmi.server import Abort, Server
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def enabled(option: str | None) -> bool:
     return bool(_SERVERS & wanted)
 
 
-class Pmi(Plugin):
+class Pmi(ShellPlugin):
     """Gives each task a channel, and shares keys with the other shells of the job, by way of the leader."""
 
     name = "pmi"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.job.proctable import Row, decode, encode
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TIMEOUT = 5.0
 
 
-class Proctable(Plugin):
+class Proctable(ShellPlugin):
     """Answers requests; the shell stays until it has answered them all."""
 
     name = "proctable"

@@ -19,7 +19,7 @@ from rosin.process.spawn import Child, spawn
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, int_field, list_field
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.pty import Pty
 from rosin.shell.service import LATER
 
@@ -84,7 +84,7 @@ class Session:
         self.ctime = time.time()
 
 
-class Terminus(Plugin):
+class Terminus(ShellPlugin):
     """The sessions of one shell, by number. Those of tasks keep the shell until they have been read."""
 
     name = "pty"

@@ -19,7 +19,7 @@ from rosin.remote import signed
 from rosin.remote.server import SubprocessServer
 from rosin.shell.errors import ShellError
 from rosin.shell.options import parse_duration
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class RexecLog:
         self._log.error(text, "rexec")
 
 
-class ShellRexec(Plugin):
+class ShellRexec(ShellPlugin):
     """The server with its requests. The shell stays until its processes have ended."""
 
     name = "rexec"

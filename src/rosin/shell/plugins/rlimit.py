@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 
 _NAMES = {
     "cpu": "CPU",
@@ -30,7 +30,7 @@ _NAMES = {
 }
 
 
-class Rlimit(Plugin):
+class Rlimit(ShellPlugin):
     """Sets the limits of the shell itself."""
 
     name = "rlimit"

@@ -19,7 +19,7 @@ class Named(Protocol):
     points: ClassVar[tuple[str, ...]]
 
 
-class Stack:
+class ShellStack:
     """Plugins in the order in which they are called."""
 
     def __init__(self) -> None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from rosin.shell.vocabulary import owners
 
 if TYPE_CHECKING:
-    from rosin.shell.info import JobInfo
-    from rosin.shell.plugins.api import Api, Plugin
+    from rosin.shell.info import ShellInfo
+    from rosin.shell.plugins.api import Api, ShellPlugin
 
 
 class Row(NamedTuple):
@@ -26,13 +26,13 @@ class Row(NamedTuple):
 
     where: str
     always: bool = False
-    when: Callable[[JobInfo], bool] | None = None
+    when: Callable[[ShellInfo], bool] | None = None
     family: str | None = None
 
 
 #: By name, in the order in which they are called.
 PLUGINS: dict[str, Row] = {
-    "unsupported": Row("unsupported:Unsupported"),
+    "unsupported": Row("unsupported:UnsupportedOptions"),
     "tmpdir": Row("tmpdir:Tmpdir", always=True),
     "files": Row("files:Files", when=lambda info: bool(info.spec.system.get("files"))),
     "rlimit": Row("rlimit:Rlimit"),
@@ -58,7 +58,7 @@ _OWNERS = owners()
 _FAMILIES = [(name, row.family) for name, row in PLUGINS.items() if row.family is not None]
 
 
-def needed(info: JobInfo) -> list[str]:
+def needed(info: ShellInfo) -> list[str]:
     """The names of the plugins that a job needs from the start."""
     given = {_OWNERS[name] for name in info.spec.options if name in _OWNERS}
     return [
@@ -69,9 +69,9 @@ def needed(info: JobInfo) -> list[str]:
 
 
 @cache
-def _class(name: str) -> type[Plugin]:
+def _class(name: str) -> type[ShellPlugin]:
     module, _, member = PLUGINS[name].where.partition(":")
-    cls: type[Plugin] = getattr(import_module(f"{__package__}.{module}"), member)
+    cls: type[ShellPlugin] = getattr(import_module(f"{__package__}.{module}"), member)
     return cls
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.rfc.payload import field
-from rosin.shell.plugins.api import Api, Plugin
+from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class TasksComplete(Plugin):
+class TasksComplete(ShellPlugin):
     """Counts the shells whose tasks run; a lost one has none."""
 
     name = "tasks-complete"
@@ -41,5 +41,5 @@ class TasksComplete(Plugin):
             return
         self._active.discard(rank)
         if not self._active:
-            self.shell.stack.call(Plugin.shell_tasks_complete)
+            self.shell.stack.call(ShellPlugin.shell_tasks_complete)
             self.shell.release(self.name)

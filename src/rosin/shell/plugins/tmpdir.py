@@ -8,10 +8,10 @@ import os
 
 from rosin.process.directory import open_private
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 
 
-class Tmpdir(Plugin):
+class Tmpdir(ShellPlugin):
     """Makes the directory, and takes it away when nothing of the job runs any more."""
 
     name = "tmpdir"

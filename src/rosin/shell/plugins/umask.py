@@ -7,10 +7,10 @@ import os
 from typing import Any
 
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 
 
-class Umask(Plugin):
+class Umask(ShellPlugin):
     """Sets the mask of the shell itself, which also makes the files of the job's output."""
 
     name = "umask"

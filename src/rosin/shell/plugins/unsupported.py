@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 from rosin.shell.plugins.userrc import RC_FILES, is_python
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _ENOUGH = 1 << 16  # bytes of an rc file that are looked at
 _LEFT_OUT = ("sysmon", "hwloc", "oom", "pmix", "cray-pals")
 
 
-class Unsupported(Plugin):
+class UnsupportedOptions(ShellPlugin):
     """Judges the options."""
 
     name = "unsupported"

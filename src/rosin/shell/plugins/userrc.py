@@ -2,7 +2,7 @@
 """The ``initrc`` and ``userrc`` options, where they name Python files: a user's own plugins.
 
 flux-core's shell runs Lua programs there. Here each class in the file that derives from
-:class:`~rosin.shell.plugins.api.Plugin` is made and put on the stack, behind the
+:class:`~rosin.shell.plugins.api.ShellPlugin` is made and put on the stack, behind the
 shell's own plugins or in the place of the one that has its name.
 """
 
@@ -12,10 +12,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.shell.errors import ShellError, fault
-from rosin.shell.plugins.api import Plugin
+from rosin.shell.plugins.api import ShellPlugin
 
 if TYPE_CHECKING:
-    from rosin.shell.info import JobInfo
+    from rosin.shell.info import ShellInfo
     from rosin.shell.options import Options
 
 RC_FILES = ("initrc", "userrc")
@@ -32,9 +32,9 @@ def is_given(options: Options) -> bool:
     return any(is_python(options.get(name)) for name in RC_FILES)
 
 
-def plugin_classes(info: JobInfo) -> list[type[Plugin]]:
+def plugin_classes(info: ShellInfo) -> list[type[ShellPlugin]]:
     """The classes of all files that the job names. Raises ShellError for a file that does not run."""
-    found: list[type[Plugin]] = []
+    found: list[type[ShellPlugin]] = []
     for name in RC_FILES:
         path = info.options.get(name)
         if is_python(path):
@@ -42,7 +42,7 @@ def plugin_classes(info: JobInfo) -> list[type[Plugin]]:
     return found
 
 
-def _run(option: str, path: str, place: str) -> list[type[Plugin]]:
+def _run(option: str, path: str, place: str) -> list[type[ShellPlugin]]:
     module: dict[str, Any] = {"__name__": option, "__file__": place}
     try:
         with open(place, "rb") as stream:
@@ -51,7 +51,9 @@ def _run(option: str, path: str, place: str) -> list[type[Plugin]]:
         raise ShellError(f"shell option {option}: loading rc file {path}: {error.strerror}") from None
     except (Exception, SystemExit) as error:
         raise ShellError(f"shell option {option}={path}: {fault(error)}") from None
-    classes = [value for value in module.values() if isinstance(value, type) and issubclass(value, Plugin)]
+    classes = [
+        value for value in module.values() if isinstance(value, type) and issubclass(value, ShellPlugin)
+    ]
     own = [cls for cls in classes if cls.__module__ == option]
     for cls in own:
         cls.name = cls.name or cls.__name__
