@@ -42,7 +42,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     ),
     "broker/module.py": ("broker/test_modules.py",),
     "broker/module_peer.py": ("broker/test_modules.py", "broker/test_core.py"),
-    "broker/followers.py": ("broker/test_following.py",),
+    "broker/dependents.py": ("broker/test_following.py",),
     "broker/origin.py": ("broker/test_connector.py",),
     "broker/peer.py": ("broker/test_senders.py", "broker/test_connector.py"),
     "broker/services/state_machine.py": ("broker/test_state_machine.py",),

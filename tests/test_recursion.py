@@ -24,7 +24,7 @@ BOUNDS: dict[str, list[str]] = {
     "the modules of a broker: each ends, and comes back, once": [
         "broker.modules.Modules._bring_back",
         "broker.modules.Modules._remove",
-        "broker.modules.Modules._remove_followers",
+        "broker.modules.Modules._remove_dependents",
         "broker.modules.Modules.load_class",
     ],
     "a directory holds files: two levels": [

@@ -62,10 +62,10 @@ class Life:
             if self.logged(text):
                 seen.set()
 
-        self.broker.ring.followers.add(look)
+        self.broker.ring.listeners.add(look)
         look(b"")
         await seen.wait()
-        self.broker.ring.followers.discard(look)
+        self.broker.ring.listeners.discard(look)
 
     def logged(self, text: str = "") -> list[tuple[int, str]]:
         """Severity and text of the log's entries with this text."""

@@ -11,8 +11,8 @@ import pytest
 
 from rosin.broker import life as lives
 from rosin.broker import rc, rctable
-from rosin.broker.builtins import BUILTINS
 from rosin.broker.module import BrokerModule, request_handler
+from rosin.broker.services.table import BUILTINS
 from rosin.constants import FLUX_RPC_STREAMING
 
 NONE = [

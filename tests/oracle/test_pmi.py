@@ -14,9 +14,9 @@ _CLIENT = """
 import os
 from rosin.rfc import pmi
 from rosin.rfc.pmi.spawn import Spawn
-from rosin.rfc.pmi.client import Client, Failure
+from rosin.rfc.pmi.client import PmiClient, Failure
 
-client, fd = Client.from_environ(os.environ)
+client, fd = PmiClient.from_environ(os.environ)
 lines = pmi.Lines()
 
 def ask(text):

@@ -3,7 +3,7 @@
 
 import os
 
-from rosin.process.topology import Core, discover
+from rosin.process.topology import PhysicalCore, discover
 
 
 def machine(root, units, *, online, package=lambda unit: 0, core=lambda unit: unit):
@@ -19,7 +19,8 @@ def machine(root, units, *, online, package=lambda unit: 0, core=lambda unit: un
 def test_two_packages_with_two_threads_a_core(tmp_path):
     machine(tmp_path, 8, online="0-7", package=lambda unit: unit % 4 // 2, core=lambda unit: unit % 2)
     found = discover(restrict=False, root=tmp_path, hostname="h")
-    assert found.cores == [Core(0, (0, 4)), Core(0, (1, 5)), Core(1, (2, 6)), Core(1, (3, 7))]
+    expected = [(0, (0, 4)), (0, (1, 5)), (1, (2, 6)), (1, (3, 7))]
+    assert found.cores == [PhysicalCore(package, units) for package, units in expected]
     assert (found.hostname, found.gpus) == ("h", 0)
 
 

@@ -4,13 +4,13 @@
 import pytest
 
 from rosin.errors import FormatError
-from rosin.process.topology import Core, MachineTopology
+from rosin.process.topology import MachineTopology, PhysicalCore
 from rosin.resource import hwloc
 from rosin.rfc.rset import ResourceSet
 
 
 def test_hwloc_round_trip():
-    cores = [Core(n // 20, (n, n + 40)) for n in range(40)]
+    cores = [PhysicalCore(n // 20, (n, n + 40)) for n in range(40)]
     topology = MachineTopology('a"&<b', cores, 3, 1 << 30)
     R = ResourceSet.decode(hwloc.decode(hwloc.encode(topology), 5))
     assert (R.dumps(), R.host(5)) == ("rank5/core[0-39],gpu[0-2]", 'a"&<b')

@@ -3,14 +3,14 @@
 
 import pytest
 
-from rosin.process.topology import Core, MachineTopology
+from rosin.process.topology import MachineTopology, PhysicalCore
 from rosin.resource.definition import from_topology
 from rosin.resource.verify import Verification
 from rosin.rfc.rset import ResourceSet
 
 
 def machine(host="n0", cores=4, gpus=0):
-    return from_topology(MachineTopology(host, [Core(0, (n,)) for n in range(cores)], gpus), 0)
+    return from_topology(MachineTopology(host, [PhysicalCore(0, (n,)) for n in range(cores)], gpus), 0)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ from rosin.rfc.jobspec import attributes as jobspec_attributes
 from rosin.rfc.jobspec import lower as jobspec_lower
 from rosin.rfc.jobspec import rules as jobspec_rules
 from rosin.rfc.pmi import spawn as pmi_spawn
-from rosin.rfc.pmi.client import Client
+from rosin.rfc.pmi.client import PmiClient
 from rosin.rfc.pmi.server import Abort, Server
 from rosin.rfc.queues import QueueConfig
 from rosin.rfc.queues.policy import QueuePolicy
@@ -205,7 +205,7 @@ def server_line(line: str) -> None:
 
 
 def client_line(line: str) -> None:
-    client = Client()
+    client = PmiClient()
     client.init()
     client.receive(line)
 
@@ -259,11 +259,14 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
     "pmi.integer": (lambda text: pmi.integer({"a": text}, "a"), ["-1"]),
     "pmi.parse": (pmi.parse, ["cmd=put kvsname=k key=a value=x=y z"]),
     "pmi.word": (lambda text: pmi.word(pmi.parse(text), "cmd"), ["cmd=get"]),
-    "pmi.client.Client.from_environ": (
-        lambda text: Client.from_environ({"PMI_FD": text, "PMI_RANK": "0", "PMI_SIZE": "1"}),
+    "pmi.client.PmiClient.from_environ": (
+        lambda text: PmiClient.from_environ({"PMI_FD": text, "PMI_RANK": "0", "PMI_SIZE": "1"}),
         ["9"],
     ),
-    "pmi.client.Client.receive": (client_line, ["cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1"]),
+    "pmi.client.PmiClient.receive": (
+        client_line,
+        ["cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1"],
+    ),
     "pmi.server.Server.request": (
         server_line,
         [

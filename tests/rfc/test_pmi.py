@@ -5,20 +5,25 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.rfc import pmi
-from rosin.rfc.pmi.client import Client, Failure
+from rosin.rfc.pmi import client as process
+from rosin.rfc.pmi.client import Failure, PmiClient
 from rosin.rfc.pmi.server import Abort, Server
 
 
-def ask(server: Server, client: Client, text: str) -> dict:
+def ask(server: Server, client: PmiClient, text: str) -> dict:
     """Send a request and hand the one answer back."""
     ((rank, line),) = [reply for part in text.splitlines() for reply in server.request(client.rank, part)]
     assert rank == client.rank
     return client.receive(line)
 
 
-def program(size: int = 1, **more) -> tuple[Server, list[Client]]:
+def test_the_client_has_its_former_name():
+    assert process.Client is PmiClient
+
+
+def program(size: int = 1, **more) -> tuple[Server, list[PmiClient]]:
     server = Server("kvs", size, size, {"PMI_process_mapping": f"(vector,(0,1,{size}))"}, **more)
-    clients = [Client(rank, size) for rank in range(size)]
+    clients = [PmiClient(rank, size) for rank in range(size)]
     for client in clients:
         ask(server, client, client.init())
     return server, clients
@@ -73,7 +78,7 @@ def test_both_sides_together():
 
 
 def test_lock_step_is_kept():
-    client = Client()
+    client = PmiClient()
     with pytest.raises(RuntimeError, match="before init"):
         client.get_maxes()
     client.init()
@@ -223,10 +228,10 @@ def test_abort(line, code, text):
 
 def test_a_client_aborts():
     with pytest.raises(Abort) as caught:
-        Server("kvs", 1, 1).request(0, Client().abort(7, "down\nand\tout"))
+        Server("kvs", 1, 1).request(0, PmiClient().abort(7, "down\nand\tout"))
     assert (caught.value.code, str(caught.value)) == (7, "down and out")
     with pytest.raises(FormatError):
-        Client().abort(-1)
+        PmiClient().abort(-1)
 
 
 def test_a_warning_for_pmi_2():
@@ -242,9 +247,9 @@ def test_a_warning_for_pmi_2():
 
 @pytest.mark.rfc(13, "environment")
 def test_a_client_from_the_environment():
-    client, fd = Client.from_environ({"PMI_FD": "9", "PMI_RANK": "3", "PMI_SIZE": "4", "PMI_SPAWNED": "1"})
+    client, fd = PmiClient.from_environ({"PMI_FD": "9", "PMI_RANK": "3", "PMI_SIZE": "4", "PMI_SPAWNED": "1"})
     assert (fd, client.rank, client.size, client.spawned) == (9, 3, 4, True)
-    client, fd = Client.from_environ({"PMI_FD": "9", "PMI_RANK": "0", "PMI_SIZE": "1", "HOME": "/"})
+    client, fd = PmiClient.from_environ({"PMI_FD": "9", "PMI_RANK": "0", "PMI_SIZE": "1", "HOME": "/"})
     assert not client.spawned
 
 
@@ -260,11 +265,11 @@ def test_a_client_from_the_environment():
 )
 def test_environments_without_pmi(environ, error):
     with pytest.raises(FormatError, match=error):
-        Client.from_environ(environ)
+        PmiClient.from_environ(environ)
 
 
-def ready() -> Client:
-    client = Client()
+def ready() -> PmiClient:
+    client = PmiClient()
     client.init()
     client.receive("cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1")
     return client
@@ -304,7 +309,7 @@ def test_wrong_responses(line):
 
 
 def test_a_server_of_another_version():
-    client = Client()
+    client = PmiClient()
     client.init()
     with pytest.raises(FormatError, match="wants version 2"):
         client.receive("cmd=response_to_init rc=0 pmi_version=2 pmi_subversion=0")

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker import enclosing, rc, sdnotify
 from rosin.broker.assemble import assemble
 from rosin.broker.attrtable import check_given, defaults
-from rosin.broker.builtins import BUILTINS
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.course import INSTEAD, Action, Course
 from rosin.broker.directories import Directories
@@ -27,6 +26,7 @@ from rosin.broker.program import InitialProgram, describe
 from rosin.broker.rcprogram import RcProgram, is_builtin
 from rosin.broker.registration import Registration
 from rosin.broker.services.state_machine import StateMachineService
+from rosin.broker.services.table import BUILTINS
 from rosin.broker.treestates import TreeStates
 from rosin.constants import FLUX_USERID_UNKNOWN
 from rosin.process.outcome import unstarted

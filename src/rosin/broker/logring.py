@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LogRing:
-    """Keeps ``size`` raw lines of the broker of a rank and hands new ones to ``followers``.
+    """Keeps ``size`` raw lines of the broker of a rank and hands new ones to ``listeners``.
 
     ``sinks`` get every line that passes, ``forward`` those up to ``forward_level``, if there is one.
     """
@@ -34,7 +34,7 @@ class LogRing:
         self.stderr_level = stderr_level
         #: The same for lines of other brokers.
         self.others_level = stderr_level
-        self.followers: set[Callable[[bytes], None]] = set()
+        self.listeners: set[Callable[[bytes], None]] = set()
         self.sinks: set[Callable[[bytes], None]] = set()
         self.forward: Callable[[bytes], None] | None = None
         self.forward_level = 3
@@ -55,8 +55,8 @@ class LogRing:
                 return
             self.lines.append(line)
             self.count += 1
-            for follower in list(self.followers):
-                follower(line)
+            for listener in list(self.listeners):
+                listener(line)
         for sink in self.sinks:
             sink(line)
         if entry is not None:

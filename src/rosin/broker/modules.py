@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker import arguments
-from rosin.broker.followers import EndedModule, Followers
+from rosin.broker.dependents import Dependents, EndedModule
 from rosin.broker.loader import MODULES, find
 from rosin.broker.module import BrokerModule
 from rosin.broker.module_peer import ModulePeer
@@ -29,7 +29,7 @@ class Modules(Mapping[str, BrokerModule]):
 
     def __init__(self, switch: Switch) -> None:
         self._switch = switch
-        self._followers = Followers()
+        self._dependents = Dependents()
         self.peers: dict[str, ModulePeer[Any]] = {}
 
     def __getitem__(self, name: str) -> BrokerModule:
@@ -71,7 +71,7 @@ class Modules(Mapping[str, BrokerModule]):
             self._unload(name)
             await peer.retire()
             raise
-        self._followers.forget(name)
+        self._dependents.forget(name)
         await self._bring_back()
         module: M = peer.module
         return module
@@ -114,35 +114,35 @@ class Modules(Mapping[str, BrokerModule]):
             raise OSError(errno.ENOENT, f"module {name} is not loaded")
         if peer.module.stopping:
             raise OSError(errno.EINPROGRESS, f"module {name} is already being removed")
-        self._followers.forget(name)
+        self._dependents.forget(name)
         await self._remove(name, peer)
 
     async def _remove(self, name: str, peer: ModulePeer[Any]) -> None:
         peer.module.stopping = True
         try:
-            await self._remove_followers(name)
+            await self._remove_dependents(name)
             await peer.stop()
         finally:
             self._unload(name)
 
-    def followers(self, name: str) -> list[str]:
+    def dependents(self, name: str) -> list[str]:
         """The modules that follow the module *name*, the newest first."""
         return [user for user, peer in self.peers.items() if name in peer.module.follows][::-1]
 
-    async def _remove_followers(self, name: str) -> None:
+    async def _remove_dependents(self, name: str) -> None:
         """Remove the modules that follow *name*, and what follows them, until it is back."""
-        while users := [user for user in self.followers(name) if not self.peers[user].module.stopping]:
+        while users := [user for user in self.dependents(name) if not self.peers[user].module.stopping]:
             peer = self.peers[users[0]]
             followed = tuple(followed for followed in peer.module.follows if followed in self.peers)
             self._switch.log(4, "broker", f"module {users[0]} ends with {name}, which it follows")
-            self._followers.wait(
+            self._dependents.wait(
                 EndedModule(users[0], type(peer.module), peer.module.args, peer.path, followed)
             )
             await self._remove(users[0], peer)
 
     async def _bring_back(self) -> None:
         """Load those that waited for what has just been loaded; a failure is logged."""
-        while (user := self._followers.ready(self.peers)) is not None:
+        while (user := self._dependents.ready(self.peers)) is not None:
             try:
                 await self.load_class(user.cls, user.args, user.name, user.path)
             except Exception as exc:

@@ -103,7 +103,7 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
     usual = rctable.modules(broker.rank, broker.attrs.values(), broker.config)
     names.sort(key=lambda name: -usual.index(name) if name in usual else -len(usual))
     while names:
-        name = next((name for name in names if not broker.modules.followers(name)), names[0])
+        name = next((name for name in names if not broker.modules.dependents(name)), names[0])
         names.remove(name)
         try:
             await broker.modules.remove(name)

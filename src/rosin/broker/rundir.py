@@ -20,41 +20,41 @@ _BASE = {"rundir": "/tmp", "statedir": "/var/tmp"}
 _SOCKET_NAME = "/local-0"
 
 
-class Directory(NamedTuple):
+class OwnedDirectory(NamedTuple):
     """A directory of the broker; ``made``: by this broker."""
 
     path: str
     made: bool
 
 
-def prepare(name: str, path: str | None) -> Directory:
+def prepare(name: str, path: str | None) -> OwnedDirectory:
     """The directory of an attribute: the one named, which is made if it is missing, else a new one.
 
     In a directory for all, as ``/tmp`` is (sticky bit), a new one is made. Raises OSError that names the
     attribute, the directory and what is wrong with it.
     """
     if path is None:
-        return Directory(_make_temporary(name), True)
+        return OwnedDirectory(_make_temporary(name), True)
     path = os.path.abspath(path)
     try:
         check_link(path)
         status = os.stat(path)
     except FileNotFoundError:
-        return Directory(_make(name, path), True)
+        return OwnedDirectory(_make(name, path), True)
     except OSError as exc:
         text = exc.strerror if str(exc.strerror).startswith(path) else f"{path}: {exc.strerror}"
         raise OSError(exc.errno, f"{name} {text}") from None
     if not stat.S_ISDIR(status.st_mode):
         raise OSError(errno.ENOTDIR, f"{name} {path} is not a directory")
     if status.st_mode & stat.S_ISVTX:
-        return Directory(_make_in(name, path), True)
+        return OwnedDirectory(_make_in(name, path), True)
     if status.st_uid != os.getuid():
         raise OSError(errno.EPERM, f"{name} {path} belongs to another user")
     if status.st_mode & stat.S_IRWXU != stat.S_IRWXU:
         raise OSError(errno.EACCES, f"{name} {path} is not writable by its owner: chmod u+rwx {path}")
     if status.st_mode & stat.S_IWOTH:
         raise OSError(errno.EPERM, f"{name} {path} can be written by everybody: chmod o-w {path}")
-    return Directory(path, False)
+    return OwnedDirectory(path, False)
 
 
 def _make(name: str, path: str) -> str:

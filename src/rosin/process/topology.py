@@ -16,7 +16,7 @@ _CPU = "sys/devices/system/cpu"
 _KFD = "sys/class/kfd/kfd/topology/nodes"
 
 
-class Core:
+class PhysicalCore:
     """A core: the ids of its package and of its processing units, as the operating system numbers them."""
 
     __slots__ = ("package", "pus")
@@ -26,13 +26,13 @@ class Core:
         self.pus = pus
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Core) and (self.package, self.pus) == (other.package, other.pus)
+        return isinstance(other, PhysicalCore) and (self.package, self.pus) == (other.package, other.pus)
 
     def __hash__(self) -> int:
         return hash((self.package, self.pus))
 
     def __repr__(self) -> str:
-        return f"Core(package={self.package}, pus={self.pus})"
+        return f"PhysicalCore(package={self.package}, pus={self.pus})"
 
 
 class MachineTopology:
@@ -47,7 +47,7 @@ class MachineTopology:
 
     __slots__ = ("cores", "gpus", "hostname", "memory")
 
-    def __init__(self, hostname: str, cores: list[Core], gpus: int = 0, memory: int = 0) -> None:
+    def __init__(self, hostname: str, cores: list[PhysicalCore], gpus: int = 0, memory: int = 0) -> None:
         self.hostname = hostname
         self.cores = cores
         self.gpus = gpus
@@ -83,7 +83,7 @@ def _processing_units(restrict: bool, root: Path) -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _cores(units: list[int], root: Path) -> list[Core]:
+def _cores(units: list[int], root: Path) -> list[PhysicalCore]:
     """Group processing units into cores by package and core id."""
     members: dict[tuple[int, int], list[int]] = {}
     for unit in units:
@@ -93,7 +93,7 @@ def _cores(units: list[int], root: Path) -> list[Core]:
         # without a core id the unit is a core by itself; negative keys cannot clash with real ids
         key = (package, -1 - unit) if core is None else (package, core)
         members.setdefault(key, []).append(unit)
-    cores = [Core(max(package, 0), tuple(pus)) for (package, _), pus in members.items()]
+    cores = [PhysicalCore(max(package, 0), tuple(pus)) for (package, _), pus in members.items()]
     return sorted(cores, key=lambda core: (core.package, core.pus))
 
 

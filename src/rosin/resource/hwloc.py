@@ -15,7 +15,7 @@ from rosin.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosin.process.topology import Core, MachineTopology
+    from rosin.process.topology import MachineTopology, PhysicalCore
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE topology SYSTEM "hwloc2.dtd">\n'
 _COPROCESSOR = "5"  # hwloc's osdev_type
@@ -82,7 +82,7 @@ class _Writer:
         return f"{text} {more}" if more else text
 
 
-def _cpuset(cores: list[Core]) -> int:
+def _cpuset(cores: list[PhysicalCore]) -> int:
     mask = 0
     for core in cores:
         for unit in core.pus:

@@ -40,7 +40,7 @@ _ROWS, _COLUMNS = 25, 80
 _MODES = {"rw": (True, True), "ro": (True, False), "wo": (False, True)}
 
 
-class PtyClient:
+class TerminalClient:
     """Who is attached: the request that gets the responses, and what it may do."""
 
     __slots__ = ("reads", "request", "writes")
@@ -76,7 +76,7 @@ class Pty:
         self.pid = -1
         self.status: int | None = None
         self.complete = False
-        self.clients: dict[bytes, PtyClient] = {}
+        self.clients: dict[bytes, TerminalClient] = {}
         self.on_data: Callable[[bytes], None] | None = None
         self.on_closed: Callable[[], None] | None = None
         self.on_complete: Callable[[], None] | None = None
@@ -186,7 +186,7 @@ class Pty:
         if self.on_complete is not None:
             self.on_complete()
 
-    def _dismiss(self, client: PtyClient, reason: str, status: int) -> None:
+    def _dismiss(self, client: TerminalClient, reason: str, status: int) -> None:
         with contextlib.suppress(OSError):  # at the end of a shell its broker may be gone
             self._h.respond(client.request, {"type": "exit", "message": reason, "status": status})
             self._h.respond_error(client.request, errno.ENODATA)
@@ -221,7 +221,7 @@ class Pty:
             raise FormatError(f"mode: expected rw, ro or wo, got {mode!r}")
         if not msg.streaming:
             raise OSError(errno.EPROTO, "attach is a streaming request")
-        client = PtyClient(msg, *_MODES[mode])
+        client = TerminalClient(msg, *_MODES[mode])
         if client.reads and client.writes:
             self._set_size(msg.args)
         self.clients[msg.sender] = client
@@ -233,7 +233,7 @@ class Pty:
 
     def watch_exit(self, msg: Message) -> None:
         """Tell this client of the end, and nothing else."""
-        self.clients[msg.sender] = PtyClient(msg, reads=False, writes=False)
+        self.clients[msg.sender] = TerminalClient(msg, reads=False, writes=False)
 
     def disconnected(self, sender: bytes) -> None:
         """A client is gone."""

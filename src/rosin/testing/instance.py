@@ -13,9 +13,9 @@ import tempfile
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.assemble import assemble
-from rosin.broker.builtins import BUILTINS
 from rosin.broker.client import Client
 from rosin.broker.clock import Clock, VirtualClock
+from rosin.broker.services.table import BUILTINS
 from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
 from rosin.handle.aio import LoopHandle
 from rosin.rfc.message import Message, decode, encode

@@ -15,7 +15,7 @@ from rosin.modules.resource.drain import MODES, DrainState
 from rosin.modules.resource.hosts import HostMap
 from rosin.modules.resource.journal import ResourceJournal
 from rosin.modules.resource.settings import ResourceSettings
-from rosin.process.topology import Core, MachineTopology
+from rosin.process.topology import MachineTopology, PhysicalCore
 from rosin.resource.definition import from_topology
 from rosin.resource.verify import Verification
 from rosin.rfc import resource_events
@@ -183,7 +183,7 @@ def test_backlog_in_batches():
 
 
 def machine(host="n0", cores=4, gpus=0):
-    return from_topology(MachineTopology(host, [Core(0, (n,)) for n in range(cores)], gpus), 0)
+    return from_topology(MachineTopology(host, [PhysicalCore(0, (n,)) for n in range(cores)], gpus), 0)
 
 
 def test_choice():

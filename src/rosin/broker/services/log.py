@@ -26,7 +26,7 @@ class LogService(Builtin):
 
     async def start(self) -> None:
         self._follows = self.waiters()
-        self.broker.ring.followers.add(self._new_line)
+        self.broker.ring.listeners.add(self._new_line)
         if self.broker.rank:
             self.broker.ring.forward = self._forward
 

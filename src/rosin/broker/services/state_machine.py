@@ -31,7 +31,7 @@ class StateMachineService(Builtin):
         self._monitors = self.waiters()  # by the number of the state in which they end
         self._waits = self.waiters()
         self._shutdowns = self.waiters()  # by the least severe level of the log that they want
-        self.broker.ring.followers.add(self._log_line)
+        self.broker.ring.listeners.add(self._log_line)
         #: Set by the program that runs the broker: begin to shut down.
         self.on_shutdown: Callable[[], None] = lambda: None
 

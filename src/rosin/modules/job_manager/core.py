@@ -24,7 +24,7 @@ from rosin.modules.job_manager.event import actions, apply
 from rosin.modules.job_manager.journal import EventJournal
 from rosin.modules.job_manager.plugins.topics import STATE_TOPICS
 from rosin.modules.job_manager.queues import Queues
-from rosin.modules.job_manager.store import Store
+from rosin.modules.job_manager.store import CommitQueue
 from rosin.rfc import fluid
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Core:
         self.running = 0
         #: When the resources of the instance expire, seconds since the epoch; 0 = never.
         self.expiration = 0.0
-        self.store = Store()
+        self.store = CommitQueue()
         self.journal = EventJournal(port)
         self.queues = Queues()
         #: What the state machine's actions do.

@@ -60,7 +60,7 @@ class PendingCommit:
             raise fault
 
 
-class Store:
+class CommitQueue:
     """The next batch and the one in flight."""
 
     __slots__ = ("in_flight", "next")

@@ -67,7 +67,7 @@ class MissingRoot(Missing):
         super().__init__([namespace], False)
 
 
-class Follower(KvsBase[FollowedRoot]):
+class KvsFollower(KvsBase[FollowedRoot]):
     """Namespaces as rank 0 tells them."""
 
     async def start(self) -> None:

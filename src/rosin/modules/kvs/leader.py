@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class Leader(KvsBase[Namespace]):
+class KvsLeader(KvsBase[Namespace]):
     """Requests and the outside (see KvsBackend) of what :class:`Commits` decides."""
 
     async def start(self) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosin.modules.kvs.base import KvsBase
-from rosin.modules.kvs.follower import Follower
-from rosin.modules.kvs.leader import Leader
+from rosin.modules.kvs.follower import KvsFollower
+from rosin.modules.kvs.leader import KvsLeader
 from rosin.modules.kvs.roots import Root
 
 if TYPE_CHECKING:
@@ -20,4 +20,4 @@ class Kvs(KvsBase[Root]):
     @classmethod
     def at(cls, rank: int) -> type[BrokerModule]:
         """Rank 0 changes namespaces, the others follow it."""
-        return Leader if rank == 0 else Follower
+        return KvsLeader if rank == 0 else KvsFollower

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class Follower(ResourceBase):
+class ResourceFollower(ResourceBase):
     """One machine of an instance."""
 
     async def start(self) -> None:

@@ -60,7 +60,7 @@ def _readable(rset: ResourceSet) -> dict[str, Any]:
     return R
 
 
-class Leader(ResourceBase):
+class ResourceLeader(ResourceBase):
     """The resources of an instance."""
 
     async def start(self) -> None:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosin.modules.resource.base import ResourceBase
-from rosin.modules.resource.follower import Follower
-from rosin.modules.resource.leader import Leader
+from rosin.modules.resource.follower import ResourceFollower
+from rosin.modules.resource.leader import ResourceLeader
 
 if TYPE_CHECKING:
     from rosin.broker.module import BrokerModule
@@ -19,4 +19,4 @@ class Resource(ResourceBase):
     @classmethod
     def at(cls, rank: int) -> type[BrokerModule]:
         """Rank 0 keeps the state, the others tell it of their machines."""
-        return Leader if rank == 0 else Follower
+        return ResourceLeader if rank == 0 else ResourceFollower

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 13: the process's side of the simple PMI version 1 wire protocol, sans I/O.
 
-A method of :class:`Client` returns the text to write to the descriptor ``PMI_FD``; :meth:`Client.receive`
-takes the line that comes back. The protocol is in lock-step: one request, one response.
+A method of :class:`PmiClient` returns the text to write to the descriptor ``PMI_FD``;
+:meth:`PmiClient.receive` takes the line that comes back. The protocol is in lock-step: one
+request, one response.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Failure(Exception):
         self.code = code
 
 
-class Client:
+class PmiClient:
     """One process of a program: its ``rank``, the ``size`` of the program, whether it was ``spawned``.
 
     The first request is :meth:`init`; :meth:`get_maxes` next tells ``name_max``, ``key_max`` and
@@ -64,7 +65,7 @@ class Client:
         self._asked: str | None = None
 
     @classmethod
-    def from_environ(cls, environ: Mapping[str, str]) -> tuple[Client, int]:
+    def from_environ(cls, environ: Mapping[str, str]) -> tuple[PmiClient, int]:
         """Return a client and the number of its descriptor from PMI_FD, PMI_RANK, PMI_SIZE, PMI_SPAWNED.
 
         FormatError: a variable is missing (the process manager offers no PMI-1) or malformed.
@@ -208,3 +209,7 @@ class Client:
         line = wire.encode(words or {"cmd": command})
         self._begin(command)
         return line
+
+
+#: Its name in earlier programs.
+Client = PmiClient

@@ -2,7 +2,7 @@
 """RFC 13: the grammar of the simple PMI version 1 wire protocol, and the process mapping.
 
 A message is one line of ``key=value`` tuples; only the spawn request takes several. The two sides are
-:class:`rosin.rfc.pmi.server.Server` and :class:`rosin.rfc.pmi.client.Client`; neither does any I/O.
+:class:`rosin.rfc.pmi.server.Server` and :class:`rosin.rfc.pmi.client.PmiClient`; neither does any I/O.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class EndedModule(NamedTuple):
     followed: tuple[str, ...]
 
 
-class Followers:
+class Dependents:
     """Those that wait to come back, in the order of loading."""
 
     def __init__(self) -> None:
