@@ -2,12 +2,13 @@
 """What the KVS on rank 0 decides, without a broker and a content store: kvs-*.txt.
 
 Events: ``commit NAME [NAMESPACE:] [no-merge|sync] OPERATION...`` (``KEY=VALUE``, ``KEY+=VALUE`` appends,
-``-KEY`` removes, ``KEY/`` makes a directory, ``KEY@TARGET`` a link), ``turn`` (the loop has seen what came
+``-KEY`` removes, ``KEY/`` makes a directory, ``KEY@TARGET`` a link, ``KEY?`` is
+malformed), ``relay ...`` (the same from another rank), ``turn`` (the loop has seen what came
 before), ``stored`` and ``not-stored ERRNO`` (the oldest request to the store), ``loaded`` and ``not-loaded
 ERRNO``, ``time`` (the timer runs out), ``checkpoint`` (somebody wants one), ``create NAMESPACE [ROOT]``
 (``primary``: its root), ``remove NAMESPACE``, ``wait NAME SEQUENCE [NAMESPACE]``, ``lookup NAME KEY``,
-``pause|unpause NAMESPACE``, ``restart [SETTING=0|1...]`` (merge, journaled; what is in memory is
-lost), ``stop``.
+``pause|unpause NAMESPACE``, ``counts [NAMESPACE]``, ``restart [SETTING=0|1...]`` (merge, journaled, cache;
+what is in memory is lost), ``stop``.
 
 Shown are answers, events, what is to be stored or loaded, and timers. References have six digits.
 """
@@ -32,13 +33,15 @@ from .. import transcripts
 
 OWNER = 500
 FLAGS = {"no-merge": FLUX_KVS_NO_MERGE, "sync": FLUX_KVS_SYNC}
-OPERATION = re.compile(r"(-)?(.+?)(?:(\+?=|@|/$)(.*))?")
+OPERATION = re.compile(r"(-)?(.+?)(?:(\+?=|@|[/?]$)(.*))?")
 
 
 def operation(word):
     removal, key, how, text = OPERATION.fullmatch(word).groups()
     if removal:
         dirent = None
+    elif how == "?":
+        return {"key": key}
     elif how == "/":
         dirent = treeobj.dirobj({})
     elif how == "@":
@@ -124,7 +127,7 @@ class Driver:
         name, *words = shlex.split(line)
         try:
             getattr(self, f"do_{name.replace('-', '_')}")(*words)
-            if name not in ("commit", "lookup"):
+            if name not in ("commit", "relay", "lookup", "counts"):
                 self.drain()
         except (OSError, LookupError) as error:
             self.lines.append(f"error: {getattr(error, 'strerror', error)}")
@@ -214,7 +217,7 @@ class Driver:
     def do_restart(self, *settings):
         given = {key: value == "1" for key, _, value in (word.partition("=") for word in settings)}
         self.ready, self.stores, self.loads, self.timer = [], [], [], None
-        self.objects = Objects()
+        self.objects = Objects() if given.get("cache", True) else Objects("sha1", 0, 0)
         self.objects.add_directory(self.objects.empty)
         self.namespaces, self.versions = {}, Waiters(self)
         self.primary = Namespace("primary", OWNER, 0, self.root or self.objects.empty.ref, self.seq)
@@ -230,11 +233,20 @@ class Driver:
         self.reads = Reads(self)
 
     def do_commit(self, name, *words):
+        self.submit(name, words, Request(name))
+
+    def do_relay(self, name, *words):
+        self.submit(name, words, None)
+
+    def submit(self, name, words, msg):
         options = [word for word in words if word in FLAGS or word.endswith(":")]
         flags = FLAGS.get(options[-1], 0) if options else 0
         namespace = options[0][:-1] if options and options[0].endswith(":") else "primary"
         ops = [operation(word) for word in words if word not in options]
-        self.commits.submit(self.namespaces[namespace], CommitRequest(name, ops, flags, Request(name)))
+        if namespace in self.namespaces:
+            self.commits.submit(self.namespaces[namespace], CommitRequest(name, ops, flags, msg))
+        else:
+            self.commits.unknown(namespace, name)
 
     def do_turn(self):
         pass
@@ -282,6 +294,11 @@ class Driver:
 
     def do_remove(self, name):
         self.commits.remove(name)
+
+    def do_counts(self, name="primary"):
+        root = self.namespaces[name]
+        noops, waiting, ready = root.counts()
+        self.lines.append(f"{noops} no-ops, {waiting} wait, {ready} may run, {root.commits} done")
 
     def do_pause(self, name):
         self.namespaces[name].paused = True

@@ -126,7 +126,7 @@ class Commits:
         if namespace.removed:
             self.failed(namespace, batch, _removed())
             return True
-        ops = batch[0].ops if len(batch) == 1 else [op for request in batch for op in request.ops]
+        ops = [op for request in batch for op in request.ops]
         sync = batch[0].flags & FLUX_KVS_SYNC
         root = namespace.root
         try:
@@ -152,9 +152,6 @@ class Commits:
 
     def complete(self, namespace: Namespace, batch: list[CommitRequest], root: str) -> None:
         """Transactions took effect: move the root, tell watchers, answer."""
-        if namespace.removed:
-            self.failed(namespace, batch, _removed())
-            return
         if root == namespace.root:
             namespace.noops += 1
         namespace.root = root
