@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rosin.process import credentials
 from rosin.process.outcome import exit_code, signal_text, termsig
-from rosin.process.spawn import Child, spawn
+from rosin.process.spawn import ChildProcess, spawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ class InitialProgram:
         self.command = command
         self.argv = command_line(command)
         self.env = environment(uri)
-        self.child: Child | None = None
+        self.child: ChildProcess | None = None
         #: Whether all signals that came before the program's start have been told.
         self._settled = False
 
@@ -115,7 +115,7 @@ class InitialProgram:
         assert self.child.status is not None
         return self.child.status
 
-    def _spawn(self, pass_fds: list[int]) -> Child:
+    def _spawn(self, pass_fds: list[int]) -> ChildProcess:
         return spawn(self.argv, env=self.env, process_group=self._process_group, pass_fds=pass_fds)
 
     def _release(self) -> None:
@@ -136,7 +136,7 @@ class InitialProgram:
             self.child.kill(signal.SIGCONT)
 
 
-async def wait(child: Child, before_reaping: Callable[[], None] | None = None) -> None:
+async def wait(child: ChildProcess, before_reaping: Callable[[], None] | None = None) -> None:
     """Wait for a child on the running loop: through its pidfd, else in a thread.
 
     ``before_reaping()`` is called while the child's id cannot be another's yet. Without pidfds it is not

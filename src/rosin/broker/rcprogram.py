@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rosin.broker.program import describe, environment, wait
 from rosin.process.pump import Pump
-from rosin.process.spawn import Child, output_pipe, spawn
+from rosin.process.spawn import ChildProcess, output_pipe, spawn
 
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
@@ -29,7 +29,7 @@ class RcProgram:
         self._broker = broker
         self._name = name
         self._command = command
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
 
     async def run(self) -> int:
         """Run it; returns its exit code, 0 for success. A failure is logged."""

@@ -20,7 +20,7 @@ from rosin.process.platform import descendants, pidfd_open, set_pipe_size
 from rosin.process.pump import CHUNK
 
 
-class Child:
+class ChildProcess:
     """A started program: ``pid``, and after its end ``status`` (a wait status, as ``os.waitpid`` has it)."""
 
     __slots__ = ("_group", "_pidfd", "_popen", "pid", "status")
@@ -108,7 +108,7 @@ def spawn(
     pass_fds: Sequence[int] = (),
     process_group: bool = True,
     terminal: bool = False,
-) -> Child:
+) -> ChildProcess:
     """Start ``argv``; the program is looked up in the PATH of ``env``.
 
     ``stdin``, ``stdout`` and ``stderr`` are descriptors that become the child's 0, 1 and 2 (None: the
@@ -135,7 +135,7 @@ def spawn(
             preexec_fn=_take_terminal if terminal else None,
         )
     )
-    return Child(popen, process_group or terminal)
+    return ChildProcess(popen, process_group or terminal)
 
 
 def _take_terminal() -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from rosin.process.outcome import waited
 from rosin.process.pump import CHUNK, Pump
-from rosin.process.spawn import Child, output_pipe, spawn
+from rosin.process.spawn import ChildProcess, output_pipe, spawn
 from rosin.remote.inputs import Inputs
 from rosin.remote.protocol import NO_SETPGRP, STDIO_FALLTHROUGH
 
@@ -65,7 +65,7 @@ class Process:
         self._loop = loop
         self._observer = observer
         self._collected = collected
-        self._child: Child | None = None
+        self._child: ChildProcess | None = None
         self._spawned: Spawned | None = None
         self._guard: Zygote | None = None
         self._early_signals: list[int] = []
@@ -138,7 +138,7 @@ class Process:
 
     def _spawn_in(
         self, cwd: str | None, env: Mapping[str, str], fds: dict[int, int], passed: list[int], group: bool
-    ) -> Child:
+    ) -> ChildProcess:
         return spawn(
             self.command.cmdline,
             env=env,
@@ -220,7 +220,7 @@ class Process:
             return True
         return self._spawned is not None and self._spawned.kill(signum)
 
-    def _kill_child(self, child: Child, signum: int) -> bool:
+    def _kill_child(self, child: ChildProcess, signum: int) -> bool:
         return child.kill_rest(signum) if self._collected and self.status is not None else child.kill(signum)
 
     def _check_stopped(self, attempt: int) -> None:

@@ -19,7 +19,7 @@ from rosin.errors import FormatError
 from rosin.process import refused
 from rosin.process.outcome import unstarted
 from rosin.process.pump import Pump, Sink
-from rosin.process.spawn import Child, output_pipe, spawn
+from rosin.process.spawn import ChildProcess, output_pipe, spawn
 from rosin.rfc.pmi import Lines
 from rosin.shell.errors import ShellError
 
@@ -40,7 +40,7 @@ class Task:
         self.localid = localid
         self.argv = argv
         self.env = env
-        self.child: Child | None = None
+        self.child: ChildProcess | None = None
         self.stdin: Sink | None = None
         self.completed = False
         self._reactor = reactor
@@ -105,11 +105,11 @@ class Task:
 
     def _spawn(
         self, source: int, out: int, err: int, pmi: socket.socket | None, group: bool, stop: bool
-    ) -> Child:
+    ) -> ChildProcess:
         argv = ["/bin/sh", "-c", _STOP_FIRST, "sh", *self.argv] if stop else self.argv
         fds = () if pmi is None else (pmi.fileno(),)
 
-        def run(words: list[str]) -> Child:
+        def run(words: list[str]) -> ChildProcess:
             return spawn(
                 words,
                 env=self.env,

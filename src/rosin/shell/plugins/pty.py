@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.process.spawn import Child, spawn
+from rosin.process.spawn import ChildProcess, spawn
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, int_field, list_field
 from rosin.shell.errors import ShellError
@@ -99,7 +99,7 @@ class Terminus(ShellPlugin):
         self._ctime = time.time()
         self._kill_waits: list[Message] = []
         self.sessions: dict[int, Session] = {}
-        self._children: dict[int, tuple[Child, Pty]] = {}  # processes that are no tasks
+        self._children: dict[int, tuple[ChildProcess, Pty]] = {}  # processes that are no tasks
         #: Terminals of tasks, by their ranks.
         self.terminals: dict[int, Pty] = {}
         methods: dict[str, Callable[[Message], Any]] = {
