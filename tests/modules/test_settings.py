@@ -7,6 +7,7 @@ A wrong value is one line that names table and key, and changes nothing.
 from __future__ import annotations
 
 import errno
+import re
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ def held(module: Any) -> object:
         "rexec": lambda: module.access,
     }
     return seen.get(module.name, lambda: module.settings)()
+
+
+def test_the_configuration_is_read_by_settings_alone() -> None:
+    reading = re.compile(r"\bconfig(\.get\(|\[)|\bfield\((self\.)?config\b")
+    found = [path for path in MODULES.rglob("*.py") if reading.search(path.read_text())]
+    assert {path.stem.rpartition("_")[2] for path in found} <= {"settings"}
 
 
 def test_all_services_with_settings_are_here() -> None:

@@ -157,6 +157,19 @@ async def test_arguments_have_the_names_of_flux_core(tmp_path):
         assert (module.db.journal_mode, module.db.synchronous) == ("MEMORY", "FULL")
 
 
+async def test_a_wrong_configuration_empties_nothing(tmp_path):
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        digest = await h.rpc("content.store", b"x" * 1000).raw()
+    bad = {"content-sqlite": {"synchronous": "sometimes"}}
+    async with Instance(["content"], attrs=attrs(tmp_path), config=bad) as inst:
+        with pytest.raises(FormatError, match="synchronous"):
+            await inst.load("content-sqlite", ["truncate"])
+    async with persistent(tmp_path) as inst:
+        h = await inst.connect()
+        assert await h.rpc("content.load", digest).raw() == b"x" * 1000
+
+
 async def test_unknown_option(tmp_path):
     async with Instance(attrs=attrs(tmp_path)) as inst:
         with pytest.raises(OSError, match="unknown option 'x=1'"):

@@ -22,6 +22,7 @@ from rosin.constants import (
     FLUX_ROLE_USER,
     FLUX_RPC_STREAMING,
 )
+from rosin.errors import FormatError
 from rosin.handle.handle import Handle
 from rosin.rfc import blobref, treeobj
 from rosin.testing import Instance
@@ -333,6 +334,10 @@ async def test_a_wrong_configuration_is_refused_on_every_rank() -> None:
         request = down.rpc("kvs.config-reload", {"kvs": {"checkpoint-period": "soon"}})
         assert await fails(request) == errno.EINVAL
         await down.rpc("kvs.config-reload", {"kvs": {"checkpoint-period": "10s"}})
+        await lower.broker.modules.remove("kvs")
+        lower.broker.config = {"kvs": {"checkpoint-period": "soon"}}
+        with pytest.raises(FormatError, match=r"^kvs\.checkpoint-period: "):
+            await lower.load("kvs")
 
 
 async def test_three_in_a_row() -> None:
