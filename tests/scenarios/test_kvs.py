@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """What the KVS on rank 0 decides, without a broker and a content store: kvs-*.txt.
 
-Events: ``commit NAME [NAMESPACE:] [no-merge|sync] OPERATION...`` (``KEY=VALUE``, ``KEY+=VALUE`` appends,
-``-KEY`` removes, ``KEY/`` makes a directory, ``KEY@TARGET`` a link, ``KEY?`` is
-malformed), ``relay ...`` (the same from another rank), ``turn`` (the loop has seen what came
-before), ``stored`` and ``not-stored ERRNO`` (the oldest request to the store), ``loaded`` and ``not-loaded
+Events: ``commit NAME [NAMESPACE:] [no-merge|sync] OPERATION...`` (``KEY=VALUE``, ``KEY=C*N``: a character
+N times, ``KEY+=VALUE`` appends, ``-KEY`` removes, ``KEY/`` makes a directory, ``KEY@TARGET`` a link, ``KEY?``
+is malformed), ``relay ...`` (the same from another rank), ``turn`` (the loop has seen what came before),
+``stored`` and ``not-stored ERRNO|MemoryError`` (the oldest request to the store), ``loaded`` and ``not-loaded
 ERRNO``, ``time`` (the timer runs out), ``checkpoint`` (somebody wants one), ``create NAMESPACE [ROOT]``
 (``primary``: its root), ``remove NAMESPACE``, ``wait NAME SEQUENCE [NAMESPACE]``, ``lookup NAME KEY``,
 ``pause|unpause NAMESPACE``, ``counts [NAMESPACE]``, ``restart [SETTING=0|1...]`` (merge, journaled, cache;
-what is in memory is lost), ``stop``.
+what is in memory is lost), ``limit NAME NUMBER`` (of the storage), ``stop``.
 
 Shown are answers, events, what is to be stored or loaded, and timers. References have six digits.
 """
@@ -22,6 +22,7 @@ import pytest
 from rosin import _json
 from rosin.broker.waiters import Waiters
 from rosin.constants import FLUX_KVS_APPEND, FLUX_KVS_NO_MERGE, FLUX_KVS_SYNC, FLUX_ROLE_OWNER
+from rosin.modules.kvs import storage
 from rosin.modules.kvs.commits import Commits
 from rosin.modules.kvs.namespace import CommitRequest, Namespace
 from rosin.modules.kvs.objects import Objects
@@ -47,7 +48,8 @@ def operation(word):
     elif how == "@":
         dirent = treeobj.symlink(text)
     else:
-        dirent = treeobj.val(text.encode())
+        char, _, times = text.partition("*")
+        dirent = treeobj.val((char * int(times or 1)).encode())
     return {"key": key, "flags": FLUX_KVS_APPEND if how == "+=" else 0, "dirent": dirent}
 
 
@@ -111,13 +113,14 @@ class Log:
         self.lines = lines
 
     def error(self, text):
-        self.lines.append(f"log error: {text}")
+        self.lines.append(f"log error: {text.splitlines()[-1]}")
 
 
 class Driver:
     """The decisions of rank 0, what is stored, and what surrounds them."""
 
-    def __init__(self):
+    def __init__(self, monkeypatch):
+        self.monkeypatch = monkeypatch
         self.lines = []
         self.log = Log(self.lines)
         self.blobs, self.root, self.seq = {}, None, 0
@@ -259,7 +262,12 @@ class Driver:
         reply.settle()
 
     def do_not_stored(self, code):
-        self.stores.pop(0)[1].settle(error=OSError(getattr(errno, code), "the store says no"))
+        error = (
+            MemoryError("full")
+            if code == "MemoryError"
+            else OSError(getattr(errno, code), "the store says no")
+        )
+        self.stores.pop(0)[1].settle(error=error)
 
     def do_loaded(self):
         missing, reply = self.loads.pop(0)
@@ -283,6 +291,9 @@ class Driver:
             self.lines.append(f"no checkpoint: {error.strerror}")
         else:
             self.lines.append("checkpoint is stored")
+
+    def do_limit(self, name, number):
+        self.monkeypatch.setattr(storage, name, int(number))
 
     def do_stop(self):
         self.create_task(self.commits.storage.finish(self.primary))
@@ -320,5 +331,5 @@ class Driver:
 
 
 @pytest.mark.parametrize("name", transcripts.find("kvs"))
-def test_scenario(name, request):
-    transcripts.check(name, Driver().act, request.config)
+def test_scenario(name, request, monkeypatch):
+    transcripts.check(name, Driver(monkeypatch).act, request.config)
