@@ -80,7 +80,7 @@ class StandardMethods:
             counts[:] = [0, 0, 0, 0]
 
     @request_handler("config-reload")
-    def _config_reload(self, msg: Message) -> None:
+    def _config_reload(self, msg: Message) -> dict[str, list[str]] | None:
         config = msg.args
         try:
             check(config)
@@ -88,8 +88,13 @@ class StandardMethods:
         except FormatError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
         self.config = config
-        for place in differing(self.started_with, config, self.read_at_start):
-            self.log.warning(f"{place} has no effect before {self.module_name} is loaded again")
+        later = [
+            f"{place} has no effect before {self.module_name} is loaded again"
+            for place in differing(self.started_with, config, self.read_at_start)
+        ]
+        for line in later:
+            self.log.warning(line)
+        return {"warnings": later} if later else None
 
     @request_handler("debug")
     def _debug(self, msg: Message) -> dict[str, int]:

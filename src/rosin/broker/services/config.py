@@ -39,9 +39,9 @@ class ConfigService(Builtin):
         for line in warnings(new):
             self.log.warning(line)
 
-    def _answer(self, ignored: dict[str, str]) -> dict[str, list[str]] | None:
-        """Tell who changes the configuration what of it has no effect, or none before the next start."""
-        lines = warnings(ignored)
+    def _answer(self, ignored: dict[str, str], later: list[str]) -> dict[str, list[str]] | None:
+        """Tell who changes the configuration what of it has no effect, or none yet."""
+        lines = [*warnings(ignored), *later]
         for name in attrtable.later(self.broker.config, self.broker.attrs.values()):
             lines.append(f"{name} has no effect before the next start of the broker")
             self.log.warning(lines[-1])
@@ -57,7 +57,7 @@ class ConfigService(Builtin):
 
     @request_handler("load")
     async def load(self, msg: Message) -> dict[str, list[str]] | None:
-        return self._answer(await self.apply(msg.args))
+        return self._answer(*await self.apply(msg.args))
 
     @request_handler("reload")
     async def reload(self, _msg: Message) -> dict[str, list[str]] | None:
@@ -67,23 +67,24 @@ class ConfigService(Builtin):
             config = {} if path is None else load(path)
         except FormatError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
-        return self._answer(await self.apply(config))
+        return self._answer(*await self.apply(config))
 
-    async def apply(self, config: dict[str, Any]) -> dict[str, str]:
+    async def apply(self, config: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
         """Offer a configuration to every module; it holds if none refuses it, otherwise nothing changes.
 
-        Returns what :func:`check` does. Raises OSError EINVAL.
+        Returns what :func:`check` does, and what modules say of changes that they take when they are loaded
+        again. Raises OSError EINVAL.
         """
         try:
             ignored = check(config)
         except FormatError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
         async with self._lock:  # one at a time: modules must not end up with different configurations
-            await self._offer(config)
+            later = await self._offer(config)
             self.broker.config = config
         self._warn(ignored)
         self._watchers.respond(config)
-        return ignored
+        return ignored, later
 
     async def follow(self) -> None:
         """Take the configuration of the broker above, now and whenever it changes. Raises OSError."""
@@ -99,18 +100,22 @@ class ConfigService(Builtin):
         except OSError as exc:
             self.log.error(f"the configuration of the broker above is followed no more: {exc.strerror}")
 
-    async def _offer(self, config: dict[str, Any]) -> None:
+    async def _offer(self, config: dict[str, Any]) -> list[str]:
         """Give *config* to all modules, or take it back from those that have it. Raises OSError EINVAL."""
         accepted: list[str] = []
+        later: list[str] = []
         for name in list(self.broker.modules):
             if name == self.name or name not in self.broker.modules:
                 continue
             try:
-                await self.h.rpc(f"{name}.config-reload", config)
+                answer = await self.h.rpc(f"{name}.config-reload", config)
             except OSError as exc:
                 await self._take_back(accepted)
                 raise OSError(errno.EINVAL, f"error updating {name}: {exc.strerror}") from None
             accepted.append(name)
+            if isinstance(answer, dict):
+                later += answer.get("warnings", ())
+        return later
 
     async def _take_back(self, names: list[str]) -> None:
         for name in names:
