@@ -61,9 +61,11 @@ async def test_systemd_is_told(live, tmp_path, monkeypatch):
         assert await live("true").run() == 0
         with pytest.raises(BlockingIOError):
             sock.recv(100)
-        life = live("true", attrs={"broker.sd-notify": "1"})
-        assert await life.run() == 0
+        life = live("true", attrs={"broker.sd-notify": "1", "broker.sd-stop-timeout": "5s"})
+        assert await life.run() == 0  # by itself: no limit is running
         assert [sock.recv(100), sock.recv(100)] == [b"READY=1", b"STOPPING=1"]
+        with pytest.raises(BlockingIOError):
+            sock.recv(100)
 
 
 async def test_the_enclosing_instance_is_told(live, tmp_path, monkeypatch):
