@@ -7,6 +7,7 @@ is malformed), ``relay ...`` (the same from another rank), ``turn`` (the loop ha
 ``stored`` and ``not-stored ERRNO|MemoryError`` (the oldest request to the store), ``loaded`` and ``not-loaded
 ERRNO``, ``time`` (the timer runs out), ``checkpoint`` (somebody wants one), ``create NAMESPACE [ROOT]``
 (``primary``: its root), ``remove NAMESPACE``, ``wait NAME SEQUENCE [NAMESPACE]``, ``lookup NAME KEY``,
+``getroot NAME [NAMESPACE]``,
 ``pause|unpause NAMESPACE``, ``counts [NAMESPACE]``, ``restart [SETTING=0|1...]`` (merge, journaled, cache;
 what is in memory is lost), ``limit NAME NUMBER`` (of the storage), ``stop``.
 
@@ -213,7 +214,7 @@ class Driver:
         return self.namespaces[name]
 
     def storing(self):
-        return None
+        return self.commits.storage.storing(self.primary)
 
     # -- events ----------------------------------------------------------------------------------------
 
@@ -323,6 +324,9 @@ class Driver:
     def do_lookup(self, name, key):
         self.read(self.reads.lookup, Request(name, key=key, flags=0, namespace="primary"))
         self.drain()
+
+    def do_getroot(self, name, namespace="primary"):
+        self.read(self.reads.getroot, Request(name, namespace=namespace))
 
     def read(self, reader, request):
         answer = self.reads.answer(request, reader)

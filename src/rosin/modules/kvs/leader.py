@@ -65,8 +65,7 @@ class KvsLeader(KvsBase[Namespace]):
         return OSError(errno.ENOTSUP, f"Operation not supported: namespace {name} does not exist")
 
     def storing(self) -> Awaitable[None] | None:
-        """Wait for a checkpoint, if there is something that it would store."""
-        return self.storage.checkpoint_soon(self.primary) if self.storage.dirty else None
+        return self.storage.storing(self.primary)
 
     # -- what transactions lead to (see KvsBackend) -------------------------------------------------------
 

@@ -23,7 +23,7 @@ from rosin.modules.kvs.settings import CHECKPOINT_PERIOD
 from rosin.rfc import treeobj
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
     from contextlib import AbstractContextManager
 
     from rosin.modules.kvs.backend import KvsBackend
@@ -181,6 +181,10 @@ class Storage:
             if not waiter.done():
                 waiter.set_exception(error) if error else waiter.set_result(None)
         self.commits.advance(namespace)
+
+    def storing(self, namespace: Namespace) -> Awaitable[None] | None:
+        """Wait for a checkpoint, if there is something that it would store."""
+        return self.checkpoint_soon(namespace) if self.dirty else None
 
     async def checkpoint_soon(self, namespace: Namespace) -> None:
         """Wait for a checkpoint of the current root or a newer one."""
