@@ -9,6 +9,7 @@ import socket
 
 import pytest
 
+from rosin.broker import enclosing
 from rosin.broker.module import BrokerModule, request_handler
 
 
@@ -77,6 +78,13 @@ async def test_the_enclosing_instance_is_told(live, tmp_path, monkeypatch):
     life.instance.shutdown()
     assert await run == 0
     assert life.logged("cannot tell")[0][0] == 4
+
+
+async def test_an_instance_of_its_own_has_nobody_to_tell(live, monkeypatch):
+    told = []
+    monkeypatch.setattr(enclosing, "announce", told.append)
+    assert await live("true").run() == 0
+    assert told == []
 
 
 async def test_signals_for_jobs(live):
