@@ -155,11 +155,9 @@ class Storage:
 
     def due(self, namespace: Namespace) -> bool:
         """Begin a checkpoint if one is due. True: the namespace is advanced after it."""
-        if not self._due:
-            return False
-        self._due = False
-        self.backend.create_task(self._due_task(namespace))
-        return True
+        if self._due:
+            self.backend.create_task(self._due_task(namespace))
+        return self._due
 
     async def _due_task(self, namespace: Namespace) -> None:
         error: OSError | None = None
