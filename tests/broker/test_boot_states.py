@@ -245,6 +245,19 @@ async def test_rc3_fails(live, program, code):
     assert life.transitions()[-2:] == ["rc3-fail: finalize->goodbye", NONE[-1]]
 
 
+async def test_the_builtin_rc3(live, monkeypatch):
+    called = []
+
+    async def rc3(broker, _h):
+        called.append(broker)
+
+    monkeypatch.setattr(rc, "rc3", rc3)
+    life = live("true", attrs={"broker.rc3_path": "rosin modprobe rc3"})
+    assert await life.run() == 0
+    assert called == [life.broker]
+    assert life.transitions() == states("rc3-success: finalize->goodbye")
+
+
 async def test_rc_programs_succeed(live):
     life = live("true", attrs={"broker.rc1_path": "echo one", "broker.rc3_path": "echo three"})
     assert await life.run() == 0
