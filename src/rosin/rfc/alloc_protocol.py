@@ -201,7 +201,7 @@ class Free:
 
     def encode(self) -> dict[str, Any]:
         """Return the payload."""
-        return {"id": self.id, "R": self.R, **({"final": True} if self.final else {})}
+        return {"id": self.id, "R": self.R, "final": self.final}
 
 
 def partial_ok(obj: Any) -> bool:

@@ -14,7 +14,16 @@ from rosin.constants import FLUX_JOB_DEBUG, FLUX_JOB_PRIORITY_MIN, FLUX_JOB_STAT
 from rosin.errors import FormatError
 from rosin.job.pending import PendingQueue, by_priority
 from rosin.modules.job_manager.job import redact_R
-from rosin.rfc.alloc_protocol import ANNOTATE, DENY, SUCCESS, AllocResponse, partial_ok, ready_limit
+from rosin.rfc.alloc_protocol import (
+    ANNOTATE,
+    DENY,
+    SUCCESS,
+    AllocJob,
+    AllocResponse,
+    Free,
+    partial_ok,
+    ready_limit,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +104,7 @@ class Alloc:
         to come will not be told of them.
         """
         self.manager.resources_changed()
-        free = {"id": id, "R": R, "final": final}
+        free = Free(id, R, final).encode()
         if self.online:
             self.manager.port.notify("sched.free", free)
         elif self._greeted:
@@ -139,14 +148,8 @@ class Alloc:
             job.alloc_queued = False
             job.alloc_pending = True
             self.sent[job.id] = job
-            request = {
-                "id": job.id,
-                "priority": job.priority,
-                "userid": job.userid,
-                "t_submit": job.t_submit,
-                "jobspec": job.jobspec,
-            }
-            manager.port.request("sched.alloc", request)
+            request = AllocJob(job.id, job.priority, job.userid, job.t_submit, jobspec=job.jobspec)
+            manager.port.request("sched.alloc", request.encode())
             if job.flags & FLUX_JOB_DEBUG:
                 manager.post(job, "debug.alloc-request")
 
@@ -183,10 +186,10 @@ class Alloc:
         R = redact_R(R)
         manager.resources_changed()
         if job is None:  # canceled or gone in the meantime
-            manager.port.notify("sched.free", {"id": id, "R": R, "final": True})
+            manager.port.notify("sched.free", Free(id, R, final=True).encode())
             return
         if job.cancel_sent:  # the cancel crossed the answer: the job was held, updated, or its queue stopped
-            manager.port.notify("sched.free", {"id": id, "R": R, "final": True})
+            manager.port.notify("sched.free", Free(id, R, final=True).encode())
             self._canceled(job)
             return
         job.R = R
@@ -222,12 +225,7 @@ class Alloc:
         """The jobs that hold resources."""
         for job in self.manager.active.values():
             if job.has_resources:
-                yield {
-                    "id": job.id,
-                    "priority": job.priority,
-                    "userid": job.userid,
-                    "t_submit": job.t_submit,
-                }
+                yield AllocJob(job.id, job.priority, job.userid, job.t_submit).encode()
 
     def ready(self, msg: Message) -> dict[str, Any]:
         """The scheduler takes requests from now on. Raises FormatError on a bad mode or limit."""

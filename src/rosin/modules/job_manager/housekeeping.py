@@ -18,6 +18,7 @@ from rosin.modules.job_manager.housekeeping_settings import HousekeepingSettings
 from rosin.modules.job_manager.housekeeping_task import HousekeepingTask
 from rosin.remote import protocol
 from rosin.rfc import fluid
+from rosin.rfc.alloc_protocol import AllocJob
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.rset import ResourceSet
@@ -231,15 +232,13 @@ class Housekeeping:
             if reason is not None:
                 self._let_go(allocation, reason)
                 continue
-            entry: dict[str, Any] = {
-                "id": allocation.id,
-                "priority": allocation.priority,
-                "userid": allocation.userid,
-                "t_submit": allocation.t_submit,
-            }
-            if allocation.free:
-                entry["free"] = allocation.free.encode()
-            yield entry
+            yield AllocJob(
+                allocation.id,
+                allocation.priority,
+                allocation.userid,
+                allocation.t_submit,
+                free=allocation.free,
+            ).encode()
 
     def _let_go(self, allocation: HeldResources, reason: str) -> None:
         places, name = allocation.places(allocation.pending), fluid.encode(allocation.id, "f58")
