@@ -157,7 +157,7 @@ def named_like_decoders() -> Iterator[str]:
             place = (package if offered else module).__name__.removeprefix("rosin.rfc.")
             if inspect.isfunction(thing) and name.startswith(NAMES):
                 yield f"{place}.{name}"
-            elif inspect.isclass(thing):
+            elif inspect.isclass(thing) and thing.__name__ == name:  # else it is there by its own name, too
                 methods = [key for key in vars(thing) if key.startswith(NAMES)]
                 yield from (f"{place}.{name}.{key}" for key in methods)
 
