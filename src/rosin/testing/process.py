@@ -138,7 +138,8 @@ def processes_with(variable: str) -> list[int]:
 def _environment(pid: int) -> list[bytes]:
     """What ``/proc`` shows of a process; nothing when it has ended or is not ours.
 
-    In the midst of execve(2) every process seems to have none. It works then and does not sleep.
+    In the midst of execve(2) every process seems to have none. It works then and does not sleep, but may
+    have to wait for a processor, and nothing tells when it goes on: this looks again, for 5 s.
     """
     content = b""
     try:
@@ -147,6 +148,7 @@ def _environment(pid: int) -> list[bytes]:
                 content = file.read()
             if content or not _is_busy(pid):
                 break
+            time.sleep(0.005)
     except OSError:
         return []
     return content.split(b"\0")
