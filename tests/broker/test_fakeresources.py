@@ -8,21 +8,32 @@ import sys
 
 import pytest
 
-from rosin.broker import fakeresources
+from rosin.broker.fakeresources import FakeResources
 from rosin.errors import FormatError
+from rosin.rfc.rset import ResourceSet
 from rosin.testing.instance import Instance
 from rosin.testing.process import RealInstance
 
 
+def encode(table: dict[str, object]) -> ResourceSet:
+    fake = FakeResources.parse({"fake-resources": table})
+    assert fake is not None
+    return fake.encode()
+
+
+def test_without_the_table_there_are_none() -> None:
+    assert FakeResources.parse({}) is None
+
+
 def test_defaults() -> None:
-    rset = fakeresources.encode({"nnodes": 4})
+    rset = encode({"nnodes": 4})
     assert (rset.nnodes, rset.ncores, rset.ngpus) == (4, 256, 0)
     assert rset.encode()["execution"]["nodelist"] == ["fake[0-3]"]
 
 
 def test_all_keys() -> None:
     table = {"nnodes": 2, "cores-per-node": 3, "gpus-per-node": 1, "host-prefix": "x"}
-    rset = fakeresources.encode(table)
+    rset = encode(table)
     assert (rset.nnodes, rset.ncores, rset.ngpus) == (2, 6, 2)
     assert rset.encode()["execution"]["nodelist"] == ["x[0-1]"]
 
@@ -31,9 +42,9 @@ def test_all_keys() -> None:
     ("table", "text"),
     [
         ({"cores-per-node": 4}, "requires the 'nnodes' key"),
-        ({"nnodes": 0}, "nnodes: expected a number from 1"),
-        ({"nnodes": 10**9}, "nnodes: expected a number from 1"),
-        ({"nnodes": 1, "cores-per-node": 0}, "cores-per-node: expected a number"),
+        ({"nnodes": 0}, "nnodes: expected 1 to 65536"),
+        ({"nnodes": 10**9}, "nnodes: expected 1 to 65536"),
+        ({"nnodes": 1, "cores-per-node": 0}, "cores-per-node: expected 1 to 4096"),
         ({"nnodes": 1, "host-prefix": "a["}, "host-prefix: "),
         ({"nnodes": 1, "host-prefix": "a,b"}, "host-prefix: "),
         ({"nnodes": 1, "amend-r": "x:y"}, "amend-r: not in this version"),
@@ -42,7 +53,7 @@ def test_all_keys() -> None:
 )
 def test_what_is_refused(table: dict[str, object], text: str) -> None:
     with pytest.raises(FormatError, match=text):
-        fakeresources.encode(table)
+        encode(table)
 
 
 @pytest.mark.system

@@ -104,7 +104,7 @@ async def test_fake_resources():
         assert inst.broker.modules["resource"].args == ["monitor-force-up", "noverify"]
         assert inst.broker.modules["job-exec"].args == []
     async with broker_of(config={"fake-resources": {"nnodes": 0}}) as inst:
-        with pytest.raises(OSError, match=r"module resource: fake-resources.nnodes: expected a number"):
+        with pytest.raises(OSError, match=r"module resource: fake-resources.nnodes: expected 1 to 65536"):
             await rc.rc1(inst.broker, handle(inst))
 
 

@@ -16,6 +16,8 @@ import pytest
 from rosin import modules
 from rosin.broker.settings import AccessSettings, Table, differing
 from rosin.errors import FormatError
+from rosin.modules.content.settings import ContentSettings
+from rosin.modules.content_files.settings import FilesSettings
 from rosin.modules.content_sqlite.settings import SqliteSettings
 from rosin.modules.heartbeat.settings import HeartbeatSettings
 from rosin.modules.job_exec.settings import ExecSettings
@@ -44,6 +46,9 @@ KEYS = [
     ("sched-simple", "sched-simple.queue-depth", 7, 0),
     ("rexec", "access.allow-guest-user", True, 1),
 ]
+
+#: Services whose settings are arguments alone.
+ARGUMENTS_ONLY = {"content", "content-files"}
 
 
 def config(key: str, value: object) -> dict[str, Any]:
@@ -76,9 +81,21 @@ def test_the_configuration_is_read_by_settings_alone() -> None:
     assert {path.stem.rpartition("_")[2] for path in found} <= {"settings"}
 
 
+def test_arguments_are_read_by_settings_alone() -> None:
+    """Whatever else reads one does so at the start or on a reload alone, and misses the other."""
+    read = [
+        line
+        for path in MODULES.rglob("*.py")
+        for line in path.read_text().splitlines()
+        if "arg_values" in line
+    ]
+    assert read
+    assert [line for line in read if not re.search(r"\bparse\(.*\bself\.arg_values\b", line)] == []
+
+
 def test_all_services_with_settings_are_here() -> None:
     places = {path.parent.name.replace("_", "-") for path in MODULES.glob("*/settings.py")}
-    assert places <= {service for service, *_ in KEYS} | {"sched"}
+    assert places <= {service for service, *_ in KEYS} | {"sched"} | ARGUMENTS_ONLY
 
 
 @pytest.mark.parametrize(("service", "key", "good", "bad"), KEYS)
@@ -120,7 +137,9 @@ async def test_what_counts_at_the_start_only_is_said() -> None:
     "settings",
     [
         AccessSettings,
+        ContentSettings,
         ExecSettings,
+        FilesSettings,
         HeartbeatSettings,
         HousekeepingSettings,
         IngestSettings,

@@ -375,14 +375,18 @@ def defaults(config: Mapping[str, object]) -> dict[str, str]:
     Raises ValueError for a value in the configuration that the attribute cannot have.
     """
     result = {row.name: row.default for row in TABLE if row.default is not None}
-    table = config.get("tbon")
-    if isinstance(table, dict):
-        for key, value in table.items():
-            row = _BY_NAME.get(f"tbon.{key}")
-            if row is not None and row.flags & CONFIG:
-                check_value(row.name, str(value))
-                result[row.name] = str(value)
+    for name, value in _tbon(config).items():
+        row = _BY_NAME.get(name)
+        if row is not None and row.flags & CONFIG:
+            check_value(name, value)
+            result[name] = value
     return result
+
+
+def _tbon(config: Mapping[str, object]) -> dict[str, str]:
+    """The values of the configuration's table of attributes."""
+    table = config.get("tbon")
+    return {f"tbon.{key}": str(value) for key, value in table.items()} if isinstance(table, dict) else {}
 
 
 def without_effect(names: Iterable[str]) -> list[str]:
@@ -392,6 +396,4 @@ def without_effect(names: Iterable[str]) -> list[str]:
 
 def later(config: Mapping[str, object], values: Mapping[str, str]) -> list[str]:
     """The keys of ``[tbon]`` that differ from the values that the broker was started with."""
-    table = config.get("tbon")
-    given = table.items() if isinstance(table, dict) else ()
-    return [f"tbon.{key}" for key, value in given if str(value) != values.get(f"tbon.{key}")]
+    return [name for name, value in _tbon(config).items() if value != values.get(name)]

@@ -7,61 +7,69 @@ Jobs are mocked (``--setattr=system.exec.test.run_duration=1s``); others would a
 
 from __future__ import annotations
 
-import errno
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from rosin import _json
+from rosin.broker.settings import Table
 from rosin.errors import FormatError
 from rosin.kvs import PRIMARY, KVSTxn
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.payload import int_field
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
     from rosin.broker.module_handle import ModuleHandle
+    from rosin.broker.settings import Config
 
 #: Arguments of the resource module: nobody is there to say that a node is up, or what it really has.
 ARGUMENTS = ("monitor-force-up", "noverify")
+_NAME = "fake-resources"
 _MAX_NODES = 65_536
 _MAX_CORES = 4_096
 
 
-def encode(table: dict[str, Any]) -> ResourceSet:
-    """The resource set that the table describes. Raises FormatError that names the key."""
-    if "nnodes" not in table:
-        raise FormatError("[fake-resources] table requires the 'nnodes' key")
-    for key in ("hwloc-xml-path", "amend-r"):
-        if key in table:
-            raise FormatError(f"fake-resources.{key}: not in this version; remove it")
-    nnodes = _number(table, "nnodes", 1, _MAX_NODES)
-    cores = _number(table, "cores-per-node", 1, _MAX_CORES, 64)
-    gpus = _number(table, "gpus-per-node", 0, _MAX_CORES, 0)
-    prefix = table.get("host-prefix", "fake")
-    rset = ResourceSet()
-    try:
-        if len(Hostlist(f"{prefix}0")) != 1:
-            raise FormatError("expected the beginning of one host name")
-        for rank in range(nnodes):
-            rset.add_rank(rank, f"{prefix}{rank}", (1 << cores) - 1, (1 << gpus) - 1)
-    except FormatError as exc:
-        raise FormatError(f"fake-resources.host-prefix: {exc}") from None
-    return rset
+class FakeResources(NamedTuple):
+    """Settings of the table: how many nodes, what each has, and their names without the number."""
+
+    nnodes: int
+    cores_per_node: int
+    gpus_per_node: int
+    host_prefix: str
+
+    @classmethod
+    def parse(cls, config: Config) -> FakeResources | None:
+        """Read the table, None where there is none. Raises FormatError that names the key."""
+        if _NAME not in config:
+            return None
+        table = Table(config, _NAME)
+        if "nnodes" not in table.values:
+            raise FormatError(f"[{_NAME}] table requires the 'nnodes' key")
+        for key in ("hwloc-xml-path", "amend-r"):
+            if key in table.values:
+                raise FormatError(f"{_NAME}.{key}: not in this version; remove it")
+        prefix = table.get("host-prefix", str, "fake")
+        try:
+            if len(Hostlist(f"{prefix}0")) != 1:
+                raise FormatError("expected the beginning of one host name")
+        except FormatError as exc:
+            raise FormatError(f"{_NAME}.host-prefix: {exc}") from None
+        return cls(
+            table.integer("nnodes", 0, 1, _MAX_NODES),
+            table.integer("cores-per-node", 64, 1, _MAX_CORES),
+            table.integer("gpus-per-node", 0, 0, _MAX_CORES),
+            prefix,
+        )
+
+    def encode(self) -> ResourceSet:
+        """The resource set that the table describes."""
+        rset = ResourceSet()
+        cores, gpus = (1 << self.cores_per_node) - 1, (1 << self.gpus_per_node) - 1
+        for rank in range(self.nnodes):
+            rset.add_rank(rank, f"{self.host_prefix}{rank}", cores, gpus)
+        return rset
 
 
-def _number(table: dict[str, Any], key: str, low: int, high: int, default: int | None = None) -> int:
-    try:
-        value = int_field(table, key, low, high, *([] if default is None else [default]))
-    except FormatError:
-        raise FormatError(f"fake-resources.{key}: expected a number from {low} to {high}") from None
-    return int(value)
-
-
-async def install(h: ModuleHandle, table: dict[str, Any]) -> None:
-    """Store R. Raises OSError: EINVAL for a table that is wrong."""
-    try:
-        R = encode(table).encode()
-    except FormatError as exc:
-        raise OSError(errno.EINVAL, str(exc)) from None
+async def install(h: ModuleHandle, fake: FakeResources) -> None:
+    """Store R. Raises OSError."""
     txn = KVSTxn(h, namespace=PRIMARY)
-    txn.put("resource.R", _json.dumps(R), raw=True)
+    txn.put("resource.R", _json.dumps(fake.encode().encode()), raw=True)
     await txn.commit_async()

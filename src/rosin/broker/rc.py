@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rosin.broker import fakeresources, rctable
 from rosin.broker.collect import collect
+from rosin.broker.fakeresources import FakeResources
 from rosin.constants import FLUX_CORE_VERSION
 from rosin.errors import FormatError
 from rosin.kvs import PRIMARY, KVSTxn
@@ -45,11 +46,11 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
 
 
 async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
-    """What a module is loaded with in addition. Raises OSError."""
-    table = broker.config.get("fake-resources")
-    if name != "resource" or table is None or broker.rank:
+    """What a module is loaded with in addition. Raises OSError, and FormatError for a wrong table."""
+    fake = FakeResources.parse(broker.config) if name == "resource" and broker.rank == 0 else None
+    if fake is None:
         return []
-    await fakeresources.install(h, table)
+    await fakeresources.install(h, fake)
     return list(fakeresources.ARGUMENTS)
 
 

@@ -12,7 +12,6 @@ import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.arguments import Argument, number
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_UPSTREAM
@@ -21,6 +20,7 @@ from rosin.errors import FormatError
 from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.content.cache import BlobCache
 from rosin.modules.content.mapped import MappedFile, MappedFiles
+from rosin.modules.content.settings import ARGUMENTS, ContentSettings
 from rosin.rfc import blobref
 from rosin.rfc.payload import field
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from rosin.broker.waiters import Waiters
     from rosin.rfc.message import Message
 
-#: Numbers that may be given as load arguments, with flux-core's names where it has them.
-PURGE_TARGET_SIZE, BLOB_SIZE_LIMIT = 64 << 20, 1 << 30
 #: Bytes of dirty blobs that go to a new backing store in one message.
 FLUSH_BYTES = 16 << 20
 
@@ -38,16 +36,12 @@ class Content(BrokerModule):
     """Blobs by digest: memory in front of a backing store or of the parent."""
 
     name = "content"
-    arguments = (
-        Argument("purge-target-size", "BYTES", "what is kept in memory of blobs that are stored", number(0)),
-        Argument("blob-size-limit", "BYTES", "largest blob that is taken", number(0)),
-        Argument("purge-old-entry", "SECONDS", "", number(0), "blobs go by size alone"),
-        Argument("flush-batch-limit", "N", "", number(0), "blobs are stored in batches of a size"),
-    )
+    arguments = ARGUMENTS
 
     async def start(self) -> None:
-        self.cache = BlobCache(self.arg_values.get("purge-target-size", PURGE_TARGET_SIZE))
-        self.limit: int = self.arg_values.get("blob-size-limit", BLOB_SIZE_LIMIT)
+        settings = ContentSettings.parse(self.config, self.arg_values)
+        self.cache = BlobCache(settings.purge_target_size)
+        self.limit = settings.blob_size_limit
         self.backing: str | None = None
         self._loads = self.waiters()  # by digest
         self._stores = self.waiters()  # likewise

@@ -13,12 +13,12 @@ import errno
 import os
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.arguments import Argument
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.errors import FormatError
 from rosin.internal import checkpoint
 from rosin.internal.backing_commit import decode
 from rosin.modules.content_files.directory import StoreDirectory
+from rosin.modules.content_files.settings import ARGUMENTS, FilesSettings
 from rosin.rfc import blobref
 from rosin.rfc.payload import field, int_field
 
@@ -34,10 +34,7 @@ class ContentFiles(BrokerModule):
     """Blobs, the checkpoint and the KVS journal in the directory ``content.files`` below ``statedir``."""
 
     name = "content-files"
-    arguments = (
-        Argument("testing", "", "do not register as the backing store, for tests"),
-        Argument("truncate", "", "begin with an empty directory"),
-    )
+    arguments = ARGUMENTS
     services = ("content-backing",)
 
     async def start(self) -> None:
@@ -46,10 +43,11 @@ class ContentFiles(BrokerModule):
             raise OSError(errno.ENOENT, "content-files: the broker attribute statedir is not set")
         temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
         path = os.path.join(statedir, "content.files")
-        if "truncate" in self.arg_values:
+        settings = FilesSettings.parse(self.config, self.arg_values)
+        if settings.truncate:
             StoreDirectory.remove(path)
         self.files = StoreDirectory(path, self.attrs.get("content.hash", "sha1"), temporary)
-        self._registered = "testing" not in self.arg_values
+        self._registered = not settings.testing
         self._failing = False
         if self._registered:
             try:

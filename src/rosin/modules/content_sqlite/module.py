@@ -49,10 +49,10 @@ class ContentSqlite(BrokerModule):
         self._temporary = "statedir" not in self.attrs or self.attrs.get("statedir-cleanup", "0") == "1"
         path = os.path.join(directory, "content.sqlite")
         new = self._settings(self.config)
-        if "truncate" in self.arg_values:
+        if new.truncate:
             DatabaseFiles(path, True).remove()
         self.load_time, self.store_time = Tstat(), Tstat()
-        self.db = Database(path, *new, self._temporary)
+        self.db = Database(path, new.journal_mode, new.synchronous, new.max_checkpoints, self._temporary)
         try:
             await self.h.rpc("content.register-backing", {"name": "content-sqlite"})
         except OSError as error:

@@ -24,11 +24,14 @@ ARGUMENTS = (
 
 
 class SqliteSettings(NamedTuple):
-    """Journal mode and synchronous level, as SQLite has them, and the number of checkpoints that are kept."""
+    """Journal mode and synchronous level, as SQLite has them, the number of checkpoints that are kept, and
+    whether to begin with an empty database.
+    """
 
     journal_mode: str
     synchronous: str
     max_checkpoints: int
+    truncate: bool
 
     @classmethod
     def parse(
@@ -42,11 +45,12 @@ class SqliteSettings(NamedTuple):
 
         *temporary*: the file goes with its broker, what is not set need not survive anything.
         """
-        table = Table(config, "content-sqlite", cls._fields)
+        table = Table(config, "content-sqlite", cls._fields[:3])
         given = {name.replace("-", "_"): value for name, value in arguments.items()}
         table.values = {**table.values, **given}
         return cls(
             table.choice("journal_mode", "MEMORY" if temporary else "WAL", JOURNAL_MODES),
             table.choice("synchronous", "OFF" if temporary else "NORMAL", SYNCHRONOUS),
             table.integer("max_checkpoints", MAX_CHECKPOINTS, 1),
+            "truncate" in arguments,
         )

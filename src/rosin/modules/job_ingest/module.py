@@ -13,14 +13,12 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rosin import kvs
-from rosin.broker.arguments import Argument, number, size
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_NODEID_UPSTREAM
 from rosin.errors import FormatError
-from rosin.modules.job_ingest import validator
 from rosin.modules.job_ingest.batch import SubmissionBatch, refusals
 from rosin.modules.job_ingest.request import IngestRequest, validate
-from rosin.modules.job_ingest.settings import IngestSettings
+from rosin.modules.job_ingest.settings import ARGUMENTS, IngestSettings
 from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, check_constraints
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
     from rosin.rfc.message import Message
 
-#: FLUIDs have 14 bits for the generator (RFC 19): brokers beyond that leave ingest to their parent.
-_MAX_GENERATOR = 16383
 #: Seconds that stopping the module may wait for what it has sent to the KVS and to job-manager.
 _STOP_TIMEOUT = 20.0
 
@@ -45,21 +41,15 @@ class JobIngest(BrokerModule):
     """Checks, ids, batches."""
 
     name = "job-ingest"
-    arguments = (
-        *validator.ARGUMENTS,
-        Argument("max-fluid-generator-id", "N", "highest rank that gives job ids", number(0, _MAX_GENERATOR)),
-        Argument("batch-count", "N", "", number(0), "a batch is what arrives in one turn of the loop"),
-        Argument("buffer-size", "SIZE", "", size, "there are no worker processes"),
-        Argument("allow-root-jobs", "", "root may submit to an instance of another user"),
-    )
+    arguments = ARGUMENTS
     public_stats = True
 
     async def start(self) -> None:
         rank = self.h.rank
-        limit = self.arg_values.get("max-fluid-generator-id", _MAX_GENERATOR)
+        self.settings = IngestSettings.parse(self.config, self.arg_values)
+        limit = self.settings.max_generator
         if rank > limit:
             raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {limit}")
-        self.settings = IngestSettings.parse(self.config, self.arg_values)
         self._hosts = frozenset(Hostlist(self.attrs.get("hostlist", "")))
         self._batch = SubmissionBatch()
         self._batches: set[asyncio.Task[None]] = set()
@@ -90,8 +80,9 @@ class JobIngest(BrokerModule):
             await asyncio.wait(self._batches, timeout=_STOP_TIMEOUT)
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        """Take the tables alone: the arguments hold until then, as flux-core's do."""
-        self.settings = IngestSettings.parse(config)
+        """Take the tables alone: arguments that win over them hold until then, as flux-core's do."""
+        new = IngestSettings.parse(config)
+        self.settings = self.settings._replace(policy=new.policy, checks=new.checks)
 
     def stats(self) -> dict[str, Any]:
         """flux-core's shape; in place of its worker processes this one does the work, at once."""
@@ -137,7 +128,7 @@ class JobIngest(BrokerModule):
 
     def _check_root(self, submission: IngestRequest) -> None:
         """Refuse jobs of root where somebody else starts them: no process could run as root (flux-core)."""
-        if submission.userid == 0 and self.h.userid != 0 and "allow-root-jobs" not in self.arg_values:
+        if submission.userid == 0 and self.h.userid != 0 and not self.settings.allow_root_jobs:
             raise OSError(errno.EPERM, "submission of jobs as user root not supported")
 
     def _checked(self, rpc: RPC, submission: IngestRequest, jobspec: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rosin.broker.arguments import Argument, number, size
 from rosin.broker.settings import NO_ARGUMENTS
 from rosin.modules.job_ingest import validator
 from rosin.modules.job_ingest.policy import PolicyDefaults
@@ -12,14 +13,36 @@ from rosin.modules.job_ingest.policy import PolicyDefaults
 if TYPE_CHECKING:
     from rosin.broker.settings import Config
 
+#: FLUIDs have 14 bits for the generator (RFC 19): brokers beyond that leave ingest to their parent.
+_MAX_GENERATOR = 16383
+
+ARGUMENTS = (
+    *validator.ARGUMENTS,
+    Argument("max-fluid-generator-id", "N", "highest rank that gives job ids", number(0, _MAX_GENERATOR)),
+    Argument("batch-count", "N", "", number(0), "a batch is what arrives in one turn of the loop"),
+    Argument("buffer-size", "SIZE", "", size, "there are no worker processes"),
+    Argument("allow-root-jobs", "", "root may submit to an instance of another user"),
+)
+
 
 class IngestSettings(NamedTuple):
-    """``policy``: what is added to jobs, and who may submit where; ``checks``: the names of those made."""
+    """``policy``: what is added to jobs, and who may submit where; ``checks``: the names of those made.
+
+    ``max_generator``: the highest rank that gives job ids; ``allow_root_jobs``: root may submit to an
+    instance of another user.
+    """
 
     policy: PolicyDefaults
     checks: frozenset[str]
+    max_generator: int
+    allow_root_jobs: bool
 
     @classmethod
     def parse(cls, config: dict[str, Any], arguments: Config = NO_ARGUMENTS) -> IngestSettings:
         """Read them; *arguments* win over the tables. Raises FormatError that names the key."""
-        return cls(PolicyDefaults(config), validator.checks(config, arguments))
+        return cls(
+            PolicyDefaults(config),
+            validator.checks(config, arguments),
+            arguments.get("max-fluid-generator-id", _MAX_GENERATOR),
+            "allow-root-jobs" in arguments,
+        )

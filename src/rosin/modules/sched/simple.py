@@ -55,5 +55,5 @@ class SchedSimple(Scheduler):
 
     async def start(self) -> None:
         """See the base class; flux-core's tests have it not understand partial release."""
-        self.partial_ok = "test-hello-nopartial" not in self.arg_values
+        self.partial_ok = "test-hello-nopartial" not in self._parse(self.config)
         await super().start()
