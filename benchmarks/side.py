@@ -14,13 +14,16 @@ _PROGRAM = 'echo "$FLUX_URI"; cat >/dev/null'
 
 
 class Side:
-    """``command`` is the front end (``rosin`` or ``flux``), called as a user calls it."""
+    """``command`` is the front end (``rosin`` or ``flux``), called as a user calls it; ``size`` is the number
+    of brokers of its instance."""
 
-    def __init__(self, name: str, command: str) -> None:
+    def __init__(self, name: str, command: str, size: int = 1) -> None:
         self.name = name
         self.command = command
+        self.size = size
         self.uri = ""
         self._process: subprocess.Popen[str] | None = None
+        self._other: Side | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -29,10 +32,26 @@ class Side:
         env = {key: value for key, value in os.environ.items() if not key.startswith(skip)}
         return {**env, "FLUX_URI": self.uri} if self.uri else env
 
+    @property
+    def options(self) -> list[str]:
+        """The options of ``start`` for so many brokers; one broker is started without a launcher."""
+        return [f"--test-size={self.size}"] if self.size > 1 else []
+
+    def of(self, size: int) -> Side:
+        """A running instance of so many brokers beside this one. It ends with this one, or when another size
+        is asked for: brokers that are not measured would only take time from those that are."""
+        if self._other is not None and self._other.size != size:
+            self._other.stop()
+            self._other = None
+        if self._other is None:
+            self._other = Side(self.name, self.command, size)
+            self._other.start()
+        return self._other
+
     def start(self) -> None:
         """Start an instance that lives until :meth:`stop`."""
         self._process = subprocess.Popen(
-            [self.command, "start", "sh", "-c", _PROGRAM],
+            [self.command, "start", *self.options, "sh", "-c", _PROGRAM],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=self.env,
@@ -44,7 +63,10 @@ class Side:
             raise RuntimeError(f"{self.name}: the instance did not start")
 
     def stop(self) -> None:
-        """End the instance."""
+        """End the instance, and the one beside it."""
+        if self._other is not None:
+            self._other.stop()
+            self._other = None
         if self._process is not None:
             self._process.communicate()
             self._process = None
@@ -61,11 +83,9 @@ class Side:
         return Flux(self.uri)
 
     def memory(self) -> float:
-        """MiB of the broker and its module processes (proportional set size)."""
-        with self.open() as h:
-            root = int(h.attr_get("broker.pid"))
+        """MiB of the brokers, what has launched them, and their module processes (proportional set size)."""
         assert self._process is not None
-        return sum(_pss(pid) for pid in _tree(root) if not _is_program(pid)) / 1024
+        return sum(_pss(pid) for pid in _tree(self._process.pid) if not _is_program(pid)) / 1024
 
 
 def _tree(root: int) -> list[int]:
