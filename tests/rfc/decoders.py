@@ -21,6 +21,7 @@ from rosin.rfc import (
     exec_protocol,
     fluid,
     fluxion,
+    frames,
     fsd,
     ioencode,
     jgf,
@@ -302,6 +303,10 @@ BYTES: dict[str, tuple[Callable[[bytes], Any], list[bytes]]] = {
     "archive.decode_text (bytes)": (archive.decode_text, [json.dumps(ARCHIVE).encode()]),
     "blobref.from_digest": (blobref.from_digest, [bytes(20)]),
     "eventlog.decode (bytes)": (eventlog.decode, [eventlog.encode_entries(LOG).encode()]),
+    "frames.decode_frames": (
+        lambda data: frames.decode_frames(data.split(b"|")),
+        [b"|a.b|x|" + REQUEST[-20:]],
+    ),
     "jgf.decode (bytes)": (jgf.decode, [json.dumps({"graph": GRAPH}).encode()]),
     "jobspec.Jobspec.decode (bytes)": (Jobspec.decode, [json.dumps(JOBSPEC).encode()]),
     "kvenc.decode": (kvenc.decode, [PAIRS]),

@@ -42,7 +42,8 @@ PROTO_SIZE = 20
 MAX_PARTS = 1100
 #: JSON text of so many bytes cannot nest too deep.
 _SHALLOW = 2 * _json.MAX_DEPTH
-_HEADER = Struct(">BBBBBIIII")  # with the byte of its size in front
+_HEADER = Struct(">BBBBIIII")
+_SIZED_HEADER = Struct(">BBBBBIIII")  # with the byte of its size in front
 _LONG = Struct(">I")
 _BYTE = [bytes((size,)) for size in range(255)]
 _TYPES = (FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_RESPONSE, FLUX_MSGTYPE_EVENT, FLUX_MSGTYPE_CONTROL)
@@ -274,7 +275,7 @@ def encode_parts(msg: Message) -> list[bytes]:
         for hop in reversed(msg.route):
             size = len(hop)
             parts += (_BYTE[size] if size < 255 else b"\xff" + _LONG.pack(size), hop)
-        parts.append(b"\0")
+        parts += (b"\0", b"")
     if msg.topic:
         flags |= FLUX_MSGFLAG_TOPIC
         topic = msg.topic.encode()
@@ -288,7 +289,7 @@ def encode_parts(msg: Message) -> list[bytes]:
         size = len(payload)
         parts += (_BYTE[size] if size < 255 else b"\xff" + _LONG.pack(size), payload)
     parts.append(
-        _HEADER.pack(
+        _SIZED_HEADER.pack(
             PROTO_SIZE,
             PROTO_MAGIC,
             PROTO_VERSION,
@@ -343,12 +344,17 @@ def decode(buf: bytes | memoryview, topicless: bool = False) -> Message:
     end = len(buf) - PROTO_SIZE - 1
     if end < 0 or buf[end] != PROTO_SIZE:
         raise FormatError("message: the last part is not a 20-byte header")
-    _, magic, version, type_, flags, userid, rolemask, aux1, aux2 = _HEADER.unpack_from(buf, end)
-    if magic != PROTO_MAGIC or version != PROTO_VERSION or type_ not in _TYPES:
-        raise _header_fault(magic, version, type_)
     parts = _split(buf, end)
     if buf.__class__ is memoryview:
         parts = [bytes(part) for part in parts]
+    return assemble(parts, buf, end + 1, topicless)
+
+
+def assemble(parts: list[bytes], buf: Any, start: int, topicless: bool) -> Message:
+    """The message of its parts and its header, which starts at ``start``; errors as :func:`decode`."""
+    magic, version, type_, flags, userid, rolemask, aux1, aux2 = _HEADER.unpack_from(buf, start)
+    if magic != PROTO_MAGIC or version != PROTO_VERSION or type_ not in _TYPES:
+        raise _header_fault(magic, version, type_)
     msg = Message.__new__(Message)
     msg.type = type_
     msg.flags = flags & ~_PART_FLAGS
