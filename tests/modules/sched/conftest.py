@@ -27,7 +27,9 @@ def jobspec(nodes=None, slots=1, cores=1, duration=0.0, exclusive=False, constra
 class World:
     """A scheduler with a job manager, a KVS and a resource service that the test controls."""
 
-    def __init__(self, R=None, up="0", running=(), config=None, args=(), values=None, module="sched-simple"):
+    def __init__(
+        self, R=None, up="0", running=(), config=None, args=(), values=None, module="sched-simple", late=False
+    ):
         self.commits = []
         self.values = dict(values or {})
         self.fail = None
@@ -38,6 +40,10 @@ class World:
         self.raised = []
         self.answers = asyncio.Queue()
         self.hold = None
+        self.known = asyncio.Event()  # the resources
+        if not late:
+            self.known.set()
+        self.refusal = None
         self._first = {"resources": R or like_nodes(1, 4), "up": up}
         self._running = running
         self._config = config
@@ -68,8 +74,17 @@ class World:
         class Resource(BrokerModule):
             name = "resource"
 
+            @request_handler("get")
+            def get(self, msg):
+                if not world.known.is_set():
+                    raise OSError(errno.ENOENT, "No such file or directory")
+                return {"R": world._first["resources"], "method": "configuration"}
+
             @request_handler("acquire")
             async def acquire(self, msg):
+                await world.known.wait()
+                if world.refusal:
+                    raise world.refusal
                 yield world._first
                 while True:
                     change = await world.changes.get()

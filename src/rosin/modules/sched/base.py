@@ -8,12 +8,13 @@ a pass allocates is written to the KVS in one commit before any of it is announc
 from __future__ import annotations
 
 import asyncio
-from errno import EINVAL
+from errno import EINVAL, ENOENT, ENOSYS
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin import _json, kvs
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.modulelog import ModuleLog
+from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.job.control import job_raise_async
@@ -72,7 +73,37 @@ class Scheduler(BrokerModule):
         self.paused = False
         self.forecasting = False
         self._requests: dict[int, Message] = {}  # sched.alloc that is not answered for good
-        await self._acquire()
+        self._early = self.waiters()  # requests about resources that are not known yet
+        self.begun = False
+        self._use({"resources": ResourceSet().encode(), "up": ""})
+        stream = aiter(self.h.rpc("resource.acquire", flags=FLUX_RPC_STREAMING))
+        if await self._known():
+            await self._begin(stream)
+        else:  # other brokers have to look at their machines first, and wait for this one to start
+            self.create_task(self._begin_later(stream))
+
+    async def stop(self) -> None:
+        self._early.end(ENOSYS, f"{self.module_name} is unloading")
+
+    async def _known(self) -> bool:
+        """Whether the resource service knows the resources, and so answers at once."""
+        try:
+            await self.h.rpc("resource.get")
+        except OSError as error:
+            return error.errno != ENOENT
+        return True
+
+    async def _begin_later(self, stream: Any) -> None:
+        try:
+            await self._begin(stream)
+        except (OSError, FormatError) as error:
+            text = getattr(error, "strerror", None) or str(error)
+            self.log.error(f"nothing is scheduled until the module is reloaded: {text}")
+
+    async def _begin(self, stream: Any) -> None:
+        """Take the resources, learn what is in use of them, announce readiness."""
+        self._use(await anext(stream))
+        self.create_task(self._follow(stream))
         await self._hello()
         limit = self.settings["queue-depth"]
         answer = await self.h.rpc("job-manager.sched-ready", alloc_protocol.ready(limit))
@@ -80,6 +111,9 @@ class Scheduler(BrokerModule):
         resources = self.schedule.resources
         summary = resources.summary(resources.all())
         self.log.info(f"ready: queue-depth={limit or 'unlimited'} {summary}, {waiting} jobs waiting")
+        self.begun = True
+        for waiter in self._early.take():
+            self.receive_request(waiter.msg)
 
     def _parse(self, config: dict[str, Any]) -> Mapping[str, Any]:
         return settings.parse(self.name, self.arguments, self.aliases, config, self.arg_values)
@@ -108,11 +142,9 @@ class Scheduler(BrokerModule):
 
     # -- resources (RFC 28) --
 
-    async def _acquire(self) -> None:
-        stream = aiter(self.h.rpc("resource.acquire", flags=FLUX_RPC_STREAMING))
+    def _use(self, acquired: Any) -> None:
         policy = self.policy(self.settings)
-        self.schedule = Schedule(policy, Inventory(Acquired(await anext(stream)), policy.place))
-        self.create_task(self._follow(stream))
+        self.schedule = Schedule(policy, Inventory(Acquired(acquired), policy.place))
 
     async def _follow(self, stream: Any) -> None:
         resources = self.schedule.resources
@@ -215,8 +247,10 @@ class Scheduler(BrokerModule):
             raise OSError(EINVAL, str(error)) from None
 
     @request_handler("sched.resource-status", prefix=False)
-    def resource_status(self, msg: Message) -> dict[str, Any]:
+    def resource_status(self, msg: Message) -> Any:
         """Return R objects of all, down and allocated resources."""
+        if not self.begun:
+            return self._later(msg)
         resources = self.schedule.resources
         return {
             "all": resources.describe(resources.all()),
@@ -225,13 +259,20 @@ class Scheduler(BrokerModule):
         }
 
     @request_handler("feasibility.check", prefix=False)
-    def feasibility(self, msg: Message) -> None:
+    def feasibility(self, msg: Message) -> Any:
         """Succeed when the job could run with all resources up and free; EOVERFLOW when not."""
+        if not self.begun:
+            return self._later(msg)
         try:
             request = from_jobspec(alloc_protocol.feasibility(msg.args))
             self.schedule.resources.pool.check(request)
         except FormatError as error:
             raise OSError(EINVAL, str(error)) from None
+        return None
+
+    def _later(self, msg: Message) -> Any:
+        self._early.add(Waiter(msg))
+        return DEFERRED
 
     def _answer(self, answers: Iterable[AllocResponse]) -> None:
         """Answer requests, but for those of a job manager that went away."""
