@@ -173,10 +173,15 @@ async def test_commands_for_later():
         h = await inst.connect()
         await h.rpc("runat.push", {"name": "rc2", "commands": ["a", "b"]})
         await h.rpc("runat.push", {"name": "rc2", "commands": ["c"]})
-        assert inst.broker.runat == {"rc2": [["a", "b"], ["c"]]}
+        assert inst.broker.runat.pending("rc2") == ["c", "b", "a"]
+        assert inst.broker.runat.pending("cleanup") == []
         with pytest.raises(OSError, match="commands array is empty") as caught:
             await h.rpc("runat.push", {"name": "rc2", "commands": []})
         assert caught.value.errno == errno.EPROTO
+        with pytest.raises(OSError, match="a command is empty") as caught:
+            await h.rpc("runat.push", {"name": "rc2", "commands": ["d", " "]})
+        assert caught.value.errno == errno.EINVAL
+        assert inst.broker.runat.pending("rc2") == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize("state", STATES)

@@ -113,7 +113,7 @@ class Driver:
         return self.course.cleaned_up()
 
     def do_unclean(self):
-        return self.course.cleaned_up(self.course.cleanup_limit())
+        return self.course.cleaned_up(limit=self.course.cleanup_limit())
 
     def do_signal(self, name):
         return self.stop(getattr(signal, f"SIG{name}"))

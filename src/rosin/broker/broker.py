@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.clock import Clock
 from rosin.broker.modules import Modules
+from rosin.broker.runat import Commands
 from rosin.broker.state import StateMachine
 from rosin.broker.switch import Switch
 
@@ -34,8 +35,8 @@ class Broker(Switch):
         self.modules = Modules(self)
         self.state = StateMachine(self.clock.monotonic())
         self.config_path = config_path
-        #: Commands of ``runat.push``, by list name.
-        self.runat: dict[str, list[list[str]]] = {}
+        #: Commands of ``runat.push``.
+        self.runat = Commands()
         self._services = services
 
     async def start(self) -> None:

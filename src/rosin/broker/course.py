@@ -135,10 +135,11 @@ class Course:
         self.exit_code = self._norestart(code) if self.stopping else code
         return "rc2-fail" if code else "rc2-success"
 
-    def cleaned_up(self, limit: str | None = None) -> str:
-        """The jobs have ended, or have not within *limit*."""
+    def cleaned_up(self, code: int = 0, limit: str | None = None) -> str:
+        """The jobs have ended, or have not within *limit*. *code*: that of the commands before."""
         if limit is None:
-            return "cleanup-success"
+            self.exit_code = self.exit_code or code
+            return "cleanup-fail" if code else "cleanup-success"
         self._log(3, f"cleanup: not over after broker.cleanup-timeout={limit}")
         self.exit_code = self.exit_code or 1
         return "cleanup-fail"

@@ -23,7 +23,7 @@ from rosin.broker.directories import Directories
 from rosin.broker.logsinks import open_sinks
 from rosin.broker.origin import of_parent, of_process
 from rosin.broker.program import InitialProgram, describe
-from rosin.broker.rcprogram import RcProgram, is_builtin
+from rosin.broker.rcprogram import RcProgram, is_builtin, run_list
 from rosin.broker.registration import Registration
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.services.table import BUILTINS
@@ -277,14 +277,18 @@ class Life:
         return self.course.rc3_ended(code)
 
     async def _clean_up_jobs(self) -> str:
-        """Cancel jobs and wait for their end; after a signal, no longer than ``broker.cleanup-timeout``."""
+        """Run what clients have asked for, cancel jobs and wait for their end.
+
+        After a signal that lasts no longer than ``broker.cleanup-timeout``.
+        """
         limit = self.course.cleanup_limit()
         try:
             async with asyncio.timeout(None if limit is None else fsd.parse(limit)):
+                code = await run_list(self.broker, "cleanup")
                 await rc.cleanup(self.broker, self._service.h)
         except TimeoutError:
-            return self.course.cleaned_up(limit)
-        return self.course.cleaned_up()
+            return self.course.cleaned_up(limit=limit)
+        return self.course.cleaned_up(code)
 
     async def _unload(self) -> None:
         text = self.broker.attrs.value("broker.unload-builtins-timeout", "none")

@@ -25,22 +25,23 @@ def is_builtin(command: str, name: str) -> bool:
 class RcProgram:
     """A shell command whose output goes to the log."""
 
-    def __init__(self, broker: Broker, name: str, command: str) -> None:
+    def __init__(self, broker: Broker, name: str, command: str, number: int = 0) -> None:
+        """*number*: which of the commands called *name* it is."""
         self._broker = broker
-        self._name = name
+        self._name = f"{name}.{number}"
         self._command = command
         self._child: ChildProcess | None = None
 
     async def run(self) -> int:
-        """Run it; returns its exit code, 0 for success. A failure is logged."""
+        """Run it; returns its exit code, 0 for success. A failure is logged. Cancelled, it ends it."""
         began = time.monotonic()
         try:
             status = await self._run()
         except OSError as exc:
-            self._broker.log(3, "broker", f"{self._name}.0: {self._command}: {exc.strerror}")
+            self._broker.log(3, "broker", f"{self._name}: {self._command}: {exc.strerror}")
             return 1
         code, how = describe(status)
-        text = f"{self._name}.0: {self._command} {how} (rc={code}) {time.monotonic() - began:.1f}s"
+        text = f"{self._name}: {self._command} {how} (rc={code}) {time.monotonic() - began:.1f}s"
         self._broker.log(3 if code else 6, "broker", text)
         return code
 
@@ -70,18 +71,28 @@ class RcProgram:
         loop = asyncio.get_running_loop()
         for pump, severity in pumps:
             loop.add_reader(pump.fd, self._copy, pump, severity)
-        await wait(child, before_reaping=lambda: zygote.unguard(child.pid) if zygote is not None else None)
-        for pump, severity in pumps:
-            self._copy(pump, severity)  # what is there already; who still has the pipe is not waited for
-            loop.remove_reader(pump.fd)
-            pump.close()
+        try:
+            await wait(child, self._release)
+        except asyncio.CancelledError:
+            self.hang_up()
+            self._broker.create_task(wait(child, self._release))
+            raise
+        finally:
+            for pump, severity in pumps:
+                self._copy(pump, severity)  # what is there already; who still has the pipe is not waited for
+                loop.remove_reader(pump.fd)
+                pump.close()
         assert child.status is not None
         return child.status
+
+    def _release(self) -> None:
+        if self._broker.zygote is not None and self._child is not None:
+            self._broker.zygote.unguard(self._child.pid)
 
     def _copy(self, pump: Pump, severity: int) -> None:
         data = pump.on_readable()
         for line in data.decode(errors="replace").splitlines():
-            self._broker.log(severity, "broker", f"{self._name}.0: {line}")
+            self._broker.log(severity, "broker", f"{self._name}: {line}")
         if pump.eof:
             asyncio.get_running_loop().remove_reader(pump.fd)
 
@@ -90,3 +101,15 @@ class RcProgram:
         if self._child is not None and self._child.status is None:
             self._child.kill(signal.SIGTERM)
             self._child.kill(signal.SIGCONT)
+
+
+async def run_list(broker: Broker, name: str) -> int:
+    """Run a list of ``broker.runat`` to its end, whatever becomes of each command.
+
+    Returns the first exit code that is not 0, else 0. What is pushed meanwhile runs as well.
+    """
+    code, number = 0, 0
+    while (command := broker.runat.take(name)) is not None:
+        ended = await RcProgram(broker, name, command, number).run()
+        code, number = code or ended, number + 1
+    return code

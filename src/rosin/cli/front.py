@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 #: Commands of flux-core that are not here; a mistyped word is not what was meant.
 NOT_HERE = frozenset(
     (
-        *("admin", "alloc", "archive", "batch", "cgroup", "cron", "dump", "fsck", "gc", "heaptrace"),
+        *("alloc", "archive", "batch", "cgroup", "cron", "dump", "fsck", "gc", "heaptrace"),
         *("job-validator", "keygen", "lptest", "modprobe", "multi-prog", "pmi", "post-job-event"),
-        *("proxy", "pstree", "relay", "restore", "slurm-expiration-sync", "sproc", "startlog", "terminus"),
+        *("proxy", "pstree", "relay", "restore", "slurm-expiration-sync", "terminus"),
         "top",
     )
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 #: Command -> (module below rosin.cli, one-line help). A module has ``main(argv, prog) -> int``.
 COMMANDS: dict[str, tuple[str, str]] = {
     "R": ("R", "make, read and combine resource sets"),
+    "admin": ("admin", "run commands at an instance's end, and show its system scripts"),
     "broker": ("start", "start, under the name that a nested instance's job runs"),
     "bulksubmit": ("bulksubmit", "submit many jobs made from lists of inputs"),
     "cancel": ("cancel", "cancel jobs"),
@@ -48,7 +49,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "serve the REST API and web page of an instance"),
     "setattr": ("attr", "set a broker attribute"),
     "shutdown": ("shutdown", "end an instance"),
+    "sproc": ("sproc", "list, signal and wait for processes in the background"),
     "start": ("start", "start an instance and run a program in it"),
+    "startlog": ("startlog", "list when an instance was started and ended"),
     "submit": ("submit", "submit jobs"),
     "update": ("update", "change attributes of a job"),
     "uptime": ("uptime", "tell how long an instance has been running"),

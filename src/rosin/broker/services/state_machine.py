@@ -87,7 +87,7 @@ class StateMachineService(Builtin):
         commands = list_field(msg.args, "commands", str)
         if not commands:
             raise OSError(errno.EPROTO, "commands array is empty")
-        self.broker.runat.setdefault(field(msg.args, "name", str), []).append(commands)
+        self.broker.runat.push(field(msg.args, "name", str), commands)
 
     @request_handler("shutdown.start", prefix=False)
     def shutdown(self, msg: Message) -> Any:
