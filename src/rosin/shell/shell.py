@@ -154,6 +154,8 @@ class Shell:
                 **api.announcement,
             },
         )
+        if info.size > 1:
+            api.guest.flush()  # nothing is sent while this shell waits in the next barrier
 
     def _event(self, name: str, context: dict[str, Any], *, lazy: bool = False) -> None:
         if self.api.leader:

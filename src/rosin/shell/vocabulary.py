@@ -89,7 +89,12 @@ PLUGIN_OPTIONS: dict[str, dict[str, Value]] = {
         "signal.signum": Value("a signal's number"),
         "signal.timeleft": _DURATION,
     },
-    "pmi": {"pmi": Value("simple or off"), "pmi-simple.nomap": _FLAG},
+    "pmi": {
+        "pmi": Value("simple or off"),
+        "pmi-simple.exchange.k": _COUNT,
+        "pmi-simple.kvs": Value("exchange", lambda value: value == "exchange"),
+        "pmi-simple.nomap": _FLAG,
+    },
     "pty": {
         "pty": _FLAG_OR_OBJECT,
         "pty.capture": Value("0 or 1"),

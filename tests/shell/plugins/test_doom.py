@@ -100,3 +100,47 @@ def test_a_request_of_a_wrong_form() -> None:
     shell.load("doom")
     shell.request("doom", {"rank": 1})
     assert shell.h.responses[0][:2] == ("doom", errno.EPROTO)
+
+
+def test_a_lost_shell_dooms_the_others_after_a_while() -> None:
+    shell = FakeShell()
+    plugin = shell.load("doom")
+    plugin.shell_lost(1)
+    plugin.shell_lost(1)
+    (timer,) = shell.h.timers
+    assert timer.after == 30.0
+    with pytest.raises(ShellError) as caught:
+        timer.callback()
+    assert str(caught.value) == "prog: shell rank 1 on host n7 exited and exit-timeout=30s has expired"
+    assert (caught.value.code, caught.value.wait_status) == (1, None)
+    assert shell.guest.entries == []
+
+
+def test_a_lost_shell_after_a_task_has_ended() -> None:
+    shell = FakeShell()
+    plugin = shell.load("doom")
+    shell.request("doom", end(0, 0))
+    plugin.shell_lost(1)
+    (timer,) = shell.h.timers
+    with pytest.raises(ShellError, match=r"prog: shell rank 1 on host n7 exited \(Exit 0\) and exit-timeout"):
+        timer.callback()
+
+
+def test_a_lost_shell_and_exit_on_error() -> None:
+    shell = FakeShell({"exit-on-error": 1})
+    text = "^prog: shell rank 1 on host n7 failed and exit-on-error is set$"
+    with pytest.raises(ShellError, match=text) as caught:
+        shell.load("doom").shell_lost(1)
+    assert caught.value.code == 1
+
+
+def test_a_shell_that_the_job_does_not_have_is_not_lost() -> None:
+    shell = FakeShell()
+    shell.load("doom").shell_lost(2)
+    assert shell.h.timers == []
+
+
+def test_nobody_waits_for_ever_for_a_lost_shell_unless_told() -> None:
+    shell = FakeShell({"exit-timeout": "none"})
+    shell.load("doom").shell_lost(1)
+    assert shell.h.timers == []

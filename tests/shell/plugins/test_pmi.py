@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import errno
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from rosin.shell.errors import ShellError
 from rosin.shell.plugins.pmi import enabled
 
 INIT = "cmd=init pmi_version=1 pmi_subversion=1"
-EXCHANGE = "pmi-exchange"
 
 
 def made(options: dict[str, Any] | None = None, **kwargs: Any) -> tuple[FakeShell, FakeTask]:
@@ -78,46 +76,6 @@ def test_what_programs_look_for() -> None:
 def test_a_map_that_is_not_told() -> None:
     _, task = made({"pmi-simple": {"nomap": 1}}, size=1)
     assert get(task, "PMI_process_mapping") == "cmd=get_result rc=4"
-
-
-def test_the_leader_hands_out_everybodys_keys() -> None:
-    shell, task = made()
-    say(task, "cmd=put kvsname=x key=a value=1")
-    assert say(task, "cmd=barrier_in") == ""
-    shell.request(EXCHANGE, {"dict": {"b": "2"}})
-    assert shell.h.responses == [(EXCHANGE, 0, {"dict": {"a": "1", "b": "2"}})]
-    assert task.said[-1] == "cmd=barrier_out rc=0\n"
-    assert get(task, "b").endswith("value=2")
-
-
-def test_another_shell_may_be_first() -> None:
-    shell, task = made()
-    shell.request(EXCHANGE, {"dict": {"b": "2"}})
-    assert shell.h.responses == []
-    assert say(task, "cmd=barrier_in") == "cmd=barrier_out rc=0"
-    assert shell.h.responses == [(EXCHANGE, 0, {"dict": {"b": "2"}})]
-
-
-def test_another_shell_asks_the_leader() -> None:
-    shell, task = made(rank=7)
-    say(task, "cmd=put kvsname=x key=a value=1")
-    say(task, "cmd=barrier_in")
-    assert shell.h.sent == [(f"{shell.service.name}.{EXCHANGE}", {"dict": {"a": "1"}}, 3)]
-    shell.h.rpcs[0].answer({"dict": {"a": "1", "c": "3"}})
-    assert get(task, "c").endswith("value=3")
-
-
-def test_an_exchange_that_fails() -> None:
-    shell, task = made(rank=7)
-    say(task, "cmd=barrier_in")
-    with pytest.raises(ShellError, match="PMI exchange failed: "):
-        shell.h.rpcs[0].answer(OSError(errno.EIO, "no"))
-
-
-def test_a_request_of_a_wrong_form() -> None:
-    shell, _ = made()
-    shell.request(EXCHANGE, {"dict": 1})
-    assert shell.h.responses[0][:2] == (EXCHANGE, errno.EPROTO)
 
 
 def test_an_abort_ends_the_job() -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 21 and RFC 50: the first task to end is recorded in the job's ``exec.eventlog``. It may doom others,
-at once (``exit-on-error``) or after a while (``exit-timeout``).
+at once (``exit-on-error``) or after a while (``exit-timeout``). So may a shell that is lost.
 """
 
 from __future__ import annotations
@@ -61,8 +61,20 @@ class DoomPlugin(ShellPlugin):
             return
         shell.guest.append(KEY, "shell.task-exit", end, lazy=True)
         doom.first_exit(end["rank"], shell.info.host_of(end["rank"]), end["wait_status"])
-        if doom.timeout is not None:
-            self._timer = shell.h.reactor.timer(doom.timeout, partial(_expire, doom))
+        self._begin(doom)
+
+    def shell_lost(self, rank: int) -> None:
+        """Raises ShellError (exit-on-error)."""
+        doom = self._doom
+        if doom is None or rank not in range(self.shell.info.size):
+            return
+        doom.lost(rank, self.shell.info.resources.nodes[rank].hostname)
+        self._begin(doom)
+
+    def _begin(self, doom: Doom) -> None:
+        """The others have so much time from the first of these events on."""
+        if doom.timeout is not None and self._timer is None:
+            self._timer = self.shell.h.reactor.timer(doom.timeout, partial(_expire, doom))
 
     def shell_tasks_complete(self) -> None:
         if self._timer is not None:
@@ -87,35 +99,41 @@ def task_info(localid: int, rank: int, pid: int, status: int) -> dict[str, Any]:
 
 
 class Doom:
-    """What the first task's end does to the others; ``timeout`` None means nothing ever."""
+    """What the end of a task, or the loss of a shell, does to the others; ``timeout`` None: nothing ever."""
 
-    __slots__ = ("_host", "_program", "_rank", "_status", "exit_on_error", "timeout")
+    __slots__ = ("_code", "_program", "_status", "_who", "exit_on_error", "timeout")
 
     def __init__(self, options: Options, program: str) -> None:
         self.timeout = parse_timeout(options.get("exit-timeout"))
         self.exit_on_error = options.flag("exit-on-error")
         self._program = program
-        self._rank = -1
-        self._host = "unknown"
-        self._status = 0
+        self._who = ""
+        self._code = 0
+        self._status: int | None = None  # a wait status, as far as one is known
 
     def first_exit(self, rank: int, host: str, status: int) -> None:
-        """Note the first end. Raises ShellError when that ends the job at once."""
-        self._rank, self._host, self._status = rank, host, status
-        if self.exit_on_error and status != 0:
+        """Note the first end of a task. Raises ShellError when that ends the job at once."""
+        self._status = status
+        self._note(f"task rank {rank} on host {host}", exit_code(status))
+
+    def lost(self, rank: int, host: str) -> None:
+        """Note the loss of a shell. Raises ShellError when that ends the job at once."""
+        self._note(f"shell rank {rank} on host {host}", 1)
+
+    def _note(self, who: str, code: int) -> None:
+        self._who, self._code = who, code
+        if self.exit_on_error and code != 0:
             raise self._error("failed", "and exit-on-error is set")
 
     def expired(self) -> ShellError:
-        """The error for tasks that run on ``timeout`` seconds after the first end."""
+        """The error for tasks that run on ``timeout`` seconds after the first of these events."""
         assert self.timeout is not None
         return self._error("exited", f"and exit-timeout={fsd.encode(self.timeout)} has expired")
 
     def _error(self, verb: str, reason: str) -> ShellError:
-        text = (
-            f"{self._program}: task rank {self._rank} on host {self._host} {verb}"
-            f" ({describe(self._status)}) {reason}"
-        )
-        return ShellError(text, exit_code(self._status), wait_status=self._status, component="task-exit")
+        how = "" if self._status is None else f" ({describe(self._status)})"
+        text = f"{self._program}: {self._who} {verb}{how} {reason}"
+        return ShellError(text, self._code, wait_status=self._status, component="task-exit")
 
 
 def parse_timeout(value: Any) -> float | None:

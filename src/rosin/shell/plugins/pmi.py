@@ -9,21 +9,17 @@ The key-value space is seeded with what programs and Flux instances look for: ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.rfc.payload import field
 from rosin.rfc.pmi import MAPPING_KEY, VALUE_MAX
 from rosin.rfc.pmi.server import Abort, Server
 from rosin.shell.errors import ShellError
 from rosin.shell.plugins.api import Api, ShellPlugin
-from rosin.shell.service import LATER
+from rosin.shell.plugins.pmi_exchange import Exchange
 
 if TYPE_CHECKING:
-    from rosin.handle.future import Future
-    from rosin.rfc.message import Message
     from rosin.shell.task import Task
 
     Replies = list[tuple[int, str]]
@@ -44,7 +40,7 @@ def enabled(option: str | None) -> bool:
 
 
 class Pmi(ShellPlugin):
-    """Gives each task a channel, and shares keys with the other shells of the job, by way of the leader."""
+    """Gives each task a channel, and shares keys with the other shells of the job."""
 
     name = "pmi"
 
@@ -54,9 +50,7 @@ class Pmi(ShellPlugin):
         self._by_rank: dict[int, Task] = {}
         self._server: Server | None = None
         self._aborted = False
-        self._keys: Exchange | None = None
-        if shell.leader and shell.info.size > 1:
-            self._keys = Exchange(shell)
+        self._exchange = Exchange(shell, self._exchanged) if self._enabled and shell.info.size > 1 else None
 
     def task_init(self, task: Task) -> None:
         if self._enabled:
@@ -82,26 +76,16 @@ class Pmi(ShellPlugin):
             self.shell.log.warn("PMI_process_mapping overflows PMI max value.", "pmi-simple")
         short = {key: value for key, value in keys.items() if len(value) < VALUE_MAX}
         server = Server(info.f58, info.ntasks, len(info.local_tasks), short)
-        if info.size > 1:
-            server.exchange = self._exchange
+        if self._exchange is not None:
+            server.exchange = self._exchange.enter
         return server
 
-    def _exchange(self, pending: Mapping[str, str]) -> None:
-        if self._keys is not None:
-            self._keys.put(dict(pending), self._exchanged)
-        else:
-            self.shell.ask("pmi-exchange", {"dict": dict(pending)}).then(self._answered)
-
-    def _answered(self, future: Future) -> None:
-        try:
-            keys = dict(field(future.get(), "dict", dict))
-        except (OSError, FormatError) as error:
-            raise ShellError(f"PMI exchange failed: {error}") from None
-        self._exchanged(keys)
-
-    def _exchanged(self, keys: dict[str, str]) -> None:
+    def _exchanged(self, keys: dict[str, str] | None) -> None:
+        """A barrier is over; None: it has failed, which programs are told."""
         assert self._server is not None
-        self._send(self._server.barrier_complete(keys))
+        if keys is None:
+            self.shell.log.warn("exchange failed", "pmi-simple")
+        self._send(self._server.barrier_complete(keys, failed=keys is None))
 
     def request(self, task: Task, line: str) -> None:
         """Take a line from a task. Raises ShellError when it breaks the protocol or aborts the program."""
@@ -125,36 +109,3 @@ class Pmi(ShellPlugin):
         for rank, text in replies:
             self.shell.log.trace(f"{rank}: S: {text.rstrip()}", "pmi-simple")
             self._by_rank[rank].send_pmi(text)
-
-
-class Exchange:
-    """The leader's part: everybody gets everybody's keys when every shell has put its own in."""
-
-    def __init__(self, shell: Api) -> None:
-        self._shell = shell
-        self._others: list[tuple[Message, dict[str, str]]] = []
-        self._own: dict[str, str] | None = None
-        self._done: Callable[[dict[str, str]], None] | None = None
-        shell.service.methods["pmi-exchange"] = self._request
-
-    def put(self, keys: dict[str, str], done: Callable[[dict[str, str]], None]) -> None:
-        """Put the leader's own keys in; ``done`` gets all."""
-        self._own, self._done = keys, done
-        self._check()
-
-    def _request(self, msg: Message) -> Any:
-        self._others.append((msg, field(msg.args, "dict", dict)))
-        self._check()
-        return LATER
-
-    def _check(self) -> None:
-        if self._own is None or len(self._others) < self._shell.info.size - 1:
-            return
-        everything = dict(self._own)
-        for _, keys in self._others:
-            everything |= keys
-        for msg, _ in self._others:
-            self._shell.h.respond(msg, {"dict": everything})
-        self._others, self._own = [], None
-        if self._done is not None:
-            self._done(everything)
