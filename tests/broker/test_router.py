@@ -6,10 +6,13 @@ import errno
 import pytest
 
 from rosin.broker.eventflow import EventFlow
+from rosin.broker.host import EVENTS_LOST
 from rosin.broker.peer import Peer
 from rosin.broker.router import Router
-from rosin.constants import FLUX_MSGFLAG_UPSTREAM, FLUX_NODEID_ANY
+from rosin.constants import FLUX_MSGFLAG_UPSTREAM, FLUX_NODEID_ANY, FLUX_ROLE_OWNER
 from rosin.rfc.message import Message
+
+OWNER = (1000, FLUX_ROLE_OWNER)
 
 
 class Box(Peer):
@@ -118,7 +121,7 @@ def test_a_request_goes_by_no_broker_twice() -> None:
 def flow(rank: int, *peers: Peer) -> tuple[EventFlow, Router, list[str]]:
     router, complaints = Router(rank, 8), []
     router.peers = {peer.uuid: peer for peer in peers}
-    return EventFlow(router, complaints.append), router, complaints
+    return EventFlow(router, complaints.append, OWNER), router, complaints
 
 
 def event(topic: str, seq: int = 0) -> Message:
@@ -148,10 +151,15 @@ def test_other_ranks_pass_events_up_without_a_number() -> None:
 
 
 def test_events_from_above_come_once_and_what_is_missing_is_told() -> None:
-    here = Box("")
-    events, _router, complaints = flow(2, here)
+    here, partly, below = Box(""), Box("a"), Box("")
+    events, router, complaints = flow(2, here, partly, below)
+    router.below[5] = below
     for seq in (5, 5, 6, 4, 8, 9, 13):
         events.accept(event("a", seq))
-    assert [msg.seq for msg in here.events] == [5, 6, 8, 9, 13]
     assert all(msg.route is None for msg in here.events)
     assert complaints == ["event 7 did not arrive", "events 10-12 did not arrive"]
+    told = [(msg.topic, msg.seq) for msg in here.events]
+    assert told == [("a", 5), ("a", 6), (EVENTS_LOST, 7), ("a", 8), ("a", 9), (EVENTS_LOST, 12), ("a", 13)]
+    assert {(msg.userid, msg.rolemask) for msg in here.events if msg.topic == EVENTS_LOST} == {OWNER}
+    for peer in (partly, below):  # who is below sees the gap, too
+        assert [msg.seq for msg in peer.events] == [5, 6, 8, 9, 13]

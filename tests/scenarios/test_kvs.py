@@ -250,7 +250,7 @@ class Driver:
         if namespace in self.namespaces:
             self.commits.submit(self.namespaces[namespace], CommitRequest(name, ops, flags, msg))
         else:
-            self.commits.unknown(namespace, name)
+            self.commits.refuse(namespace, name, errno.ENOTSUP)
 
     def do_turn(self):
         pass

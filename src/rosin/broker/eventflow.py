@@ -5,19 +5,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rosin.broker.host import EVENTS_LOST
+from rosin.constants import FLUX_MSGFLAG_PRIVATE
+from rosin.rfc.message import Message
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosin.broker.router import Router
-    from rosin.rfc.message import Message
 
 
 class EventFlow:
-    """The events that pass one broker. ``complain(text)`` logs what is wrong with them."""
+    """The events that pass one broker.
 
-    def __init__(self, router: Router, complain: Callable[[str], None]) -> None:
+    ``complain(text)`` logs what is wrong with them; ``credential`` (RFC 12) is that of the broker's own.
+    """
+
+    def __init__(self, router: Router, complain: Callable[[str], None], credential: tuple[int, int]) -> None:
         self._router = router
         self._complain = complain
+        self._credential = credential
         #: The number of the last event: of all that were published, or, above rank 0, that have come.
         self.seq = 0
 
@@ -40,16 +47,26 @@ class EventFlow:
             parent.deliver_event(msg)
 
     def accept(self, msg: Message) -> None:
-        """Distribute an event that has been published; one that came before is dropped, a gap is logged."""
+        """Distribute an event that has been published; one that came before is dropped, a gap is told."""
         first, seq = self.seq + 1, msg.aux1
         if seq < first:
             return
         if seq > first > 1:  # who has just joined has missed nothing
             missed = f"event {first}" if seq == first + 1 else f"events {first}-{seq - 1}"
             self._complain(f"{missed} did not arrive")
+            self._tell_lost(seq - 1)
         self.seq = seq
         msg.route = None
         self._distribute(msg)
+
+    def _tell_lost(self, seq: int) -> None:
+        """Tell this broker's modules and clients; those below see the gap themselves."""
+        msg = Message.event(EVENTS_LOST, None, FLUX_MSGFLAG_PRIVATE, seq)
+        msg.userid, msg.rolemask = self._credential
+        below = set(self._router.below.values())
+        for peer in list(self._router.peers.values()):
+            if peer not in below and peer.subscriptions.match(EVENTS_LOST):
+                peer.deliver_event(msg)
 
     def _distribute(self, msg: Message) -> None:
         topic = msg.topic

@@ -53,8 +53,9 @@ class ModulePeer(Peer, Generic[M]):
         self.subscriptions.add(topic)
 
     def reaches(self, service: str, nodeid: int, upstream: int) -> bool:
-        here = self.switch.router.services.get(service)
-        return here is not self if here else self.switch.router.leads_away(nodeid, upstream)
+        router = self.switch.router
+        here = router.services.get(service) if router.stays(nodeid, upstream) else None
+        return here is not self if here else router.leads_away(nodeid, upstream)
 
     def trace(self, prefix: str, msg: Message) -> None:
         if self.module.listed:  # the broker's own services stay out of sight

@@ -76,6 +76,10 @@ class Router:
             end = topic.rfind(".", 0, end)
         return ""
 
+    def stays(self, nodeid: int, upstream: int) -> bool:
+        """Whether a request may be for a service of this broker, as its address says."""
+        return nodeid == FLUX_NODEID_ANY or (nodeid == self.rank) != bool(upstream)
+
     def leads_away(self, nodeid: int, upstream: int) -> bool:
         """Whether a request that finds no service here may find one at another broker."""
         if upstream or nodeid == FLUX_NODEID_ANY:
@@ -86,7 +90,7 @@ class Router:
         """The peer that gets this request. Raises OSError: ENOSYS no such service, EHOSTUNREACH no rank."""
         nodeid = msg.aux1
         upstream = msg.flags & FLUX_MSGFLAG_UPSTREAM
-        if nodeid == FLUX_NODEID_ANY or (nodeid == self.rank) != bool(upstream):
+        if self.stays(nodeid, upstream):
             peer = self.match(msg.topic)
             if peer is not None:
                 return peer

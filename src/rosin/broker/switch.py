@@ -59,7 +59,7 @@ class Switch:
         self.guests: dict[int, Account] = {}
         #: The log of what clients do wrong.
         self.complain = Complaints(partial(self.log, 3, "broker"), self.clock.monotonic)
-        self.events = EventFlow(self.router, partial(self.complain, "events"))
+        self.events = EventFlow(self.router, partial(self.complain, "events"), self.credential)
         self._childless = asyncio.Event()
         self._tasks: set[asyncio.Task[Any]] = set()
 

@@ -11,7 +11,7 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
 from rosin.modules.kvs.loading import Loader
 from rosin.modules.kvs.objects import Objects
-from rosin.modules.kvs.reads import Reads
+from rosin.modules.kvs.reads import ENDS, Reads
 from rosin.modules.kvs.roots import Requester, Root, VersionWait
 from rosin.modules.kvs.settings import KvsSettings
 from rosin.modules.kvs.statistics import report
@@ -61,7 +61,7 @@ class KvsBase(BrokerModule, Generic[R]):
         self.settings = KvsSettings.parse(config, self.arg_values)
 
     async def stop(self) -> None:
-        self.versions.end(errno.ENOSYS, "kvs: service is shutting down")
+        self.versions.end(errno.ENOSYS, ENDS)
         self.reads.stop()
 
     # -- what a rank does in its own way -------------------------------------------------------------

@@ -199,9 +199,9 @@ class Commits:
         topic = f"kvs.namespace-{namespace}-{what}"
         self._backend.publish(topic, {"namespace": namespace, **payload})
 
-    def unknown(self, name: str, request: str) -> None:
-        """A transaction, called *request* in events, is for a namespace that does not exist."""
-        self._publish(name, "error", {"names": [request], "errnum": errno.ENOTSUP})
+    def refuse(self, namespace: str, request: str, errnum: int) -> None:
+        """A transaction, called *request* in events, is none, or for a namespace that does not exist."""
+        self._publish(namespace, "error", {"names": [request], "errnum": errnum})
 
     # -- namespaces ------------------------------------------------------------------------------------
 

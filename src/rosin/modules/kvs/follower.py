@@ -2,8 +2,9 @@
 """The KVS above rank 0: it reads by itself and sends changes to rank 0 (requests and events are flux-core's).
 
 The first use of a namespace asks upstream for its root; from then on the events of rank 0 tell each new one.
-A transaction is relayed to rank 0 under a name, and is over when an event names it. When rank 0 is gone, or
-its KVS is, those who wait are told, and the roots have to be asked for again.
+A transaction is relayed to rank 0 under a name, and is over when an event names it. When the way to rank 0 is
+broken, or a KVS on it is gone, those who wait are told, and the roots have to be asked for again. When events
+are lost, it cannot be known what became of transactions, but whoever waits for a version goes on waiting.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin import kvs
+from rosin.broker.host import EVENTS_LOST
 from rosin.broker.module import event_handler, request_handler
 from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
 from rosin.modules.kvs.base import KvsBase
 from rosin.modules.kvs.objects import Missing
+from rosin.modules.kvs.reads import ENDS
 from rosin.modules.kvs.roots import Root, VersionWait
 from rosin.rfc.payload import field, list_field
 
@@ -27,18 +30,21 @@ if TYPE_CHECKING:
     from rosin.handle.future import Future
     from rosin.handle.rpc import RPC
     from rosin.modules.kvs.directory import Directory
+    from rosin.modules.kvs.roots import Requester
     from rosin.rfc.message import Message
 
     News = dict[str, Any]
 
-#: A sequence number that no root reaches: who waits for it hears from rank 0 when there is no hope any more.
+#: A sequence number that no root reaches: who waits for it hears when there is no hope any more.
 NEVER = 0x7FFFFFFF
+UNKNOWN = "events were lost: it is not known whether the transaction took effect"
+REMOVED = "Operation not supported: namespace was removed"
 
 
 class FollowedRoot(Root):
-    """A root that events move. While it is *paused* they are held."""
+    """A root that events move. While it is *paused* they are held; *stale*: it has to be asked for again."""
 
-    __slots__ = ("held", "paused")
+    __slots__ = ("held", "paused", "stale")
 
     def __init__(self, answer: dict[str, Any]) -> None:
         """*answer* is that of ``kvs.getroot``."""
@@ -50,6 +56,7 @@ class FollowedRoot(Root):
             field(answer, "rootseq", int),
         )
         self.paused = False
+        self.stale = False
         self.held: list[News] = []
 
     def move(self, news: News, back: bool = False) -> None:
@@ -77,13 +84,22 @@ class KvsFollower(KvsBase[FollowedRoot]):
         self._asking: dict[str, asyncio.Task[OSError | None]] = {}
         #: What events have told of namespaces that are being asked for; None: it was removed.
         self._news: dict[str, News | None] = {}
-        self._leader: RPC | None = None
+        #: Ends with the KVS of the broker above, or the way to it.
+        self._above: RPC | None = None
+        #: How often events were lost: an answer from before does not count after.
+        self._losses = 0
 
     async def stop(self) -> None:
-        self.commits.end(errno.ENOSYS, "kvs: service is shutting down")
+        self.commits.end(errno.ENOSYS, ENDS)
         await super().stop()
 
     # -- roots -----------------------------------------------------------------------------------------
+
+    def namespace(self, name: str, who: Requester) -> FollowedRoot:
+        root = super().namespace(name, who)
+        if root.stale:
+            raise self.unknown(name)
+        return root
 
     def unknown(self, name: str) -> Exception:
         return MissingRoot(name)
@@ -108,9 +124,14 @@ class KvsFollower(KvsBase[FollowedRoot]):
 
     async def _ask(self, name: str) -> OSError | None:
         """Get the root of a namespace; returns why there is none."""
-        self._watch_leader()
+        self._watch_above()
+        answer: dict[str, Any] | None = None
         try:
-            answer = await kvs.getroot_async(self.h, name, nodeid=FLUX_NODEID_UPSTREAM)
+            while answer is None:
+                losses = self._losses
+                answer = await kvs.getroot_async(self.h, name, nodeid=FLUX_NODEID_UPSTREAM)
+                if losses != self._losses:
+                    answer = None
         except OSError as error:
             return error
         finally:
@@ -118,30 +139,54 @@ class KvsFollower(KvsBase[FollowedRoot]):
             told = name in self._news
             news = self._news.pop(name, None)
         if told and news is None:
-            return OSError(errno.ENOTSUP, "Operation not supported: namespace was removed")
+            return OSError(errno.ENOTSUP, REMOVED)
         root = FollowedRoot(answer)
         if news is not None:  # the broker above may have answered before it has passed on the event
             root.move(news)
-        self.namespaces[name] = root
+        known = self.namespaces.setdefault(name, root)
+        if known is not root:
+            known.stale = False
+            self._move(known, root.describe(), back=True)
         return None
 
-    # -- rank 0 ----------------------------------------------------------------------------------------
+    # -- the broker above ------------------------------------------------------------------------------
 
-    def _watch_leader(self) -> None:
-        """See to it that this rank is told when rank 0 does not answer any more."""
-        if self._leader is None:
-            self._leader = kvs.wait_version_async(self.h, NEVER, kvs.PRIMARY, nodeid=0)
-            self._leader.then(self._leader_gone)
+    def _watch_above(self) -> None:
+        """See to it that this rank is told when no root can come any more.
 
-    def _leader_gone(self, rpc: Future) -> None:
+        Each broker asks the next one alone, so that it makes no difference to rank 0 how many there are."""
+        if self._above is None:
+            self._above = kvs.wait_version_async(self.h, NEVER, kvs.PRIMARY, nodeid=FLUX_NODEID_UPSTREAM)
+            self._above.then(self._above_gone)
+
+    def _above_gone(self, rpc: Future) -> None:
         """Those who wait would wait for ever, and the roots move unseen."""
-        self._leader = None
+        self._above = None
         try:
             rpc.get()
         except OSError as error:
             for waiters in (self.commits, self.versions):
                 waiters.end(error.errno or errno.EIO, error.strerror)
         self.namespaces.clear()
+
+    @event_handler(EVENTS_LOST)
+    def events_lost(self, _msg: Message) -> None:
+        """Roots may have moved, and transactions ended, without this rank being told."""
+        self._losses += 1
+        self.commits.end(errno.ECONNRESET, UNKNOWN)
+        for root in self.namespaces.values():
+            root.stale = True
+            if root in self.versions:
+                self.create_task(self._ask_again(root))
+
+    async def _ask_again(self, root: FollowedRoot) -> None:
+        """Get a root that somebody waits for."""
+        try:
+            await self._fetch_root(root.name)
+        except OSError as error:
+            self.versions.end(error.errno or errno.EIO, error.strerror, root)
+            if self.namespaces.get(root.name) is root:
+                del self.namespaces[root.name]
 
     # -- events ----------------------------------------------------------------------------------------
 
@@ -153,24 +198,30 @@ class KvsFollower(KvsBase[FollowedRoot]):
         root = self.namespaces.get(name)
         if what == "error":
             self._failed(news)
-        elif root is None:
-            if name in self._asking:
-                self._news[name] = None if what == "removed" else news
-        elif what == "removed":
+            return
+        if name in self._asking:
+            self._news[name] = None if what == "removed" else news
+        if root is None:
+            return
+        if what == "removed":
             self._removed(root)
         elif what == "created":  # by a KVS that was loaded again, with the root that it has found
-            root.move(news, back=True)
+            self._move(root, news, back=True)
         elif root.paused:
             root.held.append(news)
         else:
             self._moved(root, news)
 
     def _moved(self, root: FollowedRoot, news: News) -> None:
-        root.move(news)
+        """The root has moved, by transactions that may have begun on this rank."""
+        self._move(root, news)
         answer = {"rootref": field(news, "rootref", str), "rootseq": field(news, "rootseq", int)}
         for name in list_field(news, "names", str):
             if name in self.commits:
                 self.commits.fulfil(answer, name)
+
+    def _move(self, root: FollowedRoot, news: News, back: bool = False) -> None:
+        root.move(news, back)
         if root in self.versions:
             self.versions.fulfil(root.version(), root, VersionWait.reached)
 
@@ -183,7 +234,7 @@ class KvsFollower(KvsBase[FollowedRoot]):
         self._unpause(root)
         del self.namespaces[root.name]
         root.removed = True
-        self.versions.end(errno.ENOTSUP, "Operation not supported: namespace was removed", root)
+        self.versions.end(errno.ENOTSUP, REMOVED, root)
 
     # -- what changes namespaces -----------------------------------------------------------------------
 

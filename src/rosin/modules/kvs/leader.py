@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, request_handler
 from rosin.constants import FLUX_USERID_UNKNOWN
+from rosin.errors import FormatError
 from rosin.kvs import PRIMARY
 from rosin.modules.kvs.base import KvsBase
 from rosin.modules.kvs.commits import Commits
 from rosin.modules.kvs.namespace import CommitRequest, Namespace
+from rosin.modules.kvs.reads import ENDS
 from rosin.modules.kvs.restore import Restore
 from rosin.rfc.payload import field
 
@@ -52,9 +54,8 @@ class KvsLeader(KvsBase[Namespace]):
     async def stop(self) -> None:
         await self.storage.finish(self.primary)
         for namespace in self.namespaces.values():
-            for request in namespace.queue:
-                if request.msg is not None:
-                    self.respond_error(request.msg, errno.ENOSYS, "kvs: service is shutting down")
+            if namespace.queue:
+                self.commits.failed(namespace, list(namespace.queue), OSError(errno.ENOSYS, ENDS))
         await super().stop()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
@@ -95,14 +96,19 @@ class KvsLeader(KvsBase[Namespace]):
 
     @request_handler("relaycommit")
     def relaycommit(self, msg: Message) -> Any:
+        """A transaction of another rank: nobody is answered, an event names it when it is over or refused."""
         args = msg.args
-        ops, flags = field(args, "ops", list), field(args, "flags", int)
         name, ns = field(args, "name", str), field(args, "namespace", str)
         namespace = self.namespaces.get(ns)
         if namespace is None:
-            self.commits.unknown(ns, name)
-        else:
-            self.submit(namespace, name, ops, flags, None)
+            self.commits.refuse(ns, name, errno.ENOTSUP)
+            return DEFERRED
+        try:
+            ops, flags = field(args, "ops", list), field(args, "flags", int)
+        except FormatError:
+            self.commits.refuse(ns, name, errno.EPROTO)
+            raise
+        self.submit(namespace, name, ops, flags, None)
         return DEFERRED
 
     # -- namespaces ------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rosin.modules.kvs.roots import Requester, Root
     from rosin.rfc.message import Message
 
+#: What those are told who wait when the service ends.
+ENDS = "kvs: service is shutting down"
 #: Bytes of a value in one answer of ``kvs.tail``.
 TAIL_BYTES = 1 << 20
 
@@ -65,7 +67,7 @@ class Reads:
 
     def stop(self) -> None:
         """The service ends: answer all that wait."""
-        self._waiting.end(errno.ENOSYS, "kvs: service is shutting down")
+        self._waiting.end(errno.ENOSYS, ENDS)
 
     def answer(self, msg: Message, reader: Any) -> Any:
         """Answer at once when everything is in memory, else fetch what is missing first."""
