@@ -62,4 +62,4 @@ async def test_one_that_runs_ends_when_there_is_no_more_time(tmp_path):
         asyncio.get_running_loop().remove_reader(fd)
         os.close(fd)
         assert running.cancelled()
-        await asyncio.wait(inst.broker._tasks)  # it is reaped
+        await asyncio.wait(inst.broker.tasks)  # it is reaped

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.clock import Clock
@@ -47,8 +46,4 @@ class Broker(Switch):
     async def close(self) -> None:
         """Stop every module, the newest first, and the broker's own tasks."""
         await self.modules.close()
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self.tasks.cancel()

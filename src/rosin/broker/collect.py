@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rosin import content, kvs
 from rosin.constants import FLUX_KVS_SYNC
 from rosin.errors import FormatError
+from rosin.kvs.namespace import namespace_list_async
 from rosin.rfc import treeobj
 from rosin.rfc.payload import field
 
@@ -57,7 +58,7 @@ async def _roots(h: ModuleHandle) -> list[str]:
     """Blobrefs of all that must stay: the checkpoints, and the present root of each namespace."""
     value = (await h.rpc("content.checkpoint-get"))["value"]
     roots = [field(checkpoint, "rootref", str) for checkpoint in (value if type(value) is list else [value])]
-    for namespace in (await h.rpc("kvs.namespace-list"))["namespaces"]:
+    for namespace in (await namespace_list_async(h))["namespaces"]:
         try:
             answer = await kvs.getroot_async(h, namespace["namespace"])
         except OSError as error:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.handle.aio import AsyncFlux
+from rosin.job.control import memo_async
 from rosin.rfc import fluid
 from rosin.rfc.payload import field
 
@@ -45,9 +46,8 @@ class EnclosingJob:
 
     async def post_uri(self, uri: str) -> None:
         """Tell the parent where this instance is. Raises OSError."""
-        memo = self._h.rpc("job-manager.memo", {"id": self._jobid, "memo": {"uri": uri}})
         async with asyncio.timeout(TIMEOUT):
-            await memo
+            await memo_async(self._h, self._jobid, {"uri": uri})
 
     async def watch_R(self) -> AsyncIterator[dict[str, Any]]:
         """Yield the job's R, then each update of it. Raises OSError, FormatError."""

@@ -28,7 +28,7 @@ from rosin.broker.registration import Registration
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.services.table import BUILTINS
 from rosin.broker.treestates import TreeStates
-from rosin.constants import FLUX_USERID_UNKNOWN
+from rosin.job.control import killall_async
 from rosin.process.outcome import unstarted
 from rosin.rfc import fsd
 
@@ -354,9 +354,8 @@ class Life:
         self.broker.create_task(self._signal_jobs(signum))
 
     async def _signal_jobs(self, signum: int) -> None:
-        request = {"dry_run": False, "userid": FLUX_USERID_UNKNOWN, "signum": int(signum)}
         try:
-            count = (await self._service.h.rpc("job-manager.killall", request))["count"]
+            count = (await killall_async(self._service.h, signum))["count"]
         except OSError as exc:
             self.broker.log(3, "broker", f"signal {signum} is not forwarded to jobs: {exc.strerror}")
         else:

@@ -28,6 +28,7 @@ from rosin.broker.handler import request_handler as request_handler
 from rosin.broker.module_handle import ModuleHandle
 from rosin.broker.modulelog import ModuleLog
 from rosin.broker.standard import StandardMethods
+from rosin.broker.tasks import TaskSet
 from rosin.broker.waiters import Waiters
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
@@ -85,7 +86,7 @@ class BrokerModule(StandardMethods):
         self.stopping = False
         self.debug_flags = 0
         self._soon: dict[Callable[[], Any], None] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = TaskSet(lambda text: self.log.error(text))
         self._streams: dict[tuple[bytes, int], asyncio.Task[Any]] = {}
         self._waiters: list[Waiters[Any]] = []
         self._methods: dict[str, Method] = {}
@@ -178,15 +179,7 @@ class BrokerModule(StandardMethods):
 
     def create_task(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine; it is cancelled when the module stops, and its failure is logged."""
-        task = self.loop.create_task(coro)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-        return task
-
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self.log.error("".join(traceback.format_exception(task.exception())))
+        return self._tasks.create(coro)
 
     def waiters(self) -> Waiters[Any]:
         """A new list of requests that wait; what a client waits for is dropped when it disconnects."""
@@ -349,10 +342,6 @@ class BrokerModule(StandardMethods):
 
     async def finalize(self) -> None:
         """End all tasks and tell the services that were used: it is EXITED then."""
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._tasks.cancel()
         self.h.disconnect()
         self.status = EXITED

@@ -9,14 +9,18 @@ from typing import TYPE_CHECKING
 from rosin.broker import fakeresources, rctable
 from rosin.broker.collect import collect
 from rosin.broker.fakeresources import FakeResources
-from rosin.constants import FLUX_CORE_VERSION
+from rosin.constants import FLUX_CORE_VERSION, FLUX_JOB_STATE_RUN
 from rosin.errors import FormatError
+from rosin.job.control import raiseall_async
 from rosin.kvs import PRIMARY, KVSTxn
 from rosin.rfc import eventlog
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rosin.broker.broker import Broker
     from rosin.broker.module_handle import ModuleHandle
+    from rosin.handle.rpc import RPC
 
 
 async def builtins(broker: Broker, h: ModuleHandle) -> None:
@@ -56,28 +60,19 @@ async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
 
 async def cleanup(broker: Broker, h: ModuleHandle) -> None:
     """Start no more jobs, cancel those that run and wait until they are gone; pending jobs stay pending."""
-    requests: list[tuple[str, dict[str, object]]] = [
-        ("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True}),
-        ("resource.acquire-mute", {}),
-        (
-            "job-manager.raiseall",
-            {
-                "dry_run": False,
-                "userid": 0xFFFFFFFF,
-                "states": 0x10,
-                "severity": 0,
-                "type": "cancel",
-                "note": "instance is shutting down",
-            },
-        ),
-        ("job-manager.idle", {}),
-    ]
-    for topic, payload in requests:
+    steps: tuple[Callable[[], RPC], ...] = (
+        lambda: h.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True}),
+        lambda: h.rpc("resource.acquire-mute", {}),
+        lambda: raiseall_async(h, "cancel", note="instance is shutting down", states=FLUX_JOB_STATE_RUN),
+        lambda: h.rpc("job-manager.idle", {}),
+    )
+    for step in steps:
+        rpc = step()
         try:
-            await h.rpc(topic, payload)
+            await rpc
         except OSError as exc:
             if exc.errno != errno.ENOSYS:
-                broker.log(3, "broker", f"cleanup: {topic}: {exc.strerror}")
+                broker.log(3, "broker", f"cleanup: {rpc.topic}: {exc.strerror}")
 
 
 async def post_event(h: ModuleHandle, name: str, context: dict[str, object], timestamp: float) -> None:

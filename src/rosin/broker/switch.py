@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from rosin.broker.eventflow import EventFlow
 from rosin.broker.logring import LogRing
 from rosin.broker.peer import new_uuid
 from rosin.broker.router import Router
+from rosin.broker.tasks import TaskSet
 from rosin.broker.turn import Turn
 from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_ROLE_NONE, FLUX_ROLE_OWNER, FLUX_USERID_UNKNOWN
 from rosin.rfc.role import assign
@@ -61,7 +61,7 @@ class Switch:
         self.complain = Complaints(partial(self.log, 3, "broker"), self.clock.monotonic)
         self.events = EventFlow(self.router, partial(self.complain, "events"), self.credential)
         self._childless = asyncio.Event()
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self.tasks = TaskSet(partial(self.log, 3, "broker"))
 
     @property
     def owner(self) -> int:
@@ -79,15 +79,7 @@ class Switch:
 
     def create_task(self, coro: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Run a coroutine on behalf of the broker; failures are logged."""
-        task = asyncio.get_running_loop().create_task(coro)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-        return task
-
-    def _task_done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self.log(3, "broker", "".join(traceback.format_exception(task.exception())))
+        return self.tasks.create(coro)
 
     # -- messages ---------------------------------------------------------------------------------
 

@@ -36,9 +36,10 @@ def duration(text: str) -> float:
         raise ArgumentTypeError(f"invalid Flux standard duration '{text}'") from None
 
 
-def add_color(parser: Declarations) -> None:
-    """Add ``--color[=WHEN]``; ask :func:`rosin.cli.colour.use_color` about it."""
+def add_color(parser: Declarations, *short: str) -> None:
+    """Add ``--color[=WHEN]``, and its *short* name; ask :func:`rosin.cli.colour.use_color` about it."""
     parser.add_argument(
+        *short,
         "--color",
         nargs="?",
         const="always",

@@ -9,7 +9,7 @@ import sys
 
 from rosin.cli import load
 from rosin.cli.arguments import Parser
-from rosin.cli.base import cause
+from rosin.cli.base import add_color, cause
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,16 +61,7 @@ class AdminParser(Parser):
 
     def color(self) -> None:
         """Add ``-L, --color[=WHEN]``; ask :func:`rosin.cli.colour.use_color`."""
-        self.add_argument(
-            "-L",
-            "--color",
-            nargs="?",
-            const="always",
-            default="auto",
-            choices=("never", "always", "auto"),
-            metavar="WHEN",
-            help="color the output: 'never', 'always' or 'auto' (only on a terminal)",
-        )
+        add_color(self, "-L")
 
     def flag(self, *names: str, text: str) -> None:
         """Add an option without an argument."""

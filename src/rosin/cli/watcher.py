@@ -320,11 +320,11 @@ class InstanceEvents:
     """
 
     def __init__(self, watcher: JobWatcher) -> None:
+        from rosin.job.journal import events_journal
+
         self._watcher = watcher
         self._early: dict[int, list[Event]] | None = {}
-        self._rpc = watcher.handle.rpc(
-            "job-manager.events-journal", {"full": False}, flags=FLUX_RPC_STREAMING
-        )
+        self._rpc = events_journal(watcher.handle, full=False)
         self._rpc.then(self._arrived)
 
     def known(self, jobid: int) -> None:

@@ -28,12 +28,23 @@ def kill(flux_handle: Handle, jobid: int | str, signum: int | None = None) -> No
 
 
 def job_raise_async(
-    flux_handle: Handle, jobid: int | str, exc_type: str, severity: int = 0, note: str | None = None
+    flux_handle: Handle,
+    jobid: int | str,
+    exc_type: str,
+    severity: int = 0,
+    note: str | None = None,
+    *,
+    wait_status: int | None = None,
 ) -> RPC:
-    """Raise an exception on a job; ``severity`` 0 ends the job."""
+    """Raise an exception on a job; ``severity`` 0 ends the job.
+
+    *wait_status*: that of the process whose failure it is.
+    """
     payload: dict[str, Any] = {"id": int(JobID(jobid)), "type": exc_type, "severity": severity}
     if note:
         payload["note"] = note
+    if wait_status is not None:
+        payload["wait_status"] = wait_status
     return flux_handle.rpc("job-manager.raise", payload)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The fields of job listings: which attributes each needs (RFC 43), and its heading."""
+"""The fields of job listings: the attributes of jobs (RFC 43) that each needs, and its heading."""
 
 from __future__ import annotations
 
@@ -7,31 +7,50 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_IDS = ("id", "id.dec", "id.hex", "id.f58", "id.f58plain", "id.emoji", "id.kvs", "id.words", "id.dothex")
-_SAME = (
-    *(
-        "userid",
-        "urgency",
-        "priority",
-        "state",
-        "name",
-        "cwd",
-        "queue",
-        "project",
-        "bank",
-        "ntasks",
-        "ncores",
-    ),
-    *("duration", "nnodes", "ranks", "nodelist", "success", "waitstatus", "result", "annotations"),
-    *("t_submit", "t_depend", "t_priority", "t_sched", "t_run", "t_cleanup", "t_inactive", "dependencies"),
+#: Every attribute, in the order of ``job-list.list-attrs``.
+ATTRIBUTES = (
+    "userid",
+    "urgency",
+    "priority",
+    "t_submit",
+    "t_depend",
+    "t_priority",
+    "t_sched",
+    "t_run",
+    "t_cleanup",
+    "t_inactive",
+    "state",
+    "name",
+    "cwd",
+    "queue",
+    "project",
+    "bank",
+    "ntasks",
+    "ncores",
+    "duration",
+    "nnodes",
+    "ranks",
+    "nodelist",
+    "success",
+    "exception_occurred",
+    "exception_type",
+    "exception_severity",
+    "exception_note",
+    "result",
+    "expiration",
+    "annotations",
+    "waitstatus",
+    "dependencies",
 )
+
+_IDS = ("id", "id.dec", "id.hex", "id.f58", "id.f58plain", "id.emoji", "id.kvs", "id.words", "id.dothex")
 _STATUS = ("state", "result")
-_EXCEPTION = ("exception_occurred", "exception_severity", "exception_type", "exception_note")
+_EXCEPTION = tuple(name for name in ATTRIBUTES if name.startswith("exception_"))
 
 #: Field name: attributes to ask job-list for (the id always comes).
 ATTRS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(_IDS, ()),
-    **{name: (name,) for name in _SAME},
+    **{name: (name,) for name in ATTRIBUTES if name not in _EXCEPTION},
     **dict.fromkeys(("state_single", "state_emoji"), ("state",)),
     **dict.fromkeys(("result_abbrev", "result_emoji"), ("result",)),
     **dict.fromkeys(("status", "status_abbrev", "status_emoji"), _STATUS),

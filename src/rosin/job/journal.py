@@ -5,16 +5,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_JOBID_ANY
+from rosin.constants import FLUX_JOBID_ANY, FLUX_RPC_STREAMING
 from rosin.handle.journal import JournalConsumerBase as JournalConsumerBase
 from rosin.handle.journal import JournalEventBase as JournalEventBase
 from rosin.job.jobid import JobID
 
 if TYPE_CHECKING:
     from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
 
 
 _NO_JOB = FLUX_JOBID_ANY % (1 << 64)
+_TOPIC = "job-manager.events-journal"
+
+
+def events_journal(flux_handle: Handle, full: bool = True) -> RPC:
+    """Follow the primary events of all jobs: a streaming RPC. With ``full`` those of the past come first."""
+    return flux_handle.rpc(_TOPIC, {"full": full}, flags=FLUX_RPC_STREAMING)
 
 
 class JournalEvent(JournalEventBase):
@@ -63,7 +70,7 @@ class JournalConsumer(JournalConsumerBase):
     ) -> None:
         super().__init__(
             flux_handle,
-            "job-manager.events-journal",
+            _TOPIC,
             full=full,
             since=since,
             include_sentinel=include_sentinel,

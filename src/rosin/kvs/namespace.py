@@ -57,10 +57,14 @@ def namespace_remove(flux_handle: Handle, namespace: str) -> None:
     namespace_remove_async(flux_handle, namespace).get()
 
 
+def namespace_list_async(flux_handle: Handle) -> RPC:
+    """All namespaces: ``{"namespaces": [{"namespace", "owner", "flags"}]}``."""
+    return flux_handle.rpc("kvs.namespace-list")
+
+
 def namespace_list(flux_handle: Handle) -> list[str]:
     """The names of all namespaces."""
-    response = flux_handle.rpc("kvs.namespace-list").get()
-    return [entry["namespace"] for entry in response["namespaces"]]
+    return [entry["namespace"] for entry in namespace_list_async(flux_handle).get()["namespaces"]]
 
 
 def getroot_async(flux_handle: Handle, namespace: str | None = None, nodeid: int = FLUX_NODEID_ANY) -> RPC:

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_JOBID_ANY, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_JOBID_ANY
 from rosin.errors import FormatError
+from rosin.job.journal import events_journal
 from rosin.job.table.attributes import Row
 from rosin.job.table.table import JobTable
 from rosin.rest.bell import Bell
@@ -69,8 +70,7 @@ class Mirror:
         self.error = None
         handle.event_subscribe("job-purge-inactive")
         handle.on_event("job-purge-inactive", self._purge)
-        journal = handle.rpc("job-manager.events-journal", {"full": True}, 0, FLUX_RPC_STREAMING)
-        journal.listen(self._arrived)
+        events_journal(handle).listen(self._arrived)
 
     def _arrived(self, journal: Any) -> None:
         while journal.is_ready():

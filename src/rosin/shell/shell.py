@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
+from rosin.job.control import job_raise_async
 from rosin.process.outcome import exit_code
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
@@ -316,10 +317,7 @@ class Shell:
             with contextlib.suppress(TimeoutError):
                 commit.wait_for(_LAST_WORDS)
         if text:
-            request: dict[str, Any] = {"id": self.api.jobid, "type": "exec", "severity": 0, "note": text}
-            if wait_status is not None:
-                request["wait_status"] = wait_status
-            rpc = self.h.rpc("job-manager.raise", request)
+            rpc = job_raise_async(self.h, self.api.jobid, "exec", note=text, wait_status=wait_status)
             rpc.wait_for(_LAST_WORDS)
             rpc.get()
         deadline = time.monotonic() + _LAST_WORDS

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rosin import _json
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
+from rosin.job.lookup import job_info_lookup
 from rosin.rfc import sign
 from rosin.rfc.payload import field
 from rosin.shell.errors import ShellError
@@ -50,8 +51,7 @@ class Startup:
                     self._attrs[name] = self._h.rpc("attr.get", {"name": name})
         if "R" not in self._init:
             self.watch_R()
-        request = {"id": self._jobid, "keys": ["J"], "flags": 0}
-        self._lookup = self._h.rpc("job-info.lookup", request)
+        self._lookup = job_info_lookup(self._h, self._jobid, ["J"])
 
     def watch_R(self) -> RPC:
         """Start to follow R: responses come now and after each update."""

@@ -14,44 +14,9 @@ from operator import itemgetter
 from typing import Any
 
 from rosin import _json
+from rosin.job.fields import ATTRIBUTES as ATTRIBUTES
 
 Row = tuple[Any, ...]
-
-#: Every attribute, in the order of ``job-list.list-attrs``.
-ATTRIBUTES = (
-    "userid",
-    "urgency",
-    "priority",
-    "t_submit",
-    "t_depend",
-    "t_priority",
-    "t_sched",
-    "t_run",
-    "t_cleanup",
-    "t_inactive",
-    "state",
-    "name",
-    "cwd",
-    "queue",
-    "project",
-    "bank",
-    "ntasks",
-    "ncores",
-    "duration",
-    "nnodes",
-    "ranks",
-    "nodelist",
-    "success",
-    "exception_occurred",
-    "exception_type",
-    "exception_severity",
-    "exception_note",
-    "result",
-    "expiration",
-    "annotations",
-    "waitstatus",
-    "dependencies",
-)
 
 #: Position of each attribute in a row; the job id is at 0.
 POSITION = {name: index for index, name in enumerate(("id", *ATTRIBUTES))}

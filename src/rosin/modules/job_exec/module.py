@@ -30,6 +30,7 @@ from rosin.modules.job_exec.mock import MockExec, mock_config
 from rosin.modules.job_exec.run import Run
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.modules.job_exec.writer import Writer
+from rosin.resource.control import drain
 from rosin.rfc import eventlog, fluid
 from rosin.rfc.exec_protocol import ALL, StartRequest, StartResponse, hello
 from rosin.rfc.idset import Idset
@@ -280,11 +281,9 @@ class JobExec(BrokerModule):
         run.expires = 0.0
 
     def _do_drain(self, run: Run, action: actions.DrainRanks) -> None:
-        payload = {"targets": action.ranks.encode(), "reason": action.reason, "mode": "update"}
-        rpc = self.h.rpc("resource.drain", payload, nodeid=0)
-        rpc.then(
-            self.writer.check, f"failed to drain ranks {action.ranks.encode()} for job {_f58(run.job.id)}"
-        )
+        ranks = action.ranks.encode()
+        rpc = drain(self.h, ranks, action.reason, "update")
+        rpc.then(self.writer.check, f"failed to drain ranks {ranks} for job {_f58(run.job.id)}")
 
     def _do_tell_leader(self, run: Run, action: actions.TellLeader) -> None:
         service = f"{run.job.userid}-shell-{fluid.encode(run.job.id, 'f58plain')}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rosin import kvs
 from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from rosin.internal import raw_watch
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
 
@@ -32,8 +33,8 @@ class JobSource:
 
     async def follow(self, namespace: str, key: str, flags: int) -> AsyncGenerator[bytes | None, None]:
         """The pieces that kvs-watch sends of a growing value, None for its sentinel."""
-        request = {"namespace": namespace, "key": key, "flags": flags, "raw": True}
-        rpc = self._h.rpc("kvs-watch.lookup", request, flags=FLUX_RPC_STREAMING)
+        request = raw_watch.lookup(namespace, key, flags)
+        rpc = self._h.rpc(raw_watch.LOOKUP, request, flags=FLUX_RPC_STREAMING)
         ended = False
         try:
             taken = 0
@@ -41,8 +42,8 @@ class JobSource:
                 yield msg.raw if msg.has_payload else None
                 taken += msg.has_payload
                 if taken == _CONFIRM:
-                    confirmation = {"matchtag": rpc.matchtag, "count": taken}
-                    self._h.rpc("kvs-watch.more", confirmation, flags=FLUX_RPC_NORESPONSE)
+                    confirmation = raw_watch.more(rpc.matchtag, taken)
+                    self._h.rpc(raw_watch.MORE, confirmation, flags=FLUX_RPC_NORESPONSE)
                     taken = 0
             ended = True
         except OSError:
@@ -50,5 +51,5 @@ class JobSource:
             raise
         finally:
             if not ended:
-                rpc.cancel("kvs-watch.cancel")
+                rpc.cancel(raw_watch.CANCEL)
                 rpc.abandon()

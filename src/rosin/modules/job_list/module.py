@@ -19,9 +19,9 @@ from rosin.constants import (
     FLUX_JOB_STATE_INACTIVE,
     FLUX_JOB_STATE_NEW,
     FLUX_KVS_READDIR,
-    FLUX_RPC_STREAMING,
 )
 from rosin.errors import FormatError
+from rosin.job.journal import events_journal
 from rosin.job.table.attributes import ATTRIBUTES, USERID, Projection, Row
 from rosin.job.table.constraint import Context, JobConstraint, compile_constraint, legacy_constraint
 from rosin.job.table.record import ActiveJob
@@ -71,7 +71,7 @@ class JobListModule(BrokerModule):
         self._stats_timer: Any = None
         self.reconfigure(self.config)
         self._history = self.loop.create_future()
-        self._journal = self.h.rpc("job-manager.events-journal", {"full": True}, flags=FLUX_RPC_STREAMING)
+        self._journal = events_journal(self.h)
         self._journal.listen(self._journal_ready)
         await self._history
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
 from rosin.broker.waiters import Waiters
 from rosin.constants import FLUX_KVS_STREAM, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
+from rosin.internal import raw_watch
 from rosin.internal.kvs_tail import decode
 from rosin.modules.kvs_watch.watcher import Group, KvsWatcher, Part, WatchedNamespace, check_flags
 from rosin.rfc import treeobj
@@ -51,7 +52,7 @@ class KvsWatch(BrokerModule):
         if monitor is None:
             monitor = self.monitors[namespace] = WatchedNamespace(namespace)
         group = monitor.group(key, flags, msg.userid, msg.rolemask)
-        watcher = self.watchers.add(KvsWatcher(msg, group, flags, field(args, "raw", bool, False)))
+        watcher = self.watchers.add(KvsWatcher(msg, group, flags, raw_watch.is_raw(args)))
         group.watchers.append(watcher)
         group.joined = True
         self._run_group(group)
@@ -65,11 +66,11 @@ class KvsWatch(BrokerModule):
 
     @request_handler("more")
     def more(self, msg: Message) -> Any:
-        """job-info has passed on some pieces of a stream of its own: ``{"matchtag": N, "count": N}``.
+        """job-info has passed on some pieces of a stream of its own.
 
         Without this a client that does not read would have the whole value kept for it.
         """
-        count = field(msg.args, "count", int)
+        count = raw_watch.confirmed(msg.args)
         for watcher in self.watchers.named(msg):
             stalled, watcher.unread = watcher.stalled, watcher.unread - count
             if stalled and not watcher.stalled:

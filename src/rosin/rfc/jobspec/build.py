@@ -92,33 +92,16 @@ def from_batch_command(
     script: str,
     jobname: str,
     args: Iterable[str] | None = None,
-    num_slots: int = 1,
-    cores_per_slot: int = 1,
-    gpus_per_slot: int | None = None,
-    num_nodes: int | None = None,
-    broker_opts: Iterable[str] | None = None,
-    exclusive: bool = False,
-    conf: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """Make the jobspec of a Flux instance that runs the text of *script*, called *jobname*, with *args*.
 
-    Raises FormatError, also when the script does not begin with ``#!``.
+    *options* are the arguments of :func:`from_nest_command`. Raises FormatError, also when the script does
+    not begin with ``#!``.
     """
     if not script.startswith("#!"):
         raise FormatError(f"jobspec: {jobname} does not appear to start with '#!'")
-    jobspec = from_nest_command(
-        ["{{tmpdir}}/script", *(args or ())],
-        num_slots,
-        cores_per_slot,
-        gpus_per_slot,
-        num_nodes,
-        broker_opts,
-        exclusive,
-        conf,
-        name=jobname,
-        **options,
-    )
+    jobspec = from_nest_command(["{{tmpdir}}/script", *(args or ())], name=jobname, **options)
     add_file(jobspec, "script", script, perms=0o700, encoding="utf-8")
     return jobspec
 

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Services, broker, shell and REST server use the client API: what it asks for is said there alone.
+
+Commands are not here: some of them ask by themselves, as they must not pay for imports.
+"""
+
+import re
+from pathlib import Path
+
+import rosin
+
+SRC = Path(rosin.__file__).parent
+API = ("job", "kvs", "resource", "queue.py", "content.py")
+CLIENTS = ("broker", "modules", "remote", "rest", "shell")
+REQUEST = re.compile(r'(?:rpc|request|RPC|Watch|Future)\(\s*(?:[\w.]+,\s*)?"([a-z-]+\.[a-z.-]+)"')
+#: Requests that are made by hand all the same, and why.
+BY_HAND = {
+    ("broker/services/config.py", "config.get"): "a stream of the configuration that a broker's parent has",
+    (
+        "shell/plugins/input.py",
+        "job-info.eventlog-watch",
+    ): "a malformed event ends the job and is not passed on",
+}
+
+
+def topics(places: tuple[str, ...]) -> set[tuple[str, str]]:
+    files = [
+        file for place in places for file in ([SRC / place] if "." in place else (SRC / place).rglob("*.py"))
+    ]
+    return {
+        (file.relative_to(SRC).as_posix(), topic)
+        for file in files
+        for topic in REQUEST.findall(file.read_text())
+    }
+
+
+def test_what_the_client_api_asks_is_not_built_by_hand() -> None:
+    offered = {topic for _, topic in topics(API)}
+    assert {"job-manager.raise", "kvs.commit", "kvs.getroot", "content.load", "job-info.lookup"} <= offered
+    assert {(file, topic) for file, topic in topics(CLIENTS) if topic in offered} == set(BY_HAND)
