@@ -80,7 +80,7 @@ def test_hosts_are_named():
     assert [node.hostname for node in resources.nodes] == ["node7", "node8", "node9"]
 
 
-def jobspec(ntasks=4, nodes=0, total=None, command=("prog",), exclusive=False, **options):
+def jobspec(ntasks=4, nodes=0, total=None, command=("prog",), exclusive=False, cwd="/tmp", **options):
     slot = {"type": "slot", "count": ntasks, "label": "t", "with": [{"type": "core", "count": 1}]}
     resources = [slot]
     if nodes:
@@ -91,7 +91,7 @@ def jobspec(ntasks=4, nodes=0, total=None, command=("prog",), exclusive=False, *
         "version": 1,
         "resources": resources,
         "tasks": [{"command": list(command), "slot": "t", "count": count}],
-        "attributes": {"system": {"duration": 0, "shell": {"options": options}}},
+        "attributes": {"system": {"duration": 0, "cwd": cwd, "shell": {"options": options}}},
     }
 
 
@@ -135,6 +135,14 @@ def test_task_maps(option, tasks):
 def test_wrong_task_maps(option):
     with pytest.raises(ShellError):
         make_info(taskmap=option)
+
+
+def test_a_host_file_is_sought_in_the_directory_of_the_job(tmp_path):
+    (tmp_path / "hosts").write_text("n2\nn1\n")
+    option = {"scheme": "hostfile", "value": "hosts"}
+    assert make_info(taskmap=option, cwd=str(tmp_path)).local_tasks == [1, 3]
+    with pytest.raises(ShellError, match=r"^taskmap=hosts: No such file or directory$"):
+        make_info(taskmap=option, cwd="/nonexistent")
 
 
 def test_a_slot_too_many_is_taken_back():

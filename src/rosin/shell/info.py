@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from rosin import _json
@@ -75,12 +76,14 @@ class ShellInfo:
             if scheme == "manual":
                 return taskmap.manual(value, block)
             if scheme == "hostfile":
-                with open(value, encoding="utf-8") as stream:
+                with open(os.path.join(self.spec.cwd or "", value), encoding="utf-8") as stream:
                     hosts = stream.read()
                 nodelist = Hostlist.from_names(node.hostname for node in self.resources.nodes)
                 return taskmap.hostfile(hosts, nodelist, block.total_ntasks())
-        except (FormatError, OSError) as error:
+        except FormatError as error:
             raise ShellError(f"taskmap={value}: {error}") from None
+        except OSError as error:
+            raise ShellError(f"taskmap={value}: {error.strerror}") from None
         known = "block, cyclic, manual, hostfile"
         raise ShellError(f"failed to map tasks with scheme={scheme} (known: {known})")
 

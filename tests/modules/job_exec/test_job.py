@@ -208,6 +208,7 @@ def test_leader_gone_while_others_run() -> None:
         m.shells.enter_barrier(rank, rank)
     m.take()
     m.shells.shell_exited(0, 0)
+    m.shells.timer("ends", NOW)
     assert ("shell-exit", {"rank": 0, "wait_status": 0, "active_ranks": "1-3"}) in m.posts()
     assert actions.Arm("shell-exit", 30.0) in m.done
     m.job.timer("shell-exit", NOW + 30)
@@ -218,6 +219,7 @@ def test_a_shell_ends_before_the_first_barrier() -> None:
     m = Machine("0-2").begin().start()
     m.shells.enter_barrier(1, "one")
     m.shells.shell_exited(2, 256)
+    m.shells.timer("ends", NOW)
     assert m.notes() == ["node2 (rank 2) terminated before first barrier"]
     assert actions.Release("one", errno.EIO) in m.done
     m.shells.enter_barrier(0, "zero")
@@ -262,12 +264,14 @@ def test_lost_shell_that_is_critical() -> None:
 def test_shells_that_die_by_signal() -> None:
     m = through_barrier(Machine("0-1").begin().start())
     m.shells.shell_exited(1, signal.SIGSEGV)
+    m.shells.timer("ends", NOW)
     assert (
         "shell rank 1 (on node1): Segmentation fault"
         in of(actions.TellLeader, m.take())[0].payload["message"]
     )
     m = through_barrier(Machine("0-1").begin().start())
     m.shells.shell_exited(0, signal.SIGKILL)
+    m.shells.timer("ends", NOW)
     assert m.notes() == ["shell rank 0 (on node0): Killed"]
 
 

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from rosin.modules.job_exec.job import ExecJob, JobHistory
 
 _CRITICAL = 2  # severity of an exception that a job may survive
-
+#: Shells wait for each other so many times before they serve their tasks: a job that has not come so far
+#: cannot go on without one of them.
+BARRIERS = 2
+#: Shells that end within so many seconds of each other are told of at once.
+ENDS = (
+    0.01  #: What a shell is lost by that was started: the job may go on, so that this is no failure of its.
+)
+_LOST = (errno.EHOSTUNREACH, errno.EDEADLK)
 
 #: What ``attributes.system.exec.bulkexec`` may hold, in flux-core, too.
 _KEYS = ("barrier-timeout", "mock_exception", "sdexec-test-expected-cpus", "service")
@@ -54,6 +61,7 @@ class ShellExec:
         self.leader = ranks.first()
         self.pids: dict[int, int] = {}  # of the shells that run now
         self.ended = 0
+        self._ends: dict[int, int] = {}  # wait statuses of those of which nothing was told yet
         self.started = 0
         self.status = 0
         self.unstarted = ranks
@@ -102,7 +110,9 @@ class ShellExec:
         }
 
     def timer(self, name: str, now: float) -> None:
-        if name == "barrier":
+        if name == "ends":
+            self._tell_ends()
+        elif name == "barrier":
             self._barrier_timeout()
         elif name == "shell-exit":
             self._shell_exit_timeout()
@@ -156,28 +166,47 @@ class ShellExec:
         """The shell on ``rank`` could not be started, or contact with it was lost."""
         self.pids.pop(rank, None)
         self.unstarted = self.unstarted.without_id(rank)
-        self.status = max(self.status, 0 if errnum == errno.EHOSTUNREACH else exited(unstarted(errnum)))
-        host = self.job.allocation.host(rank)
+        if errnum != errno.EHOSTUNREACH:  # the job may survive that: it is no failure of its
+            self.status = max(self.status, exited(unstarted(errnum)))
+        self._tell_failure(rank, errnum, text)
+        self._count_end(rank, -1)
+
+    def _tell_failure(self, rank: int, errnum: int, text: str) -> None:
+        job, host, service = self.job, self.job.allocation.host(rank), self.job.config.service
+        name = fluid.encode(job.id, "f58")
         if errnum == errno.EHOSTUNREACH:
             self._lost(rank, f"node failure on {host}")
         elif errnum == errno.ENOSYS:
-            service = self.job.config.service
-            self.job.fatal(f"{service} service is not loaded on {host} (rank {rank})")
+            job.fatal(f"{service} service is not loaded on {host} (rank {rank})")
+        elif service == "sdexec" and errnum == errno.EDEADLK:
+            job.actions.append(DrainRanks(Idset([rank]), f"sdexec reports {text} for job {name}"))
+            self._lost(rank, f"shell exited with unkillable processes on {host}")
+        elif service == "sdexec" and errnum == errno.EIO:
+            fault = f"sdexec constraint check failed on {host}"
+            job.actions.append(DrainRanks(Idset([rank]), f"{fault} for job {name}: {text}"))
+            job.fatal(f"{fault} (rank {rank}): {text}")
         else:
-            self.job.fatal(f"job shell exec error on broker {host} (rank {rank}): {text}")
-        self._count_end(rank, -1)
+            job.fatal(f"job shell exec error on broker {host} (rank {rank}): {text}")
 
     def _count_end(self, rank: int, status: int) -> None:
         if self.job.finalizing:
             return
         self._listens(rank)
         self.ended += 1
-        if rank == self.leader:
-            self._leader_ended(rank, status)
-        if self.total > 1:
-            self._one_of_many_ended(rank, status)
+        self._ends[rank] = status
         if self.ended == self.total:
+            self._tell_ends()
             self.job.complete(self.status)
+        elif len(self._ends) == 1:
+            self.job.actions.append(Arm("ends", ENDS))
+
+    def _tell_ends(self) -> None:
+        """Draw the conclusions from the shells that have ended."""
+        ends, self._ends = self._ends, {}
+        if self.leader in ends:
+            self._leader_ended(self.leader, ends[self.leader])
+        if self.total > 1:
+            self._some_of_many_ended(ends)
 
     def _leader_ended(self, rank: int, status: int) -> None:
         if self.shell_exit_posted:
@@ -192,23 +221,31 @@ class ShellExec:
         if active and timeout > 0 and not self.job.exception_in_progress:
             self.job.actions.append(Arm("shell-exit", timeout))
 
-    def _one_of_many_ended(self, rank: int, status: int) -> None:
-        job, host = self.job, self.job.allocation.host(rank)
+    def _some_of_many_ended(self, ends: dict[int, int]) -> None:
+        job = self.job
         if not self.barrier.passed and (not job.exception_in_progress or self.early_end):
-            self.early_end = True
-            job.fatal(f"{host} (rank {rank}) terminated before first barrier")
-            if job.multiuser:  # perhaps the node is at fault, for example its credential daemon
-                name = fluid.encode(job.id, "f58")
-                job.actions.append(DrainRanks(Idset([rank]), f"{name} terminated before first barrier"))
+            self._ended_early(Idset(ends))
         job.actions += self.barrier.shell_exited()
-        signum = termsig(status)
-        if not signum:
-            return
-        number = job.allocation.shell_rank(rank)
-        if number == 0:
-            job.fatal(f"shell rank 0 (on {host}): {signal_text(signum)}")
-        else:
-            self._notify_lost(number, f"shell rank {number} (on {host}): {signal_text(signum)}")
+        for rank, status in sorted(ends.items()):
+            signum = termsig(status)
+            if not signum:
+                continue
+            number = job.allocation.shell_rank(rank)
+            text = f"shell rank {number} (on {job.allocation.host(rank)}): {signal_text(signum)}"
+            if number:
+                self._notify_lost(number, text)
+            if not number or self.barrier.passed < BARRIERS:
+                job.fatal(text)
+
+    def _ended_early(self, ranks: Idset) -> None:
+        """No shell of these has got so far that it could have told why."""
+        job = self.job
+        self.early_end = True
+        job.fatal(f"{self._places(ranks)} terminated before first barrier")
+        suspect = ranks & self.barrier.pending
+        if job.multiuser and suspect:  # perhaps the nodes are at fault, for example their credential daemons
+            name = fluid.encode(job.id, "f58")
+            job.actions.append(DrainRanks(suspect, f"{name} terminated before first barrier"))
 
     def _lost(self, rank: int, what: str) -> None:
         number = self.job.allocation.shell_rank(rank)

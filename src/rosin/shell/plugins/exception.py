@@ -27,6 +27,6 @@ class ShellException(ShellPlugin):
         shell_rank = field(msg.args, "shell_rank", int)
         message = field(msg.args, "message", str, "")
         if message:
-            self.shell.log.warn(message)
+            self.shell.log.warn(message, self.name)
         if kind == "lost-shell":
             self.shell.stack.call(ShellPlugin.shell_lost, shell_rank)

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What becomes of the shells of a job (RFC 32, RFC 50), without brokers: exec-*.txt.
+
+Events: ``job RANKS [SETTING=VALUE...]`` (a start request, with ``hosts``, ``guest=yes``, and keys of the
+table ``[exec]``; the namespace follows); ``started RANK...``; ``ended RANK... STATUS`` (``exit N`` or a
+signal); ``failed RANK ERRNO [TEXT]``; ``barrier RANK...``; ``timer NAME``; ``critical RANKS``;
+``exception TYPE``; ``closed`` (the guest namespace is part of the primary one).
+
+Shown are the actions: answers to the start request, entries of the exec.eventlog, signals, timers, and so on.
+"""
+
+import errno
+import os
+import shlex
+import signal
+
+import pytest
+
+from rosin.modules.job_exec import actions
+from rosin.modules.job_exec.allocation import JobNodes
+from rosin.modules.job_exec.job import ExecJob
+from rosin.modules.job_exec.settings import ExecSettings
+from rosin.modules.job_exec.shells import ShellExec
+from rosin.process.outcome import exited
+from rosin.rfc import fluid
+from rosin.rfc.exec_protocol import StartRequest
+from rosin.rfc.idset import Idset
+
+from .. import transcripts
+
+NOW = 1000.0
+JOBID = fluid.parse("f123")
+
+
+class Driver:
+    """A job, and what happens to its shells."""
+
+    def act(self, line):
+        name, *words = shlex.split(line)
+        getattr(self, f"do_{name}")(*words)
+        return [line for action in self.job.take() if (line := show(action))]
+
+    def do_job(self, ranks, *words):
+        table = dict(word.split("=", 1) for word in words)
+        uid = os.getuid() + (table.pop("guest", "no") == "yes")
+        execution = {"R_lite": [{"rank": ranks, "children": {"core": "0"}}], "nodelist": [table.pop("hosts")]}
+        request = {
+            "id": JOBID,
+            "userid": os.getuid(),
+            "jobspec": {"version": 1, "attributes": {"system": {}}},
+            "R": {"version": 1, "execution": execution},
+            "reattach": False,
+        }
+        settings = ExecSettings.parse({"exec": table})
+        decoded = StartRequest.decode(request)
+        self.job = ExecJob(decoded, JobNodes(decoded.R), settings, uid)
+        self.shells = ShellExec(self.job)
+        self.job.begin(self.shells)
+        self.job.namespace_ready(NOW)
+
+    def do_started(self, *ranks):
+        for rank in map(int, ranks):
+            self.shells.shell_started(rank, 100 + rank, NOW)
+
+    def do_ended(self, *words):
+        status = int(signal.Signals[words[-1]]) if words[-1].isupper() else exited(int(words[-1]))
+        for rank in filter(str.isdigit, words[:-1]):
+            self.shells.shell_exited(int(rank), status)
+
+    def do_failed(self, rank, name, text=""):
+        number = getattr(errno, name)
+        self.shells.shell_failed(int(rank), number, text or os.strerror(number))
+
+    def do_barrier(self, *ranks):
+        for rank in map(int, ranks):
+            self.shells.enter_barrier(rank, rank)
+
+    def do_timer(self, name):
+        self.job.timer(name, NOW)
+
+    def do_critical(self, ranks):
+        self.job.critical_ranks = Idset(ranks)
+
+    def do_exception(self, kind):
+        self.job.exception(kind, 0)
+
+    def do_closed(self):
+        self.job.moved()
+
+
+def show(action):
+    """An action as a line; None for those that say nothing here."""
+    match action:
+        case actions.Respond(kind, data):
+            return f"answer {kind}{words(data)}"
+        case actions.Post(name, context):
+            return f"event {name}{words(context or {})}"
+        case actions.Launch():
+            return "launch"
+        case actions.Signal(rank, pid, signum):
+            return f"signal {signal.Signals(signum).name} to process {pid} on rank {rank}"
+        case actions.SignalTasks(signum):
+            return f"signal {signal.Signals(signum).name} to the tasks"
+        case actions.Arm(timer, seconds):
+            return f"timer {timer} in {seconds:g}s"
+        case actions.Disarm(timer):
+            return f"no timer {timer}"
+        case actions.DrainRanks(ranks, reason):
+            return f"drain {ranks.encode()}: {reason}"
+        case actions.TellLeader(payload):
+            return f"tell the leader{words(payload)}"
+        case actions.Release(token, number, text):
+            error = f"{errno.errorcode[number]} {text or ''}".rstrip() if number else "ok"
+            return f"barrier {token}: {error}"
+        case actions.Close():
+            return "close the namespace"
+        case actions.Forget():
+            return "forget"
+        case actions.DisarmAll():
+            return "no timers"
+        case actions.LogText(level, text) if level < 6:
+            return f"log: {text}"
+    return None
+
+
+def words(data):
+    return "".join(f" {key}={value!r}" for key, value in data.items())
+
+
+@pytest.mark.parametrize("name", transcripts.find("exec"))
+def test_scenario(name, pytestconfig):
+    transcripts.check(name, Driver().act, pytestconfig)
