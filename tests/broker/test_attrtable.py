@@ -5,7 +5,8 @@ import errno
 
 import pytest
 
-from rosin.broker import attrtable
+from rosin.broker import attrtable, attrvalues
+from rosin.broker.overlay.bootstrap import METHODS
 from rosin.testing.instance import Instance
 
 REFUSED = [
@@ -14,20 +15,24 @@ REFUSED = [
     ("testx.a", "1", "testx.a: unknown attribute"),
     ("rank", "0", "rank: attribute may not be set on the command line"),
     ("test-ro.a", "1", "test-ro.a: attribute may not be set on the command line"),
-    ("broker.quorum", "2", "broker.quorum=2: expected a number from 0 to 1"),
     ("broker.quorum", "-1", "broker.quorum=-1: expected"),
     ("broker.quorum", "", "broker.quorum=: expected"),
     ("broker.cleanup-timeout", "x", "broker.cleanup-timeout=x: expected a duration"),
-    ("broker.boot-method", "pmix", "broker.boot-method=pmix: expected single"),
-    ("broker.critical-ranks", "z", "broker.critical-ranks=z: expected an idset"),
-    ("broker.critical-ranks", "0-1", "broker.critical-ranks=0-1: expected 0, as there is one broker"),
+    (
+        "broker.boot-method",
+        "pmi",
+        "broker.boot-method=pmi: expected config, simple, libpmi2, libpmi, pmix, single",
+    ),
+    ("broker.boot-method", "libpmi:", "broker.boot-method=libpmi:: expected config, simple"),
+    ("broker.critical-ranks", "z", "broker.critical-ranks=z: expected ranks, such as 0 or 0-3"),
     ("rundir", "", "rundir=: expected the path of a directory"),
     ("statedir", "", "statedir=: expected the path of a directory"),
     ("broker.exit-norestart", "256", "broker.exit-norestart=256: expected a number from 0 to 255"),
     ("broker.sd-notify", "yes", "broker.sd-notify=yes: expected 0 or 1"),
     ("content.dump", "x.tgz", "content.dump=x.tgz: this broker does not write or read dumps"),
     ("cron.directory", "/x", "cron.directory=/x: there is no cron service"),
-    ("hostlist", "a[0-1]", "hostlist=a[0-1]: expected one host, as there is one broker, not 2"),
+    ("hostname", "a[0-1]", "hostname=a[0-1]: expected the name of one host"),
+    ("hostname", "", "hostname=: expected the name of one host"),
     ("hostlist", "[", "hostlist=[: expected a hostlist"),
     ("log-ring-size", "many", "log-ring-size=many: expected a number"),
     ("log-stderr-level", "8", "log-stderr-level=8: expected a level"),
@@ -63,6 +68,34 @@ def test_what_a_start_takes() -> None:
             "test.a": "",
         }
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "size", "text"),
+    [
+        ({"broker.quorum": "2"}, 1, "broker.quorum=2: more than there are brokers, which is 1"),
+        (
+            {"broker.critical-ranks": "0,4-7"},
+            7,
+            "broker.critical-ranks=0,4-7: there is no rank 7, as the size is 7",
+        ),
+        ({"hostlist": "a[0-1]"}, 3, "hostlist=a[0-1]: 2 hosts for 3 brokers"),
+    ],
+)
+def test_what_does_not_fit_the_size(given: dict[str, str], size: int, text: str) -> None:
+    with pytest.raises(ValueError) as info:
+        attrtable.check_size(given, size)
+    assert str(info.value) == text
+
+
+def test_what_fits_the_size() -> None:
+    attrtable.check_size({"broker.quorum": "3", "broker.critical-ranks": "0,2", "hostlist": "a,b[1-2]"}, 3)
+    attrtable.check_size({"broker.quorum": "0", "broker.critical-ranks": ""}, 1)
+    attrtable.check_size({}, 1)
+
+
+def test_the_methods_are_those_that_there_are() -> None:
+    assert attrvalues.BOOT_METHODS == METHODS
 
 
 def test_every_default_is_a_value_that_the_attribute_can_have() -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rosin.broker import attrvalues as valid
 from rosin.constants import FLUX_CORE_VERSION
-from rosin.errors import FormatError, did_you_mean
+from rosin.errors import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -38,103 +39,7 @@ class Attribute(NamedTuple):
     text: str
 
 
-def _number(low: int, high: int | None = None) -> Callable[[str], object]:
-    wanted = f"a number >= {low}" if high is None else f"a number from {low} to {high}"
-
-    def check(value: str) -> None:
-        digits = value.removeprefix("-")
-        if not (digits.isascii() and digits.isdigit() and len(digits) < 10) or int(value) < low:
-            raise ValueError(f"expected {wanted}")
-        if high is not None and int(value) > high:
-            raise ValueError(f"expected {wanted}")
-
-    return check
-
-
-def _words(*words: str) -> Callable[[str], object]:
-    def check(value: str) -> None:
-        if value not in words:
-            raise ValueError(f"expected {' or '.join(words)}")
-
-    return check
-
-
-def _duration(value: str) -> None:
-    from rosin.rfc import fsd
-
-    if value != "none":
-        try:
-            fsd.parse(value)
-        except FormatError:
-            raise ValueError("expected a duration, such as 30s or 5m, or none") from None
-
-
-def _level(value: str) -> None:
-    from rosin.rfc.syslog import severity
-
-    if value.startswith("-"):
-        _number(-99)(value)
-        return
-    try:
-        severity(value)
-    except FormatError:
-        raise ValueError("expected a level from 0 (emerg) to 7 (debug), or -1 for no messages") from None
-
-
-def _topology(value: str) -> None:
-    scheme, sep, number = value.partition(":")
-    if scheme in ("binomial", "custom") and not sep:
-        return
-    if scheme == "mincrit" and (not sep or number.isdigit()):
-        return
-    if scheme != "kary" or not number.isdigit():
-        raise ValueError("expected kary:N, mincrit, mincrit:N, binomial or custom")
-
-
-def _watermark(value: str) -> None:
-    _number(0)(value)
-    if value == "1":
-        raise ValueError("expected 0 (no limit) or a number >= 2")
-
-
-def _ranks(value: str) -> None:
-    from rosin.rfc.idset import Idset
-
-    try:
-        ranks = Idset(value)
-    except FormatError:
-        raise ValueError("expected an idset, such as 0") from None
-    if ranks - Idset("0"):
-        raise ValueError("expected 0, as there is one broker")
-
-
-def _path(value: str) -> None:
-    if not value:
-        raise ValueError("expected the path of a directory")
-
-
-def _hosts(value: str) -> None:
-    from rosin.rfc.hostlist import Hostlist
-
-    try:
-        count = len(Hostlist(value))
-    except FormatError as exc:
-        raise ValueError(f"expected a hostlist: {exc}") from None
-    if count != 1:
-        raise ValueError(f"expected one host, as there is one broker, not {count}")
-
-
-def _nothing(value: str) -> None:
-    if value:
-        raise ValueError("there is no cron service here: remove it")
-
-
-def _dump(value: str) -> None:
-    if value not in ("", "auto"):
-        raise ValueError("this broker does not write or read dumps: use auto, or remove it")
-
-
-_A, _FLAG = Attribute, _words("0", "1")
+_A, _FLAG = Attribute, valid.words("0", "1")
 
 #: Every attribute. A name that ends in ``*`` stands for all that begin so.
 TABLE = (
@@ -145,7 +50,7 @@ TABLE = (
         "rundir",
         None,
         0,
-        _path,
+        valid.path,
         "Directory of the broker's socket. By default a new one in `TMPDIR` or `/tmp`.",
     ),
     _A(
@@ -159,7 +64,7 @@ TABLE = (
         "statedir",
         None,
         0,
-        _path,
+        valid.path,
         "Directory of the database. By default a new one in `TMPDIR` or `/var/tmp`. "
         "Make it before the start to keep it. "
         "It becomes the owner's alone (0700), unless it is the rundir, too.",
@@ -184,34 +89,53 @@ TABLE = (
     _A("jobid", None, READONLY | IMMUTABLE, None, "The job that this instance is in `parent-uri`."),
     _A("jobid-path", "/", READONLY | IMMUTABLE, None, "The job ids of this instance and those around it."),
     _A("parent-kvs-namespace", None, READONLY | IMMUTABLE, None, "The KVS namespace of that job."),
-    _A("hostlist", None, IMMUTABLE, _hosts, "The hosts of the brokers, by rank (RFC 29)."),
-    _A("hostname", None, IMMUTABLE, _hosts, "This host's name; by default the system's."),
+    _A("hostlist", None, IMMUTABLE, valid.hosts, "The hosts of the brokers, by rank (RFC 29)."),
+    _A("hostname", None, IMMUTABLE, valid.host, "This host's name; by default the system's."),
     _A("broker.mapping", "[[0,1,1,1]]", READONLY | IMMUTABLE, None, "Which brokers share a host (RFC 34)."),
-    _A("broker.critical-ranks", "0", IMMUTABLE, _ranks, "Ranks that the instance cannot do without."),
-    _A("broker.boot-method", "single", IMMUTABLE, _words("single"), "How brokers find each other."),
+    _A(
+        "broker.critical-ranks",
+        "0",
+        IMMUTABLE,
+        valid.ranks,
+        "Ranks that the instance cannot do without; by default those with others below them.",
+    ),
+    _A(
+        "broker.boot-method",
+        "single",
+        IMMUTABLE,
+        valid.method,
+        "How brokers find each other: config, simple, libpmi2, libpmi, pmix or single; by default the first "
+        "that exists.",
+    ),
     _A("broker.pid", None, READONLY | IMMUTABLE, None, "The broker's process id."),
     _A(
         "broker.quorum",
         "1",
         IMMUTABLE,
-        _number(0, 1),
-        "Brokers that must be there to run the initial program.",
+        valid.number(0),
+        "Brokers that must be there to run the initial program; by default all.",
     ),
-    _A("broker.quorum-warn", "1m", IMMUTABLE, _duration, "Warn when the quorum takes longer."),
-    _A("broker.shutdown-warn", "1m", IMMUTABLE, _duration, "Warn when other brokers take longer to go."),
-    _A("broker.shutdown-timeout", "none", IMMUTABLE, _duration, "Do not wait for them any longer than this."),
+    _A("broker.quorum-warn", "1m", IMMUTABLE, valid.duration, "Warn when the quorum takes longer."),
+    _A("broker.shutdown-warn", "1m", IMMUTABLE, valid.duration, "Warn when other brokers take longer to go."),
+    _A(
+        "broker.shutdown-timeout",
+        "none",
+        IMMUTABLE,
+        valid.duration,
+        "Do not wait for them any longer than this.",
+    ),
     _A(
         "broker.cleanup-timeout",
         "none",
         0,
-        _duration,
+        valid.duration,
         "How long running jobs may take to end once the broker has got a terminating signal.",
     ),
     _A(
         "broker.unload-builtins-timeout",
         "1m",
         0,
-        _duration,
+        valid.duration,
         "How long the built-in modules may take to stop.",
     ),
     _A(
@@ -239,14 +163,14 @@ TABLE = (
         "broker.sd-stop-timeout",
         "none",
         IMMUTABLE,
-        _duration,
+        valid.duration,
         "Ask systemd for so much more time at each step of the end (with `broker.sd-notify`).",
     ),
     _A(
         "broker.exit-norestart",
         None,
         0,
-        _number(0, 255),
+        valid.number(0, 255),
         "Exit code of a start that fails in rc1, and of a shutdown, which must not be repeated.",
     ),
     _A("broker.recovery-mode", None, 0, None, "Set by `start --recovery`."),
@@ -254,48 +178,66 @@ TABLE = (
     _A("conf.shell_initrc", "", RUNTIME, None, "Start file of flux-core's job shell."),
     _A("conf.shell_pluginpath", "", RUNTIME, None, "Where flux-core's job shell looks for plugins."),
     _A("config.path", None, IMMUTABLE, None, "File or directory of the configuration, as `--config-path`."),
-    _A("tbon.topo", "kary:32", CONFIG, _topology, "Shape of the tree of brokers."),
+    _A("tbon.topo", "kary:32", CONFIG, valid.topology, "Shape of the tree of brokers."),
     _A("tbon.descendants", "0", READONLY, None, "Brokers below this one."),
     _A("tbon.level", "0", READONLY, None, "Distance of this broker from the root."),
     _A("tbon.maxlevel", "0", READONLY, None, "The greatest such distance."),
     _A("tbon.endpoint", None, READONLY, None, "Where other brokers connect."),
     _A("tbon.parent-endpoint", None, READONLY, None, "Where this broker has connected."),
-    _A("tbon.zmqdebug", "0", CONFIG, _number(0), "Log events of ZeroMQ sockets."),
-    _A("tbon.zmq_io_threads", "1", CONFIG, _number(1), "Threads of ZeroMQ."),
-    _A("tbon.child_rcvhwm", "0", CONFIG, _watermark, "Messages that wait for one other broker; 0: no limit."),
-    _A("tbon.prefertcp", "0", 0, _number(0), "Use TCP between brokers of one host."),
+    _A("tbon.zmqdebug", "0", CONFIG, valid.number(0), "Log events of ZeroMQ sockets."),
+    _A("tbon.zmq_io_threads", "1", CONFIG, valid.number(1), "Threads of ZeroMQ."),
+    _A(
+        "tbon.child_rcvhwm",
+        "0",
+        CONFIG,
+        valid.watermark,
+        "Messages that wait for one other broker; 0: no limit.",
+    ),
+    _A("tbon.prefertcp", "0", 0, valid.number(0), "Use TCP between brokers of one host."),
     _A("tbon.interface-hint", "default-route", RUNTIME | CONFIG | IMMUTABLE, None, "The network to use."),
-    _A("tbon.torpid_min", "5s", CONFIG, _duration, "Send a sign of life after this time."),
-    _A("tbon.torpid_max", "30s", CONFIG, _duration, "A broker that is silent for longer gets no new work."),
-    _A("tbon.tcp_user_timeout", "20s", CONFIG, _duration, "Close a connection that acknowledges nothing."),
-    _A("tbon.connect_timeout", "30s", CONFIG, _duration, "How long a connection may take to be made."),
-    _A("tbon.fanout", None, 0, _number(0), "Old form of `tbon.topo=kary:N`."),
-    _A("log-ring-size", "1024", IMMUTABLE, _number(0, 10_000_000), "Lines that `rosin dmesg` shows."),
-    _A("log-forward-level", "3", IMMUTABLE, _level, "What other brokers send to the first one."),
-    _A("log-critical-level", "2", IMMUTABLE, _level, "What goes to standard error in any case."),
+    _A("tbon.torpid_min", "5s", CONFIG, valid.duration, "Send a sign of life after this time."),
+    _A(
+        "tbon.torpid_max",
+        "30s",
+        CONFIG,
+        valid.duration,
+        "A broker that is silent for longer gets no new work.",
+    ),
+    _A(
+        "tbon.tcp_user_timeout",
+        "20s",
+        CONFIG,
+        valid.duration,
+        "Close a connection that acknowledges nothing.",
+    ),
+    _A("tbon.connect_timeout", "30s", CONFIG, valid.duration, "How long a connection may take to be made."),
+    _A("tbon.fanout", None, 0, valid.number(0), "Old form of `tbon.topo=kary:N`."),
+    _A("log-ring-size", "1024", IMMUTABLE, valid.number(0, 10_000_000), "Lines that `rosin dmesg` shows."),
+    _A("log-forward-level", "3", IMMUTABLE, valid.level, "What other brokers send to the first one."),
+    _A("log-critical-level", "2", IMMUTABLE, valid.level, "What goes to standard error in any case."),
     _A("log-filename", None, 0, None, "File to which all messages are appended."),
     _A("log-syslog-enable", "0", IMMUTABLE, _FLAG, "1: send messages to syslog, too."),
-    _A("log-syslog-level", "3", IMMUTABLE, _level, "What goes there."),
+    _A("log-syslog-level", "3", IMMUTABLE, valid.level, "What goes there."),
     _A(
         "log-stderr-mode",
         "leader",
         IMMUTABLE,
-        _words("leader", "local"),
+        valid.words("leader", "local"),
         "Whose messages the first one prints.",
     ),
-    _A("log-stderr-level", "3", RUNTIME, _level, "What goes to standard error."),
-    _A("log-level", "7", IMMUTABLE, _level, "What is kept at all."),
+    _A("log-stderr-level", "3", RUNTIME, valid.level, "What goes to standard error."),
+    _A("log-level", "7", IMMUTABLE, valid.level, "What is kept at all."),
     _A(
         "content.backing-module",
         "content-sqlite",
         0,
-        _words("content-sqlite", "content-files"),
+        valid.words("content-sqlite", "content-files"),
         "Where blobs are stored: content-sqlite, one database, or content-files, a directory of files.",
     ),
     _A("content.hash", "sha1", IMMUTABLE, None, "Names of blobs: sha1 or sha256."),
-    _A("content.dump", "", RUNTIME, _dump, "auto: collect garbage at the end of the instance."),
-    _A("content.restore", None, RUNTIME, _dump, "auto: read the dump of before."),
-    _A("cron.directory", None, 0, _nothing, "There is no cron service in this version."),
+    _A("content.dump", "", RUNTIME, valid.dump, "auto: collect garbage at the end of the instance."),
+    _A("content.restore", None, RUNTIME, valid.dump, "auto: read the dump of before."),
+    _A("cron.directory", None, 0, valid.nothing, "There is no cron service in this version."),
     _A("test.*", None, RUNTIME, None, "Free for tests."),
     _A("test-ro.*", None, READONLY, None, "Free for tests."),
     _A("test-nr.*", None, 0, None, "Free for tests."),
@@ -305,31 +247,8 @@ TABLE = (
 )
 _BY_NAME = {row.name: row for row in TABLE}
 
-_ALONE = "there is one broker"
 #: Attributes that may be given and change nothing, and why.
 IDLE = {
-    **dict.fromkeys(
-        (
-            "broker.critical-ranks",
-            "broker.quorum",
-            "broker.quorum-warn",
-            "broker.shutdown-warn",
-            "broker.shutdown-timeout",
-            "tbon.topo",
-            "tbon.zmqdebug",
-            "tbon.zmq_io_threads",
-            "tbon.child_rcvhwm",
-            "tbon.prefertcp",
-            "tbon.torpid_min",
-            "tbon.torpid_max",
-            "tbon.tcp_user_timeout",
-            "tbon.connect_timeout",
-            "tbon.fanout",
-            "log-forward-level",
-            "log-stderr-mode",
-        ),
-        _ALONE,
-    ),
     "broker.module-nopanic": "a module that fails never ends this broker",
     "content.restore": "garbage is collected in place",
     "broker.exit-restart": "flux-core does not read it, either",
@@ -367,6 +286,22 @@ def check_given(given: Mapping[str, str]) -> None:
         row = find(name)
         if row is not None and row.flags & READONLY:
             raise ValueError(f"{name}: attribute may not be set on the command line")
+
+
+def check_size(given: Mapping[str, str], size: int) -> None:
+    """Check what was given against the number of brokers. Raises ValueError, one line."""
+    from rosin.rfc.hostlist import Hostlist
+    from rosin.rfc.idset import Idset
+
+    quorum, ranks, hosts = (
+        given.get(name) for name in ("broker.quorum", "broker.critical-ranks", "hostlist")
+    )
+    if quorum is not None and int(quorum) > size:
+        raise ValueError(f"broker.quorum={quorum}: more than there are brokers, which is {size}")
+    if ranks is not None and (last := Idset(ranks).last()) is not None and last >= size:
+        raise ValueError(f"broker.critical-ranks={ranks}: there is no rank {last}, as the size is {size}")
+    if hosts is not None and len(Hostlist(hosts)) != size:
+        raise ValueError(f"hostlist={hosts}: {len(Hostlist(hosts))} hosts for {size} brokers")
 
 
 def defaults(config: Mapping[str, object]) -> dict[str, str]:

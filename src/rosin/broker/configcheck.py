@@ -164,6 +164,10 @@ def _refuse(config: dict[str, Any]) -> None:
     if _value(config, "exec.service") == "sdexec":
         raise FormatError("exec.service: there is no sdexec service here; remove it, or use rexec")
     QueueConfig(config)
+    if "bootstrap" in config:
+        from rosin.broker.overlay.bootstrap.hosts import BootstrapSettings
+
+        BootstrapSettings.parse(config)
     try:
         attrtable.defaults(config)
     except ValueError as exc:

@@ -57,11 +57,6 @@ def _names(value: list[Any]) -> None:
         raise ValueError("expected an array of strings")
 
 
-def _port(value: int) -> None:
-    if not 0 < value < 65536:
-        raise ValueError("expected a port from 1 to 65535")
-
-
 def _duration(value: str) -> None:
     from rosin.rfc import fsd
 
@@ -78,7 +73,6 @@ def _ranks(value: str) -> None:
         raise ValueError('expected ranks, such as "0-3", "all" or ">0"') from None
 
 
-_ALONE = "there is one broker"
 _NO_ROLES = "there are owners and guests only"
 _NO_SYSTEMD = "this broker does not use systemd"
 
@@ -88,15 +82,21 @@ TABLE = (
     _key("access.private-mode", _FLAG, "other users see their own jobs only"),
     _idle(_NO_ROLES, "access.roles.admin.users", _LIST, "users with the role", _names),
     _idle(_NO_ROLES, "access.roles.admin.groups", _LIST, "groups with the role", _names),
-    _idle(_ALONE, "bootstrap.curve_cert", _TEXT, "certificate of the brokers"),
-    _idle(_ALONE, "bootstrap.default_port", _INT, "`%p` of the other keys", _port),
-    _idle(_ALONE, "bootstrap.default_bind", _TEXT, "where brokers listen"),
-    _idle(_ALONE, "bootstrap.default_connect", _TEXT, "where brokers connect"),
-    _idle(_ALONE, "bootstrap.enable_ipv6", _FLAG, "use IPv6"),
-    _idle(_ALONE, "bootstrap.hosts[].host", _TEXT, "hosts of this entry"),
-    _idle(_ALONE, "bootstrap.hosts[].bind", _TEXT, "where they listen"),
-    _idle(_ALONE, "bootstrap.hosts[].connect", _TEXT, "where others connect"),
-    _idle(_ALONE, "bootstrap.hosts[].parent", _TEXT, "the host above them"),
+    _key("bootstrap.curve_cert", _TEXT, "path of the certificate that all brokers have, from `rosin keygen`"),
+    _key("bootstrap.default_port", _INT, "`%p` of the other keys, 0 to 65535"),
+    _key("bootstrap.default_bind", _TEXT, "where brokers with others below them listen: `tcp://eth0:%p`"),
+    _key("bootstrap.default_connect", _TEXT, "where those connect: `tcp://%h:%p`, `%h` is the host"),
+    _key("bootstrap.enable_ipv6", _FLAG, "sockets take IPv6 addresses"),
+    _key(
+        "bootstrap.hosts[].host", _TEXT, "hosts of this entry (RFC 29); the order of all is that of the ranks"
+    ),
+    _key("bootstrap.hosts[].bind", _TEXT, "where they listen"),
+    _key("bootstrap.hosts[].connect", _TEXT, "where others connect to them"),
+    _key(
+        "bootstrap.hosts[].parent",
+        _TEXT,
+        "the host of the broker above them; by default the first of the list",
+    ),
     _key("content-sqlite.journal_mode", _TEXT, "SQLite's; WAL, or MEMORY for a temporary directory"),
     _key("content-sqlite.synchronous", _TEXT, "SQLite's; NORMAL, FULL against power cuts"),
     _key("content-sqlite.max_checkpoints", _INT, "KVS roots that are kept (5)"),
@@ -252,7 +252,7 @@ TABLE = (
 )
 
 #: Tables whose service checks every key and value by itself, with better messages than a table could give.
-CHECKED_ELSEWHERE = frozenset(("policy", "queues"))
+CHECKED_ELSEWHERE = frozenset(("bootstrap", "policy", "queues"))
 #: Tables of other programs that keep their configuration here.
 FOREIGN = frozenset(("accounting", "rabbit"))
 #: Other schedulers' tables begin so.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker import enclosing, rc, sdnotify
 from rosin.broker.assemble import assemble
-from rosin.broker.attrtable import check_given, defaults
+from rosin.broker.attrtable import check_given, check_size, defaults
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.course import INSTEAD, Action, Course
 from rosin.broker.directories import Directories
@@ -116,6 +116,7 @@ class Life:
         given = self.options.attrs
         try:
             check_given(given)
+            check_size(given, self.options.size)
             values = {**defaults(self.options.config), **given}
         except ValueError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
