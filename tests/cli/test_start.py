@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """rosin start: its options, and what they do."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -22,3 +24,110 @@ def test_recovery_leaves_queues_stopped(tmp_path, option):
     result = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert "Scheduling is stopped" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("--test-hosts=a true", "--test-hosts only works with --test-size"),
+        ("--test-exit-mode=any true", "--test-exit-mode only works with --test-size"),
+        ("--test-rundir-cleanup true", "--test-rundir-cleanup only works with --test-size"),
+        ("-s 0 true", "--test-size argument must be > 0, not 0"),
+        ("-s 1 --test-exit-mode=one true", "unknown --test-exit-mode: one: expected any or leader"),
+        ("-s 1 --test-start-mode=any true", "unknown --test-start-mode: any: expected all or leader"),
+        ("-s 2 --test-hosts=a true", "--test-hosts hostlist has incorrect size: 1 hosts for 2 brokers"),
+        ("-s 2 --test-hosts=a[ true", "could not decode --test-hosts hostlist: "),
+        ("-s 2 --test-pmi-clique=x true", "--test-pmi-clique: taskmap: "),
+        (
+            "-s 2 --test-rundir=/none true",
+            "--test-rundir: /none: No such file or directory: name a directory that exists",
+        ),
+        ("--verbose=x true", "--verbose: 'x' is not a level; example: --verbose=2"),
+        ("-o,-Stest.a=b,c true", "--broker-opts: 'c' is not an option; example: -o,-SATTR=VAL,-v"),
+    ],
+)
+def test_faults_of_options_are_told_in_one_line(command, options, error):
+    result = command("start", *options.split())
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith(f"rosin-start: ERROR: {error}")
+    assert result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("option", ["-s x", "-s 1 --test-exit-timeout=soon", "-o,--noexec"])
+def test_values_of_a_wrong_type_are_usage_errors(command, option):
+    assert command("start", *option.split(), "true").code == 2
+
+
+def shown(command, *options):
+    """What would be executed, without the path of the command."""
+    result = command("start", "-X", *options)
+    assert (result.code, result.err) == (0, "")
+    return [
+        re.sub(r"\S*(bin/rosin|python\S* -m rosin) broker", "BROKER", line)
+        for line in result.out.splitlines()
+    ]
+
+
+def test_the_command_line_of_one_broker_is_shown(command):
+    words = ("-Stest.a=b", "-c/", "--conf=x.y=1", "--wrap=strace,-f", "--", "-x", "y")
+    (line,) = shown(command, "-v", "-S", "config.path=/", *words)
+    assert line == "strace -f BROKER -Sconfig.path=/ -Stest.a=b -Slog-stderr-level=6 -c/ --conf=x.y=1 -- -x y"
+
+
+def test_the_command_lines_of_several_brokers_are_shown(command, tmp_path):
+    words = (f"--test-rundir={tmp_path}", "--test-hosts=fake[0-1]", "-o,-v,-Stest.a=b", "-v", "true")
+    assert shown(command, "-s2", *words) == [
+        f"0: BROKER -Stest.a=b -Slog-stderr-level=6 -Srundir={tmp_path} -Shostname=fake0 true",
+        f"1: BROKER -Stest.a=b -Slog-stderr-level=6 -Srundir={tmp_path} -Shostname=fake1",
+    ]
+
+
+def start(*words, **keywords):
+    argv = [sys.executable, "-m", "rosin", "start", *words]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False, **keywords)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("options", [(), ("-s1",), ("-s1", "--wrap=env,A=1"), ("--wrap=env,A=1",)])
+def test_an_instance_of_one_broker_runs_a_program_and_has_its_exit_code(options, tmp_path):
+    result = start(
+        *options, "sh", "-c", "rosin getattr size; exit 3", env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    assert (result.returncode, result.stdout) == (3, "1\n"), result.stderr
+    told = re.sub(r"pid \d+", "pid", result.stderr).splitlines()[1:]
+    assert told == (["rosin-start: 0 (pid) exited with rc=3"] if "-s1" in options else [])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.system
+def test_what_is_executed_and_said_is_shown_on_demand(tmp_path):
+    result = start(
+        "-s1", "--test-pmi-clique=none", "-vv", "--wrap=sh,-c,exit\\ 5".replace("\\ ", " "), "true"
+    )
+    assert result.returncode == 5
+    first = result.stderr.splitlines()[0]
+    assert re.fullmatch(r"rosin-start: 0: sh -c exit 5 \S+ broker -Srundir=\S+ true", first)
+
+
+@pytest.mark.system
+def test_a_wrapper_that_does_not_exist_is_named(tmp_path):
+    result = start("-s1", "--wrap=/none", "true")
+    assert result.returncode == 1
+    assert "--wrap: /none: No such file or directory" in result.stderr
+
+
+@pytest.mark.system
+def test_a_rundir_is_kept_and_cleaned_up_on_demand(tmp_path):
+    for options, left in (((), True), (("--test-rundir-cleanup",), False)):
+        result = start(
+            "-s1", f"--test-rundir={tmp_path / 'run'}", *options, "sh", "-c", "echo $FLUX_START_URI"
+        )
+        assert result.returncode == 1  # it does not exist
+        (tmp_path / "run").mkdir(0o700)
+        result = start(
+            "-s1", f"--test-rundir={tmp_path / 'run'}", *options, "sh", "-c", "echo $FLUX_START_URI"
+        )
+        assert (result.returncode, result.stdout) == (0, f"local://{tmp_path}/run/start\n"), result.stderr
+        assert (tmp_path / "run").exists() is left
+        if left:
+            (tmp_path / "run").rmdir()

@@ -28,7 +28,7 @@ async def test_instance_that_is_not_there(make, tmp_path):
 async def test_instance_that_goes_and_comes_back(make, tmp_path):
     rundir = tmp_path / "run"
     rundir.mkdir()
-    options = (f"--test-rundir={rundir}",)
+    options = (f"-Srundir={rundir}",)
     with RealInstance(*options) as first:
         client = await make(uri=first.uri)
         jobid = await client.submit("true")

@@ -13,21 +13,29 @@ if TYPE_CHECKING:
 
 
 class Directories:
-    """``given``: the attributes of the start; ``log(severity, text)`` tells what is not as expected."""
+    """``given``: the attributes of the start; ``log(severity, text)`` tells what is not as expected.
 
-    def __init__(self, given: Mapping[str, str], log: Callable[[int, str], None]) -> None:
+    Several brokers of one instance may share a rundir. The statedir is that of the first one alone.
+    """
+
+    def __init__(
+        self, given: Mapping[str, str], log: Callable[[int, str], None], *, rank: int = 0, size: int = 1
+    ) -> None:
         self._given = given
         self._log = log
+        self._first = not rank
+        self._shared = size > 1
         self._made: list[str] = []
         self._locks: dict[str, int] = {}
 
     def claim(self) -> dict[str, str]:
-        """Make or check both directories and claim them; returns their attributes. Raises OSError."""
+        """Make or check the directories and claim them; returns their attributes. Raises OSError."""
         values = {}
-        for name in ("rundir", "statedir"):
+        for name in ("rundir", "statedir") if self._first else ("rundir",):
             values[name], values[f"{name}-cleanup"] = self._claim(name)
-        self._keep_private(values)
-        self._made += rundir.link_command(values["rundir"])
+        if self._first:
+            self._keep_private(values)
+            self._made += rundir.link_command(values["rundir"])
         notice = rundir.notice(values["rundir"], named="rundir" in self._given)
         if notice:
             self._log(4, notice)
@@ -49,7 +57,7 @@ class Directories:
             self._made.append(path)
         if path not in self._locks:
             try:
-                self._locks[path] = rundir.lock(path, name)
+                self._locks[path] = rundir.lock(path, name, shared=self._shared and name == "rundir")
             except OSError:
                 if not keep:
                     self._made.remove(path)  # it is another's

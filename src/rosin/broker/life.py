@@ -89,7 +89,12 @@ class Life:
         self._program: InitialProgram | RcProgram | None = None
         self._stopping = asyncio.Event()
         self._notices: list[tuple[int, str]] = []
-        self._directories = Directories(options.attrs, lambda *notice: self._notices.append(notice))
+        self._directories = Directories(
+            options.attrs,
+            lambda *notice: self._notices.append(notice),
+            rank=options.rank,
+            size=options.size,
+        )
         self._close_log: Callable[[], None] = lambda: None
         self._service: StateMachineService
         self._tree: TreeStates

@@ -118,15 +118,15 @@ def link_command(path: str) -> list[str]:
     return [directory]
 
 
-def lock(path: str, name: str) -> int:
+def lock(path: str, name: str, *, shared: bool = False) -> int:
     """Claim a directory for this process; returns the descriptor that holds the claim until it is closed.
 
     The kernel drops the claim of a process that dies. Raises BlockingIOError (EAGAIN) while another instance
-    has it. ``name``: the attribute that named the directory.
+    has it. ``name``: the attribute that named the directory; ``shared``: with others that claim it so.
     """
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(fd)
         raise OSError(

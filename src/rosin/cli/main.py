@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "R": ("R", "make, read and combine resource sets"),
     "admin": ("admin", "run commands at an instance's end, and show its system scripts"),
-    "broker": ("start", "start, under the name that a nested instance's job runs"),
+    "broker": ("broker", "run one broker of an instance"),
     "bulksubmit": ("bulksubmit", "submit many jobs made from lists of inputs"),
     "cancel": ("cancel", "cancel jobs"),
     "completion": ("completion", "print a completion script for a shell"),

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""This process becomes a broker."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rosin.cli.start.settings import StartSettings
+
+
+def run(
+    settings: StartSettings,
+    attrs: Mapping[str, str] | None = None,
+    *,
+    rank: int = 0,
+    size: int = 1,
+    ignored: frozenset[int] | None = None,
+) -> int:
+    """Run the broker until its instance ends; returns its exit code. Raises OSError and ValueError.
+
+    ``attrs`` are more than all brokers have; ``ignored``: signals that do not end it, if they are known.
+    """
+    # The collector would walk through half-imported modules again and again; the broker turns it on when
+    # it serves.
+    gc.disable()
+    from rosin.broker.stdio import open_missing
+    from rosin.process import credentials, signals
+    from rosin.process.zygote import Zygote
+    from rosin.shell import PRELOAD
+
+    open_missing()
+    caught = signals.catch_ignored()
+
+    # Forked here, before the loop, its threads and sockets exist.
+    zygote = Zygote.start(PRELOAD) if sys.platform == "linux" else None
+    from rosin.broker.boot import BootOptions, run
+
+    # Taken after the fork: what runs jobs has no part in them.
+    secrets = credentials.take()
+    options = BootOptions(
+        settings.command if rank == 0 else [],
+        {**settings.attrs, **(attrs or {})},
+        settings.config,
+        settings.config_path,
+        secrets,
+        rank=rank,
+        size=size,
+    )
+    return run(options, zygote, caught if ignored is None else ignored)
+
+
+def execute(words: list[str]) -> NoReturn:
+    """Become a broker by way of what wraps it. Raises OSError."""
+    try:
+        os.execvp(words[0], words)
+    except OSError as exc:
+        raise OSError(exc.errno, f"--wrap: {words[0]}: {exc.strerror}") from None

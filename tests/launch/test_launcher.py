@@ -1,0 +1,394 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A launcher with processes that stand for brokers."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from rosin.handle import Flux
+
+pytestmark = pytest.mark.system
+
+
+def sleep():
+    """Until a signal ends this process."""
+    while True:
+        signal.pause()
+
+
+def open_start():
+    return Flux(os.environ["FLUX_START_URI"])
+
+
+def status(h):
+    return [entry["pid"] for entry in h.rpc("start.status").get()["procs"]]
+
+
+# -- exit codes and messages
+
+
+def test_exit_codes_are_told_and_the_highest_counts(launch):
+    assert launch(3, lambda rank: (0, 4, 2)[rank]) == 4
+    assert sorted(re.sub(r"pid \d+", "pid", text) for text in launch.said) == [
+        "1 (pid) exited with rc=4",
+        "2 (pid) exited with rc=2",
+    ]
+
+
+def test_in_leader_mode_the_leaders_counts(launch):
+    assert launch(2, lambda rank: (3, 4)[rank], exit_mode="leader") == 3
+
+
+def test_a_signal_is_told_and_counts_as_in_a_shell(launch):
+    def become(rank):
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    assert launch(1, become) == 137
+    assert re.fullmatch(r"0 \(pid \d+\) Killed", launch.said[0])
+
+
+def test_an_exception_in_a_new_process_stays_there(launch, capfd):
+    def become(rank):
+        raise RuntimeError("no broker")
+
+    assert launch(1, become) == 1
+    assert "RuntimeError: no broker" in capfd.readouterr().err
+
+
+# -- the environment of a broker
+
+
+def test_each_broker_knows_its_place(launch, tmp_path):
+    def become(rank):
+        names = ("PMI_RANK", "PMI_SIZE", "FLUX_START_URI")
+        (tmp_path / f"env-{rank}").write_text(" ".join(os.environ[name] for name in names))
+        assert socket.socket(fileno=int(os.environ["PMI_FD"])).family == socket.AF_UNIX
+        return 0
+
+    assert launch(2, become) == 0
+    assert (tmp_path / "env-1").read_text() == f"1 2 local://{tmp_path}/start"
+    assert "PMI_RANK" not in os.environ
+
+
+def test_a_broker_may_be_another_program(launch, tmp_path):
+    program = "import os, sys; os.fstat(int(os.environ['PMI_FD'])); sys.exit(7)"
+    assert launch(1, lambda rank: os.execv(sys.executable, [sys.executable, "-c", program])) == 7
+
+
+def test_a_broker_has_none_of_the_launchers_descriptors_and_handlers(launch):
+    before = set(os.listdir("/proc/self/fd"))
+
+    def become(rank):
+        fds = set(os.listdir("/proc/self/fd")) - before
+        handled = [signum for signum in (signal.SIGTERM, signal.SIGCHLD) if signal.getsignal(signum)]
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        # What listdir itself had open, and PMI_FD.
+        return 0 if len(fds) <= 2 and not handled and signal.SIGTERM not in blocked else 1
+
+    assert launch(3, become) == 0
+
+
+# -- the timer
+
+
+def test_who_does_not_end_after_another_is_killed(launch):
+    assert launch(3, lambda rank: 0 if rank == 2 else sleep(), exit_timeout=0.05) == 137
+    assert "Exit timeout: killed rank 0-1" in launch.said
+
+
+def test_in_leader_mode_only_the_leaders_end_starts_the_timer(launch):
+    def become(rank):
+        if rank:
+            return 1
+        with open_start() as h:
+            assert h.rpc("start.wait", {"rank": 1}).get() == {"exit_rc": 1}
+        return 0
+
+    assert launch(2, become, exit_mode="leader", exit_timeout=0.0) == 0
+
+
+def test_who_ends_in_time_is_not_killed(launch):
+    def become(rank):
+        if rank == 0:
+            return 0
+        with open_start() as h:
+            h.rpc("start.wait", {"rank": 0}).get()
+        return 0
+
+    assert launch(2, become) == 0
+    assert launch.said == []
+
+
+# -- signals
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_for_the_launcher_is_for_the_leader(launch, signum):
+    launcher = os.getpid()
+
+    def become(rank):
+        if rank:
+            signal.signal(signum, lambda *_: os._exit(9))
+            with open_start() as h:
+                h.rpc("start.wait", {"rank": 0}).get()
+            return 0
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signum])
+        os.kill(launcher, signum)
+        signal.sigwait([signum])
+        return 5
+
+    assert launch(2, become, exit_mode="leader") == 5
+    assert [text.rpartition(") ")[2] for text in launch.said] == ["exited with rc=5"]
+
+
+def test_ctrl_c_is_left_to_the_brokers(launch):
+    launcher = os.getpid()
+
+    def become(rank):
+        os.kill(launcher, signal.SIGINT)
+        with open_start() as h:
+            return 0 if len(status(h)) == 1 else 1
+
+    assert launch(1, become) == 0
+
+
+def test_handlers_are_as_before_when_all_is_over(launch):
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGCHLD)
+    assert launch(1, lambda rank: 0) == 0
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGCHLD)) == before
+
+
+def test_brokers_end_when_their_launcher_is_killed(tmp_path):
+    program = (
+        "import os, signal, sys\n"
+        "from rosin.launch.launcher import Plan, LocalLauncher\n"
+        "def become(rank):\n"
+        "    print(os.getpid(), flush=True)\n"
+        "    while True: signal.pause()\n"
+        f"LocalLauncher(Plan(2, {str(tmp_path)!r}, become), print).run()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as launcher:
+        pidfds = [os.pidfd_open(int(launcher.stdout.readline())) for _ in range(2)]
+        launcher.kill()
+        assert launcher.wait() == -9
+        poller = select.poll()
+        for fd in pidfds:
+            poller.register(fd, select.POLLIN)
+        while pidfds:
+            for fd, _ in poller.poll():
+                poller.unregister(fd)
+                pidfds.remove(fd)
+                os.close(fd)
+
+
+# -- the start service
+
+
+def test_status_kill_and_wait(launch):
+    def become(rank):
+        if rank:
+            return sleep()
+        with open_start() as h:
+            pids = status(h)
+            assert pids[0] == os.getpid()
+            waiting = h.rpc("start.wait", {"rank": 1})
+            h.rpc("start.kill", {"rank": 1, "signum": 0}).get()
+            h.rpc("start.kill", {"rank": 1, "signum": int(signal.SIGKILL)}).get()
+            assert waiting.get() == {"exit_rc": 137}
+            assert h.rpc("start.wait", {"rank": 1}).get() == {"exit_rc": 137}
+            assert status(h) == [os.getpid(), -1]
+            h.rpc("start.kill", {"rank": 1, "signum": 15}).get()  # it does not run: nothing to do
+        return 0
+
+    assert launch(2, become, exit_mode="leader") == 0
+
+
+def test_in_leader_start_mode_others_are_run_one_by_one(launch):
+    def become(rank):
+        if rank:
+            return rank
+        with open_start() as h:
+            assert status(h) == [os.getpid(), -1, -1]
+            h.rpc("start.run", {"rank": 2}).get()
+            assert h.rpc("start.wait", {"rank": 2}).get() == {"exit_rc": 2}
+            h.rpc("start.run", {"rank": 2}).get()
+            assert h.rpc("start.wait", {"rank": 2}).get() == {"exit_rc": 2}
+        return 0
+
+    assert launch(3, become, start_mode="leader", exit_mode="leader") == 0
+    assert [text.partition(" ")[0] for text in launch.said] == ["2", "2"]
+
+
+def _errors(h, *requests):
+    found = []
+    for topic, payload in requests:
+        try:
+            h.rpc(topic, payload).get()
+        except OSError as exc:
+            found.append((topic, exc.errno, exc.strerror))
+    return found
+
+
+def test_requests_that_cannot_be_served(launch, tmp_path):
+    def become(rank):
+        if rank:
+            return sleep()
+        with open_start() as h, open_start() as other:
+            waiting = other.rpc("start.wait", {"rank": 1})
+            status(other)
+            found = _errors(
+                h,
+                ("start.run", {"rank": 1}),
+                ("start.wait", {"rank": 1}),
+                ("start.wait", {"rank": 2}),
+                ("start.kill", {"rank": -1, "signum": 9}),
+                ("start.kill", {"rank": 1, "signum": 99}),
+                ("start.kill", {"rank": 1}),
+                ("start.wait", {"rank": "1"}),
+                ("start.nothing", {}),
+                ("kvs.lookup", {}),
+            )
+            h.rpc("start.kill", {"rank": 1, "signum": 9}).get()
+            waiting.get()
+        (tmp_path / "found").write_text(
+            "\n".join(f"{topic} {number} {text}" for topic, number, text in found)
+        )
+        return 0
+
+    assert launch(2, become, exit_mode="leader") == 0
+    assert (tmp_path / "found").read_text().splitlines() == [
+        "start.run 17 broker 1 runs already",
+        "start.wait 17 somebody waits for broker 1 already",
+        "start.wait 3 there is no broker 2: ranks are 0 to 1",
+        "start.kill 3 there is no broker -1: ranks are 0 to 1",
+        "start.kill 22 99 is not the number of a signal",
+        "start.kill 71 payload: missing field 'signum'",
+        "start.wait 71 payload: field 'rank': expected an integer, got '1'",
+        "start.nothing 38 no service matches start.nothing",
+        "kvs.lookup 38 no service matches kvs.lookup",
+    ]
+
+
+def test_who_waits_and_goes_leaves_room_for_another(launch):
+    def become(rank):
+        if rank:
+            return sleep()
+        with open_start() as h:
+            h.rpc("start.wait", {"rank": 1})
+            status(h)
+        with open_start() as h:
+            waiting = h.rpc("start.wait", {"rank": 1})
+            h.rpc("start.kill", {"rank": 1, "signum": 9}).get()
+            assert waiting.get() == {"exit_rc": 137}
+        return 0
+
+    assert launch(2, become, exit_mode="leader") == 0
+
+
+def test_the_socket_goes_with_the_launcher(launch, tmp_path):
+    assert launch(1, lambda rank: 0) == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- PMI
+
+
+def test_brokers_find_each_other(launch, process):
+    def become(rank):
+        pmi = process()
+        pmi.meet(f"card {rank}")
+        assert [pmi.get(str(other)) for other in range(3)] == ["card 0", "card 1", "card 2"]
+        pmi.leave()
+        return 0
+
+    assert launch(3, become) == 0
+    assert launch.said == []
+
+
+def test_a_broker_that_ends_before_the_others_have_met_ends_them(launch, process):
+    def become(rank):
+        if rank == 1:
+            return 1
+        process().meet("here")
+        return 0
+
+    assert launch(3, become) == 143
+    told = [text for text in launch.said if "found each other" in text]
+    assert told == ["broker 1 ended before all brokers had found each other: ending the others"]
+
+
+def test_a_broker_that_comes_again_finds_what_the_others_have_told(launch, process):
+    def become(rank):
+        again = rank and "AGAIN" in os.environ
+        pmi = process()
+        pmi.meet(f"card {rank}")
+        assert pmi.get(str(1 - rank)) == f"card {1 - rank}"
+        pmi.leave()
+        if rank == 0:
+            with open_start() as h:
+                assert h.rpc("start.wait", {"rank": 1}).get() == {"exit_rc": 0}
+                h.rpc("start.run", {"rank": 1}).get()
+                assert h.rpc("start.wait", {"rank": 1}).get() == {"exit_rc": 0}
+        return int(bool(again))
+
+    assert launch(2, become, exit_mode="leader") == 0
+
+
+def test_abort_kills_all(launch, process):
+    def become(rank):
+        pmi = process()
+        if rank:
+            pmi.sock.sendall(pmi.client.abort(3, "no way").encode())
+        return sleep()
+
+    assert launch(2, become) == 143
+    assert "1: PMI_Abort(): no way" in launch.said
+
+
+def test_who_does_not_end_although_all_is_lost_is_killed(launch):
+    def become(rank):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        socket.socket(fileno=os.dup(int(os.environ["PMI_FD"]))).sendall(b"hello\n")
+        return sleep()
+
+    assert launch(1, become, exit_timeout=0.05) == 137
+    assert launch.said[1] == "Exit timeout: killed rank 0"
+
+
+def test_what_is_no_pmi_is_told_once_and_ends_all(launch):
+    def become(rank):
+        socket.socket(fileno=os.dup(int(os.environ["PMI_FD"]))).sendall(b"hello\nhello\n")
+        return sleep()
+
+    assert launch(2, become) == 143
+    assert len([text for text in launch.said if "PMI-1 wire protocol error" in text]) == 1
+
+
+def test_a_line_without_end_is_not_kept(launch):
+    def become(rank):
+        sock = socket.socket(fileno=int(os.environ["PMI_FD"]))
+        sock.sendall(b"cmd=put " + b"x" * 300_000)
+        return sleep()
+
+    assert launch(1, become) == 143
+    assert "PMI-1 wire protocol error" in launch.said[0]
+
+
+def test_the_conversation_is_shown_on_demand(launch, process, capfd):
+    def become(rank):
+        process().leave()
+        return 0
+
+    assert launch(1, become, trace=True) == 0
+    lines = capfd.readouterr().err.splitlines()
+    assert lines[0] == "0: C: cmd=init pmi_version=1 pmi_subversion=1"
+    assert lines[1] == "0: S: cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=1"
