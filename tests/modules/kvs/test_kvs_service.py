@@ -123,7 +123,7 @@ async def test_keys_of_the_event_tell_appends(inst):
     await h.event_subscribe("kvs.namespace-primary-setroot")
     await commit(h, op("log", treeobj.val(b"1"), FLUX_KVS_APPEND), op("a..b.", treeobj.val(b"2")))
     (event,) = await events(h, 1)
-    assert event.args["keys"] == {"log": "append", "a.b": None}
+    assert event.args["keys"] == {"log": "append", "a.b": "replace"}
 
 
 async def test_read_snapshots_and_directories(inst):

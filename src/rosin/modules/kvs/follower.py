@@ -18,6 +18,7 @@ from rosin.broker.host import EVENTS_LOST
 from rosin.broker.module import event_handler, request_handler
 from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
+from rosin.internal import kvs_presence
 from rosin.modules.kvs.base import KvsBase
 from rosin.modules.kvs.objects import Missing
 from rosin.modules.kvs.reads import ENDS
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
     News = dict[str, Any]
 
-#: A sequence number that no root reaches: who waits for it hears when there is no hope any more.
-NEVER = 0x7FFFFFFF
 UNKNOWN = "events were lost: it is not known whether the transaction took effect"
 REMOVED = "Operation not supported: namespace was removed"
 
@@ -156,7 +155,7 @@ class KvsFollower(KvsBase[FollowedRoot]):
 
         Each broker asks the next one alone, so that it makes no difference to rank 0 how many there are."""
         if self._above is None:
-            self._above = kvs.wait_version_async(self.h, NEVER, kvs.PRIMARY, nodeid=FLUX_NODEID_UPSTREAM)
+            self._above = self.h.rpc("kvs.wait-version", kvs_presence.REQUEST, FLUX_NODEID_UPSTREAM)
             self._above.then(self._above_gone)
 
     def _above_gone(self, rpc: Future) -> None:

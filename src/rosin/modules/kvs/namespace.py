@@ -64,17 +64,15 @@ class Namespace(Root):
             self.queue.appendleft(request)
 
 
-def changed_keys(batch: list[CommitRequest]) -> dict[str, Any]:
+def changed_keys(batch: list[CommitRequest]) -> dict[str, str]:
     """The ``keys`` of a setroot event: every key that the transactions name.
 
-    The value tells Rosin's kvs-watch whether the key was only appended to; flux-core ignores it.
+    The value tells Rosin's kvs-watch whether the key was only appended to; flux-core has null.
     """
-    keys: dict[str, Any] = {}
+    keys: dict[str, str] = {}
     for request in batch:
         for op in request.ops:
             key = normalize(op["key"])
-            if op["flags"] & FLUX_KVS_APPEND and keys.get(key, "append") == "append":
-                keys[key] = "append"
-            else:
-                keys[key] = None
+            only = op["flags"] & FLUX_KVS_APPEND and keys.get(key, "append") == "append"
+            keys[key] = "append" if only else "replace"
     return keys

@@ -190,7 +190,7 @@ class Group:
 class WatchedNamespace:
     """A namespace: its groups and the newest root that is known."""
 
-    __slots__ = ("_by_key", "_full", "groups", "namespace", "owner", "removed", "root", "seq")
+    __slots__ = ("_by_key", "_full", "groups", "namespace", "owner", "removed", "root", "seq", "unsure")
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -198,6 +198,8 @@ class WatchedNamespace:
         self.seq = -1
         self.owner = -1
         self.removed = False
+        #: Events were lost: the next root may differ in any key.
+        self.unsure = False
         self.groups: dict[tuple[Any, ...], Group] = {}
         self._by_key: dict[str, list[Group]] = {}
         self._full: list[Group] = []
@@ -229,8 +231,15 @@ class WatchedNamespace:
         if not group.full and not groups:
             self._by_key.pop(group.key, None)
 
-    def concerned(self, keys: dict[str, Any]) -> Iterator[tuple[Group, Any]]:
-        """The groups that a root change of *keys* concerns, each with what happened to its key."""
+    def concerned(self, keys: dict[str, Any] | None) -> Iterator[tuple[Group, Any]]:
+        """The groups that a root change of *keys* concerns, each with what happened to its key.
+
+        Any key may have changed if *keys* is None, or once events were lost (:attr:`unsure`)."""
+        unsure, self.unsure = self.unsure, False
+        if unsure or keys is None:
+            for group in self.groups.values():
+                yield group, None
+            return
         if len(keys) <= len(self._by_key):
             for key, change in keys.items():
                 for group in self._by_key.get(key, ()):
