@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Messages between brokers over ZeroMQ (RFC 3, tree based overlay network), as flux-core sends them.
+
+A broker has a ROUTER socket for those below it, each of which it knows by the identity of its DEALER socket,
+the text of the broker's UUID. CURVE encrypts, and proves to each end that the other has the secret half of a
+key: the lower broker knows its parent's, the parent asks its :class:`~rosin.broker.overlay.zap.Doorkeeper`.
+
+This module and those around it are imported by brokers that have others next to them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+import zmq
+
+from rosin.broker.overlay.zcontext import ZmqContext
+from rosin.broker.overlay.zdownlink import ZmqDownlink
+from rosin.broker.overlay.zuplink import ZmqUplink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.broker.overlay.transport import Keys
+
+
+class ZmqTransport(ZmqContext):
+    """ZeroMQ as a :class:`~rosin.broker.overlay.transport.Transport`; its settings are the context's."""
+
+    async def bind(
+        self,
+        uris: list[str],
+        keys: Keys,
+        receive: Callable[[bytes, list[bytes]], None],
+        lost: Callable[[bytes], None],
+    ) -> ZmqDownlink:
+        """Wait for brokers at addresses, ``tcp://HOST:*`` and ``ipc://PATH`` among them. Raises OSError."""
+        link = ZmqDownlink(self, receive, lost)
+        try:
+            link.open(uris, keys)
+        except zmq.ZMQError as exc:
+            link.close()
+            raise OSError(exc.errno, f"overlay: bind to {' '.join(uris)}: {_text(exc)}") from None
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+    async def connect(
+        self,
+        uri: str,
+        server_key: str,
+        keys: Keys,
+        identity: bytes,
+        receive: Callable[[list[bytes]], None],
+        lost: Callable[[], None],
+    ) -> ZmqUplink:
+        """Connect to a broker that proves to have the secret half of ``server_key``. Raises OSError."""
+        link = ZmqUplink(self, receive, lost)
+        try:
+            link.open(uri, server_key, keys, identity)
+        except zmq.ZMQError as exc:
+            link.close()
+            raise OSError(exc.errno, f"overlay: connect to {uri}: {_text(exc)}") from None
+        except BaseException:
+            link.close()
+            raise
+        return link
+
+
+def _text(exc: zmq.ZMQError) -> str:
+    return os.strerror(exc.errno or errno.EIO)
