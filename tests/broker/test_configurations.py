@@ -69,3 +69,34 @@ async def test_config_is_refused_as_a_whole() -> None:
         assert await h.rpc("config.get") == {"a": 2}
         await h.rpc("config.reload")  # from the files, of which there are none
         assert await h.rpc("config.get") == {}
+
+
+async def test_what_rank_0_takes_reaches_all_ranks_and_a_refusal_on_one_is_logged() -> None:
+    async with (
+        Instance(size=3, config={"a": 1}) as top,
+        Instance([Picky], rank=1, size=3, parent=top, below=(2,)) as middle,
+        Instance(rank=2, size=3, parent=middle) as end,
+    ):
+        for inst in (middle, end):
+            await service(inst).follow()
+        handles = [await inst.connect() for inst in (top, middle, end)]
+        guest = await end.connect(userid=4242)
+        for config, below in (({"a": 2}, {"a": 2}), ({"bad": 1}, {"a": 2}), ({"b": 3}, {"b": 3})):
+            await handles[0].rpc("config.load", config)
+            await top.settle()
+            got = [await h.rpc("config.get") for h in (*handles, guest)]
+            assert got == [config, below, below, below]
+        assert any("refused here: error updating picky: bad is not a key" in line for line in middle.logged())
+        for h, topic in ((handles[1], "load"), (handles[2], "reload")):
+            with pytest.raises(OSError, match="configuration can only be changed on rank 0") as caught:
+                await h.rpc(f"config.{topic}", {"c": 4})
+            assert caught.value.errno == errno.EINVAL
+        assert middle.link is not None
+        middle.link.cut()
+        await end.settle()
+        assert any("is followed no more: overlay disconnect" in line for line in middle.logged())
+        assert await handles[2].rpc("config.get") == {"b": 3}
+
+
+def service(inst: Instance) -> Any:
+    return inst.broker.modules["config"]

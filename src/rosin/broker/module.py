@@ -51,6 +51,10 @@ if TYPE_CHECKING:
 INIT, RUNNING, FINALIZING, EXITED = range(4)
 
 
+class NotNeeded(Exception):
+    """Raised by a module's start: it is loaded, and over, since the broker above serves this one, too."""
+
+
 class BrokerModule(StandardMethods):
     """Base class of every service; see the module's text. What a service overrides is also in its base."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker import arguments
 from rosin.broker.dependents import Dependents, EndedModule
 from rosin.broker.loader import MODULES, find
-from rosin.broker.module import BrokerModule
+from rosin.broker.module import BrokerModule, NotNeeded
 from rosin.broker.module_peer import ModulePeer
 from rosin.errors import FormatError
 
@@ -67,10 +67,12 @@ class Modules(Mapping[str, BrokerModule]):
             for service in cls.services:
                 self._switch.router.add_service(service, peer)
             await peer.module.initialize()
-        except BaseException:
+        except BaseException as exc:
             self._unload(name)
             await peer.retire()
-            raise
+            if not isinstance(exc, NotNeeded):
+                raise
+            self._switch.log(7, name, str(exc))
         self._dependents.forget(name)
         await self._bring_back()
         module: M = peer.module

@@ -55,13 +55,19 @@ class ConfigService(Builtin):
         self.respond(msg, self.broker.config)
         return DEFERRED
 
+    def _check_rank(self) -> None:
+        if self.broker.rank:
+            raise OSError(errno.EINVAL, "configuration can only be changed on rank 0")
+
     @request_handler("load")
     async def load(self, msg: Message) -> dict[str, list[str]] | None:
+        self._check_rank()
         return self._answer(*await self.apply(msg.args))
 
     @request_handler("reload")
     async def reload(self, _msg: Message) -> dict[str, list[str]] | None:
         """Read the files again; an instance that was started without any has an empty configuration."""
+        self._check_rank()
         path = self.broker.config_path
         try:
             config = {} if path is None else load(path)
@@ -96,7 +102,10 @@ class ConfigService(Builtin):
     async def _follow(self, stream: RPC) -> None:
         try:
             async for config in stream:
-                await self.apply(config)
+                try:
+                    await self.apply(config)
+                except OSError as exc:  # the next one may be better
+                    self.log.error(f"a configuration of the broker above is refused here: {exc.strerror}")
         except OSError as exc:
             self.log.error(f"the configuration of the broker above is followed no more: {exc.strerror}")
 

@@ -13,8 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from rosin import kvs
-from rosin.broker.module import DEFERRED, BrokerModule, request_handler
-from rosin.constants import FLUX_NODEID_UPSTREAM
+from rosin.broker.module import DEFERRED, BrokerModule, NotNeeded, request_handler
 from rosin.errors import FormatError
 from rosin.modules.job_ingest.batch import SubmissionBatch, refusals
 from rosin.modules.job_ingest.request import IngestRequest, validate
@@ -49,7 +48,7 @@ class JobIngest(BrokerModule):
         self.settings = IngestSettings.parse(self.config, self.arg_values)
         limit = self.settings.max_generator
         if rank > limit:
-            raise OSError(errno.EINVAL, f"job-ingest cannot allocate job IDs on ranks > {limit}")
+            raise NotNeeded(f"job-ingest gives no job ids on ranks > {limit}: those above do")
         self._hosts = frozenset(Hostlist(self.attrs.get("hostlist", "")))
         self._batch = SubmissionBatch()
         self._batches: set[asyncio.Task[None]] = set()
@@ -61,15 +60,17 @@ class JobIngest(BrokerModule):
         """Milliseconds since the epoch of this instance's ids, later than those of all ids it has given."""
         try:
             if rank:
-                info = await self.h.rpc("job-ingest.getinfo", {}, FLUX_NODEID_UPSTREAM)
-                return int(info["timestamp"])
-            max_jobid = int((await self.h.rpc("job-manager.getinfo", {}))["max_jobid"])
+                return int((await self.h.rpc("job-ingest.getinfo", {}, 0))["timestamp"])
+            return await self._after_last_job()
         except OSError as error:
             if error.errno != errno.ENOSYS:
                 raise
             missing = "job-ingest on rank 0" if rank else "job-manager"
             raise OSError(errno.ENOSYS, f"job-ingest: {missing} must be loaded first") from None
-        return fluid.timestamp(max_jobid) + 1
+
+    async def _after_last_job(self) -> int:
+        """The first timestamp after those of all jobs, whichever rank has given their ids."""
+        return fluid.timestamp(int((await self.h.rpc("job-manager.getinfo", {}))["max_jobid"])) + 1
 
     async def stop(self) -> None:
         checking, self._checking = self._checking, set()
@@ -96,8 +97,10 @@ class JobIngest(BrokerModule):
         return int(self.monotonic() * 1000)
 
     @request_handler("getinfo")
-    def getinfo(self, _msg: Message) -> dict[str, Any]:
-        return {"timestamp": self._generator.timestamp(self._now_ms())}
+    async def getinfo(self, _msg: Message) -> dict[str, Any]:
+        """Where a rank begins that may have given ids before, by a clock of its own."""
+        last = 0 if self.h.rank else await self._after_last_job()
+        return {"timestamp": max(last, self._generator.timestamp(self._now_ms()))}
 
     # -- submission -----------------------------------------------------------------------------------
 
@@ -169,7 +172,9 @@ class JobIngest(BrokerModule):
             refused = refusals(await self.h.rpc("job-manager.submit", batch.announcement()))
         except Exception as error:
             self._fail(batch, error, "job-manager did not take the job")
-            await self._remove(list(batch.submissions))
+            # Cut off from job-manager nobody knows whether it has taken it.
+            if not isinstance(error, OSError) or error.errno != errno.EHOSTUNREACH:
+                await self._remove(list(batch.submissions))
             return
         for id, submission in batch.submissions.items():
             if id in refused:
