@@ -25,8 +25,6 @@ LIBRARY = {
     "rosin.rfc.idset.wide.WideIdset": "a set's methods are whole, whichever the program needs",
     "rosin.rfc.jgf": "resource graphs: for schedulers that place by them",
     "rosin.rfc.jobspec.jobspec.Jobspec": "what a jobspec comes to, for programs without an instance",
-    "rosin.rfc.frames.decode_frames": "what a broker reads from the brokers next to it",
-    "rosin.rfc.frames.encode_frames": "what a broker writes to the brokers next to it",
     "rosin.rfc.munge.encode_reply": "munged's side, which the tests play",
     "rosin.rfc.munge.parse_request": "munged's side, which the tests play",
     "rosin.rfc.pmi.client": "the process's side of PMI; a broker asks for a part of it",

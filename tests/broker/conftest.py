@@ -15,24 +15,27 @@ import pytest
 
 from rosin.broker import life
 from rosin.broker.broker import Broker
+from rosin.broker.clock import Clock
+from rosin.broker.overlay.boot import boot
+from rosin.broker.services.overlay import OverlayService
 from rosin.handle.aio import AsyncFlux
 from rosin.process import descriptors
 from rosin.rfc.syslog import LogLine
-from rosin.testing.link import Link
+from rosin.testing.bootstrap import MemoryBootstrap
+from rosin.testing.network import MemoryNetwork
 
 #: Attributes of an instance without modules, jobs and output.
 BARE = {"broker.rc1_path": "", "broker.rc3_path": "", "log-stderr-level": "-1", "log-critical-level": "-1"}
 
 
 class Life:
-    """A broker that :meth:`run` takes through its life, linked to its parent, if it has one.
+    """A broker that :meth:`run` takes through its life, one of several on a *network* if there is one.
 
     The log stays readable after its end.
     """
 
-    def __init__(self, options: life.BootOptions, parent: Life | None = None) -> None:
-        self._parent = parent
-        self.link: Link | None = None
+    def __init__(self, options: life.BootOptions, network: MemoryNetwork | None = None) -> None:
+        self._network = network
         self.instance = life.Life(options, None)
         self._prepared = asyncio.Event()
 
@@ -44,13 +47,9 @@ class Life:
         """From the directories to their removal; returns the exit code."""
         try:
             self.instance.prepare()
-            if self._parent is not None:
-                self.link = Link(self._parent.broker, self.broker)
             self._prepared.set()
             return await self.instance.run()
         finally:
-            if self.link is not None:
-                self.link.cut()
             self.instance.clean_up()
 
     async def until(self, text: str) -> None:
@@ -66,6 +65,26 @@ class Life:
         look(b"")
         await seen.wait()
         self.broker.ring.listeners.discard(look)
+
+    async def stand_still(self, state: str) -> None:
+        """Be a broker that others can join, in this state for good."""
+        self.instance.prepare()
+        await self.broker.start()
+        self.broker.state.state = state
+        overlay = self.broker.modules["overlay"]
+        assert isinstance(overlay, OverlayService)
+        assert self.instance.options.bootstrap is not None
+        await boot(overlay, self.instance.options.bootstrap, self.instance.options.transport)
+
+    async def end(self) -> None:
+        """What stands still ends."""
+        await self.broker.close()
+        self.instance.clean_up()
+
+    def cut(self, rank: int) -> None:
+        """Break the connection to the broker of a rank."""
+        assert self._network is not None
+        self._network.cut(self.broker.rank, rank)
 
     def logged(self, text: str = "") -> list[tuple[int, str]]:
         """Severity and text of the log's entries with this text."""
@@ -90,10 +109,15 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.setattr(descriptors, "_original", None)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
 
+    network = MemoryNetwork(Clock())
+
     def make(
-        *command: str, attrs: dict[str, str] | None = None, parent: Life | None = None, **options: Any
+        *command: str, attrs: dict[str, str] | None = None, rank: int = 0, size: int = 1, **options: Any
     ) -> Life:
-        return Life(life.BootOptions(list(command), {**BARE, **(attrs or {})}, **options), parent)
+        if size > 1:
+            attrs = {"hostname": f"host{rank}", **(attrs or {})}
+            options |= {"bootstrap": MemoryBootstrap(rank, size), "transport": network.transport(rank)}
+        return Life(life.BootOptions(list(command), {**BARE, **(attrs or {})}, **options), network)
 
     yield make
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -27,7 +27,7 @@ MEMBER = [
 async def pair(live):
     """``root, child, ends``: two brokers, and their lives as they run."""
     root = live(attrs={"broker.rc2_none": "1"}, size=2, config={"kvs": {"checkpoint-period": "5m"}})
-    child = live(parent=root, rank=1, size=2)
+    child = live(rank=1, size=2)
     ends = []
 
     async def start():
@@ -91,7 +91,7 @@ async def test_who_loses_the_broker_above_ends(pair):
     _root, child, start = pair
     _above, below = await start()
     await child.until("->run")
-    child.link.cut()
+    child.cut(0)
     assert await below == 0
     assert "parent-fail: run->cleanup" in child.transitions()
     assert child.logged("lost: overlay disconnect")
@@ -111,10 +111,8 @@ async def test_a_signal_ends_a_lower_broker_by_itself(pair):
 @pytest.mark.parametrize("when", ["join", "quorum"])
 async def test_the_end_may_be_asked_for_while_waiting(live, when):
     root = live(attrs={"broker.rc2_none": "1"}, size=3)
-    child = live(parent=root, rank=1, size=3)
-    root.instance.prepare()
-    await root.broker.start()
-    root.broker.state.state = "init" if when == "join" else "quorum"
+    child = live(rank=1, size=3)
+    await root.stand_still("init" if when == "join" else "quorum")
     await root.broker.modules.load("groups")
     run = asyncio.create_task(child.run())
     await child.until("->join" if when == "join" else "->quorum")
@@ -122,32 +120,25 @@ async def test_the_end_may_be_asked_for_while_waiting(live, when):
     assert await run == 1
     last = {"join": "parent-fail: join->shutdown", "quorum": "quorum-fail: quorum->shutdown"}[when]
     assert last in child.transitions()
-    await root.broker.close()
-    root.instance.clean_up()
+    await root.end()
 
 
 @pytest.mark.parametrize("state", STATES[6:])
 async def test_nobody_joins_who_comes_too_late(live, state):
     root = live(size=2)
-    child = live(parent=root, rank=1, size=2)
-    root.instance.prepare()
-    await root.broker.start()
-    root.broker.state.state = state
+    child = live(rank=1, size=2)
+    await root.stand_still(state)
     assert await child.run() == 1
     assert child.transitions()[1] == "parent-fail: join->shutdown"
-    await root.broker.close()
-    root.instance.clean_up()
+    await root.end()
 
 
 async def test_a_configuration_that_a_lower_broker_does_not_take_ends_it(live):
     root = live(size=2)
-    child = live(parent=root, rank=1, size=2)
-    root.instance.prepare()
-    await root.broker.start()
-    root.broker.state.state = "quorum"
+    child = live(rank=1, size=2)
+    await root.stand_still("quorum")
     root.broker.config = {"access": 5}
     assert await child.run() == 1
     assert child.transitions()[2] == "sync-fail: config-sync->shutdown"
     assert child.logged("no configuration from the broker above")
-    await root.broker.close()
-    root.instance.clean_up()
+    await root.end()

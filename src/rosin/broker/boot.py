@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,12 @@ from rosin.broker.life import BootOptions as BootOptions
 from rosin.process import descriptors
 
 if TYPE_CHECKING:
+    from rosin.broker.overlay.bootstrap import Bootstrap
     from rosin.process.zygote import Zygote
+
+
+#: How the variables begin of those who start several processes at once.
+_LAUNCHED = ("PMI_", "PMI2_", "PMIX_", "SLURM_", "PALS_", "ALPS_", "FLUX_PMI_")
 
 
 def run(options: BootOptions, zygote: Zygote | None = None, ignored: frozenset[int] = frozenset()) -> int:
@@ -25,6 +31,8 @@ def run(options: BootOptions, zygote: Zygote | None = None, ignored: frozenset[i
     from rosin import _json
 
     _json.accelerate()
+    if options.bootstrap is None:
+        options.bootstrap = _bootstrap(options)
     descriptors.raise_limit()  # after the fork of the zygote: jobs start with the limit as it was
 
     async def main() -> int:
@@ -49,3 +57,13 @@ def run(options: BootOptions, zygote: Zygote | None = None, ignored: frozenset[i
     finally:
         if zygote is not None:
             zygote.close()
+
+
+def _bootstrap(options: BootOptions) -> Bootstrap | None:
+    """How it finds the other brokers; None: nothing says that there are any. Raises OSError."""
+    named = "bootstrap" in options.config or "broker.boot-method" in options.attrs
+    if not named and not any(name.startswith(_LAUNCHED) for name in os.environ):
+        return None
+    from rosin.broker.overlay.bootstrap import find
+
+    return find(os.environ, options.config, options.attrs)

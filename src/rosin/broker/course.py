@@ -32,6 +32,7 @@ class Action(enum.Enum):
     CLEANUP = "end the jobs"
     CHILDREN = "wait for the brokers below to be gone"
     RC3 = "remove modules"
+    GOODBYE = "take leave of the broker above"
 
 
 #: Actions that end when the end of the broker is asked for, with the event that takes the place of their own.
@@ -50,6 +51,7 @@ _ACTIONS = {
     "run": Action.FOLLOW,
     "shutdown": Action.CHILDREN,
     "finalize": Action.RC3,
+    "goodbye": Action.GOODBYE,
 }
 
 
@@ -84,8 +86,6 @@ class Course:
     def step(self) -> Action | str | None:
         """What there is to do in the present state, or the event if that is nothing. None: the end."""
         state = self._machine.state
-        if state == "goodbye":
-            return "goodbye"
         if self.rank:
             if state == "run":
                 self.exit_code = 0  # however it ends: rank 0 says how the instance has

@@ -25,6 +25,7 @@ from rosin.broker.origin import of_parent, of_process
 from rosin.broker.program import InitialProgram, describe
 from rosin.broker.rcprogram import RcProgram, is_builtin, run_list
 from rosin.broker.registration import Registration
+from rosin.broker.services.overlay import OverlayService
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.services.table import BUILTINS
 from rosin.broker.treestates import TreeStates
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from rosin.broker.broker import Broker
+    from rosin.broker.overlay.bootstrap import Bootstrap
+    from rosin.broker.overlay.transport import Transport
     from rosin.process.zygote import Zygote
 
 
@@ -55,7 +58,8 @@ def ignore_signals() -> None:
 class BootOptions:
     """What a broker is started with: the initial program's argv, attributes, configuration, its place.
 
-    *credentials* are for the initial program alone (see :mod:`rosin.process.credentials`).
+    *credentials* are for the initial program alone (see :mod:`rosin.process.credentials`). Without a
+    *bootstrap* it is an instance of its own. The *transport* is ZeroMQ, if none is given.
     """
 
     def __init__(
@@ -66,16 +70,16 @@ class BootOptions:
         config_path: str | None = None,
         credentials: dict[str, str] | None = None,
         *,
-        rank: int = 0,
-        size: int = 1,
+        bootstrap: Bootstrap | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self.command = command or []
         self.attrs = attrs or {}
         self.config = config or {}
         self.config_path = config_path
         self.credentials = credentials or {}
-        self.rank = rank
-        self.size = size
+        self.bootstrap = bootstrap
+        self.transport = transport
 
 
 class Life:
@@ -85,15 +89,18 @@ class Life:
         self.options = options
         self.zygote = zygote
         self.broker: Broker
-        self.course = Course(options.rank, lambda level, text: self.broker.log(level, "broker", text))
+        self.rank, self.size = (
+            (0, 1) if options.bootstrap is None else (options.bootstrap.rank, options.bootstrap.size)
+        )
+        self.course = Course(self.rank, lambda level, text: self.broker.log(level, "broker", text))
         self._program: InitialProgram | RcProgram | None = None
         self._stopping = asyncio.Event()
         self._notices: list[tuple[int, str]] = []
         self._directories = Directories(
             options.attrs,
             lambda *notice: self._notices.append(notice),
-            rank=options.rank,
-            size=options.size,
+            rank=self.rank,
+            size=self.size,
         )
         self._close_log: Callable[[], None] = lambda: None
         self._service: StateMachineService
@@ -121,20 +128,21 @@ class Life:
         given = self.options.attrs
         try:
             check_given(given)
-            check_size(given, self.options.size)
+            check_size(given, self.size)
             values = {**defaults(self.options.config), **given}
         except ValueError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None
         fanout = values.pop("tbon.fanout", None)
         if fanout is not None:
             values["tbon.topo"] = f"kary:{fanout}"
-        values |= {"rank": str(self.options.rank), "size": str(self.options.size)}
+        values |= {"rank": str(self.rank), "size": str(self.size)}
         values["broker.quorum"] = given.get("broker.quorum", values["size"])
         if self.options.config_path:
             values["config.path"] = self.options.config_path
         values |= self._directories.claim()
         values.setdefault("hostname", socket.gethostname())
-        values.setdefault("hostlist", values["hostname"])
+        if self.size == 1:
+            values.setdefault("hostlist", values["hostname"])
         values.setdefault("local-uri", f"local://{values['rundir']}/local-{values['rank']}")
         return values
 
@@ -185,6 +193,7 @@ class Life:
             Action.CLEANUP: self._clean_up_jobs,
             Action.CHILDREN: lambda: self._tree.children(),
             Action.RC3: self._rc3,
+            Action.GOODBYE: lambda: self._tree.goodbye(),
         }
         coming = steps[action]()
         return await (self._unless_stopped(coming, INSTEAD[action]) if action in INSTEAD else coming)
@@ -229,6 +238,24 @@ class Life:
             broker.zygote.on_lost = partial(broker.log, 3, "broker")
             broker.zygote.attach(asyncio.get_running_loop())
         self._tree = TreeStates(broker, service.h)
+        return await self._unless_stopped(self._boot(), "builtins-fail")
+
+    async def _boot(self) -> str:
+        """Join the brokers of the instance, if there are others."""
+        bootstrap = self.options.bootstrap
+        if bootstrap is None:
+            return "builtins-success"
+        from rosin.broker.overlay.boot import boot
+
+        overlay = self.broker.modules["overlay"]
+        assert isinstance(overlay, OverlayService)
+        try:
+            await boot(overlay, bootstrap, self.options.transport)
+        except OSError as exc:
+            self.broker.log(3, "broker", f"bootstrap ({bootstrap.method}): {exc.strerror}")
+            return "builtins-fail"
+        finally:
+            bootstrap.close()
         return "builtins-success"
 
     async def _unless_stopped(self, coming: Coroutine[Any, Any, str], otherwise: str) -> str:

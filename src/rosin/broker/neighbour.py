@@ -13,7 +13,7 @@ calls ``disconnected`` of each end that is left. A link changes nothing of a mes
 for: the receiving end adds the sender's hop to a request (RFC 3), and what comes from elsewhere is not local
 (RFC 12).
 
-``rosin.testing.link`` joins two brokers of one process in this way.
+:mod:`rosin.broker.overlay` joins brokers over a network in this way.
 """
 
 from __future__ import annotations
@@ -52,6 +52,11 @@ class Neighbour(Peer):
         self.send = send
         self._out = Tracker()  # requests that the other broker is to answer
         self._in = Tracker()  # requests of the other broker
+
+    @property
+    def pending(self) -> int:
+        """Requests that the other broker is to answer."""
+        return len(self._out)
 
     def deliver_request(self, msg: Message) -> None:
         self._out.asked(msg)

@@ -18,6 +18,7 @@ from rosin.broker.router import Router
 from rosin.broker.tasks import TaskSet
 from rosin.broker.turn import Turn
 from rosin.constants import FLUX_MSGFLAG_NORESPONSE, FLUX_ROLE_NONE, FLUX_ROLE_OWNER, FLUX_USERID_UNKNOWN
+from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.role import assign
 from rosin.rfc.syslog import encode as encode_log
 
@@ -62,11 +63,19 @@ class Switch:
         self.events = EventFlow(self.router, partial(self.complain, "events"), self.credential)
         self._childless = asyncio.Event()
         self.tasks = TaskSet(partial(self.log, 3, "broker"))
+        self._hosts: tuple[str, list[str]] = ("", [])
 
     @property
     def owner(self) -> int:
         """The user whose instance it is."""
         return self.credential[0]
+
+    def hosts(self) -> list[str]:
+        """The names of the brokers' hosts by rank, as far as they are known."""
+        text = self.attrs.value("hostlist")
+        if self._hosts[0] != text:
+            self._hosts = (text, Hostlist(text).expand())
+        return self._hosts[1]
 
     # -- log --------------------------------------------------------------------------------------
 

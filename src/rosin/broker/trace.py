@@ -21,7 +21,9 @@ class Trace:
     ``names`` limits a trace to some modules (absent: all), ``full`` asks for payloads. Raises FormatError.
     """
 
-    def __init__(self, args: dict[str, Any]) -> None:
+    def __init__(self, args: dict[str, Any], peer: int | None = None) -> None:
+        #: The only other broker whose messages are shown; None: all.
+        self._peer = peer
         self._typemask = field(args, "typemask", int, FLUX_MSGTYPE_ANY)
         self._glob = field(args, "topic_glob", str, "*")
         names = field(args, "names", (list, type(None)), None)
@@ -29,8 +31,13 @@ class Trace:
         self._full = field(args, "full", bool, False)
         self._queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
-    def record(self, prefix: str, name: str, msg: Message, now: float) -> None:
-        """Note that *msg* was sent (``tx``) or received (``rx``) by the module *name*, if that is wanted."""
+    def record(self, prefix: str, name: str, msg: Message, now: float, rank: int = -1) -> None:
+        """Note that *msg* was sent (``tx``) or received (``rx``) by the module *name*, if that is wanted.
+
+        ``rank`` is that of the other broker, if it passes between brokers.
+        """
+        if self._peer is not None and rank not in (self._peer, -1):
+            return
         if not msg.type & self._typemask or not fnmatchcase(msg.topic, self._glob):
             return
         if self._names is not None and name not in self._names:
@@ -40,7 +47,7 @@ class Trace:
             {
                 "timestamp": now,
                 "prefix": prefix,
-                "rank": -1,
+                "rank": rank,
                 "name": name,
                 "type": msg.type,
                 "topic": msg.topic,

@@ -17,6 +17,10 @@ class Tracker:
     def __init__(self) -> None:
         self._pending: dict[bytes, dict[int, Message]] = {}
 
+    def __len__(self) -> int:
+        """How many wait."""
+        return sum(map(len, self._pending.values()))
+
     def asked(self, msg: Message) -> None:
         """A request has passed: it waits, or says that its sender is gone."""
         if not msg.flags & FLUX_MSGFLAG_NORESPONSE:

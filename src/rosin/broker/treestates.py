@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rosin.broker.broker import Broker
     from rosin.broker.module_handle import ModuleHandle
     from rosin.broker.services.config import ConfigService
+    from rosin.broker.services.overlay import OverlayService
 
 _SHUTDOWN = STATES.index("shutdown")
 
@@ -35,9 +36,15 @@ class TreeStates:
         self._changed = asyncio.Event()
 
     async def join(self) -> str:
-        """The broker above has started; there is none above rank 0."""
+        """The broker above has let this one in, and has started; there is none above rank 0."""
         if not self._broker.rank:
             return "parent-none"
+        above = self._overlay.links.above
+        assert above is not None
+        try:
+            await above.joined()
+        except OSError:  # it is in the log
+            return "parent-fail"
         self._broker.create_task(self._follow())
         return "parent-ready" if await self._reaches("quorum", "run") else "parent-fail"
 
@@ -65,6 +72,11 @@ class TreeStates:
                 return True
             await self._changed.wait()
         return False
+
+    @property
+    def _overlay(self) -> OverlayService:
+        service: OverlayService = self._broker.modules["overlay"]  # type: ignore[assignment]
+        return service
 
     async def sync(self) -> str:
         """There is the configuration of the broker above; rank 0 has its own."""
@@ -102,3 +114,9 @@ class TreeStates:
             return "children-none"
         await self._broker.childless()
         return "children-complete"
+
+    async def goodbye(self) -> str:
+        """The broker above knows that this one goes."""
+        if self._overlay.links.above is not None:
+            await self._overlay.links.above.goodbye()
+        return "goodbye"

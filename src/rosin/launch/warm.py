@@ -16,6 +16,8 @@ _LATER = (
     "rosin.broker.boot",
     "rosin.broker.rc",
     "rosin.broker.connector",
+    "rosin.broker.overlay.boot",
+    "rosin.broker.overlay.zmq",
     "rosin.process.zygote",
     "rosin.process.zygote_server",
     "rosin.process.worker",

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.assemble import assemble
 from rosin.broker.client import Client
 from rosin.broker.clock import Clock, VirtualClock
+from rosin.broker.overlay.boot import boot
+from rosin.broker.services.overlay import OverlayService
 from rosin.broker.services.table import BUILTINS
 from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
 from rosin.handle.aio import LoopHandle
 from rosin.rfc.message import Message, decode, encode
+from rosin.testing.bootstrap import MemoryBootstrap
 from rosin.testing.link import Link
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
     from rosin.broker.broker import Broker
     from rosin.broker.module import BrokerModule
+    from rosin.broker.overlay.overlay import Overlay
+    from rosin.testing.network import MemoryNetwork
 
 
 class _MemoryClient(Client):
@@ -99,7 +104,8 @@ class Instance:
     :meth:`advance`.
 
     ``parent`` is the instance of the broker above this one, which has a ``rank`` in a tree of ``size`` and
-    the ranks ``below`` it. Both see the same clock. ``link.cut()`` breaks the connection.
+    the ranks ``below`` it. Both see the same clock. ``link.cut()`` breaks the connection. On a ``network`` it
+    joins the others there by its overlay (see :class:`rosin.testing.tree.InstanceTree`).
     """
 
     def __init__(
@@ -114,13 +120,16 @@ class Instance:
         rank: int = 0,
         size: int = 1,
         below: Iterable[int] = (),
+        network: MemoryNetwork | None = None,
     ) -> None:
         self._modules = list(modules)
         self._attrs = attrs or {}
         self.clock = VirtualClock() if clock == "virtual" else Clock()
         self._parent = parent
-        if parent is not None:
-            self.clock = parent.clock
+        self._network = network
+        for shared in (parent, network):
+            if shared is not None:
+                self.clock = shared.clock
         self.rank = rank
         self.size = size
         self._below = below
@@ -142,11 +151,12 @@ class Instance:
 
     async def _start(self) -> None:
         directory = self._directory.name
+        joins = self._network is not None
         defaults = {
             "rank": str(self.rank),
             "size": str(self.size),
-            "hostname": "testhost",
-            "hostlist": ",".join(["testhost"] * self.size),
+            "hostname": f"host{self.rank}" if joins else "testhost",
+            "hostlist": ",".join(f"host{rank}" if joins else "testhost" for rank in range(self.size)),
             "security.owner": str(os.getuid()),
             "instance-level": "0",
             "rundir": directory,
@@ -169,13 +179,33 @@ class Instance:
         if self._parent is not None:
             self.link = Link(self._parent.broker, self.broker, self._below)
         await self.broker.start()
+        if self._network is not None:
+            await self._join(self._network)
         self.broker.state.state = "run"
         for module in self._modules:
             await self.load(module)
 
+    async def _join(self, network: MemoryNetwork) -> None:
+        service = self.broker.modules["overlay"]
+        assert isinstance(service, OverlayService)
+        await boot(service, MemoryBootstrap(self.rank, self.size), network.transport(self.rank))
+        if service.links.above is not None:
+            await service.links.above.joined()
+
+    @property
+    def links(self) -> Overlay:
+        """What joins it to other brokers."""
+        service = self.broker.modules["overlay"]
+        assert isinstance(service, OverlayService)
+        return service.links
+
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._end()
+
+    async def stop(self) -> None:
+        """Take it down."""
         await self._end()
 
     async def _end(self) -> None:

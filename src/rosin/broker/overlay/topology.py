@@ -8,7 +8,7 @@ is what the configuration says.
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
@@ -43,6 +43,7 @@ class OverlayTopology:
         self._order = self._from_root()
 
     @classmethod
+    @lru_cache(8)  # brokers of one process share it
     def parse(cls, spec: str, size: int) -> OverlayTopology:
         """The tree of ``tbon.topo``, but ``custom``. Raises FormatError."""
         shape, _, text = spec.partition(":")

@@ -59,6 +59,9 @@ class Transport(Protocol):
     but that it was closed at this end.
     """
 
+    def keys(self, path: str | None) -> Keys:
+        """Read the certificate of a file, or make one if there is no path. Raises OSError."""
+
     async def bind(
         self,
         uris: list[str],

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
+from rosin.broker.overlay.cert import BrokerCertificate
 from rosin.broker.overlay.zcontext import ZmqContext
 from rosin.broker.overlay.zdownlink import ZmqDownlink
 from rosin.broker.overlay.zuplink import ZmqUplink
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 class ZmqTransport(ZmqContext):
     """ZeroMQ as a :class:`~rosin.broker.overlay.transport.Transport`; its settings are the context's."""
+
+    def keys(self, path: str | None) -> BrokerCertificate:
+        """Read the certificate of a file, or make one if there is no path. Raises OSError."""
+        return BrokerCertificate.generate() if path is None else BrokerCertificate.read(path)
 
     async def bind(
         self,

@@ -1,122 +1,140 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""``overlay`` and ``broker``: what can be asked of the tree (here of one broker) and of the process."""
+"""``overlay``: what can be asked of the tree of brokers, and the requests that change it."""
 
 from __future__ import annotations
 
 import errno
-import os
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.builtin import Builtin
 from rosin.broker.module import DEFERRED, request_handler
+from rosin.broker.overlay.overlay import Overlay
+from rosin.broker.overlay.topology import OverlayTopology
 from rosin.broker.trace import Trace
 from rosin.broker.waiters import Waiter
-from rosin.errors import FormatError
-from rosin.handle import builtin
-from rosin.rfc.payload import describe, field, list_field
+from rosin.constants import FLUX_NODEID_ANY
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from rosin.broker.overlay.children import Child
     from rosin.rfc.message import Message
 
 
 class OverlayService(Builtin):
-    """overlay.health, overlay.topology, overlay.trace, overlay.stats-get."""
+    """overlay.health, .topology, .monitor, .trace, .stats-get, .disconnect-subtree, .disconnect-parent."""
 
     name = "overlay"
     public_stats = True
 
     async def start(self) -> None:
-        self._began = self.monotonic()
         self._watchers = self.waiters()
+        self._monitors = self.waiters()
+        self._traces: set[Trace] = set()
+        size = max(self.broker.size, self.broker.rank + 1)
+        self.links = Overlay(self.broker, OverlayTopology.parse("kary:0", size), self._changed)
+
+    def shape(self, tree: OverlayTopology) -> Overlay:
+        """Take one's place in a tree; returns the links, of which there are none yet."""
+        self.links = Overlay(self.broker, tree, self._changed)
+        rank = self.broker.rank
+        for name, value in (
+            ("tbon.level", tree.level(rank)),
+            ("tbon.maxlevel", tree.depth),
+            ("tbon.descendants", len(tree.subtree(rank)) - 1),
+        ):
+            self.broker.attrs.define(name, value)
+        return self.links
+
+    async def stop(self) -> None:
+        self.links.close()
+        self._watchers.end()
+        self._monitors.end()
+
+    # -- how it is ------------------------------------------------------------------------------------
+
+    def _changed(self, child: Child | None) -> None:
+        """Something has changed: with a child, or above."""
+        if child is not None:
+            self._monitors.respond(_told(child))
+        if self._watchers:
+            self._watchers.respond(self._health())
+
+    def _health(self) -> dict[str, Any]:
+        return self.links.children.health(self.monotonic())
 
     @request_handler("health", allow_guest=True)
     def health(self, msg: Message) -> Any:
-        answer = {
-            "rank": self.broker.rank,
-            "status": "full",
-            "duration": self.monotonic() - self._began,
-            "children": [],
-        }
         if not msg.streaming:
-            return answer
+            return self._health()
         self._watchers.add(Waiter(msg))
-        self.respond(msg, answer)
+        self.respond(msg, self._health())
         return DEFERRED
 
-    async def stop(self) -> None:
-        self._watchers.end()
+    @request_handler("monitor")
+    def monitor(self, msg: Message) -> Any:
+        """Each child that is there or was, then each change."""
+        if not msg.streaming:
+            raise OSError(errno.EPROTO, "overlay.monitor requires the streaming flag")
+        self._monitors.add(Waiter(msg))
+        for child in self.links.children:
+            if child.status != "offline" or child.torpid:
+                self.respond(msg, _told(child))
+        return DEFERRED
 
     @request_handler("topology", allow_guest=True)
     def topology(self, msg: Message) -> dict[str, Any]:
         rank = field(msg.args, "rank", int)
-        if rank != self.broker.rank:
-            raise OSError(errno.ENOENT, f"overlay: rank {rank} is not in this subtree")
-        return {"rank": rank, "size": 1, "children": []}
+        if rank != self.broker.rank and rank not in self.links.children.by_rank:
+            raise OSError(errno.ENOENT, "requested rank is not this broker or its direct child")
+        return self.links.tree.describe(rank)
+
+    def stats(self) -> dict[str, Any]:
+        above, below = self.links.pending()
+        return {
+            "child-count": len(self.links.children.by_rank),
+            "child-connected": len(self.links.children.online),
+            "parent-count": int(self.broker.rank > 0),
+            "parent-rpc": above,
+            "child-rpc": below,
+            "interthread": {"sendq": 0, "recvq": 0},
+        }
 
     @request_handler("trace")
     async def trace(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
-        """The messages exchanged with other ranks: none come while this is the only one."""
-        trace = Trace(msg.args)
-        while True:
-            yield await trace.next()
+        """The messages exchanged with the brokers next to this one, or with one of them (``nodeid``)."""
+        nodeid = field(msg.args, "nodeid", int, -1)
+        trace = Trace(msg.args, None if nodeid in (-1, FLUX_NODEID_ANY) else nodeid)
+        self._traces.add(trace)
+        self.links.trace(self._passed)
+        try:
+            while True:
+                yield await trace.next()
+        finally:
+            self._traces.discard(trace)
+            if not self._traces:
+                self.links.trace(None)
 
-    def stats(self) -> dict[str, Any]:
-        return {
-            "child-count": 0,
-            "child-connected": 0,
-            "parent-count": 0,
-            "parent-rpc": 0,
-            "child-rpc": 0,
-        }
+    def _passed(self, prefix: str, rank: int, msg: Message) -> None:
+        now = self.broker.clock.now()
+        for trace in self._traces:
+            trace.record(prefix, "overlay", msg, now, rank)
 
+    # -- what changes it ------------------------------------------------------------------------------
 
-class BrokerService(Builtin):
-    """broker.getenv, broker.setenv, broker.conf-builtin, and the ping of the broker itself."""
+    @request_handler("disconnect-subtree")
+    def disconnect_subtree(self, msg: Message) -> None:
+        self.links.below.disconnect(field(msg.args, "rank", int))
 
-    name = "broker"
-    listed = False
-
-    @request_handler("getenv")
-    def getenv(self, msg: Message) -> dict[str, Any]:
-        names = list_field(msg.args, "names", str)
-        for name in names:
-            _check_name(name)
-        return {"env": {name: os.environ[name] for name in names if name in os.environ}}
-
-    @request_handler("setenv")
-    def setenv(self, msg: Message) -> None:
-        changes = field(msg.args, "env", dict)
-        for name, value in changes.items():  # all of them before any is set
-            _check_name(name)
-            if value is not None and (not isinstance(value, str) or not _is_c_string(value)):
-                raise FormatError(f"broker.setenv: value of {name} must be text without NUL, or null")
-        for name, value in changes.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-    @request_handler("conf-builtin", allow_guest=True)
-    def conf_builtin(self, msg: Message) -> dict[str, Any]:
-        known = builtin.paths()
-        keys = list_field(msg.args, "keys", str)
-        for key in keys:
-            if key not in known:
-                raise OSError(errno.EINVAL, f"{key} is invalid: expected {', '.join(known)}")
-        return {"values": {key: known[key] for key in keys}}
+    @request_handler("disconnect-parent")
+    def disconnect_parent(self, msg: Message) -> None:
+        reason = field(msg.args, "reason", str, "by request")
+        self.broker.log(2, "overlay", f"disconnecting: {reason}")
+        if self.links.above is not None:
+            self.links.above.lose()
 
 
-def _check_name(name: str) -> None:
-    """Raise FormatError unless the environment can hold a variable of this name."""
-    if not name or "=" in name or not _is_c_string(name):
-        raise FormatError(f"{describe(name)} is not the name of a variable: it is empty or has a '=' or NUL")
-
-
-def _is_c_string(text: str) -> bool:
-    """Whether the environment can hold a text: no NUL, and no half of a surrogate pair."""
-    try:
-        return b"\0" not in os.fsencode(text)
-    except UnicodeEncodeError:
-        return False
+def _told(child: Child) -> dict[str, Any]:
+    """What ``overlay.monitor`` says of a child."""
+    return {"rank": child.rank, "status": child.status, "torpid": child.torpid}

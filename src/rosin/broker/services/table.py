@@ -8,7 +8,8 @@ from rosin.broker.services.config import ConfigService
 from rosin.broker.services.event import EventService
 from rosin.broker.services.log import LogService
 from rosin.broker.services.modules import ModuleService
-from rosin.broker.services.overlay import BrokerService, OverlayService
+from rosin.broker.services.overlay import OverlayService
+from rosin.broker.services.process import BrokerService
 from rosin.broker.services.state_machine import StateMachineService
 
 #: A broker with a socket has the local connector after these.

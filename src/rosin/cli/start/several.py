@@ -53,7 +53,7 @@ def start(args: Namespace, settings: StartSettings, prog: str) -> int:
                 single.execute([*args.wrap, *settings.broker(attrs, first=not rank)])
             # What Ctrl-C means is for the leader to say; the terminal sends it to all.
             deaf = ignored if not rank else ignored | {signal.SIGINT}
-            return single.run(settings, attrs, rank=rank, size=args.test_size, ignored=deaf)
+            return single.run(settings, attrs, ignored=deaf)
 
         if args.verbose:
             for rank in range(args.test_size):

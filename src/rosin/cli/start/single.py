@@ -18,8 +18,6 @@ def run(
     settings: StartSettings,
     attrs: Mapping[str, str] | None = None,
     *,
-    rank: int = 0,
-    size: int = 1,
     ignored: frozenset[int] | None = None,
 ) -> int:
     """Run the broker until its instance ends; returns its exit code. Raises OSError and ValueError.
@@ -43,15 +41,8 @@ def run(
 
     # Taken after the fork: what runs jobs has no part in them.
     secrets = credentials.take()
-    options = BootOptions(
-        settings.command if rank == 0 else [],
-        {**settings.attrs, **(attrs or {})},
-        settings.config,
-        settings.config_path,
-        secrets,
-        rank=rank,
-        size=size,
-    )
+    given = {**settings.attrs, **(attrs or {})}
+    options = BootOptions(settings.command, given, settings.config, settings.config_path, secrets)
     return run(options, zygote, caught if ignored is None else ignored)
 
 

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The links to the brokers below: who is let in, what passes, who is silent, who is gone.
+
+For the conventions see :mod:`rosin.broker.overlay.above`.
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from rosin.broker.neighbour import ChildBroker
+from rosin.broker.overlay.children import Child, Children
+from rosin.broker.overlay.hello import (
+    GOODBYE,
+    HELLO,
+    ONLINE,
+    Control,
+    Hello,
+    control,
+    status_of,
+    version_number,
+)
+from rosin.broker.overlay.surroundings import routed
+from rosin.constants import (
+    FLUX_MSGTYPE_CONTROL,
+    FLUX_MSGTYPE_EVENT,
+    FLUX_MSGTYPE_REQUEST,
+    FLUX_MSGTYPE_RESPONSE,
+    FLUX_ROLE_OWNER,
+)
+from rosin.errors import FormatError
+from rosin.rfc import fsd
+from rosin.rfc.frames import decode_frames, encode_frames
+from rosin.rfc.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rosin.broker.overlay.surroundings import Surroundings
+    from rosin.broker.overlay.topology import OverlayTopology
+    from rosin.broker.overlay.transport import Downlink, Keys, Transport
+
+
+class Below:
+    """The brokers below this one. ``changed(child, sum)`` is told of each change, and if the sum does."""
+
+    def __init__(
+        self, around: Surroundings, tree: OverlayTopology, changed: Callable[[Child, bool], None]
+    ) -> None:
+        self._around = around
+        self._broker = around.broker
+        self._tree = tree
+        self._changed = changed
+        self.children = Children(tree, around.broker.rank, version_number(), around.now())
+        self._downlink: Downlink | None = None
+        self._links: dict[bytes, ChildBroker] = {}
+        self._event: tuple[Message | None, list[bytes]] = (None, [])
+
+    async def bind(self, transport: Transport, uris: list[str], keys: Keys) -> Downlink:
+        """Wait for the brokers below. Raises OSError."""
+        self._downlink = await transport.bind(uris, keys, self._receive, self._lost_child)
+        self._watch_torpid()
+        return self._downlink
+
+    def _send(self, identity: bytes, msg: Message) -> None:
+        """Send a message to one who may not have been let in. What cannot be sent is lost."""
+        if self._downlink is not None:
+            try:
+                self._downlink.send(identity, encode_frames(msg))
+            except OSError as exc:
+                if msg.type != FLUX_MSGTYPE_CONTROL:
+                    self._broker.complain("overlay-stranger", f"{msg!r} is lost: {exc.strerror}")
+
+    def _down(self, child: Child, msg: Message) -> None:
+        """Send a message down. What cannot be sent shows that the child is gone."""
+        if msg.type == FLUX_MSGTYPE_EVENT:
+            if self._event[0] is not msg:
+                self._event = (msg, encode_frames(routed(msg)))
+            frames = self._event[1]
+        elif msg.type == FLUX_MSGTYPE_REQUEST:
+            frames = [self._broker.uuid, *encode_frames(msg)]
+        else:
+            frames = encode_frames(msg)
+        try:
+            assert self._downlink is not None
+            self._downlink.send(child.identity, frames)
+        except OSError:
+            self._lose(child, "failed", "lost connection")
+            return
+        self._around.passed("tx", child.rank, msg)
+
+    def _receive(self, identity: bytes, frames: list[bytes]) -> None:
+        """Take a message from below."""
+        child = self.children.online.get(identity)
+        try:
+            msg = decode_frames(frames)
+            if child is None:
+                self._stranger(identity, msg)
+                return
+            child.seen = self._around.now()
+            self._around.passed("rx", child.rank, msg)
+            if msg.type == FLUX_MSGTYPE_CONTROL:
+                if msg.aux1 == Control.STATUS:
+                    self._status(child, status_of(msg.matchtag))
+            elif msg.type == FLUX_MSGTYPE_REQUEST and msg.topic == GOODBYE:
+                self._goodbye(child, msg)
+            else:
+                if msg.type == FLUX_MSGTYPE_RESPONSE and (
+                    not msg.route or msg.route.pop() != self._broker.uuid
+                ):
+                    raise FormatError(f"response {msg.topic} is not to this broker")
+                self._links[identity].receive(msg)
+        except FormatError as exc:
+            who = self._around.host(child.rank) if child else "a stranger"
+            self._broker.complain(("overlay", who), f"DROP downstream message from {who}: {exc}")
+
+    def _stranger(self, identity: bytes, msg: Message) -> None:
+        """A message of one who has not been let in: hello, or he is to know that he is not."""
+        if msg.type != FLUX_MSGTYPE_REQUEST or msg.topic != HELLO or self._broker.state.reached("cleanup"):
+            if msg.type != FLUX_MSGTYPE_CONTROL or msg.aux1 != Control.DISCONNECT:
+                self._send(identity, control(Control.DISCONNECT))
+            return
+        answer = msg.response()
+        try:
+            hello = Hello.decode(msg)
+            child = self._admit(identity, msg, hello)
+        except FormatError as exc:
+            self._reject(answer, "a stranger", errno.EPROTO, str(exc))
+        except OSError as exc:
+            self._reject(
+                answer,
+                f"{hello.hostname} (rank {hello.rank})",
+                exc.errno or errno.EPROTO,
+                exc.strerror or str(exc),
+            )
+        else:
+            answer = msg.response({"uuid": self._broker.uuid.decode()})
+            self._around.log(
+                7, f"accepting connection from {self._around.host(child.rank)} status {child.status}"
+            )
+        answer.userid, answer.rolemask = self._broker.credential
+        self._send(identity, answer)
+
+    def _reject(self, answer: Message, who: str, errnum: int, text: str) -> None:
+        self._broker.complain(("hello", who, text), f"rejecting connection from {who}: {text}")
+        answer.aux1 = errnum
+        answer.set_payload(text)
+
+    def _admit(self, identity: bytes, msg: Message, hello: Hello) -> Child:
+        """Let a broker in. Raises OSError that says why not."""
+        if not msg.rolemask & FLUX_ROLE_OWNER or msg.userid != self._broker.owner:
+            raise OSError(errno.EPERM, "hello is not from the owner of this instance")
+        if hello.uuid != identity:
+            raise OSError(errno.EINVAL, f"{hello.uuid.decode()} is not the identity of this connection")
+        child = self.children.check(hello, self._broker.hosts())
+        if child.online:
+            self._around.log(
+                3, f"{self._around.host(child.rank)} reconnected after crash, dropping old connection state"
+            )
+            self._close(child, "lost", "reconnected after crash")
+        child.identity = identity
+        self._change(child, hello.status)
+        link = ChildBroker(
+            self._broker, identity, lambda out: self._down(child, out), self._tree.subtree(child.rank)
+        )
+        self._links[identity] = link
+        link.connected()
+        return child
+
+    def _status(self, child: Child, status: str) -> None:
+        if status in ONLINE:
+            self._change(child, status)
+        else:
+            self._close(child, status, "it has ended")
+
+    def _goodbye(self, child: Child, msg: Message) -> None:
+        answer = msg.response()
+        answer.userid, answer.rolemask = self._broker.credential
+        self._send(child.identity, answer)
+        self._close(child, "offline", "administrative shutdown")
+
+    def _lost_child(self, identity: bytes) -> None:
+        child = self.children.online.get(identity)
+        if child is not None:
+            self._lose(child, "failed", "lost connection")
+
+    def _lose(self, child: Child, how: str, error: str) -> None:
+        """The connection to a child is gone, though nobody has said goodbye."""
+        if not child.online:
+            return
+        others = len(self._tree.subtree(child.rank)) - 1
+        also = f" and severed contact with {others} other nodes" if others else ""
+        self._around.log(3, f"{self._around.host(child.rank)} {how}{also}")
+        self._close(child, "lost", error)
+
+    def _close(self, child: Child, status: str, error: str) -> None:
+        link = self._links.pop(child.identity)
+        self._change(child, status, error)
+        link.disconnected()
+
+    def _change(self, child: Child, status: str, error: str = "") -> None:
+        self._changed(child, self.children.change(child, status, self._around.now(), error))
+
+    def disconnect(self, rank: int) -> None:
+        """Cut a child off. Raises OSError: ENOENT it is none, EINVAL it is not there."""
+        child = self.children.by_rank.get(rank)
+        if child is None:
+            raise OSError(errno.ENOENT, "requested rank is not this broker's direct child")
+        if not child.online:
+            raise OSError(errno.EINVAL, f"rank {rank} is already {child.status}")
+        self._send(child.identity, control(Control.DISCONNECT))
+        self._lose(child, "disconnected by request", "administrative disconnect")
+
+    def _watch_torpid(self) -> None:
+        """See who has become silent."""
+        if self._downlink is None:
+            return
+        limit = fsd.parse(self._broker.attrs.value("tbon.torpid_max", "30s"))
+        now = self._around.now()
+        for child in self.children.torpid(limit, now):
+            what = (
+                f"has been unresponsive for {fsd.encode(now - child.seen)}"
+                if child.torpid
+                else "is responsive now"
+            )
+            self._around.log(3, f"broker on {self._around.host(child.rank)} {what}")
+            self._changed(child, False)
+        self._broker.clock.call_later(min(5.0, max(0.1, limit / 4)) if limit else 5.0, self._watch_torpid)
+
+    @property
+    def pending(self) -> int:
+        """Requests that wait for one of them."""
+        return sum(link.pending for link in self._links.values())
+
+    def close(self) -> None:
+        """Take all links down."""
+        downlink, self._downlink = self._downlink, None
+        for child in list(self.children.online.values()):
+            self._close(child, "offline", "this broker has ended")
+        if downlink is not None:
+            downlink.close()
