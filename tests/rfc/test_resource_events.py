@@ -202,8 +202,22 @@ def test_events_are_applied_where_ranks_are_now():
     ):
         drained.apply(entry, place)
     assert drained.items() == [(2, (3.0, "why"))]
-    with pytest.raises(FormatError, match=r"^resource-events: drain: missing field 'overwrite'"):
-        drained.apply(event("drain", idset="0", nodelist="n0"), place)
+    with pytest.raises(FormatError, match=r"^resource-events: drain: missing field 'nodelist'"):
+        drained.apply(event("drain", idset="0"), place)
+
+
+def test_the_order_in_which_flux_core_shows_a_context():
+    orders = {"drain": ["idset", "nodelist", "reason", "overwrite"]}
+    orders["undrain"] = ["idset", "nodelist", "overwrite", "reason"]
+    for name, keys in orders.items():
+        assert [*events.drain(Idset("0"), Hostlist("a"), 0, "why", 1.0, name=name)["context"]] == keys
+
+
+def test_a_drain_of_flux_core_s_own_has_no_overwrite():
+    drained = Drained()
+    for reason in ("a", "b"):
+        drained.apply(event("drain", idset="0", nodelist="n0", reason=reason), lambda ranks, names: ranks)
+    assert [why for _, (_, why) in drained.items()] == ["b"]
 
 
 names = st.sampled_from([*events.EVENTS, "else"])

@@ -108,7 +108,7 @@ def transition(before: Idset, now: Idset, gone: Idset = _NONE) -> Change:
 
 def first_response(resources: ResourceSet, up: Idset) -> dict[str, Any]:
     """Return the first response. Raises FormatError when ``up`` has ranks that ``resources`` has not."""
-    _check_up(resources, up)
+    _check_up(resources.ranks(), up)
     return {"resources": resources.encode(), "up": up.encode()}
 
 
@@ -121,7 +121,7 @@ class Acquired:
         expiration: when the resources go away, seconds since the epoch, 0.0 = never.
     """
 
-    __slots__ = ("_all", "_properties", "expiration", "removed", "up")
+    __slots__ = ("_all", "_mine", "_properties", "expiration", "removed", "up")
 
     def __init__(self, response: Any) -> None:
         """Read the first response. Raises FormatError."""
@@ -135,8 +135,9 @@ class Acquired:
             raise FormatError(
                 text if text.startswith("acquire: ") else f"acquire: resources: {text}"
             ) from None
+        self._mine = self._all.ranks()
         self.up = _ranks(response["up"], "up")
-        _check_up(self._all, self.up)
+        _check_up(self._mine, self.up)
         self.removed = _NONE
         self.expiration = self._all.expiration
         self._properties = {name: Idset(ranks) for name, ranks in self._all.get_properties().items()}
@@ -151,7 +152,7 @@ class Acquired:
 
     def apply(self, change: Change) -> None:
         """Take a change into account; of ranks that are not among the resources it means nothing."""
-        mine = self._all.ranks()
+        mine = self._mine
         self.removed |= change.shrink & mine
         self.up = ((self.up | change.up & mine) - change.down) - self.removed
         for name, ranks in change.add.items():
@@ -164,7 +165,7 @@ class Acquired:
     @property
     def down(self) -> Idset:
         """Ranks that are not up but may be again."""
-        return self._all.ranks() - self.up - self.removed
+        return self._mine - self.up - self.removed
 
     def properties(self) -> dict[str, Idset]:
         """Return the properties that ranks have now."""
@@ -183,8 +184,8 @@ class Acquired:
         return rset
 
 
-def _check_up(resources: ResourceSet, up: Idset) -> None:
-    foreign = up - resources.ranks()
+def _check_up(mine: Idset, up: Idset) -> None:
+    foreign = up - mine
     if foreign:
         raise FormatError(f"acquire: up: ranks {foreign} are not among the resources")
 

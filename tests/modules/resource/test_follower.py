@@ -167,7 +167,14 @@ async def test_a_rank_answers_for_its_machine_and_asks_rank_0_for_the_rest(kvs: 
 async def test_a_report_that_is_none_is_refused(kvs: Any, groups: Any) -> None:
     async with top(kvs, groups) as upper:
         h = await upper.connect()
-        for payload in ({}, {"count": 1}, {"count": 1, "resource": {"version": 1}}):
+        for payload in (
+            {},
+            {"count": 1},
+            {"count": 1, "resource": {"version": 1}},
+            {"count": 0, "resource": rset(1).encode()},
+            {"count": 3, "resource": rset(1).encode()},
+            {"count": 1, "resource": rset(2).encode()},
+        ):
             assert await failure(h.rpc("resource.topo-reduce", payload)) == errno.EPROTO
         report = {"count": 1, "resource": rset(1).encode()}
         h.rpc("resource.topo-reduce", report, flags=FLUX_RPC_NORESPONSE)

@@ -56,11 +56,11 @@ async def test_a_short_journal(kvs, groups):
 
 
 async def test_a_broken_record_keeps_the_service_from_starting(kvs, groups):
-    record = {"timestamp": 1.0, "name": "drain", "context": {"idset": "0", "nodelist": "node0"}}
+    record = {"timestamp": 1.0, "name": "drain", "context": {"idset": "0", "overwrite": 0}}
     kvs.data["resource.eventlog"] = eventlog.encode_entry(record).encode()
     async with Instance(modules=[kvs, groups], config={"resource": FOUR}) as inst:
         with pytest.raises(
-            FormatError, match=r"^resource.eventlog: event 1: drain: missing field 'overwrite'"
+            FormatError, match=r"^resource.eventlog: event 1: drain: missing field 'nodelist'"
         ):
             await inst.load("resource")
 

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from rosin.broker.arguments import Argument
 from rosin.broker.module import BrokerModule, request_handler
+from rosin.errors import FormatError
 from rosin.modules.resource import settings
 from rosin.modules.resource.reduction import Reduction
 from rosin.modules.resource.settings import ResourceSettings
 from rosin.process.topology import discover
 from rosin.resource import hwloc
 from rosin.resource.definition import from_topology
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, int_field
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class ResourceBase(BrokerModule):
     @request_handler("topo-reduce")
     def topo_reduce(self, msg: Message) -> None:
         """A rank below this one tells what it and those below it have: ``{"count": N, "resource": R}``."""
-        count, rset = field(msg.args, "count", int), ResourceSet.decode(field(msg.args, "resource", dict))
+        count = int_field(msg.args, "count", 1, self.size)
+        rset = ResourceSet.decode(field(msg.args, "resource", dict))
+        if (rset.ranks().last() or 0) >= self.size:
+            raise FormatError(f"resource: expected ranks below {self.size}")
         if self.reduction.add(rset, count):
             self.reduced()

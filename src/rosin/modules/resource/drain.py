@@ -43,7 +43,7 @@ class DrainState:
     def move(self, hosts: HostMap) -> None:
         """Use another map of ranks to hosts; ranks beyond it are not drained any more."""
         self._hosts = hosts
-        self._drained.undrain(rank for rank in self.ranks if rank >= len(hosts))
+        self._drained.undrain(self.ranks - Idset.from_range(0, len(hosts) - 1))
 
     # -- requests --
 
@@ -64,7 +64,7 @@ class DrainState:
         return resource_events.drain(ranks, self._hosts.names(ranks), overwrite, reason, now, name=name)
 
     def _refuse_known(self, ranks: Idset, exclude: Idset) -> None:
-        known = Idset([rank for rank in ranks if self._reason(rank) is not None])
+        known = Idset([rank for rank in ranks & self.ranks if self._reason(rank) is not None])
         excluded = ranks & exclude
         causes = [text for text, ids in (("already drained", known), ("excluded", excluded)) if ids]
         if causes:

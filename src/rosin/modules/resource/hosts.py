@@ -24,14 +24,15 @@ _MOST_NAMED = 4096
 class HostMap:
     """Hosts by rank. Several ranks may share a host."""
 
-    __slots__ = ("_by_rank", "_first", "hosts")
+    __slots__ = ("_by_rank", "_first", "_ranks_of", "hosts")
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self.hosts = list(hosts)
         self._by_rank = dict(enumerate(self.hosts))
-        self._first: dict[str, int] = {}
+        self._ranks_of: dict[str, list[int]] = {}
         for rank, host in enumerate(self.hosts):
-            self._first.setdefault(host, rank)
+            self._ranks_of.setdefault(host, []).append(rank)
+        self._first = {host: ranks[0] for host, ranks in self._ranks_of.items()}
 
     @classmethod
     def of(cls, rset: ResourceSet, hostlist: str, size: int) -> HostMap:
@@ -76,10 +77,10 @@ class HostMap:
         if len(named) > max(_MOST_NAMED, 2 * len(self.hosts)):
             raise OSError(EINVAL, f"invalid targets: {len(named)} hosts: there are {len(self._first)}")
         wanted = set(named)
-        unknown = [host for host in wanted if host not in self._first]
+        unknown = [host for host in wanted if host not in self._ranks_of]
         if unknown:
             raise OSError(EINVAL, f"invalid targets: invalid hosts: {Hostlist(sorted(unknown)).encode()}")
-        return Idset([rank for rank, host in enumerate(self.hosts) if host in wanted])
+        return Idset([rank for host in wanted for rank in self._ranks_of[host]])
 
     def place(self, ranks: Idset, names: Hostlist) -> Idset:
         """Return where ranks are now that were recorded with the names of their hosts (RFC 44)."""

@@ -30,8 +30,8 @@ class Reduction:
 
         Who loads the module again reports again: that is no news.
         """
-        if self.complete or self.rset.ranks() & rset.ranks():
+        if self.complete or any(rank in self.rset for rank in rset):
             return False
-        self.rset.append(rset)
+        self.rset.add(rset)
         self.count += count
         return self.complete

@@ -83,9 +83,19 @@ def mask_of_ends(lows: Sequence[int], highs: Sequence[int]) -> int:
 
 def members(mask: int) -> Iterator[int]:
     """Return an iterator of the positions of the one-bits, ascending."""
+    if mask.bit_count() << 6 <= mask.bit_length() <= _CHUNK_BITS:
+        return _lowest_first(mask)
     if mask.bit_length() <= _CHUNK_BITS:
         return compress(range(_CHUNK_BITS), bin(mask)[:1:-1].encode().translate(_SELECTORS))
     return chain.from_iterable(_long_members(mask))
+
+
+def _lowest_first(mask: int) -> Iterator[int]:
+    """For a few ids, far apart: each step costs a few operations on words."""
+    while mask:
+        lowest = mask & -mask
+        yield lowest.bit_length() - 1
+        mask ^= lowest
 
 
 def _long_members(mask: int) -> Iterator[Iterable[int]]:

@@ -135,9 +135,9 @@ def drain(
 ) -> dict[str, Any]:
     """Make the entry that takes ranks out of use, or with ``name="undrain"`` puts them back."""
     context: dict[str, Any] = {"idset": ranks.encode(), "nodelist": nodelist.encode()}
-    if reason is not None:
-        context["reason"] = reason
-    context["overwrite"] = overwrite
+    words = {} if reason is None else {"reason": reason}
+    # The order is flux-core's, whose event log shows it.
+    context |= {**words, "overwrite": overwrite} if name == "drain" else {"overwrite": overwrite, **words}
     return validate(eventlog.entry(name, context, timestamp))
 
 

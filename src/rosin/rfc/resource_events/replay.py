@@ -37,18 +37,22 @@ def _now(rank: int, name: str | None, hosts: Mapping[int, str], first: Mapping[s
 class Drained:
     """Drained ranks with ``(timestamp, reason)``; a reason of None: none was given."""
 
-    __slots__ = ("_held",)
+    __slots__ = ("_held", "_ranks")
 
     def __init__(self) -> None:
         self._held: dict[int, tuple[float, str | None]] = {}
+        self._ranks = Idset()  # the keys
 
     def apply(self, event: dict[str, Any], place: Callable[[Idset, Hostlist], Idset]) -> None:
         """Take a ``drain`` or ``undrain`` event into account; others change nothing.
 
-        *place* tells where recorded ranks, with the names of their hosts, are now. Raises FormatError.
+        *place* tells where recorded ranks, with the names of their hosts, are now. A drain without
+        ``overwrite``, as flux-core writes when a rank drains itself, updates the reason. Raises FormatError.
         """
         if event["name"] not in ("drain", "undrain"):
             return
+        if event["name"] == "drain" and isinstance(event.get("context"), dict):
+            event = {**event, "context": {"overwrite": UPDATE_REASON, **event["context"]}}
         context = validate(event)["context"]
         ranks = place(Idset(context["idset"]), Hostlist(context["nodelist"]))
         if event["name"] == "undrain":
@@ -62,21 +66,25 @@ class Drained:
         Of one that is out of use already, ``overwrite`` 1 replaces the reason, 2 the time stamp too, and 0
         nothing, except that a reason is noted where there was none.
         """
-        for rank in ranks:
+        wanted = Idset(ranks)
+        for rank in wanted:
             held = self._held.get(rank)
             if held is None or overwrite == UPDATE_ALL:
                 self._held[rank] = (timestamp, reason)
             elif overwrite == UPDATE_REASON or held[1] is None:
                 self._held[rank] = (held[0], reason)
+        self._ranks |= wanted
 
     def undrain(self, ranks: Iterable[int]) -> None:
         """Put ranks into use again."""
-        for rank in ranks:
-            self._held.pop(rank, None)
+        mine = Idset(ranks) & self._ranks
+        for rank in mine:
+            del self._held[rank]
+        self._ranks -= mine
 
     def ranks(self) -> Idset:
         """Return the drained ranks."""
-        return Idset(list(self._held))
+        return self._ranks
 
     def get(self, rank: int) -> tuple[float, str | None] | None:
         """Return since when and why a rank is drained, or None."""
