@@ -74,6 +74,11 @@ BOUNDS: dict[str, list[str]] = {
         "job.table.demand._Counts._walk",
         "rfc.treedict.merge",
     ],
+    "what a site's files require, one of the other; the command tells a RecursionError": [
+        "modprobe.dependencies._below",
+        "modprobe.table.TaskTable._has_needs",
+        "modprobe.table.TaskTable._resolve",
+    ],
     "the caller's own object, which json has to encode": [
         "job.spec_v1.validate_counts",
     ],

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from rosin.cli import config, module, overlay, uptime
+from rosin.cli import config, module, overlay
 from rosin.cli.dmesg import LogFormatter
 from rosin.cli.event import line
 from rosin.cli.eventlog import EventFormatter
@@ -17,6 +17,7 @@ from rosin.cli.kvs.listing import columns, value_line
 from rosin.cli.ping import split_target
 from rosin.cli.timestamps import HumanClock, iso, parse_iso
 from rosin.cli.trace import TraceFormatter, type_mask
+from rosin.rfc import fsd
 from rosin.rfc.idset import Idset
 from rosin.rfc.message import Message
 from rosin.rfc.syslog import encode
@@ -302,7 +303,7 @@ def test_event_lines():
     ("seconds", "text"), [(5, "5s"), (90, "1.5m"), (2200, "37m"), (7200, "2h"), (8.64e7, "1000d")]
 )
 def test_uptime_durations(seconds, text):
-    assert uptime.short_duration(seconds) == text
+    assert fsd.brief(seconds) == text
 
 
 def test_parents_of_a_tree():

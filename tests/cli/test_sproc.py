@@ -37,7 +37,7 @@ def test_its_end_is_waited_for(rosin, background):
     background("sh", "-c", "echo out; echo err >&2; exit 3", label="sproc-wait")
     done = rosin("sproc", "wait", "-o", "sproc-wait")
     assert done == (3, "out\n", "err\n")
-    gone = "rosin-sproc: wait: No such process: label sproc-wait"
+    gone = "rosin-sproc: ERROR: wait: No such process: label sproc-wait"
     assert rosin("sproc", "wait", "sproc-wait").err.startswith(gone)
 
 
@@ -63,20 +63,28 @@ def test_who_is_not_waitable(rosin, background):
     assert rosin("sproc", "wait", pid) == (
         1,
         "",
-        "rosin-sproc: wait: Invalid argument: process is not waitable\n",
+        "rosin-sproc: ERROR: wait: Invalid argument: process is not waitable\n",
     )
 
 
 @pytest.mark.parametrize(
     ("words", "code", "fault"),
     [
-        (("ps", "-r", "9"), 1, "rosin-sproc: ps: No route to host"),
-        (("ps", "-s", "nosuch"), 1, "rosin-sproc: ps: Function not implemented: No service matching nosuch"),
+        (("ps", "-r", "9"), 1, "rosin-sproc: ERROR: ps: No route to host"),
+        (
+            ("ps", "-s", "nosuch"),
+            1,
+            "rosin-sproc: ERROR: ps: Function not implemented: No service matching nosuch",
+        ),
         (("ps", "-r", "x"), 2, "argument -r/--rank: invalid rank 'x': expected a number, as in 3"),
-        (("kill", "FOO", "1"), 1, "rosin-sproc: SIGNUM: 'FOO' is not a signal: expected a number or a name"),
-        (("kill", "9", "nobody"), 1, "rosin-sproc: kill: No such process: label nobody"),
-        (("wait", "4194304"), 1, "rosin-sproc: wait: No such process: pid 4194304"),
-        (("kill", "-w", "9", "nobody"), 1, "rosin-sproc: kill: wait failed: No such process"),
+        (
+            ("kill", "FOO", "1"),
+            1,
+            "rosin-sproc: ERROR: SIGNUM: 'FOO' is not a signal: expected a number or a name",
+        ),
+        (("kill", "9", "nobody"), 1, "rosin-sproc: ERROR: kill: No such process: label nobody"),
+        (("wait", "4194304"), 1, "rosin-sproc: ERROR: wait: No such process: pid 4194304"),
+        (("kill", "-w", "9", "nobody"), 1, "rosin-sproc: ERROR: kill: wait failed: No such process"),
     ],
 )
 def test_what_cannot_be(rosin, words, code, fault):

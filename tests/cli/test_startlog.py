@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from rosin.cli.startlog import StartLog
+from rosin.modprobe.startlog import StartLog
 from rosin.testing.process import RealInstance
 
 

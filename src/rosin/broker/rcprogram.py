@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import signal
 import time
 from typing import TYPE_CHECKING
 
-from rosin.broker.program import describe, environment, wait
+from rosin.broker.program import describe, environment, installed, wait
 from rosin.process.pump import Pump
 from rosin.process.spawn import ChildProcess, output_pipe, spawn
 
@@ -17,9 +18,24 @@ if TYPE_CHECKING:
     from rosin.broker.broker import Broker
 
 
+#: Variables by which a site adds to what rc1 and rc3 do, or takes some away: the command reads them.
+VARIABLES = (
+    *("FLUX_MODPROBE_PATH", "FLUX_MODPROBE_PATH_APPEND", "FLUX_MODPROBE_DISABLE"),
+    *("FLUX_RC_EXTRA", "FLUX_SCHED_MODULE"),
+)
+
+
 def is_builtin(command: str, name: str) -> bool:
     """Whether a command stands for what the broker does by itself."""
-    return command in (f"flux modprobe {name}", f"rosin modprobe {name}")
+    usual = command in (f"flux modprobe {name}", f"rosin modprobe {name}")
+    return usual and not any(os.environ.get(variable) for variable in VARIABLES)
+
+
+def own(command: str) -> str:
+    """The command with the path of this installation's program in place of ``flux`` or ``rosin``."""
+    word, _, rest = command.partition(" ")
+    path = installed("rosin") if word in ("flux", "rosin") and rest.startswith("modprobe ") else None
+    return command if path is None else f"{shlex.quote(path)} {rest}"
 
 
 class RcProgram:
@@ -50,7 +66,7 @@ class RcProgram:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._child = child = spawn(
-                ["/bin/sh", "-c", self._command],
+                ["/bin/sh", "-c", own(self._command)],
                 env=environment(self._broker.attrs.value("local-uri")),
                 stdin=null,
                 stdout=pipes[0][1],

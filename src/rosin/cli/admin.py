@@ -7,7 +7,7 @@ import sys
 
 from rosin.cli.arguments import REMAINDER
 from rosin.cli.base import connect
-from rosin.cli.subcommands import AdminParser, about, dispatch
+from rosin.cli.subcommands import AdminParser, about, perform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,4 +47,4 @@ def _system_scripts(args: argparse.Namespace) -> None:
 
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
-    return dispatch(parser(prog), argv, prog)
+    return perform(parser(prog), argv, prog)

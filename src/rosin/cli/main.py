@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "kvs": ("kvs", "read and change the key-value store"),
     "logger": ("logger", "append to the broker's log"),
     "lsattr": ("attr", "list broker attributes"),
+    "modprobe": ("modprobe", "load and remove modules with what they need, run rc1 and rc3"),
     "module": ("module", "list, load and remove broker modules"),
     "overlay": ("overlay", "show the tree of brokers and its health"),
     "pgrep": ("pgrep", "find jobs by an expression"),

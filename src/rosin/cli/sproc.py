@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 
 from rosin.cli.base import connect, error
-from rosin.cli.subcommands import AdminParser, about, dispatch
+from rosin.cli.subcommands import AdminParser, about, perform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,4 +156,4 @@ def _ps(args: argparse.Namespace) -> None:
 
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
-    return dispatch(parser(prog), argv, prog)
+    return perform(parser(prog), argv, prog)

@@ -128,6 +128,13 @@ def add_from(parser: AdminParser, package: str, modules: dict[str, tuple[str, ..
         load(f"{package}.{name}").add_commands(parser)
 
 
+def perform(parser: AdminParser, argv: list[str], prog: str) -> int:
+    """Parse and run, as flux-core's commands in Python: the front end reports a failure."""
+    args = parser.parse_args(argv)
+    args.prog = prog
+    return args.run(args) or 0
+
+
 def dispatch(parser: AdminParser, argv: list[str], prog: str) -> int:
     """Parse and run; a failure becomes ``PROG: text`` and exit code 1."""
     return guarded(parser.parse_args(argv), prog)

@@ -22,15 +22,6 @@ def parser(prog: str) -> AdminParser:
     return result
 
 
-def short_duration(seconds: float) -> str:
-    """A duration in its natural unit with two digits: 42s, 1.5m, 12h."""
-    for limit, unit, suffix in ((60, 1, "s"), (3600, 60, "m"), (86400, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit:.2g}{suffix}"
-    days = seconds / 86400
-    return f"{days:.2g}d" if days < 99.5 else f"{days:.0f}d"
-
-
 def _user(uid: int) -> str:
     from pwd import getpwuid
 
@@ -49,6 +40,7 @@ def _queues(h: Flux) -> tuple[bool, bool]:
 
 
 def _uptime(_args: argparse.Namespace) -> None:
+    from rosin.rfc import fsd
     from rosin.rfc.idset import Idset
 
     with connect() as h:
@@ -71,7 +63,7 @@ def _uptime(_args: argparse.Namespace) -> None:
             disabled, stopped = _queues(h)
             second = ["submit disabled"] * disabled + ["scheduler stopped"] * stopped
     now = time.strftime("%H:%M:%S")
-    print(f" {now} {name} {short_duration(duration)},  owner {owner},  depth {level},  size {size}{extra}")
+    print(f" {now} {name} {fsd.brief(duration)},  owner {owner},  depth {level},  size {size}{extra}")
     if second:
         print("  " + ",  ".join(second))
 

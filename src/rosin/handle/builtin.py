@@ -17,6 +17,7 @@ def paths() -> dict[str, str]:
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     return {
         "confdir": CONFDIR,
+        "datadir": package,
         "connector_path": os.path.join(package, "handle"),
         "exec_path": os.path.dirname(sys.executable),
         "libexecdir": package,

@@ -60,6 +60,15 @@ def encode(seconds: float) -> str:
     raise FormatError(f"fsd: {seconds!r} is not a duration: expected a number of seconds >= 0")
 
 
+def brief(seconds: float) -> str:
+    """Write *seconds* >= 0 with two significant digits in its natural unit: 42s, 1.5m, 12h."""
+    for limit, unit, suffix in ((60, 1, "s"), (3600, 60, "m"), (86400, 3600, "h")):
+        if seconds < limit:
+            return f"{seconds / unit:.2g}{suffix}"
+    days = seconds / 86400
+    return f"{days:.2g}d" if days < 99.5 else f"{days:.0f}d"
+
+
 def _parse_any(text: str) -> float:
     """Parse the rarer forms of a number, or tell what is wrong."""
     start = len(text) - len(text.lstrip(_BLANK))

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""``rosin modprobe rc1``: what a broker does before the initial program, if it does not do it by itself."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from rosin import _json
+from rosin.broker.fakeresources import ARGUMENTS, FakeResources
+from rosin.kvs import PRIMARY, KVSTxn
+from rosin.modprobe import run_all_rc_scripts, startlog, task
+
+if TYPE_CHECKING:
+    from rosin.modprobe import RcContext
+
+_MODULES = (
+    *("content", "heartbeat", "barrier", "content-backing", "kvs", "kvs-watch", "resource"),
+    *("job-manager", "job-info", "job-list", "job-ingest", "job-exec"),
+)
+
+
+def setup(context: RcContext) -> None:
+    """Choose the modules."""
+    backing = context.attr_get("content.backing-module")
+    if backing is not None:
+        context.set_alternative("content-backing", backing)
+    context.load_modules(_MODULES)
+    if os.environ.get("FLUX_SCHED_MODULE") != "none":
+        context.load_modules(["sched", "feasibility"])
+
+
+@task(
+    "fake-resources",
+    ranks="0",
+    before=["resource"],
+    after=["kvs"],
+    requires=["kvs"],
+    needs=["resource"],
+    needs_config=["fake-resources"],
+)
+def fake_resources(context: RcContext) -> None:
+    """Let the resource module find the R that the configuration describes."""
+    fake = FakeResources.parse({"fake-resources": context.conf_get("fake-resources")})
+    assert fake is not None
+    txn = KVSTxn(context.handle, namespace=PRIMARY)
+    txn.put("resource.R", _json.dumps(fake.encode().encode()), raw=True)
+    txn.commit()
+    context.setopt("resource", " ".join(ARGUMENTS), overwrite=True)
+
+
+@task("post-start-event", ranks="0", after=["kvs"], requires=["kvs"], needs=["content-backing"])
+def post_start_event(context: RcContext) -> None:
+    """Note the start, and tell if the run before has not ended properly."""
+    startlog.post(context.handle, "start", time.time())
+    if startlog.StartLog(startlog.events(context.handle), time.time()).crashed:
+        print("the instance was not shut down properly the last time; data may have been lost", flush=True)
+
+
+@task(
+    "stop-queues",
+    ranks="0",
+    after=["job-manager"],
+    needs=["job-manager"],
+    needs_attrs=["broker.recovery-mode"],
+)
+def stop_queues(context: RcContext) -> None:
+    """In recovery mode no job starts by itself."""
+    if context.attr_get("broker.recovery-mode") == "1":
+        context.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True}).get()
+
+
+@task("run-all-rc1", after=["*"])
+def run_all_rc1(_context: RcContext) -> None:
+    """Run the programs of the site."""
+    run_all_rc_scripts(1)
