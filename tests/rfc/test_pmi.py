@@ -289,6 +289,11 @@ def test_failures_name_the_code():
     assert client.receive("cmd=barrier_out") == {}  # rc may be left out
     client.get("kvs", "a")
     assert client.receive("cmd=get_result rc=0 value=x found=TRUE") == {"value": "x"}
+    client.get("kvs", "a")
+    assert client.receive("cmd=get_result rc=0 msg=success value=x=y value=z") == {"value": "x=y value=z"}
+    client.get("kvs", "a")
+    with pytest.raises(Failure, match="key_a_not_found"):
+        client.receive("cmd=get_result rc=-1 msg=key_a_not_found value=unknown")
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,9 @@ class PmiClient:
         code = wire.integer(words, "rc", 0)
         if code:
             raise Failure(command, code, words.get("msg", ""))
+        if "value" in texts and "value" not in words and "value=" in words.get("msg", ""):
+            # MPICH's hydra says msg=success before the value, where the grammar has no end of it.
+            words["value"] = words["msg"].partition("value=")[2]
         fields: dict[str, str | int] = {key: wire.integer(words, key) for key in numbers}
         for key in texts:
             fields[key] = wire.word(words, key)

@@ -45,6 +45,7 @@ def test_the_first_that_exists(environ, config, attrs, method):
             "config: there is no table [bootstrap] in the configuration",
         ),
         ({}, {}, {"broker.boot-method": "pmix"}, "pmix: PMIX_NAMESPACE is not in the environment"),
+        ({"PMIX_NAMESPACE": "x"}, {}, {"broker.boot-method": "pmix"}, "pmix: PMIX_RANK is not in the env"),
         (
             {},
             {},

@@ -87,7 +87,14 @@ async def test_brokers_of_another_process_manager(manager):
 
 
 @pytest.mark.parametrize(
-    ("mapping", "expected"), [(None, None), ("", "[]"), ("(vector,(0,1,2))", "[[0,1,2,1]]")]
+    ("mapping", "expected"),
+    [
+        (None, None),
+        ("", "[]"),
+        ("(vector,(0,1,2))", "[[0,1,2,1]]"),
+        ("(vector,(0,1,1))", "[[0,1,2,1]]"),  # as hydra says it
+        ("(vector,(0,2,2))", "[[0,2,2,1]]"),
+    ],
 )
 async def test_what_the_process_manager_knows_of_nodes(manager, mapping, expected):
     pmi = manager(2, {} if mapping is None else {"PMI_process_mapping": mapping})

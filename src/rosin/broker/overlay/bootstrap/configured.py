@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.overlay.bootstrap import endpoints, interface
 from rosin.broker.overlay.bootstrap.card import Card
 from rosin.broker.overlay.bootstrap.hosts import BootstrapSettings, BrokerHost
-from rosin.broker.overlay.bootstrap.space import Unavailable
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:
@@ -29,12 +28,10 @@ class ConfiguredBootstrap:
     def __init__(
         self, config: Mapping[str, Any], attrs: Mapping[str, str], environ: Mapping[str, str]
     ) -> None:
-        """Raises Unavailable without the table, OSError if it is wrong or this host is not in it."""
+        """Raises OSError if the table is wrong or this host is not in it."""
         self._hostname = attrs.get("hostname") or socket.gethostname()
         try:
             settings = BootstrapSettings.parse(config)
-            if settings is None:
-                raise Unavailable("there is no table [bootstrap] in the configuration")
             self.rank = settings.rank(self._hostname)
         except FormatError as exc:
             raise OSError(errno.EINVAL, str(exc)) from None

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from rosin.broker.overlay.bootstrap import interface
 from rosin.errors import FormatError
-from rosin.process import network
-from rosin.rfc.taskmap import TaskMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,12 +50,16 @@ def _prefers_tcp(attrs: Mapping[str, str]) -> bool:
 
 def _local(rank: int, others: Sequence[int], attrs: Mapping[str, str]) -> list[int]:
     """Those that are on the host of *rank*."""
+    from rosin.rfc.taskmap import TaskMap
+
     mapping = TaskMap.decode(attrs.get("broker.mapping") or "[]")
     node = mapping.nodeid(rank)
     return [] if node is None else [other for other in others if mapping.nodeid(other) == node]
 
 
 def _tcp(attrs: Mapping[str, str], environ: Mapping[str, str]) -> str:
+    from rosin.process import network
+
     name = attrs["hostname"]
     host = interface.HostNetwork(
         network.addresses, network.default_interface, name, lambda: network.resolve(network.hostname())

@@ -2,7 +2,8 @@
 """Which way the brokers of an instance find each other: the first of several that exists here.
 
 FLUX_PMI_CLIENT_METHODS names others, ``broker.boot-method`` one, with ``:PATH`` behind it that of a library.
-With FLUX_PMI_DEBUG the choice and every request are written to standard error.
+With FLUX_PMI_DEBUG the choice and every request are written to standard error. What one of them needs is
+imported only when there are signs of it, as most instances have one broker, which is to start soon.
 """
 
 from __future__ import annotations
@@ -11,10 +12,7 @@ import errno
 import sys
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.overlay.bootstrap.configured import ConfiguredBootstrap
 from rosin.broker.overlay.bootstrap.program import ProgramBootstrap
-from rosin.broker.overlay.bootstrap.simple import SimplePmi
-from rosin.broker.overlay.bootstrap.single import Single
 from rosin.broker.overlay.bootstrap.space import Unavailable
 from rosin.errors import did_you_mean
 
@@ -30,6 +28,8 @@ METHODS = ("config", "simple", "libpmi2", "libpmi", "pmix", "single")
 _LIBRARIES = {"libpmi2": "libpmi2.so", "libpmi": "libpmi.so"}
 #: What process managers that come with a library leave in the environment.
 _LAUNCHED = ("PMI_", "PMI2_", "SLURM_", "PALS_", "ALPS_")
+#: What each of the others needs in the environment.
+_NEEDED = {"simple": ("PMI_FD", "PMI_RANK", "PMI_SIZE"), "pmix": ("PMIX_NAMESPACE", "PMIX_RANK")}
 
 
 def find(environ: Mapping[str, str], config: Mapping[str, Any], attrs: Mapping[str, str]) -> Bootstrap:
@@ -74,14 +74,25 @@ def _by(
     sure: bool,
 ) -> Bootstrap:
     if name == "config":
+        if "bootstrap" not in config:
+            raise Unavailable("there is no table [bootstrap] in the configuration")
+        from rosin.broker.overlay.bootstrap.configured import ConfiguredBootstrap
+
         return ConfiguredBootstrap(config, attrs, environ)
     return ProgramBootstrap(_space(name, path, environ, trace, sure=sure), config, attrs, environ)
 
 
 def _space(name: str, path: str, environ: Mapping[str, str], trace: Trace, *, sure: bool) -> Space:
+    for variable in _NEEDED.get(name, ()):
+        if variable not in environ:
+            raise Unavailable(f"{variable} is not in the environment")
     if name == "simple":
+        from rosin.broker.overlay.bootstrap.simple import SimplePmi
+
         return SimplePmi(environ, trace)
     if name == "single":
+        from rosin.broker.overlay.bootstrap.single import Single
+
         return Single()
     if name == "pmix":
         from rosin.broker.overlay.bootstrap.pmix import Pmix

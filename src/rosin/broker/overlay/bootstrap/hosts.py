@@ -50,10 +50,8 @@ class BootstrapSettings:
         self.ranks = {broker.host: rank for rank, broker in enumerate(brokers)}
 
     @classmethod
-    def parse(cls, config: Mapping[str, Any]) -> BootstrapSettings | None:
-        """Read them; None without such a table."""
-        if "bootstrap" not in config:
-            return None
+    def parse(cls, config: Mapping[str, Any]) -> BootstrapSettings:
+        """Read them; one that is missing is empty."""
         table = Table(config, "bootstrap", _KEYS)
         port = table.integer("default_port", 0, 0, 65535) if "default_port" in table.values else None
         defaults = {key: table.get(f"default_{key}", str) for key in ("bind", "connect")}

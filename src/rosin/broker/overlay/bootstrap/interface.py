@@ -7,12 +7,12 @@ The hint is ``default-route`` (the interface of the default route, or without on
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:
+    import ipaddress
     from collections.abc import Callable, Mapping, Sequence
 
     from rosin.process.network import Address
@@ -68,6 +68,8 @@ def _at(interface: str, addresses: Sequence[Address]) -> list[Ip]:
 
 
 def _network(hint: str, addresses: Sequence[Address]) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    import ipaddress
+
     try:
         return ipaddress.ip_network(hint, strict=False)
     except ValueError:

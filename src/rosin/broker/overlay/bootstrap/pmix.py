@@ -14,6 +14,7 @@ from rosin.broker.overlay.bootstrap.library import checked, load
 from rosin.broker.overlay.bootstrap.space import Unavailable
 from rosin.broker.overlay.bootstrap.thread import LibraryThread
 from rosin.rfc.pmi import MAPPING_KEY
+from rosin.rfc.taskmap import TaskMap
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,8 @@ _LIBRARY = "libpmix.so.2"
 _GLOBAL = 3
 _BOOL, _STRING, _UINT32 = 1, 3, 14
 _ANY_RANK = 0xFFFFFFFE
-_JOB_SIZE, _MAPPING, _COLLECT, _OPTIONAL = b"pmix.job.size", b"pmix.anlmap", b"pmix.collect", b"pmix.optional"
+_JOB_SIZE, _MAPPING, _NODE = b"pmix.job.size", b"pmix.anlmap", b"pmix.nodeid"
+_COLLECT, _OPTIONAL = b"pmix.collect", b"pmix.optional"
 
 
 class _Data(ctypes.Union):
@@ -56,16 +58,13 @@ class Pmix:
     method = "pmix"
 
     def __init__(self, path: str | None, environ: Mapping[str, str], library: Any = None) -> None:
-        """Raises Unavailable where no PMIx server has started this process, or there is no library."""
-        for name in ("PMIX_NAMESPACE", "PMIX_RANK"):
-            if name not in environ:
-                raise Unavailable(f"{name} is not in the environment")
+        """Raises Unavailable if there is no library, or no server."""
         self._pmix = load(_LIBRARY, path, environ) if library is None else library
         self._me = _Process()
         code = self._pmix.PMIx_Init(ctypes.byref(self._me), None, ctypes.c_size_t(0))
         if code:
             raise Unavailable(f"PMIx_Init: error {code}")
-        size = self._get(_ANY_RANK, _JOB_SIZE, _UINT32)
+        size = self._told(_ANY_RANK, _JOB_SIZE, _UINT32)
         if size is None:
             raise OSError(errno.EPROTO, "the PMIx server does not say how many processes there are")
         self.rank, self.size = checked(self._me.rank, size)
@@ -80,10 +79,14 @@ class Pmix:
         await self._ask("Put", ctypes.c_uint8(_GLOBAL), word, ctypes.byref(put))
 
     async def get(self, key: str, rank: int | None = None) -> str | None:
-        word = _MAPPING if key == MAPPING_KEY else key.encode()
-        number = _ANY_RANK if rank is None else rank
-        found: bytes | None = await self._thread.run(lambda: self._get(number, word, _STRING))
-        return None if found is None else found.decode(errors="replace")
+        word = key.encode()
+        if key == MAPPING_KEY:
+            found = await self._thread.run(self._mapping)
+        elif rank is None:
+            found = await self._thread.run(lambda: self._told(_ANY_RANK, word, _STRING))
+        else:
+            found = await self._thread.run(lambda: self._get(rank, word, _STRING))
+        return None if found is None else str(found.decode(errors="replace"))
 
     async def barrier(self) -> None:
         collect = _flag(_COLLECT)
@@ -102,13 +105,31 @@ class Pmix:
         if code:
             raise OSError(errno.EIO, f"PMIx_{function}: error {code}")
 
-    def _get(self, rank: int, key: bytes, kind: int) -> Any:
-        """A value of this type, of what has been told so far when it is not one rank's."""
+    def _mapping(self) -> bytes | None:
+        """Which process is on which node: Slurm says it as RFC 13 has it, Open MPI process by process."""
+        text = self._told(_ANY_RANK, _MAPPING, _STRING)
+        if text is not None:
+            return bytes(text)
+        nodes = [self._told(rank, _NODE, _UINT32) for rank in range(self.size)]
+        if None in nodes:
+            return None
+        mapping = TaskMap()
+        for node in nodes:
+            mapping.append(node, 1, 1)
+        return mapping.encode_pmi().encode()
+
+    def _told(self, rank: int, key: bytes, kind: int) -> Any:
+        """A value of this type that the server has given to this process: nobody is waited for."""
+        optional = _flag(_OPTIONAL)
+        return self._get(rank, key, kind, ctypes.byref(optional), 1)
+
+    def _get(self, rank: int, key: bytes, kind: int, options: object = None, count: int = 0) -> Any:
         owner = _Process(self._me.nspace, rank)
-        told = _flag(_OPTIONAL)
         found = ctypes.POINTER(_Value)()
-        only = (ctypes.byref(told), ctypes.c_size_t(1)) if rank == _ANY_RANK else (None, ctypes.c_size_t(0))
-        if self._pmix.PMIx_Get(ctypes.byref(owner), key, *only, ctypes.byref(found)) or not found:
+        code = self._pmix.PMIx_Get(
+            ctypes.byref(owner), key, options, ctypes.c_size_t(count), ctypes.byref(found)
+        )
+        if code or not found:
             return None
         value = found.contents  # the library's; a broker asks few times, and it may keep them
         if value.type != kind:

@@ -15,8 +15,6 @@ from rosin.broker.overlay.bootstrap import endpoints, interface
 from rosin.broker.overlay.bootstrap.card import Card
 from rosin.errors import FormatError
 from rosin.rfc.hostlist import Hostlist
-from rosin.rfc.pmi import MAPPING_KEY
-from rosin.rfc.taskmap import TaskMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from rosin.broker.overlay.bootstrap.space import Space
 
 LEVEL, TASKMAP, HINT = "flux.instance-level", "flux.taskmap", "flux.tbon-interface-hint"
+MAPPING = "PMI_process_mapping"
 
 
 class ProgramBootstrap:
@@ -67,11 +66,11 @@ class ProgramBootstrap:
     async def _mapping(self, *, flux: bool) -> str | None:
         if self.size == 1:
             return endpoints.one_each(1)
-        for key in (TASKMAP, MAPPING_KEY) if flux else (MAPPING_KEY,):
+        for key in (TASKMAP, MAPPING) if flux else (MAPPING,):
             text = await self._space.get(key)
             if text is not None:
                 try:
-                    return _json.dumps(TaskMap.decode(text).encode()).decode() if text else "[]"
+                    return _mapping(text, self.size)
                 except FormatError as exc:
                     raise OSError(errno.EPROTO, f"{key} of the process manager: {exc}") from None
         return None
@@ -121,6 +120,18 @@ class ProgramBootstrap:
     def close(self) -> None:
         """Let go of the process manager, without a goodbye if there was none."""
         self._space.close()
+
+
+def _mapping(text: str, size: int) -> str:
+    """A map of any form as RFC 34 writes it. MPICH's are repeated until they are long enough."""
+    from rosin.rfc.taskmap import TaskMap
+
+    mapping = TaskMap.decode(text) if text else TaskMap()
+    blocks = list(mapping.blocks)
+    while blocks and mapping.total_ntasks() < size:
+        for block in blocks:
+            mapping.append(*block)
+    return _json.dumps(mapping.encode()).decode()
 
 
 def _level(text: str) -> str:

@@ -11,7 +11,6 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-from rosin.broker.overlay.bootstrap.space import Unavailable
 from rosin.errors import FormatError
 from rosin.rfc.pmi import Lines
 from rosin.rfc.pmi.client import Failure, PmiClient
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
     Fields = dict[str, str | int]
 
-_NAMES = ("PMI_FD", "PMI_RANK", "PMI_SIZE")
 _READ = 1 << 16
 
 
@@ -31,10 +29,7 @@ class SimplePmi:
     method = "simple"
 
     def __init__(self, environ: Mapping[str, str], trace: Callable[[str], None]) -> None:
-        """Raises Unavailable without the three variables, OSError if they are wrong."""
-        for name in _NAMES:
-            if name not in environ:
-                raise Unavailable(f"{name} is not in the environment")
+        """Raises OSError if PMI_FD, PMI_RANK or PMI_SIZE is wrong."""
         try:
             self._client, self._fd = PmiClient.from_environ(environ)
             os.set_inheritable(self._fd, False)
