@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NOT_HERE = frozenset(
     (
         *("alloc", "archive", "batch", "cgroup", "cron", "dump", "fsck", "gc", "heaptrace"),
-        *("job-validator", "keygen", "lptest", "multi-prog", "pmi", "post-job-event"),
+        *("job-validator", "lptest", "multi-prog", "pmi", "post-job-event"),
         *("proxy", "pstree", "relay", "restore", "slurm-expiration-sync", "terminus"),
         "top",
     )

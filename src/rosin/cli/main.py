@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "jobs": ("jobs", "list jobs"),
     "jobspec": ("jobspec", "check, convert and summarize jobspecs"),
     "jobtap": ("jobtap", "list, load and remove plugins of the job manager"),
+    "keygen": ("keygen", "make a certificate for the brokers of a cluster"),
     "kvs": ("kvs", "read and change the key-value store"),
     "logger": ("logger", "append to the broker's log"),
     "lsattr": ("attr", "list broker attributes"),

@@ -117,10 +117,10 @@ class BrokerCertificate:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(fresh, path)
-        except OSError:
+        except OSError as exc:
             if os.path.lexists(fresh):
                 os.unlink(fresh)
-            raise
+            raise OSError(exc.errno, exc.strerror, path) from None
 
 
 def check_metadata(key: str, value: str) -> None:
