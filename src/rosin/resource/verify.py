@@ -23,11 +23,15 @@ class Verification:
 
     ``Verification(None)`` is the usual one, ``True`` is strict, ``False`` ignores everything, a table maps
     ``default``, ``hostname``, ``core`` and ``gpu`` to one of ``MODES``. Raises FormatError.
+
+    Attributes:
+        wanted: it was asked for, and so holds for what the enclosing instance gives, too.
     """
 
-    __slots__ = ("_modes",)
+    __slots__ = ("_modes", "wanted")
 
     def __init__(self, table: dict[str, Any] | bool | None) -> None:
+        self.wanted = table is not None
         if table is None:
             self._modes = _USUAL
         elif isinstance(table, bool):
@@ -43,6 +47,13 @@ class Verification:
 
     def _mode(self, kind: str) -> str:
         return self._modes.get(kind, self._modes["default"])
+
+    def concerns(self, method: str) -> bool:
+        """Whether resources that were found by a method (RFC 44) are compared at all.
+
+        What an enclosing instance gives has been verified there, and may be made up.
+        """
+        return self.wanted or method != "job-info"
 
     def check(self, expected: ResourceSet, actual: ResourceSet, rank: int) -> str | None:
         """Return what is wrong with a rank in one line, or None."""

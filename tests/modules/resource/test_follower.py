@@ -164,6 +164,38 @@ async def test_a_rank_answers_for_its_machine_and_asks_rank_0_for_the_rest(kvs: 
         assert await failure(down.rpc("resource.status")) == errno.EHOSTUNREACH
 
 
+async def test_those_below_ask_the_broker_above_them(kvs: Any, groups: Any) -> None:
+    kvs.data["resource.R"] = _json.dumps(rset(0, 1, 2).encode())
+    async with (
+        top(kvs, groups, 3) as upper,
+        Instance(
+            ["resource"], rank=1, size=3, parent=upper, below=(2,), attrs={"tbon.descendants": "1"}
+        ) as middle,
+    ):
+        assert middle.link is not None
+        middle.link.cut()
+        h = await middle.connect()
+        assert (await h.rpc("resource.get"))["method"] == "kvs"
+        async with Instance(["resource"], rank=2, size=3, parent=middle) as lower:
+            assert (await (await lower.connect()).rpc("resource.get"))["method"] == "kvs"
+
+
+@pytest.mark.parametrize(
+    ("topic", "errnum", "text"),
+    [
+        ("reload", errno.ENOSYS, "resource.reload is only available on rank 0"),
+        ("expiration-update", errno.ENOSYS, "resource.expiration-update is only available on rank 0"),
+        ("monitor-waitup", errno.EPROTO, "this RPC only works on rank 0"),
+        ("drain", errno.ENOSYS, "Unknown service method 'resource.drain'"),
+    ],
+)
+async def test_what_only_rank_0_does(kvs: Any, groups: Any, topic: str, errnum: int, text: str) -> None:
+    async with top(kvs, groups) as upper, Instance(["resource"], rank=1, size=2, parent=upper):
+        h = await upper.connect()
+        with pytest.raises(OSError, match=f"^.Errno {errnum}. {text}$"):
+            await h.rpc(f"resource.{topic}", {}, nodeid=1)
+
+
 async def test_a_report_that_is_none_is_refused(kvs: Any, groups: Any) -> None:
     async with top(kvs, groups) as upper:
         h = await upper.connect()

@@ -215,6 +215,58 @@ def test_choice():
     assert choose(enclosing=other, configured=local) == ("configuration", "n0", False)
 
 
+def test_stored_resources_go_where_their_hosts_are():
+    def hosts(*names):
+        rset = ResourceSet()
+        for rank, name in enumerate(names):
+            rset.add_rank(rank, name, 1 << rank)
+        return rset
+
+    usual = Verification(None)
+
+    def choose(stored, hostlist, method="dynamic-discovery", verify=usual):
+        recorded = [{**event(2, "resource-define"), "context": {"method": method}}]
+        local = machine(hostlist.partition(",")[0])
+        choice = inventory.choose(
+            configured=None,
+            stored=stored,
+            recorded=recorded,
+            local=local,
+            rank=0,
+            hostlist=hostlist,
+            verify=verify,
+        )
+        return choice.method, choice.rset.dumps(), list(choice.rset.nodelist()), choice.fault
+
+    three = hosts("a", "b", "c")
+    text = "rank0/core0 rank1/core1 rank2/core2"
+    assert choose(three, "a,b,c") == ("kvs", text, ["a", "b", "c"], None)
+    moved = "rank0/core2 rank1/core0 rank2/core1"
+    assert choose(three, "c,a,b") == ("kvs", moved, ["c", "a", "b"], None)
+    assert choose(hosts("a", "a", "b"), "b,a,a")[2] == ["b", "a", "a"]
+    for hostlist in ("a,b", "a,b,d", "a,b,c,d"):
+        assert choose(three, hostlist)[0] == "dynamic-discovery"
+    assert choose(three, "x,b,c", method="reload")[3] == "rank 0 got hostname 'x', expected 'a'"
+    assert choose(three, "x,b,c", verify=None) == ("kvs", text, ["a", "b", "c"], None)
+
+
+def test_resources_of_an_enclosing_job_are_verified_if_that_was_asked_for():
+    enclosing = machine(cores=5)
+    faults = []
+    for table in (None, {"core": "strict"}, True, False):
+        choice = inventory.choose(
+            configured=None,
+            enclosing=enclosing,
+            stored=None,
+            recorded=[],
+            local=machine(),
+            rank=0,
+            verify=Verification(table),
+        )
+        faults.append(choice.fault)
+    assert faults == [None, *["rank 0 (n0) missing resources: core4"] * 2, None]
+
+
 def test_rediscovered_resources_end_when_the_enclosing_job_does():
     local, enclosing = ResourceSet(), ResourceSet()
     local.add_rank(0, "n0", 0b1111)

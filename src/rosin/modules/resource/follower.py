@@ -29,12 +29,13 @@ class ResourceFollower(ResourceBase):
 
     async def start(self) -> None:
         await super().start()
+        #: What the broker above has answered, for those below, who ask the same when they start.
+        self.known: dict[str, Any] | None = None
         rset = inventory.configured(self.settings.rset, self.config, self.attrs.get("hostlist", ""))
         method = "configuration"
         if rset is None:
             rset, method = await self._ask()
-        # The instance around this one has verified what it gives.
-        if rset is not None and self.verify is not None and method != "job-info":
+        if rset is not None and self.verify is not None and self.verify.concerns(method):
             fault = self.verify.check(rset, self.local, self.rank)
             if fault:
                 self.log.error(f"draining: {fault}")
@@ -45,12 +46,12 @@ class ResourceFollower(ResourceBase):
     async def _ask(self) -> tuple[ResourceSet | None, str]:
         """R and how it was found; None where that has yet to be done."""
         try:
-            answer = await self.h.rpc("resource.get", nodeid=FLUX_NODEID_UPSTREAM)
+            self.known = await self.h.rpc("resource.get", nodeid=FLUX_NODEID_UPSTREAM)
         except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
             return None, ""
-        return ResourceSet.decode(field(answer, "R", dict)), field(answer, "method", str)
+        return ResourceSet.decode(field(self.known, "R", dict)), field(self.known, "method", str)
 
     def reduced(self) -> None:
         report = {"count": self.reduction.count, "resource": self.reduction.rset.encode()}
@@ -64,8 +65,8 @@ class ResourceFollower(ResourceBase):
 
     @request_handler("get")
     async def get(self, msg: Message) -> Any:
-        """Return R and how it was found."""
-        return await self.h.rpc(msg.topic, nodeid=0)
+        """Return R, as it was when this broker joined, and how it was found."""
+        return self.known or await self.h.rpc(msg.topic, nodeid=0)
 
     @request_handler("status", allow_guest=True)
     async def resource_status(self, msg: Message) -> Any:
@@ -76,3 +77,20 @@ class ResourceFollower(ResourceBase):
     async def sched_status(self, msg: Message) -> Any:
         """Return all, down and allocated resources."""
         return await self.h.rpc(msg.topic, nodeid=0)
+
+    # -- what only rank 0 does: flux-core's texts --
+
+    @request_handler("reload")
+    def reload(self, msg: Message) -> None:
+        """Refuse."""
+        raise OSError(errno.ENOSYS, f"{msg.topic} is only available on rank 0")
+
+    @request_handler("expiration-update")
+    def expiration_update(self, msg: Message) -> None:
+        """Refuse."""
+        raise OSError(errno.ENOSYS, f"{msg.topic} is only available on rank 0")
+
+    @request_handler("monitor-waitup")
+    def monitor_waitup(self, msg: Message) -> None:
+        """Refuse."""
+        raise OSError(errno.EPROTO, "this RPC only works on rank 0")

@@ -87,6 +87,16 @@ def inherited(job: ResourceSet, local: ResourceSet, rank: int) -> ResourceSet | 
     return rset
 
 
+def placed(stored: ResourceSet, hostlist: str) -> ResourceSet | None:
+    """Return the resources of an earlier run by the ranks that their hosts have now.
+
+    None when the instance is on other hosts now."""
+    hosts, known = list(Hostlist(hostlist)), list(stored.nodelist())
+    if hosts == known:
+        return stored
+    return stored.rerank(hosts) if sorted(hosts) == sorted(known) else None
+
+
 def choose(
     *,
     configured: ResourceSet | None,
@@ -95,32 +105,39 @@ def choose(
     recorded: list[dict[str, Any]],
     local: ResourceSet,
     rank: int,
-    alone: bool = True,
+    hostlist: str | None = None,
     rediscover: bool = False,
     verify: Verification | None,
 ) -> Choice:
     """Choose among configured, inherited, stored (from an earlier run) and discovered resources.
 
-    ``enclosing`` are those of the job that this instance is. ``recorded`` are the events of earlier runs;
-    With ``rediscover`` the machine counts and not what the enclosing job gave of it.
-    ``verify`` is None when the machine is not to be compared. Stored resources that had been discovered are
-    discovered again when the machine has become another one, and is ``alone``: a drained node would help
-    nobody.
+    ``enclosing`` are those of the job that this instance is. ``recorded`` are the events of earlier runs.
+    ``hostlist`` are the hosts by rank, None of a broker that is alone. With ``rediscover`` the machine counts
+    and not what the enclosing job gave of it. ``verify`` is None when machines are not to be compared.
+    Stored resources that had been discovered are discovered again when this is another machine, or when
+    these are other hosts: drained nodes would help nobody.
     """
+
+    def fault(rset: ResourceSet) -> str | None:
+        return verify.check(rset, local, rank) if verify else None
+
     if configured is not None:
-        return Choice(configured, "configuration", verify.check(configured, local, rank) if verify else None)
+        return Choice(configured, "configuration", fault(configured))
     if enclosing is not None and rediscover:
         discovered = local.copy()
         discovered.starttime, discovered.expiration = enclosing.starttime, enclosing.expiration
         return Choice(discovered, "dynamic-discovery")
     if enclosing is not None:
-        return Choice(enclosing, "job-info")  # the parent has verified them
+        checked = verify is not None and verify.concerns("job-info")
+        return Choice(enclosing, "job-info", fault(enclosing) if checked else None)
     if stored is None:
         return Choice(local, "dynamic-discovery")
-    fault = verify.check(stored, local, rank) if verify else None
-    if fault and alone and _was_discovered(recorded):
+    here = stored if hostlist is None else placed(stored, hostlist)
+    other = here is None if hostlist is not None else bool(fault(stored))
+    if other and verify and _was_discovered(recorded):
         return Choice(local, "dynamic-discovery")
-    return Choice(stored, "kvs", fault)
+    here = here or stored
+    return Choice(here, "kvs", fault(here))
 
 
 def _was_discovered(recorded: list[dict[str, Any]]) -> bool:

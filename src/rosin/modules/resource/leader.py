@@ -89,7 +89,7 @@ class ResourceLeader(ResourceBase):
             recorded=recorded,
             local=self.local,
             rank=self.rank,
-            alone=self.descendants == 0,
+            hostlist=self.attrs.get("hostlist", "") if self.descendants else None,
             rediscover=self.settings.rediscover,
             verify=self.verify,
         )
