@@ -137,7 +137,8 @@ async def test_a_link_breaks(tree: list[Instance], manager: Any, tmp_path: Path)
     await ended(tree[0], manager)
     assert notes(manager) == [("exec", 0, "node failure on n1 (rank 1)")]
     assert manager.data("finish") == {"status": signal.SIGTERM}
-    assert ("shell-exit", {"rank": 0, "wait_status": signal.SIGTERM}) in await read_log(h)
+    (end,) = [context for name, context in await read_log(h) if name == "shell-exit"]
+    assert (end["rank"], end["wait_status"]) == (0, signal.SIGTERM)
     await until_empty(*tree)
 
 
