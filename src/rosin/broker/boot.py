@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rosin.broker.life import DEADLY, Life, ignore_signals
 from rosin.broker.life import BootOptions as BootOptions
+from rosin.broker.program import check_terminal
 from rosin.process import descriptors
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _LAUNCHED = ("PMI_", "PMI2_", "PMIX_", "SLURM_", "PALS_", "ALPS_", "FLUX_PMI_")
 
 
 def run(options: BootOptions, zygote: Zygote | None = None, ignored: frozenset[int] = frozenset()) -> int:
-    """Run a broker until its instance ends; returns the exit code. Raises OSError if it cannot start.
+    """Run a broker until its instance ends; returns the exit code. Raises OSError or ValueError at the start.
 
     Signals that are ``ignored`` do not end it. The last thing that a process does: they are blocked after it.
     """
@@ -33,6 +34,8 @@ def run(options: BootOptions, zygote: Zygote | None = None, ignored: frozenset[i
     _json.accelerate()
     if options.bootstrap is None:
         options.bootstrap = _bootstrap(options)
+    if options.bootstrap is None or not options.bootstrap.rank:
+        check_terminal(options.command, options.attrs)
     descriptors.raise_limit()  # after the fork of the zygote: jobs start with the limit as it was
 
     async def main() -> int:

@@ -14,7 +14,7 @@ from rosin.process.outcome import exit_code, signal_text, termsig
 from rosin.process.spawn import ChildProcess, spawn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rosin.process.zygote import Zygote
 
@@ -156,6 +156,12 @@ async def wait(child: ChildProcess, before_reaping: Callable[[], None] | None = 
     if before_reaping is not None:
         before_reaping()
     child.poll()
+
+
+def check_terminal(command: list[str], attrs: Mapping[str, str]) -> None:
+    """Without a command rank 0 runs an interactive shell, which needs a terminal. Raises ValueError."""
+    if not command and "broker.rc2_none" not in attrs and not os.isatty(0):
+        raise ValueError("stdin is not a tty - can't run interactive shell; name a command to run instead")
 
 
 def interactive() -> bool:

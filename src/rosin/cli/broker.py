@@ -16,7 +16,6 @@ def main(argv: list[str], prog: str) -> int:
     from rosin.cli.start.settings import of_broker
 
     settings = of_broker(args)
-    settings.check_terminal()
     settings.warn(prog)
     from rosin.cli.start.single import run
 

@@ -28,6 +28,7 @@ from rosin.constants import (
     FLUX_MSGTYPE_REQUEST,
     FLUX_MSGTYPE_RESPONSE,
     FLUX_ROLE_OWNER,
+    FLUX_USERID_UNKNOWN,
 )
 from rosin.errors import FormatError
 from rosin.rfc import fsd
@@ -149,7 +150,8 @@ class Below:
 
     def _admit(self, identity: bytes, msg: Message, hello: Hello) -> Child:
         """Let a broker in. Raises OSError that says why not."""
-        if not msg.rolemask & FLUX_ROLE_OWNER or msg.userid != self._broker.owner:
+        # flux-core's brokers do not say which user they are.
+        if not msg.rolemask & FLUX_ROLE_OWNER or msg.userid not in (self._broker.owner, FLUX_USERID_UNKNOWN):
             raise OSError(errno.EPERM, "hello is not from the owner of this instance")
         if hello.uuid != identity:
             raise OSError(errno.EINVAL, f"{hello.uuid.decode()} is not the identity of this connection")

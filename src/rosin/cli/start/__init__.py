@@ -21,7 +21,6 @@ def main(argv: list[str], prog: str) -> int:
         from rosin.cli.start import several
 
         return several.start(args, settings, prog)
-    settings.check_terminal()
     from rosin.cli.start import single
 
     if args.wrap:

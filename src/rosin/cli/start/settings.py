@@ -42,10 +42,9 @@ class StartSettings:
 
     def check_terminal(self) -> None:
         """An interactive shell needs a terminal. Raises ValueError."""
-        if not self.command and "broker.rc2_none" not in self.attrs and not os.isatty(0):
-            raise ValueError(
-                "stdin is not a tty - can't run interactive shell; name a command to run instead"
-            )
+        from rosin.broker.program import check_terminal
+
+        check_terminal(self.command, self.attrs)
 
     def warn(self, prog: str) -> None:
         """Check the configuration, and say what of it and of the attributes has no effect.

@@ -24,7 +24,6 @@ def start(args: Namespace, settings: StartSettings, prog: str) -> int:
             words = [*args.wrap, *settings.broker(_attrs(args.test_rundir, hosts, rank), first=not rank)]
             print(*([f"{rank}:"] if args.test_size else []), *words)
         return 0
-    settings.check_terminal()
     if not args.wrap:
         settings.warn(prog)
     gc.disable()
@@ -39,6 +38,7 @@ def start(args: Namespace, settings: StartSettings, prog: str) -> int:
     def say(text: str) -> None:
         sys.stderr.write(f"{prog}: {text}\n")
 
+    settings.check_terminal()
     open_missing()
     if not args.wrap:
         from rosin.launch.warm import warm
