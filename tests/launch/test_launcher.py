@@ -36,7 +36,7 @@ def status(h):
 
 
 def test_exit_codes_are_told_and_the_highest_counts(launch):
-    assert launch(3, lambda rank: (0, 4, 2)[rank]) == 4
+    assert launch(3, lambda rank, nursery: (0, 4, 2)[rank]) == 4
     assert sorted(re.sub(r"pid \d+", "pid", text) for text in launch.said) == [
         "1 (pid) exited with rc=4",
         "2 (pid) exited with rc=2",
@@ -44,11 +44,11 @@ def test_exit_codes_are_told_and_the_highest_counts(launch):
 
 
 def test_in_leader_mode_the_leaders_counts(launch):
-    assert launch(2, lambda rank: (3, 4)[rank], exit_mode="leader") == 3
+    assert launch(2, lambda rank, nursery: (3, 4)[rank], exit_mode="leader") == 3
 
 
 def test_a_signal_is_told_and_counts_as_in_a_shell(launch):
-    def become(rank):
+    def become(rank, nursery):
         os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
@@ -57,7 +57,7 @@ def test_a_signal_is_told_and_counts_as_in_a_shell(launch):
 
 
 def test_an_exception_in_a_new_process_stays_there(launch, capfd):
-    def become(rank):
+    def become(rank, nursery):
         raise RuntimeError("no broker")
 
     assert launch(1, become) == 1
@@ -68,7 +68,7 @@ def test_an_exception_in_a_new_process_stays_there(launch, capfd):
 
 
 def test_each_broker_knows_its_place(launch, tmp_path):
-    def become(rank):
+    def become(rank, nursery):
         names = ("PMI_RANK", "PMI_SIZE", "FLUX_START_URI")
         (tmp_path / f"env-{rank}").write_text(" ".join(os.environ[name] for name in names))
         assert socket.socket(fileno=int(os.environ["PMI_FD"])).family == socket.AF_UNIX
@@ -81,13 +81,13 @@ def test_each_broker_knows_its_place(launch, tmp_path):
 
 def test_a_broker_may_be_another_program(launch, tmp_path):
     program = "import os, sys; os.fstat(int(os.environ['PMI_FD'])); sys.exit(7)"
-    assert launch(1, lambda rank: os.execv(sys.executable, [sys.executable, "-c", program])) == 7
+    assert launch(1, lambda rank, nursery: os.execv(sys.executable, [sys.executable, "-c", program])) == 7
 
 
 def test_a_broker_has_none_of_the_launchers_descriptors_and_handlers(launch):
     before = set(os.listdir("/proc/self/fd"))
 
-    def become(rank):
+    def become(rank, nursery):
         fds = set(os.listdir("/proc/self/fd")) - before
         handled = [signum for signum in (signal.SIGTERM, signal.SIGCHLD) if signal.getsignal(signum)]
         blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
@@ -101,12 +101,12 @@ def test_a_broker_has_none_of_the_launchers_descriptors_and_handlers(launch):
 
 
 def test_who_does_not_end_after_another_is_killed(launch):
-    assert launch(3, lambda rank: 0 if rank == 2 else sleep(), exit_timeout=0.05) == 137
+    assert launch(3, lambda rank, nursery: 0 if rank == 2 else sleep(), exit_timeout=0.05) == 137
     assert "Exit timeout: killed rank 0-1" in launch.said
 
 
 def test_in_leader_mode_only_the_leaders_end_starts_the_timer(launch):
-    def become(rank):
+    def become(rank, nursery):
         if rank:
             return 1
         with open_start() as h:
@@ -117,7 +117,7 @@ def test_in_leader_mode_only_the_leaders_end_starts_the_timer(launch):
 
 
 def test_who_ends_in_time_is_not_killed(launch):
-    def become(rank):
+    def become(rank, nursery):
         if rank == 0:
             return 0
         with open_start() as h:
@@ -135,7 +135,7 @@ def test_who_ends_in_time_is_not_killed(launch):
 def test_a_signal_for_the_launcher_is_for_the_leader(launch, signum):
     launcher = os.getpid()
 
-    def become(rank):
+    def become(rank, nursery):
         if rank:
             signal.signal(signum, lambda *_: os._exit(9))
             with open_start() as h:
@@ -153,7 +153,7 @@ def test_a_signal_for_the_launcher_is_for_the_leader(launch, signum):
 def test_ctrl_c_is_left_to_the_brokers(launch):
     launcher = os.getpid()
 
-    def become(rank):
+    def become(rank, nursery):
         os.kill(launcher, signal.SIGINT)
         with open_start() as h:
             return 0 if len(status(h)) == 1 else 1
@@ -163,7 +163,7 @@ def test_ctrl_c_is_left_to_the_brokers(launch):
 
 def test_handlers_are_as_before_when_all_is_over(launch):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGCHLD)
-    assert launch(1, lambda rank: 0) == 0
+    assert launch(1, lambda rank, nursery: 0) == 0
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGCHLD)) == before
 
 
@@ -171,7 +171,7 @@ def test_brokers_end_when_their_launcher_is_killed(tmp_path):
     program = (
         "import os, signal, sys\n"
         "from rosin.launch.launcher import Plan, LocalLauncher\n"
-        "def become(rank):\n"
+        "def become(rank, nursery):\n"
         "    print(os.getpid(), flush=True)\n"
         "    while True: signal.pause()\n"
         f"LocalLauncher(Plan(2, {str(tmp_path)!r}, become), print).run()\n"
@@ -194,7 +194,7 @@ def test_brokers_end_when_their_launcher_is_killed(tmp_path):
 
 
 def test_status_kill_and_wait(launch):
-    def become(rank):
+    def become(rank, nursery):
         if rank:
             return sleep()
         with open_start() as h:
@@ -213,7 +213,7 @@ def test_status_kill_and_wait(launch):
 
 
 def test_in_leader_start_mode_others_are_run_one_by_one(launch):
-    def become(rank):
+    def become(rank, nursery):
         if rank:
             return rank
         with open_start() as h:
@@ -239,7 +239,7 @@ def _errors(h, *requests):
 
 
 def test_requests_that_cannot_be_served(launch, tmp_path):
-    def become(rank):
+    def become(rank, nursery):
         if rank:
             return sleep()
         with open_start() as h, open_start() as other:
@@ -279,7 +279,7 @@ def test_requests_that_cannot_be_served(launch, tmp_path):
 
 
 def test_who_waits_and_goes_leaves_room_for_another(launch):
-    def become(rank):
+    def become(rank, nursery):
         if rank:
             return sleep()
         with open_start() as h:
@@ -295,7 +295,7 @@ def test_who_waits_and_goes_leaves_room_for_another(launch):
 
 
 def test_the_socket_goes_with_the_launcher(launch, tmp_path):
-    assert launch(1, lambda rank: 0) == 0
+    assert launch(1, lambda rank, nursery: 0) == 0
     assert list(tmp_path.iterdir()) == []
 
 
@@ -303,7 +303,7 @@ def test_the_socket_goes_with_the_launcher(launch, tmp_path):
 
 
 def test_brokers_find_each_other(launch, process):
-    def become(rank):
+    def become(rank, nursery):
         pmi = process()
         pmi.meet(f"card {rank}")
         assert [pmi.get(str(other)) for other in range(3)] == ["card 0", "card 1", "card 2"]
@@ -315,7 +315,7 @@ def test_brokers_find_each_other(launch, process):
 
 
 def test_a_broker_that_ends_before_the_others_have_met_ends_them(launch, process):
-    def become(rank):
+    def become(rank, nursery):
         if rank == 1:
             return 1
         process().meet("here")
@@ -327,7 +327,7 @@ def test_a_broker_that_ends_before_the_others_have_met_ends_them(launch, process
 
 
 def test_a_broker_that_comes_again_finds_what_the_others_have_told(launch, process):
-    def become(rank):
+    def become(rank, nursery):
         again = rank and "AGAIN" in os.environ
         pmi = process()
         pmi.meet(f"card {rank}")
@@ -344,7 +344,7 @@ def test_a_broker_that_comes_again_finds_what_the_others_have_told(launch, proce
 
 
 def test_abort_kills_all(launch, process):
-    def become(rank):
+    def become(rank, nursery):
         pmi = process()
         if rank:
             pmi.sock.sendall(pmi.client.abort(3, "no way").encode())
@@ -355,7 +355,7 @@ def test_abort_kills_all(launch, process):
 
 
 def test_who_does_not_end_although_all_is_lost_is_killed(launch):
-    def become(rank):
+    def become(rank, nursery):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         socket.socket(fileno=os.dup(int(os.environ["PMI_FD"]))).sendall(b"hello\n")
         return sleep()
@@ -365,7 +365,7 @@ def test_who_does_not_end_although_all_is_lost_is_killed(launch):
 
 
 def test_what_is_no_pmi_is_told_once_and_ends_all(launch):
-    def become(rank):
+    def become(rank, nursery):
         socket.socket(fileno=os.dup(int(os.environ["PMI_FD"]))).sendall(b"hello\nhello\n")
         return sleep()
 
@@ -374,7 +374,7 @@ def test_what_is_no_pmi_is_told_once_and_ends_all(launch):
 
 
 def test_a_line_without_end_is_not_kept(launch):
-    def become(rank):
+    def become(rank, nursery):
         sock = socket.socket(fileno=int(os.environ["PMI_FD"]))
         sock.sendall(b"cmd=put " + b"x" * 300_000)
         return sleep()
@@ -384,7 +384,7 @@ def test_a_line_without_end_is_not_kept(launch):
 
 
 def test_the_conversation_is_shown_on_demand(launch, process, capfd):
-    def become(rank):
+    def become(rank, nursery):
         process().leave()
         return 0
 

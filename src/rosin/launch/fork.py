@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def fork(become: Callable[[], int], forget: Callable[[], None]) -> int:
+def fork(become: Callable[[], int], forget: Callable[[], None], *, tied: bool = True) -> int:
     """Start a process that calls ``become``, whose result is its exit code; returns its id. Raises OSError.
 
     ``forget`` closes there what is this process's alone, and restores the signals. Like its parent the new
-    process belongs to the terminal's process group. It is asked to end (SIGTERM) when its parent has ended.
+    process belongs to the terminal's process group. If it is ``tied`` to its parent, it is asked to end
+    (SIGTERM) when that has ended.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -29,21 +30,25 @@ def fork(become: Callable[[], int], forget: Callable[[], None]) -> int:
     try:
         pid = os.fork()
         if not pid:
-            _child(become, forget, parent, before)
+            _child(become, forget, parent if tied else None, before)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 
 def _child(
-    become: Callable[[], int], forget: Callable[[], None], parent: int, mask: set[signal.Signals | int]
+    become: Callable[[], int],
+    forget: Callable[[], None],
+    parent: int | None,
+    mask: set[signal.Signals | int],
 ) -> None:
     code = 1
     try:
         forget()
-        platform.set_parent_death_signal(signal.SIGTERM)
+        if parent is not None:
+            platform.set_parent_death_signal(signal.SIGTERM)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if os.getppid() == parent:  # else it ended before we asked to be told
+        if parent in (None, os.getppid()):  # else it ended before we asked to be told
             code = become()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else 1

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import signal
+import socket
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,10 +19,14 @@ from rosin.launch.exits import Exits
 from rosin.launch.fork import fork
 from rosin.launch.pmi import PmiService
 from rosin.launch.service import LATER, Call, Service
+from rosin.process.nursery import Nursery
 from rosin.process.outcome import exit_code, signal_text, termsig
+from rosin.process.zygote_server import GRACE
+from rosin.process.zygote_start import be_zygote
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.taskmap import TaskMap
+from rosin.shell import PRELOAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +42,13 @@ _FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM, sig
 class Plan(NamedTuple):
     """What is to be started: ``size`` brokers with their sockets in ``rundir``.
 
-    In the new process of a broker ``become(rank)`` is called; it returns the exit code.
+    In the new process of a broker ``become(rank, nursery)`` is called; it returns the exit code. At the other
+    end of ``nursery`` this process starts zygotes (:func:`rosin.process.nursery.ask`).
     """
 
     size: int
     rundir: str
-    become: Callable[[int], int]
+    become: Callable[[int, socket.socket], int]
     exit_mode: str = "any"
     exit_timeout: float = EXIT_TIMEOUT
     start_mode: str = "all"
@@ -64,6 +70,8 @@ class LocalLauncher:
         self._ignored = ignored
         self._exits = Exits(plan.exit_mode)
         self._pids: dict[int, int] = {}  # of those that run
+        self._nurseries: dict[int, Nursery] = {}
+        self._zygotes: set[int] = set()  # that may be children of this process
         self._timer: Timer | None = None
         self._waits: dict[int, Call] = {}
         self._reactor = Reactor()
@@ -86,7 +94,7 @@ class LocalLauncher:
         try:
             for rank in range(self._plan.size if self._plan.start_mode == "all" else 1):
                 self._start(rank)
-            while self._pids:
+            while self._pids or self._zygotes:
                 self._reactor.turn(-1.0, forever=True)
         finally:
             self._kill_all()
@@ -114,7 +122,7 @@ class LocalLauncher:
 
     def _start(self, rank: int) -> None:
         plan = self._plan
-        with self._pmi.connect(rank) as channel:
+        with self._pmi.connect(rank) as channel, self._open_nursery(rank) as nursery:
             fd = channel.fileno()
 
             def become() -> int:
@@ -125,14 +133,39 @@ class LocalLauncher:
                     "PMI_SIZE": str(plan.size),
                     "FLUX_START_URI": f"local://{plan.rundir}/start",
                 }
-                return plan.become(rank)
+                return plan.become(rank, nursery)
 
             self._pids[rank] = fork(become, self._forget)
         self._exits.started(rank)
         self._set_timer()
 
+    def _open_nursery(self, rank: int) -> socket.socket:
+        """The broker's end of the socket on which it asks for a zygote."""
+        ours, theirs = socket.socketpair()
+        nursery = self._nurseries[rank] = Nursery(ours, self._start_zygote)
+
+        def readable(_revents: int) -> None:
+            if not nursery.readable():
+                self._close_nursery(rank)
+
+        self._reactor.add_fd(ours.fileno(), readable, passive=True)
+        return theirs
+
+    def _close_nursery(self, rank: int) -> None:
+        nursery = self._nurseries.pop(rank, None)
+        if nursery is not None:
+            self._reactor.remove_fd(nursery.sock.fileno())
+            nursery.close()
+
+    def _start_zygote(self, sock: socket.socket) -> int:
+        pid = fork(lambda: be_zygote(sock, PRELOAD, GRACE), self._forget, tied=False)
+        self._zygotes.add(pid)
+        return pid
+
     def _forget(self) -> None:
-        """In a broker's process: nothing of this is its own."""
+        """In a new process: nothing of this is its own."""
+        for rank in list(self._nurseries):
+            self._close_nursery(rank)
         self._service.forget()
         self._pmi.close()
         self._reactor.close()
@@ -142,6 +175,9 @@ class LocalLauncher:
             found, status = os.waitpid(pid, os.WNOHANG)
             if found:
                 self._ended(rank, pid, status)
+        for pid in list(self._zygotes):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._zygotes.discard(pid)
 
     def _ended(self, rank: int, pid: int, status: int) -> None:
         del self._pids[rank]
@@ -152,6 +188,7 @@ class LocalLauncher:
             self._say(f"{rank} (pid {pid}) exited with rc={code}")
         self._exits.ended(rank, code)
         self._pmi.disconnect(rank)
+        self._close_nursery(rank)
         waiting = self._waits.pop(rank, None)
         if waiting is not None:
             waiting.respond({"exit_rc": code})

@@ -32,6 +32,7 @@ from rosin.process import descriptors
 from rosin.process.frames import ZygoteReader, ZygoteWriter
 from rosin.process.loop import Loop
 from rosin.process.zygote_server import GRACE
+from rosin.process.zygote_start import be_zygote
 
 #: A zygote that ends more often than this in so many seconds is not replaced any more.
 _MOST_LOSSES = 5
@@ -74,12 +75,14 @@ class Spawned:
 class Zygote:
     """A connection to one zygote. Not for use by several threads."""
 
-    def __init__(self, sock: socket.socket, pid: int, popen: subprocess.Popen[bytes] | None = None) -> None:
-        sock.setblocking(False)
-        self._sock = sock
-        self._popen = popen
-        self._reader = ZygoteReader(sock)
-        self._writer = ZygoteWriter(sock)
+    def __init__(
+        self,
+        sock: socket.socket,
+        pid: int,
+        popen: subprocess.Popen[bytes] | None = None,
+        pidfd: int | None = None,
+    ) -> None:
+        self._connect(sock, pid, popen, pidfd)
         self._asked: dict[int, Spawned] = {}
         self._running: dict[int, Spawned] = {}
         self._next_id = 1
@@ -89,8 +92,20 @@ class Zygote:
         self._losses: list[float] = []
         #: Told when the zygote has ended by itself, with one line that says what follows.
         self.on_lost: Callable[[str], None] = lambda text: None
-        self.pid = pid
         self.alive = True
+        #: Not started yet: what does that.
+        self._later: Callable[[], Zygote] | None = None
+
+    def _connect(
+        self, sock: socket.socket, pid: int, popen: subprocess.Popen[bytes] | None, pidfd: int | None
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._popen = popen
+        self._pidfd = pidfd  # of a zygote that is another process's child
+        self._reader = ZygoteReader(sock)
+        self._writer = ZygoteWriter(sock)
+        self.pid = pid
 
     @classmethod
     def start(cls, preload: list[str], *, fork: bool = True, grace: float = GRACE) -> Zygote:
@@ -113,11 +128,37 @@ class Zygote:
         else:
             pid = os.fork()
             if pid == 0:
-                _be_zygote(theirs, preload, grace)
+                be_zygote(theirs, preload, grace)
             theirs.close()
             started = cls(ours, pid)
         started._recipe = (preload, grace)
         return started
+
+    @classmethod
+    def deferred(cls, start: Callable[[], Zygote]) -> Zygote:
+        """A zygote that ``start`` starts when it is first asked for a process: idle ones cost memory, too."""
+        later = cls(socket.socket(socket.AF_UNIX), 0)  # a socket that leads nowhere
+        later._later = start
+        return later
+
+    def _begin(self) -> None:
+        """Start what was deferred."""
+        start, self._later = self._later, None
+        if start is None:
+            return
+        try:
+            self._take_over(start())
+        except OSError as error:
+            self._end()
+            self.on_lost(f"the zygote cannot be started: {error.strerror}; jobs start more slowly")
+
+    def _take_over(self, other: Zygote) -> None:
+        """Go on with the connection of a zygote that has just been started."""
+        self._sock.close()
+        self._connect(other._sock, other.pid, other._popen, other._pidfd)
+        self._recipe = other._recipe
+        if self._loop is not None:
+            self.attach(self._loop)
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -130,12 +171,14 @@ class Zygote:
     def attach(self, loop: Loop) -> None:
         """Let ``loop`` drive this connection."""
         self._loop = loop
+        if self._later is not None:
+            return
         loop.add_reader(self.fileno(), self.on_readable)
         self._watch_writes()
 
     def detach(self) -> None:
         """Undo :meth:`attach`."""
-        if self._loop is not None and self._sock.fileno() >= 0:
+        if self._loop is not None and self._later is None and self._sock.fileno() >= 0:
             self._loop.remove_reader(self.fileno())
             self._loop.remove_writer(self.fileno())
         self._loop = None
@@ -164,6 +207,7 @@ class Zygote:
         arrive as ``error`` on the result through ``on_exit``; raises OSError (EPIPE) only when the zygote is
         already gone.
         """
+        self._begin()
         if not self.alive:
             raise OSError(errno.EPIPE, "the zygote has ended")
         number = self._next_id
@@ -188,6 +232,7 @@ class Zygote:
 
     def guard(self, pid: int) -> None:
         """End this process, a child of ours that the zygote did not start, when we are gone."""
+        self._begin()
         self._guarded.add(pid)
         if self.alive:
             self._send({"op": "guard", "pid": pid})
@@ -290,10 +335,9 @@ class Zygote:
         except OSError as error:
             self.on_lost(f"the zygote has ended and cannot be replaced: {error.strerror}")
             return
-        self._sock, self._popen, self.pid = other._sock, other._popen, other.pid
-        self._reader, self._writer = other._reader, other._writer
         self.alive = True
-        self.attach(loop)
+        self._loop = loop
+        self._take_over(other)
         for pid in self._guarded:
             self._send({"op": "guard", "pid": pid})
         self.on_lost("the zygote has ended and is replaced; jobs that it was running have failed")
@@ -333,11 +377,13 @@ class Zygote:
         self._sock.close()
         if self._popen is not None:
             self._popen.wait()
-            return
-        try:
-            os.waitpid(self.pid, 0)
-        except ChildProcessError:  # somebody else's waitpid(-1) collected it
-            pass
+        elif self._pidfd is not None:
+            select.select([self._pidfd], [], [])
+            os.close(self._pidfd)
+            self._pidfd = None
+        elif self.pid > 0:
+            with contextlib.suppress(ChildProcessError):  # somebody else's waitpid(-1) collected it
+                os.waitpid(self.pid, 0)
 
 
 def _fail(waiting: list[Spawned], error: OSError) -> None:
@@ -345,29 +391,3 @@ def _fail(waiting: list[Spawned], error: OSError) -> None:
         spawned.error = error
         if spawned.on_exit is not None:
             spawned.on_exit(spawned)
-
-
-def _be_zygote(sock: socket.socket, preload: list[str], grace: float) -> None:
-    """The forked side of :meth:`Zygote.start`: keep the standard descriptors and the socket, and serve."""
-    from rosin.process.zygote_server import run
-
-    code = 1
-    try:
-        os.setpgid(0, 0)
-        fd = sock.fileno()
-        os.closerange(3, fd)
-        os.closerange(fd + 1, 1 << 16)
-        devnull = os.open(os.devnull, os.O_RDWR)
-        os.dup2(devnull, 0)
-        os.close(devnull)
-        # The host may have put other objects in their place; ours must write to descriptors 1 and 2.
-        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
-        sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
-        run(sock, preload, grace)
-        code = 0
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-    finally:
-        os._exit(code)

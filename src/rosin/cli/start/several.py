@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:
+    import socket
+
     from rosin.cli.arguments import Namespace
     from rosin.cli.start.settings import StartSettings
     from rosin.rfc.taskmap import TaskMap
@@ -40,20 +42,20 @@ def start(args: Namespace, settings: StartSettings, prog: str) -> int:
 
     settings.check_terminal()
     open_missing()
-    if not args.wrap:
-        from rosin.launch.warm import warm
-
-        warm()
     ignored = signals.catch_ignored()
     with restored(), shared(args.test_rundir, args.test_size, args.test_rundir_cleanup) as directory:
+        if not args.wrap:
+            from rosin.launch.warm import warm
 
-        def become(rank: int) -> int:
+            warm()
+
+        def become(rank: int, nursery: socket.socket) -> int:
             attrs = _attrs(directory, hosts, rank)
             if args.wrap:
                 single.execute([*args.wrap, *settings.broker(attrs, first=not rank)])
             # What Ctrl-C means is for the leader to say; the terminal sends it to all.
             deaf = ignored if not rank else ignored | {signal.SIGINT}
-            return single.run(settings, attrs, ignored=deaf)
+            return single.run(settings, attrs, ignored=deaf, nursery=nursery)
 
         if args.verbose:
             for rank in range(args.test_size):
@@ -62,7 +64,7 @@ def start(args: Namespace, settings: StartSettings, prog: str) -> int:
         plan = Plan(
             args.test_size,
             directory,
-            lambda rank: run(lambda *_: become(rank), [], f"{prog}: broker {rank}"),
+            lambda rank, nursery: run(lambda *_: become(rank, nursery), [], f"{prog}: broker {rank}"),
             args.test_exit_mode,
             EXIT_TIMEOUT if args.test_exit_timeout is None else args.test_exit_timeout,
             args.test_start_mode,

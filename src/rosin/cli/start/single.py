@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Mapping
 
     from rosin.cli.start.settings import StartSettings
@@ -19,24 +20,29 @@ def run(
     attrs: Mapping[str, str] | None = None,
     *,
     ignored: frozenset[int] | None = None,
+    nursery: socket.socket | None = None,
 ) -> int:
     """Run the broker until its instance ends; returns its exit code. Raises OSError and ValueError.
 
-    ``attrs`` are more than all brokers have; ``ignored``: signals that do not end it, if they are known.
+    ``attrs`` are more than all brokers have; ``ignored``: signals that do not end it, if they are known;
+    ``nursery``: where it gets a zygote, if it needs one (see :mod:`rosin.process.nursery`).
     """
     # The collector would walk through half-imported modules again and again; the broker turns it on when
     # it serves.
     gc.disable()
     from rosin.broker.stdio import open_missing
     from rosin.process import credentials, signals
+    from rosin.process.nursery import ask
     from rosin.process.zygote import Zygote
     from rosin.shell import PRELOAD
 
     open_missing()
     caught = signals.catch_ignored()
 
-    # Forked here, before the loop, its threads and sockets exist.
-    zygote = Zygote.start(PRELOAD) if sys.platform == "linux" else None
+    if nursery is not None:
+        zygote: Zygote | None = Zygote.deferred(lambda: ask(nursery, PRELOAD))
+    else:  # forked here, before the loop, its threads and sockets exist
+        zygote = Zygote.start(PRELOAD) if sys.platform == "linux" else None
     from rosin.broker.boot import BootOptions, run
 
     # Taken after the fork: what runs jobs has no part in them.
