@@ -79,7 +79,7 @@ async def test_a_watcher_that_goes_is_forgotten() -> None:
 
 
 async def test_update_from_below() -> None:
-    async with Instance(["groups"]) as inst:
+    async with Instance(["groups"], size=8) as inst:
         h = await inst.connect()
         update = {"x": [{"ranks": "4-7", "set": True}, {"ranks": "5", "set": False}]}
         h.rpc("groups.update", {"update": update}, flags=FLUX_RPC_NORESPONSE)

@@ -14,13 +14,14 @@ from rosin.errors import FormatError
 from rosin.modules.groups.membership import Membership, decode_change
 from rosin.rfc.idset import Idset
 
+SIZE = 16
 CHANGES = st.lists(
     st.tuples(st.sampled_from("ab"), st.frozensets(st.integers(0, 15), min_size=1), st.booleans())
 )
 
 
 def test_like_changes_become_one() -> None:
-    groups = Membership()
+    groups = Membership(SIZE)
     for rank in (0, 1, 2, 3):
         groups.change("broker.online", Idset([rank]), True)
     update, changed = groups.flush()
@@ -31,7 +32,7 @@ def test_like_changes_become_one() -> None:
 
 
 def test_no_change_is_reported_when_members_stay_the_same() -> None:
-    groups = Membership()
+    groups = Membership(SIZE)
     groups.change("x", Idset([1]), True)
     groups.flush()
     groups.change("x", Idset([1]), False)
@@ -40,7 +41,7 @@ def test_no_change_is_reported_when_members_stay_the_same() -> None:
 
 
 def test_a_lost_subtree_leaves_its_groups_only() -> None:
-    groups = Membership()
+    groups = Membership(SIZE)
     groups.change("a", Idset("0-3"), True)
     groups.change("b", Idset("3"), True)
     groups.change("c", Idset("0"), True)
@@ -53,7 +54,7 @@ def test_a_lost_subtree_leaves_its_groups_only() -> None:
 
 @given(CHANGES)
 def test_batches_equal_changes_one_by_one(changes: list[tuple[str, frozenset[int], bool]]) -> None:
-    groups = Membership()
+    groups = Membership(SIZE)
     model: dict[str, set[int]] = {}
     for name, ranks, join in changes:
         groups.change(name, Idset(ranks), join)
@@ -64,7 +65,7 @@ def test_batches_equal_changes_one_by_one(changes: list[tuple[str, frozenset[int
     for entries in update.values():  # a parent that gets the update ends with the same members
         kinds = [entry["set"] for entry in entries]
         assert all(a != b for a, b in pairwise(kinds))
-    parent = Membership()
+    parent = Membership(SIZE)
     parent.update(update)
     parent.flush()
     assert parent.groups == groups.groups
@@ -79,14 +80,16 @@ def test_batches_equal_changes_one_by_one(changes: list[tuple[str, frozenset[int
         {"x": [{"ranks": 0, "set": True}]},
         {"x": [{"ranks": "0-", "set": True}]},
         {"x": [{"ranks": "0", "set": 1}]},
+        {"x": [{"ranks": "16", "set": True}]},
+        {"x": [{"ranks": "0-4000000000", "set": True}]},
     ],
 )
 def test_bad_updates_change_nothing(update: dict[str, Any]) -> None:
-    groups = Membership()
+    groups = Membership(SIZE)
     with pytest.raises(FormatError):
         groups.update({"good": [{"ranks": "1", "set": True}], **update})
     assert not groups.pending
 
 
 def test_decode_change() -> None:
-    assert decode_change({"ranks": "0,2", "set": True}) == (True, Idset("0,2"))
+    assert decode_change({"ranks": "0,2", "set": True}, SIZE) == (True, Idset("0,2"))

@@ -18,11 +18,15 @@ Change = tuple[bool, Idset]  # (join or leave, ranks)
 
 
 class Membership:
-    """All groups of a subtree. A group exists from its first member on and is never removed."""
+    """All groups of a subtree. A group exists from its first member on and is never removed.
 
-    __slots__ = ("_batch", "groups")
+    *size*: how many ranks there are at most.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_batch", "_size", "groups")
+
+    def __init__(self, size: int) -> None:
+        self._size = size
         self.groups: dict[str, Idset] = {}
         self._batch: dict[str, list[Change]] = {}
 
@@ -46,13 +50,15 @@ class Membership:
     def update(self, update: Mapping[str, Any]) -> None:
         """Queue the body of a child's ``groups.update``. Raises FormatError; nothing is queued then."""
         decoded = [
-            (name, decode_change(entry)) for name, entries in update.items() for entry in _list(entries)
+            (name, decode_change(entry, self._size))
+            for name, entries in update.items()
+            for entry in _list(entries)
         ]
         for name, (join, ranks) in decoded:
             self.change(name, ranks, join)
 
     def lost(self, ranks: Idset) -> None:
-        """Make ``ranks`` leave every group they are in: their connection is gone."""
+        """Make ``ranks`` leave every group they are in since the last flush: their connection is gone."""
         for name, members in self.groups.items():
             gone = members & ranks
             if gone:
@@ -82,13 +88,13 @@ def encode_change(change: Change) -> dict[str, Any]:
     return {"ranks": ranks.encode(), "set": join}
 
 
-def decode_change(entry: Any) -> Change:
-    """The inverse of :func:`encode_change`. Raises FormatError."""
+def decode_change(entry: Any, size: int) -> Change:
+    """The inverse of :func:`encode_change`, in an instance of *size* ranks. Raises FormatError."""
     if not isinstance(entry, Mapping) or not isinstance(entry.get("ranks"), str):
         raise FormatError("groups.update: ranks must be an idset string")
     if not isinstance(entry.get("set"), bool):
         raise FormatError("groups.update: set must be a boolean")
-    return entry["set"], Idset.decode(entry["ranks"])
+    return entry["set"], Idset.decode(entry["ranks"], limit=size)
 
 
 def _list(entries: Any) -> Iterable[Any]:
