@@ -8,7 +8,7 @@ import pytest
 
 from rosin.broker import rc, rctable
 from rosin.broker.module import BrokerModule, request_handler
-from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND
+from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND, FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.job.submission import submit_async
 from rosin.rfc import eventlog, treeobj
@@ -103,6 +103,14 @@ async def test_fake_resources():
         assert R["execution"]["R_lite"] == [{"rank": "0-2", "children": {"core": "0-1"}}]
         assert inst.broker.modules["resource"].args == ["monitor-force-up", "noverify"]
         assert inst.broker.modules["job-exec"].args == []
+        journal = handle(inst).rpc("resource.journal", flags=FLUX_RPC_STREAMING)
+        async for batch in journal:
+            context = batch["events"][0]["context"]
+            assert context == {"ranks": "0-2", "online": "0-2", "nodelist": "fake[0-2]"}
+            break
+        await inst.broker.modules.remove("resource")
+        inst.broker.rank = 1
+        assert await rc._arguments(inst.broker, handle(inst), "resource") == ["noverify"]
     async with broker_of(config={"fake-resources": {"nnodes": 0}}) as inst:
         with pytest.raises(OSError, match=r"module resource: fake-resources.nnodes: expected 1 to 65536"):
             await rc.rc1(inst.broker, handle(inst))

@@ -150,6 +150,14 @@ def test_status_of_drained_ranks_has_reasons(status):
     assert out == "1 fan 2023-11-14 y\n3  2023-11-14 n\n"
 
 
+def test_status_finds_hosts_by_rank(status):
+    """R need not begin at rank 0, and a broker that it does not know may be drained."""
+    drain = {"3,7": {"timestamp": 1.7e9, "reason": "fan"}}
+    source = {**STATUS, "R": make("2-3"), "exclude": "", "torpid": "", "drain": drain}
+    out = status("-n", "-o{state}:{nnodes}:{nodelist}", source=source).out
+    assert out == "avail:1:n2\ndrained*:2:n3\n"
+
+
 def test_status_of_offline_ranks(status):
     assert status("-s", "offline", "-n", "-o{state} {ranks}", "--skip-empty").out == "drained* 3\n"
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from rosin.broker.module_handle import ModuleHandle
     from rosin.broker.settings import Config
 
-#: Arguments of the resource module: nobody is there to say that a node is up, or what it really has.
-ARGUMENTS = ("monitor-force-up", "noverify")
+#: Argument of the resource module on every rank: nobody is there to say what a node really has.
+NOVERIFY = "noverify"
+#: Arguments on rank 0: nor that one is up. There may be more nodes than brokers.
+ARGUMENTS = ("monitor-force-up", NOVERIFY)
 _NAME = "fake-resources"
 _MAX_NODES = 65_536
 _MAX_CORES = 4_096

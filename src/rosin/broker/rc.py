@@ -51,9 +51,11 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
 
 async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
     """What a module is loaded with in addition. Raises OSError, and FormatError for a wrong table."""
-    fake = FakeResources.parse(broker.config) if name == "resource" and broker.rank == 0 else None
+    fake = FakeResources.parse(broker.config) if name == "resource" else None
     if fake is None:
         return []
+    if broker.rank:
+        return [fakeresources.NOVERIFY]
     await fakeresources.install(h, fake)
     return list(fakeresources.ARGUMENTS)
 

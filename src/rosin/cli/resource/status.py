@@ -74,14 +74,20 @@ class StateLine:
     """Ranks in one state, online or not; drained ones with time and reason."""
 
     def __init__(
-        self, state: str, online: bool, ids: IDset, nodelist: Any, reason: str = "", timestamp: Any = ""
+        self,
+        state: str,
+        online: bool,
+        ids: IDset,
+        hosts: dict[int, str],
+        reason: str = "",
+        timestamp: Any = "",
     ) -> None:
         self.statex = state
         self.online = online
         self.ids = ids
         self.reason = reason
         self.timestamp = timestamp
-        self._nodelist = nodelist
+        self._hosts = hosts
 
     @property
     def state(self) -> str:
@@ -115,10 +121,10 @@ class StateLine:
 
     @property
     def nodelist(self) -> str:
-        """Their hosts."""
+        """Their hosts; a broker that R does not know can be drained, too, and has none here."""
         from rosin.rfc.hostlist import Hostlist
 
-        return Hostlist.from_names([self._nodelist[rank] for rank in self.ids]).encode()
+        return Hostlist.from_names(filter(None, map(self._hosts.get, self.ids))).encode()
 
     @property
     def nnodes(self) -> int:
@@ -194,7 +200,7 @@ def lines(rstatus: ResourceStatus, states: set[str]) -> Iterator[StateLine]:
         True,
         False,
     ]
-    hosts = rstatus.nodelist.expand()
+    hosts = dict(zip(rstatus.rset.ranks, rstatus.nodelist.expand(), strict=False))
     for state in _GOOD:
         for online in shown if state in states else ():
             yield StateLine(state, online, rstatus[state] & rstatus["online" if online else "offline"], hosts)

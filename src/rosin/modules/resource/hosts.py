@@ -47,6 +47,10 @@ class HostMap:
     def __len__(self) -> int:
         return len(self.hosts)
 
+    def named(self) -> Idset:
+        """Return the ranks of which the host is known: all, but for an R without hosts."""
+        return Idset([rank for rank, host in self._by_rank.items() if host])
+
     def names(self, ranks: Idset) -> Hostlist:
         """Return the hosts of a set of ranks."""
         return Hostlist([host for rank in ranks if (host := self._by_rank.get(rank))])

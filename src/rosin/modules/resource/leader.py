@@ -29,7 +29,6 @@ from rosin.modules.resource.status import SchedStatus, status
 from rosin.modules.resource.store import Store
 from rosin.modules.resource.writer import EventWriter
 from rosin.rfc import eventlog, resource_events
-from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.rfc.queues import QueueConfig
@@ -146,11 +145,11 @@ class ResourceLeader(ResourceBase):
 
     async def _announce(self, choice: inventory.Choice) -> None:
         """Post the events of a start: restart, resource-define, and drain events that it brings."""
-        ranks = Idset.from_range(0, self.size - 1)
+        ranks = self.hosts.named()
         online = self.monitor.everybody() if self.settings.force_up else Idset()
         self.state.set_online(online)
-        nodelist = Hostlist(self.attrs.get("hostlist", ""))
-        self.writer.note(resource_events.restart(ranks, online & ranks, nodelist, self.now()))
+        restart = resource_events.restart(ranks, online & ranks, self.hosts.names(ranks), self.now())
+        self.writer.note(restart)
         excluded = self.state.drained & self.state.exclude
         posts = [] if self.pending else [self._define()]
         if excluded:
