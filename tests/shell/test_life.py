@@ -15,6 +15,7 @@ from tests.shell.conftest import JOBID, FakeBroker, make_jobspec, make_R
 
 from rosin import _json
 from rosin.rfc import sign
+from rosin.rfc.message import Message
 from rosin.shell import main, shell, tasks
 
 pytestmark = pytest.mark.usefixtures("own_process")
@@ -176,6 +177,18 @@ def test_a_shell_that_never_comes(live: Life, broker: FakeBroker, errnum: int, n
     broker.barrier = errnum
     assert live(["true"], ntasks=2, nodes=2) == 1
     assert [exception["note"] for exception in broker.exceptions] == notes
+
+
+def test_the_end_of_the_job_while_a_shell_waits_for_others(
+    live: Life, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_msg: Message) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(broker, "_do_job_exec_shell_barrier", end)
+    assert live(["true"], ntasks=2, nodes=2) == 1
+    assert broker.exceptions == []
+    assert signal.getsignal(signal.SIGTERM) in (signal.SIG_DFL, signal.SIG_IGN)
 
 
 def test_a_node_without_a_task(live: Life, broker: FakeBroker, tmp_path: Path) -> None:

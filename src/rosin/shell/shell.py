@@ -47,6 +47,11 @@ _LAST_WORDS = 5.0
 _ORPHAN_GRACE = 1.0
 
 
+def _give_up(_signum: int, _frame: object) -> None:
+    """The job ends while this shell waits for others: it ends as if the barrier had failed."""
+    raise ShellError("")
+
+
 class Shell:
     """One run of the shell; :meth:`run` returns the exit code."""
 
@@ -177,12 +182,17 @@ class Shell:
 
     def _barrier(self) -> None:
         """Wait until every shell of the job is here. Raises ShellError when one is lost."""
-        request = {"id": self.api.jobid, "rank": self.api.info.node.rank}
-        self.h.rpc(_BARRIER, request, flags=FLUX_RPC_NORESPONSE)
-        while True:
-            msg = self.h.recv()
-            if msg.topic == _BARRIER:
-                break
+        early = signal.getsignal(signal.SIGTERM) is signal.SIG_DFL  # no task runs yet
+        if early:
+            signal.signal(signal.SIGTERM, _give_up)
+        try:
+            request = {"id": self.api.jobid, "rank": self.api.info.node.rank}
+            self.h.rpc(_BARRIER, request, flags=FLUX_RPC_NORESPONSE)
+            while (msg := self.h.recv()).topic != _BARRIER:
+                pass
+        finally:
+            if early:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if msg.errnum:
             # EIO means that the job has an exception already, which says more than this shell could.
             text = "" if msg.errnum == errno.EIO else f"shell_barrier: {msg.text or os.strerror(msg.errnum)}"

@@ -255,7 +255,8 @@ class JobExec(BrokerModule):
 
     def _do_signal(self, run: Run, action: actions.Signal) -> None:
         rpc = self.launcher.kill(run, action.rank, action.pid, int(action.signum))
-        rpc.then(self.writer.check, f"{_f58(run.job.id)}: signal shell on rank {action.rank}", errno.ESRCH)
+        what = f"{_f58(run.job.id)}: signal shell on rank {action.rank}"
+        rpc.then(self.writer.check, what, errno.ESRCH, errno.EHOSTUNREACH)  # its exec request tells of a loss
 
     def _do_signal_tasks(self, run: Run, action: actions.SignalTasks) -> None:
         self.log.debug(f"Sending signal {action.signum} to the tasks of job {_f58(run.job.id)}")
