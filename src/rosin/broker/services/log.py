@@ -13,9 +13,15 @@ from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
 from rosin.rfc.payload import field
 from rosin.rfc.syslog import LogLine
+from rosin.rfc.syslog import encode as encode_log
 
 if TYPE_CHECKING:
     from rosin.rfc.message import Message
+
+#: Bytes of a line; of a longer one the beginning is kept.
+MAX_LINE = 64 << 10
+#: Lines that a broker passes on in so many seconds, its own and those of all below it: rank 0 must not drown.
+FORWARDED, FORWARD_SECONDS = 1000, 1.0
 
 
 class LogService(Builtin):
@@ -27,16 +33,34 @@ class LogService(Builtin):
     async def start(self) -> None:
         self._follows = self.waiters()
         self.broker.ring.listeners.add(self._new_line)
+        self._forwarded = self._unsent = 0
         if self.broker.rank:
             self.broker.ring.forward = self._forward
 
     def _forward(self, line: bytes) -> None:
-        """Pass a line on towards rank 0."""
+        """Pass a line on towards rank 0, unless there are too many."""
+        if not self._forwarded:
+            self.call_later(FORWARD_SECONDS, self._forward_again)
+        self._forwarded += 1
+        if self._forwarded > FORWARDED:
+            self._unsent += 1
+            return
+        self._send(line)
+
+    def _forward_again(self) -> None:
+        unsent, self._forwarded, self._unsent = self._unsent, 0, 0
+        if unsent:
+            text = f"{unsent} more lines in {FORWARD_SECONDS:g}s were not passed on"
+            self._send(
+                encode_log(3, text, appname="log", hostname=str(self.broker.rank), timestamp=self.now())
+            )
+
+    def _send(self, line: bytes) -> None:
         self.h.rpc("log.append", line + b"\0", FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE)
 
     @request_handler("append")
     def append(self, msg: Message) -> None:
-        line = msg.raw.rstrip(b"\0\n")
+        line = msg.raw[:MAX_LINE].rstrip(b"\0\n")
         LogLine(line)  # raises FormatError: what is kept must be understood by all who read the log
         self.broker.ring.append(line)
 
