@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rosin.broker import rundir
+from rosin.testing.bootstrap import MemoryBootstrap
 
 DIRECTORIES = pytest.mark.parametrize("name", ["rundir", "statedir"])
 
@@ -153,22 +154,30 @@ def test_attributes_that_are_given_win(live):
     life.instance.clean_up()
 
 
-def test_the_enclosing_instance(live, monkeypatch):
+@pytest.mark.parametrize("is_job", [True, False])
+async def test_the_enclosing_instance(live, tmp_path, monkeypatch, is_job):
+    """Whether this is a job the process manager says: the variables are there in whatever a job starts."""
     monkeypatch.setenv("FLUX_URI", "local:///parent")
     monkeypatch.setenv("FLUX_JOB_ID", "ƒ1")
     monkeypatch.setenv("FLUX_JOB_ID_PATH", "/ƒ9/ƒ1")
     monkeypatch.setenv("FLUX_KVS_NAMESPACE", "job-1")
-    life = live()
-    life.instance.prepare()
-    expected = {
-        "parent-uri": "local:///parent",
-        "jobid": "ƒ1",
-        "jobid-path": "/ƒ9/ƒ1",
-        "instance-level": "2",
-        "parent-kvs-namespace": "job-1",
-    }
+    found = {"jobid": "ƒ1", "instance-level": "2"} if is_job else {}
+    command = ("sh", "-c", f'echo "$FLUX_ENCLOSING_ID" >{tmp_path}/id')
+    life = live(*command, bootstrap=MemoryBootstrap(0, 1, found=found))
+    assert await life.run() == 0
+    names = {"parent-uri", "jobid", "parent-kvs-namespace"}
+    expected = {"jobid-path": "/", "instance-level": "0"}
+    if is_job:
+        expected = {
+            "parent-uri": "local:///parent",
+            "jobid": "ƒ1",
+            "jobid-path": "/ƒ9/ƒ1",
+            "instance-level": "2",
+            "parent-kvs-namespace": "job-1",
+        }
     assert {name: value(life, name) for name in expected} == expected
-    life.instance.clean_up()
+    assert names & set(life.broker.attrs.names()) == names & set(expected)
+    assert (tmp_path / "id").read_text() == ("ƒ1\n" if is_job else "\n")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from rosin.broker import enclosing
 from rosin.broker.module import BrokerModule, request_handler
+from rosin.testing.bootstrap import MemoryBootstrap
 
 
 async def test_the_users_other_sessions_find_it(live, tmp_path, monkeypatch):
@@ -71,8 +72,7 @@ async def test_systemd_is_told(live, tmp_path, monkeypatch):
 
 async def test_the_enclosing_instance_is_told(live, tmp_path, monkeypatch):
     monkeypatch.setenv("FLUX_URI", f"local://{tmp_path}/none")
-    monkeypatch.setenv("FLUX_JOB_ID", "ƒ1")
-    life = live(attrs={"broker.rc2_none": ""})
+    life = live(attrs={"broker.rc2_none": ""}, bootstrap=MemoryBootstrap(0, 1, found={"jobid": "ƒ1"}))
     run = asyncio.create_task(life.run())
     await life.until("cannot tell the enclosing job's instance the URI of this one")
     life.instance.shutdown()

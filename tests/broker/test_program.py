@@ -47,8 +47,9 @@ def test_missing_path(installed, monkeypatch):
 def test_variables_of_an_enclosing_job_do_not_leak(monkeypatch):
     monkeypatch.setenv("FLUX_JOB_ID", "ƒ1")
     monkeypatch.setenv("PMI_RANK", "3")
-    env = program.environment("local:///x")
-    assert env["FLUX_ENCLOSING_ID"] == "ƒ1"
+    assert "FLUX_ENCLOSING_ID" not in program.environment("local:///x")
+    env = program.environment("local:///x", "ƒ2")
+    assert env["FLUX_ENCLOSING_ID"] == "ƒ2"
     assert "FLUX_JOB_ID" not in env
     assert "PMI_RANK" not in env
     assert env["FLUX_URI"] == "local:///x"

@@ -94,7 +94,7 @@ TABLE = (
     _A("broker.mapping", "[[0,1,1,1]]", READONLY | IMMUTABLE, None, "Which brokers share a host (RFC 34)."),
     _A(
         "broker.critical-ranks",
-        "0",
+        None,
         IMMUTABLE,
         valid.ranks,
         "Ranks that the instance cannot do without; by default those with others below them.",

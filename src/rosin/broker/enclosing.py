@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The job that this instance is, when a job of another instance started it (RFC 5: instance-level > 0).
 
-Its broker attributes are ``parent-uri`` and ``jobid``. The instance tells the job manager of its parent where
-it can be reached, as the memo ``uri``, and takes its resources from the job's R.
+Its broker attributes are ``parent-uri`` and ``jobid``. The instance tells its parent where it can be reached
+(the memo ``uri`` of the job), and which nodes it cannot do without; it takes its resources from the job's R.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_STREAMING
@@ -15,7 +16,9 @@ from rosin.errors import FormatError
 from rosin.handle.aio import AsyncFlux
 from rosin.job.control import memo_async
 from rosin.rfc import fluid
+from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
+from rosin.rfc.taskmap import TaskMap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -49,6 +52,12 @@ class EnclosingJob:
         async with asyncio.timeout(TIMEOUT):
             await memo_async(self._h, self._jobid, {"uri": uri})
 
+    async def post_critical_ranks(self, nodes: str) -> None:
+        """Tell the parent without which of the job's nodes this instance cannot go on. Raises OSError."""
+        request = {"id": self._jobid, "ranks": nodes}
+        async with asyncio.timeout(TIMEOUT):
+            await self._h.rpc("job-exec.critical-ranks", request)
+
     async def watch_R(self) -> AsyncIterator[dict[str, Any]]:
         """Yield the job's R, then each update of it. Raises OSError, FormatError."""
         request = {"id": self._jobid, "key": "R", "flags": 0}
@@ -56,19 +65,37 @@ class EnclosingJob:
             yield field(answer, "R", dict)
 
 
-async def announce(attrs: Mapping[str, str]) -> str | None:
-    """Post this instance's URI to the job in the parent, if there is one; returns why that failed."""
+def critical_nodes(mapping: str, ranks: str) -> str | None:
+    """The nodes of *ranks* (idset), by the map of brokers to nodes; None if that does not say it."""
+    tasks = TaskMap.decode(mapping or "[]")
+    nodes = [tasks.nodeid(rank) for rank in Idset(ranks)]
+    return None if None in nodes else Idset(node for node in nodes if node is not None).encode()
+
+
+async def announce(attrs: Mapping[str, str]) -> list[str]:
+    """Tell the job in the parent, if there is one, of this instance: its URI and its critical ranks.
+
+    Returns what has failed.
+    """
+    what = "the URI of this one"
     try:
         job = await EnclosingJob.connect(attrs)
         if job is None:
-            return None
+            return []
         try:
             await job.post_uri(f"ssh://{attrs['hostname']}{attrs['local-uri'].removeprefix('local://')}")
+            what = "which of its brokers are critical: all are"
+            nodes = critical_nodes(attrs.get("broker.mapping", ""), attrs["broker.critical-ranks"])
+            if nodes is None:
+                return [f"cannot tell the enclosing job's instance {what}: broker.mapping does not say it"]
+            await job.post_critical_ranks(nodes)
         finally:
             await job.close()
     except (OSError, FormatError) as error:
-        return f"cannot tell the enclosing job's instance the URI of this one: {reason(error)}"
-    return None
+        if isinstance(error, OSError) and error.errno == errno.ENOSYS:
+            return []  # an older parent
+        return [f"cannot tell the enclosing job's instance {what}: {reason(error)}"]
+    return []
 
 
 def reason(error: Exception) -> str:

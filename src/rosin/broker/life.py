@@ -21,7 +21,7 @@ from rosin.broker.connector import ConnectorLocal
 from rosin.broker.course import INSTEAD, Action, Course
 from rosin.broker.directories import Directories
 from rosin.broker.logsinks import open_sinks
-from rosin.broker.origin import of_parent, of_process
+from rosin.broker.origin import of_process
 from rosin.broker.program import InitialProgram, describe
 from rosin.broker.rcprogram import RcProgram, is_builtin, run_list
 from rosin.broker.registration import Registration
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
     from rosin.broker.overlay.bootstrap import Bootstrap
     from rosin.broker.overlay.transport import Transport
     from rosin.process.zygote import Zygote
-
-
-#: What the parent of an instance is told, and where it is.
-_ENCLOSING = ("hostname", "jobid", "local-uri", "parent-uri")
 
 
 #: Signals that end an instance in good order.
@@ -112,7 +108,7 @@ class Life:
         """Make the directories and the broker. Raises OSError with one clear line."""
         options = self.options
         self.broker = assemble(
-            {**self._attributes(), **of_process(), **of_parent()},
+            {**self._attributes(), **of_process()},
             (*BUILTINS, ConnectorLocal),
             config=options.config,
             config_path=options.config_path,
@@ -143,6 +139,7 @@ class Life:
         values.setdefault("hostname", socket.gethostname())
         if self.size == 1:
             values.setdefault("hostlist", values["hostname"])
+            values.setdefault("broker.critical-ranks", "0")
         values.setdefault("local-uri", f"local://{values['rundir']}/local-{values['rank']}")
         return values
 
@@ -233,12 +230,13 @@ class Life:
         assert isinstance(connector, ConnectorLocal)
         self._service = service
         service.on_shutdown = self.shutdown
-        connector.listen()
         if broker.zygote is not None:
             broker.zygote.on_lost = partial(broker.log, 3, "broker")
             broker.zygote.attach(asyncio.get_running_loop())
         self._tree = TreeStates(broker, service.h)
-        return await self._unless_stopped(self._boot(), "builtins-fail")
+        event = await self._unless_stopped(self._boot(), "builtins-fail")
+        connector.listen()  # not before: clients keep attributes that never change
+        return event
 
     async def _boot(self) -> str:
         """Join the brokers of the instance, if there are others."""
@@ -332,9 +330,7 @@ class Life:
             self.broker.log(3, "broker", f"modules still run after broker.unload-builtins-timeout={text}")
 
     async def _announce(self) -> None:
-        attrs = {name: self.broker.attrs.value(name) for name in _ENCLOSING}
-        fault = await enclosing.announce(attrs)
-        if fault:
+        for fault in await enclosing.announce(self.broker.attrs.values()):
             self.broker.log(4, "broker", fault)
 
     async def _wait(self) -> str:
@@ -351,6 +347,7 @@ class Life:
             self.broker.zygote,
             self.options.credentials,
             process_group="broker.rc2_pgrp" in attrs.names(),
+            jobid=attrs.values().get("jobid"),
         )
         began = time.monotonic()
         name = " ".join(program.command) or "interactive shell"

@@ -16,17 +16,15 @@ def of_process() -> dict[str, object]:
     }
 
 
-def of_parent() -> dict[str, object]:
-    """Attributes of an instance that is a job of another one, from what its job shell has told it."""
-    uri, jobid = os.environ.get("FLUX_URI"), os.environ.get("FLUX_JOB_ID")
-    if not uri or not jobid:
-        return {}
-    path = os.environ.get("FLUX_JOB_ID_PATH", "/" + jobid)
-    result: dict[str, object] = {
-        "parent-uri": uri,
-        "jobid": jobid,
-        "jobid-path": path,
-        "instance-level": path.strip("/").count("/") + 1,
+def of_parent() -> dict[str, str]:
+    """Attributes of an instance that is a job of another one, from what its job shell has told it.
+
+    That it is a job is known by PMI: these variables are there in whatever a job starts.
+    """
+    variables = {
+        "parent-uri": "FLUX_URI",
+        "parent-kvs-namespace": "FLUX_KVS_NAMESPACE",
+        "jobid-path": "FLUX_JOB_ID_PATH",
     }
-    namespace = os.environ.get("FLUX_KVS_NAMESPACE")
-    return {**result, "parent-kvs-namespace": namespace} if namespace else result
+    found = {name: os.environ.get(variable) for name, variable in variables.items()}
+    return {name: value for name, value in found.items() if value}

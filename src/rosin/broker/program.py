@@ -23,16 +23,15 @@ _FOREIGN = ("FLUX_JOB_", "FLUX_TASK_", "PMI_", "PMIX_", "SLURM_", "PALS_", "OMPI
 _FOREIGN_NAMES = ("FLUX_ENCLOSING_ID", "FLUX_KVS_NAMESPACE", "FLUX_PROXY_REMOTE", "FLUX_TERMINUS_SESSION")
 
 
-def environment(uri: str) -> dict[str, str]:
-    """The initial program's environment."""
+def environment(uri: str, jobid: str | None = None) -> dict[str, str]:
+    """The initial program's environment, in an instance that is this job of another one."""
     env = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(_FOREIGN) and name not in _FOREIGN_NAMES
     }
-    enclosing = os.environ.get("FLUX_JOB_ID")
-    if enclosing:
-        env["FLUX_ENCLOSING_ID"] = enclosing
+    if jobid:
+        env["FLUX_ENCLOSING_ID"] = jobid
     env["FLUX_URI"] = uri
     env["PATH"] = search_path(env.get("PATH") or os.defpath)
     return env
@@ -84,13 +83,14 @@ class InitialProgram:
         secrets: dict[str, str] | None = None,
         *,
         process_group: bool = False,
+        jobid: str | None = None,
     ) -> None:
         self._secrets = secrets
         self._zygote = zygote
         self._process_group = process_group
         self.command = command
         self.argv = command_line(command)
-        self.env = environment(uri)
+        self.env = environment(uri, jobid)
         self.child: ChildProcess | None = None
         #: Whether all signals that came before the program's start have been told.
         self._settled = False

@@ -64,10 +64,11 @@ class RcProgram:
     async def _run(self) -> int:
         pipes = [(*output_pipe(large=False), severity) for severity in (6, 3)]
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        attrs = self._broker.attrs.values()
         try:
             self._child = child = spawn(
                 ["/bin/sh", "-c", own(self._command)],
-                env=environment(self._broker.attrs.value("local-uri")),
+                env=environment(attrs["local-uri"], attrs.get("jobid")),
                 stdin=null,
                 stdout=pipes[0][1],
                 stderr=pipes[1][1],

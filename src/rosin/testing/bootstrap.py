@@ -14,15 +14,22 @@ if TYPE_CHECKING:
 class MemoryBootstrap:
     """A :class:`~rosin.broker.overlay.bootstrap.Bootstrap` for :class:`rosin.testing.network.MemoryNetwork`.
 
-    ``parents``: the rank above each, if ``tbon.topo`` does not say it.
+    ``parents``: the rank above each, if ``tbon.topo`` does not say it; ``found``: more attributes.
     """
 
     method = "memory"
     curve_cert: str | None = None
     ipv6 = False
 
-    def __init__(self, rank: int, size: int, parents: Sequence[int | None] | None = None) -> None:
+    def __init__(
+        self,
+        rank: int,
+        size: int,
+        parents: Sequence[int | None] | None = None,
+        found: Mapping[str, str] | None = None,
+    ) -> None:
         self.rank, self.size = rank, size
+        self._found = found or {}
         self.notices: list[str] = []
         self._parents = parents
 
@@ -31,7 +38,7 @@ class MemoryBootstrap:
 
     async def begin(self) -> dict[str, str]:
         hosts = f"host[0-{self.size - 1}]" if self.size > 1 else "host0"
-        return {"hostlist": hosts, "broker.mapping": f"[[0,{self.size},1,1]]"}
+        return {"hostlist": hosts, "broker.mapping": f"[[0,{self.size},1,1]]", **self._found}
 
     def endpoints(self, children: Sequence[int], _attrs: Mapping[str, str]) -> list[str]:
         return [_uri(self.rank)] if children else []

@@ -7,10 +7,12 @@ import errno
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rosin.broker.origin import of_parent
 from rosin.broker.overlay.bootstrap import Card
 from rosin.broker.overlay.topology import OverlayTopology
 from rosin.errors import FormatError
 from rosin.rfc import fsd
+from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
@@ -19,24 +21,23 @@ if TYPE_CHECKING:
     from rosin.broker.services.overlay import OverlayService
 
 
-#: Attributes that are found out, whatever they were before.
-_FOUND = frozenset({"broker.mapping", "instance-level"})
-
-
 async def boot(service: OverlayService, bootstrap: Bootstrap, transport: Transport | None) -> None:
     """Join a broker to those of its instance; it has said hello then. Raises OSError, one line.
 
     Without a transport it is ZeroMQ.
     """
     broker = service.broker
-    given = set(broker.attrs.names())
-    for name, value in (await bootstrap.begin()).items():
-        if name not in given or name in _FOUND:
-            broker.attrs.define(name, value)
+    found = await bootstrap.begin()
+    if "jobid" in found:
+        found |= of_parent()
+    for name, value in found.items():
+        broker.attrs.define(name, value)
     broker.attrs.define("broker.boot-method", bootstrap.method)
     for line in bootstrap.notices:
         broker.log(4, "broker", line)
     tree = _tree(bootstrap, broker.attrs.value("tbon.topo"))
+    if "broker.critical-ranks" not in broker.attrs.names():
+        broker.attrs.define("broker.critical-ranks", Idset(tree.internal()).encode())
     links = service.shape(tree)
     children, above = tree.children(broker.rank), tree.parent(broker.rank)
     attrs = broker.attrs.values()
