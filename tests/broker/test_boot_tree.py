@@ -142,3 +142,23 @@ async def test_a_configuration_that_a_lower_broker_does_not_take_ends_it(live):
     assert child.transitions()[2] == "sync-fail: config-sync->shutdown"
     assert child.logged("no configuration from the broker above")
     await root.end()
+
+
+async def test_an_instance_that_is_over_at_once_has_run_everywhere(live):
+    root = live(size=2)
+    child = live(rank=1, size=2)
+    await root.stand_still("quorum")
+    await root.broker.modules.load("groups")
+    run = asyncio.create_task(child.run())
+    await child.until("->quorum")
+    service = root.broker.modules["state-machine"]
+    for event in (
+        "quorum-full",
+        "rc2-success",
+        "cleanup-none",
+    ):  # in one turn, so one message after the other
+        assert root.broker.state.post(event, 0.0)
+        service.changed()
+    assert await run == 0
+    assert child.transitions() == MEMBER
+    await root.end()

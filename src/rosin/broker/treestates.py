@@ -33,6 +33,8 @@ class TreeStates:
         self._h = h
         #: The state of the broker above, None when it is lost.
         self._above: str | None = STATES[0]
+        #: All states that it has told of; it may leave one before anybody here looks.
+        self._told: set[str] = set()
         self._changed = asyncio.Event()
 
     async def join(self) -> str:
@@ -61,15 +63,19 @@ class TreeStates:
 
     def _enter(self, state: str | None) -> None:
         self._above = state
+        if state is not None:
+            self._told.add(state)
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def _reaches(self, *states: str) -> bool:
-        """Wait until the broker above is in one of these; False: it is beyond them, or lost."""
+        """Wait until the broker above has been in one of these; False: it is beyond them, or lost."""
         last = STATES.index(states[-1])
-        while self._above is not None and STATES.index(self._above) <= last:
-            if self._above in states:
+        while self._above is not None:
+            if not self._told.isdisjoint(states):
                 return True
+            if STATES.index(self._above) > last:
+                return False
             await self._changed.wait()
         return False
 
