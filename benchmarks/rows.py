@@ -25,6 +25,16 @@ def start(side: Side) -> float:
     return side.run("start", "true")
 
 
+def start_of(size: int) -> Callable[[Side], float]:
+    """Seconds until an instance of so many brokers has come up, run one command and gone."""
+    return lambda side: side.run("start", f"--test-size={size}", "true")
+
+
+def memory_of(size: int) -> Callable[[Side], float]:
+    """MiB of an instance of so many brokers that has just come up."""
+    return lambda side: side.of(size).memory()
+
+
 def submit(side: Side) -> float:
     """Seconds of ``submit true``."""
     return side.run("submit", "true")
@@ -246,6 +256,9 @@ def watch_lines(side: Side) -> float:
 #: Row -> (function, True if more is better, the goal as a factor over flux-core, repetitions).
 ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "start": (start, False, 1 / 0.3, 3),
+    "start of 4": (start_of(4), False, 2, 3),
+    "start of 16": (start_of(16), False, 2, 3),
+    "start of 64": (start_of(64), False, 2, 1),
     "submit": (submit, False, 2, 5),
     "run": (run, False, 2, 5),
     "jobs": (jobs, False, 1, 5),
@@ -265,14 +278,19 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "output": (output, True, 50, 3),
     "jobs -a, 10,000 jobs": (jobs_all, False, 5, 1),
     "memory, 10,000 jobs": (memory, False, 4, 1),
+    "memory, 64 brokers": (memory_of(64), False, 1, 1),
 }
 
 UNITS = {
     "start": "s",
+    "start of 4": "s",
+    "start of 16": "s",
+    "start of 64": "s",
     "submit": "s",
     "run": "s",
     "jobs": "s",
     "jobs -a, 10,000 jobs": "s",
     "memory, 10,000 jobs": "MiB",
+    "memory, 64 brokers": "MiB",
     "output": "MB/s",
 }
