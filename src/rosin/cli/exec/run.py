@@ -171,11 +171,11 @@ class Runner:
             if self.args.noinput:
                 self.write(remote, b"", True)
             elif self._input is not None:
-                self._input.started()
+                self._input.update(remote)
         elif response.credit is not None:
             remote.credit += response.credit.get("stdin", 0)
             if self._input is not None:
-                self._input.resume()
+                self._input.update(remote)
         elif response.io is not None:
             self._output(remote, response.io)
         elif response.status is not None:
@@ -205,7 +205,7 @@ class Runner:
         self.exit_code = max(self.exit_code, code)
         remote.done = True
         if self._input is not None:
-            self._input.resume()
+            self._input.update(remote)
 
     def _ended(self, remote: Remote, exc: OSError) -> None:
         """The last response of a rank has come, or none will."""
@@ -223,7 +223,7 @@ class Runner:
         if not self._left:
             self.h.reactor_stop()
         elif self._input is not None:
-            self._input.started()
+            self._input.update(remote)
 
     def _report(self) -> None:
         if self.args.quiet:

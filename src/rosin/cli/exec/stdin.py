@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rosin.constants import FLUX_POLLIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from rosin.cli.exec.remote import Remote
     from rosin.handle.flux import Flux
@@ -21,13 +21,14 @@ class ExecStdin:
     """Reads standard input when all processes have started and have room for it.
 
     ``flow``: each of them says how much it takes. ``write`` sends one the next bytes, and whether these are
-    the last.
+    the last. What one process tells costs the same however many there are.
     """
 
     def __init__(
-        self, h: Flux, remotes: list[Remote], flow: bool, write: Callable[[Remote, bytes, bool], None]
+        self, h: Flux, remotes: Iterable[Remote], flow: bool, write: Callable[[Remote, bytes, bool], None]
     ) -> None:
-        self._remotes = remotes
+        self._targets = dict.fromkeys(remotes)
+        self._full = set(self._targets)  # those that have not started, or have no room
         self._flow = flow
         self._write = write
         self._watcher = h.fd_watcher_create(0, self._readable, FLUX_POLLIN)
@@ -36,28 +37,22 @@ class ExecStdin:
 
     def close(self) -> None:
         """Read no more."""
-        if self._watching:
-            self._watcher.stop()
-            self._watching = False
+        self._watch(False)
 
-    def started(self) -> None:
-        """A process has started, or failed to."""
-        if not self._flow:
-            self.resume()
+    def update(self, remote: Remote) -> None:
+        """A process has started, failed to, taken something in, or ended. Read if all have room."""
+        if remote.done:
+            self._targets.pop(remote, None)
+        if remote.done or (remote.pid > 0 and (remote.credit > 0 or not self._flow)):
+            self._full.discard(remote)
+        else:
+            self._full.add(remote)
+        self._resume()
 
-    def _targets(self) -> list[Remote]:
-        return [remote for remote in self._remotes if not remote.done]
+    def _resume(self) -> None:
+        self._watch(bool(self._targets) and not self._full and not self._ended)
 
-    def _room(self) -> int:
-        """How much all processes can take; 0 as long as one has not started."""
-        targets = self._targets()
-        if not targets or any(remote.pid < 0 for remote in targets):
-            return 0
-        return min(remote.credit for remote in targets) if self._flow else _CHUNK
-
-    def resume(self) -> None:
-        """Read if there is room, else wait for it."""
-        wanted = not self._ended and self._room() > 0
+    def _watch(self, wanted: bool) -> None:
         if wanted != self._watching:
             self._watching = wanted
             if wanted:
@@ -66,14 +61,17 @@ class ExecStdin:
                 self._watcher.stop()
 
     def _readable(self, *_args: object) -> None:
+        room = min((remote.credit for remote in self._targets), default=_CHUNK) if self._flow else _CHUNK
         try:
-            data = os.read(0, min(self._room(), _CHUNK))
+            data = os.read(0, min(room, _CHUNK))
         except BlockingIOError:
             return
         except OSError:
             data = b""  # a closed or lost standard input has nothing more to give
         self._ended = not data
-        for remote in self._targets():
+        for remote in self._targets:
             remote.credit -= len(data)
+            if self._flow and remote.credit <= 0:
+                self._full.add(remote)
             self._write(remote, data, self._ended)
-        self.resume()
+        self._resume()
