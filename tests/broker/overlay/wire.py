@@ -56,6 +56,10 @@ class Noted:
 class Upper(Noted):
     """The upper end, at ``uri``."""
 
+    def __init__(self, ipv6: bool = False) -> None:
+        super().__init__(ipv6)
+        self.strangers: list[zmq.Socket[bytes]] = []
+
     async def bind(self, *uris: str, keys: BrokerCertificate | None = None) -> Upper:
         self.keys = keys or BrokerCertificate.generate()
         self.link = await self.transport.bind(list(uris), self.keys, self.took, self.lose)
@@ -72,6 +76,7 @@ class Upper(Noted):
     def socket(self, cert: BrokerCertificate | None, identity: bytes = b"") -> zmq.Socket[bytes]:
         """A bare socket, connected: what a program can send that is not a broker of ours."""
         socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
+        self.strangers.append(socket)
         socket.linger = 0
         socket.sndhwm = 0
         if identity:

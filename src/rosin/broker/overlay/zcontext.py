@@ -19,6 +19,9 @@ _LINGER = 100
 #: Messages on their way to, and from, a peer that ZeroMQ holds: others wait where their bytes are counted.
 _WATERMARK = 256
 
+#: Bytes that CURVE adds to a part, at most.
+_ENVELOPE = 64
+
 
 class ZmqContext:
     """What the sockets of one broker have in common.
@@ -72,7 +75,7 @@ class ZmqContext:
         socket.setsockopt(zmq.SNDHWM, _WATERMARK)
         socket.setsockopt(zmq.RCVHWM, self._child_rcvhwm if kind == zmq.ROUTER else _WATERMARK)
         socket.setsockopt(zmq.IPV6, self._ipv6)
-        socket.setsockopt(zmq.MAXMSGSIZE, OWNER.message)
+        socket.setsockopt(zmq.MAXMSGSIZE, OWNER.message + _ENVELOPE)
         if self._user_timeout:
             socket.setsockopt(zmq.TCP_MAXRT, self._user_timeout)
         if self._connect_timeout and kind == zmq.DEALER:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import resource
 from typing import TYPE_CHECKING
 
 import zmq
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 _CONNECTION = int(zmq.SRCFD)
 #: Messages that are taken of others before a broken connection is told of: what came by it is among them.
 _PATIENCE = 4096
+#: Seconds within which a new connection has to say something: a broker begins by saying hello.
+_GRACE = 30.0
+#: Of the descriptors that this process may have, the part that connections may take that have said nothing.
+_CROWD = 1 / 4
 
 
 class _Connected:
@@ -63,6 +69,8 @@ class ZmqDownlink:
         self._overdue = 0
         self._behind: set[_Connected] = set()  # more waits for them than ZeroMQ takes
         self._ended: set[int] = set()  # connections that are cut; what came by them does not count
+        self._silent: dict[int, asyncio.TimerHandle] = {}  # connections that have said nothing yet
+        self._crowd = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _CROWD)
         self._open = True
 
     def open(self, uris: list[str], keys: Keys) -> None:
@@ -114,6 +122,8 @@ class ZmqDownlink:
         if not self._open:
             return
         self._open = False
+        for timer in self._silent.values():
+            timer.cancel()
         for part in (self._monitor, self._socket, self._doorkeeper):
             if part is not None:
                 part.close()
@@ -140,14 +150,13 @@ class ZmqDownlink:
         self._monitor.catch_up()  # the descriptor may have been another connection's
         if fd in self._ended:
             return False
+        self._heard(fd)
         key = str(frame.get("User-Id"))
         if key not in self._doorkeeper:  # taken off meanwhile
             self._cut(fd)
             return False
-        if identity[:1] == b"\0":  # ZeroMQ's own, for who has none, or one that is taken
-            self._common.complain(
-                ("identity", key), f"refused a broker with key {key}: its identity is missing, or another's"
-            )
+        if identity[:1] == b"\0":  # ZeroMQ's own, for who has none
+            self._common.complain(("identity", key), f"refused a broker with key {key}: it has no identity")
             self._cut(fd)
             return False
         if identity in self._peers:
@@ -191,14 +200,40 @@ class ZmqDownlink:
         zendpoint.shut_down(fd, self.uris)
 
     def _happened(self, event: int, value: int) -> None:
-        if event == zmonitor.DOWN:
+        if event == zmonitor.ACCEPTED:
+            self._accepted(value)
+        elif event == zmonitor.DOWN:
+            self._heard(value)
             self._ended.discard(value)
             peer = self._by_fd.pop(value, None)
             if peer is not None and self._socket is not None:
                 self._broken.append(peer)
                 self._socket.check()
-        elif event == zmonitor.STRANGER:
-            self._common.complain(("stranger", value), "refused a program that is not a broker with a key")
+        elif event & zmonitor.STRANGER:
+            self._common.complain(("stranger",), "refused a program that is not a broker with a key")
+
+    def _accepted(self, fd: int) -> None:
+        """There is a connection, of whomever; it is not to stay when nothing comes by it.
+
+        Who has the identity of another that is connected is not heard, either (ZMQ_ROUTER_HANDOVER).
+        """
+        if len(self._silent) < self._crowd:
+            self._silent[fd] = asyncio.get_running_loop().call_later(_GRACE, self._dismiss, fd)
+        else:
+            self._common.complain(("crowd",), f"refused a connection: {self._crowd} others are silent")
+            self._cut(fd)
+
+    def _heard(self, fd: int) -> None:
+        timer = self._silent.pop(fd, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _dismiss(self, fd: int) -> None:
+        assert self._monitor is not None
+        self._monitor.catch_up()
+        if self._silent.pop(fd, None) is not None:
+            self._common.complain(("silent",), f"ended a connection that was silent for {_GRACE:g} s")
+            self._cut(fd)
 
     def _report(self) -> None:
         """Tell of the connections that are broken."""

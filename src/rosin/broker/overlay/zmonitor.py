@@ -14,17 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _EVENT = struct.Struct("=hi")
+ACCEPTED = int(zmq.EVENT_ACCEPTED)
 UP = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
 DOWN = int(zmq.EVENT_DISCONNECTED)
-#: The peer does not speak CURVE, or proves another key than it should.
-STRANGER = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+#: The peer does not speak CURVE, or proves another key than it should; it may be the first to notice.
+STRANGER = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 #: The peer has been refused, or refuses.
 REFUSED = int(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
-_WANTED = UP | DOWN | STRANGER | REFUSED
+_WANTED = ACCEPTED | UP | DOWN | STRANGER | REFUSED
 
 
 class SocketMonitor:
-    """Calls ``happened(event, value)`` in the loop; the value of ``DOWN`` is the connection's descriptor.
+    """Calls ``happened(event, value)`` in the loop; with ``ACCEPTED`` and ``DOWN`` the value is a descriptor.
 
     ``trace``, if there is one, is told of every event there is, as text.
     """

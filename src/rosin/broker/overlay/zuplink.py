@@ -87,8 +87,8 @@ class ZmqUplink:
             self._up = True
         elif event == zmonitor.REFUSED:
             self._break("does not accept the key of this broker")
-        elif event == zmonitor.STRANGER:
-            self._complain("does not have the key that it should have")
+        elif event & zmonitor.STRANGER:
+            self._complain("breaks off when keys are exchanged: is its certificate another one?")
         elif self._up and self._socket is not None:
             self._broken = "has closed the connection"
             self._socket.check()
