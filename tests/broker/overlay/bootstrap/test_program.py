@@ -73,6 +73,20 @@ async def test_two_brokers_of_a_job(manager):
     assert pmi.server.finalized == {0, 1}
 
 
+async def test_nobody_is_done_before_the_others_have_all_cards(manager):
+    """A broker that connects to the one above must find that that one knows its key already."""
+    pmi = manager(2, UNDER_FLUX)
+    root, leaf = broker(pmi, 0), broker(pmi, 1)
+    await asyncio.gather(root.begin(), leaf.begin())
+    await asyncio.gather(root.exchange(card(0), [1]), leaf.exchange(card(1), [0]))
+    finishing = asyncio.ensure_future(leaf.finish())
+    while pmi.said[1].count("> cmd=barrier_in") < 2:
+        await asyncio.sleep(0)
+    assert not finishing.done()
+    await root.finish()
+    await finishing
+
+
 async def test_brokers_of_another_process_manager(manager):
     pmi = manager(3, {"PMI_process_mapping": "(vector,(0,2,2))", "flux.taskmap": "[]"}, "kvs_1")
     brokers = [broker(pmi, rank) for rank in range(3)]

@@ -87,7 +87,6 @@ class ProgramBootstrap:
             await self._space.barrier()
             for rank in ranks:
                 await self._card(rank)
-            await self._space.barrier()
         return dict(self._cards)
 
     async def _card(self, rank: int) -> Card:
@@ -109,8 +108,10 @@ class ProgramBootstrap:
         return uri
 
     async def finish(self) -> dict[str, str]:
-        """Say goodbye to the process manager; returns the attribute ``hostlist``, if it was not given."""
+        """Wait for all, and say goodbye; returns the attribute ``hostlist``, if it was not given."""
         attrs = {}
+        if self.size > 1:
+            await self._space.barrier()  # whoever is above this broker lets it in now
         if self.size > 1 and "hostlist" not in self._attrs:
             hosts = [(await self._card(rank)).host for rank in range(self.size)]
             attrs["hostlist"] = Hostlist.from_names(hosts).encode()

@@ -45,7 +45,8 @@ class Bootstrap(Protocol):
         """Where to connect to one of these ranks."""
 
     async def finish(self) -> dict[str, str]:
-        """The end of the exchange; returns the attributes that are known only now."""
+        """Wait until all have come so far: the one above lets this one in. Returns attributes that are known
+        only now."""
 
     def close(self) -> None:
         """Let go of what is held, without a goodbye. Closing twice is no error."""
