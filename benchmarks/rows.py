@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,39 @@ def mock_jobs(side: Side) -> float:
 def real_jobs(side: Side) -> float:
     """Real jobs (``true``) per second."""
     return _throughput(side, 100, mock=False)
+
+
+def on_4(row: Callable[[Side], float]) -> Callable[[Side], float]:
+    """A row in an instance of 4 brokers."""
+    return lambda side: row(side.of(4))
+
+
+def run_on_4(side: Side) -> float:
+    """Seconds of ``run -N4 true``."""
+    return side.of(4).run("run", "-N4", "true")
+
+
+#: Enters so many barriers, as an MPI program does that exchanges its addresses.
+_BARRIERS = """
+import os, socket, sys
+channel = socket.socket(fileno=int(os.environ["PMI_FD"])).makefile("rw")
+def ask(line):
+    channel.write(line + "\\n")
+    channel.flush()
+    return channel.readline()
+ask("cmd=init pmi_version=1 pmi_subversion=1")
+name = ask("cmd=get_my_kvsname").rpartition("=")[2].strip()
+for number in range(int(sys.argv[1])):
+    ask(f"cmd=put kvsname={name} key={number}.{os.environ['PMI_RANK']} value=x")
+    ask("cmd=barrier_in")
+ask("cmd=finalize")
+"""
+
+
+def pmi_barriers(side: Side) -> float:
+    """PMI barriers per second of a job with a task, which puts a key, on each of 4 brokers."""
+    count = 1000
+    return count / side.of(4).run("run", "-N4", sys.executable, "-c", _BARRIERS, str(count))
 
 
 def _rate(count: int, work: Callable[[], None]) -> float:
@@ -275,6 +309,10 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "event-log lines": (watch_lines, True, 1, 3),
     "mock jobs": (mock_jobs, True, 3, 3),
     "real jobs": (real_jobs, True, 3, 3),
+    "mock jobs on 4": (on_4(mock_jobs), True, 3, 3),
+    "real jobs on 4": (on_4(real_jobs), True, 3, 3),
+    "run -N4": (run_on_4, False, 1, 5),
+    "PMI barriers on 4": (pmi_barriers, True, 1, 3),
     "output": (output, True, 50, 3),
     "jobs -a, 10,000 jobs": (jobs_all, False, 5, 1),
     "memory, 10,000 jobs": (memory, False, 4, 1),
@@ -288,6 +326,7 @@ UNITS = {
     "start of 64": "s",
     "submit": "s",
     "run": "s",
+    "run -N4": "s",
     "jobs": "s",
     "jobs -a, 10,000 jobs": "s",
     "memory, 10,000 jobs": "MiB",
