@@ -142,7 +142,7 @@ CONFIGURATION = {
     "resource.verify": "modules/resource/test_state.py::test_choice",
     "resource.noverify": f"{_RESOURCE}test_configured_resources_are_compared_with_the_machine",
     "resource.norestrict": f"{_CONF}test_processors_that_the_broker_may_not_run_on",
-    "resource.rediscover": "modules/resource/test_state.py::"
+    "resource.rediscover": "modules/resource/test_inheritance.py::"
     "test_rediscovered_resources_end_when_the_enclosing_job_does",
     "resource.journal-max": f"{_CONF}test_resources_from_tables_and_the_length_of_their_journal",
     "resource.history": "modules/resource/test_log.py::"

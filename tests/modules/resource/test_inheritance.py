@@ -7,9 +7,11 @@ import threading
 
 import pytest
 
+from rosin.constants import FLUX_RPC_STREAMING
 from rosin.handle.framing import FrameReader, frame
 from rosin.modules.resource.inheritance import Inheritance
 from rosin.rfc.rset import ResourceSet
+from rosin.testing import Instance
 
 
 class Parent:
@@ -53,9 +55,9 @@ def r_object(expiration):
     return {"id": 1, "R": rset.encode()}
 
 
-def machine():
+def machine(rank=0):
     local = ResourceSet()
-    local.add_rank(0, "n0", 0b11)
+    local.add_rank(rank, "n0", 0b11)
     return local
 
 
@@ -101,6 +103,33 @@ async def test_without_r(inherit, result, text):
     assert rset is None
     assert warning.startswith("cannot read R of the enclosing job: ")
     assert text in warning
+
+
+@pytest.mark.parametrize("config", [{"resource": {"rediscover": True}}, {}], ids=["rediscover", "brokers"])
+async def test_rediscovered_resources_end_when_the_enclosing_job_does(tmp_path, kvs, groups, config):
+    """Where R of the job is not used: by configuration, or with more brokers than it has nodes."""
+    size = 1 if config else 2
+    parent = Parent(tmp_path / "local", [r_object(5.0), r_object(9.0)])
+    attrs = {"parent-uri": parent.uri, "jobid": "ƒ5", "tbon.descendants": str(size - 1)}
+    async with Instance([kvs, groups, "resource"], size=size, attrs=attrs, config=config) as upper:
+        h = await upper.connect()
+        journal = h.rpc("resource.journal", flags=FLUX_RPC_STREAMING)
+        if size > 1:
+            report = {"count": 1, "resource": machine(1).encode()}
+            await h.rpc("resource.topo-reduce", report)
+        ends = []
+        async for batch in journal:
+            for event in batch["events"]:
+                if event["name"] == "resource-define":
+                    ends.append(batch["R"]["execution"]["expiration"])
+                if event["name"] == "resource-update":
+                    ends.append(event["context"]["expiration"])
+            if 9.0 in ends:
+                break
+        answer = await h.rpc("resource.get")
+        assert (answer["method"], answer["R"]["execution"]["expiration"]) == ("dynamic-discovery", 9.0)
+        assert ends == [5.0, 9.0]
+    await asyncio.to_thread(parent.join)
 
 
 async def test_no_parent():

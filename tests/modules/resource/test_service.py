@@ -306,3 +306,10 @@ async def test_bootstrap_hosts_rank_configured_resources(kvs, groups):
     async with Instance(modules=[kvs, groups], config=config, attrs={"hostlist": "a,x"}) as inst:
         with pytest.raises(OSError, match="error reranking R"):
             await inst.load("resource")
+
+
+@pytest.mark.parametrize(("exclude", "text"), [("4", "out of range"), ("nope", "invalid hosts: nope")])
+async def test_what_cannot_be_excluded_is_named(kvs, groups, exclude, text):
+    with pytest.raises(OSError, match=rf"resource.exclude: .*{text}"):
+        async with four_nodes(kvs, groups, exclude=exclude):
+            pass

@@ -267,24 +267,18 @@ def test_resources_of_an_enclosing_job_are_verified_if_that_was_asked_for():
     assert faults == [None, *["rank 0 (n0) missing resources: core4"] * 2, None]
 
 
-def test_rediscovered_resources_end_when_the_enclosing_job_does():
-    local, enclosing = ResourceSet(), ResourceSet()
-    local.add_rank(0, "n0", 0b1111)
-    enclosing.add_rank(0, "n0", 0b1)
-    enclosing.starttime, enclosing.expiration = 1.0, 9.0
+def test_resources_of_the_enclosing_job_are_not_used_where_the_machine_counts():
     choice = inventory.choose(
         configured=None,
-        enclosing=enclosing,
-        stored=enclosing,
+        enclosing=machine(cores=1),
+        stored=machine(cores=1),
         recorded=[],
-        local=local,
+        local=machine(),
         rank=0,
         rediscover=ResourceSettings.parse({"resource": {"rediscover": True}}).rediscover,
         verify=None,
     )
     assert (choice.method, choice.rset.dumps()) == ("dynamic-discovery", "rank0/core[0-3]")
-    assert (choice.rset.starttime, choice.rset.expiration) == (1.0, 9.0)
-    assert local.expiration == 0.0
     assert not ResourceSettings.parse({}).rediscover
 
 

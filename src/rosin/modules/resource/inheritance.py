@@ -24,12 +24,15 @@ class Inheritance:
         self._warn = warn
         self._job: EnclosingJob | None = None
         self._followed = False
+        #: When the job has started and will end, seconds since the epoch; 0.0: not known.
+        self.times = (0.0, 0.0)
         self._updates: AsyncIterator[dict[str, Any]]
 
     async def begin(self, local: ResourceSet, rank: int, size: int) -> ResourceSet | None:
         """What the enclosing job gives to an instance of *size* brokers, the one on *rank* if it is alone.
 
-        None without such a job."""
+        None without such a job, and where its resources cannot be told apart by rank; the instance then
+        has the job's :attr:`times` all the same."""
         try:
             self._job = await EnclosingJob.connect(self._attrs)
             if self._job is None:
@@ -38,12 +41,11 @@ class Inheritance:
             async with asyncio.timeout(TIMEOUT):
                 async for R in self._updates:
                     job = ResourceSet.decode(R)
+                    self._followed = True
+                    self.times = job.starttime, job.expiration
                     if size > 1:
-                        inherited = inventory.mapped(job, size, self._attrs.get("hostlist", ""))
-                    else:
-                        inherited = inventory.inherited(job, local, rank)
-                    self._followed = inherited is not None
-                    return inherited
+                        return inventory.mapped(job, size, self._attrs.get("hostlist", ""))
+                    return inventory.inherited(job, local, rank)
             raise OSError(EPROTO, "its instance has none")
         except (OSError, FormatError) as error:
             self._warn(f"cannot read R of the enclosing job: {reason(error)}")

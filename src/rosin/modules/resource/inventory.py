@@ -124,9 +124,7 @@ def choose(
     if configured is not None:
         return Choice(configured, "configuration", fault(configured))
     if enclosing is not None and rediscover:
-        discovered = local.copy()
-        discovered.starttime, discovered.expiration = enclosing.starttime, enclosing.expiration
-        return Choice(discovered, "dynamic-discovery")
+        return Choice(local, "dynamic-discovery")
     if enclosing is not None:
         checked = verify is not None and verify.concerns("job-info")
         return Choice(enclosing, "job-info", fault(enclosing) if checked else None)

@@ -97,7 +97,7 @@ class ResourceLeader(ResourceBase):
             self._use(ResourceSet(), choice.method, known=False)
         else:
             self.known.set()
-            self._use(choice.rset, choice.method)
+            self._use(self._timed(choice), choice.method)
         self.drain_state = DrainState(self.hosts)
         covered = self.drain_state.restore(checkpoint, recorded) if checkpoint else 0
         self.drain_state.replay(recorded, covered)
@@ -110,6 +110,14 @@ class ResourceLeader(ResourceBase):
             self.create_task(self._discovered(choice))
         if self.inheritance.followed:
             self.create_task(self._follow_enclosing())
+
+    def _timed(self, choice: inventory.Choice) -> ResourceSet:
+        """The resources; those that brokers have found go when the enclosing job ends."""
+        rset = choice.rset
+        if choice.method == "dynamic-discovery":
+            rset = rset.copy()
+            rset.starttime, rset.expiration = self.inheritance.times
+        return rset
 
     async def _follow_enclosing(self) -> None:
         """The enclosing job's time limit is this instance's."""
@@ -131,9 +139,16 @@ class ResourceLeader(ResourceBase):
         self.R = rset.encode()
         self.sched_state: SchedStatus | None = None
         self.hosts = HostMap.of(rset, self.attrs.get("hostlist", ""), self.size)
-        exclude = self.hosts.ranks(self.settings.exclude) if self.settings.exclude else Idset()
-        self.state = Availability(len(self.hosts), exclude)
+        self.state = Availability(len(self.hosts), self._excluded())
         self.state.shrinks = method != "configuration"
+
+    def _excluded(self) -> Idset:
+        if not self.settings.exclude:
+            return Idset()
+        try:
+            return self.hosts.ranks(self.settings.exclude)
+        except OSError as error:
+            raise OSError(error.errno, f"resource.exclude: {error.strerror}") from None
 
     async def _truncate(self, recorded: list[Event], covered: int) -> None:
         """Drop recorded events older than the configured history that come before the checkpoint's last."""
@@ -168,12 +183,11 @@ class ResourceLeader(ResourceBase):
             self.create_task(self._discovered(self.pending))
 
     async def _discovered(self, choice: inventory.Choice) -> None:
-        """Take what all ranks have found for the inventory, with the times that the instance has."""
-        rset = self.reduction.rset
-        rset.starttime, rset.expiration = choice.rset.starttime, choice.rset.expiration
+        """Take what all ranks have found for the inventory."""
+        choice.rset = self.reduction.rset
         async with self.lock:
             try:
-                await self._replace(rset, choice.method)
+                await self._replace(self._timed(choice), choice.method)
             except (OSError, FormatError) as error:
                 self.log.error(f"the resources that were discovered cannot be used: {error}")
 
