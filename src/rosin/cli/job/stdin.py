@@ -121,14 +121,16 @@ class JobStdin:
     def _answered(self, rpc: RPC) -> None:
         self._pending -= 1
         try:
-            rpc.get()
+            unread = (rpc.get() or {}).get("unread")
         except OSError as exc:
-            if exc.errno in (errno.ENOSYS, errno.EPIPE):
+            if exc.errno == errno.ENOSYS:
                 # The job has ended, has closed its input or reads a file: nobody wants the rest, and how the
                 # job ends is for the job to say.
                 self.stop()
             elif not self._stopped:
                 self._failed(f"stdin: {exc.strerror}")
             return
-        if self._pending < _WINDOW // 2:
+        if unread:
+            self.stop()
+        elif self._pending < _WINDOW // 2:
             self._watch()

@@ -63,8 +63,9 @@ class TaskInput(ShellPlugin):
     def task_init(self, task: Task) -> None:
         task.stdin_path = self.input.path
 
-    def _receive(self, msg: Message) -> None:
-        self.input.receive(msg.args, self.shell.tasks)
+    def _receive(self, msg: Message) -> dict[str, bool] | None:
+        """What nobody reads any more is dropped: the answer says so to who would send the rest."""
+        return None if self.input.receive(msg.args, self.shell.tasks) else {"unread": True}
 
     def _recorded(self, rpc: Future) -> None:
         try:
@@ -120,17 +121,17 @@ class Input:
         if self.path is not None:
             emit("redirect", ioencode.redirect("stdin", "all", self.path))
 
-    def receive(self, context: dict[str, Any], tasks: list[Task]) -> None:
-        """Take a request to the leader's ``stdin`` method.
+    def receive(self, context: dict[str, Any], tasks: list[Task]) -> bool:
+        """Take a request to the leader's ``stdin`` method. False: none of the tasks that it is for reads it.
 
-        Raises FormatError, OSError (EPIPE: the targeted tasks take no more input), and ShellError when
-        the job's limit is passed."""
+        Raises FormatError, OSError (ENOSYS: there is no such input, or its end has come, as in flux-core),
+        and ShellError when the job's limit is passed."""
         chunk = ioencode.decode_data(context)
         ranks = chunk.ranks()
         if not self.is_service or not self._open or (ranks is not None and not ranks <= self._open):
-            raise OSError(errno.EPIPE, "standard input is closed")
+            raise OSError(errno.ENOSYS, "standard input is closed")
         if self._unread(ranks, tasks):
-            raise OSError(errno.EPIPE, "the tasks read no more input")
+            return False
         self._received += len(chunk.data)
         if self._received > self.limit:
             raise ShellError(
@@ -142,6 +143,7 @@ class Input:
         if chunk.eof:
             self._open = Idset("") if ranks is None else self._open - ranks
         deliver(context, tasks)
+        return True
 
     def _unread(self, ranks: Idset | None, tasks: list[Task]) -> bool:
         """Whether all tasks that input is for are this shell's and have closed their end, or have ended: what
