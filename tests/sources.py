@@ -37,6 +37,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
         "broker/test_boot_directories.py",
     ),
     "broker/treestates.py": ("broker/test_boot_tree.py",),
+    "broker/reminder.py": ("broker/test_boot_tree.py",),
     **dict.fromkeys(
         ("broker/eventflow.py", "broker/router.py", "broker/neighbour.py"),
         ("broker/test_router.py", "broker/test_neighbours.py", "broker/test_core.py"),

@@ -162,3 +162,42 @@ async def test_an_instance_that_is_over_at_once_has_run_everywhere(live):
     assert await run == 0
     assert child.transitions() == MEMBER
     await root.end()
+
+
+async def test_brokers_that_are_late_are_named(live):
+    root = live(attrs={"broker.rc2_none": "1", "broker.quorum-warn": "1ms"}, size=3)
+    ends = [asyncio.create_task(root.run())]
+    await root.until("quorum delayed: waiting for host[1-2] (rank 1-2)")
+    ends.append(asyncio.create_task(live(rank=2, size=3).run()))
+    await root.until("quorum delayed: waiting for host1 (rank 1)")
+    ends.append(asyncio.create_task(live(rank=1, size=3).run()))
+    await root.until("quorum reached")
+    assert {severity for severity, _ in root.logged("quorum delayed")} == {3}
+    root.instance.shutdown()
+    assert await asyncio.gather(*ends) == [0, 0, 0]
+
+
+async def test_nobody_is_late_for_a_smaller_quorum(live):
+    attrs = {"broker.rc2_none": "1", "broker.quorum": "2", "broker.quorum-warn": "none"}
+    root, child = live(attrs=attrs, size=3), live(rank=2, size=3)
+    ends = [asyncio.create_task(each.run()) for each in (root, child)]
+    await root.until("quorum-full")
+    root.instance.shutdown()
+    assert await asyncio.gather(*ends) == [0, 0]
+    assert not root.logged("quorum reached")
+
+
+async def test_a_broker_that_does_not_go_is_named_and_left(live):
+    attrs = {"broker.rc2_none": "1", "broker.quorum": "1", "broker.shutdown-warn": "1ms"}
+    root, child = live(attrs={**attrs, "broker.shutdown-timeout": "1s"}, size=2), live(rank=1, size=2)
+    end = asyncio.create_task(root.run())
+    await root.until("->run")
+    await child.stand_still("run")
+    while not root.broker.router.below:
+        await asyncio.sleep(0)
+    root.instance.shutdown()
+    await root.until("shutdown delayed: waiting for 1 peers: host1 (rank 1)")
+    assert await end == 0
+    assert root.logged("shutdown timeout") == [(3, "shutdown timeout")]
+    assert "children-complete: shutdown->finalize" in root.transitions()
+    await child.end()
