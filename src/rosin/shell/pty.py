@@ -29,9 +29,9 @@ from rosin.rfc.payload import field
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
+    from rosin.handle.flux import Flux
     from rosin.handle.reactor import Reactor
     from rosin.rfc.message import Message
-    from rosin.shell.connection import ShellHandle
 
 _CHUNK = 65536
 #: Bytes that may wait for a program that does not read its terminal.
@@ -58,7 +58,7 @@ class Pty:
     been there. ``on_closed()`` is called when nothing more will come out of it, ``on_complete()`` at the end.
     """
 
-    def __init__(self, handle: ShellHandle, *, capture: bool, wait: bool) -> None:
+    def __init__(self, handle: Flux, *, capture: bool, wait: bool) -> None:
         """Raises OSError when the system has no terminal left."""
         self._h = handle
         self._reactor: Reactor = handle.reactor
@@ -70,6 +70,7 @@ class Pty:
         self.capture = capture
         self._waiting = wait
         self._released = False
+        self._unattended = False
         self._paused = False
         self._reading = False
         self.closed = False
@@ -93,6 +94,7 @@ class Pty:
     def exited(self, status: int) -> None:
         """The process has ended with this wait status."""
         self.status = status
+        self._watch()
         self._check()
 
     def release(self) -> None:
@@ -101,6 +103,11 @@ class Pty:
         self._released = True
         self._watch()
         self._check()
+
+    def discard(self) -> None:
+        """Nobody need come: when the process has ended it is over, and what nobody has read is lost."""
+        self._unattended = True
+        self._watch()
 
     def kill(self, signum: int) -> None:
         """Signal the terminal's foreground process group, and the process's own if that is another."""
@@ -133,6 +140,7 @@ class Pty:
         """Read when somebody wants it; else a program that writes waits, as at any terminal."""
         wanted = (
             self._released
+            or (self._unattended and self.status is not None)
             or (self.capture and not self._waiting)
             or any(client.reads for client in self.clients.values())
         )

@@ -13,8 +13,8 @@ from rosin.rfc import fluid
 from rosin.rfc.role import authorized
 
 if TYPE_CHECKING:
+    from rosin.handle.flux import Flux
     from rosin.rfc.message import Message
-    from rosin.shell.connection import ShellHandle
 
 #: Returned by a method that answers later, with :meth:`ShellHandle.respond`.
 LATER = object()
@@ -30,7 +30,7 @@ def service_name(jobid: int) -> str:
 class ShellService:
     """Methods by name. A method returns its answer (or :data:`LATER`), or raises OSError or FormatError."""
 
-    def __init__(self, handle: ShellHandle, name: str) -> None:
+    def __init__(self, handle: Flux, name: str) -> None:
         self._h = handle
         self.name = name
         self.methods: dict[str, Method] = {}
@@ -49,7 +49,7 @@ class ShellService:
 
     def _request(self, msg: Message) -> None:
         if not authorized(msg.userid, msg.rolemask, os.getuid()):
-            self._h.respond_error(msg, errno.EPERM, "only the job's owner may use its shell")
+            self._h.respond_error(msg, errno.EPERM, "only its owner may use this service")
             return
         if self.closed:
             # As if the service were gone already, which a client that sends standard input expects of a job

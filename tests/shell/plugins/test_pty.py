@@ -13,8 +13,8 @@ from rosin.constants import FLUX_RPC_STREAMING
 from rosin.handle import Flux
 from rosin.job import ptydata
 from rosin.process.spawn import spawn
-from rosin.shell.plugins.pty import Session
 from rosin.shell.pty import Pty
+from rosin.shell.terminus import Session
 
 
 def test_bytes_in_messages():
@@ -47,7 +47,7 @@ def test_a_program_that_has_let_go_of_its_terminal_gets_signals():
 def test_who_waits_for_the_end_of_all_terminals_is_told_when_the_shell_ends():
     shell = FakeShell()
     terminus = shell.load("pty")
-    terminus._add(0, Session("one", Pty(shell.h, capture=False, wait=True)))
+    terminus.server.add(0, Session("one", Pty(shell.h, capture=False, wait=True)))
     shell.request("terminus.kill-server", None)
     assert shell.h.responses == []
     terminus.shell_exit()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
 
 _DETACH_KEY = b"\x1c"  # Control-Backslash, as in flux-core
+_CLEAR = b"\033[2J\033[;H"
 _SHOW_CURSOR = b"\033[?25h"
 #: Seconds between two looks whether the job's terminal still exists, since a job shell may be killed.
 _KEEPALIVE = 1.0
@@ -45,7 +46,13 @@ class PtyClient:
     key Control-Backslash detaches.
     """
 
-    def __init__(self, handle: Flux, topic: str, rank: int, ended: Callable[[bool, int], None]) -> None:
+    def __init__(
+        self, handle: Flux, topic: str, rank: int, ended: Callable[[bool, int], None], clear: bool = False
+    ) -> None:
+        """``clear``: the terminal is cleared first."""
+        #: Why the job's terminal could not be had, or has gone.
+        self.reason = ""
+        self._clear = clear
         self._handle = handle
         self._topic = topic
         self._rank = rank
@@ -85,8 +92,9 @@ class PtyClient:
         if self._closed:
             return
         attached = self._attached
+        self.reason = text or "unknown reason"
         if attached:
-            write_all(1, f"\033[999H[detached: {text or 'unknown reason'}]\033[K\n\r".encode())
+            write_all(1, f"\033[999H[detached: {self.reason}]\033[K\n\r".encode())
         self.close()
         self._ended(attached, status)
 
@@ -116,6 +124,8 @@ class PtyClient:
         """The job's terminal answers: make ours raw and begin to copy."""
         self._attached = True
         sys.stderr.flush()
+        if self._clear:
+            write_all(1, _CLEAR)
         if os.isatty(0):
             import termios
             import tty
