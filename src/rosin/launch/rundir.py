@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The directory that the brokers of a launcher share."""
+"""The directory that the brokers of a launcher share, and that of the first one."""
 
 from __future__ import annotations
 
@@ -32,3 +32,16 @@ def shared(path: str | None, size: int, cleanup: bool) -> Iterator[str]:
         if made or cleanup:
             rundir.remove(directory)
         os.close(claim)
+
+
+@contextlib.contextmanager
+def temporary_statedir() -> Iterator[str]:
+    """Within this context: a new directory for the state of the first broker, which may be killed.
+
+    Raises OSError with one line.
+    """
+    directory, _ = rundir.prepare("statedir", None)
+    try:
+        yield directory
+    finally:
+        rundir.remove(directory)

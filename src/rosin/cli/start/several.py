@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import signal
 import sys
@@ -12,6 +13,7 @@ from rosin.errors import FormatError
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterator
 
     from rosin.cli.arguments import Namespace
     from rosin.cli.start.settings import StartSettings
@@ -20,64 +22,106 @@ if TYPE_CHECKING:
 
 def start(args: Namespace, settings: StartSettings, prog: str) -> int:
     """Run the instance; returns its exit code. Raises OSError and ValueError."""
-    hosts, taskmap = _hosts(args), _taskmap(args)
+    brokers = _Brokers(args, settings, prog)
+    taskmap = _taskmap(args)
     if args.noexec:
         for rank in range(args.test_size or 1):
-            words = [*args.wrap, *settings.broker(_attrs(args.test_rundir, hosts, rank), first=not rank)]
-            print(*([f"{rank}:"] if args.test_size else []), *words)
+            print(*([f"{rank}:"] if args.test_size else []), *brokers.words(rank))
         return 0
     if not args.wrap:
         settings.warn(prog)
+    settings.check_terminal()
     gc.disable()
     from rosin.broker.stdio import open_missing
-    from rosin.cli.main import run
-    from rosin.cli.start import single
     from rosin.launch.launcher import EXIT_TIMEOUT, LocalLauncher, Plan
-    from rosin.launch.rundir import shared
     from rosin.launch.terminal import restored
     from rosin.process import signals
 
-    def say(text: str) -> None:
-        sys.stderr.write(f"{prog}: {text}\n")
-
-    settings.check_terminal()
     open_missing()
-    ignored = signals.catch_ignored()
-    with restored(), shared(args.test_rundir, args.test_size, args.test_rundir_cleanup) as directory:
-        if not args.wrap:
-            from rosin.launch.warm import warm
-
-            warm()
-
-        def become(rank: int, nursery: socket.socket) -> int:
-            attrs = _attrs(directory, hosts, rank)
-            if args.wrap:
-                single.execute([*args.wrap, *settings.broker(attrs, first=not rank)])
-            # What Ctrl-C means is for the leader to say; the terminal sends it to all.
-            deaf = ignored if not rank else ignored | {signal.SIGINT}
-            return single.run(settings, attrs, ignored=deaf, nursery=nursery)
-
-        if args.verbose:
-            for rank in range(args.test_size):
-                words = [*args.wrap, *settings.broker(_attrs(directory, hosts, rank), first=not rank)]
-                say(f"{rank}: {' '.join(words)}")
+    brokers.ignored = signals.catch_ignored()
+    with restored(), brokers.prepared() as directory:
         plan = Plan(
             args.test_size,
             directory,
-            lambda rank, nursery: run(lambda *_: become(rank, nursery), [], f"{prog}: broker {rank}"),
+            brokers.become,
             args.test_exit_mode,
             EXIT_TIMEOUT if args.test_exit_timeout is None else args.test_exit_timeout,
             args.test_start_mode,
             taskmap,
             args.verbose > 1,
         )
-        return LocalLauncher(plan, say, ignored).run()
+        return LocalLauncher(plan, brokers.say, brokers.ignored).run()
 
 
-def _attrs(directory: str | None, hosts: list[str] | None, rank: int) -> dict[str, str]:
-    """What the broker of this rank has beside what all have."""
-    attrs = {"rundir": directory} if directory else {}
-    return {**attrs, "hostname": hosts[rank]} if hosts else attrs
+class _Brokers:
+    """What becomes of the processes of a launcher."""
+
+    def __init__(self, args: Namespace, settings: StartSettings, prog: str) -> None:
+        self._args = args
+        self._settings = settings
+        self._prog = prog
+        self._hosts = _hosts(args)
+        self._directory: str | None = args.test_rundir
+        self._statedir: str | None = None
+        self.ignored: frozenset[int] = frozenset()
+
+    def say(self, text: str) -> None:
+        """Tell the user something."""
+        sys.stderr.write(f"{self._prog}: {text}\n")
+
+    def words(self, rank: int) -> list[str]:
+        """The command line of a broker."""
+        wrap: list[str] = self._args.wrap
+        return [*wrap, *self._settings.broker(self._attrs(rank), first=not rank)]
+
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[str]:
+        """Within this context there are the directories, and all is imported; yields the run directory."""
+        from rosin.launch.rundir import shared, temporary_statedir
+
+        args = self._args
+        with contextlib.ExitStack() as stack:
+            self._directory = directory = stack.enter_context(
+                shared(args.test_rundir, args.test_size, args.test_rundir_cleanup)
+            )
+            if not args.wrap:
+                from rosin.launch.warm import warm
+
+                if "statedir" not in self._settings.attrs:
+                    self._statedir = stack.enter_context(temporary_statedir())
+                warm()
+            if args.verbose:
+                for rank in range(args.test_size):
+                    self.say(f"{rank}: {' '.join(self.words(rank))}")
+            yield directory
+
+    def become(self, rank: int, nursery: socket.socket) -> int:
+        """In a new process: be a broker, or execute it; returns its exit code."""
+        from rosin.cli.main import run
+
+        # What this process was made to ignore. What Ctrl-C means is for the leader to say: the terminal sends
+        # it to all.
+        for signum in self.ignored | {signal.SIGINT} if rank else self.ignored:
+            signal.signal(signum, signal.SIG_IGN)
+        return run(lambda *_: self._become(rank, nursery), [], f"{self._prog}: broker {rank}")
+
+    def _become(self, rank: int, nursery: socket.socket) -> int:
+        from rosin.cli.start import single
+
+        if self._args.wrap:
+            single.execute(self.words(rank))
+        return single.run(self._settings, self._attrs(rank), nursery)
+
+    def _attrs(self, rank: int) -> dict[str, str]:
+        """What the broker of this rank has beside what all have."""
+        attrs = {}
+        if self._directory:
+            attrs["rundir"] = self._directory
+        if self._hosts:
+            attrs["hostname"] = self._hosts[rank]
+        if self._statedir and not rank:
+            attrs |= {"statedir": self._statedir, "statedir-cleanup": "1"}
+        return attrs
 
 
 def _hosts(args: Namespace) -> list[str] | None:

@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 def run(
     settings: StartSettings,
     attrs: Mapping[str, str] | None = None,
-    *,
-    ignored: frozenset[int] | None = None,
     nursery: socket.socket | None = None,
 ) -> int:
     """Run the broker until its instance ends; returns its exit code. Raises OSError and ValueError.
 
-    ``attrs`` are more than all brokers have; ``ignored``: signals that do not end it, if they are known;
-    ``nursery``: where it gets a zygote, if it needs one (see :mod:`rosin.process.nursery`).
+    ``attrs`` are more than all brokers have; ``nursery``: where it gets a zygote, if it needs one (see
+    :mod:`rosin.process.nursery`).
     """
     # The collector would walk through half-imported modules again and again; the broker turns it on when
     # it serves.
@@ -37,7 +35,7 @@ def run(
     from rosin.shell import PRELOAD
 
     open_missing()
-    caught = signals.catch_ignored()
+    ignored = signals.catch_ignored()
 
     if nursery is not None:
         zygote: Zygote | None = Zygote.deferred(lambda: ask(nursery, PRELOAD))
@@ -49,7 +47,7 @@ def run(
     secrets = credentials.take()
     given = {**settings.attrs, **(attrs or {})}
     options = BootOptions(settings.command, given, settings.config, settings.config_path, secrets)
-    return run(options, zygote, caught if ignored is None else ignored)
+    return run(options, zygote, ignored)
 
 
 def execute(words: list[str]) -> NoReturn:
