@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from rosin.cli.shutdown import _prepare_dump
+from rosin.cli.shutdown import _prepare_dump, parser
 
 
 class Instance:
@@ -42,3 +42,11 @@ def test_a_dump_is_named(capsys):
     text = "p: shutdown will dump KVS to d.tgz (this may take some time)\n"
     assert announced(capsys, attr="d.tgz", skip_gc=True) == ("d.tgz", text)
     assert announced(capsys, attr="auto", skip_gc=True) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "level"),
+    [([], 0), (["-v"], 1), (["-vv"], 2), (["--verbose"], 1), (["--verbose=2"], 2), (["--verbose=0"], 0)],
+)
+def test_how_much_of_the_log_is_shown(words, level):
+    assert parser("p").parse_args(words).verbose == level

@@ -26,11 +26,13 @@ def parser(prog: str) -> AdminParser:
     result.add_argument("--dump", metavar="PATH", help="write the key-value store to an archive")
     result.flag("--background", text="return at once")
     result.flag("--quiet", text="print warnings and errors only")
+    result.add_argument("-v", action="count", dest="verbose", default=0, help="print debug messages too")
     result.add_argument(
-        "-v",
         "--verbose",
+        type=int,
         metavar="LEVEL",
-        **optional_argument("1", default="0"),
+        **optional_argument(1),
+        default=0,
         help="1: print debug messages too",
     )
     result.flag("-y", "--yes", text="answer questions with yes")
@@ -95,7 +97,7 @@ def _shutdown(args: argparse.Namespace) -> None:
         from rosin.cli.uri import resolve
 
         uri = resolve(args.target)
-    level = _WARNING if args.quiet else _DEBUG if int(args.verbose) > 0 else _INFO
+    level = _WARNING if args.quiet else _DEBUG if args.verbose > 0 else _INFO
     with connect(uri) as h:
         rank = h.rank
         if rank != 0:
