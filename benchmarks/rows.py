@@ -152,6 +152,33 @@ def rpc_in_flight(side: Side) -> float:
         return _rate(5000, work)
 
 
+def rpc_to_3(side: Side) -> float:
+    """RPCs per second from rank 0 of 4 to the last, one at a time."""
+    with side.of(4).open() as h:
+
+        def work() -> None:
+            for _ in range(1000):
+                h.rpc("broker.ping", {"seq": 0, "pad": ""}, 3).get()
+
+        return _rate(1000, work)
+
+
+def rpc_to_3_in_flight(side: Side) -> float:
+    """RPCs per second from rank 0 of 4 to the last, 2000 in flight."""
+    with side.of(4).open() as h:
+
+        def work() -> None:
+            for rpc in [h.rpc("broker.ping", {"seq": 0, "pad": ""}, 3) for _ in range(2000)]:
+                rpc.get()
+
+        return _rate(2000, work)
+
+
+def exec_on_4(side: Side) -> float:
+    """Seconds of ``exec true`` on each of 4 brokers."""
+    return side.of(4).run("exec", "true")
+
+
 def _commit(h: Flux, number: int) -> None:
     op = {"key": f"bench.k{number % 50}", "flags": 0, "dirent": treeobj.val(b"%d" % time.time_ns())}
     h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": [op]}).get()
@@ -309,6 +336,9 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "event-log lines": (watch_lines, True, 1, 3),
     "mock jobs": (mock_jobs, True, 3, 3),
     "real jobs": (real_jobs, True, 3, 3),
+    "RPCs to rank 3": (rpc_to_3, True, 1, 3),
+    "RPCs to rank 3 in flight": (rpc_to_3_in_flight, True, 1, 3),
+    "exec on 4": (exec_on_4, False, 1, 5),
     "mock jobs on 4": (on_4(mock_jobs), True, 3, 3),
     "real jobs on 4": (on_4(real_jobs), True, 3, 3),
     "run -N4": (run_on_4, False, 1, 5),
@@ -327,6 +357,7 @@ UNITS = {
     "submit": "s",
     "run": "s",
     "run -N4": "s",
+    "exec on 4": "s",
     "jobs": "s",
     "jobs -a, 10,000 jobs": "s",
     "memory, 10,000 jobs": "MiB",
