@@ -164,9 +164,13 @@ async def test_credentials_pass_but_for_being_local() -> None:
 
 
 async def test_a_circle_of_links_is_left() -> None:
-    """Each broker has the other as its parent."""
-    async with Instance(rank=1, size=3) as one, Instance(rank=2, size=3, parent=one) as two:
-        circle = Link(two.broker, one.broker)
+    """Each broker has another as its parent."""
+    async with (
+        Instance(rank=1, size=4) as one,
+        Instance(rank=2, size=4, parent=one) as two,
+        Instance(rank=3, size=4, parent=two) as three,
+    ):
+        circle = Link(three.broker, one.broker)
         h = await one.connect()
         for nodeid in (0xFFFFFFFF, 0):
             with pytest.raises(OSError) as caught:

@@ -22,14 +22,18 @@ def asked(*requests: Message) -> Tracker:
 def test_what_is_not_answered_waits() -> None:
     one, two, other = request(b"a", "x.y", 1), request(b"a", "x.y", 2), request(b"b", "x.y", 1)
     tracker = asked(one, two, other)
-    tracker.answered(one.response({}))
-    tracker.answered(one.response({}))
+    assert tracker.answered(one.response({}))
+    assert not tracker.answered(one.response({}))
+    assert not tracker.answered(request(b"c", "x.y", 2).response())
     assert tracker.clear() == [two, other]
     assert tracker.clear() == []
 
 
 def test_who_wants_no_answer_waits_for_none() -> None:
-    assert asked(request(b"a", "x.y", 0), request(b"a", "x.y", 3, FLUX_MSGFLAG_NORESPONSE)).clear() == []
+    tracker = asked(request(b"a", "x.y", 0), request(b"a", "x.y", 3, FLUX_MSGFLAG_NORESPONSE))
+    assert tracker.answered(request(b"a", "x.y", 0).response())
+    assert not tracker.answered(request(b"a", "x.y", 3).response())
+    assert tracker.clear() == []
 
 
 def test_a_stream_goes_on_until_its_error() -> None:
@@ -37,7 +41,8 @@ def test_a_stream_goes_on_until_its_error() -> None:
     for errnums, left in (([0, 0], [stream]), ([0, 61], [])):
         tracker = asked(stream)
         for errnum in errnums:
-            tracker.answered(stream.response(None, errnum))
+            assert tracker.answered(stream.response(None, errnum))
+        assert tracker.answered(stream.response()) == bool(left)
         assert tracker.clear() == left
 
 
@@ -46,6 +51,6 @@ def test_who_is_gone_waits_no_more_for_the_service_that_is_told() -> None:
     tracker = asked(gone, kept, other, request(b"a", "x.disconnect", 0, FLUX_MSGFLAG_NORESPONSE))
     assert tracker.clear() == [other, kept]
     tracker = asked(gone, request(b"a", "x.disconnect", 0, FLUX_MSGFLAG_NORESPONSE))
-    tracker.answered(gone.response())
+    assert not tracker.answered(gone.response())
     assert tracker.clear() == []
     assert asked(gone, request(b"a", "x.other", 0, FLUX_MSGFLAG_NORESPONSE)).clear() == [gone]

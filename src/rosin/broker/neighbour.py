@@ -77,8 +77,8 @@ class Neighbour(Peer):
             msg.route = [*(msg.route or ()), self.uuid]
             self.broker.route_request(msg)
         elif msg.type == FLUX_MSGTYPE_RESPONSE:
-            self._out.answered(msg)
-            self.broker.route_response(msg)
+            if self._out.answered(msg):  # else it is late, or not an answer to anything
+                self.broker.route_response(msg)
         elif msg.type == FLUX_MSGTYPE_EVENT:
             self.receive_event(msg)
 

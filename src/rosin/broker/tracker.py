@@ -33,16 +33,19 @@ class Tracker:
             if left:
                 self._pending[msg.sender] = left
 
-    def answered(self, msg: Message) -> None:
-        """A response has passed; a stream goes on until its error (RFC 6)."""
-        if msg.flags & FLUX_MSGFLAG_STREAMING and not msg.aux1:
-            return
+    def answered(self, msg: Message) -> bool:
+        """A response has passed; a stream goes on until its error (RFC 6). False if nobody waits for it."""
+        if not msg.matchtag:
+            return True
         sender = msg.sender
         pending = self._pending.get(sender)
-        if pending is not None:
-            pending.pop(msg.matchtag, None)
+        if pending is None or msg.matchtag not in pending:
+            return False
+        if not msg.flags & FLUX_MSGFLAG_STREAMING or msg.aux1:
+            del pending[msg.matchtag]
             if not pending:
                 del self._pending[sender]
+        return True
 
     def clear(self) -> list[Message]:
         """Forget the requests that still wait; returns them."""

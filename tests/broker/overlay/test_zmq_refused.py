@@ -3,7 +3,6 @@
 
 import asyncio
 import contextlib
-import random
 import re
 import socket
 import struct
@@ -26,13 +25,6 @@ async def upper(request, tmp_path):
     upper.close()
     for stranger in upper.strangers:
         stranger.close()
-
-
-@pytest.fixture
-def rng(request):
-    seed = random.randrange(2**32)
-    yield random.Random(seed)
-    print(f"seed: {seed}")  # which is shown when the test has failed
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ STRANGER = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_
 #: The peer has been refused, or refuses.
 REFUSED = int(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
 _WANTED = ACCEPTED | UP | DOWN | STRANGER | REFUSED
+#: More events than ever wait.
+_ALL = 1 << 30
 
 
 class SocketMonitor:
@@ -59,7 +61,7 @@ class SocketMonitor:
 
     def catch_up(self) -> None:
         """Tell at once of all that has happened."""
-        self._socket.drain(-1)
+        self._socket.drain(_ALL)
 
     def close(self) -> None:
         """Watch no longer: before the socket is closed."""

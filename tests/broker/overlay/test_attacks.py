@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""A broker whose key is good and whose messages are not, over real sockets: others go on as before."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from rosin.broker.module import BrokerModule, event_handler, request_handler
+from rosin.broker.overlay.boot import boot
+from rosin.broker.overlay.bootstrap import Card
+from rosin.broker.overlay.cert import BrokerCertificate
+from rosin.broker.overlay.hello import Hello, version_number
+from rosin.broker.overlay.zmq import ZmqTransport
+from rosin.constants import (
+    FLUX_MSGFLAG_STREAMING,
+    FLUX_MSGTYPE_CONTROL,
+    FLUX_MSGTYPE_EVENT,
+    FLUX_MSGTYPE_REQUEST,
+    FLUX_MSGTYPE_RESPONSE,
+    FLUX_ROLE_LOCAL,
+    FLUX_ROLE_OWNER,
+)
+from rosin.rfc.frames import decode_frames, encode_frames
+from rosin.rfc.message import Message
+from rosin.testing.bootstrap import MemoryBootstrap
+from rosin.testing.instance import Instance
+
+from .wire import Noted
+
+
+class Where(BrokerModule):
+    """Answers with what it knows of who asks, and keeps the numbers of events."""
+
+    name = "where"
+
+    async def start(self):
+        self.seen = []
+        self.gate = asyncio.Event()
+
+    @request_handler("wait")
+    async def wait(self, _msg):
+        await self.gate.wait()
+        return {"rank": self.h.rank}
+
+    @request_handler("get", allow_guest=True)
+    def get(self, msg):
+        return {"rank": self.h.rank, "rolemask": msg.rolemask, "userid": msg.userid}
+
+    @event_handler("pulse", allow_guest=True)
+    def pulse(self, msg):
+        self.seen.append(msg.seq)
+
+
+class SocketBootstrap(MemoryBootstrap):
+    """Brokers in a directory; their cards are in a dictionary."""
+
+    def __init__(self, rank, size, directory, cards):
+        super().__init__(rank, size)
+        self._directory = directory
+        self._cards = cards
+
+    def endpoints(self, children, _attrs):
+        return [f"ipc://{self._directory}/tbon-{self.rank}"] if children else []
+
+    async def exchange(self, card, ranks):
+        self._cards.setdefault(self.rank, card)
+        ranks = {self.rank, *ranks}
+        while not ranks <= self._cards.keys():
+            await asyncio.sleep(0)
+        return {rank: self._cards[rank] for rank in ranks}
+
+    async def reach(self, rank, _attrs):
+        return self._cards[rank].uris[0]
+
+
+class Tree:
+    """Brokers of three ranks, those of which are missing that the test plays."""
+
+    def __init__(self, directory, played):
+        self.directory = directory
+        self.certs = {played: BrokerCertificate.generate()}
+        uris = [f"ipc://{directory}/tbon-0"] if played == 0 else []
+        self.cards = {played: Card(f"host{played}", self.certs[played].public, uris)}
+        self.brokers = {
+            rank: Instance(
+                [Where],
+                rank=rank,
+                size=3,
+                attrs={"hostname": f"host{rank}", "hostlist": "host[0-2]", "tbon.topo": "kary:0"},
+            )
+            for rank in range(3)
+            if rank != played
+        }
+
+    async def start(self):
+        for instance in self.brokers.values():
+            await instance.__aenter__()
+        await asyncio.gather(*(self._join(rank) for rank in self.brokers))
+
+    async def _join(self, rank):
+        broker = self.brokers[rank].broker
+        bootstrap = SocketBootstrap(rank, 3, self.directory, self.cards)
+        await boot(broker.modules["overlay"], bootstrap, ZmqTransport(broker.complain))
+
+    async def stop(self):
+        for rank in sorted(self.brokers, reverse=True):
+            await self.brokers[rank].stop()
+
+    def where(self, rank):
+        return self.brokers[rank].broker.modules["where"]
+
+    def logged(self, rank, text):
+        return [line for line in self.brokers[rank].logged() if text in line]
+
+
+class Child(Noted):
+    """Plays rank 2."""
+
+    def __init__(self, tree):
+        super().__init__()
+        self.tree = tree
+        self.root = tree.brokers[0].broker
+
+    async def connect(self, identity=b"stranger"):
+        self.link = await self.transport.connect(
+            self.tree.cards[0].uris[0],
+            self.tree.cards[0].public_key,
+            self.tree.certs[2],
+            identity,
+            self.took,
+            self.lose,
+        )
+        self.links.append(self.link)
+
+    def hello(self, **changes):
+        hello = Hello(2, version_number(), b"stranger", "full", "host2")._replace(**changes)
+        self.say(hello.encode(self.root.owner))
+
+    def say(self, msg):
+        self.link.send(encode_frames(msg))
+
+    async def answer(self):
+        """The next message."""
+        await self.until(lambda: self.received)
+        return decode_frames(self.received.pop(0))
+
+    async def works(self):
+        """The tree is as it was: requests both ways, and an event for all."""
+        for at, to in ((0, 1), (1, 0)):
+            client = await self.tree.brokers[at].connect()
+            assert (await client.rpc("where.get", nodeid=to))["rank"] == to
+        before = [len(self.tree.where(rank).seen) for rank in (0, 1)]
+        client = await self.tree.brokers[1].connect()
+        await client.rpc("event.publish", {"topic": "pulse", "flags": 0}, 0)
+        while [len(self.tree.where(rank).seen) for rank in (0, 1)] != [count + 1 for count in before]:
+            await asyncio.sleep(0)
+        for rank in (0, 1):
+            seen = self.tree.where(rank).seen
+            assert seen == sorted(set(seen))
+        assert self.root.modules["overlay"].links.children.by_rank[1].online
+
+
+@asynccontextmanager
+async def child(tmp_path, joined=True):
+    tree = Tree(tmp_path, played=2)
+    await tree.start()
+    who = Child(tree)
+    try:
+        await tree.brokers[1].links.above.joined()
+        await who.connect()
+        if joined:
+            who.hello()
+            assert (await who.answer()).errnum == 0
+        yield who
+        await who.works()
+    finally:
+        who.close()
+        await tree.stop()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"rank": 1}, "host1 is configured as rank 1"),
+        ({"rank": 0, "hostname": None}, "rank 0 is not a child of rank 0"),
+        ({"rank": 3, "hostname": None}, "rank 3 is not a child of rank 0"),
+        ({"rank": -1, "hostname": None}, "rank -1 is not a child of rank 0"),
+        ({"hostname": "host1"}, "host2 is configured as rank 2"),
+        ({"version": 0x005700}, "version mismatched"),
+        ({"uuid": b"another"}, "another is not the identity of this connection"),
+    ],
+)
+async def test_a_wrong_hello(tmp_path, changes, why):
+    async with child(tmp_path, joined=False) as who:
+        for _ in range(3):
+            who.hello(**changes)
+            answer = await who.answer()
+            assert answer.errnum
+            assert why in answer.text
+        assert len(who.tree.logged(0, "rejecting connection")) == 1
+
+
+async def test_the_place_of_another_is_taken_by_nobody(tmp_path):
+    """Rank 1 is there, and what is said under its identity is not heard."""
+    async with child(tmp_path, joined=False) as who:
+        uuid = who.tree.brokers[1].broker.uuid
+        await who.connect(uuid)
+        who.hello(rank=1, uuid=uuid, hostname="host1")
+        await who.works()
+        assert who.received == []
+
+
+async def test_a_role_that_only_the_broker_of_a_client_gives(tmp_path):
+    """Nobody is local who is not; user and other roles are what the broker says that let him in (RFC 12)."""
+    async with child(tmp_path) as who:
+        msg = Message.request("where.get", {}, matchtag=1)
+        msg.userid, msg.rolemask = 4242, FLUX_ROLE_OWNER | FLUX_ROLE_LOCAL
+        who.say(msg)
+        data = (await who.answer()).data
+        assert (data["userid"], data["rolemask"]) == (4242, FLUX_ROLE_OWNER)
+
+
+async def test_an_event_with_a_number(tmp_path):
+    """Rank 0 gives them."""
+    async with child(tmp_path) as who:
+        await who.works()
+        for seq in (0xFFFFFFFF, 1, 1 << 31):
+            who.say(Message(FLUX_MSGTYPE_EVENT, "pulse", aux1=seq, userid=1, rolemask=1, route=[]))
+        for rank in (0, 1):
+            while len(who.tree.where(rank).seen) < 4:
+                await asyncio.sleep(0)
+            first = who.tree.where(rank).seen[0]
+            assert who.tree.where(rank).seen == [first, first + 1, first + 2, first + 3]
+
+
+async def test_a_response_that_nobody_has_asked_for(tmp_path):
+    """Somebody waits for another broker's, with the same tag."""
+    async with child(tmp_path) as who:
+        client = await who.tree.brokers[0].connect()
+        asked = client.rpc("where.wait", nodeid=1)
+        for topic, tag, flags in (
+            ("where.wait", 1, 0),
+            ("where.wait", 1, FLUX_MSGFLAG_STREAMING),
+            ("x.y", 2, 0),
+        ):
+            forged = Message(FLUX_MSGTYPE_RESPONSE, topic, {"rank": 77}, matchtag=tag, flags=flags)
+            forged.route = [client.client.uuid, who.root.uuid]
+            who.say(forged)
+        msg = Message.request("where.get", {}, matchtag=1)
+        msg.userid, msg.rolemask = who.root.owner, FLUX_ROLE_OWNER
+        who.say(msg)
+        assert (await who.answer()).data["rank"] == 0
+        who.tree.where(1).gate.set()
+        assert (await asked)["rank"] == 1
+
+
+def random_message(rng, who):
+    """Any message of one who is in, but for those by which he leaves."""
+    if rng.random() < 0.2:
+        return [rng.randbytes(rng.randrange(40)) for _ in range(rng.randrange(1, 6))]
+    topics = [
+        "where.get",
+        "where",
+        "overlay.hello",
+        "kvs.x",
+        "pulse",
+        "where.disconnect",
+        "",
+        "a" * 300,
+        "\ud7ff",
+    ]
+    kind = rng.choice([FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_RESPONSE, FLUX_MSGTYPE_EVENT, FLUX_MSGTYPE_CONTROL])
+    msg = Message(kind, rng.choice(topics), rng.choice([None, {}, b"", b"\xff", "[", '{"rank":1}']))
+    msg.userid, msg.rolemask, msg.matchtag = (rng.choice([0, 1, 2, 7, 0xFFFFFFFF]) for _ in range(3))
+    msg.aux1 = rng.choice([0, 1, 2, 3, 77, 0xFFFFFFFE, 0xFFFFFFFF])
+    msg.flags = rng.randrange(256) & ~0x0B
+    hops = [who.root.uuid, who.tree.brokers[1].broker.uuid, b"stranger", b"x", b"\0" * 300]
+    msg.route = [rng.choice(hops) for _ in range(rng.randrange(6))]
+    if kind == FLUX_MSGTYPE_CONTROL:
+        msg.topic, msg.route = "", []
+        msg.aux1 = rng.choice([0, 1, 3, 0xFFFFFFFF])
+        msg.matchtag = rng.choice([1, 2, 3, 6, 0xFFFFFFFF])
+    frames = encode_frames(msg)
+    for _ in range(rng.choice([0, 0, 1, 3])):  # bent on the way
+        at = rng.randrange(len(frames))
+        frames[at] = rng.choice([b"", frames[at][:-1], frames[at] + b"\0", rng.randbytes(len(frames[at]))])
+    return frames
+
+
+async def test_any_messages(tmp_path, rng):
+    async with child(tmp_path) as who:
+        for _ in range(40):
+            for _ in range(20):
+                who.link.send(random_message(rng, who))
+            who.received.clear()
+            await who.works()
+        # Some bent message may have said that it ends: it is a stranger from then on.
+        for name in ("host2 (rank 2)", "a stranger"):
+            assert len(who.tree.logged(0, f"DROP downstream message from {name}")) <= 1
+
+
+async def test_any_messages_of_one_who_is_not_in(tmp_path, rng):
+    async with child(tmp_path, joined=False) as who:
+        for _ in range(200):
+            who.link.send(random_message(rng, who))
+        await who.works()
+        assert not who.root.modules["overlay"].links.children.by_rank[2].online
