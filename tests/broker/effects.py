@@ -42,7 +42,7 @@ ATTRIBUTES = {
     "test_a_backing_store_that_comes_late_takes_what_there_is",
     "content.hash": "modules/content/test_content.py::test_sha256",
     "content.dump": "system/test_garbage.py::test_shutdown_collects_garbage",
-    "cron.directory": _REFUSED,
+    "cron.directory": "modules/cron/test_cron.py::test_crontabs_of_a_directory",
 }
 #: Attributes that are for others to use.
 FREE = {"test.*", "test-nr.*", "test-im.*", "test-rd.*", "vendor.*"}

@@ -46,6 +46,9 @@ class Wire:
     def subscribe(self, topic: str) -> None:
         self.topics.append(topic)
 
+    def unsubscribe(self, topic: str) -> None:
+        self.topics.remove(topic)
+
     def reaches(self, service: str, nodeid: int, upstream: int) -> bool:
         return service == "other"
 

@@ -237,7 +237,7 @@ TABLE = (
     _A("content.hash", "sha1", IMMUTABLE, None, "Names of blobs: sha1 or sha256."),
     _A("content.dump", "", RUNTIME, valid.dump, "auto: collect garbage at the end of the instance."),
     _A("content.restore", None, RUNTIME, valid.dump, "auto: read the dump of before."),
-    _A("cron.directory", None, 0, valid.nothing, "There is no cron service in this version."),
+    _A("cron.directory", None, 0, valid.path, "Each file in it is a crontab (rosin cron tab)."),
     _A("test.*", None, RUNTIME, None, "Free for tests."),
     _A("test-ro.*", None, READONLY, None, "Free for tests."),
     _A("test-nr.*", None, 0, None, "Free for tests."),

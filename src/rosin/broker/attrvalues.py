@@ -121,12 +121,6 @@ def method(value: str) -> None:
         )
 
 
-def nothing(value: str) -> None:
-    """What has no meaning here."""
-    if value:
-        raise ValueError("there is no cron service here: remove it")
-
-
 def dump(value: str) -> None:
     """Whether there are dumps."""
     if value not in ("", "auto"):

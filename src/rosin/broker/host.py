@@ -72,6 +72,9 @@ class Host(Protocol):
     def subscribe(self, topic: str) -> None:
         """Get the events whose topic begins like this."""
 
+    def unsubscribe(self, topic: str) -> None:
+        """Undo one :meth:`subscribe`."""
+
     def reaches(self, service: str, nodeid: int, upstream: int) -> bool:
         """Whether another one than the module may get a request to a service."""
 

@@ -21,6 +21,7 @@ MODULES = {
     "content": "rosin.modules.content.module:Content",
     "content-files": "rosin.modules.content_files.module:ContentFiles",
     "content-sqlite": "rosin.modules.content_sqlite.module:ContentSqlite",
+    "cron": "rosin.modules.cron.module:Cron",
     "groups": "rosin.modules.groups.module:Groups",
     "heartbeat": "rosin.modules.heartbeat.module:Heartbeat",
     "job-exec": "rosin.modules.job_exec.module:JobExec",

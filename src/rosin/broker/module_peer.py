@@ -52,6 +52,9 @@ class ModulePeer(Peer, Generic[M]):
     def subscribe(self, topic: str) -> None:
         self.subscriptions.add(topic)
 
+    def unsubscribe(self, topic: str) -> None:
+        self.subscriptions.remove(topic)
+
     def reaches(self, service: str, nodeid: int, upstream: int) -> bool:
         router = self.switch.router
         here = router.services.get(service) if router.stays(nodeid, upstream) else None

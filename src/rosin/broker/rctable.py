@@ -24,6 +24,8 @@ class RcRow(NamedTuple):
     always: bool = False
     #: The attribute that names another one to load in its place.
     attribute: str | None = None
+    #: What it is loaded with.
+    args: tuple[str, ...] = ()
 
 
 TABLE = (
@@ -32,6 +34,7 @@ TABLE = (
     RcRow("kvs", everywhere=True),
     RcRow("kvs-watch", everywhere=True),
     RcRow("heartbeat", everywhere=True),
+    RcRow("cron", args=("sync=heartbeat.pulse",)),
     RcRow("groups", everywhere=True, always=True),
     RcRow("barrier", everywhere=True),
     RcRow("rexec", everywhere=True, always=True),
@@ -69,7 +72,13 @@ def loads(
             continue
         if row is not None and row.attribute:
             name = (attrs or {}).get(row.attribute, name)
-        found.append(Load(name, change.get("module", name), change.get("args", [])))
+        found.append(
+            Load(
+                name,
+                change.get("module", name),
+                change.get("args", list(row.args if row is not None else ())),
+            )
+        )
     return found
 
 

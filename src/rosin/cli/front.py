@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Commands of flux-core that are not here; a mistyped word is not what was meant.
 NOT_HERE = frozenset(
     (
-        *("alloc", "archive", "batch", "cgroup", "cron", "dump", "fsck", "gc", "heaptrace"),
+        *("alloc", "archive", "batch", "cgroup", "dump", "fsck", "gc", "heaptrace"),
         *("job-validator", "lptest", "multi-prog", "pmi", "post-job-event"),
         *("proxy", "pstree", "relay", "restore", "slurm-expiration-sync"),
         "top",

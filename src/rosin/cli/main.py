@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("completion", "print a completion script for a shell"),
     "config": ("config", "read and change the configuration"),
     "content": ("content", "load and store blobs"),
+    "cron": ("cron", "run commands at intervals, at dates, and on events"),
     "dmesg": ("dmesg", "print the broker's log buffer"),
     "env": ("env", "print the environment, or run a program in it"),
     "event": ("event", "publish and receive events"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rosin.modprobe import RcContext
 
 _MODULES = (
-    *("content", "heartbeat", "barrier", "content-backing", "kvs", "kvs-watch", "resource"),
+    *("content", "heartbeat", "barrier", "cron", "content-backing", "kvs", "kvs-watch", "resource"),
     *("job-manager", "job-info", "job-list", "job-ingest", "job-exec"),
 )
 
