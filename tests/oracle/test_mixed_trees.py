@@ -161,3 +161,50 @@ def test_the_loss_of_a_leaf_ends_its_job_and_no_more(tree, rank):
     assert lines[0] == "clean"
     assert f"rank {rank}" in lines[1]
     assert lines[2:] == [f"{task}: {where}" for where in ("here", "there") for task in range(4)]
+
+
+CONFIG = """
+[bootstrap]
+curve_cert = "{folder}/cert"
+default_bind = "ipc://{folder}/tbon-%h"
+default_connect = "ipc://{folder}/tbon-%h"
+hosts = [ {{ host = "node[0-2]" }} ]
+[exec]
+job-shell = "{folder}/rosin-shell"
+[resource]
+noverify = true
+"""
+
+
+@pytest.mark.parametrize("kinds", [("rosin", "flux", "rosin"), ("flux", "rosin", "flux")])
+def test_brokers_of_both_kinds_find_each_other_by_one_configuration(flux, tmp_path, kinds):
+    """Rosin's shell runs the job on all nodes, as docs/how-to/mixed-trees.md says."""
+    commands = {"rosin": ROSIN, "flux": flux}
+    shell = tmp_path / "rosin-shell"
+    shell.write_text(f'#!/bin/sh\nexec {sys.executable} -m rosin.shell "$@"\n')
+    shell.chmod(0o755)
+    config = tmp_path / "boot.toml"
+    config.write_text(CONFIG.format(folder=tmp_path))
+    subprocess.run([ROSIN if kinds[0] == "flux" else flux, "keygen", str(tmp_path / "cert")], check=True)
+    script = (
+        f"{ROSIN} run -N3 -l {ROSIN} getattr rank | sort; {flux} run -N3 -l {flux} getattr hostname | sort"
+    )
+    brokers = [
+        subprocess.Popen(
+            [commands[kind], "broker", "-c", str(config), f"-Shostname=node{rank}"]
+            + ([] if rank else ["sh", "-c", script]),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for rank, kind in enumerate(kinds)
+    ]
+    try:
+        assert brokers[0].communicate(timeout=60)[0].splitlines() == [
+            *(f"{rank}: {rank}" for rank in range(3)),
+            *(f"{rank}: node{rank}" for rank in range(3)),
+        ]
+        assert [broker.wait(timeout=30) for broker in brokers] == [0, 0, 0]
+    finally:
+        for broker in brokers:
+            broker.kill()
+            broker.communicate()
