@@ -250,7 +250,8 @@ class Life:
         try:
             await boot(overlay, bootstrap, self.options.transport)
         except OSError as exc:
-            self.broker.log(3, "broker", f"bootstrap ({bootstrap.method}): {exc.strerror}")
+            # Critical, as there is nobody else to print it.
+            self.broker.log(2, "broker", f"bootstrap ({bootstrap.method}): {exc.strerror}")
             return "builtins-fail"
         finally:
             bootstrap.close()

@@ -33,8 +33,6 @@ async def boot(service: OverlayService, bootstrap: Bootstrap, transport: Transpo
     for name, value in found.items():
         broker.attrs.define(name, value)
     broker.attrs.define("broker.boot-method", bootstrap.method)
-    for line in bootstrap.notices:
-        broker.log(4, "broker", line)
     tree = _tree(bootstrap, broker.attrs.value("tbon.topo"))
     if "broker.critical-ranks" not in broker.attrs.names():
         broker.attrs.define("broker.critical-ranks", Idset(tree.internal()).encode())
@@ -51,16 +49,17 @@ async def boot(service: OverlayService, bootstrap: Bootstrap, transport: Transpo
     uris = bootstrap.endpoints(children, attrs)
     downlink = await links.below.bind(transport, uris, mine) if uris else None
     card = Card(attrs["hostname"], mine.public, downlink.uris if downlink else [])
-    if card.uris:
-        broker.attrs.define("tbon.endpoint", card.uris[0])
     cards = await bootstrap.exchange(card, [*children, *([above] if above is not None else ())])
     if downlink is not None:
+        broker.attrs.define("tbon.endpoint", cards[broker.rank].uris[0])
         for child in children:
             downlink.authorize(str(child), cards[child].public_key)
     await _finish(broker, bootstrap)
     if above is not None:
         uri = await bootstrap.reach(above, attrs)
         broker.attrs.define("tbon.parent-endpoint", uri)
+        for line in bootstrap.notices:
+            broker.log(4, "overlay", line)
         await links.connect(transport, uri, cards[above].public_key, mine)
 
 

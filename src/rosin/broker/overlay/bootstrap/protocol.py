@@ -26,7 +26,7 @@ class Bootstrap(Protocol):
     curve_cert: str | None
     #: Whether sockets take IPv6 addresses.
     ipv6: bool
-    #: Lines for the log.
+    #: What the log should say in the end.
     notices: list[str]
 
     def topology(self, shape: str) -> Sequence[int | None] | None:
