@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rosin.constants import FLUX_ROLE_USER
+from rosin.handle.rpc import RPC
 from rosin.rfc.message import Message
 from rosin.shell.info import ShellInfo
 from rosin.shell.plugins import table
@@ -77,6 +78,10 @@ class FakeHandle:
         self.sent.append((topic, payload, nodeid))
         self.rpcs.append(FakeRPC(topic, payload))
         return self.rpcs[-1]
+
+    def begin(self, rpc: RPC, payload: Any, flags: int) -> None:
+        """What an RPC of the client API does; nobody answers it."""
+        self.sent.append((rpc.topic, payload, rpc.nodeid))
 
     def find(self, topic: str) -> FakeRPC:
         """The first request of a topic."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.constants import FLUX_JOB_INFO_LOOKUP_CURRENT
+from rosin.constants import FLUX_JOB_INFO_LOOKUP_CURRENT, FLUX_NODEID_ANY
 from rosin.handle.future import Future, WaitAllFuture
 from rosin.handle.rpc import RPC
 from rosin.job.jobid import JobID
@@ -44,12 +44,17 @@ class JobInfoLookupRPC(RPC):
 
 
 def job_info_lookup(
-    flux_handle: Handle, jobid: int | str, keys: Sequence[str] = _JOBSPEC, flags: int = 0
+    flux_handle: Handle,
+    jobid: int | str,
+    keys: Sequence[str] = _JOBSPEC,
+    flags: int = 0,
+    *,
+    nodeid: int = FLUX_NODEID_ANY,
 ) -> JobInfoLookupRPC:
     """Look up keys of a job's KVS directory: ``J``, ``jobspec``, ``R``, ``eventlog``, ``guest.output``..."""
     target = JobID(jobid)
     payload = {"id": int(target), "keys": list(keys), "flags": flags}
-    rpc = JobInfoLookupRPC(flux_handle, "job-info.lookup", payload)
+    rpc = JobInfoLookupRPC(flux_handle, "job-info.lookup", payload, nodeid)
     rpc.jobid = target
     return rpc
 

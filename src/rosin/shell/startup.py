@@ -2,8 +2,9 @@
 """Fetching what a shell needs to know, in one volley of requests.
 
 The execution system may hand over, as ``--init JSON``, what it has anyway: ``jobspec`` (without the
-environment), ``R``, ``rank`` and ``attrs`` (broker attributes by name). Whatever is missing is asked for,
-so a shell that gets only a job id works on any broker.
+environment), ``R``, ``rank``, ``attrs`` (broker attributes by name; ``ask`` names those that a broker must be
+asked for all the same), and ``source``, the rank to ask for what the KVS has of the job. Whatever is missing
+is asked for, so a shell that gets only a job id works on any broker.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
-from rosin.constants import FLUX_RPC_STREAMING
+from rosin.constants import FLUX_NODEID_ANY, FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.job.lookup import job_info_lookup
 from rosin.rfc import sign
@@ -40,18 +41,20 @@ class Startup:
         if "rank" in init:
             self._known["rank"] = str(init["rank"])
         self._attrs: dict[str, RPC] = {}
+        #: Whom to ask what the KVS has of the job.
+        self.source: int = field(init, "source", int, FLUX_NODEID_ANY)
         self._lookup: RPC | None = None
         self.watch: RPC | None = None
 
     def send(self) -> None:
         """Ask for everything that is not known."""
-        if "attrs" not in self._init:
-            for name in ATTRIBUTES:
-                if name not in self._known:
-                    self._attrs[name] = self._h.rpc("attr.get", {"name": name})
+        unknown = field(self._init, "ask", list, []) if "attrs" in self._init else ATTRIBUTES
+        for name in unknown:
+            if name not in self._known:
+                self._attrs[name] = self._h.rpc("attr.get", {"name": name})
         if "R" not in self._init:
             self.watch_R()
-        self._lookup = job_info_lookup(self._h, self._jobid, ["J"])
+        self._lookup = job_info_lookup(self._h, self._jobid, ["J"], nodeid=self.source)
 
     def watch_R(self) -> RPC:
         """Start to follow R: responses come now and after each update."""

@@ -87,6 +87,38 @@ def test_settings() -> None:
     assert stats["config"]["default_job_shell"] == "/bin/shell"
 
 
+ATTRS = {
+    "rank": "0",
+    "security.owner": "7",
+    "jobid-path": "/",
+    "rundir": "/run",
+    "instance-level": "0",
+    "tbon.interface-hint": "eth0",
+    "hostname": "here",
+}
+
+
+def test_what_a_shell_is_told() -> None:
+    """One beside the execution service knows all; others ask their brokers for what is each broker's own."""
+    job = Machine("0-1").job
+    shared = {"security.owner": "7", "jobid-path": "/", "instance-level": "0"}
+    own = {"rundir": "/run", "tbon.interface-hint": "eth0"}
+    known = {"jobspec": job.request.jobspec, "R": job.request.R}
+    assert launch.hand_over(job, ATTRS, 0, 0) == {**known, "rank": 0, "attrs": shared | own}
+    assert launch.hand_over(job, ATTRS, 1, 0) == {
+        **known,
+        "rank": 1,
+        "attrs": shared,
+        "ask": ["rundir", "tbon.interface-hint"],
+        "source": 0,
+    }
+
+
+def test_the_shells_of_a_large_job_do_not_all_ask_rank_0() -> None:
+    assert "source" in launch.hand_over(Machine("0-15").job, ATTRS, 5, 0)
+    assert "source" not in launch.hand_over(Machine("0-16").job, ATTRS, 5, 0)
+
+
 def test_shell_command() -> None:
     env = launch.base_environment(
         {"PATH": "/bin", "FLUX_JOB_ID": "f1", "FLUX_KVS_NAMESPACE": "x", "PMI_FD": "5"}

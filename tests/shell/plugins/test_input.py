@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.shell.fakes import JOBID, FakeShell, FakeTask
 
+from rosin.constants import FLUX_NODEID_ANY
 from rosin.rfc.ioencode import encode_data
 from rosin.shell.errors import ShellError
 from rosin.shell.options import Options
@@ -75,6 +76,13 @@ def test_the_leader_records_what_it_takes() -> None:
     assert shell.h.sent == []
 
 
+def test_the_log_is_read_where_the_job_is_known() -> None:
+    shell = FakeShell(rank=7)
+    shell.startup.source = 0
+    shell.load("input").shell_post_init()
+    assert [nodeid for _, _, nodeid in shell.h.sent] == [0]
+
+
 def test_another_shell_reads_the_log() -> None:
     shell = FakeShell(rank=7)
     plugin, task = shell.load("input"), FakeTask(1)
@@ -82,7 +90,7 @@ def test_another_shell_reads_the_log() -> None:
     plugin.shell_begin()
     plugin.shell_post_init()
     assert shell.guest.entries == []
-    assert shell.h.sent == [(WATCH, {"id": JOBID, "path": "guest.input", "flags": 0}, None)]
+    assert shell.h.sent == [(WATCH, {"id": JOBID, "path": "guest.input", "flags": 0}, FLUX_NODEID_ANY)]
     watch = shell.h.find(WATCH)
     watch.answer({"event": '{"timestamp":1.0,"name":"header","context":{}}\n'})
     data = '{"stream":"stdin","rank":"1","data":"x"}'

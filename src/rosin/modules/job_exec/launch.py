@@ -20,15 +20,12 @@ SHELL_MODULE = "rosin.shell"
 SHELL_FUNCTION = "rosin.shell.main:main"
 SHELL_NAME = "rosin-shell"
 
-#: Broker attributes that a shell on the same rank is told.
-SHELL_ATTRIBUTES = (
-    "rank",
-    "security.owner",
-    "jobid-path",
-    "rundir",
-    "instance-level",
-    "tbon.interface-hint",
-)
+#: Broker attributes that shells are told: those that all brokers of an instance share, and those of each.
+SHARED_ATTRIBUTES = ("security.owner", "jobid-path", "instance-level")
+OWN_ATTRIBUTES = ("rundir", "tbon.interface-hint")
+#: Shells of a job with up to so many ranks ask rank 0 for what the KVS has of the job: that is one request,
+#: where the KVS above rank 0 faults in each directory on the way. More shells share what brokers cache.
+FEW_RANKS = 16
 #: Longest hand-over on a command line, in characters (the system's limit for one argument is 128 KiB).
 MAX_HAND_OVER = 32768
 
@@ -67,9 +64,16 @@ def component(job: ExecJob) -> str:
     return SHELL_NAME if path is None else os.path.basename(path)
 
 
-def hand_over(job: ExecJob) -> dict[str, Any]:
-    """What the job's shells would otherwise have to ask for."""
-    return {"jobspec": job.request.jobspec, "R": job.request.R}
+def hand_over(job: ExecJob, attrs: Mapping[str, str], rank: int, local: int) -> dict[str, Any]:
+    """What a shell on ``rank`` would otherwise have to ask for; ``attrs`` are those of the rank ``local``."""
+    init = {"jobspec": job.request.jobspec, "R": job.request.R, "rank": rank}
+    names = SHARED_ATTRIBUTES if rank != local else (*SHARED_ATTRIBUTES, *OWN_ATTRIBUTES)
+    init["attrs"] = {name: attrs[name] for name in names if name in attrs}
+    if rank != local:
+        init["ask"] = list(OWN_ATTRIBUTES)
+        if len(job.allocation.ranks) <= FEW_RANKS:
+            init["source"] = local
+    return init
 
 
 def shell_command(job: ExecJob, environ: dict[str, str], init: dict[str, Any]) -> dict[str, Any]:

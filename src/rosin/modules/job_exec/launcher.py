@@ -28,21 +28,16 @@ class Launcher:
     ) -> None:
         self._module = module
         self._rank = int(module.attrs.get("rank", "0"))
-        self._attrs = {name: module.attrs[name] for name in launch.SHELL_ATTRIBUTES if name in module.attrs}
+        self._attrs = module.attrs
         self._environ = launch.base_environment(environ)
         self._moved = moved
 
     def launch(self, run: Run) -> None:
         """Start a shell on each rank of the job."""
         topic = f"{run.job.config.service}.exec"
-        init = launch.hand_over(run.job)
-        command = None
         for rank in run.job.allocation.ranks:
-            if rank == self._rank:
-                local = {**init, "rank": rank, "attrs": self._attrs}
-                payload = launch.shell_command(run.job, self._environ, local)
-            else:
-                payload = command = command or launch.shell_command(run.job, self._environ, init)
+            init = launch.hand_over(run.job, self._attrs, rank, self._rank)
+            payload = launch.shell_command(run.job, self._environ, init)
             rpc = self._module.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
             run.shells[rank] = rpc
             rpc.then(self._answered, run, rank)

@@ -57,7 +57,8 @@ class TaskInput(ShellPlugin):
         """From now on the input log exists."""
         if not self.shell.leader and self.input.is_service:
             request = {"id": self.shell.jobid, "path": "guest.input", "flags": 0}
-            rpc = self.shell.h.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING)
+            nodeid = self.shell.startup.source
+            rpc = self.shell.h.rpc("job-info.eventlog-watch", request, nodeid, FLUX_RPC_STREAMING)
             rpc.then(self._recorded)
 
     def task_init(self, task: Task) -> None:
