@@ -74,6 +74,12 @@ class MemoryNetwork:
             if {connection.lower, connection.upper} == {one, other}:
                 connection.broken()
 
+    def half_open(self, lower: int, upper: int, first: int) -> Callable[[], None]:
+        """Break a connection so that one end notices it, ``first``; returns what lets the other notice."""
+        (connection,) = [each for each in self.connections if (each.lower, each.upper) == (lower, upper)]
+        connection.broken(silent=upper if first == lower else lower)
+        return connection.lose_below if first == lower else connection.lose_above
+
     def kill(self, rank: int) -> None:
         """A broker is gone without a word: the others notice, it does not."""
         for connection in list(self.connections):
@@ -186,6 +192,15 @@ class _Connection:
         if downlink is not None and downlink.connections.get(self.identity) is self:
             del downlink.connections[self.identity]
             network.clock.call_later(network.delay[1], lambda: downlink.lost(self.identity))
+
+    def lose_above(self) -> None:
+        """The lower end notices that it is broken."""
+        self._lost()
+
+    def lose_below(self) -> None:
+        """The upper end notices it."""
+        if self._downlink is not None:
+            self._downlink.lost(self.identity)
 
     def broken(self, silent: int = -1) -> None:
         """It breaks; both notice but who is ``silent``."""
