@@ -40,7 +40,7 @@ REFUSED = [
     ("log-stderr-mode", "all", "log-stderr-mode=all: expected leader or local"),
     ("log-syslog-enable", "x", "log-syslog-enable=x: expected 0 or 1"),
     ("rundir-cleanup", "2", "rundir-cleanup=2: expected 0 or 1"),
-    ("tbon.child_rcvhwm", "1", "tbon.child_rcvhwm=1: expected 0 (no limit) or a number >= 2"),
+    ("tbon.child_rcvhwm", "1", "tbon.child_rcvhwm=1: expected 0 (256) or a number >= 2"),
     ("tbon.topo", "kary:x", "tbon.topo=kary:x: expected kary:N"),
     ("tbon.topo", "custom:2", "tbon.topo=custom:2: expected kary:N"),
     ("tbon.torpid_max", "1y", "tbon.torpid_max=1y: expected a duration"),

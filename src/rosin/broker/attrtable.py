@@ -191,7 +191,7 @@ TABLE = (
         "0",
         CONFIG,
         valid.watermark,
-        "Messages that wait for one other broker; 0: no limit.",
+        "Messages taken from a broker below before it has to wait; 0: 256.",
     ),
     _A("tbon.prefertcp", "0", 0, valid.number(0), "Use TCP between brokers of one host."),
     _A("tbon.interface-hint", "default-route", RUNTIME | CONFIG | IMMUTABLE, None, "The network to use."),

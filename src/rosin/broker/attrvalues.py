@@ -77,7 +77,7 @@ def watermark(value: str) -> None:
     """A limit of messages, which ZeroMQ does not take below 2."""
     number(0)(value)
     if value == "1":
-        raise ValueError("expected 0 (no limit) or a number >= 2")
+        raise ValueError("expected 0 (256) or a number >= 2")
 
 
 def ranks(value: str) -> None:

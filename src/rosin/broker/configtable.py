@@ -247,7 +247,7 @@ TABLE = (
     _key("tbon.connect_timeout", _TEXT, "a connection is made"),
     _key("tbon.zmq_io_threads", _INT, "threads"),
     _key("tbon.zmqdebug", _INT, "log socket events"),
-    _key("tbon.child_rcvhwm", _INT, "messages that wait for a broker"),
+    _key("tbon.child_rcvhwm", _INT, "messages taken from a broker below before it has to wait"),
     _key("tbon.interface-hint", _TEXT, "network to use"),
 )
 
