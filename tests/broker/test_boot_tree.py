@@ -177,6 +177,21 @@ async def test_brokers_that_are_late_are_named(live):
     assert await asyncio.gather(*ends) == [0, 0, 0]
 
 
+async def test_who_is_lost_is_named(live):
+    attrs = {"broker.rc2_none": "1"}
+    root, children = live(attrs=attrs, size=3), [live(rank=rank, size=3) for rank in (1, 2)]
+    ends = [asyncio.create_task(each.run()) for each in (root, *children)]
+    await root.until("quorum-full")
+    assert root.logged("online: ")[-1] == (6, "online: host[0-2] (ranks 0-2)")
+    await children[1].until("->run")
+    children[1].cut(0)
+    await root.until("dead to Flux: host2 (rank 2)")
+    assert root.logged("dead to Flux") == [(3, "dead to Flux: host2 (rank 2)")]
+    root.instance.shutdown()
+    assert await asyncio.gather(*ends) == [0, 0, 0]
+    assert len(root.logged("dead to Flux")) == 1
+
+
 async def test_nobody_is_late_for_a_smaller_quorum(live):
     attrs = {"broker.rc2_none": "1", "broker.quorum": "2", "broker.quorum-warn": "none"}
     root, child = live(attrs=attrs, size=3), live(rank=2, size=3)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rosin.broker.peer import Peer
     from rosin.broker.trace import Trace
     from rosin.process.zygote import Zygote
+    from rosin.rfc.idset import Idset
     from rosin.rfc.message import Message
 
 #: Bytes queued to a client from which on streams for it stand still.
@@ -76,6 +77,12 @@ class Switch:
         if self._hosts[0] != text:
             self._hosts = (text, Hostlist(text).expand())
         return self._hosts[1]
+
+    def named(self, ranks: Idset, word: str = "rank") -> str:
+        """Brokers in the log, by their hosts and ranks."""
+        hosts = self.hosts()
+        names = Hostlist.from_names(hosts[rank] for rank in ranks if rank < len(hosts))
+        return f"{names.encode()} ({word} {ranks.encode()})"
 
     # -- log --------------------------------------------------------------------------------------
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from rosin.broker.quorum import Quorum
 from rosin.broker.reminder import Reminder, seconds
 from rosin.broker.state import STATES
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING
-from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 
@@ -105,37 +105,14 @@ class TreeStates:
             return "quorum-full" if await self._reaches("run") else "quorum-fail"
         wanted = int(self._attr("broker.quorum"))
         if wanted > 1:
-            await self._gather(wanted)
+            await Quorum(self._broker, self._h).reached(wanted)
         return "quorum-full"
-
-    async def _gather(self, wanted: int) -> None:
-        missing = everybody = Idset.from_range(0, self._broker.size - 1)
-
-        def remind() -> None:
-            self._log(f"quorum delayed: waiting for {self._names(missing)}")
-
-        online = self._h.rpc("groups.get", {"name": "broker.online"}, flags=FLUX_RPC_STREAMING)
-        with Reminder(self._broker.clock, seconds(self._attr("broker.quorum-warn")), remind) as reminder:
-            async for answer in online:
-                members = Idset(field(answer, "members", str))
-                if len(members) >= wanted:
-                    break
-                missing = everybody - members
-        online.cancel()
-        if reminder.reminded:
-            self._log("quorum reached")
 
     def _attr(self, name: str) -> str:
         return self._broker.attrs.value(name)
 
     def _log(self, text: str) -> None:
         self._broker.log(3, "broker", text)
-
-    def _names(self, ranks: Idset) -> str:
-        """Brokers in the log."""
-        hosts = self._broker.hosts()
-        names = Hostlist.from_names(hosts[rank] for rank in ranks if rank < len(hosts))
-        return f"{names.encode()} (rank {ranks.encode()})"
 
     async def end(self) -> str:
         """Above rank 0: the broker above shuts down, or is lost."""
@@ -148,7 +125,7 @@ class TreeStates:
 
         def remind() -> None:
             below = Idset(child.rank for child in self._overlay.links.below.children if child.online)
-            self._log(f"shutdown delayed: waiting for {len(below)} peers: {self._names(below)}")
+            self._log(f"shutdown delayed: waiting for {len(below)} peers: {self._broker.named(below)}")
 
         clock = self._broker.clock
         gone = asyncio.ensure_future(self._broker.childless())
