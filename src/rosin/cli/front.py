@@ -19,7 +19,6 @@ NOT_HERE = frozenset(
         *("alloc", "archive", "batch", "cgroup", "dump", "fsck", "gc", "heaptrace"),
         *("job-validator", "lptest", "multi-prog", "pmi", "post-job-event"),
         *("proxy", "pstree", "relay", "restore", "slurm-expiration-sync"),
-        "top",
     )
 )
 
