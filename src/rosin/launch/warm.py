@@ -17,6 +17,7 @@ _LATER = (
     "rosin.broker.rc",
     "rosin.broker.connector",
     "rosin.broker.overlay.boot",
+    "rosin.broker.overlay.bootstrap.simple",
     "rosin.broker.overlay.zmq",
     "rosin.process.zygote",
     "rosin.process.zygote_server",
@@ -27,7 +28,11 @@ _LATER = (
 
 
 def warm() -> None:
-    """Import it all, and keep the garbage collector from writing to it. For a process without threads."""
+    """Import it all, and keep the garbage collector from writing to it. For a process without threads.
+
+    Nothing is collected before: objects of children in the holes that this makes would unshare whole pages.
+    """
+    gc.disable()
     for name in _LATER:
         importlib.import_module(name)
     for name in MODULES:
@@ -35,5 +40,4 @@ def warm() -> None:
     for name in PRELOAD:
         module, _, function = name.partition(":")
         getattr(importlib.import_module(module), function)()
-    gc.collect()
     gc.freeze()

@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from rosin.cli.start import single
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:
@@ -106,8 +107,6 @@ class _Brokers:
         return run(lambda *_: self._become(rank, nursery), [], f"{self._prog}: broker {rank}")
 
     def _become(self, rank: int, nursery: socket.socket) -> int:
-        from rosin.cli.start import single
-
         if self._args.wrap:
             single.execute(self.words(rank))
         return single.run(self._settings, self._attrs(rank), nursery)
