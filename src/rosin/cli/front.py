@@ -18,7 +18,7 @@ NOT_HERE = frozenset(
     (
         *("alloc", "archive", "batch", "cgroup", "dump", "fsck", "gc", "heaptrace"),
         *("job-validator", "lptest", "multi-prog", "pmi", "post-job-event"),
-        *("proxy", "pstree", "relay", "restore", "slurm-expiration-sync"),
+        *("pstree", "restore", "slurm-expiration-sync"),
     )
 )
 

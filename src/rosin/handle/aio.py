@@ -6,13 +6,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 from typing import TYPE_CHECKING, Any, cast
 
 from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame
 from rosin.handle.future import error
 from rosin.handle.handle import Handle
-from rosin.handle.uri import default_uri, local_path, not_found
+from rosin.handle.uri import SSH, default_uri, local_path, not_found
 from rosin.process.directory import socket_path
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         self._closed: asyncio.Future[None] = loop.create_future()
         self._out: list[bytes] = []
         self._on_lost: Callable[[OSError], None] | None = None
+        #: What is left to wait for when the connection has been closed.
+        self._after: Callable[[], asyncio.Future[None]] | None = None
 
     @classmethod
     async def connect(cls, uri: str | None = None, timeout: float = 10.0) -> AsyncFlux:
@@ -61,6 +64,8 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         loop = asyncio.get_running_loop()
         uri = uri or default_uri()
         try:
+            if uri.startswith(SSH):
+                return await cls._by_ssh(loop, uri)
             path = local_path(uri)
         except ValueError as exc:
             raise OSError(errno.EINVAL, f"Unable to connect to Flux: {exc}") from None
@@ -85,6 +90,22 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
             raise
         return handle
 
+    @classmethod
+    async def _by_ssh(cls, loop: asyncio.AbstractEventLoop, uri: str) -> AsyncFlux:
+        """Connect to another host; how long that takes is for ssh to say."""
+        from rosin.handle import ssh
+
+        raw = ssh.open_socket(uri)
+        sock = socket.socket(fileno=raw.detach())
+        _, handle = await loop.create_unix_connection(lambda: cls(loop, uri), sock=sock)
+        handle._after = lambda: loop.run_in_executor(None, ssh.finish, raw.process)
+        try:
+            await asyncio.shield(handle._accepted)
+        except BaseException:
+            await handle.close()
+            raise
+        return handle
+
     @property
     def userid(self) -> int:
         """User on whose behalf requests are sent."""
@@ -96,6 +117,9 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
             self._flush()
             self._transport.close()
             await self._closed
+        after, self._after = self._after, None
+        if after is not None:
+            await after()
 
     async def __aenter__(self) -> AsyncFlux:
         return self

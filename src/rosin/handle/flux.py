@@ -25,10 +25,11 @@ from rosin.handle.future import error
 from rosin.handle.handle import BACKLOG, MessageHandler
 from rosin.handle.reactive import ReactorHandle
 from rosin.handle.stream import ConnectionLost, Stream, connect
-from rosin.handle.uri import default_uri, local_path
+from rosin.handle.uri import SSH, default_uri, local_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket
     from typing import Any
 
     from rosin.handle.future import Future
@@ -87,15 +88,28 @@ def _ancestor(path: str) -> str:
     return uri
 
 
+def _connect(uri: str) -> socket:
+    """The socket of a connector. Raises OSError."""
+    try:
+        if uri.startswith(SSH):
+            from rosin.handle import ssh
+
+            return ssh.connect(uri)
+        path = local_path(uri)
+    except ValueError as exc:
+        raise OSError(errno.EINVAL, f"Unable to connect to Flux: {exc}") from None
+    return connect(path)
+
+
 class Flux(ReactorHandle):
     """A connection for programs without an event loop.
 
-    ``url`` is ``local://PATH`` (default: :func:`~rosin.handle.uri.default_uri`), ``/`` for the root
-    instance, or ``..`` and ``../..`` for the enclosing ones. ``flags``: FLUX_O_TRACE prints messages. One
-    thread uses a handle at a time; a call from a second thread while the first is inside one raises
-    RuntimeError. Threads that work at the same time open a handle each. A process made by a fork opens its
-    own, too: in it the handles of its parent fail with ECONNRESET. A handle that nobody refers to any more
-    is closed.
+    ``url`` is ``local://PATH`` or ``ssh://HOST/PATH`` (default: :func:`~rosin.handle.uri.default_uri`), ``/``
+    for the root instance, or ``..`` and ``../..`` for the enclosing ones. ``flags``: FLUX_O_TRACE prints
+    messages. One thread uses a handle at a time; a call from a second thread while the first is inside one
+    raises RuntimeError. Threads that work at the same time open a handle each. A process made by a fork opens
+    its own, too: in it the handles of its parent fail with ECONNRESET. A handle that nobody refers to any
+    more is closed.
     """
 
     def __init__(self, url: str | bytes | None = None, flags: int = 0) -> None:
@@ -107,14 +121,10 @@ class Flux(ReactorHandle):
         self.uri = self.uri or default_uri()
         if not self.uri.strip("./"):
             self.uri = _ancestor(self.uri)
-        try:
-            path = local_path(self.uri)
-        except ValueError as exc:
-            raise OSError(errno.EINVAL, f"Unable to connect to Flux: {exc}") from None
         self._trace = bool(flags & FLUX_O_TRACE) or "FLUX_HANDLE_TRACE" in os.environ
         self._guise = _guise()
         self._config: Any = None
-        self._stream = Stream(connect(path))
+        self._stream = Stream(_connect(self.uri))
         _open[id(self)] = ref(self)
 
     def _attach(self, reactor: Reactor) -> None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import errno
 import os
 
+#: How the URI of an instance on another host begins.
+SSH = "ssh://"
 #: The socket of a system instance, where flux-core looks without FLUX_URI.
 SYSTEM_SOCKET = "/run/flux/local"
 
@@ -23,7 +25,7 @@ def default_uri() -> str:
     uri = os.environ.get("FLUX_URI")
     if uri:
         try:
-            local_path(uri)
+            check(uri)
         except ValueError as exc:
             raise OSError(errno.EINVAL, f"Unable to connect to Flux: FLUX_URI: {exc}") from None
         return uri
@@ -51,13 +53,25 @@ def not_found(path: str) -> str:
     return text + "start an instance with 'rosin start', or name one with FLUX_URI"
 
 
+def check(uri: str) -> None:
+    """Raise ValueError unless there is a connector for a URI."""
+    if uri.startswith(SSH):
+        from rosin.handle import ssh
+
+        ssh.parse(uri)
+    else:
+        local_path(uri)
+
+
 def local_path(uri: str) -> str:
     """The socket path of a ``local://`` URI. Raises ValueError for any other scheme."""
     scheme, sep, path = uri.partition("://")
     if not sep:
-        raise ValueError(f"'{uri}' is not a URI; expected local://PATH")
+        raise ValueError(f"'{uri}' is not a URI; expected local://PATH or ssh://HOST/PATH")
     if scheme != "local":
-        raise ValueError(f"'{scheme}' is not a connector of this version; expected local://PATH")
+        raise ValueError(
+            f"'{scheme}' is not a connector of this version; expected local://PATH or ssh://HOST/PATH"
+        )
     if not path or "\0" in path:
         raise ValueError(f"'{uri}' names no socket; expected local://PATH")
     return path
