@@ -97,6 +97,10 @@ def own_instance() -> Iterator[RealInstance]:
         ("jobs -a", {*ONE_REQUEST, "_string", "operator", "pwd"}),
         ("submit --dry-run true", {*REACTOR, "_bisect", "bisect", "operator", "resource", "itertools"}),
         ("ping -c1 kvs", {*REACTOR, "itertools", "operator"}),
+        (
+            "exec -n true",
+            {*REACTOR, "binascii", "functools", "_functools", "itertools", "operator", "reprlib", "types"},
+        ),
     ],
 )
 def test_what_a_command_imports(own_instance: RealInstance, line: str, allowed: set[str]) -> None:

@@ -6,6 +6,7 @@ It exists beside asyncio because a command that sends one request must not pay f
 
 from __future__ import annotations
 
+import _signal  # signal's own module imports enum, which takes longer than a command
 import os
 import select
 import time
@@ -112,23 +113,19 @@ class Reactor:
 
     def add_signal(self, signum: int, callback: Callable[[int], Any], passive: bool = False) -> None:
         """Call ``callback(signum)`` from the reactor when the signal arrives (main thread only)."""
-        import signal
-
         if self._wakeup is None:
             self._wakeup = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-            self._wakeup_before = signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
+            self._wakeup_before = _signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
             self.add_fd(self._wakeup[0], self._drain_wakeup, passive=True)
-        previous = signal.signal(signum, lambda num, _frame: self.defer(lambda: callback(num)))
+        previous = _signal.signal(signum, lambda num, _frame: self.defer(lambda: callback(num)))
         before = self._signals.get(signum)
         self._signals[signum] = (passive, previous if before is None else before[1])
 
     def remove_signal(self, signum: int) -> None:
         """Restore what handled the signal before."""
-        import signal
-
         entry = self._signals.pop(signum, None)
         if entry is not None:
-            signal.signal(signum, entry[1] if entry[1] is not None else signal.SIG_DFL)
+            _signal.signal(signum, entry[1] if entry[1] is not None else _signal.SIG_DFL)
         if not self._signals:
             self._release_wakeup()
 
@@ -139,11 +136,9 @@ class Reactor:
     def _release_wakeup(self) -> None:
         if self._wakeup is None:
             return
-        import signal
-
-        current = signal.set_wakeup_fd(self._wakeup_before, warn_on_full_buffer=False)
+        current = _signal.set_wakeup_fd(self._wakeup_before, warn_on_full_buffer=False)
         if current not in (self._wakeup[1], -1):  # another reactor's, which began later
-            signal.set_wakeup_fd(current, warn_on_full_buffer=False)
+            _signal.set_wakeup_fd(current, warn_on_full_buffer=False)
         self.remove_fd(self._wakeup[0])
         for fd in self._wakeup:
             os.close(fd)

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rosin.constants import SUBPROCESS_REXEC_STDERR, SUBPROCESS_REXEC_STDOUT
 from rosin.rfc import ioencode
 from rosin.rfc.payload import field, int_field
@@ -12,6 +10,7 @@ from rosin.rfc.payload import field, int_field
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 #: Flags of a request: standard output and standard error are sent.
 OUTPUTS = SUBPROCESS_REXEC_STDOUT | SUBPROCESS_REXEC_STDERR

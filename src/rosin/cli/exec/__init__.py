@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect, die
 from rosin.cli.subcommands import AdminParser, guarded
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from rosin.handle.flux import Flux
     from rosin.rfc.idset import Idset

@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from rosin.constants import FLUX_RPC_STREAMING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rosin.handle.flux import Flux
     from rosin.rfc.idset import Idset

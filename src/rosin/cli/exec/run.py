@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
+import _signal
 import errno
-import signal
 import sys
 import time
-from typing import TYPE_CHECKING, Any
 
 from rosin.cli.exec.remote import Remote
 from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING, SUBPROCESS_REXEC_WRITE_CREDIT
@@ -15,8 +14,10 @@ from rosin.process import outcome
 from rosin.remote import protocol
 from rosin.rfc.idset import Idset
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from rosin.cli.exec.stdin import ExecStdin
     from rosin.handle.flux import Flux
@@ -89,7 +90,7 @@ class Runner:
         self._watch_job()
         self._open_input()
         watchers = [
-            self.h.signal_watcher_create(num, self._signal) for num in (signal.SIGINT, signal.SIGTERM)
+            self.h.signal_watcher_create(num, self._signal) for num in (_signal.SIGINT, _signal.SIGTERM)
         ]
         for watcher in watchers:
             watcher.start()
@@ -234,7 +235,7 @@ class Runner:
     # -- signals ----------------------------------------------------------------------------------
 
     def _signal(self, _h: Flux, _watcher: object, signum: int, _args: object) -> None:
-        if signum == signal.SIGINT:
+        if signum == _signal.SIGINT:
             if self.args.attach:
                 sys.stderr.write(f"detached; {self.name} goes on\n")
                 raise SystemExit(0)
