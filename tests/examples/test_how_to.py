@@ -100,6 +100,11 @@ def test_page(pages, tmp_path, instance):
         assert follow(page, tmp_path, env)
 
 
+def test_nested_instances(tmp_path):
+    with RealInstance("-s2", "--test-hosts=one,two") as instance:
+        assert follow("nested.md", tmp_path, environment(instance, sys.executable))
+
+
 def test_package_with_a_command(tmp_path, instance):
     """It is installed offline, into an environment that has Rosin and what builds packages."""
     home, folder = tmp_path / "environment", tmp_path / "folder"

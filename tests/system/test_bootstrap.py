@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from rosin.testing.hosts import NamespaceHosts
 from rosin.testing.process import wait_until_gone
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
@@ -223,52 +224,29 @@ def test_what_is_wrong_is_one_line(cluster, text, host, error):
 # -- hosts with networks of their own -----------------------------------------------------------------
 
 
-def ip(*words: str) -> None:
-    subprocess.run(["ip", *words], check=True, capture_output=True)
-
-
 @pytest.fixture
-def network():
-    """``network(host)``: the words that run a command on one of the hosts a, b and c, all on one Ethernet."""
-    names = {host: f"rosin-{os.getpid()}-{host}" for host in "abc"}
+def hosts():
+    """Hosts a, b and c."""
+    made = NamespaceHosts("abc")
     try:
-        for name in names.values():
-            ip("netns", "add", name)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("no network namespaces can be made here")
-    try:
-        ip("-n", names["a"], "link", "add", "br0", "type", "bridge")
-        for number, (host, name) in enumerate(names.items(), 1):
-            ip("-n", name, "link", "set", "lo", "up")
-            device = "br0"
-            if host != "a":
-                device = "eth0"
-                pair = f"link add to-{host} type veth peer name eth0 netns {name}"
-                ip("-n", names["a"], *pair.split())
-                ip("-n", names["a"], "link", "set", f"to-{host}", "master", "br0", "up")
-            ip("-n", name, "link", "set", device, "up")
-            ip("-n", name, "addr", "add", f"10.9.0.{number}/24", "dev", device)
-            ip("-n", name, "addr", "add", f"fd09::{number}/64", "dev", device, "nodad")
-        yield lambda host: ["ip", "netns", "exec", names[host]]
-    finally:
-        for name in names.values():
-            subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        made.__enter__()
+    except OSError as exc:
+        pytest.skip(f"no network namespaces can be made here: {exc}")
+    yield made
+    made.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize(("ipv6", "address"), [("false", "10.9.0.{}"), ("true", "[fd09::{}]")])
-def test_hosts_with_networks_of_their_own(environ, tmp_path, network, ipv6, address):
-    made = Cluster(environ, tmp_path, network)
+@pytest.mark.parametrize(("ipv6", "suffix"), [("false", ""), ("true", "-v6")])
+def test_hosts_with_networks_of_their_own(environ, tmp_path, hosts, ipv6, suffix):
+    made = Cluster(environ, tmp_path, hosts.words)
     made.configure(f"""
 [bootstrap]
 curve_cert = "CERTIFICATE"
 enable_ipv6 = {ipv6}
 default_port = 8050
-default_bind = "tcp://*:%p"
-hosts = [
-  {{ host = "a", connect = "tcp://{address.format(1)}:%p" }},
-  {{ host = "b", connect = "tcp://{address.format(2)}:%p" }},
-  {{ host = "c", parent = "b" }},
-]
+default_bind = "tcp://{"[::]" if suffix else "eth0"}:%p"
+default_connect = "tcp://%h{suffix}:%p"
+hosts = [ {{ host = "a,b" }}, {{ host = "c", parent = "b" }} ]
 """)
     try:
         root = made.start("a", "sh", "-c", SHOW)
@@ -278,8 +256,8 @@ hosts = [
             "0 a: full",
             "1 b: full",
             "2 c: full",
-            f"1: tcp://{address.format(1)}:8050",
-            f"2: tcp://{address.format(2)}:8050",
+            f"1: tcp://a{suffix}:8050",
+            f"2: tcp://b{suffix}:8050",
             "config",
         ]
         assert [broker.wait(60) for broker in (root, *leaves)] == [0, 0, 0], err
