@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.rfc import fluid
+from rosin.rfc.message import Message
 from rosin.testing.instance import Instance
 
 from .conftest import JOBID, FakeJobManager, FakeKvs, read_log
@@ -190,6 +192,46 @@ async def test_a_rank_that_is_lost_before(tree: list[Instance], manager: Any, tm
     assert "start" not in manager.types()
     assert notes(manager) == [("exec", 0, "node failure on n3 (rank 3)")]
     await until_empty(*tree)
+
+
+class SlowServer(BrokerModule):
+    """A subprocess server that starts what it is asked for when the test says so."""
+
+    name = "rexec"
+
+    async def start(self) -> None:
+        self.requests: asyncio.Queue[Message] = asyncio.Queue()
+        self.kills: asyncio.Queue[Any] = asyncio.Queue()
+
+    @request_handler("exec")
+    def exec(self, msg: Message) -> object:
+        self.requests.put_nowait(msg)
+        return DEFERRED
+
+    @request_handler("kill")
+    def kill(self, msg: Message) -> None:
+        self.kills.put_nowait(msg.args)
+
+
+async def test_a_shell_that_starts_after_the_end_of_its_job(
+    tree: list[Instance], manager: Any, tmp_path: Path
+) -> None:
+    """Its broker did not answer for a while. The shell must not run what nobody waits for."""
+    h = await tree[0].connect()
+    table = {"kill-timeout": "0.01s", "max-kill-count": 1}
+    await h.rpc("job-exec.config-reload", {"exec": table})
+    await tree[3].broker.modules.remove("rexec")
+    slow: Any = await tree[3].load(SlowServer)
+    manager.run(ranks="3", execution={"nodelist": ["n3"]}, system=shell(tmp_path, SLEEP))
+    request = await slow.requests.get()
+    manager.exception()
+    await ended(tree[0], manager)
+    assert "start" not in manager.types()
+    slow.respond(request, {"type": "started", "pid": 77})
+    assert await slow.kills.get() == {"pid": 77, "signum": signal.SIGKILL}
+    slow.respond_error(request, errno.EHOSTUNREACH)
+    await tree[0].settle(100)
+    assert manager.types()[-1] == "release"
 
 
 async def test_a_rank_without_a_subprocess_server(tree: list[Instance], manager: Any, tmp_path: Path) -> None:

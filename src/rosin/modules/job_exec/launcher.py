@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_STREAMING
@@ -50,15 +51,21 @@ class Launcher:
     def _answered(self, rpc: RPC, run: Run, rank: int) -> None:
         while rpc.is_ready() and rank in run.shells:
             try:
-                self._take(run, rank, protocol.Response(rpc.get()))
+                response = protocol.Response(rpc.get())
+                rpc.reset()
+                self._take(run, rank, response)
             except (OSError, FormatError) as err:
                 del run.shells[rank]
-                self._ended(run, rank, err)
-            else:
-                rpc.reset()
+                if not run.job.finalizing:
+                    self._ended(run, rank, err)
         self._moved(run)
 
     def _take(self, run: Run, rank: int, response: protocol.Response) -> None:
+        if run.job.finalizing:
+            if response.pid is not None:  # started when its broker came back: nobody waits for it any more
+                signum = signal.SIGUSR1 if run.job.multiuser else signal.SIGKILL  # the IMP's for all below it
+                self.kill(run, rank, response.pid, signum)
+            return
         backend = _backend(run)
         if response.io is not None:
             text = response.io.data.decode(errors="replace")

@@ -93,6 +93,9 @@ class JobExec(BrokerModule):
                 self.log.error(f"failed to graft guest namespaces: {err}")
         for run in list(self.runs.values()):
             self._do_forget(run, None)
+            for rpc in run.shells.values():
+                rpc.abandon()
+            run.shells.clear()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         self.settings = settings.ExecSettings.parse(config, self.arg_values)
@@ -303,9 +306,6 @@ class JobExec(BrokerModule):
 
     def _do_forget(self, run: Run, _action: actions.Forget | None) -> None:
         self._do_disarm_all(run, None)
-        for rpc in run.shells.values():
-            rpc.abandon()
-        run.shells.clear()
         if self.runs.get(run.job.id) is run:
             del self.runs[run.job.id]
 

@@ -99,14 +99,14 @@ class ShellExec:
         for rank, pid in self.pids.items():
             self.job.actions.append(Signal(rank, pid, signum))
 
-    def active(self) -> Idset | None:
+    def active(self) -> Idset:
         return Idset(self.pids) | self.unstarted
 
     def stats(self) -> dict[str, Any]:
         return {
             "total_shells": self.total,
             "active_shells": self.total - self.ended,
-            "active_ranks": Idset(self.pids).encode(),
+            "active_ranks": self.active().encode(),
         }
 
     def timer(self, name: str, now: float) -> None:
@@ -213,7 +213,7 @@ class ShellExec:
             return
         self.shell_exit_posted = True
         context: dict[str, Any] = {"rank": rank, "wait_status": status}
-        active = Idset(self.pids)
+        active = self.active()
         if active:
             context["active_ranks"] = active.encode()
         self.job.post("shell-exit", context)
@@ -268,7 +268,7 @@ class ShellExec:
         self.job.actions.append(TellLeader(payload))
 
     def _shell_exit_timeout(self) -> None:
-        active = Idset(self.pids)
+        active = self.active()
         if active:
             timeout = fsd.encode(self.job.config.shell_exit_timeout)
             self.job.fatal(
