@@ -54,19 +54,17 @@ class EventFlow:
         if seq > first > 1:  # who has just joined has missed nothing
             missed = f"event {first}" if seq == first + 1 else f"events {first}-{seq - 1}"
             self._complain(f"{missed} did not arrive")
-            self._tell_lost(seq - 1)
+            if msg.topic != EVENTS_LOST:
+                self._distribute(self._lost(seq - 1))
         self.seq = seq
         msg.route = None
         self._distribute(msg)
 
-    def _tell_lost(self, seq: int) -> None:
-        """Tell this broker's modules and clients; those below see the gap themselves."""
+    def _lost(self, seq: int) -> Message:
+        """What stands for the events up to a number. Who is below may have joined since the last one."""
         msg = Message.event(EVENTS_LOST, None, FLUX_MSGFLAG_PRIVATE, seq)
         msg.userid, msg.rolemask = self._credential
-        below = set(self._router.below.values())
-        for peer in list(self._router.peers.values()):
-            if peer not in below and peer.subscriptions.match(EVENTS_LOST):
-                peer.deliver_event(msg)
+        return msg
 
     def _distribute(self, msg: Message) -> None:
         topic = msg.topic

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rosin.process.zygote import Zygote
     from rosin.rfc.message import Message
 
-#: The event that a broker sends to its own modules and clients in place of those that have not come: who
-#: follows something by events has to ask for it again. It has the number of the last of them.
+#: The event that a broker distributes in place of those that have not come: who follows something by events
+#: has to ask for it again. It has the number of the last of them.
 EVENTS_LOST = "event.lost"
 
 
