@@ -48,6 +48,7 @@ class Wire:
             f"-Shostname=node{rank}",
         ]
         env = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")}
+        env["TMPDIR"] = str(self.path)  # what a killed broker leaves goes with it
         return subprocess.Popen(
             [flux, "broker", *options, "-Sbroker.rc1_path=", "-Sbroker.rc3_path=", *words],
             env=env,
