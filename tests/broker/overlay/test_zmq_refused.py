@@ -325,3 +325,21 @@ async def test_any_frames_arrive_as_they_were_sent(upper, good, rng):
     await upper.until(lambda: len(upper.received) == len(sent))
     assert [frames for _, frames in upper.received] == sent
     await works(upper, good)
+
+
+async def test_a_flood_does_not_hide_that_another_is_gone(upper, good, monkeypatch):
+    """Though there is always another message to take."""
+    monkeypatch.setattr("rosin.broker.overlay.zdownlink._PATIENCE", 10)
+    lower = Lower()
+    link = await lower.connect(upper, upper.admit(), b"short")
+    link.send(MESSAGE)
+    await upper.until(lambda: upper.received)
+    monkeypatch.setattr(upper.link._socket, "_news", None)
+    link.close()
+    while not upper.lost:
+        count = len(upper.received)
+        good.links[0].send(MESSAGE)
+        await upper.until(lambda count=count: len(upper.received) > count)
+    assert upper.lost == [b"short"]
+    monkeypatch.undo()
+    await works(upper, good)
