@@ -155,6 +155,8 @@ async def test_a_parent_that_ends_is_lost_at_once(upper, lowers):
     assert lower.texts == [f"the broker at {upper.uri} has closed the connection"]
     link.send(MESSAGE)
     link.close()
+    with pytest.raises(OSError, match="not connected"):
+        upper.link.send(b"child", MESSAGE)
     assert upper.lost == []
 
 

@@ -91,7 +91,7 @@ class ZmqDownlink:
     def send(self, identity: bytes, frames: list[bytes]) -> None:
         """Send a message to one of them. Raises OSError: EHOSTUNREACH if it is not connected."""
         peer = self._peers.get(identity)
-        if peer is None or peer.fd not in self._by_fd or self._socket is None or self._socket.closed:
+        if peer is None or self._by_fd.get(peer.fd) is not peer or self._socket is None:
             raise OSError(errno.EHOSTUNREACH, "overlay: this broker is not connected")
         message = [identity, *frames]
         if not peer.backlog and self._socket.send(message):
@@ -122,6 +122,7 @@ class ZmqDownlink:
         if not self._open:
             return
         self._open = False
+        self._by_fd.clear()
         for timer in self._silent.values():
             timer.cancel()
         for part in (self._monitor, self._socket, self._doorkeeper):
@@ -187,11 +188,11 @@ class ZmqDownlink:
         name = peer.identity.decode(errors="replace")
         self._common.complain((peer.identity, why), f"the broker {name} {why}")
         self._monitor.catch_up()
-        if self._by_fd.pop(peer.fd, None) is peer:
+        if self._by_fd.get(peer.fd) is peer:
+            del self._by_fd[peer.fd]
             self._cut(peer.fd)
             self._broken.append(peer)
         peer.fd = -1
-        self._behind.discard(peer)
         self._socket.check()
 
     def _cut(self, fd: int) -> None:
