@@ -29,14 +29,25 @@ from rosin.rfc.taskmap import TaskMap
 from rosin.shell import PRELOAD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 #: Which brokers are started at once.
 START_MODES = ("all", "leader")
 #: Seconds that brokers have when another one has ended.
 EXIT_TIMEOUT = 20.0
 #: Signals that ask for the end of the instance, and those for its jobs: both are for the leader.
-_FORWARDED = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)
+_DEADLY = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM)
+_FORWARDED = (*_DEADLY, signal.SIGUSR1, signal.SIGUSR2)
+
+
+@contextlib.contextmanager
+def withheld() -> Iterator[None]:
+    """Within this context signals wait for a launcher: none ends this process in the midst of things."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_FORWARDED, signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Plan(NamedTuple):
@@ -74,6 +85,7 @@ class LocalLauncher:
         self._zygotes: set[int] = set()  # that may be children of this process
         self._timer: Timer | None = None
         self._waits: dict[int, Call] = {}
+        self._asked = 0  # the signal that has asked for the end
         self._reactor = Reactor()
         self._service = Service(
             self._reactor,
@@ -91,7 +103,11 @@ class LocalLauncher:
     def run(self) -> int:
         """Start the brokers and wait until none runs; returns the exit code. Raises OSError."""
         self._catch_signals()
+        before = signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_FORWARDED, signal.SIGINT))
         try:
+            self._reactor.turn(0.0)
+            if self._asked:  # before there was anything
+                return 128 + self._asked
             for rank in range(self._plan.size if self._plan.start_mode == "all" else 1):
                 self._start(rank)
             while self._pids or self._zygotes:
@@ -100,6 +116,7 @@ class LocalLauncher:
             self._kill_all()
             self._service.close()
             self._pmi.close()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             self._reactor.close()
         return self._exits.exit_code
 
@@ -110,10 +127,16 @@ class LocalLauncher:
             if signum not in self._ignored:
                 reactor.add_signal(signum, self._forward, passive=True)
         if signal.SIGINT not in self._ignored:
-            # The terminal sends it to the brokers, too, and the instance decides what becomes of it.
-            reactor.add_signal(signal.SIGINT, lambda _signum: None, passive=True)
+            reactor.add_signal(signal.SIGINT, self._interrupted, passive=True)
+
+    def _interrupted(self, signum: int) -> None:
+        # The terminal sends it to the brokers, too, and the instance decides what becomes of it.
+        if not self._pids:
+            self._asked = signum
 
     def _forward(self, signum: int) -> None:
+        if signum in _DEADLY:
+            self._asked = signum
         # The leader ends the instance in good order. Without one each has to see to itself.
         for rank in (0,) if 0 in self._pids else tuple(self._pids):
             self._signal(rank, signum)
@@ -189,6 +212,8 @@ class LocalLauncher:
         self._exits.ended(rank, code)
         self._pmi.disconnect(rank)
         self._close_nursery(rank)
+        if not rank and self._asked:
+            self._forward(self._asked)
         waiting = self._waits.pop(rank, None)
         if waiting is not None:
             waiting.respond({"exit_rc": code})

@@ -34,13 +34,13 @@ def start(args: Namespace, settings: StartSettings, prog: str) -> int:
     settings.check_terminal()
     gc.disable()
     from rosin.broker.stdio import open_missing
-    from rosin.launch.launcher import EXIT_TIMEOUT, LocalLauncher, Plan
+    from rosin.launch.launcher import EXIT_TIMEOUT, LocalLauncher, Plan, withheld
     from rosin.launch.terminal import restored
     from rosin.process import signals
 
     open_missing()
     brokers.ignored = signals.catch_ignored()
-    with restored(), brokers.prepared() as directory:
+    with restored(), withheld(), brokers.prepared() as directory:
         plan = Plan(
             args.test_size,
             directory,
