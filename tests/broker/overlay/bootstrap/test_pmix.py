@@ -93,6 +93,7 @@ async def test_a_bootstrap(told):
         *barrier,
         ("Get", 0, b"0", 0),  # a card is waited for, what servers tell is not
         *barrier,
+        ("Get", 0, b"rosin.hostlist", 0),
         ("Finalize",),
     ]
 

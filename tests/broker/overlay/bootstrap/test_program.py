@@ -65,12 +65,66 @@ async def test_two_brokers_of_a_job(manager):
         "< cmd=barrier_out rc=0",
         "> cmd=get kvsname=ƒabc key=1",
         f"< cmd=get_result rc=0 value={card(1).encode()}",
+        "> cmd=put kvsname=ƒabc key=rosin.hostlist.0 value=node[0-1]",
+        "< cmd=put_result rc=0",
+        "> cmd=put kvsname=ƒabc key=rosin.hostlist value=1",
+        "< cmd=put_result rc=0",
         "> cmd=barrier_in",
         "< cmd=barrier_out rc=0",
         "> cmd=finalize",
         "< cmd=finalize_ack rc=0",
     ]
+    assert pmi.said[1][-5:] == [
+        "< cmd=get_result rc=0 value=1",
+        "> cmd=get kvsname=ƒabc key=rosin.hostlist.0",
+        "< cmd=get_result rc=0 value=node[0-1]",
+        "> cmd=finalize",
+        "< cmd=finalize_ack rc=0",
+    ]
     assert pmi.server.finalized == {0, 1}
+
+
+async def test_many_hosts_are_told_in_parts(manager):
+    pmi = manager(5)
+    hosts = [f"{letter * 100}{number}.{letter * 100}" for number, letter in enumerate("abcde")]
+    brokers = [broker(pmi, rank) for rank in range(5)]
+
+    async def one(each):
+        await each.begin()
+        await each.exchange(Card(hosts[each.rank], KEY, []), [])
+        return await each.finish()
+
+    assert await asyncio.gather(*map(one, brokers)) == [{"hostlist": ",".join(hosts)}] * 5
+    assert "> cmd=put kvsname=ƒabc key=rosin.hostlist value=2" in pmi.said[0]
+    assert not any("key=0" in line for line in pmi.said[1])  # the card of nobody else
+
+
+async def test_where_rank_0_is_another_program_all_cards_are_read(manager):
+    """flux-core's brokers read them all, and say nothing of it."""
+    pmi = manager(3, {"0": card(0).encode(), "1": card(1).encode()})
+    pmi.server._local_size = 1
+    leaf = broker(pmi, 2)
+    assert (await boot(leaf, [0]))[2] == {"hostlist": "node[0-2]"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "error"),
+    [
+        ({"rosin.hostlist": "x"}, "rosin.hostlist of rank 0: expected a number, got 'x'"),
+        ({"rosin.hostlist": "99999"}, "rosin.hostlist of rank 0: expected a number, got '99999'"),
+        ({"rosin.hostlist": "1"}, "rosin.hostlist of rank 0: 0 hosts for 2 brokers"),
+        ({"rosin.hostlist": "1", "rosin.hostlist.0": "a["}, "rosin.hostlist of rank 0: hostlist: "),
+        ({"rosin.hostlist": "1", "rosin.hostlist.0": "a,b,c"}, "rosin.hostlist of rank 0: 3 hosts for 2"),
+    ],
+)
+async def test_hosts_that_are_told_wrongly(manager, keys, error):
+    pmi = manager(2, keys)
+    pmi.server._local_size = 1
+    leaf = broker(pmi, 1)
+    await leaf.begin()
+    with pytest.raises(OSError) as info:
+        await leaf.finish()
+    assert str(info.value.strerror).startswith(error)
 
 
 async def test_nobody_is_done_before_the_others_have_all_cards(manager):

@@ -3,6 +3,9 @@
 
 Each puts its business card under its rank, waits for all, reads those of its neighbours, and waits again, so
 that nobody connects before the one above knows his key. What an enclosing instance says is read first.
+
+All want to know all hosts. Where rank 0 is flux-core's everybody reads everybody's card; otherwise rank 0
+does, before the others go on, and puts what it has found: of N cards, N are read and not N times N.
 """
 
 from __future__ import annotations
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 LEVEL, TASKMAP, HINT = "flux.instance-level", "flux.taskmap", "flux.tbon-interface-hint"
 MAPPING = "PMI_process_mapping"
+#: How many parts the hostlist has that rank 0 has put; with ``.0`` and so on these are the parts.
+HOSTS = "rosin.hostlist"
+#: Characters of a part, which fits into any value. More parts than this are not read.
+_PART, _PARTS = 900, 1 << 16
 
 
 class ProgramBootstrap:
@@ -111,12 +118,41 @@ class ProgramBootstrap:
         """Wait for all, and say goodbye; returns the attribute ``hostlist``, if it was not given."""
         attrs = {}
         if self.size > 1:
+            wanted = "hostlist" not in self._attrs
+            if wanted and not self.rank:
+                attrs["hostlist"] = await self._tell_hosts()
             await self._space.barrier()  # whoever is above this broker lets it in now
-        if self.size > 1 and "hostlist" not in self._attrs:
-            hosts = [(await self._card(rank)).host for rank in range(self.size)]
-            attrs["hostlist"] = Hostlist.from_names(hosts).encode()
+            if wanted and self.rank:
+                told = await self._space.get(HOSTS, 0)
+                attrs["hostlist"] = await (self._hosts() if told is None else self._told_hosts(told))
         await self._space.finish()
         return attrs
+
+    async def _hosts(self) -> str:
+        """By the cards of all."""
+        hosts = [(await self._card(rank)).host for rank in range(self.size)]
+        return Hostlist.from_names(hosts).encode()
+
+    async def _tell_hosts(self) -> str:
+        text = await self._hosts()
+        parts = [text[at : at + _PART] for at in range(0, len(text), _PART)]
+        for number, part in enumerate(parts):
+            await self._space.put(f"{HOSTS}.{number}", part)
+        await self._space.put(HOSTS, str(len(parts)))
+        return text
+
+    async def _told_hosts(self, count: str) -> str:
+        """What rank 0 has put. Raises OSError."""
+        if not (count.isascii() and count.isdecimal() and len(count) < 6 and int(count) <= _PARTS):
+            raise OSError(errno.EPROTO, f"{HOSTS} of rank 0: expected a number, got {count[:40]!r}")
+        parts = [await self._space.get(f"{HOSTS}.{number}", 0) or "" for number in range(int(count))]
+        try:
+            hosts = Hostlist("".join(parts))
+        except FormatError as exc:
+            raise OSError(errno.EPROTO, f"{HOSTS} of rank 0: {exc}") from None
+        if len(hosts) != self.size:
+            raise OSError(errno.EPROTO, f"{HOSTS} of rank 0: {len(hosts)} hosts for {self.size} brokers")
+        return hosts.encode()
 
     def close(self) -> None:
         """Let go of the process manager, without a goodbye if there was none."""
