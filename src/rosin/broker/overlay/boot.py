@@ -42,6 +42,7 @@ async def boot(service: OverlayService, bootstrap: Bootstrap, transport: Transpo
     if bootstrap.size == 1:
         await bootstrap.exchange(Card(attrs["hostname"], "", []), [])
         await _finish(broker, bootstrap)
+        _tell(broker, bootstrap)
         return
     if transport is None:
         transport = zeromq(broker, ipv6=bootstrap.ipv6)
@@ -58,8 +59,7 @@ async def boot(service: OverlayService, bootstrap: Bootstrap, transport: Transpo
     if above is not None:
         uri = await bootstrap.reach(above, attrs)
         broker.attrs.define("tbon.parent-endpoint", uri)
-        for line in bootstrap.notices:
-            broker.log(4, "overlay", line)
+        _tell(broker, bootstrap)
         await links.connect(transport, uri, cards[above].public_key, mine)
 
 
@@ -77,6 +77,11 @@ def zeromq(broker: Broker, *, ipv6: bool) -> Transport:
         ipv6=ipv6,
         trace=partial(broker.log, 7, "overlay") if value("tbon.zmqdebug") != "0" else None,
     )
+
+
+def _tell(broker: Broker, bootstrap: Bootstrap) -> None:
+    for line in bootstrap.notices:
+        broker.log(4, "overlay", line)
 
 
 async def _finish(broker: Broker, bootstrap: Bootstrap) -> None:

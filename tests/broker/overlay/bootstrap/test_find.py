@@ -2,13 +2,15 @@
 """Which way is taken, and what is said if there is none."""
 
 import errno
+import os
 
 import pytest
 
 from rosin.broker.overlay.bootstrap import METHODS, Card, find
 
 HOSTS = {"bootstrap": {"hosts": [{"host": "a"}]}}
-LAUNCHED = {"PMI_FD": "0", "PMI_RANK": "1", "PMI_SIZE": "2"}
+#: Nobody speaks at this descriptor, which stays open for all tests.
+LAUNCHED = {"PMI_FD": str(os.open(os.devnull, os.O_RDWR)), "PMI_RANK": "1", "PMI_SIZE": "2"}
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,12 @@ def test_the_first_that_exists(environ, config, attrs, method):
     ("environ", "config", "attrs", "error"),
     [
         ({}, {}, {"broker.boot-method": "simple"}, "simple: PMI_FD is not in the environment"),
-        ({"PMI_FD": "0"}, {}, {"broker.boot-method": "simple"}, "simple: PMI_RANK is not in the environment"),
+        (
+            {"PMI_FD": "9999"},
+            {},
+            {"broker.boot-method": "simple"},
+            "simple: PMI_RANK is not in the environment",
+        ),
         (
             {},
             {},
@@ -104,6 +111,21 @@ async def test_the_choice_and_the_conversation_are_shown(manager, capsys):
         "bootstrap: C: cmd=init pmi_version=1 pmi_subversion=1",
     ]
     assert lines[-1] == "bootstrap: S: cmd=finalize_ack rc=0"
+
+
+@pytest.mark.parametrize(
+    ("environ", "attrs", "notices"),
+    [
+        ({"SLURM_STEP_NUM_TASKS": "4"}, {}, ["SLURM_STEP_NUM_TASKS=4, but there is no PMI: "]),
+        ({"SLURM_STEP_NUM_TASKS": "1"}, {}, []),
+        ({"SLURM_STEP_NUM_TASKS": "4"}, {"broker.boot-method": "single"}, []),
+        ({"SLURM_STEP_NUM_TASKS": "4", **LAUNCHED}, {}, []),
+    ],
+)
+def test_tasks_that_do_not_find_each_other_are_told(environ, attrs, notices):
+    found = find(environ, {}, attrs).notices
+    assert len(found) == len(notices)
+    assert all(line.startswith(text) for line, text in zip(found, notices, strict=True))
 
 
 async def test_alone():

@@ -28,6 +28,8 @@ METHODS = ("config", "simple", "libpmi2", "libpmi", "pmix", "single")
 _LIBRARIES = {"libpmi2": "libpmi2.so", "libpmi": "libpmi.so"}
 #: What process managers that come with a library leave in the environment.
 _LAUNCHED = ("PMI_", "PMI2_", "SLURM_", "PALS_", "ALPS_")
+#: How many tasks Slurm has started with this one.
+_TASKS = "SLURM_STEP_NUM_TASKS"
 #: What each of the others needs in the environment.
 _NEEDED = {"simple": ("PMI_FD", "PMI_RANK", "PMI_SIZE"), "pmix": ("PMIX_NAMESPACE", "PMIX_RANK")}
 
@@ -59,6 +61,11 @@ def find(environ: Mapping[str, str], config: Mapping[str, Any], attrs: Mapping[s
             trace(fault)
         else:
             trace(f"{name}: rank={found.rank} size={found.size}")
+            if name == "single" and not asked and (tasks := environ.get(_TASKS, "1")) != "1":
+                found.notices.append(
+                    f"{_TASKS}={tasks[:20]}, but there is no PMI: each task is an instance of its own; "
+                    "start them by srun --mpi=pmi2"
+                )
             return found
     raise OSError(errno.ENOENT, f"no way to find the other brokers: {fault}")
 
