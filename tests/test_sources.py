@@ -28,7 +28,7 @@ def test_the_table_names_what_exists():
         ("rfc/hostlist/runs.py", ["rfc/test_hostlist_runs.py"]),
         ("broker/connector.py", ["broker/test_connector.py", "broker/test_connector_listen.py"]),
         ("_json.py", ["test_json.py"]),
-        ("modules/barrier/barriers.py", ["modules/barrier/test_barrier.py"]),
+        ("modules/barrier/barriers.py", ["modules/barrier/test_barrier.py", "modules/barrier/test_ranks.py"]),
     ],
 )
 def test_the_convention(source, tests):
