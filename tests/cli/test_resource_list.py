@@ -112,6 +112,12 @@ def test_info_and_R(sched):
 
 
 @pytest.mark.parametrize("name", ["list", "info", "R"])
+def test_a_queue_without_a_name(sched, name):
+    result = sched(name, "-q", "")
+    assert (result.code, result.err) == (1, "rosin-resource: ERROR: --queue: : no such queue\n")
+
+
+@pytest.mark.parametrize("name", ["list", "info", "R"])
 def test_unknown_state(sched, name):
     result = sched(name, "-s", "foo")
     assert (result.code, result.err) == (1, "rosin-resource: ERROR: Invalid resource state foo specified\n")
@@ -199,3 +205,7 @@ def test_event_contexts():
     assert not context_matches({"a": 1, "b": "y", "c": 1.5}, wanted)
     with pytest.raises(ValueError, match="'a' is not KEY=VAL"):
         parse_matches(["a"])
+
+
+def test_status_of_a_queue_without_a_name(status):
+    assert status("-q", "").err == "rosin-resource: ERROR: --queue: : no such queue\n"

@@ -125,7 +125,7 @@ def _follow(
 ) -> None:
     from rosin.resource.journal import ResourceJournalConsumer
 
-    targets = Targets(args.include, h.attr_get("hostlist")) if args.include else None
+    targets = Targets(args.include, h.attr_get("hostlist")) if args.include is not None else None
     follow = bool(args.follow or args.wait)
     consumer = ResourceJournalConsumer(h, include_sentinel=not follow).start()
     while True:

@@ -113,8 +113,8 @@ def having(rset: ResourceSet, properties: Collection[str]) -> Idset:
 
 def narrow(resources: Any, rset: ResourceSet, config: dict[str, Any], args: argparse.Namespace) -> None:
     """Filter a resource list or status as ``--queue`` and ``--include`` say."""
-    if args.queue:
-        resources.filter(queue_ranks(rset, config, args.queue))
+    if args.queue is not None:
+        resources.filter(queue_ranks(rset, config, args.queue or [""]))
     if args.include:
         try:
             resources.filter(args.include)
