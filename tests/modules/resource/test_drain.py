@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Drained and excluded nodes, and what is recorded of them."""
 
+import asyncio
 import errno
 
 import pytest
@@ -83,3 +84,20 @@ async def test_excluded_ranks_are_undrained(kvs, groups):
         h = await inst.connect()
         assert (await h.rpc("resource.status"))["drain"] == {}
         assert eventlog.decode(kvs.data["resource.eventlog"])[-1].name == "undrain"
+
+
+async def test_ranks_that_are_drained_at_once_share_a_commit(kvs, groups):
+    async with four_nodes(kvs, groups) as inst:
+        h = await inst.connect()
+        before = len(kvs.commits)
+        requests = [{"targets": str(rank), "reason": "less", "mode": "update"} for rank in range(4)]
+        await asyncio.gather(*(h.rpc("resource.drain", request) for request in requests))
+        assert kvs.commits[before:] == [["resource.eventlog"]]
+        assert [*(await h.rpc("resource.status"))["drain"]] == ["0-3"]
+        # What fails when a rank is drained already waits for what was asked for before.
+        requests = [{"targets": "0", "reason": "x"}] * 2
+        await h.rpc("resource.undrain", {"targets": "0"})
+        done = await asyncio.gather(
+            *(h.rpc("resource.drain", request) for request in requests), return_exceptions=True
+        )
+        assert [type(each) for each in done] == [type(None), FileExistsError]

@@ -8,6 +8,7 @@ then takes effect, is answered, and goes to the scheduler and to journal consume
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from errno import EBUSY, EINVAL, ENOENT
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ from rosin.rfc.rset.format import MAX_TIME, is_time
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from contextlib import AbstractAsyncContextManager
 
     from rosin.rfc.message import Message
 
@@ -306,7 +308,7 @@ class ResourceLeader(ResourceBase):
     async def drain(self, msg: Message) -> None:
         """Take ranks out of use."""
         targets, mode, reason = self._drain_args(msg)
-        async with self.lock:
+        async with self._alone(mode):
             ranks = self.hosts.ranks(targets)
             event = self.drain_state.drain(ranks, mode, reason, self.state.exclude, self.now())
             await self.writer.keep(event)
@@ -316,10 +318,17 @@ class ResourceLeader(ResourceBase):
     async def undrain(self, msg: Message) -> None:
         """Take drained ranks into use again."""
         targets, mode, reason = self._drain_args(msg)
-        async with self.lock:
+        async with self._alone(mode):
             event = self.drain_state.undrain(self.hosts.ranks(targets), mode, reason, self.now())
             await self.writer.keep(event)
         self._log_drain(event)
+
+    def _alone(self, mode: str | None) -> AbstractAsyncContextManager[Any]:
+        """What is to fail when ranks are drained already waits for the requests before it.
+
+        With a mode nothing depends on the state, and those of all ranks at once share a commit.
+        """
+        return self.lock if mode is None else nullcontext()
 
     def _drain_args(self, msg: Message) -> tuple[str, str | None, str | None]:
         args = msg.args
