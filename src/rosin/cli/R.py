@@ -6,10 +6,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rosin.cli.base import warning
 from rosin.cli.subcommands import AdminParser, dispatch
 from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
@@ -128,15 +129,15 @@ def _machine(args: argparse.Namespace) -> tuple[Any, Any]:
         raise ValueError("do not specify --cores or --gpus with --local or --xml")
     if args.xml:
         from rosin.resource.hwloc import decode
+        from rosin.resource.machine import NO_DEDUP
 
         text = sys.stdin.buffer.read() if args.xml == "-" else Path(args.xml).read_bytes()
-        rset = ResourceSet.decode(decode(text, 0))
+        rset = ResourceSet.decode(decode(text, 0, each_gpu=bool(os.environ.get(NO_DEDUP))))
         return rset.cores(0), rset.gpus(0)
     if args.local:
-        from rosin.process.topology import discover
-        from rosin.resource.definition import from_topology
+        from rosin.resource.machine import look
 
-        rset = from_topology(discover(), 0)
+        rset = look(0, os.environ, partial(warning, args.prog)).rset
         return rset.cores(0), rset.gpus(0)
     cores = args.cores if args.cores or args.gpus else "0"
     return _ids("cores", cores), _ids("gpus", args.gpus)

@@ -99,17 +99,27 @@ def _hex(mask: int) -> str:
     return ",".join(reversed(words))
 
 
-def decode(xml: str | bytes, rank: int) -> dict[str, Any]:
-    """Return the R object of one rank whose machine the XML describes. Raises FormatError."""
+def decode(
+    xml: str | bytes, rank: int, *, units: int | None = None, each_gpu: bool = False
+) -> dict[str, Any]:
+    """Return the R object of one rank whose machine the XML describes. Raises FormatError.
+
+    Of cores those count that have one of the processing ``units``, a mask; None: all. ``each_gpu``: a GPU
+    that several interfaces show counts for each of them.
+    """
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
         raise FormatError(f"hwloc XML: {error}") from None
     host = next((info.get("value") for info in root.iter("info") if info.get("name") == "HostName"), None)
-    cores = sum(1 for obj in root.iter("object") if obj.get("type") == "Core")
+    cores = sum(
+        1
+        for obj in root.iter("object")
+        if obj.get("type") == "Core" and (units is None or units & _mask(obj.get("cpuset", "")))
+    )
     if not host or not cores:
         raise FormatError("hwloc XML: no host name or no core in it")
-    gpus = sum(_gpus(root))
+    gpus = sum(_gpus(root, each_gpu))
     children = {"core": f"0-{cores - 1}" if cores > 1 else "0"}
     if gpus:
         children["gpu"] = f"0-{gpus - 1}" if gpus > 1 else "0"
@@ -120,11 +130,22 @@ def decode(xml: str | bytes, rank: int) -> dict[str, Any]:
     }
 
 
-def _gpus(parent: ElementTree.Element) -> Iterator[int]:
+def _mask(text: str) -> int:
+    """Return the integer of hwloc's bitmap text. Raises FormatError."""
+    mask = 0
+    for word in text.split(","):
+        try:
+            mask = mask << 32 | int(word or "0", 16)
+        except ValueError:
+            raise FormatError(f"hwloc XML: cpuset '{text}' is not a bitmap") from None
+    return mask
+
+
+def _gpus(parent: ElementTree.Element, each: bool) -> Iterator[int]:
     """Yield the number of GPUs below each object.
 
     Several programming interfaces may each show the GPUs of one PCI device: there, the one that shows most
-    counts.
+    counts, unless ``each`` is to.
     """
     devices: dict[str, int] = {}
     for child in parent:
@@ -135,9 +156,10 @@ def _gpus(parent: ElementTree.Element) -> Iterator[int]:
             if backend in _BACKENDS:
                 devices[backend] = devices.get(backend, 0) + 1
         else:
-            yield from _gpus(child)
+            yield from _gpus(child, each)
     if devices:
-        yield max(devices.values()) if parent.get("type") == "PCIDev" else sum(devices.values())
+        once = parent.get("type") == "PCIDev" and not each
+        yield max(devices.values()) if once else sum(devices.values())
 
 
 def _info(element: ElementTree.Element, name: str) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from rosin.broker.arguments import Argument
@@ -11,9 +12,7 @@ from rosin.errors import FormatError
 from rosin.modules.resource import settings
 from rosin.modules.resource.reduction import Reduction
 from rosin.modules.resource.settings import ResourceSettings
-from rosin.process.topology import discover
-from rosin.resource import hwloc
-from rosin.resource.definition import from_topology
+from rosin.resource.machine import look
 from rosin.rfc.payload import field, int_field
 from rosin.rfc.rset import ResourceSet
 
@@ -36,8 +35,14 @@ class ResourceBase(BrokerModule):
         """Look at the machine."""
         self.rank, self.size = int(self.attrs["rank"]), int(self.attrs["size"])
         self.settings = ResourceSettings.parse(self.config, self.arg_values)
-        self.topology = discover(restrict=not self.settings.norestrict, hostname=self.attrs["hostname"])
-        self.local = from_topology(self.topology, self.rank)
+        self.machine = look(
+            self.rank,
+            os.environ,
+            self.log.warning,
+            hostname=self.attrs["hostname"],
+            restrict=not self.settings.norestrict,
+        )
+        self.local = self.machine.rset
         self.descendants = int(self.attrs.get("tbon.descendants", "0"))
         self.reduction = Reduction(self.local, self.descendants)
         recovery = self.attrs.get("broker.recovery-mode") == "1"
@@ -51,7 +56,7 @@ class ResourceBase(BrokerModule):
     @request_handler("topo-get", allow_guest=True)
     def topo_get(self, msg: Message) -> bytes:
         """Return this machine as hwloc XML (not JSON)."""
-        return hwloc.encode(self.topology).encode() + b"\0"
+        return self.machine.xml() + b"\0"
 
     @request_handler("topo-reduce")
     def topo_reduce(self, msg: Message) -> None:
