@@ -115,8 +115,8 @@ def test_what_a_shell_is_told() -> None:
 
 
 def test_the_shells_of_a_large_job_do_not_all_ask_rank_0() -> None:
-    assert "source" in launch.hand_over(Machine("0-15").job, ATTRS, 5, 0)
-    assert "source" not in launch.hand_over(Machine("0-16").job, ATTRS, 5, 0)
+    assert "source" in launch.hand_over(Machine("0-255").job, ATTRS, 5, 0)
+    assert "source" not in launch.hand_over(Machine("0-256").job, ATTRS, 5, 0)
 
 
 def test_shell_command() -> None:

@@ -23,9 +23,9 @@ SHELL_NAME = "rosin-shell"
 #: Broker attributes that shells are told: those that all brokers of an instance share, and those of each.
 SHARED_ATTRIBUTES = ("security.owner", "jobid-path", "instance-level")
 OWN_ATTRIBUTES = ("rundir", "tbon.interface-hint")
-#: Shells of a job with up to so many ranks ask rank 0 for what the KVS has of the job: that is one request,
-#: where the KVS above rank 0 faults in each directory on the way. More shells share what brokers cache.
-FEW_RANKS = 16
+#: Shells of a job with up to so many ranks ask rank 0 for what the KVS has of the job: a request or two each,
+#: where the KVS above rank 0 faults in each directory on the way, some 18. More shells share what is cached.
+FEW_RANKS = 256
 #: Longest hand-over on a command line, in characters (the system's limit for one argument is 128 KiB).
 MAX_HAND_OVER = 32768
 
