@@ -25,11 +25,17 @@ DEFERRED: Any = _Deferred()
 PLAIN, TASK, STREAM = range(3)
 
 
-def request_handler(topic: str, *, prefix: bool = True, allow_guest: bool = False) -> Callable[[Any], Any]:
-    """Mark a method as the handler of ``NAME.topic``, or of ``topic`` itself with ``prefix=False``."""
+def request_handler(
+    topic: str, *, prefix: bool = True, allow_guest: bool = False, early: bool = False
+) -> Callable[[Any], Any]:
+    """Mark a method as the handler of ``NAME.topic``, or of ``topic`` itself with ``prefix=False``.
+
+    Requests that come while the module starts wait until it has, but for ``early`` ones, which its own start
+    waits for: their handler makes do with what is there.
+    """
 
     def mark(func: Any) -> Any:
-        func._flux_request = (topic, prefix, allow_guest)
+        func._flux_request = (topic, prefix, allow_guest, early)
         return func
 
     return mark
@@ -51,10 +57,11 @@ def event_handler(topic: str, *, allow_guest: bool = False) -> Callable[[Any], A
 class Method:
     """A bound request handler."""
 
-    __slots__ = ("allow", "func", "kind")
+    __slots__ = ("allow", "early", "func", "kind")
 
-    def __init__(self, func: Callable[[Message], Any], allow_guest: bool) -> None:
+    def __init__(self, func: Callable[[Message], Any], allow_guest: bool, early: bool = False) -> None:
         self.func = func
+        self.early = early
         self.allow = required(allow_guest)
         if inspect.isasyncgenfunction(func):
             self.kind = STREAM

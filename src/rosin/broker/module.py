@@ -90,6 +90,7 @@ class BrokerModule(StandardMethods):
         self.stopping = False
         self.debug_flags = 0
         self._soon: dict[Callable[[], Any], None] = {}
+        self._too_soon: list[Message] = []  # requests that have come while it starts
         self._tasks = TaskSet(lambda text: self.log.error(text))
         self._streams: dict[tuple[bytes, int], asyncio.Task[Any]] = {}
         self._waiters: list[Waiters[Any]] = []
@@ -102,9 +103,9 @@ class BrokerModule(StandardMethods):
         for attribute in reversed([name for cls in reversed(type(self).__mro__) for name in vars(cls)]):
             func: Any = getattr(type(self), attribute, None)
             if hasattr(func, "_flux_request"):
-                topic, prefix, allow_guest = func._flux_request
+                topic, prefix, allow_guest, early = func._flux_request
                 topic = f"{self.module_name}.{topic}" if prefix else topic
-                self._methods.setdefault(topic, Method(getattr(self, attribute), allow_guest))
+                self._methods.setdefault(topic, Method(getattr(self, attribute), allow_guest, early))
             if hasattr(func, "_flux_event"):
                 topic, allow_guest = func._flux_event
                 entry = (topic, getattr(self, attribute), required(allow_guest))
@@ -242,11 +243,15 @@ class BrokerModule(StandardMethods):
         """Pass a request to its handler, and send what that returns."""
         self.h.counts["rx"][0] += 1
         method = self._methods.get(msg.topic)
-        if self.status >= FINALIZING or method is None:
+        if self.status != RUNNING or method is None:
+            if self.status == INIT and (method is None or not method.early):
+                self._too_soon.append(msg)  # there is nothing yet that could answer
+                return
             if method is None and self._cancel(msg):
                 return
-            self.respond_error(msg, errno.ENOSYS, f"Unknown service method '{msg.topic}'")
-            return
+            if method is None or self.status != INIT:
+                self.respond_error(msg, errno.ENOSYS, f"Unknown service method '{msg.topic}'")
+                return
         if not msg.rolemask & method.allow:
             self.respond_error(msg, errno.EPERM, "Request requires owner credentials")
             return
@@ -343,6 +348,17 @@ class BrokerModule(StandardMethods):
             self.log.warning(f"argument {argument.name} has no effect on this broker: {argument.idle}")
         await self.start()
         self.status = RUNNING
+        self._receive_late()
+
+    def retire(self) -> None:
+        """It answers nothing any more: FINALIZING. What has come too soon is told so, if it never started."""
+        self.status = FINALIZING
+        self._receive_late()
+
+    def _receive_late(self) -> None:
+        waiting, self._too_soon = self._too_soon, []
+        for msg in waiting:
+            self.receive_request(msg)
 
     async def finalize(self) -> None:
         """End all tasks and tell the services that were used: it is EXITED then."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from rosin.broker.module import FINALIZING, BrokerModule
+from rosin.broker.module import BrokerModule
 from rosin.broker.peer import Peer
 from rosin.constants import FLUX_MSGTYPE_EVENT
 
@@ -115,7 +115,7 @@ class ModulePeer(Peer, Generic[M]):
 
     async def retire(self) -> None:
         """End a module that has stopped or did not start; what is queued is answered with ENOSYS."""
-        self.module.status = FINALIZING
+        self.module.retire()
         if self._inbox:
             self._drain()
         await self.module.finalize()

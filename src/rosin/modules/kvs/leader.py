@@ -146,9 +146,12 @@ class KvsLeader(KvsBase[Namespace]):
 
     # -- others ------------------------------------------------------------------------------------------
 
-    @request_handler("fresh-load")
+    @request_handler("fresh-load", early=True)
     def fresh_load(self, msg: Message) -> bytes:
-        """Private to the content service: a blob that is not stored yet, by raw digest."""
+        """Private to the content service: a blob that is not stored yet, by raw digest.
+
+        The content service asks when the store lacks one that this service wants at its own start.
+        """
         blob = self.objects.blob(f"{self.objects.algo}-{msg.raw.hex()}")
         if blob is None:
             raise OSError(errno.ENOENT, "No such file or directory: unknown blob")
