@@ -19,6 +19,7 @@ from rosin.errors import FormatError
 from rosin.modules.content.settings import ContentSettings
 from rosin.modules.content_files.settings import FilesSettings
 from rosin.modules.content_sqlite.settings import SqliteSettings
+from rosin.modules.cron.settings import CronSettings
 from rosin.modules.heartbeat.settings import HeartbeatSettings
 from rosin.modules.job_exec.settings import ExecSettings
 from rosin.modules.job_ingest.settings import IngestSettings
@@ -48,7 +49,7 @@ KEYS = [
 ]
 
 #: Services whose settings are arguments alone.
-ARGUMENTS_ONLY = {"content", "content-files"}
+ARGUMENTS_ONLY = {"content", "content-files", "cron"}
 
 
 def config(key: str, value: object) -> dict[str, Any]:
@@ -138,6 +139,7 @@ async def test_what_counts_at_the_start_only_is_said() -> None:
     [
         AccessSettings,
         ContentSettings,
+        CronSettings,
         ExecSettings,
         FilesSettings,
         HeartbeatSettings,

@@ -9,35 +9,28 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.arguments import Argument, number
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.waiters import Waiter
 from rosin.errors import FormatError
 from rosin.modules.content.cache import BlobCache
+from rosin.modules.content.settings import ARGUMENTS, ContentSettings
 from rosin.rfc import blobref
 
 if TYPE_CHECKING:
     from rosin.broker.waiters import Waiters
     from rosin.rfc.message import Message
 
-#: Numbers that may be given as load arguments, with flux-core's names where it has them.
-PURGE_TARGET_SIZE, BLOB_SIZE_LIMIT = 64 << 20, 1 << 30
-
 
 class ContentBase(BrokerModule):
     """Blobs by digest, and those who wait for them."""
 
     name = "content"
-    arguments = (
-        Argument("purge-target-size", "BYTES", "what is kept in memory of blobs that are stored", number(0)),
-        Argument("blob-size-limit", "BYTES", "largest blob that is taken", number(0)),
-        Argument("purge-old-entry", "SECONDS", "", number(0), "blobs go by size alone"),
-        Argument("flush-batch-limit", "N", "", number(0), "blobs are stored in batches of a size"),
-    )
+    arguments = ARGUMENTS
 
     async def start(self) -> None:
-        self.cache = BlobCache(self.arg_values.get("purge-target-size", PURGE_TARGET_SIZE))
-        self.limit: int = self.arg_values.get("blob-size-limit", BLOB_SIZE_LIMIT)
+        settings = ContentSettings.parse(self.config, self.arg_values)
+        self.cache = BlobCache(settings.purge_target_size)
+        self.limit = settings.blob_size_limit
         self.loads = self.waiters()  # by digest
         self.stores = self.waiters()  # likewise
         self.hash = self.attrs.get("content.hash", "sha1")

@@ -8,11 +8,11 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.arguments import Argument
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.internal import crontab
 from rosin.modules.cron.entry import CronEntry
 from rosin.modules.cron.execution import Execution
+from rosin.modules.cron.settings import ARGUMENTS, CronSettings
 from rosin.modules.cron.trigger import OnEvent
 from rosin.process.outcome import describe
 from rosin.rfc.payload import field
@@ -30,7 +30,7 @@ class Cron(BrokerModule):
     """cron.create, .delete, .stop, .start, .list, .sync."""
 
     name = "cron"
-    arguments = (Argument("sync", "TOPIC", "run commands right after an event of this topic"),)
+    arguments = ARGUMENTS
 
     async def start(self) -> None:
         self.entries: dict[int, CronEntry] = {}
@@ -44,8 +44,9 @@ class Cron(BrokerModule):
         self._epsilon = _EPSILON
         self._synchronized = -1e9
         self._topic: str | None = None
-        if self.arg_values.get("sync"):
-            self._follow(self.arg_values["sync"])
+        settings = CronSettings.parse(self.config, self.arg_values)
+        if settings.sync:
+            self._follow(settings.sync)
         directory = self.attrs.get("cron.directory")
         if directory:
             for path in sorted(entry.path for entry in os.scandir(directory) if entry.is_file()):
