@@ -156,7 +156,7 @@ class Instance:
             "rank": str(self.rank),
             "size": str(self.size),
             "hostname": f"host{self.rank}" if joins else "testhost",
-            "hostlist": ",".join(f"host{rank}" if joins else "testhost" for rank in range(self.size)),
+            "hostlist": f"host[0-{self.size - 1}]" if joins else ",".join(["testhost"] * self.size),
             "security.owner": str(os.getuid()),
             "instance-level": "0",
             "rundir": directory,
