@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from rosin import _json
+from rosin.broker.module import BrokerModule
 from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_USER, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from rosin.modules.resource import inventory
 from rosin.modules.resource.reduction import Reduction
@@ -194,6 +195,21 @@ async def test_what_only_rank_0_does(kvs: Any, groups: Any, topic: str, errnum: 
         h = await upper.connect()
         with pytest.raises(OSError, match=f"^.Errno {errnum}. {text}$"):
             await h.rpc(f"resource.{topic}", {}, nodeid=1)
+
+
+class NoResource(BrokerModule):
+    """Stands above, and knows of nothing."""
+
+    name = "resource"
+
+
+async def test_who_is_configured_asks_nobody(kvs: Any, groups: Any) -> None:
+    config = {"resource": {"config": [{"hosts": "a,testhost", "cores": "0"}]}}
+    async with Instance([kvs, groups, NoResource], size=2) as upper:
+        async with Instance(["resource"], rank=1, size=2, parent=upper, config=config) as lower:
+            assert "resource" in lower.broker.modules
+        async with Instance(rank=1, size=2, parent=upper) as lower:
+            assert await failure(lower.load("resource")) == errno.ENOSYS
 
 
 async def test_a_report_that_is_none_is_refused(kvs: Any, groups: Any) -> None:
