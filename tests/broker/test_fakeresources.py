@@ -3,13 +3,18 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rosin.broker.fakeresources import FakeResources
 from rosin.errors import FormatError
+from rosin.process.topology import MachineTopology, PhysicalCore
+from rosin.resource import hwloc
 from rosin.rfc.rset import ResourceSet
 from rosin.testing.instance import Instance
 from rosin.testing.process import RealInstance
@@ -47,13 +52,64 @@ def test_all_keys() -> None:
         ({"nnodes": 1, "cores-per-node": 0}, "cores-per-node: expected 1 to 4096"),
         ({"nnodes": 1, "host-prefix": "a["}, "host-prefix: "),
         ({"nnodes": 1, "host-prefix": "a,b"}, "host-prefix: "),
-        ({"nnodes": 1, "amend-r": "x:y"}, "amend-r: not in this version"),
-        ({"nnodes": 1, "hwloc-xml-path": "x"}, "hwloc-xml-path: not in this version"),
+        ({"nnodes": 1, "amend-r": 5}, "amend-r: expected a string"),
+        ({"nnodes": 1, "hwloc-xml-path": "/no/such"}, "hwloc-xml-path: /no/such: No such file"),
+        ({"nnodes": 1, "hwloc-xml-path": "/dev/null"}, "hwloc-xml-path: hwloc XML: "),
     ],
 )
 def test_what_is_refused(table: dict[str, object], text: str) -> None:
     with pytest.raises(FormatError, match=text):
         encode(table)
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """A machine with two cores and a GPU."""
+    path = tmp_path / "machine.xml"
+    cores = [PhysicalCore(0, (0,)), PhysicalCore(0, (1,))]
+    path.write_text(hwloc.encode(MachineTopology("elsewhere", cores, 1)))
+    return path
+
+
+def test_nodes_like_a_machine(machine: Path) -> None:
+    rset = encode({"nnodes": 2, "hwloc-xml-path": str(machine), "cores-per-node": 9})
+    assert rset.dumps() == "rank[0-1]/core[0-1],gpu0"
+    assert list(rset.nodelist()) == ["fake0", "fake1"]
+
+
+def amended(table: dict[str, object]) -> Any:
+    fake = FakeResources.parse({"fake-resources": {"nnodes": 2, **table}})
+    assert fake is not None
+    return fake.R()
+
+
+def test_r_is_amended(machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+def amend(R, hwloc_xml=None):
+    R["execution"]["properties"] = {"xml" if hwloc_xml else "none": "0"}
+    return R
+
+other = lambda R, hwloc_xml=None: {**R, "scheduling": {"writer": "mine"}}
+fails = lambda R, hwloc_xml=None: R["nothing"]
+wrong = lambda R, hwloc_xml=None: 5
+"""
+    (tmp_path / "my_amender.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    file = str(tmp_path / "my_amender.py")
+    assert amended({"amend-r": file})["execution"]["properties"] == {"none": "0"}
+    table = {"amend-r": file, "hwloc-xml-path": str(machine)}
+    assert amended(table)["execution"]["properties"] == {"xml": "0"}
+    assert amended({"amend-r": "my_amender:other"})["scheduling"] == {"writer": "mine"}
+    assert "scheduling" not in amended({})
+    for name, kind, words in (
+        ("my_amender:fails", OSError, "fake-resources.amend-r: my_amender:fails: KeyError: 'nothing'"),
+        ("my_amender:wrong", FormatError, "fake-resources.amend-r: my_amender:wrong: R: not an object"),
+        ("my_amender:absent", OSError, "fake-resources.amend-r: my_amender:absent: no function absent"),
+        ("no_such:f", OSError, "fake-resources.amend-r: no_such:f: ModuleNotFoundError"),
+        ("/no/such.py", OSError, "fake-resources.amend-r: /no/such.py: No such file or directory"),
+    ):
+        with pytest.raises(kind, match=re.escape(words)):
+            amended({"amend-r": name})
 
 
 @pytest.mark.system

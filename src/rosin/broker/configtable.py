@@ -121,8 +121,16 @@ TABLE = (
     _key("fake-resources.cores-per-node", _INT, "cores of each (64)"),
     _key("fake-resources.gpus-per-node", _INT, "GPUs of each (0)"),
     _key("fake-resources.host-prefix", _TEXT, "their names without the number (fake)"),
-    _key("fake-resources.hwloc-xml-path", _TEXT, "refused: topology of each"),
-    _key("fake-resources.amend-r", _TEXT, "refused: Python function that changes R"),
+    _key(
+        "fake-resources.hwloc-xml-path",
+        _TEXT,
+        "file of hwloc XML that describes each, in place of cores and GPUs",
+    ),
+    _key(
+        "fake-resources.amend-r",
+        _TEXT,
+        "file with a Python function `amend(R, hwloc_xml=None)` that returns R, or `MODULE:FUNCTION`",
+    ),
     _key("heartbeat.period", _TEXT, "between two heartbeats (2s)"),
     _key("heartbeat.timeout", _TEXT, "without one until a broker gives up (5m)"),
     _key("heartbeat.warn_thresh", _INT, "periods without one until a warning (3)"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Finding a module's class by name, by ``package.module:Class`` or in a Python file."""
+"""Finding a module's class by name, by ``package.module:Class`` or in a Python file; functions likewise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -56,6 +57,27 @@ def find(path: str) -> type[BrokerModule]:
             raise OSError(errno.ENOENT, f"module not found: {path}")
         return class_in_file(path, BrokerModule)
     raise OSError(errno.ENOENT, f"module not found in search path: {path}")
+
+
+def find_function(path: str, name: str) -> Callable[..., Any]:
+    """``package.module:function``, or the function *name* of a Python file.
+
+    Raises OSError that says what is wrong: ENOENT, or EINVAL for a file that fails.
+    """
+    if ":" in path:
+        package, _, name = path.partition(":")
+        try:
+            module = importlib.import_module(package)
+        except ImportError as exc:
+            raise OSError(errno.ENOENT, f"{path}: {one_line(exc)}") from None
+    elif os.path.isfile(path):
+        module = _load_file(path)
+    else:
+        raise OSError(errno.ENOENT, f"{path}: No such file or directory")
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise OSError(errno.ENOENT, f"{path}: no function {name}")
+    return function  # type: ignore[no-any-return]
 
 
 def class_in_file(path: str, base: type[T]) -> type[T]:
