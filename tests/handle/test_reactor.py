@@ -202,3 +202,16 @@ def test_somebody_else_may_need_it(loop):
     loop.add_phase("idle", lambda: turns.append(1), passive=True)
     assert loop.run() == 0
     assert len(turns) == 3
+
+
+@pytest.mark.parametrize("after", [float("inf"), 1e9])
+def test_a_timer_may_be_further_away_than_poll_can_wait(after):
+    reactor = Reactor()
+    reader, writer = os.pipe()
+    timer = reactor.timer(after, lambda: pytest.fail("it is not due"))
+    reactor.add_fd(reader, lambda _revents: reactor.stop(7))
+    os.write(writer, b"x")
+    assert reactor.run() == 7
+    timer.cancel()
+    os.close(reader)
+    os.close(writer)
