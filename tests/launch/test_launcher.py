@@ -98,6 +98,20 @@ def test_a_broker_has_none_of_the_launchers_descriptors_and_handlers(launch):
     assert launch(3, become) == 0
 
 
+def test_there_may_be_more_brokers_than_files_that_may_be_open(tmp_path):
+    program = (
+        "import resource, sys\n"
+        "from rosin.launch.launcher import LocalLauncher, Plan\n"
+        "def limit(): return resource.getrlimit(resource.RLIMIT_NOFILE)[0]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "def become(rank, nursery): return 0 if limit() == 64 else 1\n"
+        f"code = LocalLauncher(Plan(80, {str(tmp_path)!r}, become), print).run()\n"
+        "sys.exit(code or limit() != 64)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+
+
 # -- the timer
 
 

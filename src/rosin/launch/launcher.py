@@ -19,6 +19,7 @@ from rosin.launch.exits import Exits
 from rosin.launch.fork import fork
 from rosin.launch.pmi import PmiService
 from rosin.launch.service import LATER, Call, Service
+from rosin.process import descriptors
 from rosin.process.nursery import Nursery
 from rosin.process.outcome import exit_code, signal_text, termsig
 from rosin.process.zygote_server import GRACE
@@ -102,6 +103,7 @@ class LocalLauncher:
 
     def run(self) -> int:
         """Start the brokers and wait until none runs; returns the exit code. Raises OSError."""
+        descriptors.raise_limit()  # it takes some for each broker
         self._catch_signals()
         before = signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_FORWARDED, signal.SIGINT))
         try:
@@ -116,6 +118,7 @@ class LocalLauncher:
             self._kill_all()
             self._service.close()
             self._pmi.close()
+            descriptors.restore_limit()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             self._reactor.close()
         return self._exits.exit_code
@@ -187,6 +190,7 @@ class LocalLauncher:
 
     def _forget(self) -> None:
         """In a new process: nothing of this is its own."""
+        descriptors.restore_limit()
         for rank in list(self._nurseries):
             self._close_nursery(rank)
         self._service.forget()

@@ -37,6 +37,15 @@ def raise_limit() -> None:
         _original = soft
 
 
+def restore_limit() -> None:
+    """Put the limit back that :func:`raise_limit` has found, as in a fork that is another program."""
+    global _original
+    if _original is not None:
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(_original, hard), hard))
+        _original = None
+
+
 def start(program: Callable[[], Started]) -> Started:
     """Start a program by ``program()``, with the limit that this process had at first."""
     if _original is None:
