@@ -38,10 +38,11 @@ class Where(BrokerModule):
 class SocketBootstrap(MemoryBootstrap):
     """Brokers in a directory; their cards are in a dictionary."""
 
-    def __init__(self, rank, size, directory, cards):
+    def __init__(self, rank, size, directory, cards, ready):
         super().__init__(rank, size)
         self._directory = directory
         self._cards = cards
+        self._ready = ready
 
     def endpoints(self, children, _attrs):
         return [f"ipc://{self._directory}/tbon-{self.rank}"] if children else []
@@ -53,6 +54,13 @@ class SocketBootstrap(MemoryBootstrap):
             await asyncio.sleep(0)
         return {rank: self._cards[rank] for rank in ranks}
 
+    async def finish(self):
+        """Who is above knows the key of this one."""
+        self._ready.add(self.rank)
+        while 0 not in self._ready:
+            await asyncio.sleep(0)
+        return {}
+
     async def reach(self, rank, _attrs):
         return self._cards[rank].uris[0]
 
@@ -63,6 +71,7 @@ class Tree:
     def __init__(self, directory, played):
         self.directory = directory
         self.certs = {played: BrokerCertificate.generate()}
+        self.ready = set()
         uris = [f"ipc://{directory}/tbon-0"] if played == 0 else []
         self.cards = {played: Card(f"host{played}", self.certs[played].public, uris)}
         self.brokers = {
@@ -83,7 +92,7 @@ class Tree:
 
     async def _join(self, rank):
         broker = self.brokers[rank].broker
-        bootstrap = SocketBootstrap(rank, 3, self.directory, self.cards)
+        bootstrap = SocketBootstrap(rank, 3, self.directory, self.cards, self.ready)
         await boot(broker.modules["overlay"], bootstrap, ZmqTransport(broker.complain))
 
     async def stop(self):

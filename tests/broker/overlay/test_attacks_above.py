@@ -41,6 +41,7 @@ class Parent(Noted):
         while 1 not in self.tree.cards:
             await asyncio.sleep(0)
         self.link.authorize("1", self.tree.cards[1].public_key)
+        self.tree.ready.add(0)
         await self.until(lambda: self.received)
         identity, frames = self.received.pop(0)
         assert identity == self.child.uuid

@@ -209,9 +209,24 @@ async def test_an_identity_that_comes_back_is_another_life(upper, good):
         peer = upper.socket(cert, b"peer")
         peer.send(b"%d" % life)
         await upper.until(lambda life=life: (b"peer", [b"%d" % life]) in upper.received)
-        assert upper.lost == [b"peer"] * life
         peer.close()
-    await upper.until(lambda: len(upper.lost) == 3)
+        await upper.until(lambda life=life: upper.lost == [b"peer"] * (life + 1))
+    await works(upper, good)
+
+
+async def test_an_identity_that_comes_back_before_its_loss_is_told(upper, good):
+    """It is told first, then what has come by the new connection."""
+    cert = upper.admit()
+    upper.socket(cert, b"peer").send(b"first")
+    await upper.until(lambda: upper.received)
+    told = []
+    lose, took = upper.link._lost, upper.link._receive
+    upper.link._lost = lambda identity: (told.append("lost"), lose(identity))
+    upper.link._receive = lambda identity, frames: (told.append(frames[0]), took(identity, frames))
+    upper.link._peers[b"peer"].fd = 12345  # as if another connection had been the first
+    upper.strangers[-1].send(b"second")
+    await upper.until(lambda: upper.lost)
+    assert told == ["lost", b"second"]
     await works(upper, good)
 
 

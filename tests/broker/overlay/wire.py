@@ -23,6 +23,8 @@ class Noted:
         self.lost: list[Any] = []
         self.complaints: dict[Any, list[str]] = {}
         self._changed = asyncio.Event()
+        self.failures: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: self.failures.append(context))
         self.transport = ZmqTransport(self.complain, ipv6=ipv6)
         self.links: list[Any] = []
 
@@ -51,6 +53,7 @@ class Noted:
     def close(self) -> None:
         for link in self.links:
             link.close()
+        assert self.failures == []
 
 
 class Upper(Noted):

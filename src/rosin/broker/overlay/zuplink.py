@@ -12,7 +12,6 @@ from rosin.broker.overlay import zmonitor
 from rosin.broker.overlay.backlog import Backlog
 from rosin.broker.overlay.cert import decode_key
 from rosin.broker.overlay.loopsocket import LoopSocket
-from rosin.broker.overlay.zap import DOMAIN
 from rosin.broker.overlay.zendpoint import check
 
 if TYPE_CHECKING:
@@ -48,7 +47,6 @@ class ZmqUplink:
         socket = self._common.socket(zmq.DEALER, keys)
         self._socket = LoopSocket(socket, self._take, self._news)
         socket.setsockopt(zmq.IDENTITY, identity)
-        socket.setsockopt(zmq.ZAP_DOMAIN, DOMAIN.encode())
         socket.setsockopt(zmq.CURVE_SERVERKEY, server_key.encode())
         self._monitor = zmonitor.SocketMonitor(self._context, socket, self._happened, self._common.trace)
         socket.connect(uri)
