@@ -172,6 +172,16 @@ def test_another_shell(live: Life, broker: FakeBroker) -> None:
     assert broker.names("exec.eventlog") == []
 
 
+def test_another_shell_that_fails(live: Life, broker: FakeBroker) -> None:
+    """The leader hears of it, else it would wait for the tasks of that shell."""
+    broker.attrs["rank"] = "1"
+    words = "echo cmd=init pmi_version=1 pmi_subversion=1; echo cmd=abort exitcode=7"
+    abort = f"{{ {words}; }} >&$PMI_FD; sleep 1000"
+    assert live(["bash", "-c", abort], ntasks=2, nodes=2) == 7
+    assert [name for name, _ in broker.peer_requests if name != "write"] == ["tasks-complete"]
+    assert [exception["note"] for exception in broker.exceptions] == ["PMI_Abort: aborted"]
+
+
 @pytest.mark.parametrize(("errnum", "notes"), [(errno.EIO, []), (errno.ETIMEDOUT, ["shell_barrier: late"])])
 def test_a_shell_that_never_comes(live: Life, broker: FakeBroker, errnum: int, notes: list[str]) -> None:
     broker.barrier = errnum

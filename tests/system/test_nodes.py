@@ -143,6 +143,15 @@ def test_the_first_failure_ends_the_job_on_all_nodes(nodes: RealInstance) -> Non
     assert "sh: task rank 2 on host" in done.stderr
 
 
+def test_a_program_that_aborts_on_another_node(nodes: RealInstance) -> None:
+    """Its shell fails; the leader does not wait for its tasks."""
+    words = "echo cmd=init pmi_version=1 pmi_subversion=1; echo cmd=abort exitcode=7"
+    script = f"test $FLUX_TASK_RANK = 3 && {{ {words}; }} >&$PMI_FD; exec sleep 1000"
+    done = nodes.run("run", "-N4", "-n4", "bash", "-c", script)
+    assert "type=exec severity=0 PMI_Abort: aborted" in done.stderr
+    assert done.returncode == 128 + signal.SIGTERM  # of the other tasks; a shell that is killed gives another
+
+
 def test_an_instance_in_a_job(nodes: RealInstance) -> None:
     rosin = f"{sys.executable} -m rosin"
     script = f"{rosin} getattr jobid-path; {rosin} run -N3 -l sh -c 'echo ${{FLUX_URI##*-}}'"

@@ -36,6 +36,22 @@ def test_another_shell_tells_the_leader() -> None:
     assert not shell.held
 
 
+def test_another_shell_tells_the_leader_when_it_fails() -> None:
+    shell = FakeShell(rank=7)
+    plugin = shell.load("tasks-complete")
+    plugin.shell_exit()
+    assert shell.h.sent == [(f"{shell.service.name}.tasks-complete", {"shell_rank": 1}, 3)]
+    plugin.shell_finish()
+    plugin.shell_exit()
+    assert len(shell.h.sent) == 1
+
+
+def test_a_leader_that_fails_tells_nobody() -> None:
+    shell = FakeShell()
+    shell.load("tasks-complete").shell_exit()
+    assert shell.h.sent == []
+
+
 def test_a_lost_shell_is_not_waited_for() -> None:
     shell = FakeShell()
     shell.load("exception", "tasks-complete").shell_finish()

@@ -21,6 +21,7 @@ class TasksComplete(ShellPlugin):
     def __init__(self, shell: Api) -> None:
         super().__init__(shell)
         self._active = set(range(shell.info.size)) if shell.leader else set()
+        self._told = False
         if shell.leader:
             shell.hold(self.name)
             if shell.info.size > 1:
@@ -30,6 +31,16 @@ class TasksComplete(ShellPlugin):
         if self.shell.leader:
             self.shell_lost(self.shell.info.rank)
         else:
+            self._tell()
+
+    def shell_exit(self) -> None:
+        """A shell that fails tells so, too: the leader must not wait for its tasks."""
+        if not self.shell.leader:
+            self._tell()
+
+    def _tell(self) -> None:
+        if not self._told:
+            self._told = True
             self.shell.tell("tasks-complete", {"shell_rank": self.shell.info.rank})
 
     def _remote(self, msg: Message) -> Any:
