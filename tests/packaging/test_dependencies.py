@@ -129,3 +129,15 @@ def test_compressed_content_without_its_package_names_the_extra():
         "content-sqlite: content.sqlite: content that flux-core has compressed needs the Python package lz4: "
         "pip install 'rosin[lz4]'\n"
     )
+
+
+def test_brokers_without_their_package():
+    """One alone does not need it; several, and their certificate, name the extra."""
+    run = "import sys\nfrom rosin.cli.main import main\nsys.exit(main({}))"
+    done = without("zmq", run.format(["start", "true"]))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    text = "needs the Python package pyzmq: pip install 'rosin[overlay]'\n"
+    done = without("zmq", run.format(["start", "--test-size=2", "true"]))
+    assert (done.returncode, done.stderr) == (1, f"rosin-start: ERROR: an instance of several brokers {text}")
+    done = without("zmq", run.format(["keygen", "/nonexistent/cert"]))
+    assert (done.returncode, done.stderr) == (1, f"rosin-keygen: a certificate {text}")

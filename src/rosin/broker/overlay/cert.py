@@ -14,10 +14,13 @@ import stat
 import struct
 from typing import TYPE_CHECKING
 
-import zmq
-from zmq.utils import z85
+from rosin.errors import FormatError, needs_package
 
-from rosin.errors import FormatError
+try:
+    import zmq
+    from zmq.utils import z85
+except ImportError:
+    raise needs_package("a certificate", "pyzmq", "overlay") from None
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,12 @@ import errno
 import os
 from typing import TYPE_CHECKING
 
-import zmq
+from rosin.errors import needs_package
+
+try:
+    import zmq
+except ImportError:
+    raise needs_package("an instance of several brokers", "pyzmq", "overlay") from None
 
 from rosin.broker.overlay.cert import BrokerCertificate
 from rosin.broker.overlay.zcontext import ZmqContext
