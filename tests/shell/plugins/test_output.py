@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.shell.fakes import FakeShell, FakeTask
 
 from rosin.errors import FormatError
+from rosin.shell.plugins.api import ShellPlugin
 
 DATA = {"stream": "stdout", "rank": "1", "data": "x\n"}
 
@@ -116,13 +118,38 @@ def test_credits_stop_and_restart_another_shell() -> None:
     assert shell.guest.entries == []
 
 
+def flood(shell: FakeShell, count: int) -> FakeTask:
+    """A task that has written so many lines."""
+    plugin, task = shell.load("output"), FakeTask(1)
+    plugin.task_init(task)
+    shell.tasks = [task]  # type: ignore[list-item]
+    for _ in range(count):
+        task.on_output(task, "stdout", b"x\n", False)
+    return task
+
+
 def test_credit_that_is_refused() -> None:
+    """The leader is gone: what the tasks go on writing is read, as they must end, and dropped."""
     shell = FakeShell(rank=7)
-    plugin = shell.load("output")
-    for _ in range(900):
-        plugin.output.write("stdout", "1", b"x\n")
+    task = flood(shell, 1000)
+    assert task.paused == [True]
     shell.h.find(f"{shell.service.name}.write-getcredit").answer(OSError(errno.ENOSYS, "gone"))
-    assert shell.logged == [(3, f"output is stopped: [Errno {errno.ENOSYS}] gone")]
+    assert shell.logged == [(3, f"output is lost from here on: [Errno {errno.ENOSYS}] gone")]
+    assert task.paused == [True, False]
+    sent = len(shell.h.sent)
+    task.on_output(task, "stdout", b"x\n", False)
+    assert len(shell.h.sent) == sent
+    assert task.paused == [True, False]
+
+
+def test_tasks_that_are_killed_wait_for_no_credit() -> None:
+    shell = FakeShell(rank=7)
+    task = flood(shell, 1000)
+    shell.stack.call(ShellPlugin.shell_kill, signal.SIGTERM)
+    assert task.paused == [True]
+    shell.stack.call(ShellPlugin.shell_kill, signal.SIGKILL)
+    task.on_output(task, "stdout", b"x\n", False)
+    assert task.paused == [True, False]
 
 
 def test_a_file_is_opened_before_clients_hear_of_the_job(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ The log takes so many bytes at a time: until they are stored, tasks that write m
 from __future__ import annotations
 
 import os
+import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ class TaskOutput(ShellPlugin):
         super().__init__(shell)
         options, ntasks = shell.info.options, shell.info.ntasks
         self._credit_waits: list[Message] = []
+        self._link: LeaderLink | None = None
         if shell.leader:
             self.output = Output(options, shell.log, self._append, self._limit(), ntasks)
             shell.guest.on_progress = self._progress
@@ -41,7 +43,8 @@ class TaskOutput(ShellPlugin):
                 shell.service.methods["write"] = self._write
                 shell.service.methods["write-getcredit"] = self._getcredit
         else:
-            self.output = Output(options, shell.log, LeaderLink(shell).write, None, ntasks)
+            self._link = LeaderLink(shell)
+            self.output = Output(options, shell.log, self._link.write, None, ntasks)
         self.prepares = any(conf.path is not None for conf in self.output.conf.values())
 
     def _limit(self) -> Limit:
@@ -95,6 +98,10 @@ class TaskOutput(ShellPlugin):
         if eof:
             self.output.eof(stream, str(task.rank))
         self._check_backlog()
+
+    def shell_kill(self, signum: int) -> None:
+        if signum == signal.SIGKILL and self._link is not None:
+            self._link.killed()
 
     def shell_exit(self) -> None:
         self.output.close()

@@ -26,22 +26,32 @@ class LeaderLink:
         self._shell = shell
         self._credits = _HIGH_WATER
         self._asked = False
+        self._lost = False
+        self._killed = False
 
     def write(self, name: str, context: dict[str, Any]) -> None:
         """Send an entry of the output log."""
+        if self._lost:
+            return
         self._shell.tell("write", {"name": name, "shell_rank": self._shell.info.rank, "context": context})
         self._credits -= 1
         if self._credits <= _LOW_WATER and not self._asked:
             self._asked = True
             self._shell.ask("write-getcredit", {"credits": _HIGH_WATER}).then(self._granted)
-        if self._credits <= 0:
+        if self._credits <= 0 and not self._killed:
             self._shell.pause(True)
+
+    def killed(self) -> None:
+        """The tasks are: what they have written so far is all that comes, and is read without waiting for
+        credit, which a leader that has gone will not give."""
+        self._killed = True
+        self._shell.pause(False)
 
     def _granted(self, rpc: Future) -> None:
         self._asked = False
         try:
             self._credits += field(rpc.get(), "credits", int)
         except (OSError, FormatError) as error:
-            self._shell.log.error(f"output is stopped: {error}")
-            return
+            self._shell.log.error(f"output is lost from here on: {error}")
+            self._lost = True  # the leader is gone, and the job with it: tasks must not wait to write
         self._shell.pause(False)
