@@ -224,3 +224,20 @@ async def test_what_no_broker_connects_to(uri):
     with pytest.raises(FormatError, match="40 characters of Z85"):
         await lower.transport.connect("tcp://127.0.0.1:1", "short", cert, b"x", lower.took, lower.lose)
     assert lower.transport._context is None
+
+
+async def test_events_of_sockets_are_told_on_demand(tmp_path):
+    told = []
+    upper = Upper()
+    upper.transport.trace = told.append
+    await upper.bind(f"ipc://{tmp_path}/tbon-0")
+    lower = Lower()
+    link = await lower.connect(upper, upper.admit())
+    link.send(MESSAGE)
+    await upper.until(lambda: upper.received)
+    link.close()
+    await upper.until(lambda: upper.lost)
+    words = [text.removeprefix(f"socket {upper.uri}: ").rstrip("0123456789") for text in told]
+    assert words == ["listening ", "accepted ", "handshake succeeded ", "disconnected "]
+    upper.close()
+    lower.close()

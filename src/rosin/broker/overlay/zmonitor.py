@@ -53,9 +53,8 @@ class SocketMonitor:
     def _event(self, frames: list[zmq.Frame]) -> None:
         event, value = _EVENT.unpack(frames[0].bytes)
         if self._trace is not None:
-            self._trace(
-                f"socket event {zmq.Event(event)!r} {value} {frames[1].bytes.decode(errors='replace')}"
-            )
+            what = str(zmq.Event(event).name).lower().replace("_", " ")
+            self._trace(f"socket {frames[1].bytes.decode(errors='replace')}: {what} {value}")
         if event & _WANTED:
             self._happened(event, value)
 
