@@ -42,6 +42,7 @@ ATTRIBUTES = {
     "test_a_backing_store_that_comes_late_takes_what_there_is",
     "content.hash": "modules/content/test_content.py::test_sha256",
     "content.dump": "system/test_garbage.py::test_shutdown_collects_garbage",
+    "broker.module-nopanic": "broker/modhost/test_hosted.py::test_the_instance_ends_with_one_that_fails",
     "cron.directory": "modules/cron/test_cron.py::test_crontabs_of_a_directory",
 }
 #: Attributes that are for others to use.
@@ -118,6 +119,7 @@ CONFIGURATION = {
     "modules.*.args": f"{_MODULES}test_rc1_and_rc3_obey_the_table",
     "modules.*.ranks": f"{_MODULES}test_ranks_of_a_module",
     "modules.*.disabled": f"{_MODULES}test_a_usual_module_keeps_its_place_and_its_ranks",
+    "modules.*.exec": f"{_MODULES}test_a_module_in_a_process_of_its_own",
     "policy.jobspec.defaults.system": f"{_INGEST}test_defaults_of_the_configuration",
     "policy.limits.duration": f"{_JOBS}test_limits",
     "policy.limits.job-size.max.nnodes": f"{_JOBS}test_limits",

@@ -85,7 +85,7 @@ async def test_rc1_loads_the_backing_store_that_is_asked_for():
 
 
 async def test_rc1_names_the_module_that_refuses_its_configuration(monkeypatch):
-    async def load(_path, _args, name):
+    async def load(_path, _args, name, **_options):
         raise FormatError(f"{name}.x: expected a number")
 
     async with broker_of() as inst:

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Which module an instance has on which rank."""
 
+import os
+
 import pytest
 
 from rosin.broker import configcheck, rc, rctable
 from rosin.broker.loader import MODULES
+from rosin.broker.rctable import Load
 from rosin.errors import FormatError
 from rosin.testing import Instance
 
@@ -52,7 +55,7 @@ def loads(rank=0, **changes):
 
 def test_a_new_module_comes_last_in_the_order_of_the_table():
     new = {"b": {"module": "./b.py", "args": ["x=1"]}, "a": {}}
-    expected = [("b", "./b.py", ["x=1"]), ("a", "a", [])]
+    expected = [Load("b", "./b.py", ["x=1"]), Load("a", "a", [])]
     assert loads(**new) == loads(1, **new) == (expected, [])
     assert rctable.loads(config={"modules": new})[-2:] == expected
 
@@ -62,11 +65,11 @@ def test_a_usual_module_keeps_its_place_and_its_ranks():
     assert rctable.modules(config={"modules": {"job-list": {"module": "./mine.py"}}}) == names
     assert [load.name for load in rctable.loads()] == names == rctable.modules(0)
     assert loads(**{"job-list": {"module": "./mine.py"}}) == (
-        [("job-list", "./mine.py", [])],
-        [("job-list", "job-list", [])],
+        [Load("job-list", "./mine.py", [])],
+        [Load("job-list", "job-list", [])],
     )
     assert loads(1, **{"job-list": {"module": "./mine.py"}}) == ([], [])
-    assert loads(**{"job-list": {"disabled": True}}) == ([], [("job-list", "job-list", [])])
+    assert loads(**{"job-list": {"disabled": True}}) == ([], [Load("job-list", "job-list", [])])
     assert loads(**{"job-list": {"disabled": False}, "alternatives": {"sched": "x"}}) == ([], [])
 
 
@@ -75,7 +78,7 @@ def test_the_backing_store_keeps_the_name_that_the_attribute_gives():
         {"content.backing-module": "content-files"},
         {"modules": {"content-sqlite": {"args": ["a"]}}},
     )
-    assert ("content-files", "content-files", ["a"]) in rctable.loads(0, attrs, config)
+    assert Load("content-files", "content-files", ["a"]) in rctable.loads(0, attrs, config)
 
 
 @pytest.mark.parametrize(
@@ -138,3 +141,18 @@ async def test_a_start_says_which_module_is_not_there(monkeypatch):
     async with Instance(config={"modules": {"mine": {"module": "./nosuch.py"}}}) as inst:
         with pytest.raises(FileNotFoundError, match=r"module mine: module not found: \./nosuch\.py"):
             await rc.rc1(inst.broker, inst.broker.modules["state-machine"].h)
+
+
+async def test_a_module_in_a_process_of_its_own(monkeypatch):
+    monkeypatch.setattr(rctable, "TABLE", [row for row in rctable.TABLE if row.name == "heartbeat"])
+
+    async def no_kvs(*_args):
+        pass
+
+    monkeypatch.setattr(rc, "post_event", no_kvs)
+    async with Instance(config={"modules": {"heartbeat": {"exec": True}}}, clock="real") as inst:
+        await rc.rc1(inst.broker, inst.broker.modules["state-machine"].h)
+        h = await inst.connect()
+        mods = {mod["name"]: mod for mod in (await h.rpc("module.list"))["mods"]}
+        assert mods["heartbeat"]["pid"] != mods["config"]["pid"] == os.getpid()
+        assert (await h.rpc("heartbeat.ping", {"seq": 1}))["seq"] == 1

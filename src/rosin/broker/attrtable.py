@@ -156,7 +156,13 @@ TABLE = (
     ),
     _A("broker.rc2_pgrp", None, 0, None, "If given: the initial program gets a process group of its own."),
     _A("broker.exit-restart", None, RUNTIME, None, "Kept for old unit files of flux-core."),
-    _A("broker.module-nopanic", None, RUNTIME, None, "1: a module that fails does not end the broker."),
+    _A(
+        "broker.module-nopanic",
+        None,
+        RUNTIME,
+        None,
+        "1: a module that fails does not end the instance.",
+    ),
     _A("broker.starttime", None, READONLY | IMMUTABLE, None, "When the broker was started, in seconds."),
     _A("broker.sd-notify", None, 0, _FLAG, "1: tell systemd when the instance runs, and when it stops."),
     _A(
@@ -249,7 +255,6 @@ _BY_NAME = {row.name: row for row in TABLE}
 
 #: Attributes that may be given and change nothing, and why.
 IDLE = {
-    "broker.module-nopanic": "a module that fails never ends this broker",
     "content.restore": "garbage is collected in place",
     "broker.exit-restart": "flux-core does not read it, either",
     "conf.shell_initrc": "the job shell runs no Lua",

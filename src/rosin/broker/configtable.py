@@ -183,6 +183,7 @@ TABLE = (
     Key("modules.*.args", _LIST, "its arguments", check=_names),
     Key("modules.*.ranks", _TEXT, 'where: an idset, `"all"`, or as in `">0"`', check=_ranks),
     _key("modules.*.disabled", _FLAG, "it is not loaded"),
+    _key("modules.*.exec", _FLAG, "it runs in a process of its own"),
     _idle(
         "modules.NAME.module says what is loaded", "modules.alternatives", _FREE, "which module is a service"
     ),
@@ -201,7 +202,6 @@ TABLE = (
             "requires",
         )
     ),
-    _idle("every module lives in the broker's process", "modules.*.exec", _FLAG, "a process of its own"),
     _key(
         "policy.jobspec.defaults.system",
         _TABLE,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -131,6 +132,11 @@ class BrokerModule(StandardMethods):
         """A client went away; streams of generators have ended, and its waiters are dropped."""
 
     # -- what a service uses ----------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        """The process in which the service runs."""
+        return os.getpid()
 
     @property
     def zygote(self) -> Zygote | None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rosin.broker.module import BrokerModule
@@ -131,5 +130,5 @@ class ModulePeer(Peer, Generic[M]):
             "services": [name for name in services if name != self.module.module_name],
             "sendqueue": 0,
             "recvqueue": len(self._inbox),
-            "pid": os.getpid(),
+            "pid": self.module.pid,
         }

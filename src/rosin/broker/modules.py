@@ -42,11 +42,24 @@ class Modules(Mapping[str, BrokerModule]):
     def __len__(self) -> int:
         return len(self.peers)
 
-    async def load(self, path: str, args: list[str] | None = None, name: str | None = None) -> BrokerModule:
+    async def load(
+        self,
+        path: str,
+        args: list[str] | None = None,
+        name: str | None = None,
+        *,
+        process: bool = False,
+        loader: str | None = None,
+    ) -> BrokerModule:
         """Load a module by name, Python file or ``package.module:Class`` and wait until it is RUNNING.
 
-        Raises OSError: ENOENT not found, EEXIST name taken, or what the module's start raised.
+        *process*: in a process of its own, as also with a *loader*, the program that runs it. Raises OSError:
+        ENOENT not found, EEXIST name taken, or what the module's start raised.
         """
+        if process or loader is not None or path.endswith(".so"):
+            from rosin.broker.modhost.hosted import hosted  # few brokers need it
+
+            return await self.load_class(hosted(path, loader, name), args, name, path)
         cls = find(path)
         return await self.load_class(cls, args, name, None if path in MODULES else path)
 

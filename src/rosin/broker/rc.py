@@ -33,9 +33,10 @@ async def builtins(broker: Broker, h: ModuleHandle) -> None:
 
 async def rc1(broker: Broker, h: ModuleHandle) -> None:
     """Load the modules. Raises OSError that names the module that failed."""
-    for name, path, args in rctable.loads(broker.rank, broker.attrs.values(), broker.config):
+    for name, path, args, process in rctable.loads(broker.rank, broker.attrs.values(), broker.config):
         try:
-            await broker.modules.load(path, [*args, *await _arguments(broker, h, name)], name)
+            arguments = [*args, *await _arguments(broker, h, name)]
+            await broker.modules.load(path, arguments, name, process=process)
         except OSError as exc:
             raise OSError(exc.errno, f"module {name}: {exc.strerror}") from None
         except FormatError as exc:

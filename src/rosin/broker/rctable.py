@@ -49,11 +49,12 @@ TABLE = (
 
 
 class Load(NamedTuple):
-    """A module to load: its name, where it is found, its arguments."""
+    """A module to load: its name, where it is found, its arguments; in a process of its own."""
 
     name: str
     path: str
     args: list[str]
+    process: bool = False
 
 
 def loads(
@@ -72,13 +73,8 @@ def loads(
             continue
         if row is not None and row.attribute:
             name = (attrs or {}).get(row.attribute, name)
-        found.append(
-            Load(
-                name,
-                change.get("module", name),
-                change.get("args", list(row.args if row is not None else ())),
-            )
-        )
+        args = change.get("args", list(row.args if row is not None else ()))
+        found.append(Load(name, change.get("module", name), args, change.get("exec", False)))
     return found
 
 

@@ -29,8 +29,11 @@ class ModuleService(Builtin):
     async def load(self, msg: Message) -> None:
         args = list_field(msg.args, "args", str, [])
         path, name = field(msg.args, "path", str), field(msg.args, "name", str, None)
+        loader = field(msg.args, "loader", (str, type(None)), None)
         try:
-            await self.broker.modules.load(path, args, name)
+            await self.broker.modules.load(
+                path, args, name, process=field(msg.args, "exec", bool, False), loader=loader
+            )
         except OSError:
             raise
         except FormatError as exc:
