@@ -16,6 +16,7 @@ from rosin.constants import FLUX_MSGTYPE_EVENT, FLUX_RPC_NORESPONSE
 from rosin.rfc.message import Message
 from rosin.testing import Instance
 from rosin.testing.link import Link
+from rosin.testing.tree import InstanceTree
 
 from .test_follower import FOLLOWER, LEADER, Recorder, follower, namespace, root, two
 from .test_kvs_service import create, fails, get, lookup, put
@@ -150,6 +151,26 @@ async def test_an_answer_from_before_a_loss_does_not_count() -> None:
         assert (await asking)["rootseq"] == 2
 
 
+async def test_below_a_kvs_of_another_kind_the_link_is_watched() -> None:
+    def modules(rank: int) -> list[Any]:
+        return ["content", "kvs"] if rank else ["content", Late]
+
+    async with InstanceTree(3, modules, missing={2}) as tree:
+        h = await tree.connect(1)
+        asking = kvs.getroot_async(h, "n")
+        await tree.settle()
+        late: Any = tree[0].broker.modules["kvs"]
+        late.asked[0].set_result({**namespace("n", 1), "rootref": "sha1-" + "0" * 40, "rootseq": 1})
+        assert (await asking)["rootseq"] == 1
+        waits = [kvs.wait_version_async(h, 9, "n"), put(h, "a", b"1", namespace="n")]
+        for _ in range(2):
+            await tree.restart(2)  # rank 1 hears of what becomes of others
+            await tree.settle()
+        assert not any(wait.is_ready() for wait in waits)
+        tree.network.cut(1, 0)
+        assert [await fails(wait) for wait in waits] == [errno.EHOSTUNREACH] * 2
+
+
 async def test_a_rank_that_was_cut_off_comes_back() -> None:
     async with two() as (upper, lower):
         up, down = await upper.connect(), await lower.connect()
@@ -180,7 +201,7 @@ async def test_only_the_brokers_below_rank_0_watch_it() -> None:
         handles = [await inst.connect() for inst in tree]
         await put(handles[0], "a", b"1")
         assert [await get(h, "a") for h in handles] == [b"1"] * 6
-        assert [len(follower(inst).versions) for inst in tree] == [1, 2, 2, 0, 0, 0]
+        assert [len(follower(inst).presences) for inst in tree] == [1, 2, 2, 0, 0, 0]
         ends = [kvs.wait_version_async(h, 9, kvs.PRIMARY) for h in handles[1:]]
         await tree[0].settle()
         assert tree[1].link is not None
@@ -199,7 +220,7 @@ async def test_a_kvs_in_between_that_is_loaded_again() -> None:
         await middle.broker.modules.remove("kvs")
         assert await get(h[2], "a") == b"1"
         await top.settle()
-        assert len(follower(top).versions) == 1
+        assert len(follower(top).presences) == 1
         await middle.load("kvs")
         await put(h[0], "a", b"2")
         await end.settle()

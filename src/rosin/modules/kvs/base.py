@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from rosin.broker.arguments import Argument, number
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
+from rosin.broker.waiters import Waiter
 from rosin.modules.kvs.loading import Loader
 from rosin.modules.kvs.objects import Objects
 from rosin.modules.kvs.reads import ENDS, Reads
@@ -53,6 +54,7 @@ class KvsBase(BrokerModule, Generic[R]):
         self.loader = Loader(self.h, self.objects)
         self.namespaces: dict[str, R] = {}
         self.versions: Waiters[VersionWait] = self.waiters()  # by root
+        self.presences = self.waiters()
         self.reads = Reads(self)
         self.opcount = Tstat()
         self._serial = 0
@@ -61,7 +63,8 @@ class KvsBase(BrokerModule, Generic[R]):
         self.settings = KvsSettings.parse(config, self.arg_values)
 
     async def stop(self) -> None:
-        self.versions.end(errno.ENOSYS, ENDS)
+        for waiters in (self.versions, self.presences):
+            waiters.end(errno.ENOSYS, ENDS)
         self.reads.stop()
 
     # -- what a rank does in its own way -------------------------------------------------------------
@@ -73,6 +76,9 @@ class KvsBase(BrokerModule, Generic[R]):
     def fetch(self, missing: Missing) -> Awaitable[dict[str, Directory | bytes]]:
         """Get what an operation has found missing. Raises OSError."""
         return self.loader.load(missing)
+
+    def watch_above(self) -> None:
+        """See to it that this rank is told when no root can come any more."""
 
     def storing(self) -> Awaitable[object] | None:
         """Wait until the objects of the primary namespace are stored; None if they are."""
@@ -121,6 +127,13 @@ class KvsBase(BrokerModule, Generic[R]):
     @request_handler("wait-version", allow_guest=True)
     def wait_version(self, msg: Message) -> Any:
         return self.reads.answer(msg, self.reads.wait_version)
+
+    @request_handler("presence")
+    def presence(self, msg: Message) -> Any:
+        """Private to this service below and to kvs-watch: an error comes when no root can come any more."""
+        self.watch_above()
+        self.presences.add(Waiter(msg))
+        return DEFERRED
 
     @request_handler("commit", allow_guest=True)
     def commit(self, msg: Message) -> Any:

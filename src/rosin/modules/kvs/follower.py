@@ -17,8 +17,7 @@ from rosin import kvs
 from rosin.broker.host import EVENTS_LOST
 from rosin.broker.module import event_handler, request_handler
 from rosin.broker.waiters import Waiter
-from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE
-from rosin.internal import kvs_presence
+from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from rosin.modules.kvs.base import KvsBase
 from rosin.modules.kvs.objects import Missing
 from rosin.modules.kvs.reads import ENDS
@@ -123,7 +122,7 @@ class KvsFollower(KvsBase[FollowedRoot]):
 
     async def _ask(self, name: str) -> OSError | None:
         """Get the root of a namespace; returns why there is none."""
-        self._watch_above()
+        self.watch_above()
         answer: dict[str, Any] | None = None
         try:
             while answer is None:
@@ -150,12 +149,10 @@ class KvsFollower(KvsBase[FollowedRoot]):
 
     # -- the broker above ------------------------------------------------------------------------------
 
-    def _watch_above(self) -> None:
-        """See to it that this rank is told when no root can come any more.
-
-        Each broker asks the next one alone, so that it makes no difference to rank 0 how many there are."""
+    def watch_above(self) -> None:
+        """Each broker asks the next one alone: it makes no difference to rank 0 how many there are."""
         if self._above is None:
-            self._above = self.h.rpc("kvs.wait-version", kvs_presence.REQUEST, FLUX_NODEID_UPSTREAM)
+            self._above = self.h.rpc("kvs.presence", None, FLUX_NODEID_UPSTREAM)
             self._above.then(self._above_gone)
 
     def _above_gone(self, rpc: Future) -> None:
@@ -164,9 +161,25 @@ class KvsFollower(KvsBase[FollowedRoot]):
         try:
             rpc.get()
         except OSError as error:
-            for waiters in (self.commits, self.versions):
+            if error.errno == errno.ENOSYS and "Unknown service method" in (error.strerror or ""):
+                self._watch_link()
+                return
+            for waiters in (self.commits, self.versions, self.presences):
                 waiters.end(error.errno or errno.EIO, error.strerror)
         self.namespaces.clear()
+
+    def _watch_link(self) -> None:
+        """The KVS above is flux-core's. If it is lost so is its broker, and the link to that: watch this."""
+        self._above = self.h.rpc("overlay.monitor", None, FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING)
+        self._above.then(self._link_seen)
+
+    def _link_seen(self, rpc: RPC) -> None:
+        try:
+            rpc.get()
+        except OSError:
+            self._above_gone(rpc)
+        else:
+            rpc.reset()
 
     @event_handler(EVENTS_LOST)
     def events_lost(self, _msg: Message) -> None:

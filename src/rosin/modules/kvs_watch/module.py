@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from rosin import kvs
 from rosin.broker.host import EVENTS_LOST
 from rosin.broker.module import DEFERRED, event_handler, request_handler
-from rosin.internal import kvs_presence, raw_watch
+from rosin.internal import raw_watch
 from rosin.modules.kvs_watch.reading import Reading
 from rosin.modules.kvs_watch.watcher import KvsWatcher, WatchedNamespace, check_flags
 from rosin.rfc.payload import field
@@ -91,7 +91,7 @@ class KvsWatch(Reading):
     def _attend(self) -> None:
         """Above rank 0, see to it that the end of what comes from there is noticed."""
         if self.h.rank and self._presence is None and self.watchers:
-            self._presence = self.h.rpc("kvs.wait-version", kvs_presence.REQUEST)
+            self._presence = self.h.rpc("kvs.presence")
             self._presence.then(self._absent)
 
     def _absent(self, rpc: Future) -> None:
