@@ -56,7 +56,8 @@ def main() -> int:
                     print(f"rank {rank}: {chaos.cluster.said(rank)[-2000:]}")
     for problem in chaos.problems:
         print(f"  {problem}")
-    print(f"{faults.total()} rounds, {len(chaos.ids)} jobs: {dict(faults)}; {dict(chaos.refused)}")
+    print(f"{faults.total()} rounds: {dict(faults)}")
+    print(f"{len(chaos.ids)} jobs: {dict(chaos.ended)}; {dict(chaos.refused)}")
     return bool(chaos.problems)
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Brokers as processes, killed, stopped, cut off and out of space while real jobs run.
 
-A job is a shell that appends ``begin ID`` and ``end ID`` to a file, which tells how often each has run,
-whatever the instance believes.
+A task is a shell that appends ``begin ID.RANK`` and ``end ID.RANK`` to a file, which tells how often each has
+run, whatever the instance believes. Jobs have one to three nodes.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ NETWORK_FAULTS = ("partition", "one-way", "slow", "lossy")
 _PORT = 8050
 _ANSWER, _OVER, _LATE = 30.0, 120.0, 20.0
 _ONCE = ("submit", "start", "finish", "clean")
-_SCRIPT = 'echo "begin $FLUX_JOB_ID" >>"$0"; sleep $1; echo "end $FLUX_JOB_ID" >>"$0"'
+_SCRIPT = 'job=$FLUX_JOB_ID.$FLUX_TASK_RANK; echo "begin $job" >>"$0"; sleep $1; echo "end $job" >>"$0"'
 #: Bytes of the root's disk when it is to get full.
 _DISK = 16 << 20
 
 
 class HostChaos:
-    """Rounds on one cluster. ``problems`` says what was wrong, ``ids`` are the jobs that were acknowledged.
+    """Rounds on one cluster. ``problems`` says what was wrong.
 
-    ``kinds``: the faults. With a network each broker is on a host of its own.
+    ``ids`` are the jobs that were acknowledged, ``ended`` counts how they have ended and ``refused`` what was
+    refused meanwhile. ``kinds``: the faults. With those of a network each broker is on a host of its own.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class HostChaos:
         self.did = ""
         self.ids: set[int] = set()
         self.refused: Counter[str] = Counter()
+        self.ended: Counter[str] = Counter()
         self._over: set[int] = set()
         self._runs = os.path.join(directory, "runs")
         open(self._runs, "w").close()
@@ -130,9 +132,12 @@ class HostChaos:
             self.refused[f"submit: {exc.strerror}"] += 1
 
     def _jobspec(self) -> dict[str, Any]:
-        seconds = self.random.choice(("0.01", "0.2", "1"))
+        seconds, nodes = self.random.choice(("0.01", "0.2", "1")), self.random.choice((1, 1, 2, 3))
         return from_command(
-            ["sh", "-c", _SCRIPT, self._runs, seconds], environment={"PATH": os.environ["PATH"]}
+            ["sh", "-c", _SCRIPT, self._runs, seconds],
+            num_tasks=nodes,
+            num_nodes=nodes,
+            environment={"PATH": os.environ["PATH"]},
         )
 
     def _use(self) -> None:
@@ -255,7 +260,10 @@ class HostChaos:
                 self.problems.append(f"job {jobid} is {'lost' if jobid not in states else 'not over'}")
                 continue
             text = treeobj.val_data(lookup_async(h, job_key(jobid, "eventlog"), PRIMARY).get()["val"])
-            names = Counter(event.name for event in eventlog.decode(text))
+            events = eventlog.decode(text)
+            names = Counter(event.name for event in events)
+            fatal = [event.context["type"] for event in events if event.name == "exception"]
+            self.ended[f"exception {fatal[0]}" if fatal else "finish"] += 1
             if any(names[name] > 1 for name in _ONCE) or not names["clean"]:
                 self.problems.append(f"job {jobid}: {dict(names)}")
         self._over |= self.ids
