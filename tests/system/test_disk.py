@@ -179,9 +179,9 @@ def test_a_job_whose_log_is_lost_is_set_aside(tmp_path: Path) -> None:
         h.rpc("job-manager.drain").get()
     with contextlib.closing(sqlite3.connect(state / "content.sqlite")) as db:
         needle = b'"name":"submit"'
-        rows = db.execute("SELECT hash FROM objects WHERE instr(object, ?) > 0", (needle,)).fetchall()
+        rows = db.execute("SELECT rowid FROM objects WHERE instr(object, ?) > 0", (needle,)).fetchall()
         assert len(rows) >= len(ids)
-        db.execute("DELETE FROM objects WHERE hash = ?", rows[0])
+        db.execute("DELETE FROM objects WHERE rowid = ?", rows[0])
         db.commit()
     with RealInstance("-S", f"statedir={state}", "-Sstatedir-cleanup=0") as instance, Flux(instance.uri) as h:
         rows = h.rpc("job-list.list", {"max_entries": 0, "attrs": ["state"]}).get()["jobs"]

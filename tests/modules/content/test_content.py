@@ -166,7 +166,7 @@ async def test_a_damaged_blob_is_not_delivered():
         digest = await h.rpc("content.store", b"good").raw()
         await h.rpc("content.dropcache")
         db = inst.broker.modules["content-sqlite"].db  # type: ignore[attr-defined]
-        db._db.execute("UPDATE objects SET object = ? WHERE hash = ?", (b"bad", digest))
+        db._db.execute("UPDATE objects SET object = ? WHERE hash = CAST(? AS TEXT)", (b"bad", digest))
         assert await fails(h.rpc("content.load", digest)) == errno.EIO
 
 

@@ -39,7 +39,8 @@ def test_tables_are_flux_cores(tmp_path):
     db.commit(batch(b"x", checkpoint={"version": 1, "rootref": "r", "sequence": 3, "timestamp": 1.0}))
     db.close()
     raw = sqlite3.connect(tmp_path / "content.sqlite")
-    assert raw.execute("SELECT hash, object FROM objects").fetchall() == [(blobref.digest(b"x"), b"x")]
+    rows = raw.execute("SELECT CAST(hash AS BLOB), typeof(hash), object FROM objects").fetchall()
+    assert rows == [(blobref.digest(b"x"), "text", b"x")]
     assert [row[1] for row in raw.execute("PRAGMA table_info(objects)")] == [
         "hash",
         "size",
@@ -62,6 +63,24 @@ def test_an_older_table_without_epochs_is_extended(tmp_path):
     assert db.load(blobref.digest(b"old")) == b"old"
     assert db.count(before_epoch=1) == 1
     db.close()
+
+
+@pytest.mark.parametrize("hash_as", ["CAST(? AS TEXT)", "?"], ids=["flux-core", "older Rosin"])
+def test_hashes_are_found_as_whoever_has_bound_them(tmp_path, hash_as):
+    digests = {bytes([0, 255, number]) * 6 + b"\0a": b"%d" % number for number in range(3)}
+    raw = sqlite3.connect(tmp_path / "content.sqlite")
+    raw.execute("CREATE TABLE objects (hash BLOB PRIMARY KEY, size INT, object BLOB, epoch INT DEFAULT 0)")
+    raw.executemany(f"INSERT INTO objects VALUES ({hash_as}, -1, ?, 0)", digests.items())
+    raw.commit()
+    raw.close()
+    for _ in range(2):
+        db = Database(str(tmp_path / "content.sqlite"))
+        assert {digest: db.load(digest) for digest in digests} == digests
+        assert all(db.contains(digest) for digest in digests)
+        assert not db.contains(b"\0" * 20)
+        db.store(next(iter(digests)), b"0")
+        assert db.mark(db.epoch, list(digests)) == db.count() == 3
+        db.close()
 
 
 def test_a_refused_batch_leaves_nothing(tmp_path):
@@ -252,7 +271,7 @@ async def test_an_object_compressed_by_flux_core_is_named(tmp_path):
     async with persistent(tmp_path) as inst:
         h = await inst.connect()
         db = inst.broker.modules["content-sqlite"].db
-        db._db.execute("INSERT INTO objects VALUES (?, 5000, ?, 1)", (b"\1" * 20, b"\0garbage"))
+        db._db.execute("INSERT INTO objects VALUES (CAST(? AS TEXT), 5000, ?, 1)", (b"\1" * 20, b"\0garbage"))
         with pytest.raises(OSError, match=r"lz4|damaged compressed object"):
             await h.rpc("content-backing.load", b"\1" * 20)
 

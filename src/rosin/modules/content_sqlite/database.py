@@ -3,7 +3,8 @@
 
 The tables ``objects`` and ``checkpt_v2`` are flux-core's, so either implementation opens the other's file,
 except that Rosin stores objects as they are (``size`` -1) while flux-core may compress them with LZ4: reading
-a compressed object needs the lz4 package. ``journal`` is Rosin's own: the KVS operations since the newest
+a compressed object needs the lz4 package. Hashes are bytes that flux-core declares as BLOB and binds as TEXT,
+which are different values to SQLite. ``journal`` is Rosin's own: the KVS operations since the newest
 checkpoint.
 """
 
@@ -30,7 +31,7 @@ CREATE TABLE IF NOT EXISTS checkpt_v2 (id INTEGER PRIMARY KEY AUTOINCREMENT NOT 
 CREATE TABLE IF NOT EXISTS journal (sequence INTEGER PRIMARY KEY, base TEXT NOT NULL, record BLOB NOT NULL);
 """
 _STORE = (
-    "INSERT INTO objects (hash, size, object, epoch) VALUES (?, -1, ?, ?)"
+    "INSERT INTO objects (hash, size, object, epoch) VALUES (CAST(? AS TEXT), -1, ?, ?)"
     " ON CONFLICT (hash) DO UPDATE SET epoch = excluded.epoch WHERE epoch < excluded.epoch"
 )
 _JOURNAL = "INSERT OR REPLACE INTO journal VALUES (?, ?, ?)"
@@ -43,8 +44,8 @@ _ERRNOS = {
     sqlite3.SQLITE_BUSY: errno.EBUSY,
     sqlite3.SQLITE_TOOBIG: errno.EFBIG,
 }
-#: The format of the file (``user_version``), which flux-core leaves at 0.
-VERSION = 1
+#: The format of the file (``user_version``), which flux-core leaves at 0. In format 1 hashes were BLOB.
+VERSION = 2
 MAX_MARK = 16384
 MAX_DELETE = 8192
 MAX_WINDOW = 1 << 19
@@ -115,7 +116,9 @@ class Database:
         if "epoch" not in [row[1] for row in run("PRAGMA table_info(objects)")] and self._exists("objects"):
             run("ALTER TABLE objects ADD COLUMN epoch INT DEFAULT 0")
         self._db.executescript(_SCHEMA)
-        run(f"PRAGMA user_version={VERSION}")
+        if run("PRAGMA user_version").fetchone()[0] < VERSION:
+            run("UPDATE OR REPLACE objects SET hash = CAST(hash AS TEXT) WHERE typeof(hash) = 'blob'")
+            run(f"PRAGMA user_version={VERSION}")
         if self._exists("checkpt"):
             self._take_over()
         self.epoch = (run("SELECT MAX(id) FROM checkpt_v2").fetchone()[0] or 0) + 1
@@ -183,7 +186,9 @@ class Database:
     def load(self, digest: bytes) -> bytes:
         """The blob. OSError ENOENT: unknown."""
         with self._errors("read"):
-            row = self._db.execute("SELECT object, size FROM objects WHERE hash=?", (digest,)).fetchone()
+            row = self._db.execute(
+                "SELECT object, size FROM objects WHERE hash = CAST(? AS TEXT)", (digest,)
+            ).fetchone()
         if row is None:
             raise OSError(errno.ENOENT, f"No such file or directory: unknown blob {digest.hex()}")
         blob, size = row
@@ -194,7 +199,7 @@ class Database:
     def contains(self, digest: bytes) -> bool:
         """Tell whether the blob is stored."""
         with self._errors("read"):
-            row = self._db.execute("SELECT 1 FROM objects WHERE hash=?", (digest,)).fetchone()
+            row = self._db.execute("SELECT 1 FROM objects WHERE hash = CAST(? AS TEXT)", (digest,)).fetchone()
         return row is not None
 
     def store(self, digest: bytes, blob: bytes) -> None:
@@ -269,7 +274,7 @@ class Database:
     def mark(self, epoch: int, digests: list[bytes]) -> int:
         """Raise the epoch of blobs that are in use. Returns how many are stored."""
         with self._transaction("write") as db:
-            sql = "UPDATE objects SET epoch = MAX(epoch, ?) WHERE hash = ?"
+            sql = "UPDATE objects SET epoch = MAX(epoch, ?) WHERE hash = CAST(? AS TEXT)"
             return sum(db.execute(sql, (epoch, digest)).rowcount for digest in digests)
 
     def sweep(self, epoch: int, cursor: int, high_water: int, cap: int, window: int) -> tuple[int, int]:
