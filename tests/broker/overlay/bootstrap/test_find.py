@@ -3,10 +3,11 @@
 
 import errno
 import os
+from functools import partial
 
 import pytest
 
-from rosin.broker.overlay.bootstrap import METHODS, Card, find
+from rosin.broker.overlay.bootstrap import METHODS, Card, find, library, pmix
 
 HOSTS = {"bootstrap": {"hosts": [{"host": "a"}]}}
 #: Nobody speaks at this descriptor, which stays open for all tests.
@@ -111,6 +112,36 @@ async def test_the_choice_and_the_conversation_are_shown(manager, capsys):
         "bootstrap: C: cmd=init pmi_version=1 pmi_subversion=1",
     ]
     assert lines[-1] == "bootstrap: S: cmd=finalize_ack rc=0"
+
+
+class Found:
+    """A library's process manager."""
+
+    rank, size = 1, 2
+
+    def __init__(self, method, *_arguments):
+        self.method = method
+
+
+@pytest.mark.parametrize(
+    ("environ", "attrs", "method", "loaded"),
+    [
+        ({}, {}, "single", []),
+        ({"SLURM_PROCID": "0"}, {}, "libpmi2", ["libpmi2.so"]),
+        ({"PALS_RANKID": "0"}, {}, "libpmi2", ["libpmi2.so"]),
+        ({"FLUX_PMI_CLIENT_METHODS": "libpmi"}, {}, "libpmi", ["libpmi.so"]),
+        ({}, {"broker.boot-method": "libpmi:/x"}, "libpmi", ["/x"]),
+        ({"PMIX_NAMESPACE": "x", "PMIX_RANK": "1"}, {}, "pmix", []),
+    ],
+)
+def test_libraries_are_loaded_where_there_are_signs_of_them(monkeypatch, environ, attrs, method, loaded):
+    found = []
+    monkeypatch.setattr(library, "load", lambda name, path, _environ: found.append(path or name))
+    for name in ("Libpmi", "Libpmi2"):
+        monkeypatch.setattr(library, name, partial(Found, name.lower()))
+    monkeypatch.setattr(pmix, "Pmix", partial(Found, "pmix"))
+    assert find(environ, {}, attrs).method == method
+    assert found == loaded
 
 
 @pytest.mark.parametrize(
