@@ -63,6 +63,7 @@ class JobListModule(BrokerModule):
     async def start(self) -> None:
         self._table = JobTable()
         self._stopping = False
+        self._paused = False
         self._deferred = self.waiters()  # for the history, by handler
         self._waits: Waiters[_Wait] = self.waiters()  # by job id
         self._lookups = 0
@@ -95,8 +96,18 @@ class JobListModule(BrokerModule):
 
     # -- the journal ------------------------------------------------------------------------------
 
+    @request_handler("job-state-pause")
+    def pause(self, _msg: Message) -> None:
+        """Take no events until :meth:`unpause`: for who has to see jobs as they have been."""
+        self._paused = True
+
+    @request_handler("job-state-unpause")
+    def unpause(self, _msg: Message) -> None:
+        self._paused = False
+        self._journal_ready(self._journal)
+
     def _journal_ready(self, journal: Any) -> None:
-        while journal.is_ready():
+        while journal.is_ready() and not self._paused:
             try:
                 response = journal.get()
             except OSError as exc:
