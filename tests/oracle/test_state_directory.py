@@ -27,9 +27,10 @@ def test_each_goes_on_where_the_other_has_stopped(flux: str, tmp_path: Path, siz
             test {number} = 0 || $PROGRAM kvs get last
             $PROGRAM kvs put last={number}
             $PROGRAM resource drain -n -o '{{ranks}} {{reason}}'
-            $PROGRAM resource drain --force 0 "by {number}"
+            $PROGRAM resource undrain --force 0
             $PROGRAM run true
             $PROGRAM jobs -a -n -o '{{result}}'
+            $PROGRAM resource drain 0 "by {number}"
         """
         before = [] if number == 0 else [str(number - 1), f"0 by {number - 1}"]
         assert _run(program, tmp_path, size, script) == [*before, *["COMPLETED"] * (number + 1)]
