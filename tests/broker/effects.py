@@ -9,8 +9,28 @@ _ATTRS = "system/test_attributes.py::"
 _MORE = "system/test_attribute_effects.py::"
 _REFUSED = "broker/test_attrtable.py::test_what_a_start_refuses"
 _SINKS = "broker/test_logsinks.py::"
+_TREE = "broker/test_boot_tree.py::"
+_LINKS = "broker/overlay/test_boot.py::"
+_PMI = "broker/overlay/bootstrap/test_program.py::"
+_LIST = "broker/overlay/bootstrap/test_hosts.py::"
 
 ATTRIBUTES = {
+    "broker.quorum": f"{_TREE}test_nobody_is_late_for_a_smaller_quorum",
+    "broker.quorum-warn": f"{_TREE}test_brokers_that_are_late_are_named",
+    "broker.shutdown-warn": f"{_TREE}test_a_broker_that_does_not_go_is_named_and_left",
+    "broker.shutdown-timeout": f"{_TREE}test_a_broker_that_does_not_go_is_named_and_left",
+    "broker.critical-ranks": "broker/test_enclosing.py::test_what_is_told",
+    "log-forward-level": "broker/test_log_ranks.py::test_a_level_says_what_passes",
+    "log-stderr-mode": f"{_SINKS}test_who_writes_to_standard_error",
+    "tbon.topo": "broker/overlay/test_boot.py::test_a_shape_that_is_none",
+    "tbon.fanout": "broker/test_boot_directories.py::test_attributes",
+    "tbon.prefertcp": f"{_PMI}test_where_a_broker_listens",
+    "tbon.torpid_min": f"{_LINKS}test_signs_of_life_come_as_often_as_asked_and_only_then",
+    "tbon.torpid_max": f"{_LINKS}test_signs_of_life_come_as_often_as_asked_and_only_then",
+    **{
+        f"tbon.{name}": f"{_LINKS}test_the_sockets_are_as_the_attributes_say"
+        for name in ("child_rcvhwm", "connect_timeout", "tcp_user_timeout", "zmq_io_threads", "zmqdebug")
+    },
     "rundir": f"{_ATTRS}test_existing_directories_stay_empty_ones",
     "rundir-cleanup": f"{_ATTRS}test_new_directories_and_cleanup",
     "statedir": f"{_ATTRS}test_existing_directories_stay_empty_ones",
@@ -65,6 +85,19 @@ _SCHED = "modules/sched/test_service.py::"
 _TBON = "broker/test_attrtable.py::test_the_configuration_sets_defaults"
 
 CONFIGURATION = {
+    **{
+        f"bootstrap.{name}": f"{_LIST}test_templates_and_defaults"
+        for name in (
+            "curve_cert",
+            "default_bind",
+            "default_connect",
+            "default_port",
+            "enable_ipv6",
+            "hosts[].host",
+        )
+    },
+    **{f"bootstrap.hosts[].{name}": f"{_LIST}test_what_is_wrong" for name in ("bind", "connect")},
+    "bootstrap.hosts[].parent": f"{_LIST}test_a_tree_of_ones_own",
     "access.allow-guest-user": "broker/test_connector.py::test_who_is_let_in",
     "access.allow-root-owner": "broker/test_connector.py::test_who_is_let_in",
     "access.private-mode": "modules/job_list/test_service.py::test_private_mode_hides_the_jobs_of_others",

@@ -101,3 +101,15 @@ def test_critical_messages_are_printed_whatever_the_level(capfd: pytest.CaptureF
     ring.append(line(3, "unseen"))
     ring.append(line(2, "the end is near"))
     assert capfd.readouterr().err.endswith("kvs.crit[0]: the end is near\n")
+
+
+@pytest.mark.parametrize(
+    ("mode", "rank", "own", "others"),
+    [("leader", 0, 6, 6), ("leader", 1, -1, -1), ("local", 0, 6, -1), ("local", 1, 6, -1)],
+)
+def test_who_writes_to_standard_error(mode: str, rank: int, own: int, others: int) -> None:
+    ring, attrs = LogRing(stderr_level=-1, rank=rank), Attributes()
+    for name, value in {"log-stderr-mode": mode, "log-stderr-level": "6", "log-critical-level": "-1"}.items():
+        attrs.define(name, value)
+    logsinks.apply_levels(ring, attrs)
+    assert (ring.stderr_level, ring.others_level) == (own, others)

@@ -69,6 +69,8 @@ class Driver:
             self.post(step)
         else:
             self.lines.append(f"in {self.machine.state}: {step.value}")
+            if step is Action.GOODBYE:  # nobody keeps it from going
+                self.post("goodbye")
             if step is Action.CLEANUP:
                 limit = self.course.cleanup_limit()
                 if limit:

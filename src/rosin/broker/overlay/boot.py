@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rosin.broker.broker import Broker
     from rosin.broker.overlay.bootstrap import Bootstrap
     from rosin.broker.overlay.transport import Transport
+    from rosin.broker.overlay.zmq import ZmqTransport
     from rosin.broker.services.overlay import OverlayService
 
 
@@ -63,7 +64,7 @@ async def boot(service: OverlayService, bootstrap: Bootstrap, transport: Transpo
         await links.connect(transport, uri, cards[above].public_key, mine)
 
 
-def zeromq(broker: Broker, *, ipv6: bool) -> Transport:
+def zeromq(broker: Broker, *, ipv6: bool) -> ZmqTransport:
     """The usual transport, as the attributes say."""
     from rosin.broker.overlay.zmq import ZmqTransport
 
