@@ -45,6 +45,7 @@ def test_only_the_first_end_is_recorded() -> None:
     shell.request("doom", end(1, 256))
     plugin.task_exit(FakeTask())
     assert shell.guest.entries == [("exec.eventlog", "shell.task-exit", end(1, 256))]
+    assert shell.h.responses == []
     (timer,) = shell.h.timers
     assert timer.after == 30.0
     text = r"prog: task rank 1 on host n7 exited \(Exit 1\) and exit-timeout=30s"

@@ -115,6 +115,10 @@ def test_credits_stop_and_restart_another_shell() -> None:
     assert task.paused == [True]
     asked[0].answer({"credits": 1000})
     assert task.paused == [True, False]
+    for _ in range(1000):
+        task.on_output(task, "stdout", b"x\n", False)
+    assert len([rpc for rpc in shell.h.rpcs if rpc.topic.endswith(".write-getcredit")]) == 2
+    assert task.paused == [True, False, True]
     assert shell.guest.entries == []
 
 
