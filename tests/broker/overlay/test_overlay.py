@@ -192,6 +192,18 @@ async def test_who_waits_for_the_broker_above_is_told_at_once():
         assert caught.value.errno == errno.EHOSTUNREACH
 
 
+async def test_a_broker_says_on_its_own_host_that_it_has_lost_the_one_above():
+    async with tree(4) as brokers:
+        brokers.network.cut(1, 3)
+        await brokers.settle()
+        (line,) = brokers.logged(3, "lost connection to host1 (rank 1) above")
+        assert line.startswith("<16>")  # critical: it goes to standard error in any case
+        assert not brokers.logged(2, "lost connection")
+        await brokers[2].links.above.goodbye()
+        await brokers.settle()
+        assert not brokers.logged(2, "lost connection")
+
+
 async def test_what_works_for_who_is_gone_is_told():
     async with tree(4) as brokers:
         h = await brokers.connect(3)

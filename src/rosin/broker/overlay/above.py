@@ -52,7 +52,7 @@ class Above:
     async def connect(self, transport: Transport, uri: str, server_key: str, keys: Keys, status: str) -> None:
         """Connect to it and say hello. Raises OSError."""
         self._uplink = await transport.connect(
-            uri, server_key, keys, self._broker.uuid, self._receive, self.lose
+            uri, server_key, keys, self._broker.uuid, self._receive, self._lost
         )
         broker = self._broker
         hello = Hello(broker.rank, version_number(), broker.uuid, status, broker.attrs.value("hostname"))
@@ -121,6 +121,12 @@ class Above:
         self._around.log(3, f"overlay.hello: {error.strerror}")
         self._joined.set_exception(error)
         self._joined.exception()  # whoever waits is told; nobody may
+
+    def _lost(self) -> None:
+        """The connection is gone. Nobody but this host can be told why its broker ends."""
+        if self.parent is not None and self._left is None:
+            self._around.log(2, f"lost connection to {self._around.host(self._rank)} above")
+        self.lose()
 
     def lose(self) -> None:
         """The link to the broker above is broken, or is to be: nobody waits for it any more."""
