@@ -262,7 +262,7 @@ async def test_messages_of_too_many_or_too_large_parts_are_dropped(upper, good, 
 
 async def test_a_child_that_does_not_read(upper, good, monkeypatch):
     """It is lost when too much waits for it, others have their messages meanwhile."""
-    monkeypatch.setattr("rosin.broker.overlay.backlog.OWNER.held", 1 << 20)
+    monkeypatch.setattr("rosin.broker.overlay.backlog.BUDGET", 1 << 20)
     peer = upper.socket(upper.admit(), b"peer")
     peer.rcvhwm = 1
     peer.send(b"x")
@@ -279,7 +279,7 @@ async def test_a_child_that_does_not_read(upper, good, monkeypatch):
 
 
 async def test_a_parent_that_does_not_read(upper, monkeypatch):
-    monkeypatch.setattr("rosin.broker.overlay.backlog.OWNER.held", 1 << 20)
+    monkeypatch.setattr("rosin.broker.overlay.backlog.BUDGET", 1 << 20)
     lower = Lower()
     link = await lower.connect(upper, upper.admit())
     while not lower.complaints:

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Messages that wait until ZeroMQ takes more for a peer, and how many bytes may."""
+"""Messages that wait until ZeroMQ takes more for a peer, and how many bytes may.
+
+Who reads slowly is not lost for it: a large file on its way over a thin line is no fault. Who does not read at
+all is, when it costs more than any such file.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING
 
-from rosin.broker.limits import OWNER
-
 if TYPE_CHECKING:
     from rosin.broker.overlay.loopsocket import LoopSocket
+#: Bytes that wait for a peer at most.
+BUDGET = 2 << 30
 
 
 class Backlog:
@@ -29,7 +33,7 @@ class Backlog:
         """Let a message wait; False if there is too much already: the peer does not read."""
         self.size += sum(map(len, frames))
         self._waiting.append(frames)
-        return self.size <= OWNER.held
+        return self.size <= BUDGET
 
     def flush(self, socket: LoopSocket) -> None:
         """Send what there is room for. Raises OSError: EHOSTUNREACH the peer is gone."""
