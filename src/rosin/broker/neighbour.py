@@ -36,6 +36,7 @@ from rosin.rfc.role import from_overlay
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from rosin.broker.overlay.transport import Flow
     from rosin.broker.switch import Switch
 
 
@@ -44,6 +45,8 @@ class Neighbour(Peer):
 
     #: What requests are answered with that a broken link has cut off.
     lost: str | None = None
+    #: What waits for it, if what carries the messages can tell.
+    flow: Flow | None = None
 
     def __init__(self, broker: Switch, uuid: bytes, send: Callable[[Message], None]) -> None:
         super().__init__()
@@ -57,6 +60,13 @@ class Neighbour(Peer):
     def pending(self) -> int:
         """Requests that the other broker is to answer."""
         return len(self._out)
+
+    def backlog(self) -> int:
+        return 0 if self.flow is None else self.flow.backlog()
+
+    async def drained(self) -> None:
+        if self.flow is not None:
+            await self.flow.drained()
 
     def deliver_request(self, msg: Message) -> None:
         self._out.asked(msg)

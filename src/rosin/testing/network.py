@@ -137,6 +137,8 @@ class _Lane:
 class _Connection:
     """A lower broker's connection to an upper one, which is there as soon as the upper one listens."""
 
+    outflow = None
+
     def __init__(
         self,
         network: MemoryNetwork,
@@ -240,6 +242,9 @@ class _MemoryDownlink:
         if connection is None:
             raise OSError(errno.EHOSTUNREACH, "not connected")
         connection.send_down(frames)
+
+    def outflow(self, _identity: bytes) -> None:
+        """Nothing waits: a message is on its way at once, however long that takes."""
 
     def authorize(self, name: str, public_key: str) -> None:
         """Nobody else is in this process."""

@@ -215,3 +215,23 @@ async def test_any_messages_of_one_who_is_not_in(tmp_path, rng):
             who.link.send(random_message(rng, who))
         await who.works()
         assert not who.root.modules["overlay"].links.children.by_rank[2].online
+
+
+async def test_streams_wait_for_a_slow_neighbour(tmp_path):
+    """Who produces much for a client of another rank sees what waits for that rank's broker."""
+    async with child(tmp_path) as who:
+        request = Message.request("x.y")
+        request.route = [b"client", b"stranger"]
+        assert who.root.backlog_of(request) == 0
+        flow = who.root.modules["overlay"].links.below._downlink.outflow(b"stranger")
+        flow.size = 5 << 20
+        assert who.root.backlog_of(request) == 5 << 20
+        waits = asyncio.create_task(who.root.room(request))
+        await asyncio.sleep(0)
+        assert not waits.done()
+        flow.clear()
+        await waits
+        above = who.tree.brokers[1].broker
+        request.route = [b"client", who.root.uuid]
+        above.modules["overlay"].links.above._uplink.outflow.size = 7
+        assert above.backlog_of(request) == 7

@@ -79,7 +79,7 @@ async def test_many_messages_keep_their_order(upper, lowers):
     await lower.until(lambda: len(lower.received) == len(numbers))
     assert upper.received == [(b"child", message) for message in numbers]
     assert lower.received == numbers
-    assert upper.link.backlog(b"child") == 0
+    assert upper.link.outflow(b"child").backlog() == link.outflow.backlog() == 0
 
 
 async def test_other_work_has_its_turn_between_many_messages(upper, lowers):
@@ -241,3 +241,47 @@ async def test_events_of_sockets_are_told_on_demand(tmp_path):
     assert words == ["listening ", "accepted ", "handshake succeeded ", "disconnected "]
     upper.close()
     lower.close()
+
+
+async def test_who_has_much_to_send_can_wait(tmp_path):
+    """Until a child, and a parent, take what waits for them; or until they are gone."""
+    upper = await Upper().bind(f"ipc://{tmp_path}/tbon-0")
+    peer = upper.socket(upper.admit(), b"peer")
+    peer.send(b"x")
+    await upper.until(lambda: upper.received)
+    flow = upper.link.outflow(b"peer")
+    await asyncio.wait_for(flow.drained(), 30)
+
+    def fill():
+        while flow.backlog() < 4 << 20:
+            upper.link.send(b"peer", [b"x" * 100_000])
+        return asyncio.create_task(flow.drained()), asyncio.create_task(flow.drained())
+
+    waits = fill()
+    while not waits[0].done():
+        await asyncio.sleep(0)
+        while peer.poll(0):
+            peer.recv()
+    await waits[1]
+    assert flow.backlog() < 4 << 20
+    waits = fill()
+    await asyncio.sleep(0)
+    assert not waits[0].done()
+    peer.close()
+    await asyncio.gather(*waits)
+    upper.close()
+
+
+async def test_who_has_much_to_send_up_can_wait(upper, lowers):
+    lower = lowers(upper)
+    link = await lower.connect(upper, upper.admit())
+    while link.outflow.backlog() < 4 << 20:
+        link.send([b"x" * 100_000])
+    await link.outflow.drained()
+    assert upper.received
+    while link.outflow.backlog() < 4 << 20:
+        link.send([b"x" * 100_000])
+    waits = asyncio.create_task(link.outflow.drained())
+    await asyncio.sleep(0)
+    link.close()
+    await waits

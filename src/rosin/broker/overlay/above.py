@@ -112,6 +112,7 @@ class Above:
             return
         uuid = field(msg.args, "uuid", str).encode()
         self.parent = ParentBroker(self._broker, uuid, self.send)
+        self.parent.flow = self._uplink.outflow if self._uplink is not None else None
         self.parent.connected()
         self._around.log(7, f"hello parent {self._rank} {uuid.decode()}")
         self._joined.set_result(None)

@@ -166,6 +166,8 @@ class Below:
         link = ChildBroker(
             self._broker, identity, lambda out: self._down(child, out), self._tree.subtree(child.rank)
         )
+        assert self._downlink is not None
+        link.flow = self._downlink.outflow(identity)
         self._links[identity] = link
         link.connected()
         return child

@@ -26,8 +26,22 @@ class Keys(Protocol):
         """What proves who one is."""
 
 
+class Flow(Protocol):
+    """What waits for one broker because it, or the way to it, is slower than what is sent."""
+
+    def backlog(self) -> int:
+        """Bytes that wait."""
+
+    async def drained(self) -> None:
+        """Wait until they are few, or it is gone."""
+
+
 class Uplink(Protocol):
     """The connection to the broker above."""
+
+    @property
+    def outflow(self) -> Flow | None:
+        """What waits for it; None if nothing ever does."""
 
     def send(self, frames: list[bytes]) -> None:
         """Send a message; it waits where it is while there is no connection."""
@@ -44,6 +58,9 @@ class Downlink(Protocol):
 
     def send(self, identity: bytes, frames: list[bytes]) -> None:
         """Send a message to one of them. Raises OSError: EHOSTUNREACH if it is not connected."""
+
+    def outflow(self, identity: bytes) -> Flow | None:
+        """What waits for one of them that is connected; None if nothing ever does."""
 
     def authorize(self, name: str, public_key: str) -> None:
         """Admit who proves to have the secret half of a key (Z85); ``name`` is for the log."""

@@ -100,10 +100,9 @@ class ZmqDownlink:
         if not peer.backlog.append(message):
             self._break(peer, f"does not read: {peer.backlog.size} bytes wait for it")
 
-    def backlog(self, identity: bytes) -> int:
-        """Bytes that wait for one of them."""
-        peer = self._peers.get(identity)
-        return 0 if peer is None else peer.backlog.size
+    def outflow(self, identity: bytes) -> Backlog:
+        """What waits for one of them that is connected."""
+        return self._peers[identity].backlog
 
     def authorize(self, name: str, public_key: str) -> None:
         """Admit who proves to have the secret half of a key (Z85). Raises FormatError."""
@@ -123,6 +122,8 @@ class ZmqDownlink:
             return
         self._open = False
         self._by_fd.clear()
+        for peer in self._peers.values():
+            peer.backlog.clear()
         for timer in self._silent.values():
             timer.cancel()
         for part in (self._monitor, self._socket, self._doorkeeper):
@@ -245,6 +246,7 @@ class ZmqDownlink:
 
     def _forget(self, peer: _Connected) -> bool:
         self._behind.discard(peer)
+        peer.backlog.clear()
         if self._peers.get(peer.identity) is not peer:
             return False
         del self._peers[peer.identity]

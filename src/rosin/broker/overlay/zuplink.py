@@ -33,7 +33,8 @@ class ZmqUplink:
         self._context = context.begin()
         self._socket: LoopSocket | None = None
         self._monitor: zmonitor.SocketMonitor | None = None
-        self._backlog = Backlog()
+        #: What waits for it.
+        self.outflow = Backlog()
         self._uri = ""
         self._up = False
         self._broken = ""
@@ -55,15 +56,16 @@ class ZmqUplink:
         """Send a message; it waits where it is while there is no connection."""
         if self._socket is None or self._socket.closed:
             return
-        if not self._backlog and self._socket.send(frames):
+        if not self.outflow and self._socket.send(frames):
             return
-        if not self._backlog.append(frames):
-            self._break(f"does not read: {self._backlog.size} bytes wait for it")
+        if not self.outflow.append(frames):
+            self._break(f"does not read: {self.outflow.size} bytes wait for it")
 
     def close(self) -> None:
         """End the connection; what ZeroMQ has still leaves. Closing twice is no error."""
         if self._open:
             self._open = False
+            self.outflow.clear()
             if self._monitor is not None:
                 self._monitor.close()
             if self._socket is not None:
@@ -77,8 +79,8 @@ class ZmqUplink:
         """All that has come is taken."""
         if self._broken:
             self._break(self._broken)
-        elif self._backlog and self._socket is not None:
-            self._backlog.flush(self._socket)
+        elif self.outflow and self._socket is not None:
+            self.outflow.flush(self._socket)
 
     def _happened(self, event: int, _value: int) -> None:
         if event == zmonitor.UP:
