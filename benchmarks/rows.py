@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
@@ -195,6 +196,31 @@ def kvs_commits(side: Side) -> float:
         return _rate(500, work)
 
 
+def _seen(h: Flux, lookup: dict[str, Any], data: Any) -> bool:
+    """Whether a broker has the value yet: flux-core's answer to a commit may precede its new root."""
+    try:
+        return bool(h.rpc("kvs.lookup", lookup).get()["val"] == data)
+    except FileNotFoundError:
+        return False
+
+
+def kvs_to_another(side: Side) -> float:
+    """Commits on one leaf of 4 brokers per second, one at a time, each seen on another before the next."""
+    there = side.of(4)
+    with there.open(3) as h, there.open(1) as reader:
+
+        def work() -> None:
+            lookup = {"key": "bench.seen", "flags": 0, "namespace": "primary"}
+            for number in range(300):
+                data = treeobj.val(b"%d" % number)
+                ops = [{"key": "bench.seen", "flags": 0, "dirent": data}]
+                h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops}).get()
+                while not _seen(reader, lookup, data):
+                    pass
+
+        return _rate(300, work)
+
+
 def kvs_lookups(side: Side) -> float:
     """KVS lookups per second, one at a time."""
     with side.open() as h:
@@ -276,6 +302,24 @@ def events(side: Side) -> float:
         return _rate(2000, work)
 
 
+def events_to_all(side: Side) -> float:
+    """Events per second from one publisher to a subscriber on each of 4 brokers."""
+    there = side.of(4)
+    with ExitStack() as stack:
+        handles = [stack.enter_context(there.open(rank)) for rank in range(4)]
+        for h in handles:
+            h.event_subscribe("bench.").get()
+
+        def work() -> None:
+            for number in range(1000):
+                handles[3].event_send("bench.tick", {"n": number})
+            for h in handles:
+                for _ in range(1000):
+                    h.event_recv()
+
+        return _rate(1000, work)
+
+
 def output(side: Side) -> float:
     """MB/s of 80-byte lines through ``run``."""
     lines = 25_000 if side.name == "flux-core" else 1_000_000
@@ -339,6 +383,8 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "RPCs to rank 3": (rpc_to_3, True, 1, 3),
     "RPCs to rank 3 in flight": (rpc_to_3_in_flight, True, 1, 3),
     "exec on 4": (exec_on_4, False, 1, 5),
+    "KVS, leaf to leaf": (kvs_to_another, True, 1, 3),
+    "events to 4 brokers": (events_to_all, True, 1, 3),
     "mock jobs on 4": (on_4(mock_jobs), True, 3, 3),
     "real jobs on 4": (on_4(real_jobs), True, 3, 3),
     "run -N4": (run_on_4, False, 1, 5),

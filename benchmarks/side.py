@@ -78,9 +78,12 @@ class Side:
         subprocess.run([self.command, *args], env=self.env, check=True, stdout=subprocess.DEVNULL)
         return time.perf_counter() - began
 
-    def open(self) -> Flux:
-        """A handle to the instance: the same client code for both sides."""
-        return Flux(self.uri)
+    def open(self, rank: int = 0) -> Flux:
+        """A handle to the broker of a rank: the same client code for both sides."""
+        if not rank:
+            return Flux(self.uri)
+        with Flux(self.uri) as h:
+            return Flux(h.rpc("attr.get", {"name": "local-uri"}, rank).get()["value"])
 
     def memory(self) -> float:
         """MiB of the brokers, what has launched them, and their module processes (proportional set size)."""

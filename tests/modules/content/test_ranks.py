@@ -214,3 +214,42 @@ async def test_a_mapped_file_is_loaded_through_the_tree_and_can_be_stored(tmp_pa
             ("unregister-backing", None),
         ):
             assert await failure(down.rpc(f"content.{topic}", request)) == errno.EINVAL
+
+
+class Store(BrokerModule):
+    """A backing store without any blob."""
+
+    name = "content-backing"
+
+    async def start(self) -> None:
+        self.loads = 0
+
+    @request_handler("load")
+    def load(self, _msg: Any) -> None:
+        self.loads += 1
+        raise OSError(errno.ENOENT, "unknown")
+
+
+class Fresh(BrokerModule):
+    """A KVS with a blob that is not stored yet."""
+
+    name = "kvs"
+
+    @request_handler("fresh-load")
+    def fresh_load(self, msg: Any) -> bytes:
+        if msg.raw != blobref.digest(b"fresh"):
+            raise OSError(errno.ENOENT, "unknown")
+        return b"fresh"
+
+
+async def test_what_the_store_has_not_is_looked_for_once_and_then_in_the_kvs() -> None:
+    async with two(["content", Store, Fresh]) as (upper, lower):
+        up, down = await upper.connect(), await lower.connect()
+        await up.rpc("content.register-backing", {"name": "content-backing"})
+        assert await content.load_async(down, blobref.digest(b"fresh")).raw() == b"fresh"
+        store: Any = upper.broker.modules["content-backing"]
+        assert store.loads == 1
+        load = content.load_async(down, blobref.digest(b"none"))
+        with pytest.raises(FileNotFoundError, match="unknown blob sha1-"):
+            await load.raw()
+        assert store.loads == 2

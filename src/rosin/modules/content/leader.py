@@ -19,6 +19,7 @@ from rosin.modules.content.mapped import MappedFile, MappedFiles
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from rosin.handle.rpc import RPC
     from rosin.rfc.message import Message
 
 #: Bytes of dirty blobs that go to a new backing store in one message.
@@ -47,43 +48,32 @@ class ContentLeader(ContentBase):
         if blob is not None:
             self.loads.fulfil(blob, digest)
         elif self.backing is not None:
-            # The common case without a task: a restart reads tens of thousands of blobs.
+            # No task for it: a restart reads tens of thousands of blobs.
             self.h.rpc("content-backing.load", digest).then(self._read, digest)
         else:
-            self.create_task(self._find(digest))
+            self._fetch_fresh(digest)
 
-    def _read(self, rpc: Any, digest: bytes) -> None:
+    def _read(self, rpc: RPC, digest: bytes) -> None:
         try:
-            blob = rpc.get_raw()
-        except OSError:
-            self.create_task(self._find(digest))
-            return
-        try:
-            self.loaded(digest, blob)
+            self.loaded(digest, rpc.get_raw())
         except OSError as error:
-            self.failed(self.loads, digest, error)
+            if error.errno in (errno.ENOENT, errno.ENOSYS):
+                self._fetch_fresh(digest)
+            else:
+                self.failed(self.loads, digest, error)
 
-    async def _find(self, digest: bytes) -> None:
-        """Get a blob from wherever it is: those who wait are told, whatever happens."""
+    def _fetch_fresh(self, digest: bytes) -> None:
+        """The KVS holds blobs that no store needs yet."""
+        self.h.rpc("kvs.fresh-load", digest).then(self._read_fresh, digest)
+
+    def _read_fresh(self, rpc: RPC, digest: bytes) -> None:
         try:
-            self.loaded(digest, await self._from_store(digest))
-        except Exception as error:
-            self.failed(self.loads, digest, error)
-
-    async def _from_store(self, digest: bytes) -> bytes:
-        missing = OSError(errno.ENOENT, f"No such file or directory: unknown blob {self.hash}-{digest.hex()}")
-        if self.backing is not None:
-            try:
-                return await self.h.rpc("content-backing.load", digest).raw()
-            except OSError as error:
-                if error.errno != errno.ENOENT:
-                    raise
-        try:  # the KVS holds blobs that no store needs yet
-            return await self.h.rpc("kvs.fresh-load", digest).raw()
+            self.loaded(digest, rpc.get_raw())
         except OSError as error:
-            if error.errno not in (errno.ENOENT, errno.ENOSYS):
-                raise
-        raise missing
+            if error.errno in (errno.ENOENT, errno.ENOSYS):
+                text = f"No such file or directory: unknown blob {self.hash}-{digest.hex()}"
+                error = OSError(errno.ENOENT, text)
+            self.failed(self.loads, digest, error)
 
     def keep(self, msg: Message, digest: bytes, blob: bytes) -> Any:
         self.cache.add_dirty(digest, blob)
