@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import tree_rows
+from benchmarks.side import rate
 from rosin import _json
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.rfc import sign, treeobj
@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 def start(side: Side) -> float:
     """Seconds of ``start true``: an instance comes up, runs one command and goes."""
     return side.run("start", "true")
-
-
-def start_of(size: int) -> Callable[[Side], float]:
-    """Seconds until an instance of so many brokers has come up, run one command and gone."""
-    return lambda side: side.run("start", f"--test-size={size}", "true")
-
-
-def memory_of(size: int) -> Callable[[Side], float]:
-    """MiB of an instance of so many brokers that has just come up."""
-    return lambda side: side.of(size).memory()
 
 
 def submit(side: Side) -> float:
@@ -92,45 +82,6 @@ def real_jobs(side: Side) -> float:
     return _throughput(side, 100, mock=False)
 
 
-def on_4(row: Callable[[Side], float]) -> Callable[[Side], float]:
-    """A row in an instance of 4 brokers."""
-    return lambda side: row(side.of(4))
-
-
-def run_on_4(side: Side) -> float:
-    """Seconds of ``run -N4 true``."""
-    return side.of(4).run("run", "-N4", "true")
-
-
-#: Enters so many barriers, as an MPI program does that exchanges its addresses.
-_BARRIERS = """
-import os, socket, sys
-channel = socket.socket(fileno=int(os.environ["PMI_FD"])).makefile("rw")
-def ask(line):
-    channel.write(line + "\\n")
-    channel.flush()
-    return channel.readline()
-ask("cmd=init pmi_version=1 pmi_subversion=1")
-name = ask("cmd=get_my_kvsname").rpartition("=")[2].strip()
-for number in range(int(sys.argv[1])):
-    ask(f"cmd=put kvsname={name} key={number}.{os.environ['PMI_RANK']} value=x")
-    ask("cmd=barrier_in")
-ask("cmd=finalize")
-"""
-
-
-def pmi_barriers(side: Side) -> float:
-    """PMI barriers per second of a job with a task, which puts a key, on each of 4 brokers."""
-    count = 1000
-    return count / side.of(4).run("run", "-N4", sys.executable, "-c", _BARRIERS, str(count))
-
-
-def _rate(count: int, work: Callable[[], None]) -> float:
-    began = time.perf_counter()
-    work()
-    return count / (time.perf_counter() - began)
-
-
 def rpc_single(side: Side) -> float:
     """RPCs per second, one at a time."""
     with side.open() as h:
@@ -139,7 +90,7 @@ def rpc_single(side: Side) -> float:
             for _ in range(2000):
                 h.rpc("attr.get", {"name": "size"}).get()
 
-        return _rate(2000, work)
+        return rate(2000, work)
 
 
 def rpc_in_flight(side: Side) -> float:
@@ -150,34 +101,7 @@ def rpc_in_flight(side: Side) -> float:
             for rpc in [h.rpc("attr.get", {"name": "size"}) for _ in range(5000)]:
                 rpc.get()
 
-        return _rate(5000, work)
-
-
-def rpc_to_3(side: Side) -> float:
-    """RPCs per second from rank 0 of 4 to the last, one at a time."""
-    with side.of(4).open() as h:
-
-        def work() -> None:
-            for _ in range(1000):
-                h.rpc("broker.ping", {"seq": 0, "pad": ""}, 3).get()
-
-        return _rate(1000, work)
-
-
-def rpc_to_3_in_flight(side: Side) -> float:
-    """RPCs per second from rank 0 of 4 to the last, 2000 in flight."""
-    with side.of(4).open() as h:
-
-        def work() -> None:
-            for rpc in [h.rpc("broker.ping", {"seq": 0, "pad": ""}, 3) for _ in range(2000)]:
-                rpc.get()
-
-        return _rate(2000, work)
-
-
-def exec_on_4(side: Side) -> float:
-    """Seconds of ``exec true`` on each of 4 brokers."""
-    return side.of(4).run("exec", "true")
+        return rate(5000, work)
 
 
 def _commit(h: Flux, number: int) -> None:
@@ -193,32 +117,7 @@ def kvs_commits(side: Side) -> float:
             for number in range(500):
                 _commit(h, number)
 
-        return _rate(500, work)
-
-
-def _seen(h: Flux, lookup: dict[str, Any], data: Any) -> bool:
-    """Whether a broker has the value yet: flux-core's answer to a commit may precede its new root."""
-    try:
-        return bool(h.rpc("kvs.lookup", lookup).get()["val"] == data)
-    except FileNotFoundError:
-        return False
-
-
-def kvs_to_another(side: Side) -> float:
-    """Commits on one leaf of 4 brokers per second, one at a time, each seen on another before the next."""
-    there = side.of(4)
-    with there.open(3) as h, there.open(1) as reader:
-
-        def work() -> None:
-            lookup = {"key": "bench.seen", "flags": 0, "namespace": "primary"}
-            for number in range(300):
-                data = treeobj.val(b"%d" % number)
-                ops = [{"key": "bench.seen", "flags": 0, "dirent": data}]
-                h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops}).get()
-                while not _seen(reader, lookup, data):
-                    pass
-
-        return _rate(300, work)
+        return rate(500, work)
 
 
 def kvs_lookups(side: Side) -> float:
@@ -230,7 +129,7 @@ def kvs_lookups(side: Side) -> float:
             for _ in range(1000):
                 h.rpc("kvs.lookup", {"key": "bench.k0", "flags": 0, "namespace": "primary"}).get()
 
-        return _rate(1000, work)
+        return rate(1000, work)
 
 
 def content_store(side: Side) -> float:
@@ -243,7 +142,7 @@ def content_store(side: Side) -> float:
             for rpc in [h.rpc("content.store", blob) for blob in blobs]:
                 rpc.get_raw()
 
-        return _rate(len(blobs), work)
+        return rate(len(blobs), work)
 
 
 def content_load(side: Side) -> float:
@@ -256,7 +155,7 @@ def content_load(side: Side) -> float:
             for rpc in [h.rpc("content.load", digest) for _ in range(1000)]:
                 rpc.get_raw()
 
-        return _rate(1000, work)
+        return rate(1000, work)
 
 
 def _large_blobs(h: Flux) -> list[bytes]:
@@ -273,7 +172,7 @@ def content_load_large(side: Side) -> float:
             for digest in digests:
                 h.rpc("content.load", digest).get_raw()
 
-        return _rate(len(digests), work)
+        return rate(len(digests), work)
 
 
 def content_load_large_in_flight(side: Side) -> float:
@@ -285,7 +184,7 @@ def content_load_large_in_flight(side: Side) -> float:
             for rpc in [h.rpc("content.load", digest) for digest in digests]:
                 rpc.get_raw()
 
-        return _rate(len(digests), work)
+        return rate(len(digests), work)
 
 
 def events(side: Side) -> float:
@@ -299,25 +198,7 @@ def events(side: Side) -> float:
             for _ in range(2000):
                 h.event_recv()
 
-        return _rate(2000, work)
-
-
-def events_to_all(side: Side) -> float:
-    """Events per second from one publisher to a subscriber on each of 4 brokers."""
-    there = side.of(4)
-    with ExitStack() as stack:
-        handles = [stack.enter_context(there.open(rank)) for rank in range(4)]
-        for h in handles:
-            h.event_subscribe("bench.").get()
-
-        def work() -> None:
-            for number in range(1000):
-                handles[3].event_send("bench.tick", {"n": number})
-            for h in handles:
-                for _ in range(1000):
-                    h.event_recv()
-
-        return _rate(1000, work)
+        return rate(2000, work)
 
 
 def output(side: Side) -> float:
@@ -341,7 +222,7 @@ def connections(side: Side) -> float:
             with side.open() as h:
                 h.rpc("attr.get", {"name": "rank"}).get()
 
-    return _rate(300, work)
+    return rate(300, work)
 
 
 def watch_lines(side: Side) -> float:
@@ -361,9 +242,9 @@ def watch_lines(side: Side) -> float:
 #: Row -> (function, True if more is better, the goal as a factor over flux-core, repetitions).
 ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "start": (start, False, 1 / 0.3, 3),
-    "start of 4": (start_of(4), False, 2, 3),
-    "start of 16": (start_of(16), False, 2, 3),
-    "start of 64": (start_of(64), False, 2, 1),
+    "start of 4": (tree_rows.start_of(4), False, 2, 3),
+    "start of 16": (tree_rows.start_of(16), False, 2, 3),
+    "start of 64": (tree_rows.start_of(64), False, 2, 1),
     "submit": (submit, False, 2, 5),
     "run": (run, False, 2, 5),
     "jobs": (jobs, False, 1, 5),
@@ -380,19 +261,19 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "event-log lines": (watch_lines, True, 1, 3),
     "mock jobs": (mock_jobs, True, 3, 3),
     "real jobs": (real_jobs, True, 3, 3),
-    "RPCs to rank 3": (rpc_to_3, True, 1, 3),
-    "RPCs to rank 3 in flight": (rpc_to_3_in_flight, True, 1, 3),
-    "exec on 4": (exec_on_4, False, 1, 5),
-    "KVS, leaf to leaf": (kvs_to_another, True, 1, 3),
-    "events to 4 brokers": (events_to_all, True, 1, 3),
-    "mock jobs on 4": (on_4(mock_jobs), True, 3, 3),
-    "real jobs on 4": (on_4(real_jobs), True, 3, 3),
-    "run -N4": (run_on_4, False, 1, 5),
-    "PMI barriers on 4": (pmi_barriers, True, 1, 3),
+    "RPCs to rank 3": (tree_rows.rpc_to_3, True, 1, 3),
+    "RPCs to rank 3 in flight": (tree_rows.rpc_to_3_in_flight, True, 1, 3),
+    "exec on 4": (tree_rows.exec_on_4, False, 1, 5),
+    "KVS, leaf to leaf": (tree_rows.kvs_to_another, True, 1, 3),
+    "events to 4 brokers": (tree_rows.events_to_all, True, 1, 3),
+    "mock jobs on 4": (tree_rows.on_4(mock_jobs), True, 3, 3),
+    "real jobs on 4": (tree_rows.on_4(real_jobs), True, 3, 3),
+    "run -N4": (tree_rows.run_on_4, False, 1, 5),
+    "PMI barriers on 4": (tree_rows.pmi_barriers, True, 1, 3),
     "output": (output, True, 50, 3),
     "jobs -a, 10,000 jobs": (jobs_all, False, 5, 1),
     "memory, 10,000 jobs": (memory, False, 4, 1),
-    "memory, 64 brokers": (memory_of(64), False, 1, 1),
+    "memory, 64 brokers": (tree_rows.memory_of(64), False, 1, 1),
 }
 
 UNITS = {

@@ -7,10 +7,21 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rosin.handle import Flux
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _PROGRAM = 'echo "$FLUX_URI"; cat >/dev/null'
+
+
+def rate(count: int, work: Callable[[], None]) -> float:
+    """How many of *count* things *work* does in a second."""
+    began = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - began)
 
 
 class Side:
