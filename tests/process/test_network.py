@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """What the system says of this host's network."""
 
+import ctypes
 import ipaddress
 import socket
+import sys
 
 import pytest
 
@@ -13,6 +15,20 @@ def test_every_host_has_a_loopback_address():
     found = network.addresses()
     assert ("lo", ipaddress.ip_address("127.0.0.1")) in found
     assert {each.interface for each in found} <= {name for _, name in socket.if_nameindex()}
+
+
+@pytest.mark.parametrize(
+    ("family", "data", "ip"),
+    [
+        (socket.AF_INET, b"\0\0\x0a\1\2\3", "10.1.2.3"),
+        (socket.AF_INET6, b"\0\0\0\0\0\0" + bytes(15) + b"\1", "::1"),
+        (17, b"\0\0" + bytes(range(18)), None),  # of a network card
+    ],
+)
+def test_addresses_in_memory(family, data, ip):
+    memory = ctypes.create_string_buffer(family.to_bytes(2, sys.byteorder) + data)
+    found = network._ip(ctypes.addressof(memory), ctypes.string_at)
+    assert found == (ip and ipaddress.ip_address(ip))
 
 
 def test_the_default_interface_is_one_of_this_host():

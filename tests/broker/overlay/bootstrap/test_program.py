@@ -2,7 +2,9 @@
 """Brokers find each other by a process manager: the conversation, what becomes of it, and how it fails."""
 
 import asyncio
+import contextlib
 import errno
+import socket
 
 import pytest
 
@@ -318,9 +320,10 @@ async def test_a_wait_that_is_given_up_ends_the_conversation(manager, is_open):
         (b"x" * 70000, "pmi: a line is longer than 65536 bytes"),
     ],
 )
-async def test_answers_that_are_none(manager, answer, error):
+async def test_answers_that_are_none(manager, is_open, answer, error):
     pmi = manager(2)
-    root = broker(pmi, 0)
+    environ = pmi.environ(0)
+    root = find(environ, {}, {})
     await root.begin()
     waiting = asyncio.ensure_future(root.exchange(card(0), [1]))
     while pmi.said[0][-1] != "> cmd=barrier_in":
@@ -329,6 +332,7 @@ async def test_answers_that_are_none(manager, answer, error):
     with pytest.raises(OSError) as info:
         await waiting
     assert str(info.value.strerror).startswith(error)
+    assert is_open(int(environ["PMI_FD"])) == ("refused" in error)
     root.close()
 
 
@@ -346,3 +350,26 @@ async def test_an_answer_in_pieces_and_a_descriptor_that_does_not_block(manager)
     assert (await asking)["instance-level"] == "0"
     assert not os.get_inheritable(int(environ["PMI_FD"]))
     await alone.finish()
+
+
+async def test_a_process_manager_that_does_not_read_is_waited_for():
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    sent = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            sent += theirs.send(b"\n" * 4096)
+    environ = {"PMI_FD": str(theirs.detach()), "PMI_RANK": "0", "PMI_SIZE": "1"}
+    root = find(environ, {}, {})
+    asking = asyncio.ensure_future(root.begin())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not asking.done()
+    while sent:
+        sent -= len(ours.recv(min(sent, 65536)))
+    ours.setblocking(False)
+    wanted = b"cmd=init pmi_version=1 pmi_subversion=1\n"
+    assert await asyncio.get_running_loop().sock_recv(ours, 100) == wanted
+    ours.close()
+    with pytest.raises(OSError, match="the process manager is gone"):
+        await asking
