@@ -11,7 +11,8 @@ import pytest
 from rosin.broker.modhost import hosted
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.broker.services.state_machine import StateMachineService
-from rosin.constants import FLUX_RPC_STREAMING
+from rosin.constants import FLUX_ROLE_OWNER, FLUX_RPC_STREAMING
+from rosin.rfc.message import Message
 from rosin.testing import Instance
 
 MODULE = """\
@@ -151,6 +152,20 @@ async def test_events(inst):
     for topic in ("news.today", "olds", "news"):
         await h.rpc("event.publish", {"topic": topic, "flags": 0})
     assert (await h.rpc("far.heard", {}))["topics"] == ["news.today", "news"]
+
+
+@pytest.mark.parametrize("topic", ["event.subscribe", "event.unsubscribe"])
+async def test_answers_of_the_host_are_the_owners(inst, monkeypatch, topic):
+    """flux-core's client library drops what does not come from the owner."""
+    await load(inst)
+    module, sent = inst.broker.modules["far"], []
+    monkeypatch.setattr(module, "pass_on", sent.append)
+    for args in ({"topic": "news"}, {}):
+        msg = Message.request(topic, args)
+        msg.matchtag = 3
+        module._receive(msg)
+    assert [(answer.matchtag, answer.aux1) for answer in sent] == [(3, 0), (3, errno.EPROTO)]
+    assert all(answer.userid == os.getuid() and answer.rolemask & FLUX_ROLE_OWNER for answer in sent)
 
 
 async def test_another_name(inst):

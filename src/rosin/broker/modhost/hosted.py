@@ -271,7 +271,10 @@ class HostedModule(BrokerModule):
 
     def _answer(self, msg: Message, errnum: int = 0, text: str | None = None) -> None:
         if msg.matchtag and not msg.flags & FLUX_MSGFLAG_NORESPONSE:
-            self.pass_on(msg.response(text.encode() + b"\0" if text else None, errnum))
+            response = msg.response(text.encode() + b"\0" if text else None, errnum)
+            # flux-core's client library drops what does not come from the owner.
+            response.userid, response.rolemask = self._credential()
+            self.pass_on(response)
 
     def _status(self, msg: Message) -> None:
         status = field(msg.args, "status", int)

@@ -19,6 +19,7 @@ from rosin.constants import (
     FLUX_MSGTYPE_EVENT,
     FLUX_MSGTYPE_REQUEST,
     FLUX_MSGTYPE_RESPONSE,
+    FLUX_ROLE_OWNER,
 )
 from rosin.errors import FormatError
 from rosin.rfc.message import Message
@@ -128,7 +129,9 @@ class Multiplexer:
 
     def _answer(self, client: ProxyClient, msg: Message, errnum: int = 0, text: str | None = None) -> None:
         if not msg.flags & FLUX_MSGFLAG_NORESPONSE:
-            client.sender.send(msg.response(text.encode() + b"\0" if text else None, errnum))
+            response = msg.response(text.encode() + b"\0" if text else None, errnum)
+            response.rolemask = FLUX_ROLE_OWNER  # flux-core's client library drops what is nobody's
+            client.sender.send(response)
 
     def leave(self, client: ProxyClient) -> None:
         """A program has gone: tell the broker what it cannot see."""
@@ -183,7 +186,9 @@ class Multiplexer:
         if msg.aux1 and request.topic == "service.add":
             self._forget_service(request.args["service"])
         if not request.flags & FLUX_MSGFLAG_NORESPONSE:
-            client.sender.send(request.response(msg.raw or None, msg.aux1))
+            response = request.response(msg.raw or None, msg.aux1)
+            response.userid, response.rolemask = msg.userid, msg.rolemask
+            client.sender.send(response)
 
     def _serve(self, msg: Message) -> None:
         """A request for a service of one of the programs."""
