@@ -13,6 +13,7 @@ import pytest
 from rosin import kvs
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import FLUX_MSGTYPE_EVENT, FLUX_RPC_NORESPONSE
+from rosin.rfc import treeobj
 from rosin.rfc.message import Message
 from rosin.testing import Instance
 from rosin.testing.link import Link
@@ -241,3 +242,26 @@ async def test_a_relayed_transaction_that_is_refused_is_named(change: dict[str, 
         msg = await watcher.next_event()
         assert msg.topic == f"kvs.namespace-{request['namespace']}-error"
         assert (msg.data["names"], msg.data["errnum"]) == (["transaction_req.1.7"], errnum)
+
+
+async def test_a_root_that_was_left_can_be_read_elsewhere_for_a_while() -> None:
+    """A broker of another kind reads at the root of each event, and takes what is gone for a missing key."""
+    async with two(["content", "content-sqlite", "kvs"]) as (upper, lower):
+        up, down = await upper.connect(), await lower.connect()
+        refs = [(await put(up, "d.a", b"%d" % number))["rootref"] for number in range(500)]
+        leader = follower(upper)
+        assert leader.objects.sweep([leader.primary.root]) >= 2 * 499
+        for number in (0, 250, 499):
+            request = {"key": "d.a", "flags": 0, "rootdir": treeobj.dirref(refs[number]), "rootseq": 1}
+            assert treeobj.val_data((await down.rpc("kvs.lookup", request))["val"]) == b"%d" % number
+
+
+async def test_an_empty_value_that_is_not_stored_yet_is_loaded() -> None:
+    async with two(["content", "content-sqlite", "kvs"]) as (upper, lower):
+        up, down = await upper.connect(), await lower.connect()
+        ref = follower(upper).objects.add_value(b"")
+        dirent = {"ver": 1, "type": "valref", "data": [ref]}
+        ops = [{"key": "empty", "flags": 0, "dirent": dirent}]
+        await up.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": ops})
+        await lower.settle()
+        assert await get(down, "empty") == b""

@@ -11,7 +11,7 @@ from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.tstat import Tstat
 from rosin.broker.waiters import Waiter
 from rosin.modules.kvs.loading import Loader
-from rosin.modules.kvs.objects import Objects
+from rosin.modules.kvs.objects import YOUNG, YOUNG_FOR_OTHERS, Objects
 from rosin.modules.kvs.reads import ENDS, Reads
 from rosin.modules.kvs.roots import Requester, Root, VersionWait
 from rosin.modules.kvs.settings import KvsSettings
@@ -50,7 +50,8 @@ class KvsBase(BrokerModule, Generic[R]):
     async def start(self) -> None:
         self.settings = KvsSettings.parse(self.config, self.arg_values)
         self.instance_owner = int(self.attrs.get("security.owner", self.h.userid))
-        self.objects = Objects(self.attrs.get("content.hash", "sha1"))
+        young = YOUNG if self.attrs.get("size", "1") == "1" else YOUNG_FOR_OTHERS
+        self.objects = Objects(self.attrs.get("content.hash", "sha1"), young=young)
         self.loader = Loader(self.h, self.objects)
         self.namespaces: dict[str, R] = {}
         self.versions: Waiters[VersionWait] = self.waiters()  # by root

@@ -152,7 +152,7 @@ class KvsLeader(KvsBase[Namespace]):
 
         The content service asks when the store lacks one that this service wants at its own start.
         """
-        blob = self.objects.blob(f"{self.objects.algo}-{msg.raw.hex()}")
+        blob = self.objects.remembered(f"{self.objects.algo}-{msg.raw.hex()}")
         if blob is None:
             raise OSError(errno.ENOENT, "No such file or directory: unknown blob")
         return blob

@@ -26,8 +26,9 @@ T = TypeVar("T")
 
 #: What a value costs beside its bytes.
 VALUE_WEIGHT = 256
-#: Objects that a sweep keeps for a while though no root reaches them any more.
-YOUNG = 64
+#: Directories that a sweep keeps for a while though no root reaches them any more: readers may hold on to a
+#: root that has been left; those on other ranks, for as long as messages take.
+YOUNG, YOUNG_FOR_OTHERS = 64, 4096
 
 
 class Missing(Exception):
@@ -85,9 +86,15 @@ class Objects:
     """All objects of one KVS, whatever namespace they belong to: blobs are shared by content."""
 
     def __init__(
-        self, algo: str = "sha1", directory_cache: int = 24 << 20, value_cache: int = 12 << 20
+        self,
+        algo: str = "sha1",
+        directory_cache: int = 24 << 20,
+        value_cache: int = 12 << 20,
+        young: int = YOUNG,
     ) -> None:
+        """*young*: how many directories that no root reaches a sweep keeps, if the cache holds them."""
         self.algo = algo
+        self._young = young
         self.fresh: dict[str, Directory | bytes] = {}
         self.fresh_bytes = 0
         self.faults = 0
@@ -179,6 +186,13 @@ class Objects:
         obj = self.fresh.get(ref)
         return obj.encode() if isinstance(obj, Directory) else obj
 
+    def remembered(self, ref: str) -> bytes | None:
+        """The bytes of an object that is fresh, or was until a sweep."""
+        obj = self.fresh.get(ref)
+        if obj is None:
+            obj = self._directories.get(ref)
+        return obj.encode() if isinstance(obj, Directory) else obj
+
     def reachable(self, objs: Iterable[TreeObj]) -> list[str]:
         """The fresh objects that tree objects refer to, directly or through other fresh objects."""
         fresh = self.fresh
@@ -222,7 +236,7 @@ class Objects:
         live = set(self.reachable([treeobj.dirref(root) for root in roots]))
         fresh = self.fresh
         dead = [ref for ref in fresh if ref not in live]
-        young = len(dead) - YOUNG
+        young = len(dead) - self._young
         for age, ref in enumerate(dead):
             obj = fresh.pop(ref)
             if isinstance(obj, bytes):
