@@ -84,6 +84,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "modules/sched/schedule.py": ("scenarios/test_sched.py", "modules/sched/test_service.py"),
     "modules/sched/simple.py": ("modules/sched/test_service.py", "scenarios/test_sched.py"),
     "resource/allocator/placement.py": ("modules/sched/test_policy.py", "scenarios/test_sched.py"),
+    "launch/service.py": ("launch/test_service.py", "launch/test_launcher.py"),
     "process/refused.py": ("shell/test_start_error.py", "cli/test_exec_job.py"),
     "process/worker.py": ("process/test_zygote.py",),
     "process/zygote_server.py": ("process/test_zygote.py",),

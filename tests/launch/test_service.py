@@ -125,7 +125,7 @@ def test_messages_that_are_no_requests_are_dropped_and_none_wants_no_answer(benc
     sock, _ = bench.open()
     quiet = Message.request("start.echo", {"a": 1})
     quiet.flags |= FLUX_MSGFLAG_NORESPONSE
-    sock.send(frame(Message.event("start.echo", {})) + frame(quiet))
+    sock.send(frame(Message.request("start.echo").response({"a": 2})) + frame(quiet))
     sock.send(frame(Message.request("start.echo", {"b": 2}, matchtag=3)))
     bench.turn(3)
     assert [answer.args for answer in messages(sock)] == [{"b": 2}]

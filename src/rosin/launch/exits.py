@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-#: The end of which broker starts the timer that ends the others, and which exit code is that of the whole.
-MODES = ("any", "leader")
-
 
 class Exits:
     """``mode`` "any": each broker's end starts the timer, and the highest exit code counts.

@@ -32,8 +32,6 @@ from rosin.shell import PRELOAD
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-#: Which brokers are started at once.
-START_MODES = ("all", "leader")
 #: Seconds that brokers have when another one has ended.
 EXIT_TIMEOUT = 20.0
 #: Signals that ask for the end of the instance, and those for its jobs: both are for the leader.
