@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The cron module, on rank 0: runs commands by the entries that clients have made."""
+"""The cron module, on rank 0: runs commands by the entries that clients have made.
+
+Most instances have no entry: what is needed for one is imported with the first.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import BrokerModule, request_handler
-from rosin.internal import crontab
-from rosin.modules.cron.entry import CronEntry
-from rosin.modules.cron.execution import Execution
 from rosin.modules.cron.settings import ARGUMENTS, CronSettings
-from rosin.modules.cron.trigger import OnEvent
 from rosin.process.outcome import describe
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rosin.broker.clock import TimerHandle
+    from rosin.modules.cron.entry import CronEntry
+    from rosin.modules.cron.execution import Execution
     from rosin.rfc.message import Message
 
 #: Entries at most.
@@ -54,11 +57,13 @@ class Cron(BrokerModule):
 
     def _read(self, path: str) -> None:
         """Make the entries of a crontab. Raises OSError that names it."""
+        from rosin.internal import crontab
+
         try:
             with open(path, encoding="utf-8") as file:
                 lines = crontab.decode(file.read())
             for line in lines:
-                self._add(CronEntry(self._number, crontab.create_request(line), self.now()))
+                self._add(crontab.create_request(line))
         except (OSError, ValueError) as exc:
             text = getattr(exc, "strerror", None) or str(exc)
             raise OSError(errno.EINVAL, f"could not load crontab: {path}: {text}") from None
@@ -75,10 +80,13 @@ class Cron(BrokerModule):
     def create(self, msg: Message) -> dict[str, Any]:
         if len(self.entries) >= MAX_ENTRIES:
             raise OSError(errno.ENOSPC, f"there are {MAX_ENTRIES} entries already")
-        entry = self._add(CronEntry(self._number, msg.args, self.now()))
-        return entry.encode()
+        return self._add(msg.args).encode()
 
-    def _add(self, entry: CronEntry) -> CronEntry:
+    def _add(self, request: Mapping[str, Any]) -> CronEntry:
+        """Make an entry. Raises OSError and FormatError that name what is wrong."""
+        from rosin.modules.cron.entry import CronEntry
+
+        entry = CronEntry(self._number, request, self.now())
         self._number += 1
         self.entries[entry.id] = entry
         if entry.trigger.topic is not None:
@@ -197,6 +205,8 @@ class Cron(BrokerModule):
 
     def _execute(self, entry: CronEntry) -> None:
         assert entry.current is not None
+        from rosin.modules.cron.execution import Execution
+
         self._executions[entry.id] = Execution(self, entry, entry.current, self._cwd)
 
     # -- what executions tell -------------------------------------------------------------------------
@@ -264,6 +274,5 @@ class Cron(BrokerModule):
 
     def _waited(self, entry: CronEntry) -> None:
         del self._timers[entry.id]
-        assert isinstance(entry.trigger, OnEvent)
         entry.trigger.waited()
         self._schedule(entry)

@@ -32,6 +32,9 @@ class Trigger(Protocol):
     def counts(self, now: float, lastrun: float) -> float | None:
         """An event has come: how long to wait before it runs, None: it does not."""
 
+    def waited(self) -> None:
+        """What :meth:`counts` made wait runs now."""
+
     def encode(self) -> dict[str, Any]:
         """Its data, as ``typedata`` of the entry."""
 
@@ -62,6 +65,9 @@ class Interval:
     def counts(self, _now: float, _lastrun: float) -> float | None:
         return None
 
+    def waited(self) -> None:
+        """It counts no events."""
+
     def encode(self) -> dict[str, Any]:
         return {"interval": self._interval, "after": self._after, "next_wakeup": self._next or 0.0}
 
@@ -89,6 +95,9 @@ class Date:
 
     def counts(self, _now: float, _lastrun: float) -> float | None:
         return None
+
+    def waited(self) -> None:
+        """It counts no events."""
 
     def encode(self) -> dict[str, Any]:
         return {"next_wakeup": float(self._next or 0.0), **self._calendar.encode()}
