@@ -164,6 +164,11 @@ class Cluster:
         except OSError:
             return Idset()
 
+    def revive(self, ranks: Iterable[int]) -> None:
+        """Start those of *ranks* that do not run, or do not any more, as a system does."""
+        self.reap()
+        self.start(rank for rank in ranks if rank not in self.processes)
+
     def up(self, ranks: Iterable[int], seconds: float = 60.0) -> bool:
         """Start those of *ranks* that do not run, again if they end, until the root has all.
 
@@ -172,8 +177,7 @@ class Cluster:
         wanted = Idset(list(ranks))
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            self.reap()
-            self.start(rank for rank in wanted if rank not in self.processes)
+            self.revive(wanted)
             if self.online() == wanted:
                 return True
             time.sleep(0.1)

@@ -241,9 +241,7 @@ class HostChaos:
     def _check(self) -> None:
         with Flux(self.cluster.uri()) as h:
             idle = h.rpc("job-manager.idle", {})
-            try:
-                idle.wait_for(_OVER)
-            except TimeoutError:
+            if not self._await(idle):
                 self.problems.append(f"jobs are not over after {_OVER:.0f} s")
                 return
             self._check_jobs(h)
@@ -251,6 +249,18 @@ class HostChaos:
         left = self._left()
         if left:
             self.problems.append(f"processes of jobs are left: {left}")
+
+    def _await(self, future: Any) -> bool:
+        """Wait for the end of jobs; who notices only now that it has to end comes again meanwhile."""
+        until = time.monotonic() + _OVER
+        while time.monotonic() < until:
+            try:
+                future.wait_for(1.0)
+            except TimeoutError:
+                self.cluster.revive(self.all)
+            else:
+                return True
+        return False
 
     def _check_jobs(self, h: Flux) -> None:
         rows = job_list(h, 0, ["id", "state"], FLUX_USERID_UNKNOWN).get_jobs()
