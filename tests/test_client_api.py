@@ -16,8 +16,6 @@ REQUEST = re.compile(r'(?:rpc|request|RPC|Watch|Future)\(\s*(?:[\w.]+,\s*)?"([a-
 #: Requests that are made by hand all the same, and why.
 BY_HAND = {
     ("broker/services/config.py", "config.get"): "a stream of the configuration that a broker's parent has",
-    ("modules/kvs/follower.py", "kvs.wait-version"): "waits for no version: rosin.internal.kvs_presence",
-    ("modules/kvs_watch/module.py", "kvs.wait-version"): "likewise",
     (
         "shell/plugins/input.py",
         "job-info.eventlog-watch",
