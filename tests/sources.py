@@ -79,6 +79,12 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "job/spec_v1.py": ("job/test_spec.py",),
     "modules/sched/base.py": ("modules/sched/test_service.py", "modules/sched/test_own_schedulers.py"),
     "modules/sched/settings.py": ("modules/sched/test_malformed.py", "modules/sched/test_service.py"),
+    "modules/job_exec/shells.py": (
+        "scenarios/test_exec.py",
+        *(f"modules/job_exec/test_{part}.py" for part in ("job", "shells", "tree")),
+    ),
+    "modules/job_exec/launcher.py": ("modules/job_exec/test_shells.py", "modules/job_exec/test_tree.py"),
+    "modules/job_exec/barrier.py": ("scenarios/test_exec.py", "modules/job_exec/test_job.py"),
     "modules/kvs/commits.py": ("scenarios/test_kvs.py", *_KVS),
     "modules/kvs/storage.py": ("scenarios/test_kvs.py", *_KVS),
     "modules/sched/schedule.py": ("scenarios/test_sched.py", "modules/sched/test_service.py"),

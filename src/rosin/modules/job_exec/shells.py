@@ -69,7 +69,6 @@ class ShellExec:
         self.deaf = ranks  # shells that have not said that they hear of signals for their tasks
         self.missed: dict[int, int] = {}  # signal -> the number of its event, for those
         self.barrier = ShellBarrier(ranks)
-        self.shell_exit_posted = False
         self.early_end = False  # a shell ended before the first barrier
 
     # -- Backend ----------------------------------------------------------------------------------
@@ -209,9 +208,6 @@ class ShellExec:
             self._some_of_many_ended(ends)
 
     def _leader_ended(self, rank: int, status: int) -> None:
-        if self.shell_exit_posted:
-            return
-        self.shell_exit_posted = True
         context: dict[str, Any] = {"rank": rank, "wait_status": status}
         active = self.active()
         if active:
