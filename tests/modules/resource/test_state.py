@@ -43,6 +43,16 @@ def test_recorded_ranks_are_found_again(ranks, nodelist, now):
     assert HOSTS.place(Idset(ranks), Hostlist(nodelist)).encode() == now
 
 
+def test_hosts_are_those_of_r_and_else_of_the_brokers():
+    rset = ResourceSet()
+    rset.add_rank(1, "mine", 1)
+    rset.add_rank(4, "more", 1)
+    hosts = HostMap.of(rset, "a,b,c", 3)
+    assert hosts.hosts == ["a", "mine", "c", "", "more"]
+    assert hosts.named().encode() == "0-2,4"
+    assert hosts.ranks("more").encode() == "4"
+
+
 def test_targets():
     assert HOSTS.ranks("0-2").encode() == "0-2"
     assert HOSTS.ranks("c,a").encode() == "0,2-3"
