@@ -124,6 +124,19 @@ def test_a_lost_broker(live: Life, broker: FakeBroker, capsys: pytest.CaptureFix
     assert "Lost connection" in capsys.readouterr().err
 
 
+def test_another_shell_loses_its_broker(live: Life, broker: FakeBroker) -> None:
+    """It cannot tell the leader of the end of its tasks, and ends all the same."""
+
+    class Requests(list[Any]):
+        def append(self, request: Any) -> None:
+            if request[0] == "write":
+                broker.drop()
+
+    broker.attrs["rank"] = "1"
+    broker.peer_requests = Requests()
+    assert live(["sh", "-c", "echo up; exec sleep 1000"], ntasks=2, nodes=2) == 128 + signal.SIGTERM
+
+
 def test_a_commit_that_fails(live: Life, broker: FakeBroker, capsys: pytest.CaptureFixture[str]) -> None:
     broker.commit_error = errno.ENOSPC
     assert live(["echo", "x"]) == 0

@@ -146,6 +146,19 @@ def test_credit_that_is_refused() -> None:
     assert task.paused == [True, False]
 
 
+@pytest.mark.parametrize("count", [1, 899])
+def test_the_end_of_a_task_whose_broker_is_lost(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Nobody can be told of it, and nothing may keep the task from being over."""
+    shell = FakeShell(rank=7)
+    task = flood(shell, count)
+
+    def lost(*_args: Any) -> None:
+        raise ConnectionResetError(errno.ECONNRESET, "Lost connection to Flux")
+
+    monkeypatch.setattr(shell.h, "rpc", lost)
+    task.on_output(task, "stdout", b"x\n", True)
+
+
 def test_tasks_that_are_killed_wait_for_no_credit() -> None:
     shell = FakeShell(rank=7)
     task = flood(shell, 1000)

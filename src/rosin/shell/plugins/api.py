@@ -8,6 +8,7 @@ raise :class:`~rosin.shell.errors.ShellError`, which ends the job with that line
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -76,8 +77,9 @@ class Api:
         return bool(self._holds)
 
     def tell(self, method: str, payload: dict[str, Any]) -> None:
-        """Call a method of the leader shell's service that has no answer."""
-        self.h.rpc(f"{self.service.name}.{method}", payload, self._leader_rank, FLUX_RPC_NORESPONSE)
+        """Call a method of the leader shell's service that has no answer; in vain once the broker is lost."""
+        with contextlib.suppress(ConnectionError):
+            self.h.rpc(f"{self.service.name}.{method}", payload, self._leader_rank, FLUX_RPC_NORESPONSE)
 
     def ask(self, method: str, payload: dict[str, Any]) -> RPC:
         """Call a method of the leader shell's service."""

@@ -37,7 +37,10 @@ class LeaderLink:
         self._credits -= 1
         if self._credits <= _LOW_WATER and not self._asked:
             self._asked = True
-            self._shell.ask("write-getcredit", {"credits": _HIGH_WATER}).then(self._granted)
+            try:
+                self._shell.ask("write-getcredit", {"credits": _HIGH_WATER}).then(self._granted)
+            except ConnectionError:
+                self._lost = True
         if self._credits <= 0 and not self._killed:
             self._shell.pause(True)
 
