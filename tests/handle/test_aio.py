@@ -91,4 +91,4 @@ async def test_no_socket(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"was not found"):
         await AsyncFlux.connect(f"local://{tmp_path}/none")
     with pytest.raises(OSError, match="not a connector"):
-        await AsyncFlux.connect("ssh://host/path")
+        await AsyncFlux.connect("smoke://host/path")

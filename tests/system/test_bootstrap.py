@@ -148,6 +148,7 @@ hosts = [
 #: The tree, once all are there, from rank 0.
 SHOW = """
 $R overlay status --wait=full --timeout=60 --no-pretty -Lnever
+until $R exec -r1-2 true 2>/dev/null; do :; done
 $R exec -r1-2 --label-io $R getattr tbon.parent-endpoint | sort
 for name in broker.boot-method tbon.topo tbon.endpoint hostlist broker.critical-ranks broker.mapping
 do $R getattr $name; done
