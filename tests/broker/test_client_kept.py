@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from rosin.broker.limits import GUEST
-from rosin.constants import FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from rosin.testing import Instance
 
 from .test_client import UID, Desk
@@ -139,28 +138,3 @@ async def test_subscriptions_and_services_have_a_limit() -> None:
         await guest.service_register(f"{UID}-more")
         await guest.close()
         assert not [name for name in inst.broker.router.services if name.startswith(f"{UID}-")]
-
-
-@pytest.mark.parametrize("guest", [False, True])
-async def test_who_waits_for_a_program_that_ends_is_told(guest: bool) -> None:
-    async with Instance(config={"access": {"allow-guest-user": True}}) as inst:
-        userid = 4242 if guest else None
-        service, asker = await inst.connect(userid), await inst.connect(userid)
-        name = f"{service.userid}-x"
-        await service.rpc("service.add", {"service": name})
-        one, stream = asker.rpc(f"{name}.get", {}), asker.rpc(f"{name}.watch", {}, flags=FLUX_RPC_STREAMING)
-        done = asker.rpc(f"{name}.get", {})
-        asker.rpc(f"{name}.note", {}, flags=FLUX_RPC_NORESPONSE)
-        requests = [await service.next_event() for _ in range(4)]
-        service.respond(requests[2], {"value": 1})
-        service.respond(requests[1], {"value": 2})
-        assert await done == {"value": 1}
-        assert await stream == {"value": 2}
-        stream.reset()
-        assert requests[3].matchtag == 0
-        await service.close()
-        for waits in (one, stream):
-            with pytest.raises(OSError, match="the program with this service has ended") as caught:
-                await waits
-            assert caught.value.errno == errno.ENOSYS
-        assert not asker.events.qsize()

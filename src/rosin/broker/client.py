@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.guest import Guest
 from rosin.broker.limits import OWNER, Account
 from rosin.broker.peer import Peer
-from rosin.broker.tracker import Tracker
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_MSGFLAG_PRIVATE,
@@ -58,8 +57,6 @@ class Client(Peer):
         self._longest = self.limits.topic
         self._held = 0
         self._used: set[tuple[str, int, int]] = set()
-        #: The requests that it is to answer, once it has had one.
-        self._asked: Tracker | None = None
         self._mark = self.uuid + b"/"
 
     def send(self, msg: Message) -> None:
@@ -80,9 +77,6 @@ class Client(Peer):
             except OSError as exc:
                 self.broker.refuse(msg, exc.errno or errno.EAGAIN, exc.strerror)
                 return
-        if self._asked is None:
-            self._asked = Tracker()
-        self._asked.asked(msg)
         self.send(msg)
 
     def deliver_response(self, msg: Message) -> None:
@@ -109,8 +103,6 @@ class Client(Peer):
         elif msg.type == FLUX_MSGTYPE_RESPONSE:
             # The owner's programs may answer whom they like: they can do anything else, too.
             if self.guest is None or self.guest.may_answer(msg):
-                if self._asked is not None:
-                    self._asked.answered(msg)
                 self.broker.route_response(msg)
         elif msg.type == FLUX_MSGTYPE_EVENT:
             usual = self.guest is None and 0 < len(msg.topic) <= self._longest
@@ -236,8 +228,6 @@ class Client(Peer):
         if self.guest is not None:
             self.guest.leave()
         self.broker.remove_peer(self)
-        for msg in self._asked.clear() if self._asked is not None else ():
-            self.broker.refuse(msg, errno.ENOSYS, f"{msg.topic}: the program with this service has ended")
         used, self._used = self._used, set()
         for service, nodeid, upstream in used:
             flags = FLUX_MSGFLAG_NORESPONSE | upstream

@@ -61,6 +61,7 @@ class _Server:
 
     def __init__(self, h: ShellHandle, name: str) -> None:
         self._h = h
+        self._name = name
         h.service_register(name).get()
         self._server = TerminusServer(h, ShellService(h, name), int(h.attr_get("rank")))
         self._server.on_empty = h.reactor_stop
@@ -82,6 +83,9 @@ class _Server:
         self._server.child_exit(child.pid, child.status)
 
     def close(self) -> None:
-        """Tell clients."""
+        """Tell clients, those included whose requests came while the last session went."""
         with contextlib.suppress(OSError):  # who would be told has gone with the broker
+            self._h.service_unregister(self._name).get()  # after the answer no more can come
+            self._h.reactor.timer(0.0, self._h.reactor_stop)
+            self._h.reactor_run()
             self._server.close()
