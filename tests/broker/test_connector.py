@@ -285,6 +285,34 @@ async def test_streams_stand_still_for_who_does_not_read(owner: int) -> None:
         assert [msg.errnum for msg in answers] == 40 * [0] + [errno.ENODATA]
 
 
+@pytest.mark.parametrize("owner", [ME, SOMEBODY])
+async def test_what_a_program_says_before_it_goes_is_heard(owner: int) -> None:
+    """Also when the broker wants to tell it something first, which nobody takes any more."""
+    async with Local(owner) as local:
+        sock, answer = await local.raw()
+        assert not answer
+        name = f"{ME}-last"
+        await send(sock, Message.request("service.add", {"service": name}, matchtag=1))
+        await send(sock, Message.request("event.subscribe", {"topic": "news"}, matchtag=2))
+        await receive(sock, 2)
+        h = await AsyncFlux.connect(local.uri)
+        small, large = h.rpc(f"{name}.small"), h.rpc(f"{name}.large")
+        requests = await receive(sock, 2)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        last = {"data": "x" * (1 << 16)}
+        assert (
+            sock.send(frame(requests[0].response({"value": 1})) + frame(requests[1].response(last))) > 1 << 16
+        )
+        sock.close()
+        local.inst.broker.publish(
+            Message.event("news.of-today", {})
+        )  # before the broker looks at its sockets
+        assert await small == {"value": 1}
+        assert await large == last
+        await local.until(lambda: name not in local.inst.broker.router.services)
+        await h.close()
+
+
 async def test_a_stream_ends_with_its_client() -> None:
     async with Local() as local:
         sock, _ = await local.raw()

@@ -245,6 +245,23 @@ def test_writing_to_a_lost_connection(h, peer):
         h.rpc("a.b")
 
 
+def test_what_was_said_before_the_connection_was_lost_is_heard(h, peer):
+    """Also when the loss is noticed by sending."""
+    one, two, lost = h.rpc("a.b"), h.rpc("a.c"), h.rpc("a.d")
+    large = {"data": "x" * (1 << 17)}
+    peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+    peer.answer({"value": 1})
+    peer.answer(large)
+    peer.send(Message.request("some.body", {}))  # which is not to be answered any more
+    peer.sock.close()
+    with pytest.raises(ConnectionResetError, match="Lost connection"):
+        h.rpc("e.f")
+    assert one.get() == {"value": 1}
+    assert two.get() == large
+    with pytest.raises(ConnectionResetError, match="Lost connection"):
+        lost.get()
+
+
 def test_bytes_that_are_no_message(h, peer):
     rpc = h.rpc("a.b")
     peer.sock.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 import traceback
 from collections import deque
 from functools import partial
@@ -71,6 +72,8 @@ class SocketClient(Client):
         self._out: list[bytes] = []
         self._out_bytes = 0
         self._gathering = self._closing = self._dropped = False
+        #: It takes nothing any more.
+        self._deaf = False
         #: What the socket would not take yet.
         self._pending: deque[bytes | memoryview] = deque()
         self._pending_bytes = 0
@@ -178,7 +181,7 @@ class SocketClient(Client):
 
     def _write(self, data: bytes) -> None:
         """Send a message, or many."""
-        if self._pending or self._sock is None:
+        if self._pending or self._sock is None or self._deaf:
             self._write_pieces([data])
             return
         try:
@@ -193,10 +196,10 @@ class SocketClient(Client):
 
     def _write_pieces(self, pieces: list[bytes]) -> None:
         """Send the pieces of one message."""
+        if self._sock is None or self._deaf:
+            return
         if self._pending:
             self._queue(*pieces)
-            return
-        if self._sock is None:
             return
         try:
             sent = self._sock.sendmsg(pieces)
@@ -208,7 +211,27 @@ class SocketClient(Client):
         self._keep(pieces, sent)
 
     def _fail(self) -> None:
-        self.broker.turn.soon(self._lost)  # not now: who answers a request is in the middle of something
+        """The program takes nothing any more, as it has gone or is about to: what it has said before that is
+        still to be heard, up to its end."""
+        if not self._deaf:
+            self._deaf = True
+            self.broker.turn.soon(self._drop_output)  # not now: somebody is in the middle of an answer
+
+    def _drop_output(self) -> None:
+        """Forget what is kept for it. Streams for it do not go on, but to their end with its own."""
+        if self._sock is None:
+            return
+        if self._pending:
+            self._loop.remove_writer(self._sock.fileno())
+        self._pending.clear()
+        self._out.clear()
+        self.hold(-self._pending_bytes)
+        self._pending_bytes = self._out_bytes = 0
+        if self._closing:
+            self._hang_up()
+        elif self._paused:
+            self._paused = False
+            self._listen()
 
     def _keep(self, pieces: list[bytes], sent: int) -> None:
         """Queue what the socket has not taken of these pieces."""
@@ -257,7 +280,7 @@ class SocketClient(Client):
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:
-            self._lost()
+            self._fail()
             return
         if self._pending_bytes <= LOW:
             self._relax()
@@ -277,10 +300,10 @@ class SocketClient(Client):
             self._listen()
 
     def backlog(self) -> int:
-        return self._pending_bytes + self._out_bytes
+        return sys.maxsize if self._deaf else self._pending_bytes + self._out_bytes
 
     async def drained(self) -> None:
-        if self._sock is None or self._pending_bytes <= LOW:
+        if self._sock is None or (self._pending_bytes <= LOW and not self._deaf):
             return
         if self._drained is None:
             self._drained = self._loop.create_future()

@@ -13,6 +13,7 @@ from _weakref import ref
 from rosin.constants import (
     FLUX_MSGTYPE_ANY,
     FLUX_MSGTYPE_EVENT,
+    FLUX_MSGTYPE_REQUEST,
     FLUX_O_NONBLOCK,
     FLUX_O_TRACE,
     FLUX_ROLE_NONE,
@@ -58,6 +59,8 @@ def _guise() -> tuple[int, int] | None:
 
 #: The flags that flux_open(3) takes.
 _OPEN_FLAGS = 0x7F
+#: Reads after which nothing more is expected of a broker that has gone: more than its socket can hold.
+_LAST_READS = 32
 #: The handles that hold a connection, for a child process to disown.
 _open: dict[int, ref[Flux]] = {}
 
@@ -211,10 +214,21 @@ class Flux(ReactorHandle):
             assert self._stream is not None
             self._stream.send(data)
         except ConnectionLost as exc:
+            self._hear_out()
             self._disconnected(exc.errnum)
             self._check()
         finally:
             self._exit()
+
+    def _hear_out(self) -> None:
+        """The broker takes nothing any more: take what it has said before. Its requests nobody can answer."""
+        try:
+            for _ in range(_LAST_READS):
+                for msg in self._stream.receive(MSG_DONTWAIT) if self._stream is not None else ():
+                    if msg.type != FLUX_MSGTYPE_REQUEST:
+                        self._receive(msg)
+        except (ConnectionLost, FormatError):  # that was all
+            pass
 
     def _disconnected(self, errnum: int) -> None:
         self._drop()

@@ -42,7 +42,7 @@ class Terminal:
         if self.pid == 0:
             try:
                 fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", *self.size, 0, 0))
-                os.execvpe(self.argv[0], self.argv, self.env)
+                os.execvpe(self.argv[0], self.argv, {**self.env, "PYTHONFAULTHANDLER": "1"})
             finally:
                 os._exit(127)
         return self
@@ -68,7 +68,8 @@ class Terminal:
         deadline = time.monotonic() + _PATIENCE
         while (found := self.seen.find(text, self._position)) < 0:
             if not self._read(deadline):
-                raise AssertionError(f"{text!r} did not come; there is {self.seen[self._position :]!r}")
+                rest = self.seen[self._position :]
+                raise AssertionError(f"{text!r} did not come; there is {rest!r}; {self._state(deadline)}")
         start, self._position = self._position, found + len(text)
         return self.seen[start : self._position]
 
@@ -78,9 +79,20 @@ class Terminal:
         while self._read(deadline):
             pass
         if time.monotonic() >= deadline:
-            raise AssertionError(f"the program has not ended; it wrote {self.seen!r}")
+            raise AssertionError(f"it wrote {self.seen!r}; {self._state(deadline)}")
         self._status = os.waitpid(self.pid, 0)[1]
         return exit_code(self._status)
+
+    def _state(self, deadline: float) -> str:
+        """What the program does, for who has waited in vain: how it has ended, or where it stands."""
+        if time.monotonic() < deadline:
+            self._status = os.waitpid(self.pid, 0)[1]
+            return f"the program has ended with {exit_code(self._status)}"
+        os.kill(self.pid, signal.SIGABRT)
+        stack, position = time.monotonic() + _PATIENCE, len(self.seen)
+        while self._read(stack):
+            pass
+        return f"the program has not ended; on SIGABRT it said {self.seen[position:]!r}"
 
     def _read(self, deadline: float) -> bool:
         left = max(0.0, deadline - time.monotonic())

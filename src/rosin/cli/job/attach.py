@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from rosin.cli.job.pty import PtyClient
     from rosin.cli.job.statusline import StatusLine
     from rosin.cli.job.stdin import JobStdin
     from rosin.handle.flux import Flux
@@ -72,7 +73,8 @@ class Attach:
         self._came = False  # the event that is waited for
         self._output_asked = False
         self._input: JobStdin | None = None
-        self._pty: Any = None
+        self._pty: PtyClient | None = None
+        self._unshown: list[Event] = []  # output that the job's terminal may show
         self._status: StatusLine | None = None
 
     # -- the watches ------------------------------------------------------------------------------
@@ -124,6 +126,9 @@ class Attach:
 
     def _done(self, path: str) -> None:
         self._watches.pop(path, None)
+        if path == "eventlog" and self._pty is not None:
+            # Not when the job finishes: what its shell has said before may be here only after that.
+            self._pty.job_finished()
         if self._afterwards and not self._output_to_come():
             self._afterwards.release()
         if not self._watches:
@@ -176,8 +181,6 @@ class Attach:
         self.exit_code, text = job_report(status)
         if text:
             self._say(lambda: self.output.message(text))
-        if self._pty is not None:
-            self._pty.job_finished()
 
     def _exception(self, event: Event) -> None:
         context = event["context"]
@@ -187,8 +190,6 @@ class Attach:
             self.fatal = True
             if self._input is not None:
                 self._input.stop()
-            if self._pty is not None:
-                self._pty.job_finished()
 
     def _exception_line(self, timestamp: float, text: str) -> None:
         if self._status is not None:
@@ -236,23 +237,40 @@ class Attach:
         if not self._output_asked:
             self._output_asked = True
             flags = 0 if self.args.tail is None else FLUX_JOB_EVENT_WATCH_INITIAL_SENTINEL
-            self._watch("guest.output", self.output.output_event, flags)
+            self._watch("guest.output", self._output_event, flags)
+
+    def _output_event(self, event: Event) -> None:
+        """Print output, once it is known whether the job's terminal shows it."""
+        if self._pty is not None and not self._pty.attached:
+            self._unshown.append(event)
+        else:
+            self.output.output_event(event)
+
+    def _show(self) -> None:
+        unshown, self._unshown = self._unshown, []
+        for event in unshown:
+            self.output.output_event(event)
 
     def _attach_pty(self, topic: str, rank: int, captured: bool) -> None:
         from rosin.cli.job.pty import PtyClient
 
         self._pty = PtyClient(self.handle, topic, rank, self._pty_ended)
+        self._pty.on_attached = lambda: self._pty_attached(captured)
+
+    def _pty_attached(self, captured: bool) -> None:
         self.output.pty(captured)
+        self._show()
 
     def _pty_ended(self, attached: bool, status: int) -> None:
         """The terminal of the job has gone; one that never came is replaced by plain output."""
         self._pty = None
         self.output.pty(None)
+        self._show()
         if attached:
             self.exit_code = 0 if status == 0 else 1
             self._watches.clear()
             self.handle.reactor_stop()
-        elif self._input is not None:
+        elif self._input is not None and not self.finished:
             self._input.start()
 
     # -- running ----------------------------------------------------------------------------------

@@ -50,6 +50,8 @@ class PtyClient:
         self, handle: Flux, topic: str, rank: int, ended: Callable[[bool, int], None], clear: bool = False
     ) -> None:
         """``clear``: the terminal is cleared first."""
+        #: Called when the job's terminal has answered, before what it says is shown.
+        self.on_attached: Callable[[], None] | None = None
         #: Why the job's terminal could not be had, or has gone.
         self.reason = ""
         self._clear = clear
@@ -57,7 +59,8 @@ class PtyClient:
         self._topic = topic
         self._rank = rank
         self._ended = ended
-        self._attached = False
+        #: The job's terminal has answered.
+        self.attached = False
         self._closed = False
         self._saved: list[Any] | None = None
         self._timer: Timer | None = None
@@ -68,8 +71,8 @@ class PtyClient:
         self._rpc = handle.rpc(topic, request, rank, FLUX_RPC_STREAMING).then(self._arrived)
 
     def job_finished(self) -> None:
-        """The job is over: an attempt to attach that has not succeeded will not."""
-        if not self._attached and not self._closed:
+        """Nothing more will happen to the job: an attempt to attach that has not succeeded will not."""
+        if not self.attached and not self._closed:
             self._end(0)
 
     def close(self) -> None:
@@ -91,7 +94,7 @@ class PtyClient:
     def _end(self, status: int, text: str | None = None) -> None:
         if self._closed:
             return
-        attached = self._attached
+        attached = self.attached
         self.reason = text or "unknown reason"
         if attached:
             write_all(1, f"\033[999H[detached: {self.reason}]\033[K\n\r".encode())
@@ -122,7 +125,9 @@ class PtyClient:
 
     def _start(self) -> None:
         """The job's terminal answers: make ours raw and begin to copy."""
-        self._attached = True
+        self.attached = True
+        if self.on_attached is not None:
+            self.on_attached()
         sys.stderr.flush()
         if self._clear:
             write_all(1, _CLEAR)
