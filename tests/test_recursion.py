@@ -75,9 +75,9 @@ BOUNDS: dict[str, list[str]] = {
         "rfc.treedict.merge",
     ],
     "what a site's files require, one of the other; the command tells a RecursionError": [
+        "broker.rcplan.table.TaskTable._has_needs",
+        "broker.rcplan.table.TaskTable._resolve",
         "modprobe.dependencies._below",
-        "modprobe.table.TaskTable._has_needs",
-        "modprobe.table.TaskTable._resolve",
     ],
     "the caller's own object, which json has to encode": [
         "job.spec_v1.validate_counts",

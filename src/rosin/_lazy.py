@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 def on_first_use(
     package: str, where: Mapping[str, str]
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """``__getattr__`` and ``__dir__`` of a package; ``where`` says in which of its modules each name is."""
+    """``__getattr__`` and ``__dir__`` of a package; ``where`` says in which of its modules each name is.
+
+    One that begins with a dot is beside the package.
+    """
 
     def find(name: str) -> object:
         if name not in where:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         from importlib import import_module
 
-        value = getattr(import_module(f"{package}.{where[name]}"), name)
+        value = getattr(import_module(f".{where[name]}", package), name)
         setattr(sys.modules[package], name, value)
         return value
 

@@ -153,6 +153,15 @@ CONFIGURATION = {
     "modules.*.ranks": f"{_MODULES}test_ranks_of_a_module",
     "modules.*.disabled": f"{_MODULES}test_a_usual_module_keeps_its_place_and_its_ranks",
     "modules.*.exec": f"{_MODULES}test_a_module_in_a_process_of_its_own",
+    **{f"modules.*.{key}": f"{_MODULES}test_order" for key in ("after", "before")},
+    **{
+        f"modules.*.needs-{key}": f"{_MODULES}test_conditions_of_a_module"
+        for key in ("attrs", "config", "env")
+    },
+    **{
+        f"modules.{key}": f"{_MODULES}test_what_a_module_provides_requires_and_needs"
+        for key in ("*.provides", "*.requires", "*.needs", "*.priority", "alternatives.*")
+    },
     "policy.jobspec.defaults.system": f"{_INGEST}test_defaults_of_the_configuration",
     "policy.limits.duration": f"{_JOBS}test_limits",
     "policy.limits.job-size.max.nnodes": f"{_JOBS}test_limits",

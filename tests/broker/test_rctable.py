@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from rosin.broker import configcheck, rc, rctable
+from rosin.broker import attrtable, configcheck, rc, rctable
 from rosin.broker.loader import MODULES
 from rosin.broker.rctable import Load
 from rosin.errors import FormatError
@@ -70,15 +70,85 @@ def test_a_usual_module_keeps_its_place_and_its_ranks():
     )
     assert loads(1, **{"job-list": {"module": "./mine.py"}}) == ([], [])
     assert loads(**{"job-list": {"disabled": True}}) == ([], [Load("job-list", "job-list", [])])
-    assert loads(**{"job-list": {"disabled": False}, "alternatives": {"sched": "x"}}) == ([], [])
+    assert loads(**{"job-list": {"disabled": False}}) == ([], [])
 
 
 def test_the_backing_store_keeps_the_name_that_the_attribute_gives():
-    attrs, config = (
-        {"content.backing-module": "content-files"},
-        {"modules": {"content-sqlite": {"args": ["a"]}}},
+    """What is said of a module is for that alone."""
+    attrs = {"content.backing-module": "content-files"}
+    for name, args in (("content-files", ["a"]), ("content-sqlite", [])):
+        config = {"modules": {name: {"args": ["a"]}}}
+        assert Load("content-files", "content-files", args) in rctable.loads(0, attrs, config)
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("store", ["content-sqlite", "content-files"])
+def test_a_table_that_changes_nothing_changes_nothing(rank, store):
+    """So the short way and the rule of modprobe lead to the same."""
+    attrs = {"content.backing-module": store}
+    table = {"modules": {"kvs": {"priority": 100}, "alternatives": {"sched": "sched-simple"}}}
+    assert rctable.loads(rank, attrs, table) == rctable.loads(rank, attrs)
+
+
+def placed(**changes):
+    """The modules by their places."""
+    names = rctable.modules(config={"modules": changes})
+    assert sorted(set(names)) == sorted(names)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("change", "first", "second"),
+    [
+        ({"mine": {"before": ["kvs"]}}, "mine", "kvs"),
+        ({"mine": {"before": ["*"]}}, "mine", "content"),
+        ({"mine": {"after": ["other"]}, "other": {}}, "other", "mine"),
+        ({"mine": {}, "other": {"after": ["*"]}, "third": {}}, "third", "other"),
+        ({"heartbeat": {"after": ["sched"]}}, "sched-simple", "heartbeat"),
+        ({"mine": {"provides": ["s"]}, "heartbeat": {"after": ["s"]}}, "mine", "heartbeat"),
+        ({"content": {"before": ["groups"]}, "groups": {"before": ["kvs"]}}, "groups", "kvs"),
+    ],
+)
+def test_order(change, first, second):
+    names = placed(**change)
+    assert names.index(first) < names.index(second)
+
+
+def test_what_a_module_provides_requires_and_needs():
+    new = {"provides": ["sched"], "ranks": "0"}
+    assert "sched-simple" in placed(mine=new)  # nobody else provides feasibility
+    both = {**new, "provides": ["sched", "feasibility"]}
+    assert "sched-simple" not in placed(mine=both)
+    assert "mine" not in placed(mine={**both, "priority": 1})
+    assert "sched-simple" in placed(mine={**both, "priority": 1})
+    assert "mine" in placed(mine={"provides": ["s"], "priority": 1})  # nobody else does
+    assert "sched-simple" not in placed(
+        mine={**both, "priority": 1}, alternatives={"sched": "mine", "feasibility": "mine"}
     )
-    assert Load("content-files", "content-files", ["a"]) in rctable.loads(0, attrs, config)
+    assert "content-files" not in placed()
+    assert "content-files" in placed(mine={"requires": ["content-files"]})
+    assert "mine" not in placed(mine={"needs": ["job-list"]}, **{"job-list": {"disabled": True}})
+
+
+def test_conditions_of_a_module(monkeypatch):
+    config = {"a": {"b": 1}, "modules": {"mine": {"needs-config": ["a.b"], "needs-attrs": ["!x"]}}}
+    assert "mine" in rctable.modules(config=config)
+    assert "mine" not in rctable.modules(attrs={"x": "1"}, config=config)
+    assert "mine" not in rctable.modules(config={**config, "a": {}})
+    monkeypatch.setenv("ROSIN_TEST_MODULE", "")
+    assert "mine" in placed(mine={"needs-env": ["ROSIN_TEST_MODULE"]})
+    assert "mine" not in placed(mine={"needs-env": ["!ROSIN_TEST_MODULE"]})
+
+
+def test_an_alternative_store_is_the_default_of_the_attribute():
+    mine = {"provides": ["content-backing"], "after": ["content"], "ranks": "0"}
+    config = {"modules": {"alternatives": {"content-backing": "mine"}, "mine": mine}}
+    attrs = attrtable.defaults(config)
+    assert attrs["content.backing-module"] == "mine"
+    assert {"mine", "content-sqlite"} & set(rctable.modules(0, attrs, config)) == {"mine"}
+    given = {**attrs, "content.backing-module": "content-files"}
+    assert {"mine", "content-files"} & set(rctable.modules(0, given, config)) == {"content-files"}
+    assert attrtable.defaults({"modules": {"alternatives": 1}})["content.backing-module"] == "content-sqlite"
 
 
 @pytest.mark.parametrize(
@@ -99,6 +169,15 @@ def test_ranks_of_a_module(ranks, expected):
         ({"mine": "x"}, "modules.mine: expected a table, got 'x'"),
         ({"groups": {"disabled": True}}, "modules.groups.disabled: every broker needs this module"),
         ({"rexec": {"ranks": "0"}}, "modules.rexec.ranks: every broker needs this module"),
+        ({"mine": {"after": "kvs"}}, "modules.mine.after: expected an array, got 'kvs'"),
+        ({"mine": {"needs": [1]}}, "modules.mine.needs: expected an array of strings"),
+        ({"mine": {"priority": "1"}}, "modules.mine.priority: expected an integer, got '1'"),
+        ({"mine": {"requires": ["x"]}}, "modules: no such task or module x"),
+        ({"alternatives": {"sched": 1}}, "modules.alternatives.sched: expected a string, got 1"),
+        ({"alternatives": {"sched": "x"}}, "modules: no module x provides sched"),
+        ({"alternatives": {"x": "kvs"}}, "modules: no such service x"),
+        ({"kvs": {"after": ["job-list"]}}, "modules: tasks wait for each other: "),
+        ({"x": {"after": ["*"], "before": ["kvs"]}}, "modules: x: cannot specify 'after=[\"*\"]' when"),
     ],
 )
 def test_what_is_refused(table, text):

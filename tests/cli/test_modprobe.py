@@ -231,3 +231,37 @@ def test_programs_of_a_site(tmp_path):
     assert "rc3.0: hello 3" in done.stderr
     assert f"rc3.0: {tmp_path}/rc3.d/10-hello failed with exit code 2" in done.stderr
     assert done.returncode == 1
+
+
+CONFIGURATION = """\
+[modules.alternatives]
+content-backing = "content-files"
+[modules.cron]
+needs-config = ["nosuch"]
+[modules.early]
+module = "heartbeat"
+args = ["period=7s"]
+before = ["kvs"]
+[modules.unused]
+module = "sched-simple"
+provides = ["sched"]
+priority = 1
+"""
+
+
+@pytest.mark.parametrize("variables", [{}, {"FLUX_RC_EXTRA": "/no/such"}])
+def test_the_configuration_says_the_same_to_the_broker_and_to_the_command(tmp_path, variables):
+    """Once the broker loads the modules by itself, once the command does."""
+    config = tmp_path / "modules.toml"
+    config.write_text(CONFIGURATION)
+    with RealInstance("-c", str(config), env=variables) as instance:
+        mods = [line.split()[0] for line in instance.run("module", "list").stdout.splitlines()[1:]]
+        assert mods.index("early") < mods.index("kvs")
+        assert "content-files" in mods
+        assert not {"content-sqlite", "cron", "unused"} & set(mods)
+        assert instance.run("getattr", "content.backing-module").stdout == "content-files\n"
+        planned = instance.run("modprobe", "rc1", "--dry-run").stdout.splitlines()
+        always = {"config", "connector-local", "groups", "overlay", "rexec"}
+        assert {line.split()[1] for line in planned if line.startswith("load ")} == set(mods) - always
+        assert "load early period=7s" in planned
+        assert instance.run("run", "true").returncode == 0

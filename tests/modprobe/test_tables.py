@@ -3,9 +3,9 @@
 
 from rosin.broker import rctable
 from rosin.broker.loader import MODULES
+from rosin.broker.rcplan.tasks import Module
 from rosin.handle.builtin import paths
 from rosin.modprobe.files import read_modules
-from rosin.modprobe.tasks import Module
 
 
 def test_the_file_and_the_table_agree():

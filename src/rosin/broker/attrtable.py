@@ -320,7 +320,18 @@ def defaults(config: Mapping[str, object]) -> dict[str, str]:
         if row is not None and row.flags & CONFIG:
             check_value(name, value)
             result[name] = value
+    backing = _backing(config)
+    if backing is not None:
+        result["content.backing-module"] = backing
     return result
+
+
+def _backing(config: Mapping[str, object]) -> str | None:
+    """The store that ``modules.alternatives`` chooses: any module that provides the service."""
+    value: object = config
+    for key in ("modules", "alternatives", "content-backing"):
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else None
 
 
 def _tbon(config: Mapping[str, object]) -> dict[str, str]:

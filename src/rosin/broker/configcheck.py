@@ -62,6 +62,8 @@ def check(config: dict[str, Any]) -> dict[str, str]:
         elif not _is_foreign(name):
             _check_unknown(name)
             ignored[_shown(name)] = "no part of it reads this table"
+    if "modules" in config:
+        rctable.check(config)
     if _value(config, "policy.scheduler") is not None:
         ignored["policy.scheduler"] = next(key.idle for key in TABLE if key.name == "policy.scheduler")
     return ignored

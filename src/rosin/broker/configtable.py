@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rosin.broker import rctable
 from rosin.broker.arguments import size
 
 if TYPE_CHECKING:
@@ -67,8 +66,10 @@ def _duration(value: str) -> None:
 
 
 def _ranks(value: str) -> None:
+    from rosin.broker.rcplan.tasks import RankSpec
+
     try:
-        rctable.includes(value, 0)
+        RankSpec(value)
     except ValueError:
         raise ValueError('expected ranks, such as "0-3", "all" or ">0"') from None
 
@@ -184,24 +185,16 @@ TABLE = (
     Key("modules.*.ranks", _TEXT, 'where: an idset, `"all"`, or as in `">0"`', check=_ranks),
     _key("modules.*.disabled", _FLAG, "it is not loaded"),
     _key("modules.*.exec", _FLAG, "it runs in a process of its own"),
-    _idle(
-        "modules.NAME.module says what is loaded", "modules.alternatives", _FREE, "which module is a service"
-    ),
-    *(
-        _idle(
-            "modules are loaded in a fixed order, new ones last", f"modules.*.{name}", _FREE, "for modprobe"
-        )
-        for name in (
-            "after",
-            "needs",
-            "needs-attrs",
-            "needs-config",
-            "needs-env",
-            "priority",
-            "provides",
-            "requires",
-        )
-    ),
+    Key("modules.*.provides", _LIST, "services that it stands for", check=_names),
+    Key("modules.*.requires", _LIST, "modules and services that are loaded with it", check=_names),
+    Key("modules.*.needs", _LIST, "those without which it is not loaded", check=_names),
+    Key("modules.*.before", _LIST, "those that are loaded later", check=_names),
+    Key("modules.*.after", _LIST, "those that are loaded earlier", check=_names),
+    Key("modules.*.needs-attrs", _LIST, "attributes that must be set, with `!` not set", check=_names),
+    Key("modules.*.needs-config", _LIST, "likewise keys of the configuration", check=_names),
+    Key("modules.*.needs-env", _LIST, "likewise variables of the environment", check=_names),
+    _key("modules.*.priority", _INT, "of several that provide a service the highest is loaded (100)"),
+    _key("modules.alternatives.*", _TEXT, "the module that provides this service"),
     _key(
         "policy.jobspec.defaults.system",
         _TABLE,

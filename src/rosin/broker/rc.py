@@ -33,7 +33,11 @@ async def builtins(broker: Broker, h: ModuleHandle) -> None:
 
 async def rc1(broker: Broker, h: ModuleHandle) -> None:
     """Load the modules. Raises OSError that names the module that failed."""
-    for name, path, args, process in rctable.loads(broker.rank, broker.attrs.values(), broker.config):
+    try:
+        loads = rctable.loads(broker.rank, broker.attrs.values(), broker.config)
+    except FormatError as exc:
+        raise OSError(errno.EINVAL, str(exc)) from None
+    for name, path, args, process in loads:
         try:
             arguments = [*args, *await _arguments(broker, h, name)]
             await broker.modules.load(path, arguments, name, process=process)
@@ -99,7 +103,10 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
     if broker.attrs.value("content.dump") == "auto" and broker.rank == 0:
         await _collect_garbage(broker, h)
     names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
-    usual = rctable.modules(broker.rank, broker.attrs.values(), broker.config)
+    try:
+        usual = rctable.modules(broker.rank, broker.attrs.values(), broker.config)
+    except FormatError:  # rc1 has said so, and has loaded none
+        usual = []
     names.sort(key=lambda name: -usual.index(name) if name in usual else -len(usual))
     while names:
         name = next((name for name in names if not broker.modules.dependents(name)), names[0])

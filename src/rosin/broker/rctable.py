@@ -6,12 +6,15 @@ The table ``[modules]`` of the configuration adds to it and changes it, in the t
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from rosin.rfc.idset import Idset
+from rosin.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from rosin.broker.rcplan.tasks import Module
 
 
 class RcRow(NamedTuple):
@@ -26,11 +29,13 @@ class RcRow(NamedTuple):
     attribute: str | None = None
     #: What it is loaded with.
     args: tuple[str, ...] = ()
+    #: The services for which it is loaded, where others may provide them in its place.
+    provides: tuple[str, ...] = ()
 
 
 TABLE = (
     RcRow("content", everywhere=True),
-    RcRow("content-sqlite", attribute="content.backing-module"),
+    RcRow("content-sqlite", attribute="content.backing-module", provides=("content-backing",)),
     RcRow("kvs", everywhere=True),
     RcRow("kvs-watch", everywhere=True),
     RcRow("heartbeat", everywhere=True),
@@ -44,7 +49,7 @@ TABLE = (
     RcRow("job-list"),
     RcRow("job-ingest", everywhere=True),
     RcRow("job-exec"),
-    RcRow("sched-simple"),
+    RcRow("sched-simple", provides=("sched", "feasibility")),
 )
 
 
@@ -57,25 +62,61 @@ class Load(NamedTuple):
     process: bool = False
 
 
+class ConfiguredBroker:
+    """What conditions of modules ask of the broker (:class:`rosin.broker.rcplan.tasks.RcConditions`)."""
+
+    def __init__(self, rank: int, attrs: Mapping[str, str], config: Mapping[str, Any]) -> None:
+        self.rank = rank
+        self._config = config
+        self.attr_get = attrs.get
+        self.getenv = os.environ.get
+
+    def conf_get(self, key: str) -> Any:
+        """A value of the configuration by its dotted key, or None."""
+        value: Any = self._config
+        for step in key.split("."):
+            value = value.get(step) if isinstance(value, dict) else None
+        return value
+
+
 def loads(
     rank: int = 0, attrs: Mapping[str, str] | None = None, config: Mapping[str, Any] | None = None
 ) -> list[Load]:
-    """What rc1 loads on a rank: the usual modules, then those that the configuration adds, in its order."""
-    changes = {
-        name: change for name, change in (config or {}).get("modules", {}).items() if name != "alternatives"
-    }
-    usual = {row.name: row for row in TABLE}
-    found = []
-    for name in (*usual, *(name for name in changes if name not in usual)):
-        row, change = usual.get(name), changes.get(name, {})
-        ranks = change.get("ranks", "all" if row is None or row.everywhere else "0")
-        if change.get("disabled") or not includes(ranks, rank):
-            continue
-        if row is not None and row.attribute:
-            name = (attrs or {}).get(row.attribute, name)
-        args = change.get("args", list(row.args if row is not None else ()))
-        found.append(Load(name, change.get("module", name), args, change.get("exec", False)))
-    return found
+    """What rc1 loads on a rank, one after the other. Raises FormatError for a table that does not do."""
+    modules = (config or {}).get("modules")
+    if modules:
+        found = _planned(ConfiguredBroker(rank, attrs or {}, config or {}), _wanted(TABLE), modules)
+        return [Load(task.name, task.module, task.args, task.exec) for task in found]
+    rows = (row for row in TABLE if row.everywhere or not rank)
+    named = ((row, (attrs or {}).get(row.attribute, row.name) if row.attribute else row.name) for row in rows)
+    return [Load(name, name, list(row.args)) for row, name in named]
+
+
+def _planned(broker: ConfiguredBroker, wanted: Iterable[str], modules: Mapping[str, Any]) -> list[Module]:
+    from rosin import configfile  # few instances need that, and the rest
+    from rosin.broker.rcplan.plan import planned
+    from rosin.handle.builtin import paths
+
+    entries = configfile.load(os.path.join(paths()["datadir"], "modprobe", "modprobe.toml"))["modules"]
+    builtin = [{"name": name} for name in always()]
+    try:
+        return planned(broker, [*builtin, *entries], wanted, modules)
+    except ValueError as exc:
+        raise FormatError(f"modules: {exc}") from None
+
+
+def check(config: Mapping[str, Any]) -> None:
+    """Raises FormatError for a table ``[modules]`` with which no instance of this configuration starts."""
+    loads(0, config=config)
+
+
+def _wanted(rows: Iterable[RcRow]) -> list[str]:
+    return [name for row in rows for name in row.provides or (row.name,)]
+
+
+def wanted() -> list[str]:
+    """What rc1 is to load: modules, and services that one of several modules provides."""
+    return _wanted(row for row in TABLE if not row.always)
 
 
 def modules(
@@ -83,16 +124,6 @@ def modules(
 ) -> list[str]:
     """The names of the modules that rc1 loads on a rank."""
     return [load.name for load in loads(rank, attrs, config)]
-
-
-def includes(ranks: str, rank: int) -> bool:
-    """Whether a rank is among ``all``, ``>N``, ``<N`` or an idset. Raises ValueError."""
-    if ranks == "all":
-        return True
-    sign, number = ranks[:1], ranks[1:]
-    if sign in ("<", ">") and number.isdecimal():
-        return rank < int(number) if sign == "<" else rank > int(number)
-    return rank in Idset(ranks)
 
 
 def always() -> list[str]:

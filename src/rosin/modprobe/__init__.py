@@ -16,10 +16,10 @@ from rosin._lazy import on_first_use
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from rosin.broker.rcplan.tasks import CodeTask, Module, RcTask, task
     from rosin.modprobe.context import RcContext
     from rosin.modprobe.modprobe import Modprobe
     from rosin.modprobe.scripts import run_all_rc_scripts
-    from rosin.modprobe.tasks import CodeTask, Module, RcTask, task
 
 __all__ = ["CodeTask", "Modprobe", "Module", "RcContext", "RcTask", "run_all_rc_scripts", "task"]
 
@@ -27,10 +27,7 @@ _WHERE = {
     "RcContext": "context",
     "Modprobe": "modprobe",
     "run_all_rc_scripts": "scripts",
-    "CodeTask": "tasks",
-    "Module": "tasks",
-    "RcTask": "tasks",
-    "task": "tasks",
+    **dict.fromkeys(("CodeTask", "Module", "RcTask", "task"), ".broker.rcplan.tasks"),
 }
 
 __getattr__, __dir__ = on_first_use(__name__, _WHERE)

@@ -5,17 +5,24 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.handle.flux import Flux
-from rosin.modprobe.tasks import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rosin.handle.rpc import RPC
+
+
+def say(*words: object) -> None:
+    """Tell who follows what is done."""
+    sys.stdout.flush()
+    sys.stderr.write(" ".join(map(str, words)) + "\n")  # in one piece: other threads do the same
+    sys.stderr.flush()
 
 
 class RcPlan(Protocol):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosin.modprobe.table import TaskTable
+    from rosin.broker.rcplan.table import TaskTable
 
 
 class _Node(NamedTuple):

@@ -6,15 +6,16 @@ from __future__ import annotations
 import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from rosin.modprobe import solve
-from rosin.modprobe.context import RcContext
+from rosin.broker import rctable
+from rosin.broker.rcplan import solve
+from rosin.broker.rcplan.plan import configure, update
+from rosin.broker.rcplan.table import TaskTable
+from rosin.broker.rcplan.tasks import CodeTask, Module, RcTask
+from rosin.modprobe.context import RcContext, say
 from rosin.modprobe.files import RcFiles, disabled, read_modules, read_tasks
 from rosin.modprobe.places import places
-from rosin.modprobe.table import TaskTable
-from rosin.modprobe.tasks import CodeTask, Module, RcTask, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,6 +36,7 @@ class Modprobe:
         self.files = RcFiles(places(self.handle), self.print)
         self._began = time.time()
         self._active: dict[str, None] = {}
+        self._added: list[str] = []  # modules that the broker's configuration adds
 
     def __enter__(self) -> Modprobe:
         return self
@@ -82,13 +84,9 @@ class Modprobe:
         for path in self.files.modules():
             self.print(f"loading {path}")
             self.add_modules(path)
-        for name, entry in self.context.conf_get("modules", {}).items():
-            if name == "alternatives":
-                self._choose(entry)
-            elif name in self.table:
-                self._update(name, entry)
-            else:  # as the broker has it: an entry of its own
-                self.table.add(Module({"name": name, **entry}))
+        given = self.context.conf_get("modules", {})
+        there = rctable.always()  # whatever rc1 does
+        self._added = configure(self.table, {name: given[name] for name in given if name not in there})
         return self
 
     def disable(self, *names: str) -> None:
@@ -105,7 +103,7 @@ class Modprobe:
                 elif name == "alternatives":
                     self._choose(entry)
                 else:
-                    self._update(name, entry)
+                    update(self.table, name, entry)
             except ValueError as exc:
                 where = "invalid modules entry: " if name == "modules" else ""
                 raise ValueError(f"{path}: {where}{exc}") from None
@@ -116,15 +114,9 @@ class Modprobe:
         for entry in entries:
             task = Module(entry)
             if task.name in self.table:
-                self._update(task.name, entry)
+                update(self.table, task.name, entry)
             else:
                 self.table.add(task)
-
-    def _update(self, name: str, entry: Any) -> None:
-        task = self.table.get(name)
-        if not isinstance(entry, dict) or not isinstance(task, Module):
-            raise ValueError(f"{name}: expected a table with settings of a module")
-        task.update(entry)
 
     def _choose(self, entry: Mapping[str, str]) -> None:
         for service, name in entry.items():
@@ -152,6 +144,8 @@ class Modprobe:
             setup = getattr(module, "setup", None)
             if callable(setup):
                 setup(self.context)
+        if name == "rc1":
+            self.activate_modules(self._added)
 
     def add_active_task(self, task: RcTask) -> None:
         """Add a task that is to run."""
@@ -240,11 +234,7 @@ class Modprobe:
 
         Raises ValueError if they wait for each other.
         """
-        sorter = TopologicalSorter(deps)
-        try:
-            sorter.prepare()
-        except CycleError as exc:
-            raise ValueError(f"tasks wait for each other: {' -> '.join(exc.args[1])}") from None
+        sorter = solve.sorter(deps)
         with ThreadPoolExecutor(_THREADS) as executor:
             running: dict[Future[None], RcTask] = {}
             while sorter.is_active():

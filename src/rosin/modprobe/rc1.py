@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rosin import _json
+from rosin.broker import rctable
 from rosin.broker.fakeresources import ARGUMENTS, FakeResources
 from rosin.kvs import PRIMARY, KVSTxn
 from rosin.modprobe import run_all_rc_scripts, startlog, task
@@ -15,10 +16,7 @@ from rosin.modprobe import run_all_rc_scripts, startlog, task
 if TYPE_CHECKING:
     from rosin.modprobe import RcContext
 
-_MODULES = (
-    *("content", "heartbeat", "barrier", "cron", "content-backing", "kvs", "kvs-watch", "resource"),
-    *("job-manager", "job-info", "job-list", "job-ingest", "job-exec"),
-)
+_SCHEDULER = ("sched", "feasibility")
 
 
 def setup(context: RcContext) -> None:
@@ -26,9 +24,8 @@ def setup(context: RcContext) -> None:
     backing = context.attr_get("content.backing-module")
     if backing is not None:
         context.set_alternative("content-backing", backing)
-    context.load_modules(_MODULES)
-    if os.environ.get("FLUX_SCHED_MODULE") != "none":
-        context.load_modules(["sched", "feasibility"])
+    none = os.environ.get("FLUX_SCHED_MODULE") == "none"
+    context.load_modules(name for name in rctable.wanted() if not (none and name in _SCHEDULER))
 
 
 @task(

@@ -7,9 +7,9 @@ import os
 import subprocess
 
 from rosin.handle.flux import Flux
+from rosin.modprobe.context import say
 from rosin.modprobe.files import RcFiles
 from rosin.modprobe.places import places
-from rosin.modprobe.tasks import say
 
 
 def run_all_rc_scripts(runlevel: int) -> None:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING
 
-from rosin.modprobe.tasks import EVERYTHING
+from rosin.broker.rcplan.tasks import EVERYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from rosin.modprobe.table import TaskTable
+    from rosin.broker.rcplan.table import TaskTable
 
 
 def required(table: TaskTable, names: Iterable[str], *, always: bool = False) -> list[str]:
@@ -44,6 +46,32 @@ def order(table: TaskTable, names: Iterable[str]) -> dict[str, list[str]]:
         for other in _among(table, task.before, tasks):
             before[other][name] = None
     return {name: [other for other in others if other != name] for name, others in before.items()}
+
+
+def sorter(before: Mapping[str, Iterable[str]]) -> TopologicalSorter[str]:
+    """Hands out tasks, each when those before it are done. Raises ValueError if some wait for each other."""
+    result = TopologicalSorter(before)
+    try:
+        result.prepare()
+    except CycleError as exc:
+        raise ValueError(f"tasks wait for each other: {' -> '.join(exc.args[1])}") from None
+    return result
+
+
+def line(before: Mapping[str, Iterable[str]], place: Callable[[str], int]) -> list[str]:
+    """The tasks one after the other: of those that may be next, the one with the lowest place.
+
+    Raises ValueError if some wait for each other.
+    """
+    tasks, found = sorter(before), list[str]()
+    ready = [(place(name), name) for name in tasks.get_ready()]
+    heapify(ready)
+    while ready:
+        found.append(heappop(ready)[1])
+        tasks.done(found[-1])
+        for name in tasks.get_ready():
+            heappush(ready, (place(name), name))
+    return found
 
 
 def _among(table: TaskTable, names: Iterable[str], tasks: Mapping[str, object]) -> list[str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rosin.modprobe.tasks import RcBroker, RcTask
+    from rosin.broker.rcplan.tasks import RcConditions, RcTask
 
 
 class TaskTable:
     """Tasks; several may provide one service."""
 
-    def __init__(self, context: RcBroker) -> None:
+    def __init__(self, context: RcConditions) -> None:
         self._context = context
         self._tasks: dict[str, RcTask] = {}  # in the order in which they came
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.rfc.idset import Idset
@@ -51,8 +50,8 @@ class RankSpec:
         return self.text
 
 
-class RcBroker(Protocol):
-    """What tasks ask of the broker in which they run."""
+class RcConditions(Protocol):
+    """What the conditions of tasks ask of the broker in which they run."""
 
     @property
     def rank(self) -> int: ...
@@ -62,6 +61,10 @@ class RcBroker(Protocol):
     def conf_get(self, key: str) -> Any: ...
 
     def getenv(self, var: str) -> str | None: ...
+
+
+class RcBroker(RcConditions, Protocol):
+    """What tasks ask of it in addition."""
 
     def getopts(self, name: str, default: Iterable[str], also: Iterable[str]) -> list[str]: ...
 
@@ -118,7 +121,7 @@ class RcTask:
                     f"when '{other}' is also set ({other}={getattr(self, other)})"
                 )
 
-    def enabled(self, context: RcBroker | None = None) -> bool:
+    def enabled(self, context: RcConditions | None = None) -> bool:
         """Whether it is to run; with a context, whether that is so on its rank, in its environment."""
         if self.force_enabled:
             return True
@@ -238,10 +241,3 @@ class Module(RcTask):
         context.print(f"module.load {request}")
         context.rpc("module.load", request).get()
         context.print(f"loaded {self.name}")
-
-
-def say(*words: object) -> None:
-    """Tell who follows what is done."""
-    sys.stdout.flush()
-    sys.stderr.write(" ".join(map(str, words)) + "\n")  # in one piece: other threads do the same
-    sys.stderr.flush()

@@ -3,10 +3,10 @@
 
 import pytest
 
-from rosin.modprobe import solve
+from rosin.broker.rcplan import solve
+from rosin.broker.rcplan.table import TaskTable
+from rosin.broker.rcplan.tasks import CodeTask, Module, RankSpec, task
 from rosin.modprobe.dependencies import lines
-from rosin.modprobe.table import TaskTable
-from rosin.modprobe.tasks import CodeTask, Module, RankSpec, task
 
 
 class Broker:
