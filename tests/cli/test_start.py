@@ -8,12 +8,19 @@ import sys
 
 import pytest
 
+from rosin.cli.start.options import arguments, parser
+
 
 def test_recovery_does_not_take_the_command_for_its_target(command):
     result = command("start", "-v", "-S", "test.a=b", "--recovery", "sh", "-c", "true")
     assert (result.code, result.out) == (1, "")
     assert result.err == "rosin-start: ERROR: --recovery needs the state directory: --recovery=PATH\n"
     assert "is not a directory" in command("start", "--recovery=/none", "true").err
+
+
+def test_the_words_of_the_command_are_its_own():
+    for words in (["-v", "echo", "--recovery", "-r"], ["-v", "--", "echo", "--recovery", "-r"]):
+        assert arguments(parser("rosin-start"), words).command == ["echo", "--recovery", "-r"]
 
 
 @pytest.mark.system

@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
-from rosin.handle.aio import AsyncFlux
-from rosin.job.control import memo_async
 from rosin.rfc import fluid
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
-from rosin.rfc.taskmap import TaskMap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+
+    from rosin.handle.aio import AsyncFlux
 
 #: Seconds that the parent may take for an answer.
 TIMEOUT = 10.0
@@ -40,6 +39,8 @@ class EnclosingJob:
         uri, jobid = attrs.get("parent-uri"), attrs.get("jobid")
         if not uri or not jobid:
             return None
+        from rosin.handle.aio import AsyncFlux
+
         id = fluid.parse(jobid)
         return cls(await AsyncFlux.connect(uri, TIMEOUT), id)
 
@@ -49,6 +50,8 @@ class EnclosingJob:
 
     async def post_uri(self, uri: str) -> None:
         """Tell the parent where this instance is. Raises OSError."""
+        from rosin.job.control import memo_async
+
         async with asyncio.timeout(TIMEOUT):
             await memo_async(self._h, self._jobid, {"uri": uri})
 
@@ -67,6 +70,8 @@ class EnclosingJob:
 
 def critical_nodes(mapping: str, ranks: str) -> str | None:
     """The nodes of *ranks* (idset), by the map of brokers to nodes; None if that does not say it."""
+    from rosin.rfc.taskmap import TaskMap
+
     tasks = TaskMap.decode(mapping or "[]")
     nodes = [tasks.nodeid(rank) for rank in Idset(ranks)]
     return None if None in nodes else Idset(node for node in nodes if node is not None).encode()

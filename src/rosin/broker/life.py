@@ -14,7 +14,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker import enclosing, rc, sdnotify
+from rosin.broker import rc, sdnotify
 from rosin.broker.assemble import assemble
 from rosin.broker.attrtable import check_given, check_size, defaults
 from rosin.broker.connector import ConnectorLocal
@@ -331,6 +331,8 @@ class Life:
             self.broker.log(3, "broker", f"modules still run after broker.unload-builtins-timeout={text}")
 
     async def _announce(self) -> None:
+        from rosin.broker import enclosing
+
         for fault in await enclosing.announce(self.broker.attrs.values()):
             self.broker.log(4, "broker", fault)
 

@@ -6,9 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from rosin.broker import fakeresources, rctable
-from rosin.broker.collect import collect
-from rosin.broker.fakeresources import FakeResources
+from rosin.broker import rctable
 from rosin.constants import FLUX_CORE_VERSION, FLUX_JOB_STATE_RUN
 from rosin.errors import FormatError
 from rosin.job.control import raiseall_async
@@ -56,7 +54,11 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
 
 async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
     """What a module is loaded with in addition. Raises OSError, and FormatError for a wrong table."""
-    fake = FakeResources.parse(broker.config) if name == "resource" else None
+    if name != "resource" or "fake-resources" not in broker.config:
+        return []
+    from rosin.broker import fakeresources
+
+    fake = fakeresources.FakeResources.parse(broker.config)
     if fake is None:
         return []
     if broker.rank:
@@ -119,6 +121,8 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
 
 async def _collect_garbage(broker: Broker, h: ModuleHandle) -> None:
     """What flux-core does by a dump that the next start restores is done here in place."""
+    from rosin.broker.collect import collect
+
     try:
         marked, deleted = await collect(h)
     except (OSError, FormatError) as exc:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -35,7 +34,11 @@ def own(command: str) -> str:
     """The command with the path of this installation's program in place of ``flux`` or ``rosin``."""
     word, _, rest = command.partition(" ")
     path = installed("rosin") if word in ("flux", "rosin") and rest.startswith("modprobe ") else None
-    return command if path is None else f"{shlex.quote(path)} {rest}"
+    if path is None:
+        return command
+    import shlex
+
+    return f"{shlex.quote(path)} {rest}"
 
 
 class RcProgram:

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
 import stat
-import tempfile
 from typing import NamedTuple
 
 from rosin.broker.program import installed
@@ -66,8 +66,13 @@ def _make(name: str, path: str) -> str:
 
 
 def _make_in(name: str, base: str, hint: str = "") -> str:
+    """What tempfile.mkdtemp does, whose import takes longer than all else that the directories cost."""
     try:
-        return tempfile.mkdtemp(prefix="flux-", dir=base)
+        while True:
+            path = f"{base}/flux-{os.urandom(4).hex()}"
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(path, 0o700)
+                return path
     except OSError as exc:
         text = f"{name}: cannot create a directory in {base}: {exc.strerror}{hint}"
         raise OSError(exc.errno, text) from None

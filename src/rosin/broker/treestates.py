@@ -3,7 +3,7 @@
 
 A broker follows the state of the one above (``state-machine.monitor``): it joins once that one has started,
 runs when that one runs, and ends when that one shuts down. Rank 0 runs when enough others are online. Who
-shuts down waits for those below to be gone. Alone, a broker waits for nobody.
+shuts down waits for those below to be gone. Alone, a broker waits for nobody, and does not import how.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from rosin.broker.quorum import Quorum
-from rosin.broker.reminder import Reminder, seconds
 from rosin.broker.state import STATES
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING
 from rosin.rfc.idset import Idset
@@ -105,6 +103,8 @@ class TreeStates:
             return "quorum-full" if await self._reaches("run") else "quorum-fail"
         wanted = int(self._attr("broker.quorum"))
         if wanted > 1:
+            from rosin.broker.quorum import Quorum
+
             await Quorum(self._broker, self._h).reached(wanted)
         return "quorum-full"
 
@@ -122,6 +122,8 @@ class TreeStates:
         """The brokers below are gone."""
         if not self._broker.router.below:
             return "children-none"
+
+        from rosin.broker.reminder import Reminder, seconds
 
         def remind() -> None:
             below = Idset(child.rank for child in self._overlay.links.below.children if child.online)
@@ -141,6 +143,7 @@ class TreeStates:
 
     async def goodbye(self) -> str:
         """The broker above knows that this one goes."""
-        if self._overlay.links.above is not None:
-            await self._overlay.links.above.goodbye()
+        above = self._overlay.links.above if self._broker.rank else None
+        if above is not None:
+            await above.goodbye()
         return "goodbye"

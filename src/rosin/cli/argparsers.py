@@ -76,10 +76,20 @@ class AdminArgumentParser(ArgumentParser):
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         words = sys.argv[1:] if args is None else args
         self._words = tuple(words)
-        namespace, extra = super().parse_known_args([self._complete(word) for word in words], namespace)
+        end = self._command_at(words)
+        words = [*map(self._complete, words[:end]), *words[end:]]
+        namespace, extra = super().parse_known_args(words, namespace)
         if self._commands is not None and not hasattr(namespace, "run"):
             self.error("missing subcommand")
         return namespace, extra
+
+    def _command_at(self, words: list[str]) -> int:
+        """Where the words of a command (REMAINDER) begin at the earliest: they are its own, as they are."""
+        if any(action.nargs == argparse.REMAINDER for action in self._actions):
+            for at, word in enumerate(words):
+                if word == "--" or word[:1] != "-":
+                    return at
+        return len(words)
 
     def unrecognized(self, words: list[str]) -> NoReturn:
         if words[0][:1] == "-":

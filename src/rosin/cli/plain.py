@@ -2,13 +2,13 @@
 """Plain command lines, parsed without argparse and with its result.
 
 Plain is a line without fault that has exact options, whose values do not begin with a hyphen, and all
-positional arguments in one run. About any other line nothing is said here: it is for argparse, which may find
-that it is right as well.
+positional arguments in one run; what follows the first word of a command (REMAINDER) is the command's. About
+any other line nothing is said here: it is for argparse, which may find that it is right as well.
 """
 
 from __future__ import annotations
 
-from rosin.cli.declarations import SUPPRESS
+from rosin.cli.declarations import REMAINDER, SUPPRESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class _Line:
         self._options = parser.options
         self._seen: list[_Argument] = []
         self.values = parser.defaults()
-        self._assign(parser.positionals, self._take_options(words))
+        self._assign(parser.positionals, self._take_options(words, _fixed(parser.positionals)))
         for argument in parser.arguments:
             if argument in self._seen:
                 continue
@@ -205,8 +205,8 @@ class _Line:
             if isinstance(default, str) and self.values.get(argument.dest, "") is default:
                 self.values[argument.dest] = argument.typed(default)
 
-    def _take_options(self, words: Sequence[str]) -> list[str]:
-        """Take the options; returns the other words."""
+    def _take_options(self, words: Sequence[str], fixed: int | None) -> list[str]:
+        """Take the options; returns the other words. After so many of them (``fixed``) no option follows."""
         rest: list[str] = []
         left = list(reversed(words))
         ended = False
@@ -219,6 +219,8 @@ class _Line:
                 raise _NotPlain
             else:
                 rest.append(word)
+                if fixed is not None and len(rest) >= fixed:
+                    return rest + left[::-1]
         return rest
 
     def _option(self, word: str, left: list[str]) -> None:
@@ -278,6 +280,11 @@ class _Line:
             raise _NotPlain
 
 
+def _fixed(positionals: list[_Argument]) -> int | None:
+    """How many words come before those of a command; None if no command is among them."""
+    return len(positionals) - 1 if positionals and positionals[-1].nargs == REMAINDER else None
+
+
 def _is_option(word: str) -> bool:
     return word[:1] == "-" and word != "-"
 
@@ -291,6 +298,8 @@ def _value(option: _Argument, left: list[str]) -> str:
 
 def _several(argument: _Argument, words: list[str]) -> Any:
     """The value of an argument that takes any number of words."""
+    if argument.nargs == REMAINDER:
+        return [argument.typed(word) for word in words]
     if words and argument.nargs in ("*", "+"):
         return [argument.typed(word) for word in words]
     if len(words) == 1 and argument.nargs == "?":

@@ -12,18 +12,32 @@ from rosin.shell import PRELOAD
 #: What is imported where it is first needed.
 _LATER = (
     "orjson",
+    "pathlib",
+    "shlex",
     "uvloop",
+    "rosin.archive",
     "rosin.broker.boot",
-    "rosin.broker.rc",
+    "rosin.broker.collect",
     "rosin.broker.connector",
+    "rosin.broker.enclosing",
+    "rosin.broker.fakeresources",
     "rosin.broker.overlay.boot",
     "rosin.broker.overlay.bootstrap.simple",
+    "rosin.broker.overlay.overlay",
     "rosin.broker.overlay.zmq",
+    "rosin.broker.quorum",
+    "rosin.broker.rc",
+    "rosin.broker.reminder",
+    "rosin.handle.aio",
     "rosin.process.zygote",
     "rosin.process.zygote_server",
     "rosin.process.worker",
+    "rosin.rfc.fluxion",
     "rosin.rfc.jobspec.graph",
     "rosin.rfc.jobspec.rules",
+    "rosin.rfc.taskmap",
+    "rosin.rfc.treepool",
+    "xml.etree.ElementTree",
 )
 
 
@@ -36,7 +50,8 @@ def warm() -> None:
     for name in _LATER:
         importlib.import_module(name)
     for name in MODULES:
-        find(name)
+        for rank in (0, 1):
+            find(name).at(rank)
     for name in PRELOAD:
         module, _, function = name.partition(":")
         getattr(importlib.import_module(module), function)()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 
 _CPU = "sys/devices/system/cpu"
 _KFD = "sys/class/kfd/kfd/topology/nodes"
@@ -55,13 +54,14 @@ class MachineTopology:
 
 
 def discover(
-    *, restrict: bool = True, root: Path = Path("/"), hostname: str | None = None
+    *, restrict: bool = True, root: str | os.PathLike[str] = "/", hostname: str | None = None
 ) -> MachineTopology:
     """Find out what this machine has.
 
     With ``restrict`` only the processing units that this process may run on count. ``root`` is where
     ``/sys``, ``/proc`` and ``/dev`` are looked for.
     """
+    root = os.fspath(root)  # no Path: every broker and every shell would pay for importing pathlib
     return MachineTopology(
         hostname or socket.gethostname() or "localhost",
         _cores(_processing_units(restrict, root), root),
@@ -70,10 +70,10 @@ def discover(
     )
 
 
-def _processing_units(restrict: bool, root: Path) -> list[int]:
+def _processing_units(restrict: bool, root: str) -> list[int]:
     if restrict and hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
-    online = _read(root / _CPU / "online")
+    online = _read(f"{root}/{_CPU}/online")
     if online:
         units: list[int] = []
         for part in online.split(","):
@@ -83,13 +83,13 @@ def _processing_units(restrict: bool, root: Path) -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _cores(units: list[int], root: Path) -> list[PhysicalCore]:
+def _cores(units: list[int], root: str) -> list[PhysicalCore]:
     """Group processing units into cores by package and core id."""
     members: dict[tuple[int, int], list[int]] = {}
     for unit in units:
-        where = root / _CPU / f"cpu{unit}" / "topology"
-        core = _read_number(where / "core_id")
-        package = _read_number(where / "physical_package_id") or 0
+        where = f"{root}/{_CPU}/cpu{unit}/topology"
+        core = _read_number(f"{where}/core_id")
+        package = _read_number(f"{where}/physical_package_id") or 0
         # without a core id the unit is a core by itself; negative keys cannot clash with real ids
         key = (package, -1 - unit) if core is None else (package, core)
         members.setdefault(key, []).append(unit)
@@ -97,24 +97,24 @@ def _cores(units: list[int], root: Path) -> list[PhysicalCore]:
     return sorted(cores, key=lambda core: (core.package, core.pus))
 
 
-def _nvidia(root: Path) -> int:
+def _nvidia(root: str) -> int:
     """Count NVIDIA GPUs by their device files, which a container has only for those that it may use."""
-    return sum(1 for path in (root / "dev").glob("nvidia[0-9]*") if path.name[6:].isdigit())
+    return sum(1 for name in _names(f"{root}/dev") if name[:6] == "nvidia" and name[6:].isdigit())
 
 
-def _amd(root: Path) -> int:
+def _amd(root: str) -> int:
     """Count AMD GPUs: nodes of the kernel's compute topology that have SIMD units (a CPU node has none)."""
     count = 0
-    for path in (root / _KFD).glob("*/properties"):
-        for line in _read(path).splitlines():
+    for node in _names(f"{root}/{_KFD}"):
+        for line in _read(f"{root}/{_KFD}/{node}/properties").splitlines():
             name, _, value = line.partition(" ")
             if name == "simd_count" and value.strip() != "0":
                 count += 1
     return count
 
 
-def _memory(root: Path) -> int:
-    for line in _read(root / "proc/meminfo").splitlines():
+def _memory(root: str) -> int:
+    for line in _read(f"{root}/proc/meminfo").splitlines():
         name, _, rest = line.partition(":")
         if name == "MemTotal":
             return int(rest.split()[0]) * 1024
@@ -124,14 +124,22 @@ def _memory(root: Path) -> int:
         return 0  # the platform does not tell
 
 
-def _read(path: Path) -> str:
+def _names(directory: str) -> list[str]:
     try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
+        return os.listdir(directory)
+    except OSError:
+        return []
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read().strip()
     except OSError:
         return ""
 
 
-def _read_number(path: Path) -> int | None:
+def _read_number(path: str) -> int | None:
     try:
         return int(_read(path))
     except ValueError:

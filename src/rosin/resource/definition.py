@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
@@ -30,7 +29,8 @@ def from_topology(topology: MachineTopology, rank: int) -> ResourceSet:
 def load_json(path: str) -> Any:
     """Read JSON from a file. Raises FormatError that names the file."""
     try:
-        return _json.loads(Path(path).read_bytes())
+        with open(path, "rb") as file:
+            return _json.loads(file.read())
     except OSError as error:
         raise FormatError(f"{path}: {error.strerror}") from None
     except ValueError as error:
@@ -88,15 +88,17 @@ def _add_entry(rset: ResourceSet, ranks: dict[str, int], entry: Any) -> None:
         rset.set_property(name, Idset(mine))
 
 
-def load_directory(directory: Path) -> ResourceSet:
+def load_directory(directory: str) -> ResourceSet:
     """Make the resource set of a directory of hwloc XML, ``<rank>.xml``.
 
     Raises FormatError that names the file.
     """
+    from pathlib import Path
+
     from rosin.resource import hwloc  # few ask for it, and its parser is large
 
     rset = ResourceSet()
-    for file in sorted(directory.glob("*.xml")):
+    for file in sorted(Path(directory).glob("*.xml")):
         if not (file.stem.isascii() and file.stem.isdigit()):
             raise FormatError(f"{file}: expected RANK.xml")
         try:

@@ -8,12 +8,12 @@ hwloc's own (``hwloc2.dtd``); no RFC describes it. Read: XML of any origin, for 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
 
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from xml.etree.ElementTree import Element
 
     from rosin.process.topology import MachineTopology, PhysicalCore
 
@@ -107,6 +107,8 @@ def decode(
     Of cores those count that have one of the processing ``units``, a mask; None: all. ``each_gpu``: a GPU
     that several interfaces show counts for each of them.
     """
+    from xml.etree import ElementTree  # few brokers read any XML
+
     try:
         root = ElementTree.fromstring(xml)
     except ElementTree.ParseError as error:
@@ -141,7 +143,7 @@ def _mask(text: str) -> int:
     return mask
 
 
-def _gpus(parent: ElementTree.Element, each: bool) -> Iterator[int]:
+def _gpus(parent: Element, each: bool) -> Iterator[int]:
     """Yield the number of GPUs below each object.
 
     Several programming interfaces may each show the GPUs of one PCI device: there, the one that shows most
@@ -162,5 +164,5 @@ def _gpus(parent: ElementTree.Element, each: bool) -> Iterator[int]:
         yield max(devices.values()) if once else sum(devices.values())
 
 
-def _info(element: ElementTree.Element, name: str) -> str:
+def _info(element: Element, name: str) -> str:
     return next((info.get("value", "") for info in element.iter("info") if info.get("name") == name), "")

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rosin.errors import FormatError
@@ -60,7 +59,8 @@ def look(
 
 
 def _of_file(name: str, rank: int, environ: Mapping[str, str], restrict: bool) -> Machine:
-    xml = Path(name).read_bytes()
+    with open(name, "rb") as file:
+        xml = file.read()
     mine = restrict and not environ.get(ELSEWHERE) and hasattr(os, "sched_getaffinity")
     units = sum(1 << unit for unit in os.sched_getaffinity(0)) if mine else None
     R = hwloc.decode(xml, rank, units=units, each_gpu=bool(environ.get(NO_DEDUP)))

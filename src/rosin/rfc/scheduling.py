@@ -3,15 +3,13 @@
 
 The key is its writer's own and goes with R unchanged, in copies, parts and unions. Two writers have told what
 is in it: a graph of Fluxion refers to hosts and may be cut down to an allocation, while TreePool refers to
-ranks, so it is cut down with them and numbered anew in an instance on the allocation.
+ranks, so it is cut down with them and numbered anew in an instance on the allocation. What reads a key
+is imported for the first R that has one.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-
-from rosin.rfc import fluxion
-from rosin.rfc.treepool import WRITER, Topology
 
 if TYPE_CHECKING:
     from rosin.rfc.rset import ResourceSet
@@ -24,6 +22,9 @@ def of_allocation(scheduling: Any, rset: ResourceSet) -> Any:
     """
     if scheduling is None:
         return None
+    from rosin.rfc import fluxion
+    from rosin.rfc.treepool import WRITER, Topology
+
     scheme, path = fluxion.writer(scheduling)
     if scheme == WRITER:
         return Topology.decode(scheduling).trim(rset.ranks()).encode()
@@ -38,6 +39,11 @@ def of_instance(scheduling: Any, rset: ResourceSet) -> Any:
 
     Raises FormatError when it is not what its writer writes.
     """
-    if scheduling is not None and fluxion.writer(scheduling)[0] == WRITER:
+    if scheduling is None:
+        return None
+    from rosin.rfc import fluxion
+    from rosin.rfc.treepool import WRITER, Topology
+
+    if fluxion.writer(scheduling)[0] == WRITER:
         return Topology.decode(scheduling).trim(rset.ranks()).renumber().encode()
     return scheduling

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.builtin import Builtin
 from rosin.broker.module import DEFERRED, request_handler
-from rosin.broker.overlay.overlay import Overlay
-from rosin.broker.overlay.topology import OverlayTopology
 from rosin.broker.trace import Trace
 from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_ANY
@@ -19,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from rosin.broker.overlay.children import Child
+    from rosin.broker.overlay.overlay import Overlay
+    from rosin.broker.overlay.topology import OverlayTopology
     from rosin.rfc.message import Message
 
 
@@ -32,12 +32,26 @@ class OverlayService(Builtin):
         self._watchers = self.waiters()
         self._monitors = self.waiters()
         self._traces: set[Trace] = set()
-        size = max(self.broker.size, self.broker.rank + 1)
-        self.links = Overlay(self.broker, OverlayTopology.parse("kary:0", size), self._changed)
+        self._links: Overlay | None = None
+
+    @property
+    def links(self) -> Overlay:
+        """The links to other brokers. One that is alone has none, and does not import what makes them."""
+        if self._links is None:
+            from rosin.broker.overlay.topology import OverlayTopology
+
+            size = max(self.broker.size, self.broker.rank + 1)
+            self._links = self._joined(OverlayTopology.parse("kary:0", size))
+        return self._links
+
+    def _joined(self, tree: OverlayTopology) -> Overlay:
+        from rosin.broker.overlay.overlay import Overlay
+
+        return Overlay(self.broker, tree, self._changed)
 
     def shape(self, tree: OverlayTopology) -> Overlay:
         """Take one's place in a tree; returns the links, of which there are none yet."""
-        self.links = Overlay(self.broker, tree, self._changed)
+        self._links = self._joined(tree)
         rank = self.broker.rank
         for name, value in (
             ("tbon.level", tree.level(rank)),
@@ -45,10 +59,11 @@ class OverlayService(Builtin):
             ("tbon.descendants", len(tree.subtree(rank)) - 1),
         ):
             self.broker.attrs.define(name, value)
-        return self.links
+        return self._links
 
     async def stop(self) -> None:
-        self.links.close()
+        if self._links is not None:
+            self._links.close()
         self._watchers.end()
         self._monitors.end()
 

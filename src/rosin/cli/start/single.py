@@ -28,19 +28,27 @@ def run(
     # The collector would walk through half-imported modules again and again; the broker turns it on when
     # it serves.
     gc.disable()
+    from importlib import import_module
+
+    from rosin import _json
     from rosin.broker.stdio import open_missing
     from rosin.process import credentials, signals
     from rosin.process.nursery import ask
     from rosin.process.zygote import Zygote
-    from rosin.shell import PRELOAD
+    from rosin.shell import PRELOAD, SHARED
 
     open_missing()
     ignored = signals.catch_ignored()
 
     if nursery is not None:
         zygote: Zygote | None = Zygote.deferred(lambda: ask(nursery, PRELOAD))
-    else:  # forked here, before the loop, its threads and sockets exist
-        zygote = Zygote.start(PRELOAD) if sys.platform == "linux" else None
+    elif sys.platform == "linux":  # forked here, before the loop, its threads and sockets exist
+        _json.accelerate()
+        for name in SHARED:
+            import_module(name)
+        zygote = Zygote.start(PRELOAD)
+    else:
+        zygote = None
     from rosin.broker.boot import BootOptions, run
 
     # Taken after the fork: what runs jobs has no part in them.

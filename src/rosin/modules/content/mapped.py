@@ -13,8 +13,6 @@ import os
 import stat
 from typing import Any
 
-from rosin.archive.extents import chunks, extents
-from rosin.archive.extents import read as read_part
 from rosin.rfc import blobref
 
 CHANGED = "mapped file content has changed"
@@ -35,15 +33,17 @@ class MappedFile:
 
         *limit*: the most bytes of a piece. Takes as long as reading the file does. Raises OSError.
         """
+        from rosin.archive import extents  # its package has all of archives
+
         fd = _open(path)
         try:
             info = os.fstat(fd)
-            parts = extents(fd, info.st_size) if stat.S_ISREG(info.st_mode) else []
+            parts = extents.extents(fd, info.st_size) if stat.S_ISREG(info.st_mode) else []
             pieces = {}
-            for offset, size in chunks(parts, chunksize) if chunksize else parts:
+            for offset, size in extents.chunks(parts, chunksize) if chunksize else parts:
                 if size > limit:
                     raise OSError(errno.EFBIG, f"{path}: piece of {size} bytes, the limit is {limit}")
-                data = read_part(fd, offset, size)
+                data = extents.read(fd, offset, size)
                 if len(data) < size:
                     raise OSError(errno.EINVAL, f"{path}: became shorter while it was read")
                 pieces[blobref.digest(data, algo)] = (offset, size)
@@ -55,11 +55,13 @@ class MappedFile:
 
     def load(self, digest: bytes, algo: str) -> bytes:
         """The blob, one of ``pieces``. Raises OSError EINVAL if the file has it no longer."""
+        from rosin.archive import extents
+
         offset, size = self.pieces[digest]
         try:
             fd = _open(self.path)
             try:
-                data = read_part(fd, offset, size)
+                data = extents.read(fd, offset, size)
             finally:
                 os.close(fd)
         except OSError as error:

@@ -6,8 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosin.modules.content.base import ContentBase
-from rosin.modules.content.follower import ContentFollower
-from rosin.modules.content.leader import ContentLeader
 
 if TYPE_CHECKING:
     from rosin.broker.module import BrokerModule
@@ -19,4 +17,10 @@ class Content(ContentBase):
     @classmethod
     def at(cls, rank: int) -> type[BrokerModule]:
         """Rank 0 has the blobs, the others ask it."""
-        return ContentLeader if rank == 0 else ContentFollower
+        if rank == 0:
+            from rosin.modules.content.leader import ContentLeader
+
+            return ContentLeader
+        from rosin.modules.content.follower import ContentFollower
+
+        return ContentFollower

@@ -53,14 +53,17 @@ class Groups(BrokerModule):
 
     async def start(self) -> None:
         self.rank = int(self.attrs.get("rank", "0"))
-        self.membership = Membership(int(self.attrs.get("size", "1")))
+        size = int(self.attrs.get("size", "1"))
+        self.membership = Membership(size)
         self.joined: dict[str, bytes] = {}  # group -> the one local client that joined it
         self.members: dict[bytes, set[str]] = {}  # client -> what it joined, which its departure costs
         self.watchers = self.waiters()  # by group
         self._timer: TimerHandle | None = None
         self._quiet_until = self.monotonic()
-        topology = await self.h.rpc("overlay.topology", {"rank": self.rank})
-        self._below = {child["rank"]: subtree(child) for child in topology["children"]}
+        self._below: dict[int, Idset] = {}
+        if size > 1:
+            topology = await self.h.rpc("overlay.topology", {"rank": self.rank})
+            self._below = {child["rank"]: subtree(child) for child in topology["children"]}
         if self._below:
             self.create_task(self._follow())
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosin.modules.kvs.base import KvsBase
-from rosin.modules.kvs.follower import KvsFollower
-from rosin.modules.kvs.leader import KvsLeader
 from rosin.modules.kvs.roots import Root
 
 if TYPE_CHECKING:
@@ -20,4 +18,10 @@ class Kvs(KvsBase[Root]):
     @classmethod
     def at(cls, rank: int) -> type[BrokerModule]:
         """Rank 0 changes namespaces, the others follow it."""
-        return KvsLeader if rank == 0 else KvsFollower
+        if rank == 0:
+            from rosin.modules.kvs.leader import KvsLeader
+
+            return KvsLeader
+        from rosin.modules.kvs.follower import KvsFollower
+
+        return KvsFollower

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from errno import EINVAL, ENOENT
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
@@ -151,10 +151,9 @@ def load(path: str, *, xml: bool) -> ResourceSet:
 
     Raises OSError ENOENT or EINVAL naming the file.
     """
-    where = Path(path)
-    if not where.exists():
+    if not os.path.exists(path):
         raise OSError(ENOENT, f"unable to open {path}: No such file or directory")
     try:
-        return load_directory(where) if xml else load_file(path)
+        return load_directory(path) if xml else load_file(path)
     except FormatError as error:
         raise OSError(EINVAL, str(error)) from None

@@ -6,8 +6,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosin.modules.resource.base import ResourceBase
-from rosin.modules.resource.follower import ResourceFollower
-from rosin.modules.resource.leader import ResourceLeader
 
 if TYPE_CHECKING:
     from rosin.broker.module import BrokerModule
@@ -19,4 +17,10 @@ class Resource(ResourceBase):
     @classmethod
     def at(cls, rank: int) -> type[BrokerModule]:
         """Rank 0 keeps the state, the others tell it of their machines."""
-        return ResourceLeader if rank == 0 else ResourceFollower
+        if rank == 0:
+            from rosin.modules.resource.leader import ResourceLeader
+
+            return ResourceLeader
+        from rosin.modules.resource.follower import ResourceFollower
+
+        return ResourceFollower

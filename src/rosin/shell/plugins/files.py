@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rosin.archive.extract import extract
 from rosin.content import load_async
 from rosin.errors import FormatError
-from rosin.rfc import archive
 from rosin.shell.errors import ShellError
 from rosin.shell.plugins.api import ShellPlugin
 
@@ -32,6 +30,9 @@ def extract_files(files: Any, tmpdir: str, load: Callable[[str], bytes]) -> None
     """Write ``attributes.system.files``, an archive, below ``tmpdir``. ``load`` fetches a blob.
 
     Raises ShellError."""
+    from rosin.archive import extract  # few jobs have any
+    from rosin.rfc import archive
+
     try:
         extract(archive.decode(files), tmpdir, load)
     except FormatError as error:
