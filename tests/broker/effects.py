@@ -62,7 +62,7 @@ ATTRIBUTES = {
     "test_a_backing_store_that_comes_late_takes_what_there_is",
     "content.hash": "modules/content/test_content.py::test_sha256",
     "content.dump": "system/test_garbage.py::test_shutdown_collects_garbage",
-    "broker.module-nopanic": "broker/modhost/test_hosted.py::test_the_instance_ends_with_one_that_fails",
+    "broker.module-nopanic": "broker/modhost/test_hosted.py::test_the_broker_ends_with_one_that_fails",
     "cron.directory": "modules/cron/test_cron.py::test_crontabs_of_a_directory",
 }
 #: Attributes that are for others to use.

@@ -216,3 +216,20 @@ async def test_a_broker_that_does_not_go_is_named_and_left(live):
     assert root.logged("shutdown timeout") == [(3, "shutdown timeout")]
     assert "children-complete: shutdown->finalize" in root.transitions()
     await child.end()
+
+
+async def test_a_broker_that_cannot_go_on_ends_alone(pair):
+    """The others stay: it was not theirs to fail."""
+    root, child, start = pair
+    above, below = await start()
+    await child.until("quorum-full")
+    h = await child.connect()
+    await h.rpc("state-machine.panic")
+    await h.close()
+    assert await below == 1
+    assert child.transitions() == MEMBER
+    assert not above.done()
+    h = await root.connect()
+    await h.rpc("state-machine.panic")
+    await h.close()
+    assert await above == 1

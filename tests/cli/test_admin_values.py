@@ -215,6 +215,7 @@ class WithoutReload:
 
     def rpc(self, topic, payload=None):
         self.sent.append(topic)
+        self.asked = {**getattr(self, "asked", {}), topic: payload}
         errnum = {"module.reload": errno.ENOSYS, "module.load": errno.EINVAL}.get(topic)
 
         class Answer:
@@ -233,8 +234,20 @@ def test_reload_where_the_broker_cannot_bring_it_back(monkeypatch, capsys):
     monkeypatch.setattr("os.path.exists", lambda path: True)
     assert module.main(["reload", "heartbeat", "x=1"], "flux-module") == 1
     assert h.sent == ["module.list", "module.reload", "module.remove", "module.load"]
+    assert not {"cancel", "exec"} & set(h.asked["module.reload"])
     text = "no such option; heartbeat is not loaded now, 'flux module load heartbeat' loads it\n"
     assert capsys.readouterr().err.endswith(text)
+
+
+def test_how_it_is_to_be_replaced_is_told(monkeypatch):
+    h = WithoutReload()
+    monkeypatch.setattr(module, "connect", lambda: h)
+    monkeypatch.setattr("os.path.exists", lambda path: True)
+    module.main(["reload", "--exec", "--cancel", "--loader=/l", "heartbeat"], "flux-module")
+    wanted = {"exec": True, "loader": "/l", "name": "heartbeat"}
+    assert {**h.asked["module.reload"], **wanted, "cancel": True} == h.asked["module.reload"]
+    assert h.asked["module.remove"] == {"name": "heartbeat", "cancel": True}
+    assert h.asked["module.load"]["exec"] is True
 
 
 @pytest.mark.parametrize("option", ["--set", "--setbit", "--clearbit"])

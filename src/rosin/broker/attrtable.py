@@ -161,7 +161,7 @@ TABLE = (
         None,
         RUNTIME,
         None,
-        "1: a module that fails does not end the instance.",
+        "1: a module that fails does not end its broker.",
     ),
     _A("broker.starttime", None, READONLY | IMMUTABLE, None, "When the broker was started, in seconds."),
     _A("broker.sd-notify", None, 0, _FLAG, "1: tell systemd when the instance runs, and when it stops."),

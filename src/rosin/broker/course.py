@@ -63,6 +63,7 @@ class Course:
         self.exit_code = 1
         #: The end has been asked for.
         self.stopping = False
+        self._failed = False
         self._signum = int(signal.SIGHUP)  # what an initial program would have ended by
         self._log = log
 
@@ -78,6 +79,10 @@ class Course:
         self.stopping = True
         self._signum = signum or self._signum
         return True
+
+    def fail(self) -> None:
+        """However it ends, that is a failure."""
+        self._failed = True
 
     def _norestart(self, code: int) -> int:
         """The exit code of an end after which nobody should start the instance again by himself."""
@@ -148,7 +153,7 @@ class Course:
 
     def rc3_ended(self, code: int) -> str:
         """rc3 has this exit code, which is the broker's if nothing failed before."""
-        self.exit_code = self.exit_code or code
+        self.exit_code = self.exit_code or code or (self._norestart(1) if self._failed else 0)
         if code:
             return "rc3-fail"
         return "rc3-success" if self._attrs.value("broker.rc3_path") else "rc3-none"

@@ -24,7 +24,7 @@ from rosin.broker.logsinks import open_sinks
 from rosin.broker.origin import of_process
 from rosin.broker.program import InitialProgram, describe
 from rosin.broker.rcprogram import RcProgram, is_builtin, run_list
-from rosin.broker.registration import Registration
+from rosin.broker.registration import Registration, record
 from rosin.broker.services.overlay import OverlayService
 from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.services.table import BUILTINS
@@ -158,7 +158,7 @@ class Life:
 
     async def run(self) -> int:
         """The whole life; returns the exit code of the initial program."""
-        registration = Registration(self._record())
+        registration = Registration(record(self.broker.attrs, self.options.command))
         try:
             while (step := self.course.step()) is not None:
                 running = self.broker.state.state == "run"
@@ -205,18 +205,6 @@ class Life:
                 self.broker.log(4, "broker", fault)
         sdnotify.notify(self.broker.attrs, "READY=1")
 
-    def _record(self) -> dict[str, Any]:
-        attrs = self.broker.attrs
-        return {
-            "uri": attrs.value("local-uri"),
-            "started": float(attrs.value("broker.starttime")),
-            "size": self.broker.size,
-            "program": "no initial program"
-            if "broker.rc2_none" in attrs.names()
-            else " ".join(self.options.command) or "interactive shell",
-            "nested": "parent-uri" in attrs.names(),
-        }
-
     def clean_up(self) -> None:
         """Remove the temporary directories and let go of the others."""
         self._close_log()
@@ -230,6 +218,7 @@ class Life:
         assert isinstance(connector, ConnectorLocal)
         self._service = service
         service.on_shutdown = self.shutdown
+        service.on_panic = self.panic
         if broker.zygote is not None:
             broker.zygote.on_lost = partial(broker.log, 3, "broker")
             broker.zygote.attach(asyncio.get_running_loop())
@@ -381,6 +370,11 @@ class Life:
             self._stopping.set()
             if self._program is not None:
                 self._program.hang_up()
+
+    def panic(self) -> None:
+        """Begin the orderly end of a broker that cannot go on."""
+        self.course.fail()
+        self.shutdown()
 
     def signal_jobs(self, signum: int) -> None:
         """Pass a signal that concerns jobs, such as a batch system's warning, on to all that run."""

@@ -68,6 +68,11 @@ class BrokerModule(StandardMethods):
     arguments: ClassVar[tuple[arguments.Argument, ...] | None] = None
     #: Part of the broker itself: not in the module list, cannot be removed.
     builtin: ClassVar[bool] = False
+    #: In a process of its own, which runs this program, if not the usual one.
+    apart: ClassVar[bool] = False
+    process_loader: ClassVar[str | None] = None
+    #: When that has last sent something.
+    last_heard: float | None = None
     #: Shown in the module list.
     listed: ClassVar[bool] = True
 
@@ -127,6 +132,9 @@ class BrokerModule(StandardMethods):
 
     async def stop(self) -> None:
         """Finish; runs when no more requests arrive, while RPCs to others still work."""
+
+    def interrupt(self) -> None:
+        """Its end is not to be waited for; :meth:`stop` is cancelled when it next waits."""
 
     def disconnected(self, sender: bytes) -> None:
         """A client went away; streams of generators have ended, and its waiters are dropped."""

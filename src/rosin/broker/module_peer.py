@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rosin.broker.module import BrokerModule
@@ -45,6 +46,10 @@ class ModulePeer(Peer, Generic[M]):
         self.backlog_of = switch.backlog_of
         self.room = switch.room
         self.module = cls(self, name, args)
+        self._stopping: asyncio.Future[None] | None = None
+        self._interrupted = False
+        #: It has been removed.
+        self.over = asyncio.Event()
 
     # -- for the module ---------------------------------------------------------------------------
 
@@ -109,8 +114,23 @@ class ModulePeer(Peer, Generic[M]):
         """Answer what is queued, run the service's own stop, and retire it."""
         if self._inbox:
             self._drain()
-        await self.module.stop()
+        self._stopping = asyncio.ensure_future(self.module.stop())
+        if self._interrupted and not self.module.apart:
+            self.module.loop.call_soon(self._stopping.cancel)  # it has a first step
+        try:
+            await self._stopping
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+            self.log(4, self.module.module_name, "its end has been interrupted")
         await self.retire()
+
+    def interrupt(self) -> None:
+        """Let its end last no longer, now or when it comes."""
+        self._interrupted = True
+        self.module.interrupt()
+        if self._stopping is not None and not self.module.apart:
+            self._stopping.cancel()
 
     async def retire(self) -> None:
         """End a module that has stopped or did not start; what is queued is answered with ENOSYS."""
@@ -122,10 +142,11 @@ class ModulePeer(Peer, Generic[M]):
     def describe(self) -> dict[str, Any]:
         """The module's entry in ``module.list`` (RFC 5)."""
         services = [name for name, peer in self.switch.router.services.items() if peer is self]
+        last = self._last if self.module.last_heard is None else self.module.last_heard
         return {
             "name": self.module.module_name,
             "path": self.path,
-            "idle": int(self.clock.monotonic() - self._last),
+            "idle": int(self.clock.monotonic() - last),
             "status": self.module.status,
             "services": [name for name in services if name != self.module.module_name],
             "sendqueue": 0,

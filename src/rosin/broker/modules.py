@@ -24,6 +24,20 @@ if TYPE_CHECKING:
     M = TypeVar("M", bound=BrokerModule)
 
 
+def _find(path: str, name: str | None, process: bool, loader: str | None) -> type[BrokerModule]:
+    """The class of a module, or of one in a process of its own. Raises OSError."""
+    if process or loader is not None or path.endswith(".so"):
+        from rosin.broker.modhost.hosted import hosted  # few brokers need it
+
+        return hosted(path, loader, name)
+    return find(path)
+
+
+def _place(cls: type[BrokerModule], path: str) -> str | None:
+    """Where it is from, if its class does not say so."""
+    return path if cls.apart or path not in MODULES else None
+
+
 class Modules(Mapping[str, BrokerModule]):
     """The modules by name, in the order in which they were loaded."""
 
@@ -56,12 +70,8 @@ class Modules(Mapping[str, BrokerModule]):
         *process*: in a process of its own, as also with a *loader*, the program that runs it. Raises OSError:
         ENOENT not found, EEXIST name taken, or what the module's start raised.
         """
-        if process or loader is not None or path.endswith(".so"):
-            from rosin.broker.modhost.hosted import hosted  # few brokers need it
-
-            return await self.load_class(hosted(path, loader, name), args, name, path)
-        cls = find(path)
-        return await self.load_class(cls, args, name, None if path in MODULES else path)
+        cls = _find(path, name, process, loader)
+        return await self.load_class(cls, args, name, _place(cls, path))
 
     async def load_class(
         self, cls: type[M], args: list[str] | None = None, name: str | None = None, path: str | None = None
@@ -91,22 +101,34 @@ class Modules(Mapping[str, BrokerModule]):
         module: M = peer.module
         return module
 
-    async def reload(self, path: str, args: list[str] | None = None, name: str | None = None) -> BrokerModule:
+    async def reload(
+        self,
+        path: str,
+        args: list[str] | None = None,
+        name: str | None = None,
+        *,
+        process: bool = False,
+        loader: str | None = None,
+        cancel: bool = False,
+    ) -> BrokerModule:
         """Replace a module by a new one; the old one comes back, as it was loaded, if that does not start.
 
+        One in a process of its own stays in one. *cancel*: the end of the old one is interrupted.
         Raises OSError: ENOENT not loaded, EINVAL the new one has failed; its text says why, and which runs.
         """
-        cls = find(path)
+        cls = _find(path, name, process, loader)
         name = name or cls.name
         old = self.peers.get(name)
+        if old is not None and old.module.apart and not cls.apart:
+            cls = _find(path, name, True, old.module.process_loader)
         try:
             arguments.parse(name, cls.arguments or (), (args or []) if cls.arguments is not None else [])
         except OSError as exc:
             raise OSError(exc.errno, f"{exc.strerror}; {name} is left as it is") from None
-        await self.remove(name)
+        await self.remove(name, cancel=cancel)
         assert old is not None
         try:
-            return await self.load_class(cls, args, name, None if path in MODULES else path)
+            return await self.load_class(cls, args, name, _place(cls, path))
         except Exception as exc:
             reason = str(exc.strerror if isinstance(exc, OSError) else exc) or type(exc).__name__
             if not isinstance(exc, OSError | FormatError):
@@ -119,26 +141,36 @@ class Modules(Mapping[str, BrokerModule]):
             text = f"{reason}; {name} runs again as before"
         raise OSError(errno.EINVAL, text)
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str, *, cancel: bool = False) -> None:
         """Stop and unload a module, after those that follow it.
 
-        Raises OSError: ENOENT not loaded, EINPROGRESS already stopping.
+        *cancel*: interrupt its end, also one that has begun before. Raises OSError: ENOENT not loaded,
+        EINPROGRESS already stopping.
         """
         peer = self.peers.get(name)
         if peer is None or peer.module.builtin:
             raise OSError(errno.ENOENT, f"module {name} is not loaded")
-        if peer.module.stopping:
-            raise OSError(errno.EINPROGRESS, f"module {name} is already being removed")
-        self._dependents.forget(name)
-        await self._remove(name, peer)
+        if not peer.module.stopping:
+            self._dependents.forget(name)
+            await self._remove(name, peer, cancel=cancel)
+        elif cancel:
+            peer.interrupt()
+            await peer.over.wait()
+        else:
+            raise OSError(
+                errno.EINPROGRESS, f"module {name} is already being removed; --cancel interrupts it"
+            )
 
-    async def _remove(self, name: str, peer: ModulePeer[Any]) -> None:
+    async def _remove(self, name: str, peer: ModulePeer[Any], *, cancel: bool = False) -> None:
         peer.module.stopping = True
         try:
             await self._remove_dependents(name)
+            if cancel:
+                peer.interrupt()
             await peer.stop()
         finally:
             self._unload(name)
+            peer.over.set()
 
     def dependents(self, name: str) -> list[str]:
         """The modules that follow the module *name*, the newest first."""

@@ -6,11 +6,27 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.handle.registry import directories
 from rosin.process.directory import open_private
+
+if TYPE_CHECKING:
+    from rosin.broker.attrs import Attributes
+
+
+def record(attrs: Attributes, command: list[str]) -> dict[str, Any]:
+    """What is said of an instance whose initial program is *command*."""
+    names = attrs.names()
+    program = "no initial program" if "broker.rc2_none" in names else " ".join(command)
+    return {
+        "uri": attrs.value("local-uri"),
+        "started": float(attrs.value("broker.starttime")),
+        "size": int(attrs.value("size")),
+        "program": program or "interactive shell",
+        "nested": "parent-uri" in names,
+    }
 
 
 class Registration:

@@ -56,7 +56,7 @@ def _load_options(sub: AdminParser) -> None:
 
 def _remove_options(sub: AdminParser) -> None:
     sub.flag("-f", "--force", text="do not complain when it is not loaded")
-    sub.flag("--cancel", text="interrupt it instead of asking it to end")
+    sub.flag("--cancel", text="interrupt its end, or kill its process, instead of waiting for it")
 
 
 def _stats_options(sub: AdminParser) -> None:
@@ -145,7 +145,8 @@ def _reload(args: argparse.Namespace) -> None:
         name = args.name or module_name(args.module)
         loaded = {mod["name"]: mod["path"] for mod in h.rpc("module.list").get()["mods"]}
         request = _load_request(args, _source(loaded, name, args.module))
-        if name in loaded and _replace(h, request, name):
+        cancel = {"cancel": True} if args.cancel else {}
+        if name in loaded and _replace(h, request, name, cancel):
             return
         _do_remove(h, args, name)
         with about(f"load {args.module}"):
@@ -159,11 +160,11 @@ def _reload(args: argparse.Namespace) -> None:
                 raise OSError(exc.errno, text) from None
 
 
-def _replace(h: Flux, request: dict[str, Any], name: str) -> bool:
+def _replace(h: Flux, request: dict[str, Any], name: str, cancel: dict[str, Any]) -> bool:
     """Let the broker replace a module, which keeps the old one if the new one fails; False: it cannot."""
     with about(f"load {name}"):
         try:
-            h.rpc("module.reload", {**request, "name": name}).get()
+            h.rpc("module.reload", {**request, "name": name, **cancel}).get()
         except OSError as exc:
             if exc.errno == errno.ENOSYS:  # flux-core's has two requests for it
                 return False

@@ -164,8 +164,44 @@ async def test_answers_of_the_host_are_the_owners(inst, monkeypatch, topic):
         msg = Message.request(topic, args)
         msg.matchtag = 3
         module._receive(msg)
+    monkeypatch.undo()  # it is yet to be told to end
     assert [(answer.matchtag, answer.aux1) for answer in sent] == [(3, 0), (3, errno.EPROTO)]
     assert all(answer.userid == os.getuid() and answer.rolemask & FLUX_ROLE_OWNER for answer in sent)
+
+
+async def test_one_that_is_stopped_is_idle(inst):
+    """What is sent to it does not count."""
+    h = await load(inst)
+    module = inst.broker.modules["far"]
+    module.last_heard -= 7
+    waiting = h.rpc("far.never", {})
+    await inst.settle()
+    mods = {mod["name"]: mod["idle"] for mod in (await h.rpc("module.list"))["mods"]}
+    assert mods["far"] >= 7
+    await h.rpc("far.ping", {})
+    mods = {mod["name"]: mod["idle"] for mod in (await h.rpc("module.list"))["mods"]}
+    assert mods["far"] < 7
+    waiting.reset()
+
+
+async def test_what_it_sends_is_traced(inst):
+    h = await load(inst)
+    stream = h.rpc(
+        "module.trace",
+        {"typemask": 0xF, "topic_glob": "*", "names": ["far"], "full": False},
+        flags=FLUX_RPC_STREAMING,
+    )
+    while not inst.broker.traces:
+        await inst.settle()
+    await h.rpc("yonder.ask", {"number": 4})
+    seen = []
+    async for entry in stream:
+        seen.append((entry["prefix"], entry["type"], entry["topic"]))
+        if entry["topic"] == "yonder.ask" and entry["prefix"] == "tx":
+            break
+    assert seen == [
+        ("rx", 1, "yonder.ask"), ("tx", 1, "near.answer"), ("rx", 2, "near.answer"), ("tx", 2, "yonder.ask"),
+    ]  # fmt: skip
 
 
 async def test_another_name(inst):
@@ -194,7 +230,7 @@ async def test_who_waits_is_answered_when_it_goes(inst):
 
 
 async def test_one_that_does_not_start(inst):
-    with pytest.raises(OSError, match="has ended") as caught:
+    with pytest.raises(OSError, match=r"it does not want to$") as caught:
         await load(inst, "fail")
     assert caught.value.errno == errno.ENXIO
     await until(inst, "it does not want to")
@@ -227,29 +263,85 @@ async def test_one_that_does_not_end(inst, monkeypatch):
     await until(inst, f"process {pid} is killed")
 
 
+@pytest.mark.parametrize("begun", [False, True])
+async def test_an_end_that_is_interrupted(inst, monkeypatch, begun):
+    """The process is killed, at once or in place of being waited for."""
+    h = await load(inst)
+    pid = (await h.rpc("far.who", {}))["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    waiting = h.rpc("far.never", {})
+    removal = h.rpc("module.remove", {"name": "far"}) if begun else None
+    while begun and not inst.broker.modules["far"].stopping:
+        await inst.settle()
+    await h.rpc("module.remove", {"name": "far", "cancel": True})
+    with pytest.raises(OSError, match="has ended"):
+        await waiting
+    if removal is not None:
+        await removal
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+    assert not any("is killed: it has not ended" in line for line in inst.logged())
+    assert "far" not in inst.broker.modules
+
+
+async def test_one_that_is_replaced_stays_a_process(inst):
+    h = await load(inst, "a")
+    before = await h.rpc("far.who", {})
+    for request in ({}, {"exec": True}):
+        await h.rpc("module.reload", {"path": inst.path, "args": ["b"], **request})
+        after = await h.rpc("far.who", {})
+        assert after["args"] == ["b"]
+        assert after["pid"] not in (before["pid"], os.getpid())
+        with pytest.raises(ProcessLookupError):
+            os.kill(before["pid"], 0)
+        before = after
+    with pytest.raises(OSError, match="it does not want to; far runs again as before"):
+        await h.rpc("module.reload", {"path": inst.path, "args": ["fail"], "exec": True})
+    assert (await h.rpc("far.who", {}))["args"] == ["b"]
+
+
+async def test_one_that_is_replaced_becomes_a_process(inst):
+    h = await inst.connect()
+    await h.rpc("module.load", {"path": inst.path, "args": []})
+    assert (await h.rpc("far.who", {}))["pid"] == os.getpid()
+    await h.rpc("module.reload", {"path": inst.path, "args": [], "exec": True})
+    assert (await h.rpc("far.who", {}))["pid"] != os.getpid()
+
+
+async def test_the_program_that_runs_it_is_kept(inst, tmp_path):
+    loader = tmp_path / "loader"
+    loader.write_text(
+        f'#!/bin/sh\necho "$1" >>{tmp_path}/ran\nexec {sys.executable} -m rosin.broker.modhost.process "$1"\n'
+    )
+    loader.chmod(0o755)
+    h = await load(inst, loader=str(loader))
+    await h.rpc("module.reload", {"path": inst.path, "args": []})
+    assert (tmp_path / "ran").read_text() == 2 * f"{inst.path}\n"
+
+
 async def test_one_that_fails(inst):
     h = await load(inst)
     with pytest.raises(OSError, match="has ended") as caught:
         await h.rpc("far.die", {})
-    assert caught.value.errno == errno.ENOSYS
+    assert caught.value.errno == errno.EHOSTUNREACH
     await until(inst, "module exiting abnormally: ")
     while "far" in inst.broker.modules:
         await inst.settle()
-    assert not any("the instance ends" in line for line in inst.logged())
+    assert not any("this broker ends" in line for line in inst.logged())
 
 
-async def test_the_instance_ends_with_one_that_fails(tmp_path):
+async def test_the_broker_ends_with_one_that_fails(tmp_path):
     path = tmp_path / "far.py"
     path.write_text(MODULE)
     async with Instance(clock="real") as inst:
         asked = []
         service = inst.broker.modules["state-machine"]
         assert isinstance(service, StateMachineService)
-        service.on_shutdown = lambda: asked.append(1)
+        service.on_panic = lambda: asked.append(1)
         h = await load(Given(inst, str(path)))
         with pytest.raises(OSError, match="has ended"):
             await h.rpc("far.die", {})
-        await until(inst, "far module runtime failure: the instance ends")
+        await until(inst, "far module runtime failure: this broker ends")
         while not asked:
             await inst.settle()
 

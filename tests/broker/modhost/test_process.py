@@ -60,7 +60,7 @@ async def test_a_module_that_there_is_not():
     broker.ask("welcome", WELCOME)
     log, status = [await broker.got.get() for _ in range(2)]
     assert (log.topic, b"module not found" in log.raw) == ("log.append", True)
-    assert status.args == {"status": 3, "errnum": 2}
+    assert status.args == {"status": 3, "errnum": 2, "errstr": "module not found in search path: nosuch"}
     assert await broker.process == 1
 
 

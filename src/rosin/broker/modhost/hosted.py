@@ -65,7 +65,8 @@ def hosted(path: str, loader: str | None, name: str | None) -> type[HostedModule
     """The class of a module in a process; *name*: another one than the file's."""
     base = os.path.basename(path)
     usual = path if path in MODULES else base.removesuffix(".so").removesuffix(".py")
-    return type("Hosted", (HostedModule,), {"name": name or usual, "argv": program(path, loader)})
+    members = {"name": name or usual, "argv": program(path, loader), "process_loader": loader}
+    return type("Hosted", (HostedModule,), members)
 
 
 class _ProcessHandle(ModuleHandle):
@@ -87,6 +88,7 @@ class _ProcessHandle(ModuleHandle):
 class HostedModule(BrokerModule):
     """The module, for the broker."""
 
+    apart = True
     argv: list[str]
 
     def __init__(self, host: Host, name: str, args: list[str]) -> None:
@@ -98,6 +100,7 @@ class HostedModule(BrokerModule):
         self._begun: asyncio.Future[None] = self.loop.create_future()
         self._gone = asyncio.Event()
         self._errnum = 0
+        self._fault = ""
         self._asked = Tracker()  # requests that the process is to answer
         self._served: set[tuple[str, int, int]] = set()  # services that it has used
 
@@ -160,6 +163,11 @@ class HostedModule(BrokerModule):
             )
         await self._end(signal.SIGKILL if not self._gone.is_set() else 0)
 
+    def interrupt(self) -> None:
+        """Kill the process."""
+        if self._child is not None:
+            self._child.kill(signal.SIGKILL)
+
     async def _end(self, signum: int) -> None:
         """Collect the process."""
         if self._child is not None:
@@ -178,8 +186,8 @@ class HostedModule(BrokerModule):
 
     async def finalize(self) -> None:
         """Tell the services that the process has used, and those who wait for an answer of it."""
-        for msg in self._asked.clear():
-            self.respond_error(msg, errno.ENOSYS, f"module {self.module_name} has ended")
+        for msg in self._asked.clear():  # it has not answered them, as one that ends in order does
+            self.respond_error(msg, errno.EHOSTUNREACH, f"module {self.module_name} has ended")
         used, self._served = self._served, set()
         for service, nodeid, upstream in used:
             if self.host.reaches(service, nodeid, upstream):
@@ -196,13 +204,13 @@ class HostedModule(BrokerModule):
         """The process has closed its end."""
         self._gone.set()
         if not self._begun.done():
-            why = fault or f"{' '.join(self.argv)} has ended"
+            why = fault or self._fault or f"{' '.join(self.argv)} has ended"
             self._begun.set_exception(OSError(self._errnum or errno.ECONNRESET, why))
         elif not self.stopping and self.status == RUNNING:
             self.create_task(self._failed(fault))
 
     async def _failed(self, fault: str) -> None:
-        """It has ended without being told to: so does the module, and without it the broker."""
+        """It has ended without being told to: so does the module, and without it this broker."""
         assert self._child is not None
         if fault:
             self._child.kill(signal.SIGKILL)
@@ -211,8 +219,8 @@ class HostedModule(BrokerModule):
         self.log.critical(f"module exiting abnormally: {how}")
         self.h.rpc("module.remove", {"name": self.module_name}, flags=FLUX_RPC_NORESPONSE)
         if self.attrs.get("broker.module-nopanic") != "1":
-            self.log.critical(f"{self.module_name} module runtime failure: the instance ends")
-            self.h.rpc("shutdown.start", {}, 0, FLUX_RPC_NORESPONSE)
+            self.log.critical(f"{self.module_name} module runtime failure: this broker ends")
+            self.h.rpc("state-machine.panic", {}, flags=FLUX_RPC_NORESPONSE)
 
     # -- to the process -----------------------------------------------------------------------------
 
@@ -236,6 +244,9 @@ class HostedModule(BrokerModule):
 
     def _receive(self, msg: Message) -> None:
         msg.userid, msg.rolemask = self._credential()
+        self.last_heard = self.monotonic()
+        if self.host.traces and msg.topic != "module.status":
+            self.host.trace("tx", msg)
         if msg.type == FLUX_MSGTYPE_RESPONSE:
             if self._asked.answered(msg):
                 self.host.route_response(msg)
@@ -282,6 +293,7 @@ class HostedModule(BrokerModule):
             self._begun.set_result(None)
         elif status == _EXITED:
             self._errnum = field(msg.args, "errnum", int, 0)
+            self._fault = field(msg.args, "errstr", str, "")  # ours alone tell it
         self._answer(msg)
 
     def _subscribe(self, msg: Message) -> None:

@@ -117,9 +117,9 @@ class ModuleProcess:
                 host, field(welcome, "name", str), list_field(welcome, "args", str, [])
             )
         except (OSError, FormatError) as exc:
-            errnum = exc.errno if isinstance(exc, OSError) else None
-            host.log(3, field(welcome, "name", str), getattr(exc, "strerror", None) or str(exc))
-            host.ask("module.status", {"status": _EXITED, "errnum": errnum or 22})
+            errnum, text = getattr(exc, "errno", None), getattr(exc, "strerror", None) or str(exc)
+            host.log(3, field(welcome, "name", str), text)
+            host.ask("module.status", {"status": _EXITED, "errnum": errnum or 22, "errstr": text})
             self._channel.close()
             return 1
         host.ask("module.status", {"status": RUNNING})

@@ -47,14 +47,19 @@ class ModuleService(Builtin):
     @request_handler("reload")
     async def reload(self, msg: Message) -> None:
         """Replace a module, or leave it as it was. flux-core has no such request, its clients use two."""
-        args = list_field(msg.args, "args", str, [])
         await self.broker.modules.reload(
-            field(msg.args, "path", str), args, field(msg.args, "name", str, None)
+            field(msg.args, "path", str),
+            list_field(msg.args, "args", str, []),
+            field(msg.args, "name", str, None),
+            process=field(msg.args, "exec", bool, False),
+            loader=field(msg.args, "loader", (str, type(None)), None),
+            cancel=field(msg.args, "cancel", bool, False),
         )
 
     @request_handler("remove")
     async def remove(self, msg: Message) -> None:
-        await self.broker.modules.remove(field(msg.args, "name", str))
+        name, cancel = field(msg.args, "name", str), field(msg.args, "cancel", bool, False)
+        await self.broker.modules.remove(name, cancel=cancel)
 
     @request_handler("list", allow_guest=True)
     def list(self, _msg: Message) -> dict[str, Any]:

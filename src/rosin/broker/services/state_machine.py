@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class StateMachineService(Builtin):
-    """state-machine.get, .wait, .monitor, .post; runat.push; shutdown.start."""
+    """state-machine.get, .wait, .monitor, .post, .panic; runat.push; shutdown.start."""
 
     name = "state-machine"
     services = ("runat", "shutdown")
@@ -34,6 +34,8 @@ class StateMachineService(Builtin):
         self.broker.ring.listeners.add(self._log_line)
         #: Set by the program that runs the broker: begin to shut down.
         self.on_shutdown: Callable[[], None] = lambda: None
+        #: The same for a broker that has lost what it cannot be without.
+        self.on_panic: Callable[[], None] = lambda: None
 
     @property
     def machine(self) -> StateMachine:
@@ -100,6 +102,11 @@ class StateMachineService(Builtin):
             self._shutdowns.add(Waiter(msg, level))
         self.on_shutdown()
         return DEFERRED if msg.streaming else None
+
+    @request_handler("panic")
+    def panic(self, _msg: Message) -> None:
+        """End this broker, on rank 0 the instance: a module of it has failed."""
+        self.on_panic()
 
     def _log_line(self, line: bytes) -> None:
         if self._shutdowns:
