@@ -31,6 +31,26 @@ async def test_a_level_says_what_passes(level: str, wanted: list[str]) -> None:
         assert [(line.hostname, line.text) for line in lines] == [("2", text) for text in wanted]
 
 
+async def test_what_cannot_pass_is_printed_here(capfd: pytest.CaptureFixture[str]) -> None:
+    """A broker that nobody lets in, or that has lost the one above, says itself why it ends."""
+    async with InstanceTree(3, topo="kary:1") as tree:
+        ring = tree[2].broker.ring
+        ring.stderr_level = 2
+        for text in ("passes", "stays"):
+            tree[2].broker.log(3, "kvs", text)
+            tree[2].broker.log(4, "kvs", "of no interest")
+            await tree.settle()
+            tree.network.cut(2, 1)
+            await tree.settle()
+        said = capfd.readouterr().err
+        assert "kvs.err[2]: stays\n" in said
+        assert "passes" not in said
+        assert "interest" not in said
+        ring.stderr_level = -1
+        tree[2].broker.log(3, "kvs", "not to be printed")
+        assert capfd.readouterr().err == ""
+
+
 async def test_a_flood_of_lines_is_cut_short_on_its_way() -> None:
     async with InstanceTree(3, topo="kary:1") as tree:
         for rank, text in ((1, "500 more lines in 1s were not passed on"), (2, "1 more lines")):

@@ -36,7 +36,8 @@ class LogRing:
         self.others_level = stderr_level
         self.listeners: set[Callable[[bytes], None]] = set()
         self.sinks: set[Callable[[bytes], None]] = set()
-        self.forward: Callable[[bytes], None] | None = None
+        #: Passes a line on towards rank 0; False: there is no way, and nobody else to print it.
+        self.forward: Callable[[bytes], bool] | None = None
         self.forward_level = 3
 
     def resize(self, size: int) -> None:
@@ -60,9 +61,10 @@ class LogRing:
         for sink in self.sinks:
             sink(line)
         if entry is not None:
+            stays = False
             if self.forward is not None and entry.severity <= self.forward_level:
-                self.forward(line)
-            if entry.severity <= (self.stderr_level if own else self.others_level):
+                stays = not self.forward(line) and self.stderr_level >= 0
+            if stays or entry.severity <= (self.stderr_level if own else self.others_level):
                 self._print(entry)
 
     def _print(self, entry: LogLine) -> None:

@@ -37,15 +37,18 @@ class LogService(Builtin):
         if self.broker.rank:
             self.broker.ring.forward = self._forward
 
-    def _forward(self, line: bytes) -> None:
-        """Pass a line on towards rank 0, unless there are too many."""
+    def _forward(self, line: bytes) -> bool:
+        """Pass a line on towards rank 0, unless there are too many; False: there is no broker above."""
+        if self.broker.router.parent is None:
+            return False
         if not self._forwarded:
             self.call_later(FORWARD_SECONDS, self._forward_again)
         self._forwarded += 1
         if self._forwarded > FORWARDED:
             self._unsent += 1
-            return
-        self._send(line)
+        else:
+            self._send(line)
+        return True
 
     def _forward_again(self) -> None:
         unsent, self._forwarded, self._unsent = self._unsent, 0, 0
