@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Broker processes are killed, stopped and cut off at random while real jobs run; check after each round.
+"""Brokers that are processes are killed, stopped, cut off and misled while jobs run; each round is checked.
 
-``python -m benchmarks.chaos_hosts [--rounds 100] [--seed N] [--jobs 20] [--parents 0,0,1,1] [KIND ...]``.
-The kinds of faults are leaf, interior, root, stopped, full-disk and nothing; partition, one-way, slow and
-lossy put each broker on a host of its own, a network namespace. ``full-disk`` and these need root. Exits with
-1 if a job was lost or ran twice, a request got no answer, a process or an allocation was left over, or
-brokers do not agree.
+``python -m benchmarks.chaos_hosts --all-kinds [--rounds 100] [--seed N]``, or ``--kind KIND`` for some. Each
+kind has its own instance, and a line when its rounds are over. ``mixed`` takes one of the others by chance in
+each round. Those of a network put each broker on a host of its own, a network namespace; they and
+``full-disk`` need root. A problem is printed with what led to it, and ends the instance; the next round
+begins with another one. Exits with 1 if a job was lost or ran twice, a request got no answer, a process or an
+allocation was left over, or brokers do not agree.
 """
 
 from __future__ import annotations
@@ -16,49 +17,106 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from typing import NamedTuple
 
 from rosin.testing import hostnet
-from rosin.testing.chaos.hosts import NETWORK_FAULTS, PROCESS_FAULTS, HostChaos
+from rosin.testing.chaos.hosts import NETWORK_FAULTS, PRIVILEGED, PROCESS_FAULTS, HostChaos
+
+KINDS = (*PROCESS_FAULTS, *NETWORK_FAULTS)
+
+
+class Tally(NamedTuple):
+    """What has become of the rounds of one kind."""
+
+    kind: str
+    rounds: int
+    problems: int
+    jobs: int
+    seconds: float
+    #: How long it took at most until what was left took a job.
+    slowest: float
+    ended: Counter[str]
+    refused: Counter[str]
+
+    def __str__(self) -> str:
+        ended = ", ".join(f"{count} {how}" for how, count in self.ended.most_common())
+        return (
+            f"{self.kind:<10} {self.rounds:>5} rounds {self.jobs:>6} jobs {self.problems:>3} problems"
+            f" {self.seconds / max(self.rounds, 1):>5.1f} s each, of use in {self.slowest:.1f} s ({ended})"
+        )
+
+
+def run(kind: str, args: argparse.Namespace) -> Tally:
+    """Live through the rounds of one kind; an instance that has a problem is replaced."""
+    began, rounds, problems, jobs, slowest = time.monotonic(), 0, 0, 0, 0.0
+    ended, refused = Counter[str](), Counter[str]()
+    kinds = [each for each in args.possible if each != "nothing"] if kind == "mixed" else [kind]
+    while rounds < args.rounds:
+        seed = args.seed + rounds
+        with (
+            tempfile.TemporaryDirectory(prefix="rosin-chaos-") as directory,
+            HostChaos(seed, directory, args.parents, kinds, args.jobs) as chaos,
+        ):
+            while rounds < args.rounds and not chaos.problems:
+                before = time.monotonic()
+                chaos.round()
+                rounds += 1
+                if args.verbose:
+                    print(
+                        f"{kind:<10} {rounds:>5} {time.monotonic() - before:5.1f} s  {chaos.did}", flush=True
+                    )
+            if chaos.problems:
+                problems += 1
+                _tell(kind, rounds, chaos)
+        jobs += chaos.over
+        slowest = max(slowest, chaos.slowest)
+        ended += chaos.ended
+        refused += chaos.refused
+    return Tally(kind, rounds, problems, jobs, time.monotonic() - began, slowest, ended, refused)
+
+
+def _tell(kind: str, rounds: int, chaos: HostChaos) -> None:
+    lines = [f"{kind}, round {rounds}, seed {chaos.seed}: {chaos.did}", *map(str, chaos.problems)]
+    for rank in chaos.all:
+        lines += [f"rank {rank}: {line}" for line in chaos.cluster.said(rank).splitlines()[-12:]]
+    print("\n  ".join(lines), flush=True)
 
 
 def main() -> int:
-    """Run the rounds and print a line for each."""
-    known = (*PROCESS_FAULTS, *NETWORK_FAULTS)
+    """Run the rounds; print a line for each kind."""
+    assert __doc__ is not None
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.chaos_hosts", description=__doc__.split("\n")[0]
     )
-    parser.add_argument("kinds", metavar="KIND", nargs="*", help=f"of {', '.join(known)} (default: all)")
-    parser.add_argument("--rounds", type=int, default=100, help="how many")
-    parser.add_argument("--jobs", type=int, default=20, help="jobs submitted in each before its fault")
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--all-kinds", action="store_true", help="all that can be done here")
+    which.add_argument(
+        "--kind", action="append", choices=(*KINDS, "mixed"), help="may be given several times"
+    )
+    parser.add_argument("--rounds", type=int, default=100, help="how many of each kind")
     parser.add_argument("--seed", type=int, default=None, help="repeat the choices of an earlier run")
+    parser.add_argument("--jobs", type=int, default=8, help="jobs submitted in each round before its fault")
     parser.add_argument("--parents", default="0,0,1,1", help="the ranks above ranks 1, 2, ...")
+    parser.add_argument("--at-once", type=int, default=2, help="how many instances there are at one time")
+    parser.add_argument("--verbose", action="store_true", help="print a line for each round, too")
     args = parser.parse_args()
-    wrong = sorted(set(args.kinds) - set(known))
-    if wrong:
-        parser.error(f"KIND: expected one of {', '.join(known)}, got {wrong[0]!r}")
-    kinds = args.kinds or [kind for kind in known if hostnet.possible() or kind in PROCESS_FAULTS[:4]]
-    seed = args.seed if args.seed is not None else random.randrange(1 << 32)
-    print(f"seed {seed}: {', '.join(kinds)}", flush=True)
-    faults: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory(prefix="rosin-chaos-") as directory:
-        parents = [int(word) for word in args.parents.split(",")]
-        chaos = HostChaos(seed, directory, parents, kinds, args.jobs)
-        with chaos:
-            for number in range(1, args.rounds + 1):
-                began = time.monotonic()
-                chaos.round()
-                faults[chaos.did.split()[0].rstrip(",")] += 1
-                print(f"{number:>4} {time.monotonic() - began:6.1f} s  {chaos.did}", flush=True)
-                if chaos.problems:
-                    break
-            if chaos.problems:
-                for rank in range(chaos.cluster.size):
-                    print(f"rank {rank}: {chaos.cluster.said(rank)[-2000:]}")
-    for problem in chaos.problems:
-        print(f"  {problem}")
-    print(f"{faults.total()} rounds: {dict(faults)}")
-    print(f"{len(chaos.ids)} jobs: {dict(chaos.ended)}; {dict(chaos.refused)}")
-    return bool(chaos.problems)
+    args.parents = [int(word) for word in args.parents.split(",")]
+    args.possible = [kind for kind in KINDS if kind not in PRIVILEGED or hostnet.possible()]
+    kinds = args.kind or [*args.possible, "mixed"]
+    if args.seed is None:
+        args.seed = random.randrange(1 << 32)
+    print(f"seed {args.seed}: {', '.join(kinds)}", flush=True)
+    began, bad, refused = time.monotonic(), 0, Counter[str]()
+    with ProcessPoolExecutor(args.at_once, max_tasks_per_child=1) as pool:
+        for future in as_completed([pool.submit(run, kind, args) for kind in kinds]):
+            tally = future.result()
+            print(tally, flush=True)
+            bad += tally.problems
+            refused += tally.refused
+    print(f"{args.rounds * len(kinds)} rounds in {time.monotonic() - began:.0f} s, {bad} with problems")
+    print("; ".join(f"{count} {what}" for what, count in refused.most_common()))
+    return bool(bad)
 
 
 if __name__ == "__main__":

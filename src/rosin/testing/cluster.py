@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rosin.broker.overlay.cert import BrokerCertificate
 from rosin.handle import Flux
 from rosin.rfc.idset import Idset
+from rosin.testing.puppet import Strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 MARK = "ROSIN_CLUSTER"
 _PORT = 8050
 #: Short, so that a test does not wait long for what takes half a minute in the field.
-_TBON = 'tcp_user_timeout = "3s"\ntorpid_min = "0.5s"\ntorpid_max = "2s"\nconnect_timeout = "3s"\n'
+_TBON = 'tcp_user_timeout = "2s"\ntorpid_min = "0.2s"\ntorpid_max = "1s"\nconnect_timeout = "2s"\n'
 
 
 class Cluster:
@@ -30,7 +32,8 @@ class Cluster:
 
     ``parents`` are the ranks above each but the first. ``address(rank)`` is where others reach a broker, and
     ``prefix(rank)`` the words before its command, for a network namespace. ``processes`` are those that were
-    started, by rank, until :meth:`reap` finds that they have ended.
+    started, by rank, until :meth:`reap` finds that they have ended. ``strings`` move the clock of each host,
+    and its list of keys.
     """
 
     def __init__(
@@ -56,8 +59,11 @@ class Cluster:
                 file.write(f'[[bootstrap.hosts]]\nhost = "h{rank}"\n{where}{parent}')
             file.write(f"[tbon]\n{_TBON}[resource]\nnoverify = true\n")
             file.write(f'[[resource.config]]\nhosts = "h[0-{self.size - 1}]"\ncores = "0-1"\n')
+        self._lives: Counter[int] = Counter()
+        self.strings = []
         for rank in range(self.size):
             os.makedirs(self.state(rank), exist_ok=True)
+            self.strings.append(Strings(os.path.join(directory, f"strings{rank}")))
 
     def state(self, rank: int) -> str:
         """The state directory of a rank."""
@@ -69,7 +75,15 @@ class Cluster:
 
     def uri(self, rank: int = 0) -> str:
         """Where programs connect to a broker."""
-        return f"local://{self.directory}/run{rank}/local"
+        return f"local://{self._run(rank)}/local"
+
+    def above(self, rank: int) -> int:
+        """The rank directly above one."""
+        return self._parents[rank]
+
+    def _run(self, rank: int) -> str:
+        """The run directory of a broker: each life has its own."""
+        return os.path.join(self.directory, f"run{rank}-{self._lives[rank]}")
 
     @property
     def live(self) -> list[int]:
@@ -81,36 +95,31 @@ class Cluster:
     def start(self, ranks: Iterable[int]) -> None:
         """Start brokers, each in a session of its own; returns at once."""
         for rank in ranks:
-            run = os.path.join(self.directory, f"run{rank}")
-            shutil.rmtree(run, ignore_errors=True)
-            os.mkdir(run)
-            attrs = {
-                "hostname": f"h{rank}",
-                "rundir": run,
-                "statedir": self.state(rank),
-                "local-uri": self.uri(rank),
-                "broker.quorum": "1",
-            }
-            words = [word for name, value in attrs.items() for word in ("-S", f"{name}={value}")]
-            command = [
-                *self._prefix(rank),
-                sys.executable,
-                "-m",
-                "rosin",
-                "broker",
-                "-c",
-                self._config,
-                *words,
-            ]
-            with open(os.path.join(self.directory, f"log{rank}"), "ab") as log:
-                self.processes[rank] = subprocess.Popen(
-                    [*command, "sleep", "inf"],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    env={**os.environ, MARK: f"{self.directory}:{rank}"},
-                    start_new_session=True,
-                )
+            shutil.rmtree(self._run(rank), ignore_errors=True)
+            self._lives[rank] += 1
+            self._start(rank)
+
+    def _start(self, rank: int) -> None:
+        os.mkdir(self._run(rank))
+        attrs = {
+            "hostname": f"h{rank}",
+            "rundir": self._run(rank),
+            "statedir": self.state(rank),
+            "local-uri": self.uri(rank),
+            "broker.quorum": "1",
+        }
+        words = [word for name, value in attrs.items() for word in ("-S", f"{name}={value}")]
+        puppet = [sys.executable, "-m", "rosin.testing.puppet", self.strings[rank].path]
+        command = [*self._prefix(rank), *puppet, "broker", "-c", self._config, *words, "sleep", "inf"]
+        with open(os.path.join(self.directory, f"log{rank}"), "ab") as log:
+            self.processes[rank] = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, MARK: f"{self.directory}:{rank}"},
+                start_new_session=True,
+            )
 
     def kill(self, rank: int) -> None:
         """``kill -9`` of one broker: nobody else is told."""
@@ -154,11 +163,11 @@ class Cluster:
 
     # -- how it is ----------------------------------------------------------------------------------
 
-    def online(self) -> Idset:
-        """The ranks that the root takes for online; none while it cannot be asked."""
+    def group(self, name: str) -> Idset:
+        """The members of a group, such as ``broker.online``, for the root; none while it cannot be asked."""
         try:
             with Flux(self.uri()) as h:
-                rpc = h.rpc("groups.get", {"name": "broker.online"}, 0)
+                rpc = h.rpc("groups.get", {"name": name}, 0)
                 rpc.wait_for(5)
                 return Idset(rpc.get()["members"])
         except OSError:
@@ -178,7 +187,7 @@ class Cluster:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self.revive(wanted)
-            if self.online() == wanted:
+            if self.group("broker.online") == wanted:
                 return True
-            time.sleep(0.1)
+            time.sleep(0.05)
         return False

@@ -2,7 +2,8 @@
 """A network between brokers of one process, which delays, holds up and breaks what a test says.
 
 It does to messages what TCP does: those of one connection keep their order and arrive, late perhaps, until
-the connection breaks, and then what was on its way is lost. All is decided by a seed and a clock.
+the connection breaks, and then what was on its way is lost. Of what stays only events may be lost on their
+way down, as where a flux-core broker has a full queue. All is decided by a seed and a clock.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import errno
 import random
 from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
+
+from rosin.constants import FLUX_MSGTYPE_EVENT
+from rosin.rfc.frames import decode_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -39,7 +43,11 @@ class MemoryNetwork:
         #: Messages by the ranks that sent and received them.
         self.passed: Counter[tuple[int, int]] = Counter()
         self.listeners: dict[str, _MemoryDownlink] = {}
-        self._apart: frozenset[int] = frozenset()
+        #: The share of events that is lost on their way down to some ranks.
+        self.loss: dict[int, float] = {}
+        #: Ranks who have struck those below off their list of keys.
+        self.closed: set[int] = set()
+        self._held: Callable[[int, int], bool] = _passes
         self._waiting: dict[str, list[_Connection]] = {}
 
     def transport(self, rank: int) -> MemoryTransport:
@@ -61,7 +69,9 @@ class MemoryNetwork:
     def join(self, uri: str, connection: _Connection) -> None:
         """Somebody connects, now or as soon as somebody listens."""
         self.connections.append(connection)
-        if uri in self.listeners:
+        if uri in self.listeners and self.listeners[uri].rank in self.closed:
+            connection.broken()
+        elif uri in self.listeners:
             connection.established(self.listeners[uri])
         else:
             self._waiting.setdefault(uri, []).append(connection)
@@ -86,19 +96,51 @@ class MemoryNetwork:
             if rank in (connection.lower, connection.upper):
                 connection.broken(silent=rank)
 
-    def partition(self, ranks: Iterable[int]) -> None:
-        """Hold up all that passes between these ranks and the others, unnoticed, until :meth:`heal`."""
-        self._apart = frozenset(ranks)
+    def strike(self, rank: int) -> None:
+        """Let nobody in below a rank until :meth:`heal`; who is there is cut off."""
+        self.closed.add(rank)
+        for connection in list(self.connections):
+            if connection.upper == rank:
+                connection.broken()
+
+    def partition(self, ranks: Iterable[int], *, outward: bool = True, inward: bool = True) -> None:
+        """Hold up all that passes between these ranks and the others, unnoticed, until :meth:`heal`.
+
+        Or only what passes ``outward``, from them to the others, or ``inward``.
+        """
+        apart = frozenset(ranks)
+
+        def held(sender: int, receiver: int) -> bool:
+            return (sender in apart) != (receiver in apart) and (outward if sender in apart else inward)
+
+        self._held = held
 
     def heal(self) -> None:
-        """Let everything pass that was held up."""
-        self._apart = frozenset()
+        """Let everything pass that was held up, and everybody in."""
+        self._held = _passes
+        self.loss = {}
+        self.closed.clear()
         for connection in list(self.connections):
             connection.flow()
 
     def stands(self, one: int, other: int) -> bool:
-        """Whether messages between two ranks are held up."""
-        return (one in self._apart) != (other in self._apart)
+        """Whether messages between two ranks are held up, in one direction at least."""
+        return self._held(one, other) or self._held(other, one)
+
+    def holds(self, sender: int, receiver: int) -> bool:
+        """Whether messages from one rank to another are held up."""
+        return self._held(sender, receiver)
+
+    def loses(self, receiver: int, frames: list[bytes]) -> bool:
+        """Whether a message is lost on its way down."""
+        share = self.loss.get(receiver)
+        if share is None or decode_frames(list(frames)).type != FLUX_MSGTYPE_EVENT:
+            return False
+        return self.random.random() < share
+
+
+def _passes(_sender: int, _receiver: int) -> bool:
+    return False
 
 
 class _Lane:
@@ -127,7 +169,7 @@ class _Lane:
 
     def flow(self, everything: bool = False) -> None:
         """Deliver the next, or everything that was held up."""
-        while self.open and self._queue and not self._network.stands(self.sender, self.receiver):
+        while self.open and self._queue and not self._network.holds(self.sender, self.receiver):
             self._network.passed[self.sender, self.receiver] += 1
             self._take(self._queue.popleft())
             if not everything:
@@ -177,7 +219,8 @@ class _Connection:
     def send_down(self, frames: list[bytes]) -> None:
         """From the upper broker."""
         assert self._down is not None
-        self._down.put(frames)
+        if not self._network.loses(self.lower, frames):
+            self._down.put(frames)
 
     def flow(self) -> None:
         for lane in (self._up, self._down):

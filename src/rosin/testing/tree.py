@@ -68,7 +68,11 @@ class InstanceTree:
 
     async def _start(self, rank: int) -> None:
         broker = self._brokers[rank] = self._make(rank)
-        await broker.__aenter__()
+        try:
+            await broker.__aenter__()
+        except BaseException:
+            del self._brokers[rank]  # it has ended
+            raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
@@ -89,6 +93,12 @@ class InstanceTree:
         """A broker is gone without a word."""
         self.network.kill(rank)
         await self._brokers.pop(rank).stop()
+
+    async def replace(self, rank: int) -> Instance:
+        """Start another broker in the place of one that goes on; returns the older one, whom nobody ends."""
+        older = self._brokers.pop(rank)
+        await self._start(rank)
+        return older
 
     async def restart(self, rank: int, after: Callable[[], None] | None = None) -> None:
         """A new broker in the place of one that is killed now, if it is there; then ``after`` is called."""

@@ -19,6 +19,7 @@ from rosin.testing.chaos.faults import FAULTS as FAULTS
 from rosin.testing.chaos.world import REST
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Self
 
 
@@ -37,7 +38,7 @@ class ChaosTree(ChaosChecks):
         self.work()
         if self.random.random() < 0.5:
             await self.tree.settle(self.random.randint(0, 30))
-        (kind,) = self.random.choices(list(FAULTS), list(FAULTS.values()))
+        (kind,) = self.random.choices(self.kinds, [FAULTS[kind] for kind in self.kinds])
         self.faults[kind] += 1
         await self.fault(kind)
         self.work()
@@ -51,13 +52,15 @@ class ChaosTree(ChaosChecks):
             await self.restart(dead)
 
 
-async def live(seed: int, rounds: int, size: int = 7, topo: str = "kary:2") -> ChaosTree:
+async def live(
+    seed: int, rounds: int, size: int = 7, topo: str = "kary:2", kinds: Sequence[str] = tuple(FAULTS)
+) -> ChaosTree:
     """Let a tree live through some rounds, or up to the first in which something is wrong."""
     directory = tempfile.mkdtemp(prefix="rosin-chaos-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None)
     state = os.path.join(directory, "state")
     os.mkdir(state)
     try:
-        async with ChaosTree(seed, state, size, topo) as tree:
+        async with ChaosTree(seed, state, size, topo, kinds) as tree:
             for number in range(1, rounds + 1):
                 await tree.round()
                 if tree.problems:

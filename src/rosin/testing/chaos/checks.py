@@ -24,12 +24,11 @@ class ChaosChecks(ChaosFaults):
 
     async def check_survivors(self) -> None:
         """What is left is of one mind, has what was acknowledged, and is of use."""
+        await self._check_versions()
         rank = self.random.choice(self.live)
         h = self.clients[rank]
         self.number += 1
-        txn = KVSTxn(h, namespace=PRIMARY)
-        txn.put(PROBE, self.number)
-        await self.wait(f"put from rank {rank}", txn.commit_async(), USABLE)
+        await self._probe(h, rank)
         spec = from_command(["true"])
         set_attribute(spec, "exec.test.run_duration", "0.01s")
         jobid = (await self.wait(f"submit from rank {rank}", submit_async(h, spec), USABLE) or {}).get("id")
@@ -39,14 +38,35 @@ class ChaosChecks(ChaosFaults):
         if any(self.seen[each] != self.number for each in self.live):
             self.problem(f"watchers have seen {self.seen} and not {self.number}")
         await self._check_members()
-        roots = {}
-        for each in self.live:
-            answer = await self.wait("kvs.getroot", getroot_async(self.clients[0], PRIMARY, each))
-            roots[each] = (answer or {}).get("rootseq")
-        if len(set(roots.values())) > 1:
-            self.problem(f"KVS versions differ: {roots}")
         for key in self.random.sample(sorted(self.values), min(3, len(self.values))):
             await self.check_value(h, key)
+
+    async def _probe(self, h: Handle, rank: int) -> None:
+        """Store a value, again if it has only just become known that events did not arrive."""
+        for _ in range(int(USABLE)):
+            txn = KVSTxn(h, namespace=PRIMARY)
+            txn.put(PROBE, self.number)
+            put = txn.commit_async()
+            try:
+                if await self.until(put.is_ready, USABLE):
+                    put.get()
+                    return
+            except ConnectionResetError:
+                continue
+            break
+        await self.wait(f"put from rank {rank}", put, 0.0)
+
+    async def _check_versions(self) -> None:
+        """All come to the root's version of the KVS by what they have been told, without a new one."""
+        roots: dict[int, int | None] = {}
+        for _ in range(int(USABLE)):
+            for each in self.live:
+                answer = await self.wait("kvs.getroot", getroot_async(self.clients[each], PRIMARY))
+                roots[each] = (answer or {}).get("rootseq")
+            if len(set(roots.values())) == 1:
+                return
+            await self.tree.advance(1.0)
+        self.problem(f"KVS versions differ: {roots}")
 
     async def _check_members(self) -> None:
         """Everybody knows who is there."""
