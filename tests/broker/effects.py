@@ -76,6 +76,8 @@ _FAKE = "broker/test_fakeresources.py::test_all_keys"
 _BAD = "broker/test_configcheck.py::test_what_would_change_the_instance_is_refused"
 _HEART = "modules/heartbeat/test_heartbeat.py::test_table_and_arguments"
 _INGEST = "modules/job_ingest/test_configuration.py::"
+_PERILOG = "modules/job_manager/test_perilog.py::"
+_SCRIPTS = "cli/test_runscripts.py::test_the_configuration_says_whether_to_stop"
 _JOBTAP = "modules/job_manager/test_jobtap.py::"
 _JOBS = "modules/job_manager/test_policies.py::"
 _LIMITS = "rfc/test_queues.py::test_policies_of_queues"
@@ -143,9 +145,21 @@ CONFIGURATION = {
     "job-manager.housekeeping.command": "cli/test_housekeeping.py::test_list_and_kill",
     "job-manager.housekeeping.release-after": "modules/job_manager/test_housekeeping.py::"
     "test_release_after_a_time_releases_what_is_done_by_then",
-    "job-manager.prolog": _BAD,
-    "job-manager.epilog": _BAD,
-    "job-manager.perilog": _BAD,
+    **{
+        f"job-manager.{name}.{key}": test
+        for name in ("prolog", "epilog")
+        for key, test in {
+            "command": f"{_PERILOG}test_the_job_starts_after_its_prolog_and_is_over_after_its_epilog",
+            "timeout": f"{_PERILOG}test_a_prolog_that_takes_too_long_is_ended",
+            "kill-timeout": f"{_PERILOG}test_what_cannot_be_ended_is_given_up_and_its_nodes_are_drained",
+            "per-rank": f"{_PERILOG}test_without_per_rank_it_runs_once_on_rank_0",
+            "cancel-on-exception": f"{_PERILOG}test_a_prolog_may_be_told_not_to_mind_exceptions",
+            "exit-on-first-error": _SCRIPTS,
+        }.items()
+    },
+    "job-manager.housekeeping.exit-on-first-error": _SCRIPTS,
+    "job-manager.perilog.log-ignore": "modules/job_manager/test_perilog_instance.py::"
+    "test_output_is_logged_but_for_what_is_ignored",
     "kvs.checkpoint-period": "modules/kvs/test_durability.py::test_a_root_is_stored_at_the_end_of_the_period",
     "kvs.gc-threshold": f"{_CONF}test_many_commits_ask_for_garbage_collection",
     "modules.*.module": f"{_MODULES}test_rc1_and_rc3_obey_the_table",

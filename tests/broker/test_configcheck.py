@@ -11,9 +11,11 @@ from rosin.errors import FormatError
 from rosin.testing.instance import Instance
 
 REFUSED = [
-    ('[job-manager.prolog]\ncommand = ["x"]', "job-manager.prolog: "),
-    ("[job-manager.epilog]", "job-manager.epilog: "),
-    ("[job-manager.perilog]\nlog-ignore = []", "job-manager.perilog: "),
+    (
+        "[job-manager.prolog]\nper_rank = true",
+        "job-manager.prolog.per_rank: unknown key; did you mean per-rank?",
+    ),
+    ("[job-manager.perilog]\nlog-ignore = 3", "job-manager.perilog.log-ignore: expected an array, got 3"),
     ("[job-manager]\nplugins = [{load = 3}]", "job-manager.plugins[0].load: expected a string, got 3"),
     ('[job-manager]\nplugins = [{path = "x"}]', "job-manager.plugins[0].path: unknown key"),
     ("[job-manager]\nplugins = [3]", "job-manager.plugins[0]: expected a table, got 3"),
@@ -124,8 +126,8 @@ def test_what_has_an_effect_or_belongs_to_others_is_not():
 async def test_a_load_is_refused_as_a_whole_and_warns_once():
     async with Instance([]) as inst:
         h = await inst.connect()
-        with pytest.raises(OSError, match=r"job-manager\.epilog") as info:
-            await h.rpc("config.load", {"job-manager": {"epilog": {}}, "x": 1})
+        with pytest.raises(OSError, match=r"systemd\.enable") as info:
+            await h.rpc("config.load", {"systemd": {"enable": True}, "x": 1})
         assert info.value.errno == errno.EINVAL
         assert await h.rpc("config.get") == {}
         await h.rpc("config.load", {"ingest": {"batch-count": 1}})
@@ -136,8 +138,8 @@ async def test_a_load_is_refused_as_a_whole_and_warns_once():
 
 
 async def test_a_start_is_refused():
-    with pytest.raises(FormatError, match=r"job-manager\.epilog"):
-        async with Instance([], config={"job-manager": {"epilog": {}}}):
+    with pytest.raises(FormatError, match=r"systemd\.enable"):
+        async with Instance([], config={"systemd": {"enable": True}}):
             pass
 
 

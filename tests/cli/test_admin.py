@@ -97,6 +97,10 @@ def test_the_site_may_look_elsewhere(places, monkeypatch):
         (["flux-imp", "run"], False),
         (["flux-imp", "exec", "prolog"], False),
         (["/bin/prolog", "run", "prolog"], False),
+        (["/usr/bin/rosin", "run-prolog"], True),
+        (["flux", "run-prolog"], True),
+        (["flux", "run-epilog"], False),
+        (["sh", "run-prolog"], False),
     ],
 )
 def test_whose_command_runs_scripts(command, expected):

@@ -151,12 +151,6 @@ def _value(config: dict[str, Any], path: str) -> Any:
 
 
 def _refuse(config: dict[str, Any]) -> None:
-    for name in ("prolog", "epilog", "perilog"):
-        if _value(config, f"job-manager.{name}") is not None:
-            raise FormatError(
-                f"job-manager.{name}: there is no perilog plugin here; remove the table, or use "
-                "[job-manager.housekeeping] for what is to run after a job"
-            )
     for name in rctable.always():
         for key in ("disabled", "ranks"):
             if _value(config, f"modules.{name}.{key}") is not None:

@@ -153,16 +153,15 @@ TABLE = (
     _key("job-manager.inactive-age-limit", _TEXT, "forget jobs that ended so long ago"),
     _key("job-manager.inactive-num-limit", _INT, "forget the oldest of more jobs"),
     _key("job-manager.stop-queues-on-restart", _FLAG, "start with stopped queues"),
-    _key("job-manager.plugins[].load", _TEXT, "plugin to load at the start: a Python file"),
+    _key("job-manager.plugins[].load", _TEXT, "plugin to load at the start: a Python file, or `perilog.so`"),
     _key("job-manager.plugins[].conf", _TABLE, "its settings"),
     _key("job-manager.plugins[].remove", _TEXT, "name or pattern of plugins to remove before"),
     _key("job-manager.housekeeping.command", _LIST, "runs on the nodes of a job that is over"),
     _key("job-manager.housekeeping.release-after", _TEXT, "then free nodes one by one"),
-    _idle(
-        "it is for the command of flux-core's package",
+    _key(
         "job-manager.housekeeping.exit-on-first-error",
         _FLAG,
-        "stop at the first script that fails",
+        "of its scripts, the first that fails is the last",
     ),
     _idle(_NO_SYSTEMD, "job-manager.housekeeping.use-systemd-unit", _FLAG, "run a unit instead"),
     _idle(
@@ -175,9 +174,19 @@ TABLE = (
     _idle(
         "flux-core no longer reads it, either", "job-manager.journal-size-limit", _INT, "old key of flux-core"
     ),
-    _key("job-manager.prolog", _FREE, "refused: there is no perilog plugin"),
-    _key("job-manager.epilog", _FREE, "refused, likewise"),
-    _key("job-manager.perilog", _FREE, "refused, likewise"),
+    *(
+        _key(f"job-manager.{name}.{key}", types, text)
+        for name, when in (("prolog", "before a job starts"), ("epilog", "after it has ended"))
+        for key, types, text in (
+            ("command", _LIST, f"runs {when}, by the plugin `perilog.so`"),
+            ("timeout", _TEXT, f"it may take ({'30m' if name == 'prolog' else 'any time'})"),
+            ("kill-timeout", _REAL, "seconds from SIGTERM until it is given up (60)"),
+            ("per-rank", _FLAG, "it runs on each rank of the job, not on rank 0"),
+            ("cancel-on-exception", _FLAG, f"a fatal exception ends it ({str(name == 'prolog').lower()})"),
+            ("exit-on-first-error", _FLAG, "of its scripts, the first that fails is the last"),
+        )
+    ),
+    _key("job-manager.perilog.log-ignore", _LIST, "regular expressions of output that is not logged"),
     _key("kvs.checkpoint-period", _TEXT, "store a root at least so often"),
     _key("kvs.gc-threshold", _INT, "commits after which a shutdown collects garbage"),
     _key("modules.*.module", _TEXT, "what is loaded under this name: another module, or a Python file"),

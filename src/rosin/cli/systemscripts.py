@@ -58,8 +58,10 @@ def scripts_in(directory: str) -> list[str]:
 
 
 def runs_scripts(program: str, table: Mapping[str, Any]) -> bool:
-    """Whether the command of a configuration table is the IMP, which runs the scripts of the directories."""
+    """Whether the command of a table, the IMP's or run-PROGRAM, runs the scripts of the directories."""
     command = table.get("command") or ["flux-imp", "run", program]
+    if command[-1] == f"run-{program}" and os.path.basename(command[0]) in ("rosin", "flux"):
+        return True
     return (
         len(command) >= 3
         and command[0].endswith("flux-imp")

@@ -14,6 +14,7 @@ from rosin.rfc.jobpath import job_key
 from rosin.testing.instance import Instance
 
 from .bench import Bench, R, make_jobspec
+from .perilogs import make_world
 
 
 @pytest.fixture
@@ -32,6 +33,12 @@ def use(bench):
         return plugin
 
     return add
+
+
+@pytest.fixture
+def perilogs(bench):
+    """A bench with ``prolog`` and ``epilog`` (their tables)."""
+    return lambda **tables: make_world(bench, **tables)
 
 
 # -- services ---------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rosin import _json
-from rosin.constants import FLUX_JOB_STATE_INACTIVE
+from rosin.constants import FLUX_JOB_STATE_CLEANUP, FLUX_JOB_STATE_INACTIVE
 from rosin.errors import FormatError
 from rosin.modules.job_manager import restart
 from rosin.modules.job_manager.plugins import UNAVAILABLE, Plugin, Reject, callback
@@ -110,7 +110,8 @@ def live(bench, plugins, jobspec):
         bench.manager.jobtap.discard(plugin)
     for job in list(bench.manager.active.values()):
         while job.perilogs:
-            bench.manager.post(job, "epilog-finish", {"description": "?", "status": 0})
+            kind = "epilog" if job.state == FLUX_JOB_STATE_CLEANUP else "prolog"
+            bench.manager.post(job, f"{kind}-finish", {"description": "?", "status": 0})
         if job.state < FLUX_JOB_STATE_INACTIVE:
             bench.manager.except_(job, "cancel", 0)
     bench.settle()

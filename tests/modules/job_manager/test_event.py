@@ -199,6 +199,19 @@ def test_open_epilog_blocks_freeing():
     assert apply(job, entry("epilog-finish", {"description": "e", "status": 0})) == ("free",)
 
 
+def test_what_comes_too_late_or_too_early_blocks_nothing():
+    """Anybody may log such an event, which nobody would ever end."""
+    job = in_state(RUN)
+    job.start_pending = True
+    for name in ("prolog-start", "epilog-start"):
+        apply(job, entry(name, {"description": "x"}))
+    assert job.perilogs == 0
+    apply(job, entry("finish", {"status": 0}))
+    apply(job, entry("epilog-start", {"description": "x"}))
+    apply(job, entry("prolog-finish", {"description": "x", "status": 0}))
+    assert job.perilogs == 1
+
+
 def test_cleanup_waits_for_the_execution_service():
     job = in_state(RUN)
     job.start_pending = True

@@ -56,6 +56,31 @@ def test_a_restart_without_the_plugin_of_a_scheme_loses_no_job(bench, use, jobsp
     assert bench.names(id)[-2:] == ["depend", "priority"]
 
 
+@pytest.mark.parametrize("sent", [True, False])
+def test_an_epilog_of_a_job_that_ends_before_it_has_started(bench, use, sent):
+    """Its resources would be free in the same breath."""
+
+    class Epilog(Plugin):
+        name = "epilog"
+
+        @callback("job.state.cleanup")
+        def cleanup(self, job):
+            self.epilog_start(job, "e")
+
+    plugin = use(Epilog)
+    bench.online()
+    id = bench.submit()
+    bench.settle()
+    if sent:  # resources: else there are none, and the epilog comes before clean
+        bench.alloc(id)
+    bench.manager.except_(bench.job(id), "cancel", 0)
+    if not sent:
+        bench.alloc(id, type=3)
+    assert bench.names(id)[-2:] == ["exception", "epilog-start"]
+    plugin.epilog_finish(bench.job(id), "e")
+    assert bench.names(id)[-2 - sent :] == ["epilog-finish", *["free"] * sent, "clean"]
+
+
 def test_prologs_and_epilogs(bench, use):
     class Perilog(Plugin):
         name = "perilog"

@@ -145,6 +145,10 @@ class Core:
         if job.state != FLUX_JOB_STATE_PRIORITY:  # there plugins are asked for one: see _priority
             self.jobtap.tell(STATE_TOPICS[job.state], job)
 
+    def queued(self, job: Job, name: str) -> bool:
+        """Whether the event *name* has been posted to *job* and waits for its turn."""
+        return any(other is job and entry["name"] == name for other, entry, _ in self._posts)
+
     def act(self, job: Job) -> None:
         """Do what the state of *job* asks for, after something other than an event has changed."""
         for action in actions(job):

@@ -202,12 +202,24 @@ def _exception(job: Job, context: Context, timestamp: float) -> None:
         job.end_event = ("exception", context)
 
 
-def _perilog_start(job: Job, context: Context, timestamp: float) -> None:
-    job.perilogs += 1
+def _prolog_start(job: Job, context: Context, timestamp: float) -> None:
+    if not job.start_pending:  # what has been started cannot be kept from it
+        job.perilogs += 1
 
 
-def _perilog_finish(job: Job, context: Context, timestamp: float) -> None:
-    job.perilogs = max(0, job.perilogs - 1)
+def _prolog_finish(job: Job, context: Context, timestamp: float) -> None:
+    if not job.start_pending:
+        job.perilogs = max(0, job.perilogs - 1)
+
+
+def _epilog_start(job: Job, context: Context, timestamp: float) -> None:
+    if job.state == FLUX_JOB_STATE_CLEANUP:
+        job.perilogs += 1
+
+
+def _epilog_finish(job: Job, context: Context, timestamp: float) -> None:
+    if job.state == FLUX_JOB_STATE_CLEANUP:
+        job.perilogs = max(0, job.perilogs - 1)
 
 
 _HANDLERS: dict[str, Callable[[Job, Context, float], str | None]] = {
@@ -222,12 +234,12 @@ _HANDLERS: dict[str, Callable[[Job, Context, float], str | None]] = {
     "set-flags": _set_flags,
     "memo": _memo,
     "alloc": _alloc,
-    "prolog-start": _perilog_start,
-    "prolog-finish": _perilog_finish,
+    "prolog-start": _prolog_start,
+    "prolog-finish": _prolog_finish,
     "start": _start,
     "finish": _finish,
-    "epilog-start": _perilog_start,
-    "epilog-finish": _perilog_finish,
+    "epilog-start": _epilog_start,
+    "epilog-finish": _epilog_finish,
     "release": _release,
     "free": _free,
     "clean": _clean,

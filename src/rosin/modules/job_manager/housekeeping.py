@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.modules.job_manager.housekeeping_settings import HousekeepingSettings
-from rosin.modules.job_manager.housekeeping_task import HousekeepingTask
+from rosin.modules.job_manager.rank_process import RankProcess
+from rosin.process.outcome import signal_text, termsig
 from rosin.remote import protocol
 from rosin.rfc import fluid
 from rosin.rfc.alloc_protocol import AllocJob
@@ -56,12 +57,12 @@ class HeldResources:
         self.ranks = self.pending = self.R.ranks()
         self.hosts = {rank: self.R.host(rank) for rank in self.ranks}
         self.free = Idset()
-        self.tasks = {rank: HousekeepingTask(self.manager.port, self, rank) for rank in self.ranks}
+        self.tasks = {rank: RankProcess(self.manager.port, self, rank) for rank in self.ranks}
         self.released = False  # there is nobody to be told of what ends from now on
         self._name = fluid.encode(job.id, "f58")
         self._unstarted = len(self.ranks)
         self._active = len(self.ranks)
-        self._batch: list[HousekeepingTask] = []
+        self._batch: list[RankProcess] = []
         self._batch_timer: PortTimer | None = None
         self._timer: PortTimer | None = None
         self._expired = False
@@ -99,19 +100,19 @@ class HeldResources:
         hosts = Hostlist([self.hosts[rank] for rank in ranks if self.hosts.get(rank)]).encode()
         return f"{hosts or '?'} (rank {ranks.encode()})"
 
-    # -- what a task tells (Owner) --------------------------------------------------------------------
+    # -- what a task tells (ProcessOwner) --------------------------------------------------------------------
 
-    def started(self, task: HousekeepingTask) -> None:
+    def started(self, task: RankProcess) -> None:
         self._unstarted -= 1
         if not self._unstarted:
             self.manager.port.log.debug(f"housekeeping: {self._name} started")
 
-    def output(self, task: HousekeepingTask, stream: str, line: str) -> None:
+    def output(self, task: RankProcess, stream: str, line: str) -> None:
         log = self.manager.port.log
         text = f"housekeeping: {self.places(Idset([task.rank]))} {self._name}: {line}"
         (log.error if stream == "stderr" else log.info)(text)
 
-    def exited(self, task: HousekeepingTask) -> None:
+    def exited(self, task: RankProcess) -> None:
         self._active -= 1
         self._batch.append(task)
         if self.released:
@@ -121,9 +122,9 @@ class HeldResources:
         elif self._batch_timer is None:
             self._batch_timer = self.manager.port.later(_BATCH, self._flush)
 
-    def failed(self, task: HousekeepingTask, reason: str) -> None:
+    def failed(self, task: RankProcess, error: OSError | FormatError) -> None:
         if not self.released:
-            self._error(Idset([task.rank]), reason)
+            self._error(Idset([task.rank]), str(getattr(error, "strerror", None) or error))
         self.exited(task)
 
     # -- the ranks that are done ----------------------------------------------------------------------
@@ -134,7 +135,7 @@ class HeldResources:
             self._batch_timer.cancel()
             self._batch_timer = None
         batch, self._batch = self._batch, []
-        failures = {task.rank: reason for task in batch if (reason := task.failure()) is not None}
+        failures = {task.rank: reason for task in batch if (reason := _failure(task)) is not None}
         if failures:
             reasons = set(failures.values())
             self._error(Idset(failures), reasons.pop() if len(reasons) == 1 else "multiple failure modes")
@@ -164,6 +165,15 @@ class HeldResources:
 
     def _error(self, ranks: Idset, reason: str) -> None:
         self.manager.port.log.error(f"housekeeping: {self.places(ranks)} {self._name}: {reason}")
+
+
+def _failure(task: RankProcess) -> str | None:
+    """Why a process that is over has not succeeded; None if it has."""
+    status = task.status or 0
+    signum = termsig(status)
+    if signum:
+        return signal_text(signum)
+    return "nonzero exit code" if status else None
 
 
 class Housekeeping:

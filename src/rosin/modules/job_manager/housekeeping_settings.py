@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.broker.settings import NO_ARGUMENTS, Table
 from rosin.errors import FormatError
+from rosin.modules.job_manager.command_settings import given_command, imp_command
 
 if TYPE_CHECKING:
     from rosin.broker.settings import Config
@@ -42,31 +43,17 @@ class HousekeepingSettings(NamedTuple):
         table = Table(config, _TABLE, _KEYS)
         for key in _KEYS[2:]:
             table.get(key, bool)
-        command = _command(table)
+        given = given_command(table)
+        command = imp_command(config, "housekeeping") if given is None else given
+        if command is None:
+            raise FormatError(f"{_TABLE} implies IMP but exec.imp is undefined: set command or exec.imp")
         return cls(
-            [_imp(config), "run", "housekeeping"] if command is None else command,
+            command,
             table.seconds("release-after", TOGETHER),
-            command is None,
+            given is None,
             table.get("use-systemd-unit", bool, False),
         )
 
     def describe(self) -> dict[str, Any]:
         """The ``config`` of the statistics."""
         return {"release-after": self.release_after, "command": " ".join(self.command or ())}
-
-
-def _command(table: Table) -> list[str] | None:
-    value = table.values.get("command")
-    if value is None:
-        return None
-    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
-        raise table.wrong("command", "an array of one or more strings", value)
-    return value
-
-
-def _imp(config: Config) -> str:
-    table = config.get("exec")
-    path = table.get("imp") if isinstance(table, dict) else None
-    if not isinstance(path, str):
-        raise FormatError(f"{_TABLE} implies IMP but exec.imp is undefined: set command or exec.imp")
-    return path

@@ -10,6 +10,7 @@ from rosin.constants import FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED, FLUX_
 from rosin.modules.job_manager.alloc import Alloc
 from rosin.modules.job_manager.core import Core
 from rosin.modules.job_manager.drain import Drain
+from rosin.modules.job_manager.event import POSTING_CLEAN, POSTING_FREE
 from rosin.modules.job_manager.housekeeping import Housekeeping
 from rosin.modules.job_manager.inactive import InactiveJob
 from rosin.modules.job_manager.plugins.load import load_builtins
@@ -76,10 +77,16 @@ class Manager(Core):
             self.post(job, "priority", {"priority": priority})
 
     def _free(self, job: Job) -> None:
+        if self.queued(job, "epilog-start"):  # a plugin has been quick to keep the resources
+            job.posting &= ~POSTING_FREE
+            return
         self.housekeeping.start(job)
         self.post(job, "free")
 
     def _clean(self, job: Job) -> None:
+        if self.queued(job, "epilog-start"):
+            job.posting &= ~POSTING_CLEAN
+            return
         self.post(job, "clean")
 
     def _retire(self, job: Job) -> None:

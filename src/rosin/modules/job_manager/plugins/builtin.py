@@ -10,6 +10,7 @@ from rosin.modules.job_manager.plugins.dependency_after import DependencyAfter
 from rosin.modules.job_manager.plugins.dependency_singleton import DependencySingleton
 from rosin.modules.job_manager.plugins.history import History
 from rosin.modules.job_manager.plugins.limits import LimitDuration, LimitJobSize, ValidateDuration
+from rosin.modules.job_manager.plugins.perilog import Perilog
 from rosin.modules.job_manager.plugins.post_event import PostEvent
 from rosin.modules.job_manager.plugins.priority_default import PriorityDefault
 from rosin.modules.job_manager.plugins.updates import UpdateDuration, UpdateQueue
@@ -17,6 +18,7 @@ from rosin.modules.job_manager.plugins.updates import UpdateDuration, UpdateQueu
 if TYPE_CHECKING:
     from rosin.modules.job_manager.plugins.api import Plugin
 
+#: Those that are always there.
 BUILTIN: dict[str, type[Plugin]] = {
     plugin.name: plugin
     for plugin in (
@@ -33,3 +35,6 @@ BUILTIN: dict[str, type[Plugin]] = {
         UpdateQueue,
     )
 }
+
+#: Those that are loaded by their name, with or without flux-core's ``.so``.
+LOADABLE: dict[str, type[Plugin]] = {plugin.name: plugin for plugin in (Perilog,)}

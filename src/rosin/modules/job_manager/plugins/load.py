@@ -12,7 +12,9 @@ from rosin.broker.loader import class_in_file, one_line
 from rosin.constants import FLUX_JOB_STATE_DEPEND
 from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins.api import Plugin, Reject
-from rosin.modules.job_manager.plugins.builtin import BUILTIN
+from rosin.modules.job_manager.plugins.builtin import BUILTIN, LOADABLE
+from rosin.modules.job_manager.plugins.perilog import Perilog
+from rosin.modules.job_manager.plugins.perilog_settings import is_configured
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
@@ -70,6 +72,11 @@ def configure(stack: Stack, entries: list[Any]) -> None:
             raise OSError(errno.EINVAL, f"job-manager.plugins[{number}]: {error}") from None
         except OSError as error:
             raise OSError(error.errno, f"job-manager.plugins[{number}]: {error.strerror}") from None
+    if is_configured(stack.config) and not any(isinstance(plugin, Perilog) for plugin in stack.plugins):
+        stack.manager.port.log.warning(
+            "job-manager: a prolog or an epilog is configured, but perilog.so, which runs it, is not loaded:"
+            ' set job-manager.plugins = [{load = "perilog.so"}]'
+        )
 
 
 def change(stack: Stack, wanted: Any) -> None:
@@ -88,17 +95,19 @@ def _matches(name: str, pattern: str) -> bool:
 
 def _make(stack: Stack, path: str, conf: dict[str, Any]) -> Plugin:
     """The plugin *path*, not yet started."""
-    name = path if path in BUILTIN else os.path.basename(path)
+    known = BUILTIN.get(path) or LOADABLE.get(path) or LOADABLE.get(f"{path}.so")
+    name = known.name if known is not None else os.path.basename(path)
     if any(plugin.name == name for plugin in stack.plugins):
         raise OSError(errno.EEXIST, f"{name} already loaded")
-    if path in BUILTIN:
-        return BUILTIN[path](stack.manager, conf)
+    if known is not None:
+        return known(stack.manager, conf)
     if not os.path.isfile(path):
         hint = "" if "/" in path else "; a file is named with a slash, as in ./plugin.py"
         raise OSError(errno.ENOENT, f"{path}: No such plugin found{hint}")
     if not path.endswith(".py"):
         raise OSError(
-            errno.EINVAL, f"{path}: a plugin is a Python file (NAME.py); those of flux-core are not"
+            errno.EINVAL,
+            f"{path}: a plugin is a Python file (NAME.py), or one of {', '.join(LOADABLE)}; it is no library",
         )
     cls = class_in_file(path, Plugin)
     cls.name = name

@@ -1,41 +1,40 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 42: the housekeeping command on one rank, as the subprocess server tells of it."""
+"""RFC 42: a command on one rank, as the subprocess server there tells of it."""
 
 from __future__ import annotations
 
 import errno
 from typing import TYPE_CHECKING, Any, Protocol
 
-from rosin.errors import FormatError
-from rosin.process.outcome import signal_text, termsig
 from rosin.remote import protocol
 
 if TYPE_CHECKING:
+    from rosin.errors import FormatError
     from rosin.modules.job_manager.port import Port
 
 
-class Owner(Protocol):
-    """Who is told of a task."""
+class ProcessOwner(Protocol):
+    """Who is told of a process."""
 
-    def started(self, task: HousekeepingTask) -> None:
+    def started(self, process: RankProcess) -> None:
         """The process runs."""
 
-    def output(self, task: HousekeepingTask, stream: str, line: str) -> None:
+    def output(self, process: RankProcess, stream: str, line: str) -> None:
         """The process wrote a line to ``stdout`` or ``stderr``."""
 
-    def exited(self, task: HousekeepingTask) -> None:
-        """The process is over; see :meth:`HousekeepingTask.failure`."""
+    def exited(self, process: RankProcess) -> None:
+        """The process is over, with the wait status ``process.status``."""
 
-    def failed(self, task: HousekeepingTask, reason: str) -> None:
+    def failed(self, process: RankProcess, error: OSError | FormatError) -> None:
         """There was no process, or contact with it was lost."""
 
 
-class HousekeepingTask:
+class RankProcess:
     """The command on ``rank``. ``pid`` is 0 before it runs, ``status`` None until it is over."""
 
     __slots__ = ("_early", "_lines", "_over", "owner", "pid", "port", "rank", "status")
 
-    def __init__(self, port: Port, owner: Owner, rank: int) -> None:
+    def __init__(self, port: Port, owner: ProcessOwner, rank: int) -> None:
         self.port = port
         self.owner = owner
         self.rank = rank
@@ -61,15 +60,7 @@ class HousekeepingTask:
             if error is not None and error.errno not in (errno.ESRCH, errno.EAGAIN):
                 self.port.log.error(f"kill: {error.strerror}")
 
-        self.port.rpc("rexec.kill", protocol.kill_request(self.pid, signum), done, self.rank)
-
-    def failure(self) -> str | None:
-        """Why a process that is over has not succeeded; None if it has."""
-        status = self.status or 0
-        signum = termsig(status)
-        if signum:
-            return signal_text(signum)
-        return "nonzero exit code" if status else None
+        self.port.rpc("rexec.kill", protocol.kill_request(self.pid, int(signum)), done, self.rank)
 
     def _answer(self, answer: dict[str, Any]) -> None:
         response = protocol.Response(answer)
@@ -103,4 +94,4 @@ class HousekeepingTask:
         if self.status is not None:
             self.owner.exited(self)
         else:
-            self.owner.failed(self, str(getattr(error, "strerror", None) or error))
+            self.owner.failed(self, error)
