@@ -7,7 +7,7 @@ from argparse import Namespace
 
 import pytest
 
-from rosin.cli import options, submission, watch, when
+from rosin.cli import options, request, submission, watch, when
 from rosin.cli.arguments import Parser
 from rosin.cli.base import duration
 from rosin.cli.environment import job_environment, job_rlimits
@@ -49,7 +49,7 @@ def test_types_of_options_say_what_they_take(make, kind, text, form, capsys):
         (lambda: submission.parse_urgency("x"), ("--urgency=x", "0 to 31", "--urgency=20")),
         (lambda: submission.submit_flags(["x"]), ("--flags", "x", "waitable")),
         (lambda: submission.parse_signal("FOO"), ("--signal=FOO", "USR1@90s")),
-        (lambda: submission._number("ntasks", "x"), ("--ntasks", "'x'", "--ntasks=4")),
+        (lambda: request.whole_number("ntasks", "x"), ("--ntasks", "'x'", "--ntasks=4")),
         (lambda: submission.keyval("--setattr", "a..b=1"), ("--setattr=a..b=1", "--setattr=a.b=1")),
         (lambda: submission.keyval("--setopt", "=1"), ("--setopt==1", "--setopt=a.b=1")),
         (lambda: submission.keyval("--setattr", "^a=/no/x"), ("^a=/no/x", "No such file", "JSON")),

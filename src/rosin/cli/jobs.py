@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from rosin.cli.jobformat import JobInfoFormat
     from rosin.handle.flux import Flux
     from rosin.job.info import JobInfo
-    from rosin.job.uri import JobURI
 
 _COLORS = {"COMPLETED": "01;32", "FAILED": "01;31", "CANCELED": "37", "TIMEOUT": "01;31"}
 _FILTERS = ("a", "A", "count", "filter", "since", "user", "name", "queue")
@@ -178,7 +177,7 @@ class Listing:
     def _below(self, job: JobInfo) -> tuple[list[JobInfo], Any]:
         """The jobs and the counts of the instance that a job is; none if it cannot be asked."""
         try:
-            with connect(_reachable(job.uri)) as handle:
+            with connect(job.uri.near) as handle:
                 jobs, _ = self.query.fetch(handle, None)
                 return jobs, _stats(handle, None) if self.args.stats else None
         except (OSError, ValueError):
@@ -208,12 +207,6 @@ class Listing:
             for (_, obj), (inner, _) in zip(pairs, below, strict=True):
                 obj["jobs"] = self.objects(inner, level + 1)
         return result
-
-
-def _reachable(uri: JobURI) -> str:
-    """How to connect to an instance from here: on this host its socket serves, without ssh."""
-    here = uri.scheme == "ssh" and uri.netloc in ("", os.uname().nodename)
-    return uri.local if here else str(uri)
 
 
 def _stats(handle: Flux, queue: list[str] | None) -> Any:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "R": ("R", "make, read and combine resource sets"),
     "admin": ("admin", "run commands at an instance's end, and show its system scripts"),
+    "alloc": ("alloc", "start an instance in a job and work in it"),
+    "batch": ("batch", "submit a script that runs in an instance of its own"),
     "broker": ("broker", "run one broker of an instance"),
     "bulksubmit": ("bulksubmit", "submit many jobs made from lists of inputs"),
     "cancel": ("cancel", "cancel jobs"),

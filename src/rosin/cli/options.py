@@ -127,6 +127,15 @@ def add_task_options(parser: Declarations) -> None:
     group.add_argument("--tasks-per-node", metavar="N", help="tasks on each node")
     group.add_argument("--tasks-per-core", metavar="N", help="tasks on each core")
     group.add_argument("--gpus-per-node", metavar="N", help="with --nodes: GPUs on each node")
+    add_whole_options(parser.add_argument_group("resources as a whole", "instead of those above"))
+
+
+def add_whole_options(group: Declarations) -> None:
+    """Add the options that give the resources of a jobspec as they are."""
+    group.add_argument("--resources-shape", metavar="SHAPE", help="an RFC 46 shape, as in slot=2/core=4")
+    group.add_argument(
+        "--resources-json", metavar="FILE", help="a JSON file of a jobspec, or of its resources alone"
+    )
 
 
 def add_bulk_options(parser: Declarations) -> None:

@@ -94,9 +94,9 @@ def _shutdown(args: argparse.Namespace) -> None:
         raise ValueError("Only one of --yes or --no may be specified")
     uri = None
     if args.target is not None:
-        from rosin.cli.uri import resolve
+        from rosin.cli.resolvers import reach
 
-        uri = resolve(args.target)
+        uri = reach(args.target)
     level = _WARNING if args.quiet else _DEBUG if args.verbose > 0 else _INFO
     with connect(uri) as h:
         rank = h.rank

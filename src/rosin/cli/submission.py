@@ -7,6 +7,7 @@ import os
 import sys
 
 from rosin import _json
+from rosin.cli import request
 from rosin.cli.base import reason, require_text
 from rosin.errors import FormatError
 from rosin.rfc import treedict
@@ -23,16 +24,6 @@ if TYPE_CHECKING:
 
     Object = dict[str, Any]
 
-_NUMBERS = (
-    "ntasks",
-    "nodes",
-    "cores",
-    "cores_per_task",
-    "gpus_per_task",
-    "tasks_per_node",
-    "tasks_per_core",
-    "gpus_per_node",
-)
 #: Attributes of options that are called otherwise.
 _OPTION_NAMES = {"wait": "wait-event"}
 _FLAGS = ("debug", "waitable", "novalidate")
@@ -175,7 +166,6 @@ class Builder:
         if not args.command:
             raise ValueError("job command and arguments are missing")
         require_texts(args)
-        numbers = {name: _number(name, getattr(args, name)) for name in _NUMBERS}
         stdin = args.input if args.input is not None and not is_idset(args.input) else None
         options = {
             "duration": time_limit(args.time_limit),
@@ -189,7 +179,7 @@ class Builder:
             "queue": args.queue,
             "bank": args.bank,
         }
-        jobspec = _shape(args.command, numbers, args.exclusive, options)
+        jobspec = request.of_tasks(args, options)
         self.apply(jobspec, args)
         return jobspec
 
@@ -268,77 +258,6 @@ def working_directory() -> str:
         raise FileNotFoundError(exc.errno, text) from None
     require_text("the current directory (another one: --cwd=DIR)", path)
     return path
-
-
-def _number(name: str, text: str | None) -> int | None:
-    if not text:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        option = f"--{name.replace('_', '-')}"
-        accepted = f"a whole number, as in {option}=4"
-        raise ValueError(f"{option}: invalid int value '{text}': it takes {accepted}") from None
-
-
-def _shape(
-    command: Sequence[str], numbers: dict[str, int | None], exclusive: bool, options: dict[str, Any]
-) -> Object:
-    """The jobspec of a number of tasks, or of tasks per resource."""
-    per_node, per_core = numbers["tasks_per_node"], numbers["tasks_per_core"]
-    nodes, cores, gpus = numbers["nodes"], numbers["cores"], numbers["gpus_per_node"]
-    if per_node is not None and per_core is not None:
-        raise ValueError("Do not specify both the number of tasks per node and per core")
-    for option, value in (("node", per_node), ("core", per_core)):
-        if value is not None and value < 1:
-            raise ValueError(f"--tasks-per-{option} must be >= 1")
-    if gpus and not nodes:
-        raise ValueError("--gpus-per-node requires --nodes")
-    if (per_node, per_core, gpus, cores) == (None, None, None, None):
-        return _per_task(command, numbers, exclusive, options)
-    if (numbers["ntasks"], numbers["cores_per_task"]) != (None, None) or numbers["gpus_per_task"]:
-        raise ValueError("Per-resource options can't be used with per-task options. (See --help for details)")
-    if nodes and cores is not None and cores % nodes:
-        raise ValueError("number of cores must be evenly divisible by node count")
-    return build.per_resource(
-        command,
-        ncores=cores,
-        nnodes=nodes,
-        per_resource_type="node" if per_node is not None else "core" if per_core is not None else None,
-        per_resource_count=per_node if per_node is not None else per_core,
-        gpus_per_node=gpus,
-        exclusive=exclusive or bool(nodes and cores is None),
-        **options,
-    )
-
-
-def _per_task(
-    command: Sequence[str], numbers: dict[str, int | None], exclusive: bool, options: dict[str, Any]
-) -> Object:
-    nodes, ntasks = numbers["nodes"], numbers["ntasks"]
-    if not ntasks and nodes:
-        ntasks, exclusive = nodes, True
-    ntasks = ntasks or 1
-    cores = numbers["cores_per_task"] or 1
-    if ntasks < 1:
-        raise ValueError("task count must be a integer >= 1")
-    if cores < 1:
-        raise ValueError("cores per task must be an integer >= 1")
-    if nodes is not None and nodes < 1:
-        raise ValueError("node count must be an integer >= 1 (if set)")
-    if nodes is not None and nodes > ntasks:
-        raise ValueError("node count must not be greater than task count")
-    if exclusive and nodes is None:
-        raise ValueError("exclusive can only be set with a node count")
-    return build.from_command(
-        command,
-        num_tasks=ntasks,
-        cores_per_task=cores,
-        gpus_per_task=numbers["gpus_per_task"],
-        num_nodes=nodes,
-        exclusive=exclusive,
-        **options,
-    )
 
 
 def set_attribute(obj: Object, key: str, value: Any) -> None:

@@ -27,3 +27,14 @@ def paths() -> dict[str, str]:
         "rc3_path": "flux modprobe rc3",
         "rundir": os.path.dirname(SYSTEM_SOCKET),
     }
+
+
+def search_path(path: str, program: str = "rosin") -> str:
+    """``path`` with the directory of this installation's commands behind it unless ``program`` is in it.
+
+    So it is when a command was called by its path, as from a virtual environment that is not active.
+    """
+    directories = path.split(os.pathsep)
+    if any(os.access(os.path.join(directory, program), os.X_OK) for directory in directories):
+        return path
+    return os.pathsep.join([*directories, os.path.dirname(sys.executable)])

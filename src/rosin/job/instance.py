@@ -42,9 +42,10 @@ class InstanceInfo:
         if uri is None:
             return
         from rosin.handle.flux import Flux
+        from rosin.job.uri import JobURI
 
         try:
-            handle = Flux(uri)
+            handle = Flux(JobURI(uri).near)
             try:
                 self._ask(handle)
             finally:

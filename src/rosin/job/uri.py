@@ -82,6 +82,12 @@ class JobURI(URI):
         self._ssh("local")
         return f"local://{self.path}"
 
+    @property
+    def near(self) -> str:
+        """The URI for use from this host, where the instance's own socket serves without ssh."""
+        here = self.scheme == "ssh" and self.netloc in ("", os.uname().nodename)
+        return self.local if here else str(self)
+
     def _ssh(self, what: str) -> str:
         if self.scheme != "ssh":
             raise ValueError(f"Cannot convert JobURI with scheme {self.scheme} to {what}")

@@ -16,6 +16,7 @@ from rosin.cli.proxy.server import ProxyServer
 from rosin.cli.subcommands import AdminParser, guarded
 from rosin.constants import FLUX_CORE_VERSION
 from rosin.handle import ssh
+from rosin.handle.builtin import search_path
 from rosin.handle.uri import SSH
 from rosin.process.outcome import unstarted
 
@@ -62,10 +63,10 @@ def check_version(theirs: str) -> None:
 
 
 def _proxy(args: argparse.Namespace) -> int:
-    from rosin.cli.uri import resolve
+    from rosin.cli.resolvers import reach
     from rosin.handle.flux import Flux
 
-    uri = resolve(args.command[0], wait=True)
+    uri = reach(args.command[0], wait=True)
     with Flux(uri) as h:
         if not args.force:
             check_version(h.attr_get("version"))
@@ -96,7 +97,7 @@ class ProxySession:
                 await self._server.close()
 
     async def _run(self, uri: str) -> int:
-        env = {**os.environ, "FLUX_URI": uri}
+        env = {**os.environ, "FLUX_URI": uri, "PATH": search_path(os.environ.get("PATH", os.defpath))}
         if self._uri.startswith(SSH):
             env["FLUX_PROXY_REMOTE"] = ssh.parse(self._uri).host
         command = self._args.command[1:] or [os.environ.get("SHELL") or "/bin/sh"]

@@ -43,11 +43,11 @@ def _top(args: argparse.Namespace) -> None:
     if os.environ.get("TERM", "dumb") in ("", "dumb"):
         raise ValueError("the terminal (TERM) cannot place text: set TERM to what it is, such as xterm")
     from rosin.cli.colour import use_color
+    from rosin.cli.resolvers import reach
     from rosin.cli.top.terminal import CursesTerminal
     from rosin.cli.top.view import View
-    from rosin.cli.uri import resolve
 
-    uri = None if args.target is None else resolve(args.target)
+    uri = None if args.target is None else reach(args.target)
     with View.of(uri, None) as view:
         if args.queue is not None:
             view.model.choose_queue(args.queue)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +55,7 @@ class View:
     @classmethod
     def of(cls, uri: str | None, title: str | None) -> View:
         """The view of an instance, of which a job's note may tell. Raises OSError."""
-        h = connect(uri and _near(uri))
+        h = connect(uri and JobURI(uri).near)
         try:
             config = h.rpc("config.get").get()
             return cls(h, Model(_facts(h, title), config, _users(), time.time()))
@@ -209,12 +208,6 @@ class View:
         except (OSError, ValueError) as error:
             self.model.message = f"{id_text(job.id)}: {getattr(error, 'strerror', None) or error}"
         self._terminal.redraw()
-
-
-def _near(uri: str) -> str:
-    """Where an instance is, seen from this host."""
-    where = JobURI(uri)
-    return where.local if where.netloc in ("", socket.gethostname()) else uri
 
 
 def _facts(h: Flux, title: str | None) -> Facts:

@@ -2,7 +2,7 @@
 """flux.uri.resolvers.jobid: instances that are jobs."""
 
 from flux.uri import URIResolverPlugin, URIResolverURI
-from rosin.cli.uri import resolve_path
+from rosin.cli.resolvers import resolve_path
 
 
 class URIResolver(URIResolverPlugin):

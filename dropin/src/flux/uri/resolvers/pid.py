@@ -2,7 +2,7 @@
 """flux.uri.resolvers.pid: the instance that a local process belongs to."""
 
 from flux.uri import URIResolverPlugin, URIResolverURI
-from rosin.cli.uri import of_pid
+from rosin.cli.uri_pid import of_pid
 
 
 class URIResolver(URIResolverPlugin):

@@ -1,45 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.uri.resolvers.slurm: the instance that a Slurm job is."""
 
-from __future__ import annotations
-
-import os
-import subprocess
-
-from flux.uri import FluxURIResolver, URIResolverPlugin, URIResolverURI
-from rosin.rfc.hostlist import Hostlist
-
-
-def _output(*command: str, env: dict[str, str] | None = None) -> str:
-    """What a command prints. Raises OSError, and CalledProcessError when it fails."""
-    return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout.strip()
-
-
-def local_pids(jobid: str) -> list[int]:
-    """The first task of each step of a job on this host, in which a broker may run.
-
-    Raises OSError and CalledProcessError.
-    """
-    # The columns are PID, JOBID, STEPID, LOCALID, GLOBALID.
-    rows = [line.split() for line in _output("scontrol", "listpids", jobid).splitlines()]
-    pids = [int(row[0]) for row in rows if len(row) > 3 and row[0].isdecimal() and row[3] == "0"]
-    return [pid for pid in pids if pid not in (0, os.getpid())]
-
-
-def remote_uri(jobid: str) -> str:
-    """Ask on the first node of a job. Raises ValueError."""
-    try:
-        hosts = Hostlist(_output("squeue", "-h", "-o", "%N", "-j", jobid))
-    except (OSError, subprocess.CalledProcessError) as exc:
-        raise ValueError(f"unable to query nodelist for Slurm job {jobid}: {exc}") from exc
-    if not hosts:
-        raise ValueError(f"empty nodelist returned for Slurm job {jobid}")
-    env = {name: value for name, value in os.environ.items() if name != "FLUX_URI"}
-    step = ("srun", "--overlap", f"--jobid={jobid}", "-w", hosts[0], "-n1", "-N1")
-    try:
-        return _output(*step, "flux", "uri", "--remote", f"slurm:{jobid}", env=env)
-    except (OSError, subprocess.CalledProcessError) as exc:
-        raise ValueError(f"Unable to resolve Flux URI for Slurm job {jobid}: {exc}") from exc
+from flux.uri import URIResolverPlugin, URIResolverURI
+from rosin.cli import slurm
 
 
 class URIResolver(URIResolverPlugin):
@@ -49,16 +12,4 @@ class URIResolver(URIResolverPlugin):
         return "URI of the instance that runs in a Slurm job"
 
     def resolve(self, uri: URIResolverURI) -> str:
-        try:
-            pids = local_pids(uri.path)
-        except (OSError, subprocess.CalledProcessError):
-            return remote_uri(uri.path)
-        resolver = FluxURIResolver()
-        failures = []
-        for pid in pids:
-            try:
-                return resolver.resolve(f"pid:{pid}").remote
-            except (ValueError, OSError) as exc:
-                failures.append(str(exc))
-        reasons = "; ".join(failures) or "it has no processes here"
-        raise ValueError(f"Unable to resolve Flux URI for Slurm job {uri.path}: {reasons}")
+        return slurm.uri(uri.path, "flux")
