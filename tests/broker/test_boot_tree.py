@@ -3,9 +3,13 @@
 
 import asyncio
 import errno
+from typing import ClassVar
 
 import pytest
 
+from rosin.broker import rc
+from rosin.broker.handler import Method
+from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.state import STATES
 from rosin.constants import FLUX_RPC_STREAMING
 
@@ -59,6 +63,7 @@ async def test_both_run_when_both_are_there_and_the_lower_one_goes_first(pair):
     assert child.transitions() == MEMBER
     assert root.transitions()[-3] == "children-complete: shutdown->finalize"
     assert not root.broker.router.below
+    assert not root.logged("shutdown timeout")
 
 
 async def test_the_configuration_of_rank_0_holds_everywhere(pair):
@@ -190,6 +195,7 @@ async def test_who_is_lost_is_named(live):
     root.instance.shutdown()
     assert await asyncio.gather(*ends) == [0, 0, 0]
     assert len(root.logged("dead to Flux")) == 1
+    assert not root.logged("not told any more")
 
 
 async def test_nobody_is_late_for_a_smaller_quorum(live):
@@ -204,7 +210,7 @@ async def test_nobody_is_late_for_a_smaller_quorum(live):
 
 async def test_a_broker_that_does_not_go_is_named_and_left(live):
     attrs = {"broker.rc2_none": "1", "broker.quorum": "1", "broker.shutdown-warn": "1ms"}
-    root, child = live(attrs={**attrs, "broker.shutdown-timeout": "1s"}, size=2), live(rank=1, size=2)
+    root, child = live(attrs={**attrs, "broker.shutdown-timeout": "1s"}, size=3), live(rank=1, size=3)
     end = asyncio.create_task(root.run())
     await root.until("->run")
     await child.stand_still("run")
@@ -233,3 +239,111 @@ async def test_a_broker_that_cannot_go_on_ends_alone(pair):
     await h.rpc("state-machine.panic")
     await h.close()
     assert await above == 1
+
+
+class Told(BrokerModule):
+    """The service ``groups`` of a test: it tells what is in ``answers``, and no more (``more``: not yet)."""
+
+    name = "groups"
+    answers: ClassVar[list[object]] = []
+    more = False
+    asked = None
+
+    @request_handler("get")
+    def get(self, msg):
+        self.asked = msg
+        for answer in self.answers:
+            self.respond(msg, answer)
+        if self.more:
+            return DEFERRED
+        raise OSError(errno.ENODATA, None)
+
+    @request_handler("join")
+    def join(self, _msg):
+        raise OSError(errno.EPERM, "not you")
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ([], "groups.get ended with 0 of 3 brokers online"),
+        ([{"members": "0-1"}], "groups.get ended with 2 of 3 brokers online"),
+        ([{"members": 7}], "members"),
+        ([{"members": "x"}], "x"),
+        (None, "No service matching groups.get is registered"),
+    ],
+)
+async def test_without_knowing_who_is_there_an_instance_says_so_and_ends(live, monkeypatch, answers, why):
+    """The end of the stream is no quorum."""
+    root = live(attrs={"broker.rc2_none": "1"}, size=3)
+    monkeypatch.setattr(Told, "answers", answers or [])
+    monkeypatch.setattr(rc, "builtins", lambda broker, _h: load(broker, [] if answers is None else [Told]))
+    assert await root.run() == 1
+    assert "quorum-fail: quorum->shutdown" in root.transitions()
+    ((severity, text),) = root.logged("who is online cannot be known: ")
+    assert severity == 3
+    assert why in text
+    assert not root.logged("Traceback")
+
+
+async def test_who_comes_and_goes_is_told_once(live, monkeypatch):
+    """Those who come soon after each other share a line; nobody is dead who has just come."""
+    root = live(attrs={"broker.rc2_none": "1"}, size=4)
+    answers = [{"members": members} for members in ("", "0", "0-1", "0-2", "0-3", "0-3")]
+    monkeypatch.setattr(Told, "answers", answers)
+    monkeypatch.setattr(Told, "more", True)
+    monkeypatch.setattr(rc, "builtins", lambda broker, _h: load(broker, [Told]))
+    end = asyncio.create_task(root.run())
+    await root.until("->run")
+    told = [(6, "online: host0 (rank 0)"), (6, "online: host[0-3] (ranks 0-3)")]
+    assert [(level, text.replace("ranks 0)", "rank 0)")) for level, text in root.logged("online: ")] == told
+    groups = root.broker.modules["groups"]
+    for members in ("1-3", "0-3", "0-3", "0-1"):
+        groups.respond(groups.asked, {"members": members})
+    await root.until("host[2-3]")
+    assert [text for _, text in root.logged("dead")] == [
+        "dead to Flux: host0 (rank 0)",
+        "dead to Flux: host[2-3] (rank 2-3)",
+    ]
+    groups.respond_error(groups.asked, errno.EIO, "broken")
+    await root.until("who is lost is not told any more: broken")
+    root.instance.shutdown()
+    assert await end == 0
+
+
+async def load(broker, modules):
+    for module in modules:
+        await broker.modules.load_class(module)
+
+
+async def test_a_broker_that_cannot_say_that_it_is_there_ends(live, monkeypatch):
+    root, child = live(size=2), live(rank=1, size=2)
+    await root.stand_still("quorum")
+    monkeypatch.setattr(rc, "builtins", lambda broker, _h: load(broker, [Told]))
+    assert await child.run() == 1
+    assert "quorum-fail: quorum->shutdown" in child.transitions()
+    assert child.logged("who is online cannot be known: not you")
+    await root.end()
+
+
+@pytest.mark.parametrize("answer", [{"state": len(STATES)}, {"state": -1}, {"state": "run"}, {}, None])
+async def test_a_broker_above_that_does_not_tell_its_state_is_lost(live, monkeypatch, answer):
+    root, child = live(size=2), live(rank=1, size=2)
+    await root.stand_still("quorum")
+
+    service = root.broker.modules["state-machine"]
+
+    def monitor(msg):
+        if answer is None:
+            raise OSError(errno.ENODATA, None)
+        service.respond(msg, answer)
+        return DEFERRED
+
+    told = Method(monitor, False, False)
+    monkeypatch.setitem(service._methods, "state-machine.monitor", told)
+    assert await child.run() == 1
+    assert child.transitions()[1] == "parent-fail: join->shutdown"
+    ((severity, text),) = child.logged("the broker above is lost: ")
+    assert severity == 3
+    assert ("tells its state no more" if answer is None else "state") in text
+    await root.end()

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING
 
 from rosin.broker.reminder import Reminder, seconds
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 
@@ -30,25 +32,16 @@ class Quorum:
         self._everybody = Idset.from_range(0, broker.size - 1)
         self.online = Idset("")
         self._told = -_INTERVAL
-        self._enough = asyncio.Event()
+        self._enough: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def reached(self, wanted: int) -> None:
         """Wait until so many are there. Raises OSError if that cannot be known."""
-        follow = self._broker.tasks.create(self._follow(wanted))
-        enough = asyncio.ensure_future(self._enough.wait())
+        self._broker.create_task(self._follow(wanted))
         reminder = Reminder(
             self._broker.clock, seconds(self._broker.attrs.value("broker.quorum-warn")), self._remind
         )
-        try:
-            with reminder:
-                await asyncio.wait((follow, enough), return_when=asyncio.FIRST_COMPLETED)
-        except asyncio.CancelledError:
-            follow.cancel()
-            raise
-        finally:
-            enough.cancel()
-        if follow.done():
-            follow.result()
+        with reminder:
+            await self._enough
         if reminder.reminded:
             self._log(3, "quorum reached")
 
@@ -60,9 +53,16 @@ class Quorum:
         try:
             async for answer in members:
                 self._take(Idset(field(answer, "members", str)), wanted)
-        except OSError:
-            if not self._enough.is_set():
-                raise  # afterwards the service may go, at the end of the instance
+            why = f"groups.get ended with {len(self.online)} of {wanted} brokers online"
+            error = OSError(errno.ENODATA, why)
+        except OSError as exc:
+            error = exc
+        except FormatError as exc:
+            error = OSError(errno.EPROTO, f"groups.get: {exc}")
+        if not self._enough.done():
+            self._enough.set_exception(error)
+        elif self._broker.state.state in _LOSS:  # later the service goes, at the end of the instance
+            self._log(3, f"who is lost is not told any more: {error.strerror}")
 
     def _take(self, online: Idset, wanted: int) -> None:
         before, self.online = self.online, online
@@ -72,11 +72,11 @@ class Quorum:
             self._log(3, f"dead to Flux: {self._broker.named(lost)}")
         enough = len(online) >= wanted
         now = self._broker.clock.monotonic()
-        if not self._enough.is_set() and online and (enough or now - self._told > _INTERVAL):
+        if not self._enough.done() and online and (enough or now - self._told > _INTERVAL):
             self._told = now
             self._log(6, f"online: {self._broker.named(online, 'ranks')}")
-        if enough:
-            self._enough.set()
+        if enough and not self._enough.done():
+            self._enough.set_result(None)
 
     def _log(self, level: int, text: str) -> None:
         self._broker.log(level, "broker", text)

@@ -9,10 +9,11 @@ shuts down waits for those below to be gone. Alone, a broker waits for nobody, a
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rosin.broker.state import STATES
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING
+from rosin.errors import FormatError
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 
@@ -54,12 +55,18 @@ class TreeStates:
         monitor = self._h.rpc(
             "state-machine.monitor", {"final": _SHUTDOWN}, FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING
         )
+        why: str | None = "it tells its state no more"
         try:
             async for answer in monitor:
-                self._enter(STATES[field(answer, "state", int)])
+                self._enter(_state(answer))
         except OSError as exc:
-            self._broker.log(3, "broker", f"the broker above is lost: {exc.strerror}")
-            self._enter(None)
+            why = exc.strerror
+        except FormatError as exc:
+            why = str(exc)
+        if self._above is not None and STATES.index(self._above) >= _SHUTDOWN:
+            return
+        self._log(f"the broker above is lost: {why}")
+        self._enter(None)
 
     def _enter(self, state: str | None) -> None:
         self._above = state
@@ -92,20 +99,24 @@ class TreeStates:
         try:
             await config.follow()
         except OSError as exc:
-            self._broker.log(3, "broker", f"no configuration from the broker above: {exc.strerror}")
+            self._log(f"no configuration from the broker above: {exc.strerror}")
             return "sync-fail"
         return "sync-success"
 
     async def quorum(self) -> str:
         """Enough brokers are online; above rank 0: the one above runs."""
-        if self._broker.rank:
-            await self._h.rpc("groups.join", {"name": "broker.online"})
-            return "quorum-full" if await self._reaches("run") else "quorum-fail"
-        wanted = int(self._attr("broker.quorum"))
-        if wanted > 1:
-            from rosin.broker.quorum import Quorum
+        try:
+            if self._broker.rank:
+                await self._h.rpc("groups.join", {"name": "broker.online"})
+                return "quorum-full" if await self._reaches("run") else "quorum-fail"
+            wanted = int(self._attr("broker.quorum"))
+            if wanted > 1:
+                from rosin.broker.quorum import Quorum
 
-            await Quorum(self._broker, self._h).reached(wanted)
+                await Quorum(self._broker, self._h).reached(wanted)
+        except OSError as exc:
+            self._log(f"who is online cannot be known: {exc.strerror}")
+            return "quorum-fail"
         return "quorum-full"
 
     def _attr(self, name: str) -> str:
@@ -147,3 +158,11 @@ class TreeStates:
         if above is not None:
             await above.goodbye()
         return "goodbye"
+
+
+def _state(answer: Any) -> str:
+    """The state that ``state-machine.monitor`` tells of. Raises FormatError."""
+    number = field(answer, "state", int)
+    if not 0 <= number < len(STATES):
+        raise FormatError(f"state-machine.monitor: {number} is no state of a broker")
+    return STATES[number]

@@ -2,11 +2,12 @@
 """A broker below whose key is good and whose messages are not, over real sockets: others go on as before."""
 
 import asyncio
+import errno
 from contextlib import asynccontextmanager
 
 import pytest
 
-from rosin.broker.overlay.hello import Hello, version_number
+from rosin.broker.overlay.hello import Control, Hello, control, version_number
 from rosin.constants import (
     FLUX_MSGFLAG_STREAMING,
     FLUX_MSGTYPE_CONTROL,
@@ -15,6 +16,7 @@ from rosin.constants import (
     FLUX_MSGTYPE_RESPONSE,
     FLUX_ROLE_LOCAL,
     FLUX_ROLE_OWNER,
+    FLUX_RPC_STREAMING,
 )
 from rosin.rfc.frames import decode_frames, encode_frames
 from rosin.rfc.message import Message
@@ -71,7 +73,7 @@ class Child(Noted):
 
 
 @asynccontextmanager
-async def child(tmp_path, joined=True):
+async def child(tmp_path, joined=True, works=True):
     tree = Tree(tmp_path, played=2)
     await tree.start()
     who = Child(tree)
@@ -82,7 +84,8 @@ async def child(tmp_path, joined=True):
             who.hello()
             assert (await who.answer()).errnum == 0
         yield who
-        await who.works()
+        if works:
+            await who.works()
     finally:
         who.close()
         await tree.stop()
@@ -164,6 +167,87 @@ async def test_a_response_that_nobody_has_asked_for(tmp_path):
         assert (await asked)["rank"] == 1
 
 
+async def test_lies_cost_a_line_for_each_place(tmp_path, rng):
+    """However many are told; what is said before hello costs none."""
+    async with child(tmp_path, joined=False) as who:
+        for number in range(300):
+            stray = Message(FLUX_MSGTYPE_RESPONSE, f"where.{number}", {}, matchtag=number)
+            stray.route = [b"x", who.root.uuid]
+            who.say(stray)
+            assert (await who.answer()).type == FLUX_MSGTYPE_CONTROL
+        assert who.tree.logged(0, "stranger") == who.tree.logged(0, "where.") == []
+        for number in range(300):
+            rank = rng.randrange(-5, 50)
+            who.hello(rank=rank, hostname=f"elsewhere{number}", uuid=f"{number}".encode(), version=number)
+            assert (await who.answer()).errnum
+        lines = who.tree.logged(0, "rejecting connection")
+        assert 1 <= len(lines) <= 3
+        assert len({line.split("(rank ")[1].split(")")[0] for line in lines} - {"1", "2"}) <= 1
+
+
+async def test_who_takes_a_place_again_is_said_and_the_one_before_has_to_leave(tmp_path):
+    async with child(tmp_path) as first:
+        second = Child(first.tree)
+        await second.connect(b"another")
+        second.hello(uuid=b"another")
+        assert (await second.answer()).errnum == 0
+        (line,) = first.tree.logged(0, "reconnected")
+        assert line.endswith("host2 (rank 2) reconnected after crash, dropping old connection state")
+        first.say(Message.request("where.get", {}, matchtag=1))
+        answer = await first.answer()
+        assert (answer.type, answer.aux1) == (FLUX_MSGTYPE_CONTROL, Control.DISCONNECT)
+        second.close()
+
+
+async def test_what_becomes_of_children_is_told(tmp_path):
+    """overlay.monitor, over the transport that brokers use."""
+    async with child(tmp_path, joined=False) as who:
+        client = await who.tree.brokers[0].connect()
+        monitor = client.rpc("overlay.monitor", flags=FLUX_RPC_STREAMING)
+
+        async def told(rank, status, torpid=False):
+            assert await monitor == {"rank": rank, "status": status, "torpid": torpid}
+            monitor.reset()
+
+        await told(1, "full")
+        who.hello()
+        await told(2, "full")
+        who.say(control(Control.STATUS, "partial"))
+        await told(2, "partial")
+        await who.tree.brokers[0].advance(40)  # rank 1 has another clock, and is as silent
+        await told(1, "full", True)
+        await told(2, "partial", True)
+        who.say(control(Control.HEARTBEAT))
+        await who.works()  # rank 1 has said something
+        await who.tree.brokers[0].advance(10)
+        await told(1, "full", False)
+        await told(2, "partial", False)
+        who.link.close()
+        await told(2, "lost")
+        late = client.rpc("overlay.monitor", flags=FLUX_RPC_STREAMING)
+        assert await late == {"rank": 1, "status": "full", "torpid": False}
+        late.reset()
+        assert await late == {"rank": 2, "status": "lost", "torpid": False}
+
+
+async def test_who_was_taken_for_lost_is_told_to_leave(tmp_path):
+    """A broker that its parent has given up ends, and is started again as another (flux-core's words)."""
+    async with child(tmp_path, works=False) as who:
+        links = who.tree.brokers[1].broker.modules["overlay"].links
+        below = who.root.modules["overlay"].links.below
+        lost = below.children.by_rank[1]
+        below._lose(lost, "failed", "lost connection")  # as after a partition; rank 1 knows nothing of it
+        client = await who.tree.brokers[1].connect()
+        with pytest.raises(OSError, match="overlay disconnect") as caught:
+            await client.rpc("where.get", nodeid=0)
+        assert caught.value.errno == errno.EHOSTUNREACH
+        assert links.above.parent is None
+        (line,) = who.tree.logged(1, "disconnect control message")
+        assert line.startswith("<16>")  # critical
+        assert line.endswith("host0 (rank 0) sent disconnect control message")
+        assert lost.status == "lost"
+
+
 def random_message(rng, who):
     """Any message of one who is in, but for those by which he leaves."""
     if rng.random() < 0.2:
@@ -189,7 +273,7 @@ def random_message(rng, who):
     if kind == FLUX_MSGTYPE_CONTROL:
         msg.topic, msg.route = "", []
         msg.aux1 = rng.choice([0, 1, 3, 0xFFFFFFFF])
-        msg.matchtag = rng.choice([1, 2, 3, 6, 0xFFFFFFFF])
+        msg.matchtag = rng.choice([0, 1, 2, 3, 4, 6, 0xFFFFFFFF])
     frames = encode_frames(msg)
     for _ in range(rng.choice([0, 0, 1, 3])):  # bent on the way
         at = rng.randrange(len(frames))

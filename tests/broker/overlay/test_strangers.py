@@ -148,3 +148,18 @@ async def test_a_child_that_says_that_it_ends_is_not_lost():
         await who.say(control(Control.STATUS, "offline"))
         assert brokers[0].links.children.by_rank[1].status == "offline"
         assert not brokers.logged(0, "failed")
+
+
+@pytest.mark.parametrize("status", ["unknown", "lost"])
+async def test_nobody_says_of_itself_that_it_is_unknown_or_lost(status):
+    """That is no end: what is above keeps its links, and all above that count it."""
+    async with stranger() as (brokers, who):
+        await who.say(greeting(brokers))
+        assert await who.say(control(Control.STATUS, status)) == []
+        child = brokers[0].links.children.by_rank[1]
+        assert (child.status, child.error) == ("full", "")
+        assert brokers.logged(0, f"a broker that says its status is not {status}")
+        (answer,) = await who.say(Message.request("where.get", {}, matchtag=1))
+        assert answer.matchtag == 1
+        await who.say(control(Control.STATUS, "degraded"))
+        assert child.status == "degraded"

@@ -123,18 +123,14 @@ class Below:
                 self._send(identity, control(Control.DISCONNECT))
             return
         answer = msg.response()
+        hello = None
         try:
             hello = Hello.decode(msg)
             child = self._admit(identity, msg, hello)
         except FormatError as exc:
-            self._reject(answer, "a stranger", errno.EPROTO, str(exc))
+            self._reject(answer, hello, errno.EPROTO, str(exc))
         except OSError as exc:
-            self._reject(
-                answer,
-                f"{hello.hostname} (rank {hello.rank})",
-                exc.errno or errno.EPROTO,
-                exc.strerror or str(exc),
-            )
+            self._reject(answer, hello, exc.errno or errno.EPROTO, exc.strerror or str(exc))
         else:
             answer = msg.response({"uuid": self._broker.uuid.decode()})
             self._around.log(
@@ -143,8 +139,11 @@ class Below:
         answer.userid, answer.rolemask = self._broker.credential
         self._send(identity, answer)
 
-    def _reject(self, answer: Message, who: str, errnum: int, text: str) -> None:
-        self._broker.complain(("hello", who, text), f"rejecting connection from {who}: {text}")
+    def _reject(self, answer: Message, hello: Hello | None, errnum: int, text: str) -> None:
+        who = "a stranger" if hello is None else f"{hello.hostname} (rank {hello.rank})"
+        # A line for each place that there is, as who lies can tell any number of lies.
+        place = hello.rank if hello is not None and hello.rank in self.children.by_rank else None
+        self._broker.complain(("hello", place), f"rejecting connection from {who}: {text}")
         answer.aux1 = errnum
         answer.set_payload(text)
 
@@ -173,10 +172,13 @@ class Below:
         return child
 
     def _status(self, child: Child, status: str) -> None:
+        """What a child says of itself: flux-core's never say ``unknown`` or ``lost``, nor in hello."""
         if status in ONLINE:
             self._change(child, status)
-        else:
+        elif status == "offline":
             self._close(child, status, "it has ended")
+        else:
+            raise FormatError(f"a broker that says its status is not {status}")
 
     def _goodbye(self, child: Child, msg: Message) -> None:
         answer = msg.response()
