@@ -139,8 +139,8 @@ class Driver:
         result = self.schedule.make_pass(self.now)
         yield from told(result.denied)
         self.placed += result.placed
-        for job, R, summary in result.placed:
-            yield f"write {job.id} {summary} until {R['execution']['expiration']:g}"
+        for job, R, sched in result.placed:
+            yield f"write {job.id} {sched['resource_summary']} until {R['execution']['expiration']:g}"
         if result.waiting:
             yield f"{len(self.schedule.queue)} wait, {self.schedule.queue.first().id} is next"
 

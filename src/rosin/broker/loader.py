@@ -34,6 +34,8 @@ MODULES = {
     "kvs-watch": "rosin.modules.kvs_watch.module:KvsWatch",
     "resource": "rosin.modules.resource.module:Resource",
     "rexec": "rosin.modules.rexec.module:Rexec",
+    "sched-backfill": "rosin.modules.sched.simple:SchedBackfill",
+    "sched-fifo": "rosin.modules.sched.simple:SchedFifo",
     "sched-simple": "rosin.modules.sched.simple:SchedSimple",
 }
 

@@ -9,6 +9,7 @@ import pytest
 
 from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import FLUX_RPC_STREAMING
+from rosin.modules.sched import base
 from rosin.rfc import treeobj
 from rosin.testing import Instance
 
@@ -157,3 +158,9 @@ def spec():
 def make_r():
     """The R maker."""
     return like_nodes
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch):
+    """A pass is not cut short because the machine is busy."""
+    monkeypatch.setattr(base, "SLICE", 3600.0)

@@ -7,10 +7,21 @@ computes with the resources of :mod:`rosin.resource.allocator`.
 
 from __future__ import annotations
 
+from rosin.modules.sched.backfill import BACKFILL, Backfill
 from rosin.modules.sched.base import Scheduler
 from rosin.modules.sched.job import PendingJob
 from rosin.modules.sched.policy import Deny, Policy, Start
 from rosin.resource.allocator.placement import Portion
 from rosin.resource.allocator.request import ResourceRequest
 
-__all__ = ["Deny", "PendingJob", "Policy", "Portion", "ResourceRequest", "Scheduler", "Start"]
+__all__ = [
+    "BACKFILL",
+    "Backfill",
+    "Deny",
+    "PendingJob",
+    "Policy",
+    "Portion",
+    "ResourceRequest",
+    "Scheduler",
+    "Start",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from errno import EINVAL, ENOENT, ENOSYS
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin import _json, kvs
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Seconds between forecasts.
 FORECAST_PERIOD = 1.0
+#: Seconds that a pass takes before others get their turn.
+SLICE = 0.01
 #: Seconds before another pass after R could not be written, doubled up to the maximum.
 RETRY, RETRY_MAX = 1.0, 30.0
 
@@ -71,6 +74,9 @@ class Scheduler(BrokerModule):
         self.passes = 0
         self.retry = 0.0
         self.paused = False
+        self.asked = False
+        self.cut_short = False
+        self.longest = 0.0
         self.forecasting = False
         self._requests: dict[int, Message] = {}  # sched.alloc that is not answered for good
         self._early = self.waiters()  # requests about resources that are not known yet
@@ -134,6 +140,7 @@ class Scheduler(BrokerModule):
         pool = self.schedule.resources.pool
         return {
             "sched_passes": self.passes,
+            "longest_slice": self.longest,
             "allocations": self.schedule.allocations,
             "pending_jobs": len(self.schedule.queue),
             "running_jobs": len(pool.jobs),
@@ -286,16 +293,24 @@ class Scheduler(BrokerModule):
     # -- passes --
 
     def _ask_for_pass(self) -> None:
+        """Have a pass made that knows all that has happened."""
+        self.asked = True
         self.call_soon_once(self._pass)
 
     def _pass(self) -> None:
+        """Begin a pass or go on with one, for as long as others may have to wait."""
         if self.paused or self.stopping:
             return
-        self.passes += 1
-        result = self.schedule.make_pass(self.now())
+        if not self.cut_short:
+            self.asked = False
+            self.passes += 1
+        began = perf_counter()
+        result = self.schedule.make_pass(self.now(), lambda: perf_counter() - began >= SLICE)
+        self.longest = max(self.longest, perf_counter() - began)
         self._answer(result.denied)
-        if result.more:
-            self._ask_for_pass()
+        self.cut_short = result.more
+        if result.more or self.asked:
+            self.loop.call_soon(self.call_soon_once, self._pass)
         if result.waiting and not self.forecasting:
             self.forecasting = True
             self.call_later(FORECAST_PERIOD, self._forecast)

@@ -7,6 +7,7 @@ which it differs, and a :class:`~rosin.modules.sched.base.Scheduler` that names 
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.errors import FormatError
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
 
 class Start(NamedTuple):
-    """A job that has got resources of the pool."""
+    """A job that has got resources of the pool; ``annotations`` go below its key ``sched``."""
 
     job: PendingJob
     allocation: Allocation
+    annotations: Mapping[str, Any] = MappingProxyType({})
 
 
 class Deny(NamedTuple):
@@ -64,10 +66,14 @@ class Policy:
         """
         return worst_fit(portions)
 
-    def plan(self, queue: PendingQueue[PendingJob], pool: NodePool, now: float) -> Iterator[Start | Deny]:
+    def plan(
+        self, queue: PendingQueue[PendingJob], pool: NodePool, now: float
+    ) -> Iterator[Start | Deny | None]:
         """Take jobs out of the queue that start now, or never can: here until one has to wait.
 
-        A generator, which is left when there is enough for one pass: what it has allocated it yields.
+        A generator: what it has allocated it yields. At each ``yield`` others may get their turn before it
+        goes on, so that jobs leave and arrive, and resources become free or go down; None is a ``yield`` for
+        that alone, every few milliseconds.
         """
         while (job := queue.first()) is not None:
             decision = self.attempt(job, pool, now)

@@ -16,8 +16,10 @@ from rosin.rfc.alloc_protocol import ANNOTATE, CANCEL, DENY, SUCCESS, AllocRespo
 from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from rosin.modules.sched.job import PendingJob
-    from rosin.modules.sched.policy import Policy
+    from rosin.modules.sched.policy import Policy, Start
     from rosin.resource.allocator.inventory import Inventory
     from rosin.rfc.alloc_protocol import Free
 
@@ -28,11 +30,11 @@ FORECAST_JOBS = 8
 
 
 class Placed(NamedTuple):
-    """A job whose R has to be written before it is told."""
+    """A job whose R has to be written before it is told; ``told``: its annotations below ``sched``."""
 
     job: PendingJob
     R: dict[str, Any]
-    summary: str
+    told: dict[str, Any]
 
 
 class Pass(NamedTuple):
@@ -41,7 +43,7 @@ class Pass(NamedTuple):
     Attributes:
         placed: jobs that got resources, to be passed to ``stored`` or ``not_stored``.
         denied: answers to those that never can.
-        more: the pass was cut short, make another one.
+        more: the pass was cut short and goes on with the next call.
         waiting: a job has to wait for resources.
     """
 
@@ -68,6 +70,8 @@ class Schedule:
         self.writing: dict[int, PendingJob] = {}
         self.allocations = 0
         self._withdrawn: set[int] = set()  # of those being written, no longer wanted
+        self._plan: Iterator[Start | Deny | None] | None = None  # of a pass that goes on
+        self._began = 0.0
 
     # -- what arrives ---------------------------------------------------------------------------------
 
@@ -114,35 +118,42 @@ class Schedule:
 
     # -- a pass ---------------------------------------------------------------------------------------
 
-    def make_pass(self, now: float) -> Pass:
-        """Let the policy give out what is free."""
+    def make_pass(self, now: float, enough: Callable[[], bool] = lambda: False) -> Pass:
+        """Let the policy give out what is free, or go on with that where the last call stopped.
+
+        ``enough``: whether to stop for the sake of others; it is asked after each step.
+        """
+        if self._plan is None:
+            self._began = now
+            self._plan = iter(self.policy.plan(self.queue, self.resources.pool, now))
         placed: list[Placed] = []
         denied: list[AllocResponse] = []
-        resources = self.resources
-        for decision in self.policy.plan(self.queue, resources.pool, now):
-            job = decision.job
+        for decision in self._plan:
             if isinstance(decision, Deny):
-                denied.append(AllocResponse(job.id, DENY, note=decision.note))
-                continue
-            allocation = decision.allocation
-            self.writing[job.id] = job
-            R = resources.encode(allocation, now)
-            placed.append(Placed(job, R, resources.summary(allocation.nodes)))
-            if len(placed) == PASS_LIMIT:
+                denied.append(AllocResponse(decision.job.id, DENY, note=decision.note))
+            elif decision is not None:
+                placed.append(self._place(decision))
+            if len(placed) == PASS_LIMIT or enough():
                 return Pass(placed, denied, more=True, waiting=False)
+        self._plan = None
         return Pass(placed, denied, more=False, waiting=bool(self.queue))
+
+    def _place(self, decision: Start) -> Placed:
+        job, allocation, annotations = decision
+        self.writing[job.id] = job
+        R = self.resources.encode(allocation, self._began)
+        summary = self.resources.summary(allocation.nodes)
+        return Placed(job, R, {"resource_summary": summary, **annotations})
 
     def stored(self, placed: list[Placed]) -> list[AllocResponse]:
         """R of these jobs is in the KVS."""
         self.allocations += len(placed)
         answers = []
-        for job, R, summary in placed:
+        for job, R, told in placed:
             del self.writing[job.id]
             self._withdrawn.discard(job.id)  # the job manager frees what it no longer wants (RFC 27)
-            sched: dict[str, Any] = {"resource_summary": summary}
-            if job.estimate is not None:
-                sched["t_estimate"] = None  # it has started
-            answers.append(AllocResponse(job.id, SUCCESS, R=R, annotations={"sched": sched}))
+            over = {} if job.estimate is None else {"t_estimate": None}  # it has started
+            answers.append(AllocResponse(job.id, SUCCESS, R=R, annotations={"sched": {**told, **over}}))
         return answers
 
     def not_stored(self, placed: list[Placed]) -> list[AllocResponse]:

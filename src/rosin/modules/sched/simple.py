@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""``sched-simple``: first come, first served by priority."""
+"""The schedulers in the box: ``sched-simple``, and two of other names and defaults."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rosin.broker.arguments import Argument, choice
+from rosin.modules.sched.backfill import BACKFILL, Backfill
 from rosin.modules.sched.base import Scheduler
-from rosin.modules.sched.policy import Policy
 from rosin.modules.sched.settings import LOG_LEVEL, QUEUE_DEPTH, depth
 from rosin.resource.allocator.placement import ALLOC_MODES
 
@@ -25,8 +25,10 @@ def _mode(text: str) -> int:
     return depth(limit or mode)
 
 
-class Simple(Policy):
-    """First come, first served; nodes in the order of ``alloc-mode``."""
+class Simple(Backfill):
+    """The ``queue-policy`` is what is set; nodes in the order of ``alloc-mode``."""
+
+    default = "fcfs"
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         super().__init__(settings)
@@ -48,6 +50,7 @@ class SchedSimple(Scheduler):
             "mode", "limited=N|unlimited", "jobs that are looked at, in the words of old releases", _mode
         ),
         QUEUE_DEPTH,
+        *BACKFILL,
         Argument("alloc-mode", "MODE", f"order of nodes: {', '.join(ALLOC_MODES)}", choice(*ALLOC_MODES)),
         LOG_LEVEL,
         Argument("test-hello-nopartial", "", "do not take over jobs that have lost nodes, for tests"),
@@ -57,3 +60,22 @@ class SchedSimple(Scheduler):
         """See the base class; flux-core's tests have it not understand partial release."""
         self.partial_ok = "test-hello-nopartial" not in self._parse(self.config)
         await super().start()
+
+
+class Easy(Simple):
+    """The same with backfill by default."""
+
+    default = "easy"
+
+
+class SchedBackfill(SchedSimple):
+    """flux-core's scheduler of that name."""
+
+    name = "sched-backfill"
+    policy = Easy
+
+
+class SchedFifo(SchedSimple):
+    """flux-core's scheduler of that name: no other policy than its name says is expected of it."""
+
+    name = "sched-fifo"

@@ -45,8 +45,10 @@ def by_rank(portions: Iterable[Portion]) -> Iterator[Portion]:
     return (Portion(cores, gpus, 1 << i) for i, cores, gpus in sorted(found))
 
 
-#: Names of the orders. Portions come in the order of free cores, then GPUs, ascending.
+#: Names of the orders: jobs are spread, packed, or put on the lowest ranks. Portions come in the order of
+#: free cores, then GPUs, ascending.
 ALLOC_MODES: dict[str, Callable[[list[Portion]], Iterable[Portion]]] = {
     "worst-fit": worst_fit,
     "best-fit": best_fit,
+    "first-fit": by_rank,
 }

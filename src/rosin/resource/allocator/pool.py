@@ -18,13 +18,14 @@ from rosin.resource.allocator.bits import lowest, members
 from rosin.resource.allocator.placement import Portion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from rosin.resource.allocator.placement import Place
     from rosin.resource.allocator.request import ResourceRequest
     from rosin.rfc.count import Count
 
     Buckets = dict[tuple[int, int], int]
+    Held = Mapping[int, tuple[int, int]]
 
 
 class InfeasibleError(OSError):
@@ -155,9 +156,7 @@ class NodePool:
             self.check(request)
             return None
         allocation = Allocation(chosen, nslots, expiration)
-        for i, (c, g) in chosen.items():
-            self._set_free(i, self._free_cores[i] & ~c, self._free_gpus[i] & ~g)
-        self.jobs[jobid] = allocation
+        self.adopt(jobid, allocation)
         return allocation
 
     def _portions(self, request: ResourceRequest, allowed: int, cores: int, gpus: int) -> list[Portion]:
@@ -279,10 +278,38 @@ class NodePool:
             del self.jobs[jobid]
         return wrong
 
-    def release(self, jobid: int) -> None:
-        """Take back all that a job holds."""
-        for i, held in self.jobs.pop(jobid).nodes.items():
-            self._give_back(i, *held)
+    def release(self, jobid: int) -> Allocation:
+        """Take back all that a job holds; returns what that was."""
+        allocation = self.jobs.pop(jobid)
+        self.give(allocation.nodes)
+        return allocation
+
+    def adopt(self, jobid: int, allocation: Allocation) -> None:
+        """Let a job have what it was given of a copy of this pool."""
+        self.take(allocation.nodes)
+        self.jobs[jobid] = allocation
+
+    def take(self, held: Held) -> None:
+        """Set aside what is free of *held* (node index -> core mask, GPU mask), for no job."""
+        for i, (cores, gpus) in held.items():
+            self._set_free(i, self._free_cores[i] & ~cores, self._free_gpus[i] & ~gpus)
+
+    def give(self, held: Held) -> None:
+        """Make *held* free."""
+        for i, (cores, gpus) in held.items():
+            self._give_back(i, cores, gpus)
+
+    def free_cores(self) -> int:
+        """Return how many cores are free on nodes that are up."""
+        return sum(key[0] * (mask & self.up).bit_count() for key, mask in self._free.items() if key[0])
+
+    def least_cores(self, request: ResourceRequest) -> int:
+        """Return a number of free cores without which a request cannot be met."""
+        if request.nodes is None:
+            return request.slots.min * request.cores
+        if request.exclusive:
+            return request.nodes.min * min((key[0] for key in self._capacity), default=0)
+        return request.nodes.min * request.slots.min * request.cores
 
     def _give_back(self, i: int, cores: int, gpus: int) -> None:
         self._set_free(i, self._free_cores[i] | cores, self._free_gpus[i] | gpus)

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rosin import _json
 from rosin.errors import FormatError
 from rosin.resource.allocator.count import scaled
 from rosin.rfc.count import Count, parse
 from rosin.rfc.jobspec.attributes import is_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
 
 #: Deepest nesting of resources that is followed; legitimate requests have four or five levels.
 MAX_DEPTH = 64
@@ -28,6 +32,7 @@ class ResourceRequest:
         duration: seconds; 0.0 is no limit.
         constraint: RFC 31 object, or None.
         queue: name of the job's queue, for messages; "" without one.
+        shape: the same for requests that fit on the same resources.
         feasible_at: generation of the pool for which feasibility was last found true.
     """
 
@@ -40,6 +45,7 @@ class ResourceRequest:
         "gpus",
         "nodes",
         "queue",
+        "shape",
         "slots",
     )
 
@@ -66,6 +72,8 @@ class ResourceRequest:
         self.feasible_at = -1
         if exclusive and nodes is None:  # exclusive is a property of nodes: each slot gets one
             self.nodes, self.slots = slots, ONE
+        where = constraint and _json.dumps_sorted(constraint)
+        self.shape: Hashable = (self.nodes, self.slots, cores, gpus, exclusive, where)
 
 
 def from_jobspec(jobspec: Any) -> ResourceRequest:

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Policies by configuration, and passes that are made in slices, in a broker."""
+
+import errno
+
+import pytest
+
+from rosin.errors import FormatError
+from rosin.modules.sched import base
+
+SUCCESS = 0
+
+
+async def test_easy_by_configuration(world, spec):
+    async with world(config={"sched-simple": {"queue-policy": "easy"}}) as w:
+        w.alloc(1, spec(slots=3, duration=100.0))
+        w.alloc(2, spec(slots=4, duration=100.0))
+        w.alloc(3, spec(slots=1, duration=50.0))
+        answers = [await w.answer() for _ in range(2)]
+        assert [answer["id"] for answer in answers] == [1, 3]
+        assert answers[1]["annotations"]["sched"] == {"resource_summary": "rank0/core3", "backfill": "ƒ3"}
+        await w.inst.advance(base.FORECAST_PERIOD)
+        annotation = await w.answer()
+        expected = answers[0]["R"]["execution"]["expiration"]
+        assert annotation["annotations"] == {"sched": {"t_estimate": expected}}
+
+
+@pytest.mark.parametrize(
+    ("table", "overtakes"),
+    [
+        ({"queue-policy": "hybrid", "reservation-depth": 1}, [3]),
+        ({"queue-policy": "hybrid", "reservation-depth": 2}, [4]),
+        ({"queue-policy": "hybrid", "reservation-depth": 2, "backfill-depth": 2}, []),
+        ({"queue-policy": "easy", "backfill-depth": "unlimited"}, [3]),
+    ],
+)
+async def test_depths_by_configuration(world, spec, table, overtakes):
+    """A core is free for 100 s; job 3 would delay job 2, which is second."""
+    async with world(config={"sched-simple": table}) as w:
+        w.alloc(1, spec(slots=3, duration=100.0))
+        await w.answer()
+        for jobid, slots, duration in ((2, 3, 10.0), (9, 4, 10.0), (3, 1, 115.0), (4, 1, 90.0)):
+            w.alloc(jobid, spec(slots=slots, duration=duration), priority=20 - jobid if jobid < 9 else 18)
+        await w.inst.settle()
+        started = [w.answers.get_nowait()["id"] for _ in range(w.answers.qsize())]
+        assert started == overtakes
+
+
+@pytest.mark.parametrize(("name", "overtakes"), [("sched-fifo", False), ("sched-backfill", True)])
+async def test_flux_cores_other_schedulers(world, spec, name, overtakes):
+    async with world(module=name) as w:
+        w.alloc(1, spec(slots=3, duration=100.0))
+        w.alloc(2, spec(slots=4, duration=100.0))
+        w.alloc(3, spec(slots=1, duration=50.0))
+        await w.inst.settle()
+        assert w.answers.qsize() == 1 + overtakes
+        assert (await w.h.rpc(f"{name}.stats-get"))["pending_jobs"] == 2 - overtakes
+
+
+@pytest.mark.parametrize("steps", [1, 2, 7])
+async def test_a_pass_in_slices(world, spec, make_r, monkeypatch, steps):
+    """Others are answered in between, and what they ask for is taken into account."""
+    monkeypatch.setattr(base, "SLICE", 0.0)
+    config = {"sched-simple": {"queue-policy": "easy"}}
+    async with world(R=make_r(1, 8), config=config) as w:
+        w.alloc(1, spec(slots=6, duration=100.0))
+        await w.answer()
+        w.alloc(2, spec(slots=8, duration=10.0))
+        for jobid in range(3, 203):
+            w.alloc(jobid, spec(slots=3, duration=50.0))
+        w.alloc(300, spec(slots=1, duration=50.0))
+        for _ in range(steps):
+            await w.h.rpc("sched.resource-status")
+        w.alloc(301, spec(slots=1, duration=40.0), priority=31)
+        assert [(await w.answer())["id"] for _ in range(2)] == [300, 301]
+        await w.inst.settle()
+        assert w.answers.empty()
+        assert (await w.h.rpc("sched-simple.stats-get"))["longest_slice"] > 0
+
+
+async def test_the_limit_of_a_pass(world, spec, make_r, monkeypatch):
+    monkeypatch.setattr("rosin.modules.sched.schedule.PASS_LIMIT", 3)
+    async with world(R=make_r(1, 8)) as w:
+        for jobid in range(1, 9):
+            w.alloc(jobid, spec())
+        assert [(await w.answer())["id"] for _ in range(8)] == list(range(1, 9))
+        assert [len(commit) for commit in w.commits] == [3, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("table", "text"),
+    [
+        (
+            {"queue-policy": "lifo"},
+            "sched-simple.queue-policy: expected one of fcfs, easy, hybrid, conservative, got 'lifo'",
+        ),
+        (
+            {"reservation-depth": 0},
+            "sched-simple.reservation-depth: expected a number from 1 to 10000, got 0",
+        ),
+        (
+            {"backfill-depth": -1},
+            "sched-simple.backfill-depth: expected a number of 1 or more, or unlimited, got -1",
+        ),
+    ],
+)
+async def test_wrong_values(world, table, text):
+    with pytest.raises(FormatError) as refused:
+        async with world(config={"sched-simple": table}):
+            pass
+    assert str(refused.value) == text
+    async with world() as w:
+        with pytest.raises(FormatError) as refused:
+            w.module.reconfigure({"sched-simple": table})
+        assert str(refused.value) == text
+
+
+async def test_wrong_arguments(world):
+    with pytest.raises(OSError, match="queue-policy: expected one of fcfs, easy, hybrid") as info:
+        async with world(args=["queue-policy=none"]):
+            pass
+    assert info.value.errno == errno.EINVAL
