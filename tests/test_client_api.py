@@ -15,6 +15,10 @@ CLIENTS = ("broker", "modules", "remote", "rest", "shell")
 REQUEST = re.compile(r'(?:rpc|request|RPC|Watch|Future)\(\s*(?:[\w.]+,\s*)?"([a-z-]+\.[a-z.-]+)"')
 #: Requests that are made by hand all the same, and why.
 BY_HAND = {
+    **dict.fromkeys(
+        (("modules/content/leader.py", f"content-backing.{name}") for name in ("load", "checkpoint-get")),
+        "content is what asks its backing store; others may, too",
+    ),
     ("broker/services/config.py", "config.get"): "a stream of the configuration that a broker's parent has",
     (
         "shell/plugins/input.py",

@@ -62,6 +62,7 @@ ATTRIBUTES = {
     "test_a_backing_store_that_comes_late_takes_what_there_is",
     "content.hash": "modules/content/test_content.py::test_sha256",
     "content.dump": "system/test_garbage.py::test_shutdown_collects_garbage",
+    "content.restore": "system/test_garbage.py::test_auto_leaves_a_dump_that_auto_reads_once",
     "broker.module-nopanic": "broker/modhost/test_hosted.py::test_the_broker_ends_with_one_that_fails",
     "cron.directory": "modules/cron/test_cron.py::test_crontabs_of_a_directory",
 }

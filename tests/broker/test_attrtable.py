@@ -29,7 +29,11 @@ REFUSED = [
     ("statedir", "", "statedir=: expected the path of a directory"),
     ("broker.exit-norestart", "256", "broker.exit-norestart=256: expected a number from 0 to 255"),
     ("broker.sd-notify", "yes", "broker.sd-notify=yes: expected 0 or 1"),
-    ("content.dump", "x.tgz", "content.dump=x.tgz: this broker does not write or read dumps"),
+    (
+        "content.dump",
+        "x.zip",
+        "content.dump=x.zip: No such format 'x.zip': expected a name",
+    ),
     ("cron.directory", "", "cron.directory=: expected the path of a directory"),
     ("hostname", "a[0-1]", "hostname=a[0-1]: expected the name of one host"),
     ("hostname", "", "hostname=: expected the name of one host"),

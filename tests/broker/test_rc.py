@@ -11,6 +11,7 @@ from rosin.broker.module import BrokerModule, request_handler
 from rosin.constants import FLUX_CORE_VERSION, FLUX_KVS_APPEND, FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.job.submission import submit_async
+from rosin.kvs.snapshot import garbage
 from rosin.rfc import eventlog, treeobj
 from rosin.rfc.jobspec.build import from_command
 from rosin.rfc.rset import ResourceSet
@@ -282,8 +283,9 @@ async def test_rc3_without_a_store_notes_nothing():
         assert not told(inst, "rc3")
 
 
-async def test_rc3_of_a_whole_instance():
-    async with broker_of(attrs={"content.dump": "auto"}) as inst:
+async def test_rc3_of_a_whole_instance(tmp_path):
+    attrs = {"content.dump": "auto", "statedir": str(tmp_path), "statedir-cleanup": "0"}
+    async with broker_of(attrs=attrs) as inst:
         await rc.rc1(inst.broker, handle(inst))
         await rc.rc3(inst.broker, handle(inst))
         assert loaded(inst) == []
@@ -292,22 +294,29 @@ async def test_rc3_of_a_whole_instance():
         assert re.fullmatch(r"rc3: collected garbage: [1-9]\d* blobs in use, \d+ reclaimed", text)
 
 
-async def test_garbage_that_cannot_be_collected_is_no_obstacle():
-    async with broker_of(
-        modules=[Store], attrs={"content.dump": "auto", "content.backing-module": "x"}
-    ) as inst:
-        await rc.rc3(inst.broker, handle(inst))
-        assert told(inst, "rc3") == [(3, "rc3: garbage was not collected: x collects none")]
-
-
 @pytest.mark.parametrize(
     ("exc", "text"), [(OSError(errno.EIO, "broken"), "broken"), (FormatError("nonsense"), "nonsense")]
 )
-async def test_why_garbage_was_not_collected(exc, text, monkeypatch):
+async def test_why_garbage_was_not_collected(exc, text, monkeypatch, tmp_path):
     async def fail(_h):
         raise exc
 
-    monkeypatch.setattr(rc, "collect", fail)
-    async with broker_of(attrs={"content.dump": "auto"}) as inst:
+    monkeypatch.setattr(garbage, "collect", fail)
+    attrs = {"content.dump": "auto", "statedir": str(tmp_path), "statedir-cleanup": "0"}
+    async with broker_of(attrs=attrs) as inst:
         await rc.rc3(inst.broker, handle(inst))
         assert told(inst, "rc3") == [(3, f"rc3: garbage was not collected: {text}")]
+
+
+@pytest.mark.parametrize("text", ["", "no archive"])
+async def test_rc1_keeps_the_store_when_there_is_no_dump_to_begin_with(tmp_path, text):
+    store = tmp_path / "content.sqlite"
+    store.write_bytes(b"what there was")
+    if text:
+        (tmp_path / "x.tgz").write_text(text)
+    attrs = {"content.restore": f"{tmp_path}/x.tgz", "statedir": str(tmp_path)}
+    async with broker_of(attrs=attrs) as inst:
+        what = "Unrecognized archive format:" if text else "Failed to open"
+        with pytest.raises(OSError, match=rf"^\[Errno \d+\] content\.restore: {what} '{tmp_path}/x.tgz'"):
+            await rc.rc1(inst.broker, handle(inst))
+    assert store.read_bytes() == b"what there was"

@@ -43,9 +43,9 @@ def test_shutdown_collects_garbage(tmp_path: Path) -> None:
                 h.rpc("kvs.commit", request).get()
             id = submit(h, from_command(["true"], environment={"PATH": os.environ["PATH"]}))
             h.rpc("job-manager.drain", {}).get()
-        refused = rosin(instance, "shutdown", f"--dump={tmp_path}/x.tgz")
-        text = "this broker does not write or read dumps: use auto, or remove it"
-        assert refused.stderr == f"rosin-shutdown: setattr content.dump: Invalid argument: {text}\n"
+        refused = rosin(instance, "shutdown", f"--dump={tmp_path}/x.zip")
+        text = f"No such format '{tmp_path}/x.zip': expected a name that ends with one of .tar, "
+        assert refused.stderr.startswith(f"rosin-shutdown: setattr content.dump: Invalid argument: {text}")
         assert refused.returncode == 1
         before = json.loads(rosin(instance, "module", "stats", "content-sqlite").stdout)["object_count"]
         done = rosin(instance, "shutdown", "--gc")
@@ -59,7 +59,63 @@ def test_shutdown_collects_garbage(tmp_path: Path) -> None:
         assert h.rpc("kvs.lookup", {"key": "a", "namespace": "primary", "flags": 0}).get()
 
 
-@pytest.mark.parametrize("name", ["content.dump", "content.restore"])
-def test_a_start_with_a_dump_is_refused(name: str) -> None:
-    with pytest.raises(RuntimeError, match=f"{name}=/x.tgz: this broker does not"):
-        RealInstance("-S", f"{name}=/x.tgz").start()
+def value(h: Flux) -> bytes:
+    return treeobj.val_data(
+        h.rpc("kvs.lookup", {"key": "a", "namespace": "primary", "flags": 0}).get()["val"]
+    )
+
+
+def begin(h: Flux) -> int:
+    """Put a value and run a job."""
+    op = {"key": "a", "flags": 0, "dirent": treeobj.val(b"x" * 1000)}
+    h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": [op]}).get()
+    jobid = submit(h, from_command(["true"], environment={"PATH": os.environ["PATH"]}))
+    h.rpc("job-manager.drain", {}).get()
+    return jobid
+
+
+@pytest.mark.parametrize("program", [False, True])
+@pytest.mark.parametrize("backing", ["content-sqlite", "content-files"])
+def test_auto_leaves_a_dump_that_auto_reads_once(tmp_path: Path, backing: str, program: bool) -> None:
+    options = [f"-Sstatedir={tmp_path}", "-Scontent.dump=auto", "-Scontent.restore=auto"]
+    options.append(f"-Scontent.backing-module={backing}")
+    if program:
+        rosin_program = f"{sys.executable} -m rosin modprobe"
+        options += [f"-Sbroker.rc1_path={rosin_program} rc1", f"-Sbroker.rc3_path={rosin_program} rc3"]
+    with RealInstance(*options) as instance, Flux(instance.uri) as h:
+        jobid = begin(h)
+    link = tmp_path / "dump" / "RESTORE"
+    assert link.is_symlink()
+    first = os.readlink(link)
+    with RealInstance(*options) as instance, Flux(instance.uri) as h:
+        assert not link.is_symlink()
+        assert value(h) == b"x" * 1000
+        job = h.rpc("job-list.list-id", {"id": jobid, "attrs": ["state"]}).get()["job"]
+        assert job["state"] == 64
+        instance.kill()
+    assert (tmp_path / "dump" / first).exists()
+    with RealInstance(*options) as instance, Flux(instance.uri) as h:  # what there was is gone on with
+        assert value(h) == b"x" * 1000
+
+
+def test_shutdown_writes_a_dump_that_a_start_reads(tmp_path: Path) -> None:
+    path = tmp_path / "x.tgz"
+    with RealInstance() as instance:
+        with Flux(instance.uri) as h:
+            begin(h)
+        done = rosin(instance, "shutdown", f"--dump={path}")
+        assert f"shutdown will dump KVS to {path} " in done.stderr
+        assert f"rc3: dumping content to {path}" in done.stderr
+        instance.process.wait(60)
+    with RealInstance("-S", f"content.restore={path}") as instance, Flux(instance.uri) as h:
+        assert value(h) == b"x" * 1000
+
+
+def test_a_start_whose_dump_is_cut_off_writes_no_dump(tmp_path: Path) -> None:
+    path, other = tmp_path / "x.tar", tmp_path / "y.tar"
+    with RealInstance("-S", f"content.dump={path}") as instance, Flux(instance.uri) as h:
+        begin(h)
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(RuntimeError, match="is damaged or cut off: "):
+        RealInstance("-S", f"content.restore={path}", "-S", f"content.dump={other}").start()
+    assert not other.exists()

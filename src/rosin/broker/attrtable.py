@@ -247,8 +247,21 @@ TABLE = (
         "Where blobs are stored: content-sqlite, one database, or content-files, a directory of files.",
     ),
     _A("content.hash", "sha1", IMMUTABLE, None, "Names of blobs: sha1 or sha256."),
-    _A("content.dump", "", RUNTIME, valid.dump, "auto: collect garbage at the end of the instance."),
-    _A("content.restore", None, RUNTIME, valid.dump, "auto: read the dump of before."),
+    _A(
+        "content.dump",
+        "",
+        RUNTIME,
+        valid.dump,
+        "The archive that the key-value store is written to at the end. auto: one in the folder `dump` of the"
+        " state directory; if content.restore is not auto, collect garbage instead.",
+    ),
+    _A(
+        "content.restore",
+        None,
+        RUNTIME,
+        None,
+        "The archive that it begins with, in place of what there was. auto: the one that auto has written.",
+    ),
     _A("cron.directory", None, 0, valid.path, "Each file in it is a crontab (rosin cron tab)."),
     _A("test.*", None, RUNTIME, None, "Free for tests."),
     _A("test-ro.*", None, READONLY, None, "Free for tests."),
@@ -261,7 +274,6 @@ _BY_NAME = {row.name: row for row in TABLE}
 
 #: Attributes that may be given and change nothing, and why.
 IDLE = {
-    "content.restore": "garbage is collected in place",
     "broker.exit-restart": "flux-core does not read it, either",
     "conf.shell_initrc": "the job shell runs no Lua",
     "conf.shell_pluginpath": "the job shell loads no plugins",

@@ -122,6 +122,11 @@ def method(value: str) -> None:
 
 
 def dump(value: str) -> None:
-    """Whether there are dumps."""
+    """Where a dump goes."""
+    from rosin.kvs.snapshot.tarball import compression
+
     if value not in ("", "auto"):
-        raise ValueError("this broker does not write or read dumps: use auto, or remove it")
+        try:
+            compression(value)
+        except OSError as exc:
+            raise ValueError(f"{exc.strerror}, or auto") from None

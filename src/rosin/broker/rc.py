@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from rosin.broker import rctable
+from rosin.broker import dumps, rctable
 from rosin.constants import FLUX_CORE_VERSION, FLUX_JOB_STATE_RUN
 from rosin.errors import FormatError
 from rosin.job.control import raiseall_async
@@ -30,19 +30,30 @@ async def builtins(broker: Broker, h: ModuleHandle) -> None:
 
 
 async def rc1(broker: Broker, h: ModuleHandle) -> None:
-    """Load the modules. Raises OSError that names the module that failed."""
+    """Load the modules, and read the dump that the backing store is to begin with.
+
+    Raises OSError that names the module that failed."""
     try:
         loads = rctable.loads(broker.rank, broker.attrs.values(), broker.config)
     except FormatError as exc:
         raise OSError(errno.EINVAL, str(exc)) from None
+    values = broker.attrs.values()
+    archive = dumps.source(values) if broker.rank == 0 else None
+    if archive is not None:
+        dumps.check(archive)
     for name, path, args, process in loads:
         try:
             arguments = [*args, *await _arguments(broker, h, name)]
+            restored = archive is not None and name == values.get("content.backing-module")
+            if restored:
+                arguments.append("truncate")
             await broker.modules.load(path, arguments, name, process=process)
         except OSError as exc:
             raise OSError(exc.errno, f"module {name}: {exc.strerror}") from None
         except FormatError as exc:
             raise OSError(errno.EINVAL, f"module {name}: {exc}") from None
+        if archive is not None and restored:
+            await dumps.restore(broker, archive)
         if name == "groups" and broker.rank == 0:
             await h.rpc("groups.join", {"name": "broker.online"})
     if broker.rank:
@@ -102,7 +113,9 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
             await post_event(h, "finish", {"version": 1}, broker.clock.now())
         except OSError as exc:
             broker.log(3, "broker", f"rc3: admin.eventlog: {exc.strerror}")
-    if broker.attrs.value("content.dump") == "auto" and broker.rank == 0:
+    archive = None if broker.rank else dumps.target(broker.attrs.values(), broker.clock.now())
+    if archive is not None and dumps.in_place(broker.attrs.values()):
+        archive = None
         await _collect_garbage(broker, h)
     names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
     try:
@@ -113,22 +126,33 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
     while names:
         name = next((name for name in names if not broker.modules.dependents(name)), names[0])
         names.remove(name)
+        if archive is not None and name == broker.attrs.value("content.backing-module"):
+            await _flush(broker, h)
+            await dumps.dump(broker, archive)
         try:
             await broker.modules.remove(name)
         except Exception as exc:
             broker.log(3, "broker", f"rc3: module {name}: {exc}")
 
 
+async def _flush(broker: Broker, h: ModuleHandle) -> None:
+    """Let the backing store have all that there is."""
+    try:
+        await h.rpc("content.flush", {})
+    except OSError as exc:
+        broker.log(3, "broker", f"rc3: content.flush: {exc.strerror}")
+
+
 async def _collect_garbage(broker: Broker, h: ModuleHandle) -> None:
     """What flux-core does by a dump that the next start restores is done here in place."""
-    from rosin.broker.collect import collect
+    from rosin.kvs.snapshot.garbage import collect
 
     try:
-        marked, deleted = await collect(h)
+        done = await collect(h)
     except (OSError, FormatError) as exc:
         text = getattr(exc, "strerror", None) or str(exc)
-        if isinstance(exc, OSError) and exc.errno == errno.ENOSYS:
-            text = f"{broker.attrs.value('content.backing-module')} collects none"
         broker.log(3, "broker", f"rc3: garbage was not collected: {text}")
     else:
-        broker.log(6, "broker", f"rc3: collected garbage: {marked} blobs in use, {deleted} reclaimed")
+        broker.log(
+            6, "broker", f"rc3: collected garbage: {done.marked} blobs in use, {done.deleted} reclaimed"
+        )

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from rosin.handle.flux import Flux
-
 
 def parser(prog: str) -> AdminParser:
     """The options of the command."""
@@ -114,16 +112,13 @@ def _checkpoint_list(args: argparse.Namespace) -> None:
         print(f"{index:<10} {entry.get('sequence', 0):<10} {stamp:<20} {entry['rootref']}")
 
 
-def _kvs_is_loaded(h: Flux) -> bool:
-    return any(mod["name"] == "kvs" for mod in h.rpc("module.list", nodeid=0).get()["mods"])
-
-
 def _checkpoint_update(args: argparse.Namespace) -> None:
+    from rosin.cli.restore import kvs_is_loaded
     from rosin.kvs.checkpoint import kvs_checkpoint_lookup
 
     blobref.parse(args.blobref)
     with connect() as h:
-        if _kvs_is_loaded(h):
+        if kvs_is_loaded(h):
             raise ValueError("please unload kvs module before updating checkpoint")
         try:
             sequence = kvs_checkpoint_lookup(h)[0].get("sequence", 0) + 1

@@ -291,6 +291,11 @@ class Flux(ReactorHandle):
         finally:
             self._exit()
 
+    def _waiter(self) -> Any:
+        from rosin.handle.complete import Pause
+
+        return Pause()
+
     def _run_until(self, future: Future, timeout: float) -> None:
         stop: int | None = None
         self._enter()

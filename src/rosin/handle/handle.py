@@ -139,7 +139,7 @@ class Handle:
         raise NotImplementedError
 
     def _waiter(self) -> Any:
-        """An asyncio future to await."""
+        """What a coroutine awaits until a future has a result."""
         raise NotImplementedError
 
     def _defer(self, callback: Callable[[], None]) -> None:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from rosin import _json
-from rosin.broker import rctable
+from rosin.broker import dumps, rctable
 from rosin.broker.fakeresources import ARGUMENTS, FakeResources
 from rosin.kvs import PRIMARY, KVSTxn
 from rosin.modprobe import run_all_rc_scripts, startlog, task
@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from rosin.modprobe import RcContext
 
 _SCHEDULER = ("sched", "feasibility")
+
+
+def dump_attributes(context: RcContext) -> dict[str, str]:
+    """What says where dumps are."""
+    names = ("content.restore", "content.dump", "statedir", "statedir-cleanup", "content.backing-module")
+    return {name: value for name in names if (value := context.attr_get(name)) is not None}
 
 
 def setup(context: RcContext) -> None:
@@ -45,6 +51,39 @@ def fake_resources(context: RcContext) -> None:
     txn.put("resource.R", _json.dumps(fake.encode().encode()), raw=True)
     txn.commit()
     context.setopt("resource", " ".join(ARGUMENTS), overwrite=True)
+
+
+@task(
+    "check-restore",
+    ranks="0",
+    before=["content-backing"],
+    needs=["content-backing"],
+    needs_attrs=["content.restore"],
+)
+def check_restore(context: RcContext) -> None:
+    """Choose the dump to begin with; the store is emptied for it."""
+    archive = dumps.source(dump_attributes(context))
+    if archive is not None:
+        dumps.check(archive)
+        context.setopt("content-backing", "truncate")
+    context.set("dump", archive)
+
+
+@task(
+    "restore",
+    ranks="0",
+    before=["kvs"],
+    after=["content-backing", "check-restore"],
+    requires=["check-restore", "content-backing"],
+    needs=["content-backing"],
+    needs_attrs=["content.restore"],
+)
+def restore(context: RcContext) -> None:
+    """Read it."""
+    archive = context.get("dump")
+    if archive is not None:
+        context.bash(dumps.reading(archive))
+        dumps.was_read(archive)
 
 
 @task("post-start-event", ranks="0", after=["kvs"], requires=["kvs"], needs=["content-backing"])

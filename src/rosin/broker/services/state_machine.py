@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker import sdnotify
 from rosin.broker.builtin import Builtin
 from rosin.broker.module import DEFERRED, request_handler
 from rosin.broker.state import STATES
@@ -73,6 +74,15 @@ class StateMachineService(Builtin):
         self.broker.log(6, "state-machine", f"posted: {event}")
         if self.machine.post(event, self.monotonic()):
             self.changed()
+
+    @request_handler("sd-notify")
+    def sd_notify(self, msg: Message) -> None:
+        """Somebody who works for the broker while it starts or ends tells how far that is."""
+        status = field(msg.args, "status", str)
+        if not status.isprintable():
+            raise OSError(errno.EINVAL, "status: expected one line of text")
+        sdnotify.extend_stop(self.broker.attrs)
+        sdnotify.notify(self.broker.attrs, f"STATUS={status}")
 
     def changed(self) -> None:
         """Tell monitors and waiters that the state has changed."""

@@ -37,10 +37,12 @@ class Restore:
                 raise
             value = []
         checkpoints = value if isinstance(value, list) else [value]
+        base = ""
         if checkpoints:
             await self._open(namespace, checkpoints[0])
+            base = checkpoints[0].get("journal_base", "")
         try:
-            await self._replay(namespace)
+            await self._replay(namespace, base)
         except OSError as error:
             if error.errno != errno.ENOSYS:
                 raise
@@ -67,14 +69,15 @@ class Restore:
         except Missing as missing:
             await self._loader.load(missing)
 
-    async def _replay(self, namespace: Namespace) -> None:
+    async def _replay(self, namespace: Namespace, base_before: str) -> None:
+        """*base_before*: the root that the journal goes on from, if the checkpoint is that root repaired."""
         count = 0
         while True:
             payload = await self._module.h.rpc("content.journal-get", {"after": namespace.seq}).raw()
             if not payload:
                 break
             for sequence, base, record in journal.split(payload):
-                if not count and base != namespace.root:
+                if not count and base not in (namespace.root, base_before):
                     self._module.log.warning("the KVS journal does not continue the checkpoint: ignored")
                     await self._module.h.rpc("content.journal-clear")
                     return
