@@ -153,7 +153,11 @@ TABLE = (
     _key("job-manager.inactive-age-limit", _TEXT, "forget jobs that ended so long ago"),
     _key("job-manager.inactive-num-limit", _INT, "forget the oldest of more jobs"),
     _key("job-manager.stop-queues-on-restart", _FLAG, "start with stopped queues"),
-    _key("job-manager.plugins[].load", _TEXT, "plugin to load at the start: a Python file, or `perilog.so`"),
+    _key(
+        "job-manager.plugins[].load",
+        _TEXT,
+        "plugin to load at the start: a Python file, or the name of one that comes with Rosin",
+    ),
     _key("job-manager.plugins[].conf", _TABLE, "its settings"),
     _key("job-manager.plugins[].remove", _TEXT, "name or pattern of plugins to remove before"),
     _key("job-manager.housekeeping.command", _LIST, "runs on the nodes of a job that is over"),

@@ -53,8 +53,8 @@ class Alloc:
     # -- what the state machine asks for ------------------------------------------------------------
 
     def enqueue(self, job: Job) -> None:
-        """Queue the request for *job* unless it is held or its queue is stopped."""
-        if job.alloc_queued or job.alloc_pending or job.priority == FLUX_JOB_PRIORITY_MIN:
+        """Queue the request for *job* unless it is held, its queue is stopped, or it brings its resources."""
+        if job.alloc_queued or job.alloc_pending or job.priority == FLUX_JOB_PRIORITY_MIN or job.bypass:
             return
         if self.manager.queues.started(job.queue):
             self.queue.add(job)
@@ -224,7 +224,7 @@ class Alloc:
     def held(self) -> Iterator[dict[str, Any]]:
         """The jobs that hold resources."""
         for job in self.manager.active.values():
-            if job.has_resources:
+            if job.has_resources and not job.bypass:
                 yield AllocJob(job.id, job.priority, job.userid, job.t_submit).encode()
 
     def ready(self, msg: Message) -> dict[str, Any]:

@@ -21,11 +21,13 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.modules.job_manager.event import actions, apply
+from rosin.modules.job_manager.job import redact_R
 from rosin.modules.job_manager.journal import EventJournal
 from rosin.modules.job_manager.plugins.topics import STATE_TOPICS
 from rosin.modules.job_manager.queues import Queues
 from rosin.modules.job_manager.store import CommitQueue
 from rosin.rfc import fluid
+from rosin.rfc.jobpath import job_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -219,6 +221,12 @@ class Core:
             context["wait_status"] = event["wait_status"] = wait_status
         self.post(job, "exception", context)
         self.port.publish("job-exception", event, private=True)
+
+    def bypass(self, job: Job, R: dict[str, Any]) -> None:
+        """Give *job*, which is to be scheduled, *R* without asking the scheduler."""
+        self.store.put(job_key(job.id, "R"), _json.dumps(R))
+        job.R = redact_R(R)
+        self.post(job, "alloc", {"bypass": True})
 
     def reprioritize(self, job: Job, priority: int) -> None:
         """Give *job* another priority, if it is one to be scheduled."""

@@ -65,7 +65,7 @@ class Drain:
         if self._status is None:
             total = ResourceSet()
             for job in self.manager.active.values():
-                if job.has_resources and job.R is not None:
+                if job.has_resources and not job.bypass and job.R is not None:
                     total.append(ResourceSet.decode(job.R))
             for held in self.housekeeping.resources():
                 total.append(held)

@@ -148,6 +148,8 @@ def _set_flags(job: Job, context: Context, timestamp: float) -> None:
     for flag in field(context, "flags", list):
         if flag == "immutable":
             job.immutable = True
+        elif flag == "alloc-bypass":
+            job.bypass = True
         elif flag in bits:
             job.flags |= bits[flag]
         else:

@@ -32,6 +32,7 @@ class Job:
         "alloc_queued",
         "allocated",
         "annotations",
+        "bypass",
         "cancel_sent",
         "dependencies",
         "end_event",
@@ -80,6 +81,8 @@ class Job:
         self.allocated = self.has_resources = False
         self.start_pending = self.start_sent = self.started = self.released = False
         self.immutable = False
+        #: Its resources are its own affair: the scheduler does not know of them.
+        self.bypass = False
 
     def result(self) -> int:
         """The FLUX_JOB_RESULT of an inactive job: what the first fatal exception, or the end, stands for."""

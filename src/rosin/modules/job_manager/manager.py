@@ -80,7 +80,8 @@ class Manager(Core):
         if self.queued(job, "epilog-start"):  # a plugin has been quick to keep the resources
             job.posting &= ~POSTING_FREE
             return
-        self.housekeeping.start(job)
+        if not job.bypass:
+            self.housekeeping.start(job)
         self.post(job, "free")
 
     def _clean(self, job: Job) -> None:

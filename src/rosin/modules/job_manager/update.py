@@ -85,7 +85,7 @@ def _offer(
     if feasibility:
         request: dict[str, Any] = {"jobspec": with_updates(job.jobspec, changes)}
         manager.port.rpc("feasibility.check", request, agreed)
-    elif running and DURATION in changes:
+    elif running and DURATION in changes and not job.bypass:
         request = {"id": job.id, "expiration": expiration(job, changes[DURATION], manager.port.now())}
         manager.port.rpc("sched.expiration", request, agreed)
     else:

@@ -149,6 +149,10 @@ class Plugin:
             raise Reject(note or kind)
         self.manager.except_(self.manager.current(job), kind, severity, note)
 
+    def set_flag(self, job: Job, flag: str) -> None:
+        """Set ``debug``, ``immutable`` or ``alloc-bypass``."""
+        self._post(job, "set-flags", {"flags": [flag]})
+
     def annotate(self, job: Job, annotations: dict[str, Any]) -> None:
         """Merge *annotations* (RFC 27) into those of a pending job; null takes one away."""
         self.manager.annotate(self.manager.current(job), annotations)
