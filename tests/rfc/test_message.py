@@ -160,6 +160,49 @@ def test_any_bytes_decode_or_fail_cleanly(data: bytes) -> None:
         pass
 
 
+def meaning(data: bytes | memoryview) -> object:
+    try:
+        msg = decode(data)
+    except FormatError as error:
+        return str(error)
+    return [getattr(msg, name) for name in ("type", "flags", "userid", "rolemask", "aux1", "matchtag")] + [
+        msg.route,
+        msg.topic,
+        msg.payload,
+    ]
+
+
+HEADER = encode(Message(1, "a", {}, route=[]))[-21:]  # says that there are route, topic and payload
+ODD = [
+    # A topic in the long form, whose length and next 251 bytes would leave a payload behind as well.
+    *(b"\0\xff\0\0\0\x7f" + b"t" * 127 + b"\x7e" + b"x" * 123 + b"\x02{}" + HEADER,),
+    # The same of a hop.
+    *(b"\xff\0\0\0\x7f" + b"h" * 127 + b"\0\x01a\x7e" + b"x" * 120 + b"\0\x01b\x02{}" + HEADER,),
+    *(b"\xff\0\0\0\x01h\0\x01a\x02{}" + HEADER, b"\x01h" * 9 + b"\0\x01a\x02{}" + HEADER),
+    *(b"\0\0\x02{}" + HEADER, b"\0\x01\0\x02{}" + HEADER, b"\0\x01\xff\x02{}" + HEADER),
+    *(b"\0\x01a\x02{}\x01x" + HEADER, b"\0\x01a\x04{}" + HEADER, b"\0\x01a" + HEADER, b"\x01a" + HEADER),
+    *(b"\0\x01a\xff\0\0\0\x02{}" + HEADER, b"\x01h\x01i\0\x01a\x02{}" + HEADER, b"\0\x01a\xff\0" + HEADER),
+    *(b"\0\x01a\x02{}" + HEADER[:3] + bytes((value,)) + HEADER[4:] for value in range(16)),
+    *(b"\0\x01a\x02{}" + HEADER[:at] + b"\x09" + HEADER[at + 1 :] for at in range(1, 20)),
+]
+
+
+@pytest.mark.parametrize("data", ODD)
+def test_what_is_odd_means_what_it_means_in_general(data: bytes) -> None:
+    assert meaning(data) == meaning(memoryview(data))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.sampled_from([0, 1, 2, 20, 61, 255]))),
+    st.builds(lambda msg, end: encode(msg)[:end], messages, st.none() | st.integers(0, 80)),
+)
+def test_what_is_usual_means_what_it_means_otherwise(edits: list[tuple[int, int]], data: bytes) -> None:
+    edited = bytearray(data)
+    for at, value in edits:
+        edited[at : at + 1] = bytes((value,))
+    assert meaning(bytes(edited)) == meaning(memoryview(edited))
+
+
 @given(st.lists(messages, max_size=5), st.data())
 def test_stream_may_be_split_anywhere(msgs: list[Message], data: st.DataObject) -> None:
     stream = b"".join(frame(msg) for msg in msgs)

@@ -200,11 +200,7 @@ class Handle:
         self._next_tag = rpc.matchtag = tag
         self._rpcs[tag] = rpc
         try:
-            # What Message.request() makes, without the call.
-            msg = Message(
-                FLUX_MSGTYPE_REQUEST, topic, payload, flags=msgflags, aux1=nodeid, matchtag=tag, route=[]
-            )
-            self._send(msg)
+            self._send(Message.request(topic, payload, nodeid, msgflags, tag))
         except BaseException:
             self._rpcs.pop(tag, None)  # a lost connection has failed and forgotten them all
             raise

@@ -40,21 +40,19 @@ PROTO_VERSION = 1
 PROTO_SIZE = 20
 #: Most parts of a message that is accepted, hops included: no tree is as deep, no chain of proxies as long.
 MAX_PARTS = 1100
+#: Hops of most messages.
+_FEW = 8
 #: JSON text of so many bytes cannot nest too deep.
 _SHALLOW = 2 * _json.MAX_DEPTH
 _HEADER = Struct(">BBBBIIII")
-_SIZED_HEADER = Struct(">BBBBBIIII")  # with the byte of its size in front
+#: The same with the byte of its size in front, and what is the same in all messages in one piece.
+_SIZED_HEADER = Struct(">3sBBIIII")
+_BEGIN = bytes((PROTO_SIZE, PROTO_MAGIC, PROTO_VERSION))
 _LONG = Struct(">I")
 _BYTE = [bytes((size,)) for size in range(255)]
 _TYPES = (FLUX_MSGTYPE_REQUEST, FLUX_MSGTYPE_RESPONSE, FLUX_MSGTYPE_EVENT, FLUX_MSGTYPE_CONTROL)
 # Flags that follow from the parts a message has; all others are carried in ``Message.flags``.
 _PART_FLAGS = FLUX_MSGFLAG_TOPIC | FLUX_MSGFLAG_PAYLOAD | FLUX_MSGFLAG_ROUTE
-_WANTED = {
-    0: 0,
-    FLUX_MSGFLAG_TOPIC: 1,
-    FLUX_MSGFLAG_PAYLOAD: 1,
-    FLUX_MSGFLAG_TOPIC | FLUX_MSGFLAG_PAYLOAD: 2,
-}
 
 
 class _Unset:
@@ -104,14 +102,9 @@ class Message:
         matchtag: int = 0,
         route: list[bytes] | None = None,
     ) -> None:
-        self.type = type
-        self.topic = topic
-        self.flags = flags
-        self.userid = userid
-        self.rolemask = rolemask
-        self.aux1 = aux1
-        self.matchtag = matchtag
-        self.route = route
+        self.type, self.topic, self.flags = type, topic, flags
+        self.userid, self.rolemask = userid, rolemask
+        self.aux1, self.matchtag, self.route = aux1, matchtag, route
         if payload.__class__ is dict:  # nearly always
             self._payload: bytes | None = None
             self._obj: object = payload
@@ -128,9 +121,7 @@ class Message:
         matchtag: int = 0,
     ) -> Message:
         """A request with an empty route stack; ``payload`` as in :meth:`set_payload`."""
-        return cls(
-            FLUX_MSGTYPE_REQUEST, topic, payload, flags=flags, aux1=nodeid, matchtag=matchtag, route=[]
-        )
+        return _made(FLUX_MSGTYPE_REQUEST, topic, payload, flags, nodeid, matchtag, [])
 
     @classmethod
     def event(cls, topic: str, payload: object = None, flags: int = 0, seq: int = 0) -> Message:
@@ -139,15 +130,8 @@ class Message:
 
     def response(self, payload: object = None, errnum: int = 0) -> Message:
         """The response to this request: same topic, matchtag, streaming flag and (copied) route."""
-        return Message(
-            FLUX_MSGTYPE_RESPONSE,
-            self.topic,
-            payload,
-            flags=self.flags & FLUX_MSGFLAG_STREAMING,
-            aux1=errnum,
-            matchtag=self.matchtag,
-            route=[] if self.route is None else self.route[:],
-        )
+        flags, route = self.flags & FLUX_MSGFLAG_STREAMING, [] if self.route is None else self.route[:]
+        return _made(FLUX_MSGTYPE_RESPONSE, self.topic, payload, flags, errnum, self.matchtag, route)
 
     def copy(self) -> Message:
         """A message that shares the payload but has its own header and route."""
@@ -257,6 +241,21 @@ class Message:
         return f"<Message {name} {self.topic} aux1={self.aux1} matchtag={self.matchtag}>"
 
 
+def _made(
+    type: int, topic: str, payload: object, flags: int, aux1: int, matchtag: int, route: list[bytes]
+) -> Message:
+    """What Message() makes, in half of the time: keywords cost."""
+    msg = Message.__new__(Message)
+    msg.type, msg.topic, msg.flags = type, topic, flags
+    msg.userid, msg.rolemask = FLUX_USERID_UNKNOWN, FLUX_ROLE_NONE
+    msg.aux1, msg.matchtag, msg.route = aux1, matchtag, route
+    if payload.__class__ is dict:
+        msg._payload, msg._obj = None, payload
+    else:
+        msg.set_payload(payload)
+    return msg
+
+
 # Other names of the same slot.
 Message.nodeid = Message.errnum = Message.seq = vars(Message)["aux1"]
 
@@ -288,19 +287,8 @@ def encode_parts(msg: Message) -> list[bytes]:
         flags |= FLUX_MSGFLAG_PAYLOAD
         size = len(payload)
         parts += (_BYTE[size] if size < 255 else b"\xff" + _LONG.pack(size), payload)
-    parts.append(
-        _SIZED_HEADER.pack(
-            PROTO_SIZE,
-            PROTO_MAGIC,
-            PROTO_VERSION,
-            msg.type,
-            flags,
-            msg.userid,
-            msg.rolemask,
-            msg.aux1,
-            msg.matchtag,
-        )
-    )
+    pack = _SIZED_HEADER.pack
+    parts.append(pack(_BEGIN, msg.type, flags, msg.userid, msg.rolemask, msg.aux1, msg.matchtag))
     return parts
 
 
@@ -319,19 +307,11 @@ def _split(buf: Any, end: int) -> list[bytes]:
         stop = pos + size
         if stop > end:
             raise FormatError(f"message: part of {size} bytes runs past the end")
-        parts.append(buf[pos:stop])
+        parts.append(bytes(buf[pos:stop]))
         pos = stop
         if pos > MAX_PARTS < len(parts):
             raise FormatError(f"message: more than {MAX_PARTS} parts")
     return parts
-
-
-def _header_fault(magic: int, version: int, type_: int) -> FormatError:
-    if magic != PROTO_MAGIC:
-        return FormatError(f"message: header magic is {magic:#04x}, expected {PROTO_MAGIC:#04x}")
-    if version != PROTO_VERSION:
-        return FormatError(f"message: protocol version {version} is not supported")
-    return FormatError(f"message: unknown message type {type_}")
 
 
 def decode(buf: bytes | memoryview, topicless: bool = False) -> Message:
@@ -344,28 +324,56 @@ def decode(buf: bytes | memoryview, topicless: bool = False) -> Message:
     end = len(buf) - PROTO_SIZE - 1
     if end < 0 or buf[end] != PROTO_SIZE:
         raise FormatError("message: the last part is not a 20-byte header")
-    parts = _split(buf, end)
-    if buf.__class__ is memoryview:
-        parts = [bytes(part) for part in parts]
-    return assemble(parts, buf, end + 1, topicless)
+    usual = _usual(buf, end) if buf.__class__ is bytes else None
+    return usual or assemble(_split(buf, end), buf, end + 1, topicless)
+
+
+def _usual(buf: Any, end: int) -> Message | None:
+    """A message as nearly all are, with topic, payload and few hops, in one go; None for any other."""
+    msg = Message.__new__(Message)
+    head = _HEADER.unpack_from(buf, end + 1)
+    magic, version, msg.type, flags, msg.userid, msg.rolemask, msg.aux1, msg.matchtag = head
+    usual = flags & _PART_FLAGS == _PART_FLAGS and magic == PROTO_MAGIC and version == PROTO_VERSION
+    if not usual or msg.type not in _TYPES:
+        return None
+    msg.flags = flags & ~_PART_FLAGS
+    route: list[bytes] = []
+    msg.route = route
+    msg._obj = _UNSET
+    at = 0
+    try:
+        while size := buf[at]:
+            if size == 255 or len(route) == _FEW:
+                return None
+            at += size + 1
+            route.append(buf[at - size : at])
+        route.reverse()
+        if (size := buf[at + 1]) == 255:
+            return None
+        at += size + 2
+        msg.topic = topic = buf[at - size : at].decode().rstrip("\0")
+        long = buf[at] == 255
+        size = int.from_bytes(buf[at + 1 : at + 5], "big") if long else buf[at]
+        at += size + (5 if long else 1)
+        msg._payload = buf[at - size : at]
+    except (IndexError, UnicodeDecodeError):  # a part runs past the end, say
+        return None
+    return msg if topic and at == end else None
 
 
 def assemble(parts: list[bytes], buf: Any, start: int, topicless: bool) -> Message:
     """The message of its parts and its header, which starts at ``start``; errors as :func:`decode`."""
-    magic, version, type_, flags, userid, rolemask, aux1, aux2 = _HEADER.unpack_from(buf, start)
-    if magic != PROTO_MAGIC or version != PROTO_VERSION or type_ not in _TYPES:
-        raise _header_fault(magic, version, type_)
     msg = Message.__new__(Message)
-    msg.type = type_
+    head = _HEADER.unpack_from(buf, start)
+    magic, version, msg.type, flags, msg.userid, msg.rolemask, msg.aux1, msg.matchtag = head
+    if magic != PROTO_MAGIC:
+        raise FormatError(f"message: header magic is {magic:#04x}, expected {PROTO_MAGIC:#04x}")
+    if version != PROTO_VERSION:
+        raise FormatError(f"message: protocol version {version} is not supported")
+    if msg.type not in _TYPES:
+        raise FormatError(f"message: unknown message type {msg.type}")
     msg.flags = flags & ~_PART_FLAGS
-    msg.userid = userid
-    msg.rolemask = rolemask
-    msg.aux1 = aux1
-    msg.matchtag = aux2
-    msg.route = None
-    msg.topic = ""
-    msg._payload = None
-    msg._obj = _UNSET
+    msg.route, msg.topic, msg._payload, msg._obj = None, "", None, _UNSET
     if flags & FLUX_MSGFLAG_ROUTE:
         try:
             delimiter = parts.index(b"")
@@ -373,7 +381,7 @@ def assemble(parts: list[bytes], buf: Any, start: int, topicless: bool) -> Messa
             raise FormatError("message: route delimiter is missing") from None
         msg.route = parts[:delimiter][::-1]
         del parts[: delimiter + 1]
-    wanted = _WANTED[flags & (FLUX_MSGFLAG_TOPIC | FLUX_MSGFLAG_PAYLOAD)]
+    wanted = bool(flags & FLUX_MSGFLAG_TOPIC) + bool(flags & FLUX_MSGFLAG_PAYLOAD)
     if len(parts) != wanted:
         raise FormatError(f"message: {len(parts)} parts where the flags announce {wanted}")
     if flags & FLUX_MSGFLAG_TOPIC:
@@ -383,7 +391,7 @@ def assemble(parts: list[bytes], buf: Any, start: int, topicless: bool) -> Messa
             raise FormatError("message: topic is not UTF-8") from None
         if not topic and not topicless:
             raise FormatError("message: topic is empty")
-    elif type_ != FLUX_MSGTYPE_CONTROL and not topicless:
+    elif msg.type != FLUX_MSGTYPE_CONTROL and not topicless:
         raise FormatError("message: topic is missing")
     if flags & FLUX_MSGFLAG_PAYLOAD:
         msg._payload = parts[-1]
