@@ -150,6 +150,23 @@ def test_other_ranks_pass_events_up_without_a_number() -> None:
     assert complaints == ["event lost is lost: there is no connection to rank 0"]
 
 
+def test_who_knows_the_last_event_notices_that_the_first_one_is_missing() -> None:
+    here = Box("")
+    events, _router, complaints = flow(2, here)
+    assert (events.seq, events.known, flow(0)[0].known) == (0, False, True)
+    for last in (0, 7):
+        events.begin(last)
+        events.accept(event("a", last))
+        events.accept(event("a", last + 2))
+    assert complaints == ["event 1 did not arrive", "event 8 did not arrive"]
+    assert [(msg.topic, msg.seq) for msg in here.events] == [
+        (EVENTS_LOST, 1),
+        ("a", 2),
+        (EVENTS_LOST, 8),
+        ("a", 9),
+    ]
+
+
 def test_events_from_above_come_once_and_what_is_missing_is_told() -> None:
     here, partly, below = Box(""), Box("a"), Box("")
     events, router, complaints = flow(2, here, partly, below)

@@ -27,6 +27,12 @@ class EventFlow:
         self._credential = credential
         #: The number of the last event: of all that were published, or, above rank 0, that have come.
         self.seq = 0
+        #: Whether the number of the next one follows from that.
+        self.known = not router.rank
+
+    def begin(self, seq: int) -> None:
+        """The broker above lets this one in after the event with a number: what comes next is known."""
+        self.seq, self.known = seq, True
 
     def publish(self, msg: Message) -> int:
         """Publish at rank 0, elsewhere pass on upwards; returns the number (from 1), 0 if it has none yet."""
@@ -47,16 +53,19 @@ class EventFlow:
             parent.deliver_event(msg)
 
     def accept(self, msg: Message) -> None:
-        """Distribute an event that has been published; one that came before is dropped, a gap is told."""
+        """Distribute an event that has been published; one that came before is dropped, a gap is told.
+
+        Below a flux-core broker the first one that comes has missed nothing, as far as anybody can know.
+        """
         first, seq = self.seq + 1, msg.aux1
         if seq < first:
             return
-        if seq > first > 1:  # who has just joined has missed nothing
+        if seq > first and self.known:
             missed = f"event {first}" if seq == first + 1 else f"events {first}-{seq - 1}"
             self._complain(f"{missed} did not arrive")
             if msg.topic != EVENTS_LOST:
                 self._distribute(self._lost(seq - 1))
-        self.seq = seq
+        self.begin(seq)
         msg.route = None
         self._distribute(msg)
 

@@ -36,8 +36,8 @@ class Parent(Noted):
         self.link = await self.transport.bind(uris, self.tree.certs[0], self.took, self.lose)
         self.links.append(self.link)
 
-    async def let_in(self):
-        """Authorize the broker, and answer its hello."""
+    async def let_in(self, answers=({"uuid": "parent"},)):
+        """Authorize the broker, and answer its hello, once or more."""
         while 1 not in self.tree.cards:
             await asyncio.sleep(0)
         self.link.authorize("1", self.tree.cards[1].public_key)
@@ -47,7 +47,8 @@ class Parent(Noted):
         assert identity == self.child.uuid
         hello = decode_frames(frames)
         assert Hello.decode(hello).rank == 1
-        self.say(hello.response({"uuid": "parent"}))
+        for answer in answers:
+            self.say(hello.response(answer))
 
     def say(self, msg):
         self.link.send(self.child.uuid, encode_frames(msg))
@@ -90,6 +91,24 @@ async def test_foreign_numbers_of_events(tmp_path):
         await who.heard()
         assert who.tree.where(1).seen == [5, 6, 9, 0xFFFFFFFF]
         assert "events 7-8 did not arrive" in who.tree.logged(1, "did not arrive")[0]
+
+
+@pytest.mark.parametrize("seq", [-1, 2**32, "1", None, 1.5])
+async def test_a_last_event_that_cannot_be(tmp_path, seq):
+    """The answer to hello is dropped, and the next one that is right is taken."""
+    tree = Tree(tmp_path, played=0)
+    del tree.brokers[2]
+    who = Parent(tree)
+    answers = [{"uuid": "parent", "seq": seq}, {"uuid": "parent", "seq": 7}]
+    try:
+        await who.bind()
+        await asyncio.gather(tree.start(), who.let_in(answers))
+        await tree.brokers[1].links.above.joined()
+        assert (who.child.events.seq, who.child.events.known) == (7, True)
+        assert len(tree.logged(1, "DROP upstream message")) == 1
+    finally:
+        await tree.stop()
+        who.close()
 
 
 async def test_what_a_parent_cannot_say(tmp_path):

@@ -54,6 +54,25 @@ async def tree(size=4, **options):
         yield brokers
 
 
+@pytest.mark.parametrize("published", [0, 5])
+async def test_who_has_just_joined_misses_no_event_unseen(published):
+    """The answer to hello says which event was the last, and was for an interior broker, too."""
+    async with tree(4, missing=[1, 3]) as brokers:
+        h = await brokers.connect(0)
+        for _ in range(published):
+            await h.rpc("event.publish", {"topic": "pulse", "flags": 0})
+        for rank in (1, 3):
+            await brokers.restart(rank)
+            assert brokers[rank].broker.events.seq == published
+        for share in ({3: 1.0}, {}):
+            brokers.network.loss = share
+            await h.rpc("event.publish", {"topic": "pulse", "flags": 0})
+            await brokers.settle()
+        assert brokers[1].broker.modules["where"].seen == [published + 1, published + 2]
+        assert brokers[3].broker.modules["where"].seen == [published + 2]
+        assert [line for line in brokers[3].logged() if f"event {published + 1} did not arrive" in line]
+
+
 async def test_a_request_finds_its_rank_from_everywhere():
     async with tree(7) as brokers:
         for sender in (0, 3, 6):

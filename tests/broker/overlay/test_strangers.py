@@ -71,7 +71,7 @@ async def test_who_says_hello_is_told_to_whom():
     async with stranger() as (brokers, who):
         (answer,) = await who.say(greeting(brokers))
         assert answer.errnum == 0
-        assert answer.data == {"uuid": brokers[0].broker.uuid.decode()}
+        assert answer.data == {"uuid": brokers[0].broker.uuid.decode(), "seq": 0}
 
 
 @pytest.mark.parametrize(

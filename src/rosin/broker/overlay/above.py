@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from rosin.broker.overlay.surroundings import Surroundings
     from rosin.broker.overlay.transport import Keys, Transport, Uplink
 
+_MAX_SEQ = 2**32 - 1
+
 
 class Above:
     """The broker of ``rank`` above this one. ``changed()`` is told when it is lost."""
@@ -111,9 +113,14 @@ class Above:
             self._refused(msg.errnum, text)
             return
         uuid = field(msg.args, "uuid", str).encode()
+        seq = field(msg.args, "seq", int, None)  # flux-core's brokers do not say which event was the last
+        if seq is not None and not 0 <= seq <= _MAX_SEQ:
+            raise FormatError(f"overlay.hello: {seq} is no number of an event")
         self.parent = ParentBroker(self._broker, uuid, self.send)
         self.parent.flow = self._uplink.outflow if self._uplink is not None else None
         self.parent.connected()
+        if seq is not None:
+            self._broker.events.begin(seq)
         self._around.log(7, f"hello parent {self._rank} {uuid.decode()}")
         self._joined.set_result(None)
 

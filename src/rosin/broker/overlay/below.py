@@ -132,7 +132,10 @@ class Below:
         except OSError as exc:
             self._reject(answer, hello, exc.errno or errno.EPROTO, exc.strerror or str(exc))
         else:
-            answer = msg.response({"uuid": self._broker.uuid.decode()})
+            events = self._broker.events
+            answer = msg.response(
+                {"uuid": self._broker.uuid.decode(), **({"seq": events.seq} if events.known else {})}
+            )
             self._around.log(
                 7, f"accepting connection from {self._around.host(child.rank)} status {child.status}"
             )
