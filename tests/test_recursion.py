@@ -63,8 +63,8 @@ BOUNDS: dict[str, list[str]] = {
         "testing.fuzz.fields_of",
     ],
     "the brokers of an instance: the height of their tree": [
-        "cli.overlay.Tree._child",
-        "cli.overlay.Tree._children",
+        "cli.overlay.HealthTree._child",
+        "cli.overlay.HealthTree._children",
     ],
     "subcommands of our own parsers": [
         "cli.parsers._from_parser",

@@ -155,9 +155,10 @@ def _color(job: JobInfo) -> str:
 
 
 class Listing:
-    """Prints jobs, and those of instances below them."""
+    """Prints jobs, and those of instances below them. ``here``: the URI of the instance that was asked."""
 
-    def __init__(self, args: Namespace, query: Query, fmt: JobInfoFormat) -> None:
+    def __init__(self, args: Namespace, query: Query, fmt: JobInfoFormat, here: str) -> None:
+        self.here = (here,)
         self.args = args
         self.query = query
         self.fmt = fmt
@@ -170,9 +171,10 @@ class Listing:
             color = _color(job) if self.color else ""
             write(f"{color}{line}\033[0;0m\n" if color else f"{line}\n")
 
-    def _is_instance(self, job: JobInfo) -> bool:
+    def _is_instance(self, job: JobInfo, above: Sequence[str]) -> bool:
+        """Whether to go on in a job, which may claim to be one of the instances above it."""
         mine = self.args.recurse_all or job.userid == os.getuid()
-        return bool(job.uri and job.status_abbrev == "R" and mine)
+        return bool(job.uri and job.status_abbrev == "R" and mine and job.uri.near not in above)
 
     def _below(self, job: JobInfo) -> tuple[list[JobInfo], Any]:
         """The jobs and the counts of the instance that a job is; none if it cannot be asked."""
@@ -183,12 +185,13 @@ class Listing:
         except (OSError, ValueError):
             return [], None
 
-    def text(self, jobs: list[JobInfo], path: str = "", level: int = 0) -> None:
-        """Print lines, then the instances among the jobs."""
+    def text(self, jobs: list[JobInfo], path: str = "", above: tuple[str, ...] = ()) -> None:
+        """Print lines, then the instances among the jobs. ``above``: those in which they run, if any."""
+        above = above or self.here
         self._lines(jobs)
-        if not self.args.recursive or level >= self.args.level:
+        if not self.args.recursive or len(above) > self.args.level:
             return
-        instances = [job for job in jobs if self._is_instance(job)]
+        instances = [job for job in jobs if self._is_instance(job, above)]
         for job, (inner, stats) in zip(
             instances, in_threads(self.args.threads, self._below, instances), strict=True
         ):
@@ -196,16 +199,19 @@ class Listing:
             print(f"\n{where}:")
             if stats is not None:
                 print(_counts(stats))
-            self.text(inner, where, level + 1)
+            self.text(inner, where, (*above, job.uri.near))
 
-    def objects(self, jobs: list[JobInfo], level: int = 0) -> list[dict[str, Any]]:
+    def objects(self, jobs: list[JobInfo], above: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """The jobs for JSON, those of instances in ``jobs`` of theirs."""
+        above = above or self.here
         result = [job.to_dict() for job in jobs]
-        if self.args.recursive and level < self.args.level:
-            pairs = [(job, obj) for job, obj in zip(jobs, result, strict=True) if self._is_instance(job)]
+        if self.args.recursive and len(above) <= self.args.level:
+            pairs = [
+                (job, obj) for job, obj in zip(jobs, result, strict=True) if self._is_instance(job, above)
+            ]
             below = in_threads(self.args.threads, self._below, [job for job, _ in pairs])
-            for (_, obj), (inner, _) in zip(pairs, below, strict=True):
-                obj["jobs"] = self.objects(inner, level + 1)
+            for (job, obj), (inner, _) in zip(pairs, below, strict=True):
+                obj["jobs"] = self.objects(inner, (*above, job.uri.near))
         return result
 
 
@@ -252,15 +258,16 @@ def main(argv: list[str], prog: str) -> int:
                 return 0 if stats.active else 1
         query = Query(args, fmt.fields, prog)
         jobs, truncated = query.fetch(handle, args.jobids)
+        here = handle.attr_get("local-uri") if args.recursive else ""
     if args.jobids and not jobs:
         return 1
     if args.json:
-        _print_json(Listing(args, query, fmt), jobs)
+        _print_json(Listing(args, query, fmt, here), jobs)
         return 0
     final = type(fmt)(fmt.filter(jobs, args.no_header))
     if not args.no_header:
         print(final.header(args.width))
-    Listing(args, query, final).text(jobs)
+    Listing(args, query, final, here).text(jobs)
     if truncated and not args.no_header:
         sys.stdout.flush()
         sys.stderr.write(

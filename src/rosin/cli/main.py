@@ -51,6 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ping": ("ping", "measure how long a service takes to answer"),
     "pkill": ("pgrep", "cancel the jobs that an expression finds"),
     "proxy": ("proxy", "run a program beside an instance, perhaps on another host"),
+    "pstree": ("pstree", "show an instance, its jobs and theirs as a tree"),
     "python": ("python", "run Rosin's Python"),
     "queue": ("queue", "list and control queues"),
     "relay": ("relay", "connect standard input and output with a broker's socket"),

@@ -166,7 +166,7 @@ def _disconnect(args: argparse.Namespace) -> None:
             h.rpc("overlay.disconnect-subtree", {"rank": rank}, parent).get()
 
 
-class Tree:
+class HealthTree:
     """Prints the brokers as a tree, asking each that can be reached."""
 
     def __init__(self, h: Flux, args: argparse.Namespace) -> None:
@@ -290,7 +290,7 @@ def _status(args: argparse.Namespace) -> None:
         if args.wait:
             with about("overlay.health"):
                 _await_state(h, args)
-        tree = Tree(h, args)
+        tree = HealthTree(h, args)
         with about("overlay.health"):
             if args.summary:
                 print(tree._colored(tree.health(args.rank)[0]["status"], False))
