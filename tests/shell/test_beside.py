@@ -78,6 +78,29 @@ def test_a_command_ends_with_the_tasks(live: Life, broker: FakeBroker) -> None:
     assert status == signal.SIGTERM
 
 
+@pytest.mark.parametrize("known", [True, False, None])
+def test_output_waits_until_the_client_has_read(live: Life, broker: FakeBroker, known: bool | None) -> None:
+    """The broker is asked; with flux-core's, which does not know, and one that fails, all is sent."""
+    size, most = 8 << 20, 2 << 20
+    ways: list[Any] = []
+
+    def taken(msg: Message) -> None:
+        ways.append(msg.args["route"])
+        if known:
+            broker._answer(msg, {"share": most})
+        else:
+            broker._answer(msg, None, errno.ENOSYS if known is False else errno.EIO)
+
+    vars(broker)["_do_overlay_drain"] = taken
+    script = Script(broker, ("rexec.exec", run(["head", "-c", str(size), "/dev/zero"]), True))
+    assert live(["cat"]) == 0
+    payloads = [answer for answer in script.answers[0] if isinstance(answer, dict)]
+    chunks = [answer["io"] for answer in payloads if "data" in answer.get("io", {})]
+    assert sum(len(io["data"]) for io in chunks) >= size
+    assert len(ways) >= (2 if known else 1)
+    assert ways[0] == [hop.decode("latin-1") for hop in broker.responses[0].route]
+
+
 @pytest.mark.parametrize(
     ("method", "payload", "errnum"),
     [

@@ -81,6 +81,9 @@ class Subscriptions:
 class Peer:
     """One end of a message connection, with its routing identity and subscriptions."""
 
+    #: The rank of the broker at the other end; None: it is no broker.
+    nodeid: int | None = None
+
     def __init__(self) -> None:
         self.uuid = new_uuid()
         self.subscriptions = Subscriptions()

@@ -71,7 +71,8 @@ class Process:
         self._early_signals: list[int] = []
         self._theirs: list[int] = []  # the child's ends, to be closed here after the start
         self._ended: set[str] = set()
-        self._paused = False
+        #: Its output is not read.
+        self.paused = False
 
     # -- starting ---------------------------------------------------------------------------------
 
@@ -323,16 +324,16 @@ class Process:
 
     def pause(self) -> None:
         """Stop reading output: the process blocks when its pipes are full."""
-        if not self._paused:
-            self._paused = True
+        if not self.paused:
+            self.paused = True
             for pump in self.outputs.values():
                 if pump.fd >= 0:
                     self._loop.remove_reader(pump.fd)
 
     def resume(self) -> None:
         """Undo :meth:`pause`."""
-        if self._paused:
-            self._paused = False
+        if self.paused:
+            self.paused = False
             if not self.closed:
                 self._watch_outputs()
 

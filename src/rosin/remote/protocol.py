@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from rosin.rfc.message import Message
+
 #: Flags of a request: standard output and standard error are sent.
 OUTPUTS = SUBPROCESS_REXEC_STDOUT | SUBPROCESS_REXEC_STDERR
 #: Local flags: the process has the server's standard streams; it stays in the server's process group.
@@ -21,6 +23,7 @@ ZYGOTE_OPTION = "ROSIN_ZYGOTE"
 #: ``opts`` key: send output in pieces of many whole lines, for clients that find the lines by themselves.
 CHUNKS_OPTION = "ROSIN_CHUNKS"
 _MAX_PID = 2**31 - 1
+_MAX_SHARE = 1 << 30
 
 
 def command(
@@ -59,6 +62,17 @@ def write_request(matchtag: int, stream: str, data: bytes, eof: bool) -> dict[st
 def kill_request(pid: int, signum: int) -> dict[str, Any]:
     """The payload of ``kill``."""
     return {"pid": pid, "signum": signum}
+
+
+def drain_request(request: Message) -> dict[str, Any]:
+    """The payload of ``overlay.drain``: the way of the responses to a request, whose last hop is the next."""
+    return {"route": [hop.decode("latin-1") for hop in request.route or ()]}
+
+
+def drain_share(answer: Any) -> int:
+    """The answer: how many bytes one of those who send to the same client may send ahead."""
+    share: int = int_field(answer, "share", 1, _MAX_SHARE)
+    return share
 
 
 class Response:

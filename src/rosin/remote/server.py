@@ -13,6 +13,7 @@ import errno
 import os
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import SUBPROCESS_REXEC_WAITABLE, SUBPROCESS_REXEC_WRITE_CREDIT
@@ -20,6 +21,7 @@ from rosin.process import refused
 from rosin.remote.command import Command
 from rosin.remote.protocol import STDIO_FALLTHROUGH, ZYGOTE_OPTION
 from rosin.remote.session import ProcessSession
+from rosin.remote.window import Window
 from rosin.rfc import ioencode
 from rosin.rfc.payload import field
 
@@ -27,11 +29,6 @@ if TYPE_CHECKING:
     from rosin.remote.host import SubprocessHost
     from rosin.remote.process import Process
     from rosin.rfc.message import Message
-
-#: Bytes that may wait for a client before its process is paused, and at which it goes on.
-HIGH_WATER = 4 << 20
-LOW_WATER = 1 << 20
-_LOOK_AGAIN = 0.01  # seconds between two looks at a slow client
 
 
 class SubprocessServer:
@@ -56,7 +53,7 @@ class SubprocessServer:
         self.by_request: dict[tuple[bytes, int], ProcessSession] = {}
         self.clients: dict[bytes, dict[ProcessSession, None]] = {}
         self.with_credit: dict[ProcessSession, None] = {}
-        self.slow: dict[ProcessSession, None] = {}  # paused until their clients have read
+        self._windows: dict[bytes, Window] = {}  # by client: what is on its way there
         self._children: dict[int, Process] = {}  # those that the host collects
         self.on_empty: Callable[[], None] | None = None
 
@@ -150,6 +147,7 @@ class SubprocessServer:
         session.attach(msg, flags)
 
     def disconnected(self, sender: bytes) -> None:
+        self._windows.pop(sender, None)
         for session in self.clients.pop(sender, {}):
             if session.waiter is not None and session.waiter.sender == sender:
                 session.waiter = None
@@ -229,6 +227,7 @@ class SubprocessServer:
             held.pop(session, None)
             if not held:
                 del self.clients[sender]
+                self._windows.pop(sender, None)
 
     def _silence(self, session: ProcessSession) -> None:
         """Forget the client that listens to a process."""
@@ -253,24 +252,20 @@ class SubprocessServer:
         for session in sessions:
             session.send_credit()
 
-    def congested(self, session: ProcessSession) -> bool:
-        """Whether a client is too slow for its process, which is then resumed from here when it has read."""
-        if self._backlog(session) <= HIGH_WATER:
-            return False
-        if not self.slow:
-            self.loop.call_later(_LOOK_AGAIN, self._resume_slow)
-        self.slow[session] = None
-        return True
+    def sent(self, session: ProcessSession, count: int) -> bool:
+        """So many bytes of output have been sent; whether the client is to read before there is more."""
+        assert session.listener is not None
+        sender = session.listener.sender
+        window = self._windows.get(sender)
+        if window is None:
+            ask = partial(self.host.drain, session.listener)
+            window = self._windows[sender] = Window(ask, partial(self._opened, sender))
+        window.sent(count)
+        return window.full
 
-    def _resume_slow(self) -> None:
-        for session in [s for s in self.slow if self._backlog(s) <= LOW_WATER]:
-            del self.slow[session]
+    def _opened(self, sender: bytes) -> None:
+        for session in self.clients.get(sender, {}):
             session.process.resume()
-        if self.slow:
-            self.loop.call_later(_LOOK_AGAIN, self._resume_slow)
-
-    def _backlog(self, session: ProcessSession) -> int:
-        return 0 if session.listener is None else self.host.pending_bytes(session.listener)
 
     def failed(self, session: ProcessSession) -> None:
         """The process could not be started or broke the protocol; its client has been told."""
@@ -288,7 +283,6 @@ class SubprocessServer:
     def _remove(self, session: ProcessSession) -> None:
         self.sessions.pop(session, None)
         self.with_credit.pop(session, None)
-        self.slow.pop(session, None)
         if self.by_pid.get(session.process.pid) is session:
             del self.by_pid[session.process.pid]
         label = session.command.label

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
+#: Bytes of a response with output, about, without the output.
+_ENVELOPE = 160
+
+
 class SessionOwner(Protocol):
     """What a session needs of the server."""
 
@@ -41,7 +45,7 @@ class SessionOwner(Protocol):
     def grant(self, session: ProcessSession) -> None: ...
     def finish(self, session: ProcessSession) -> None: ...
     def failed(self, session: ProcessSession) -> None: ...
-    def congested(self, session: ProcessSession) -> bool: ...
+    def sent(self, session: ProcessSession, count: int) -> bool: ...
 
 
 class ProcessSession:
@@ -147,9 +151,10 @@ class ProcessSession:
 
     def output(self, process: Process, stream: str, data: bytes) -> None:
         if self.listener is not None and self._forwards(stream):
-            for piece in self._pieces(stream, data):
+            pieces = self._pieces(stream, data)
+            for piece in pieces:
                 self._send_io(ioencode.encode_data(stream, str(self.server.rank), piece))
-            if self.server.congested(self):
+            if self.server.sent(self, len(data) * 4 // 3 + len(pieces) * _ENVELOPE):
                 process.pause()
         if self.background:
             self._log_output(stream, data)

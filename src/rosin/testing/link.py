@@ -26,6 +26,7 @@ class Link:
         self._cut = False
         self.parent = ParentBroker(lower, upper.uuid, self._carry(lambda: self.child))
         self.child = ChildBroker(upper, lower.uuid, self._carry(lambda: self.parent), {lower.rank, *ranks})
+        self.parent.nodeid, self.child.nodeid = upper.rank, lower.rank
         self.parent.connected()
         self.child.connected()
 

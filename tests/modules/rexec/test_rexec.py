@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from rosin.constants import FLUX_ROLE_OWNER, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
+from rosin.constants import FLUX_NODEID_ANY, FLUX_ROLE_OWNER, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from rosin.testing.instance import Instance, MemoryFlux
 
 pytestmark = pytest.mark.system
@@ -34,9 +34,17 @@ def python(code: str, **more: Any) -> dict[str, Any]:
 class Client:
     """A foreground process, as a client sees it."""
 
-    def __init__(self, h: MemoryFlux, cmd: dict[str, Any], flags: int = STDOUT | STDERR, **more: Any) -> None:
+    def __init__(
+        self,
+        h: MemoryFlux,
+        cmd: dict[str, Any],
+        flags: int = STDOUT | STDERR,
+        nodeid: int = FLUX_NODEID_ANY,
+        **more: Any,
+    ) -> None:
         self.h = h
-        self.rpc = h.rpc("rexec.exec", {"cmd": cmd, "flags": flags, **more}, flags=FLUX_RPC_STREAMING)
+        request = {"cmd": cmd, "flags": flags, **more}
+        self.rpc = h.rpc("rexec.exec", request, nodeid, FLUX_RPC_STREAMING)
         self.answers: list[dict[str, Any]] = []
         self._stream = aiter(self.rpc)
 
@@ -285,32 +293,6 @@ async def test_guests_and_remote_clients(inst: Instance) -> None:
     inst.broker.modules["rexec"].reconfigure({"access": {"allow-guest-user": True}})
     with pytest.raises(PermissionError, match="Remote rexec requests"):
         await remote.rpc("rexec.list", {})
-
-
-async def test_a_process_without_credit_for_output_is_paused(inst: Instance) -> None:
-    """A client whose transport is full: the process must block instead of growing the broker."""
-
-    waiting = 100 << 20
-    h = await inst.connect()
-    process = Client(h, command("yes", opts={"ROSIN_CHUNKS": "1"}))
-    pid = (await process.until("output"))["pid"]
-    h.client.backlog = lambda: waiting  # type: ignore[method-assign]
-    module = inst.broker.modules["rexec"]
-    async with asyncio.timeout(20):
-        while not module.server.slow:  # type: ignore[attr-defined]
-            await asyncio.sleep(0)
-    await inst.settle()
-    session = next(iter(module.server.slow))  # type: ignore[attr-defined]
-    count = module.h.counts["tx"][1]
-    await inst.settle()
-    assert module.h.counts["tx"][1] == count
-    waiting = 0
-    async with asyncio.timeout(20):
-        while module.h.counts["tx"][1] == count:
-            await asyncio.sleep(0.002)
-    assert session not in module.server.slow  # type: ignore[attr-defined]
-    await h.rpc("rexec.kill", {"pid": pid, "signum": signal.SIGKILL})
-    assert await process.finish() == signal.SIGKILL
 
 
 async def test_nothing_survives_the_module() -> None:

@@ -117,6 +117,7 @@ class Above:
         if seq is not None and not 0 <= seq <= _MAX_SEQ:
             raise FormatError(f"overlay.hello: {seq} is no number of an event")
         self.parent = ParentBroker(self._broker, uuid, self.send)
+        self.parent.nodeid = self._rank
         self.parent.flow = self._uplink.outflow if self._uplink is not None else None
         self.parent.connected()
         if seq is not None:

@@ -169,6 +169,7 @@ class Below:
             self._broker, identity, lambda out: self._down(child, out), self._tree.subtree(child.rank)
         )
         assert self._downlink is not None
+        link.nodeid = child.rank
         link.flow = self._downlink.outflow(identity)
         self._links[identity] = link
         link.connected()

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.builtin import Builtin
@@ -11,7 +13,7 @@ from rosin.broker.module import DEFERRED, request_handler
 from rosin.broker.trace import Trace
 from rosin.broker.waiters import Waiter
 from rosin.constants import FLUX_NODEID_ANY
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, int_field, list_field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,8 +24,12 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
+#: Bytes that all together may send ahead to a client that is slow.
+_AHEAD = 64 << 20
+
+
 class OverlayService(Builtin):
-    """overlay.health, .topology, .monitor, .trace, .stats-get, .disconnect-subtree, .disconnect-parent."""
+    """overlay.health, .topology, .monitor, .trace, .stats-get, .drain, .disconnect-subtree, -parent."""
 
     name = "overlay"
     public_stats = True
@@ -33,6 +39,7 @@ class OverlayService(Builtin):
         self._monitors = self.waiters()
         self._traces: set[Trace] = set()
         self._links: Overlay | None = None
+        self._draining: Counter[bytes] = Counter()  # who waits for a client, by the client
 
     @property
     def links(self) -> Overlay:
@@ -135,6 +142,38 @@ class OverlayService(Builtin):
         now = self.broker.clock.now()
         for trace in self._traces:
             trace.record(prefix, "overlay", msg, now, rank)
+
+    @request_handler("drain", allow_guest=True)
+    async def drain(self, msg: Message) -> dict[str, Any]:
+        """Answer when what has come along a route before has been taken by who is at its beginning.
+
+        Messages of a way keep their order: each broker asks the next one, the last one looks at its client.
+        The answer is how much each of those who wait for the same client may send ahead. Where a broker of
+        flux-core or a broken link is on the way, nothing more can be known, or is to be.
+        """
+        route = list_field(msg.args, "route", str)
+        hop = route[-1].encode("latin-1", "replace") if route else b""
+        peer = self.broker.router.peers.get(hop)
+        if peer is None or msg.route is None or hop == msg.route[-1]:  # no way leads back
+            return {"share": _AHEAD}
+        if peer.nodeid is None:
+            self._draining[hop] += 1
+            try:
+                await peer.drained()
+                share = max(1, _AHEAD // self._draining[hop])
+                await asyncio.sleep(0)  # who goes on with this one shares with it
+                return {"share": share}
+            finally:
+                self._draining.subtract((hop,))
+                if not self._draining[hop]:
+                    del self._draining[hop]
+        try:
+            answer = await self.h.rpc("overlay.drain", {"route": route[:-1]}, peer.nodeid)
+            return {"share": int_field(answer, "share", 1, _AHEAD)}
+        except OSError as exc:
+            if exc.errno not in (errno.ENOSYS, errno.EHOSTUNREACH):
+                raise
+            return {"share": _AHEAD}
 
     # -- what changes it ------------------------------------------------------------------------------
 

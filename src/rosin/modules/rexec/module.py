@@ -13,10 +13,15 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
 from rosin.broker.settings import AccessSettings
 from rosin.constants import FLUX_ROLE_LOCAL
+from rosin.errors import FormatError
 from rosin.remote import signed
+from rosin.remote.protocol import drain_request, drain_share
 from rosin.remote.server import SubprocessServer
+from rosin.remote.window import LEAST
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rosin.remote.command import Command
     from rosin.rfc.message import Message
 
@@ -103,6 +108,13 @@ class Rexec(BrokerModule):
         args = {} if empty and not msg.has_payload else msg.args
         return signed.payload(args, msg.topic, msg.userid, os.getuid(), self.require_signature)
 
-    def pending_bytes(self, msg: Message) -> int:
-        """Bytes that wait for a client, as far as the next hop knows."""
-        return self.host.backlog_of(msg)
+    def drain(self, msg: Message, done: Callable[[int], None]) -> None:
+        self.create_task(self._drain(msg, done))
+
+    async def _drain(self, msg: Message, done: Callable[[int], None]) -> None:
+        share = LEAST
+        try:
+            share = drain_share(await self.h.rpc("overlay.drain", drain_request(msg)))
+        except (OSError, FormatError) as exc:
+            self.complain("drain", f"output of processes may wait in brokers: {exc}")
+        done(share)

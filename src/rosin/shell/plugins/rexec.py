@@ -15,14 +15,18 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from rosin.errors import FormatError
 from rosin.remote import signed
+from rosin.remote.protocol import drain_request, drain_share
 from rosin.remote.server import SubprocessServer
+from rosin.remote.window import MOST
 from rosin.shell.errors import ShellError
 from rosin.shell.options import parse_duration
 from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
+    from rosin.handle.future import Future
     from rosin.handle.reactor import Reactor, Timer
     from rosin.process.zygote import Zygote
     from rosin.remote.command import Command
@@ -169,9 +173,19 @@ class ShellRexec(ShellPlugin):
         for callback in callbacks:
             callback()
 
-    def pending_bytes(self, msg: Message) -> int:
-        """Nothing: sending blocks while the broker does not read."""
-        return 0
+    def drain(self, msg: Message, done: Callable[[int], None]) -> None:
+        self._h.rpc("overlay.drain", drain_request(msg)).then(self._drained, done)
+
+    def _drained(self, rpc: Future, done: Callable[[int], None]) -> None:
+        share = MOST
+        try:
+            share = drain_share(rpc.get())
+        except OSError as error:
+            if error.errno != errno.ENOSYS:  # flux-core's brokers take all that comes
+                self.log.error(f"output of processes may wait in brokers: {error.strerror}")
+        except FormatError as error:
+            self.log.error(f"output of processes may wait in brokers: {error}")
+        done(share)
 
     # --- the end
 
