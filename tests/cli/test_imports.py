@@ -113,7 +113,8 @@ def test_what_a_command_imports(own_instance: RealInstance, line: str, allowed: 
 #: What one broker has no use for: options and files that it was not given, other brokers, and so on.
 UNUSED = {
     *("argparse", "pathlib", "shlex", "tempfile", "urllib.parse", "xml.etree"),
-    *("rosin.archive", "rosin.broker.collect", "rosin.broker.fakeresources", "rosin.broker.overlay.overlay"),
+    *("rosin.archive", "rosin.kvs.snapshot", "rosin.broker.fakeresources", "rosin.broker.overlay.overlay"),
+    "rosin.broker.dumps",
     *("rosin.modules.content.follower", "rosin.modules.kvs.follower", "rosin.modules.resource.follower"),
     *("rosin.rfc.fluxion", "rosin.rfc.taskmap", "rosin.rfc.treepool", "yaml", "zmq"),
 }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from rosin.broker import dumps, rctable
+from rosin.broker import rctable
 from rosin.constants import FLUX_CORE_VERSION, FLUX_JOB_STATE_RUN
 from rosin.errors import FormatError
 from rosin.job.control import raiseall_async
@@ -38,9 +38,13 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
     except FormatError as exc:
         raise OSError(errno.EINVAL, str(exc)) from None
     values = broker.attrs.values()
-    archive = dumps.source(values) if broker.rank == 0 else None
-    if archive is not None:
-        dumps.check(archive)
+    archive = None
+    if broker.rank == 0 and values.get("content.restore"):
+        from rosin.broker import dumps
+
+        archive = dumps.source(values)
+        if archive is not None:
+            dumps.check(archive)
     for name, path, args, process in loads:
         try:
             arguments = [*args, *await _arguments(broker, h, name)]
@@ -113,10 +117,14 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
             await post_event(h, "finish", {"version": 1}, broker.clock.now())
         except OSError as exc:
             broker.log(3, "broker", f"rc3: admin.eventlog: {exc.strerror}")
-    archive = None if broker.rank else dumps.target(broker.attrs.values(), broker.clock.now())
-    if archive is not None and dumps.in_place(broker.attrs.values()):
-        archive = None
-        await _collect_garbage(broker, h)
+    archive = None
+    if broker.rank == 0 and broker.attrs.value("content.dump"):
+        from rosin.broker import dumps
+
+        if dumps.in_place(broker.attrs.values()):
+            await _collect_garbage(broker, h)
+        else:
+            archive = dumps.target(broker.attrs.values(), broker.clock.now())
     names = [name for name, module in broker.modules.items() if not module.builtin][::-1]
     try:
         usual = rctable.modules(broker.rank, broker.attrs.values(), broker.config)

@@ -17,7 +17,6 @@ _LATER = (
     "uvloop",
     "rosin.archive",
     "rosin.broker.boot",
-    "rosin.broker.collect",
     "rosin.broker.connector",
     "rosin.broker.enclosing",
     "rosin.broker.fakeresources",
