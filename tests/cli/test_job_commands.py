@@ -83,6 +83,25 @@ def test_a_cut_listing_says_so(program, submit):
     assert program("cancel", *ids) == (0, "", "")
 
 
+def test_why(program, submit):
+    held = submit("--urgency=hold", "true")
+    after = submit(f"--dependency=afterok:{held}", "true")
+    code, out, err = program("job", "why", held, after)
+    lines = [
+        f"{held} is in state SCHED",
+        "  it is held: its urgency is 0",
+        f"{after} is in state DEPEND",
+        f"  it waits for {held} to succeed, which is in state SCHED",
+    ]
+    assert (code, out.splitlines(), err) == (0, lines, "")
+    code, out, _ = program("job", "why", "--json", held)
+    assert (code, json.loads(out)["reasons"]) == (0, [{"kind": "hold", "urgency": 0}])
+    program("cancel", held)
+    program("job", "wait-event", held, "clean")
+    assert program("job", "why", held) == (1, "", f"rosin-job: {held}: job is inactive\n")
+    assert program("job", "why")[0] == 2
+
+
 def test_cancel(program, submit):
     ids = submit("--urgency=hold", "--cc=1-2", "true").split()
     assert program("cancel", "--dry-run", *ids)[2] == "rosin-cancel: Would cancel 2 jobs\n"

@@ -62,7 +62,7 @@ IDS = [
 
 @pytest.mark.parametrize("jobid", IDS)
 async def test_ids_that_are_none(api, jobid):
-    for path in ("", "/output", "/output/stream", "/events", "/jobspec"):
+    for path in ("", "/output", "/output/stream", "/events", "/jobspec", "/why"):
         answer = await api.get(f"/jobs/{jobid}{path}")
         assert 300 <= answer.status_code < 500, f"{path}: {answer.status_code}"
     for path in ("", "/output", "/output/stream"):

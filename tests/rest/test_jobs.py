@@ -27,6 +27,16 @@ async def test_submit_and_list(api):
     assert job["runtime"] > 0
 
 
+async def test_why_a_job_waits(api):
+    await api.post("/jobs/submit", json={"command": "true", "urgency": 0})
+    jobid = (await api.get("/jobs")).json()["jobs"][0]["id"]
+    why = (await api.get(f"/jobs/{jobid}/why")).json()["why"]
+    assert (why["id"], why["state"], why["sentences"]) == (jobid, "SCHED", ["it is held: its urgency is 0"])
+    await api.post(f"/jobs/{jobid}/cancel")
+    await api.ended(jobid)
+    assert (await api.get(f"/jobs/{jobid}/why")).status_code == 404
+
+
 async def test_seed_client_sends_json_as_a_form(api):
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = await api.post("/jobs/submit", content='{"command": "true", "runtime": 5}', headers=kind)

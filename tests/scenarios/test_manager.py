@@ -5,9 +5,10 @@ Events: ``online [limited=N]`` (scheduler and execution service offer themselves
 ``submit ID [KEY=VALUE...]`` (urgency, user, flags, duration, name, queue, dependency), ``alloc ID``,
 ``deny ID NOTE``, ``canceled ID``, ``annotate ID JSON``, ``exec ID TYPE [JSON]`` (start, finish, release,
 exception), ``agree`` and ``disagree TEXT`` (to the last question), ``raise ID TYPE [SEVERITY]``, ``kill ID``,
-``urgency ID N``, ``post ID NAME [JSON]``, ``update ID JSON``, ``time SECONDS``, ``queue start|stop``,
-``queue disable NAME``, ``purge NUMBER``, ``config JSON``, ``plugin FILE`` (of examples/),
-``kvs off|on``, ``restart``.
+``urgency ID N``, ``why ID [USER ROLES]``,
+``told JSON`` (by the scheduler, to the last question), ``post ID NAME [JSON]``, ``update ID JSON``,
+``time SECONDS``, ``queue start|stop``, ``queue disable NAME``, ``purge NUMBER``, ``config JSON``,
+``plugin FILE`` (of examples/), ``kvs off|on``, ``restart``.
 
 Shown are events with the state that they lead to, messages that are sent, and commits.
 """
@@ -20,8 +21,9 @@ from pathlib import Path
 import pytest
 
 from rosin import _json
+from rosin.constants import FLUX_ROLE_OWNER
 from rosin.errors import FormatError
-from rosin.modules.job_manager import control, restart, update
+from rosin.modules.job_manager import control, restart, update, why
 from rosin.modules.job_manager.journal import EventJournal
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.plugins import load
@@ -200,6 +202,14 @@ class Driver(Bench):
 
     def do_update(self, id, updates):
         self.ask(update.update, id=int(id), updates=_json.loads(updates))
+
+    def do_why(self, id, userid=OWNER, rolemask=FLUX_ROLE_OWNER):
+        msg = self.request(payload={"id": int(id)})
+        msg.userid, msg.rolemask = int(userid), int(rolemask)
+        why.request(self.manager, msg)
+
+    def do_told(self, text):
+        self.port.rpcs.pop()(_json.loads(text), None)
 
     def do_post(self, id, name, context="null"):
         self.manager.post(self.job(int(id)), name, _json.loads(context))

@@ -5,7 +5,7 @@ Events: ``policy NAME [SETTING=VALUE...]`` (sched-simple, or a file of examples/
 (``2*4c1g``: two nodes with 4 cores and a GPU each), ``change KEY=RANKS...``, ``time SECONDS``,
 ``alloc ID KEY=VALUE...``, ``cancel ID``, ``prioritize ID=PRIORITY...``, ``expire ID SECONDS``,
 ``free ID [RANKS]``, ``hello ID RANK:CORES...``, ``pass``, ``stored`` and ``not-stored`` (what was placed by
-the passes before), ``forecast``, ``check KEY=VALUE...``.
+the passes before), ``forecast``, ``why ID``, ``check KEY=VALUE...``.
 """
 
 import re
@@ -20,6 +20,7 @@ from rosin.broker.loader import find
 from rosin.errors import FormatError
 from rosin.modules.sched import PendingJob, ResourceRequest
 from rosin.modules.sched.schedule import Schedule
+from rosin.modules.sched.why import why
 from rosin.resource.allocator.inventory import Inventory
 from rosin.rfc.acquire import Acquired, Change
 from rosin.rfc.alloc_protocol import Free
@@ -154,6 +155,13 @@ class Driver:
 
     def do_forecast(self):
         return told(self.schedule.forecast(self.now))
+
+    def do_why(self, jobid):
+        answer = why(self.schedule, int(jobid), self.now)
+        if answer is None:
+            return ["not here"]
+        reasons = answer.pop("reasons")
+        return [_json.dumps(answer).decode(), *[f"- {_json.dumps(reason).decode()}" for reason in reasons]]
 
     def do_check(self, *words):
         self.pool.check(request_of(words))

@@ -189,6 +189,25 @@ class Events(Answer):
     exec: list[EventModel] = Field(description="events of the job shell")
 
 
+class Waiting(BaseModel):
+    """What a job waits for."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: int
+    state: str
+    reasons: list[dict[str, Any]] = Field(description="each with its kind")
+    sentences: list[str]
+    ahead: int | None = Field(default=None, description="jobs that the scheduler looks at first")
+    t_estimate: float | None = Field(default=None, description="expected start, seconds since the epoch")
+
+
+class Why(Answer):
+    """What a job waits for."""
+
+    why: Waiting
+
+
 class Nodes(Answer):
     """Names of the hosts that are up."""
 

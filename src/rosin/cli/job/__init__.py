@@ -34,6 +34,7 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "urgency": ("urgency", "change the urgency of a job"),
     "wait": ("wait", "wait for waitable jobs"),
     "wait-event": ("events:wait_event", "wait for an event of a job"),
+    "why": ("why", "say why jobs wait"),
 }
 
 

@@ -18,7 +18,7 @@ from rosin.constants import (
     FLUX_KVS_WAITCREATE,
     FLUX_KVS_WATCH,
 )
-from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk
+from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk, why
 from rosin.modules.job_manager.core import CHECKPOINT_KEY
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.moduleport import ModulePort
@@ -252,6 +252,11 @@ class JobManager(BrokerModule):
     @request_handler("getattr", allow_guest=True)
     def getattr(self, msg: Message) -> dict[str, Any]:
         return query.getattr_(self.manager, msg)
+
+    @request_handler("why", allow_guest=True)
+    def why(self, msg: Message) -> Any:
+        why.request(self.manager, msg)
+        return DEFERRED
 
     @request_handler("getinfo", allow_guest=True)
     def getinfo(self, msg: Message) -> dict[str, Any]:

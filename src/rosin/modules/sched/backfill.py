@@ -15,10 +15,11 @@ from rosin.modules.sched.policy import Deny, Policy, Start
 from rosin.modules.sched.settings import depth
 from rosin.modules.sched.timeline import Timeline, UnknownEndError
 from rosin.resource.allocator.pool import InfeasibleError
+from rosin.resource.allocator.room import wanted
 from rosin.rfc import fluid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping
 
     from rosin.job.pending import PendingQueue
     from rosin.modules.sched.job import PendingJob
@@ -41,6 +42,9 @@ BACKFILL = (
     ),
     Argument("backfill-depth", "N|unlimited", f"jobs that may overtake ({BACKFILL_DEPTH})", depth),
 )
+#: Promises that are worked out for somebody who asks, and pauses that are passed over for that.
+FORECAST_DEPTH = 64
+_NO_PAUSES = 64
 #: Jobs looked at after which others get their turn.
 _PAUSE = 32
 
@@ -127,11 +131,40 @@ class Backfill(Policy):
         estimates: dict[int, float | None] = {job.id: None for job in jobs}
         for job in jobs:
             try:
-                for _ in timeline.reserve(job):
-                    pass
+                _drain(timeline.reserve(job))
             except UnknownEndError:
                 break
             except (InfeasibleError, FormatError):
                 continue
         estimates.update({reservation.id: reservation.start for reservation in timeline.reservations})
         return estimates
+
+    def held_up(
+        self, job: PendingJob, queue: PendingQueue[PendingJob], pool: NodePool, now: float
+    ) -> list[dict[str, Any]]:
+        """Return the promise to another job that this one would break if it started now."""
+        if not self.reservations:
+            return super().held_up(job, queue, pool, now)
+        if self.depth and queue.ahead(job.id) > self.depth:
+            return [{"kind": "backfill-depth", "limit": self.depth}]
+        timeline = Timeline(pool, now)
+        for other in queue.head(min(queue.ahead(job.id), self.reservations, FORECAST_DEPTH)):
+            try:
+                _drain(timeline.reserve(other))
+            except UnknownEndError:
+                return [{"kind": "order", "jobid": other.id, "unlimited": True}]
+            except (InfeasibleError, FormatError):
+                continue
+        end = timeline.end(job.request, now)
+        for count in range(1, timeline.before(end) + 1):
+            if timeline.without(count).room_now(job.request) < wanted(job.request).min:
+                promise = timeline.reservations[count - 1]
+                return [{"kind": "reservation", "jobid": promise.id, "start": promise.start}]
+        return []
+
+
+def _drain(steps: Generator[None, None, Any]) -> None:
+    """Take the steps of a search at once. Raises UnknownEndError also when there are too many of them."""
+    for step, _ in enumerate(steps):
+        if step == _NO_PAUSES:
+            raise UnknownEndError

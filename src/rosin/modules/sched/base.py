@@ -23,13 +23,14 @@ from rosin.modules.sched import settings
 from rosin.modules.sched.job import PendingJob
 from rosin.modules.sched.policy import Policy
 from rosin.modules.sched.schedule import Schedule
+from rosin.modules.sched.why import why
 from rosin.resource.allocator.inventory import Inventory
 from rosin.resource.allocator.request import from_jobspec
 from rosin.rfc import alloc_protocol, fluid, treeobj
 from rosin.rfc.acquire import Acquired, Change
 from rosin.rfc.alloc_protocol import DENY, AllocJob, AllocResponse, Free
 from rosin.rfc.jobpath import job_key
-from rosin.rfc.payload import field
+from rosin.rfc.payload import field, id_field
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
@@ -264,6 +265,14 @@ class Scheduler(BrokerModule):
             "allocated": resources.describe(resources.pool.allocated()),
             "down": resources.describe(resources.down()),
         }
+
+    @request_handler("sched.why", prefix=False)
+    def why(self, msg: Message) -> Any:
+        """Say why a job waits, by facts; ENOENT when it does not wait here (any more)."""
+        answer = why(self.schedule, id_field(msg.args), self.now())
+        if answer is None:
+            raise OSError(ENOENT, "the job does not wait for the scheduler")
+        return answer
 
     @request_handler("feasibility.check", prefix=False)
     def feasibility(self, msg: Message) -> Any:

@@ -100,3 +100,10 @@ class Policy:
     def forecast(self, jobs: list[PendingJob], pool: NodePool, now: float) -> dict[int, float | None]:
         """Return when each of the first ``jobs`` of the queue will start, None where that cannot be known."""
         return forecast(pool, jobs, now)
+
+    def held_up(
+        self, job: PendingJob, queue: PendingQueue[PendingJob], pool: NodePool, now: float
+    ) -> list[dict[str, Any]]:
+        """Return what of other jobs that wait keeps this one, as reasons of :mod:`rosin.job.why`."""
+        first = queue.first()
+        return [] if first is None or first is job else [{"kind": "order", "jobid": first.id}]

@@ -131,6 +131,10 @@ class Inventory:
         """Return the nodes that are not available."""
         return self._whole(self.pool.valid & ~self.pool.up)
 
+    def hosts(self, mask: int) -> str:
+        """Return the names of the nodes of a mask as a hostlist (RFC 29)."""
+        return Hostlist.from_names(self._hosts[i] for i in members(mask)).encode()
+
     def _whole(self, mask: int) -> Held:
         return {i: (self.pool.cores[i], self.pool.gpus[i]) for i in members(mask)}
 

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.resource.allocator.bits import lowest, members
 from rosin.resource.allocator.placement import Portion
+from rosin.resource.allocator.room import per_node, room, slots_in, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from rosin.resource.allocator.placement import Place
     from rosin.resource.allocator.request import ResourceRequest
+    from rosin.resource.allocator.room import Buckets
     from rosin.rfc.count import Count
 
-    Buckets = dict[tuple[int, int], int]
     Held = Mapping[int, tuple[int, int]]
 
 
@@ -173,8 +174,7 @@ class NodePool:
         self, request: ResourceRequest, count: Count, allowed: int
     ) -> dict[int, tuple[int, int]]:
         whole = request.exclusive
-        per_node = 1 if whole else request.slots.min
-        cores, gpus = per_node * request.cores, per_node * request.gpus
+        cores, gpus = per_node(request)
         portions = self._portions(request, allowed & self._idle if whole else allowed, cores, gpus)
         wanted = count.largest(sum(portion.nodes.bit_count() for portion in portions)) or 0
         chosen: dict[int, tuple[int, int]] = {}
@@ -192,7 +192,7 @@ class NodePool:
     def _choose_slots(self, request: ResourceRequest, allowed: int) -> dict[int, tuple[int, int]]:
         cores, gpus = request.cores, request.gpus
         portions = [
-            (_slots(portion, cores, gpus), portion.nodes)
+            (slots_in(portion.cores, portion.gpus, cores, gpus), portion.nodes)
             for portion in self._portions(request, allowed, cores, gpus)
         ]
         missing = request.slots.largest(sum(fits * nodes.bit_count() for fits, nodes in portions)) or 0
@@ -330,58 +330,24 @@ class NodePool:
         """Raise InfeasibleError when the request does not fit even with all nodes up and free."""
         if request.feasible_at == self.generation:
             return
-        allowed = self.valid
-        if request.constraint is not None:
-            allowed &= self._eligible(request.constraint)
-        if request.nodes is not None:
-            wrong = self._too_few_nodes(request, request.nodes, allowed)
-        else:
-            wrong = self._too_few_slots(request, allowed)
-        if wrong:
+        allowed = self.eligible(request)
+        if not wanted(request).largest(room(request, self._capacity, allowed)):
             from rosin.resource.allocator.reasons import reasons
 
-            found = reasons(request, self._capacity, self.valid, allowed)
-            raise InfeasibleError("; ".join([wrong, *found]))
+            raise InfeasibleError("; ".join(reasons(request, self._capacity, self.valid, allowed)))
         request.feasible_at = self.generation
 
-    def _too_few_nodes(self, request: ResourceRequest, count: Count, allowed: int) -> str:
-        """How many nodes there are if these are not enough, in the words of flux-core; else ""."""
-        per_node = 1 if request.exclusive else request.slots.min
-        cores, gpus = per_node * request.cores, per_node * request.gpus
-        fitting = sum(
-            (mask & allowed).bit_count()
-            for key, mask in self._capacity.items()
-            if key[0] >= cores and key[1] >= gpus
-        )
-        if count.largest(fitting):
-            return ""
-        kind = "exclusive node(s)"
-        if not request.exclusive:
-            kind = f"node(s) with {cores} cores" + (f" and {gpus} GPUs" if gpus else "") + " each"
-        return f"need {count.min} {kind}, only {fitting} eligible"
+    def eligible(self, request: ResourceRequest) -> int:
+        """Return the mask of the nodes that meet the request's constraint, up or not. Raises FormatError."""
+        if request.constraint is None:
+            return self.valid
+        return self.valid & self._eligible(request.constraint)
 
-    def _too_few_slots(self, request: ResourceRequest, allowed: int) -> str:
-        """The same of slots: which resource does not suffice."""
-        cores, gpus = request.cores, request.gpus
-        fitting = sum(
-            (min(key[0] // cores, key[1] // gpus) if gpus else key[0] // cores) * (mask & allowed).bit_count()
-            for key, mask in self._capacity.items()
-        )
-        if request.slots.largest(fitting):
-            return ""
-        wanted = request.slots.min
-        nodes = [(key, (mask & allowed).bit_count()) for key, mask in self._capacity.items()]
-        by_cores = sum(key[0] // cores * count for key, count in nodes)
-        if by_cores < wanted or not gpus:
-            total = sum(key[0] * count for key, count in nodes)
-            only = f"only {by_cores} such slot(s) available (total cores: {total})"
-            return f"need {wanted} slot(s) of {cores} core(s), {only}"
-        total = sum(key[1] * count for key, count in nodes)
-        only = f"only {fitting} available (total GPUs: {total})"
-        return f"need {wanted} slot(s) with {gpus} GPU(s) each, {only}"
+    def room_now(self, request: ResourceRequest) -> int:
+        """Return for how many of what is :func:`wanted` there is room now."""
+        allowed = self.eligible(request) & self.up
+        return room(request, self._free, allowed & self._idle if request.exclusive else allowed)
 
-
-def _slots(portion: Portion, cores: int, gpus: int) -> int:
-    """How many slots fit on a node."""
-    fits = portion.cores // cores
-    return min(fits, portion.gpus // gpus) if gpus else fits
+    def room_if_idle(self, request: ResourceRequest) -> int:
+        """The same if no job held anything, on the nodes that are up."""
+        return room(request, self._capacity, self.eligible(request) & self.up)

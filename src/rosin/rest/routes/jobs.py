@@ -14,10 +14,11 @@ from rosin.job.control import cancel_async
 from rosin.job.lookup import job_info_lookup
 from rosin.job.submission import submit_async
 from rosin.job.table.attributes import Row
+from rosin.job.why import job_why_async, sentences
 from rosin.rest import jobview, listing, pages
 from rosin.rest.context import PROBLEMS, Here, answer, wants_html
 from rosin.rest.instance import InstanceLink
-from rosin.rest.models import Canceled, Events, JobAnswer, JobPage, Submission, Submitted
+from rosin.rest.models import Canceled, Events, JobAnswer, JobPage, Submission, Submitted, Why
 from rosin.rest.problem import Problem
 from rosin.rest.submission import jobspec, server_options
 from rosin.rfc import eventlog, fluid
@@ -147,6 +148,15 @@ async def job_events(instance: Here, jobid: JobId) -> Response:
         except FormatError as exc:
             raise Problem(500, f"job {jobid}: {exc}") from None
     return answer(logs)
+
+
+@router.get("/{jobid}/why", responses={200: {"model": Why}, **PROBLEMS})
+async def job_why(instance: Here, jobid: JobId) -> Response:
+    """What a job waits for, as facts and as sentences (``rosin job why``)."""
+    number, _ = await known(instance, jobid)
+    handle = await instance.connected()
+    told = await instance.answer(job_why_async(handle, number))
+    return answer({"why": {**told, "sentences": sentences(told)}})
 
 
 @router.get("/{jobid}/jobspec", responses={200: {"description": "RFC 14"}, **PROBLEMS})
