@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rosin.broker import rundir
+from rosin.broker import leftover, rundir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Directories:
     """``given``: the attributes of the start; ``log(severity, text)`` tells what is not as expected.
 
-    Several brokers of one instance may share a rundir. The statedir is that of the first one alone.
+    Several brokers of one instance may share a rundir. The statedir is that of the first one alone. A
+    launcher shares both, and removes them at its end; if that is gone, the last of its brokers does.
     """
 
     def __init__(
@@ -25,6 +26,7 @@ class Directories:
         self._log = log
         self._first = not rank
         self._shared = size > 1
+        self._launched = False
         self._made: list[str] = []
         self._locks: dict[str, int] = {}
 
@@ -45,7 +47,9 @@ class Directories:
         """Remove those that go, and let go of the others."""
         for path in self._made:
             rundir.remove(path)
-        for fd in self._locks.values():
+        for path, fd in self._locks.items():
+            if leftover.is_last(path, fd):
+                rundir.remove(path)
             os.close(fd)
 
     def _claim(self, name: str) -> tuple[str, str]:
@@ -57,16 +61,25 @@ class Directories:
             self._made.append(path)
         if path not in self._locks:
             try:
-                self._locks[path] = rundir.lock(path, name, shared=self._shared and name == "rundir")
+                self._locks[path] = rundir.lock(path, name, shared=self._is_shared(name, path))
             except OSError:
                 if not keep:
                     self._made.remove(path)  # it is another's
                 raise
+        if not keep:
+            leftover.mark(path)
+        elif not self._launched:
+            leftover.unmark(path)
         if made and given is not None and not keep and path == os.path.abspath(given):
             self._log(
                 5, f"{name} {path} is new and is removed at the end; make it first, or set {name}-cleanup=0"
             )
         return path, "0" if keep else "1"
+
+    def _is_shared(self, name: str, path: str) -> bool:
+        if name == "rundir":
+            self._launched = os.environ.get("FLUX_START_URI") == f"local://{path}/start"
+        return self._launched or (self._shared and name == "rundir")
 
     def _keep_private(self, values: Mapping[str, str]) -> None:
         """State is the owner's alone. Guests may need a rundir: one that is the statedir stays as it is."""

@@ -14,7 +14,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker import rc, sdnotify
+from rosin.broker import leftover, rc, rundir, sdnotify
 from rosin.broker.assemble import assemble
 from rosin.broker.attrtable import check_given, check_size, defaults
 from rosin.broker.connector import ConnectorLocal
@@ -203,7 +203,16 @@ class Life:
             fault = registration.place()
             if fault:
                 self.broker.log(4, "broker", fault)
+            self.broker.create_task(self._sweep())
         sdnotify.notify(self.broker.attrs, "READY=1")
+
+    async def _sweep(self) -> None:
+        """Remove what killed instances have left, beside what this one does."""
+        found = leftover.find(rundir.bases())
+        for left in found:
+            self.broker.log(6, "broker", f"removing {left.path}: its instance was killed")
+        if found:
+            await asyncio.to_thread(leftover.remove, found)
 
     def clean_up(self) -> None:
         """Remove the temporary directories and let go of the others."""

@@ -10,6 +10,7 @@ import os
 import stat
 from typing import NamedTuple
 
+from rosin.broker.leftover import PREFIX
 from rosin.broker.program import installed
 from rosin.process.directory import SOCKET_PATH_MAX, check_link
 from rosin.process.remove import remove_tree
@@ -18,6 +19,12 @@ from rosin.process.remove import remove_tree
 _BASE = {"rundir": "/tmp", "statedir": "/var/tmp"}
 #: What the socket adds to the path of its directory.
 _SOCKET_NAME = "/local-0"
+
+
+def bases() -> list[str]:
+    """Where directories are made that are not named."""
+    base = os.environ.get("TMPDIR")
+    return [os.path.abspath(base)] if base else list(_BASE.values())
 
 
 class OwnedDirectory(NamedTuple):
@@ -69,7 +76,7 @@ def _make_in(name: str, base: str, hint: str = "") -> str:
     """What tempfile.mkdtemp does, whose import takes longer than all else that the directories cost."""
     try:
         while True:
-            path = f"{base}/flux-{os.urandom(4).hex()}"
+            path = f"{base}/{PREFIX}{os.urandom(4).hex()}"
             with contextlib.suppress(FileExistsError):
                 os.mkdir(path, 0o700)
                 return path

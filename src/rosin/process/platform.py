@@ -2,7 +2,7 @@
 """System calls that Python's library lacks, each with a fallback for systems that do not have them.
 
 Everything Linux-only that process supervision needs is here: child subreaper, parent-death signal, process
-names, pidfds, the list of a process's children, pipe capacity, syncing a file system. A function
+names, the boot, pidfds, the list of a process's children, pipe capacity, syncing a file system. A function
 that sets something returns whether the kernel did it; nothing raises for a missing feature.
 """
 
@@ -54,6 +54,15 @@ def set_parent_death_signal(signum: int) -> bool:
 def set_process_name(name: str) -> bool:
     """Set the name that ``ps -o comm`` and ``top`` show (15 bytes are kept)."""
     return _prctl(_PR_SET_NAME, name.encode()[:15])
+
+
+def boot() -> str:
+    """What tells this start of this machine from all others; elsewhere the name of the host."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return os.uname().nodename
 
 
 def pidfd_open(pid: int) -> int | None:

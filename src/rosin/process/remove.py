@@ -20,30 +20,36 @@ def remove_tree(path: str) -> None:
     except OSError:
         return
     try:
-        todo = _clear(top)
-        made = 0
-        while todo:
-            name = todo.pop()
-            try:
-                here = os.open(name, _FLAGS, dir_fd=top)
-            except OSError:
-                pass  # of no use to us, but perhaps empty
-            else:
-                try:
-                    for inner in _clear(here):
-                        made += 1
-                        moved = f".remove-{made}"
-                        try:
-                            os.rename(inner, moved, src_dir_fd=here, dst_dir_fd=top)
-                            todo.append(moved)
-                        except OSError:
-                            _remove_empty(inner, here)
-                finally:
-                    os.close(here)
-            _remove_empty(name, top)
+        clear_tree(top)
     finally:
         os.close(top)
     _remove_empty(path, None)
+
+
+def clear_tree(top: int) -> None:
+    """Remove everything in the directory of a descriptor, but not what is mounted there."""
+    device = os.fstat(top).st_dev
+    todo = _clear(top)
+    made = 0
+    while todo:
+        name = todo.pop()
+        try:
+            here = os.open(name, _FLAGS, dir_fd=top)
+        except OSError:
+            pass  # of no use to us, but perhaps empty
+        else:
+            try:
+                for inner in _clear(here) if os.fstat(here).st_dev == device else ():
+                    made += 1
+                    moved = f".remove-{made}"
+                    try:
+                        os.rename(inner, moved, src_dir_fd=here, dst_dir_fd=top)
+                        todo.append(moved)
+                    except OSError:
+                        _remove_empty(inner, here)
+            finally:
+                os.close(here)
+        _remove_empty(name, top)
 
 
 def _clear(directory: int) -> list[str]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -116,14 +117,18 @@ class RealInstance:
 
 
 def _temporary_directories(pid: int) -> list[str]:
-    """The directories that a broker has made for itself: it holds each of them open."""
+    """The directories that a broker has made for itself: it has claimed each of them.
+
+    It may have others open for a moment, while it looks for what killed instances have left.
+    """
     found = set()
     for fd in os.listdir(f"/proc/{pid}/fd") if os.path.isdir("/proc") else ():
         try:
             path = os.readlink(f"/proc/{pid}/fd/{fd}")
+            claimed = "FLOCK" in Path(f"/proc/{pid}/fdinfo/{fd}").read_text()
         except OSError:  # it has just been closed
             continue
-        if os.path.basename(path).startswith("flux-") and os.path.isdir(path):
+        if claimed and os.path.basename(path).startswith("flux-") and os.path.isdir(path):
             found.add(path)
     return sorted(found)
 

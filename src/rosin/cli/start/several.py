@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING
@@ -64,6 +65,7 @@ class _Brokers:
         self._hosts = _hosts(args)
         self._directory: str | None = args.test_rundir
         self._statedir: str | None = None
+        self._claims: list[int] = []  # of this process, not of the brokers
         self.ignored: frozenset[int] = frozenset()
 
     def say(self, text: str) -> None:
@@ -82,24 +84,28 @@ class _Brokers:
 
         args = self._args
         with contextlib.ExitStack() as stack:
-            self._directory = directory = stack.enter_context(
-                shared(args.test_rundir, args.test_size, args.test_rundir_cleanup)
-            )
+            directory = stack.enter_context(shared(args.test_rundir, args.test_rundir_cleanup))
+            self._directory = directory.path
+            self._claims.append(directory.claim)
             if not args.wrap:
                 from rosin.launch.warm import warm
 
                 if "statedir" not in self._settings.attrs:
-                    self._statedir = stack.enter_context(temporary_statedir())
+                    statedir = stack.enter_context(temporary_statedir())
+                    self._statedir = statedir.path
+                    self._claims.append(statedir.claim)
                 warm()
             if args.verbose:
                 for rank in range(args.test_size):
                     self.say(f"{rank}: {' '.join(self.words(rank))}")
-            yield directory
+            yield directory.path
 
     def become(self, rank: int, nursery: socket.socket) -> int:
         """In a new process: be a broker, or execute it; returns its exit code."""
         from rosin.cli.main import run
 
+        for claim in self._claims:
+            os.close(claim)
         # What this process was made to ignore. What Ctrl-C means is for the leader to say: the terminal sends
         # it to all.
         for signum in self.ignored | {signal.SIGINT} if rank else self.ignored:
