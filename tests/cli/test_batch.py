@@ -149,6 +149,7 @@ def test_the_job_finds_the_program(jobspec, monkeypatch, tmp_path):
     place = os.path.dirname(sys.executable)
     assert system(jobspec("-n1", "--wrap", "true"))["environment"]["PATH"] == f"/nonexistent:{place}"
     assert "PATH" not in system(jobspec("-n1", "--env=-*", "--wrap", "true"))["environment"]
+    assert system(jobspec("-n1", "--env=PATH=/x", "--wrap", "true"))["environment"]["PATH"] == "/x"
     (tmp_path / "rosin").touch(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert system(jobspec("-n1", "--wrap", "true"))["environment"]["PATH"] == str(tmp_path)

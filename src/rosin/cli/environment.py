@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 
+from rosin.handle.builtin import search_path
 from rosin.process import credentials
 
 TYPE_CHECKING = False
@@ -109,7 +110,10 @@ def job_environment(rules: Sequence[str] | None) -> Environment:
     Variables that are not UTF-8 are left out, with a warning unless a rule removes or replaces them.
     """
     lost = sorted(name for name, value in os.environ.items() if not _encodable(name + value))
-    result = Environment({name: value for name, value in os.environ.items() if _encodable(name + value)})
+    variables = {name: value for name, value in os.environ.items() if _encodable(name + value)}
+    if "PATH" in variables:  # jobs find this installation's commands
+        variables["PATH"] = search_path(variables["PATH"])
+    result = Environment(variables)
     for name in (*credentials.NAMES, credentials.VARIABLE):
         result.variables.pop(name, None)
     result.apply(rules or ())

@@ -7,7 +7,6 @@ from rosin.cli.arguments import SUPPRESS
 from rosin.cli.options import add_job_options, add_whole_options
 from rosin.cli.request import whole_number, whole_resources
 from rosin.cli.submission import Builder, require_texts, time_limit, working_directory
-from rosin.handle.builtin import search_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,16 +109,12 @@ def common(args: Namespace) -> Object:
 
 
 def finish(jobspec: Object, args: Namespace, prog: str) -> Object:
-    """Set what all submission commands can set, and let the job find the brokers' program."""
-    program = prog.partition("-")[0]
-    jobspec["tasks"][0]["command"][0] = program
+    """Set what all submission commands can set, and the brokers' program: the one that was called."""
+    jobspec["tasks"][0]["command"][0] = prog.partition("-")[0]
     Builder().apply(jobspec, args)
     whole = whole_resources(args)
     if whole is not None:
         jobspec["resources"] = whole
-    environment = jobspec["attributes"]["system"]["environment"]
-    if "PATH" in environment:  # else the user has removed it
-        environment["PATH"] = search_path(environment["PATH"], program)
     return jobspec
 
 
