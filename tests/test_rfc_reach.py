@@ -12,6 +12,7 @@ PACKAGE = "rosin.rfc"
 
 #: Names, or modules with all that they have, that nothing in ``src`` and ``dropin`` calls, and why they stay.
 LIBRARY = {
+    "rosin.rfc.Former": "what Python's import system calls",
     "rosin.rfc._moved": "what Python's import system calls",
     "rosin.rfc.archive.archive.decode_text": "for programs that read archives",
     "rosin.rfc.archive.archive.encode": "for programs that write what rosin.archive makes",

@@ -95,11 +95,12 @@ def own_instance() -> Iterator[RealInstance]:
         ("version", ONE_REQUEST),
         ("job id 12", ONE_REQUEST),
         ("jobs -a", {*ONE_REQUEST, "_string", "operator", "pwd"}),
-        ("submit --dry-run true", {*REACTOR, "_bisect", "bisect", "operator", "resource", "itertools"}),
+        ("submit --dry-run true", {*REACTOR, "resource", "itertools"}),
+        ("run true", {*REACTOR, "binascii", "itertools", "resource"}),
         ("ping -c1 kvs", {*REACTOR, "itertools", "operator"}),
         (
             "exec -n true",
-            {*REACTOR, "binascii", "functools", "_functools", "itertools", "operator", "reprlib", "types"},
+            {*REACTOR, "binascii", "itertools"},
         ),
     ],
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shlex
 import sys
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -81,6 +80,8 @@ def writing(archive: Archive) -> str:
 
 
 def _command(command: str, archive: Archive) -> str:
+    import shlex
+
     return f"{shlex.quote(sys.executable)} -m rosin {command} -- {shlex.quote(archive.path)}"
 
 

@@ -22,7 +22,6 @@ from rosin.job.info_values import (
     statustostr,
 )
 from rosin.job.jobid import JobID
-from rosin.process.outcome import return_code, signal_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -212,6 +211,8 @@ def _returncode(info: JobInfo) -> int | str:
     """Exit code, -signal, -128 for a job canceled before it ran, "" while there is none."""
     status = info.waitstatus
     if isinstance(status, int):
+        from rosin.process.outcome import return_code
+
         code = return_code(status)
         return "" if code is None else code
     if info.result_id == FLUX_JOB_RESULT_CANCELED:
@@ -272,6 +273,8 @@ def _inactive_reason(info: JobInfo) -> str:
         note = f" note={exception.note}" if exception.note else ""
         return f"Exception: type={exception.type}{note}"
     if isinstance(code, int) and code > 128:
+        from rosin.process.outcome import signal_text
+
         return signal_text(code - 128, "Signaled {}")
     return _EXIT_WORDS.get(code, f"Exit {code}") if isinstance(code, int) else f"Exit {code}"
 

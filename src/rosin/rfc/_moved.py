@@ -6,11 +6,8 @@ They can be imported as before, with a DeprecationWarning that names the new pla
 
 from __future__ import annotations
 
-import sys
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
@@ -34,20 +31,15 @@ def place(name: str) -> str:
         return ""
 
 
-class Former:
-    """A finder of former names (:class:`importlib.abc.MetaPathFinder`); the last one that is asked."""
+def spec(fullname: str) -> ModuleSpec | None:
+    """The spec of ``rosin.rfc.NAME``, None if no module of that name has moved."""
+    parent, _, name = fullname.rpartition(".")
+    now = place(name)
+    if not now:
+        return None
+    from importlib.machinery import ModuleSpec
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """The spec of a module that has moved, None for any other."""
-        parent, _, name = fullname.rpartition(".")
-        now = place(name) if parent == "rosin.rfc" else ""
-        if not now:
-            return None
-        from importlib.machinery import ModuleSpec
-
-        return ModuleSpec(fullname, _Alias(f"{parent}.{now}"))  # type: ignore[arg-type]  # a loader by its methods
+    return ModuleSpec(fullname, _Alias(f"{parent}.{now}"))  # type: ignore[arg-type]  # a loader by its methods
 
 
 class _Alias:
@@ -67,6 +59,3 @@ class _Alias:
 
     def exec_module(self, module: ModuleType) -> None:
         module.__spec__ = self._spec  # the import system has put that of the alias there
-
-
-sys.meta_path.append(Former())

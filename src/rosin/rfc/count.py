@@ -8,8 +8,7 @@ much as its text.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from operator import itemgetter
+from _operator import itemgetter
 
 from rosin.errors import FormatError
 from rosin.rfc.payload import describe
@@ -91,6 +90,8 @@ class Count:
         if limit < self.min:
             return None
         if self.ranges is not None:
+            from _bisect import bisect_right
+
             _, high = self.ranges[bisect_right(self.ranges, limit, key=itemgetter(0)) - 1]
             return min(high, limit)
         if self.operator == "+":

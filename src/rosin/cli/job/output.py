@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import deque
 
 from rosin import _json
 from rosin.job.labels import Labels
@@ -13,7 +12,10 @@ from rosin.job.labels import Labels
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections import deque
     from typing import Any
+else:
+    from _collections import deque  # collections itself imports a lot
 
 #: From this number of bytes of output on, the faster JSON decoder has earned its import.
 _MUCH = 1 << 20

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
+import _signal  # signal's own module imports enum
 import os
-import signal
 import time
 
 from rosin.job.control import cancel_async, kill_async
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rosin.handle.flux import Flux
     from rosin.handle.rpc import RPC
 
-_PASSED_ON = (signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGUSR1, signal.SIGUSR2)
+_PASSED_ON = (_signal.SIGTERM, _signal.SIGHUP, _signal.SIGALRM, _signal.SIGUSR1, _signal.SIGUSR2)
 #: Seconds within which a second key counts.
 _WINDOW = 2.0
 
@@ -40,9 +40,9 @@ class Signals:
         self._caught: set[int] = set()
         for signum in _PASSED_ON:
             self._catch(signum, self._pass_on)
-        self._catch(signal.SIGINT, self._interrupt)
-        if signal.getsignal(signal.SIGTSTP) is not signal.SIG_IGN:
-            self._catch(signal.SIGTSTP, self._suspend)
+        self._catch(_signal.SIGINT, self._interrupt)
+        if _signal.getsignal(_signal.SIGTSTP) != _signal.SIG_IGN:
+            self._catch(_signal.SIGTSTP, self._suspend)
 
     def _catch(self, signum: int, callback: Callable[[int], None]) -> None:
         if signum not in self._caught:

@@ -7,15 +7,14 @@ zeros and ones, which Python converts in linear time and searches at the speed o
 
 from __future__ import annotations
 
-from functools import lru_cache
 from itertools import chain, compress
 
 from rosin.errors import FormatError
-from rosin.rfc.idset.text import MAX_ID, decode_ranges
+from rosin.rfc.idset.text import MAX_ID, Remembered, decode_ranges
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 _CHUNK_BITS = 1 << 15
 _FEW = 32
@@ -110,9 +109,7 @@ def _long_members(mask: int) -> Iterator[Iterable[int]]:
             yield [at := at + len(gap) + 1 for gap in bits[:-1].split("1")]
 
 
-@lru_cache(maxsize=512)
-def encode_small(mask: int) -> str:
-    """Return RFC 22 text of a set of small ids; remembered, since services name the same ranks often."""
+def _encode_small(mask: int) -> str:
     bits = bin(mask)[:1:-1] + "0"
     parts: list[str] = []
     low = bits.find("1")
@@ -123,10 +120,10 @@ def encode_small(mask: int) -> str:
     return ",".join(parts)
 
 
-@lru_cache(maxsize=512)
-def decode_small(text: str) -> int:
-    """Return the mask of a text of few characters (its ids are small too); remembered. Raises FormatError."""
-    return mask_of_ranges(decode_ranges(text))
+#: Return RFC 22 text of a set of small ids; remembered, since services name the same ranks often.
+encode_small: Callable[[int], str] = Remembered(_encode_small).__getitem__
+#: Return the mask of a text of few characters (its ids are small too); remembered. Raises FormatError.
+decode_small: Callable[[str], int] = Remembered(lambda text: mask_of_ranges(decode_ranges(text))).__getitem__
 
 
 def run_ends(mask: int) -> tuple[Sequence[int], Sequence[int]]:

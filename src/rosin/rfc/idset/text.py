@@ -8,18 +8,20 @@ text is read again item by item to say where.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from _operator import lt
 from itertools import compress, islice
-from operator import lt
 
 from rosin.errors import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
 #: Ids must be below this, unless another limit is asked for: a set below it takes at most 16 MiB.
 MAX_ID = 1 << 27
+#: Values that are remembered.
+_MANY = 1024
 #: No limit may be above this: the number of members must be what ``len()`` can return.
 MAX_LIMIT = (1 << 63) - 1
 
@@ -39,10 +41,26 @@ def decode_ranges(text: str, limit: int = MAX_ID) -> list[tuple[int, int]]:
     return _read(text, limit)
 
 
-@lru_cache(maxsize=1024)
-def _remembered(text: str) -> tuple[tuple[int, int], ...]:
-    """Read a short text; services read the same few again and again."""
-    return tuple(_read(text, MAX_ID))
+class Remembered(dict):  # type: ignore[type-arg]  # at run time there is no Any here
+    """The values of a function; when there are too many it begins anew.
+
+    To import functools, which has such a thing, takes half as long as a command.
+    """
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def __missing__(self, key: object) -> object:
+        value = self._function(key)
+        if len(self) >= _MANY:
+            self.clear()
+        self[key] = value
+        return value
+
+
+#: Read a short text; services read the same few again and again.
+_remembered: Callable[[str], tuple[tuple[int, int], ...]]
+_remembered = Remembered(lambda text: tuple(_read(text, MAX_ID))).__getitem__
 
 
 def decode_ends(text: str, limit: int = MAX_ID) -> tuple[Sequence[int], Sequence[int]]:
