@@ -2,9 +2,12 @@
 """What becomes of the shells of a job (RFC 32, RFC 50), without brokers: exec-*.txt.
 
 Events: ``job RANKS [SETTING=VALUE...]`` (a start request, with ``hosts``, ``guest=yes``, and keys of the
-table ``[exec]``; the namespace follows); ``started RANK...``; ``ended RANK... STATUS`` (``exit N`` or a
-signal); ``failed RANK ERRNO [TEXT]``; ``barrier RANK...``; ``timer NAME``; ``critical RANKS``;
-``exception TYPE``; ``closed`` (the guest namespace is part of the primary one).
+table ``[exec]``; the namespace follows); ``again RANKS [SETTING=VALUE...] [EVENT...]`` (one with reattach,
+the events that are in the exec.eventlog, and ``RANK:CODE`` of shells that had ended); ``found RANK...`` and
+``gone RANK...`` (shells of before);
+``started RANK...``; ``ended RANK... STATUS`` (``exit N`` or a signal); ``failed RANK ERRNO [TEXT]``;
+``barrier RANK...``; ``timer NAME``; ``critical RANKS``; ``exception TYPE``; ``closed`` (the namespace is
+part of the primary one).
 
 Shown are the actions: answers to the start request, entries of the exec.eventlog, signals, timers, and so on.
 """
@@ -18,7 +21,7 @@ import pytest
 
 from rosin.modules.job_exec import actions
 from rosin.modules.job_exec.allocation import JobNodes
-from rosin.modules.job_exec.job import ExecJob
+from rosin.modules.job_exec.job import ExecJob, JobHistory
 from rosin.modules.job_exec.settings import ExecSettings
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.process.outcome import exited
@@ -40,7 +43,22 @@ class Driver:
         getattr(self, f"do_{name}")(*words)
         return [line for action in self.job.take() if (line := show(action))]
 
-    def do_job(self, ranks, *words):
+    def do_again(self, ranks, *words):
+        events = [word for word in words if "=" not in word and ":" not in word]
+        ended = {
+            int(rank): exited(int(code)) for rank, _, code in (w.partition(":") for w in words if ":" in w)
+        }
+        self.do_job(ranks, *(word for word in words if "=" in word), events=events, ended=ended)
+
+    def do_found(self, *ranks):
+        for rank in map(int, ranks):
+            self.shells.shell_found(rank, 100 + rank, NOW)
+
+    def do_gone(self, *ranks):
+        for rank in map(int, ranks):
+            self.shells.shell_gone(rank, NOW)
+
+    def do_job(self, ranks, *words, events=None, ended=None):
         table = dict(word.split("=", 1) for word in words)
         uid = os.getuid() + (table.pop("guest", "no") == "yes")
         execution = {"R_lite": [{"rank": ranks, "children": {"core": "0"}}], "nodelist": [table.pop("hosts")]}
@@ -49,14 +67,14 @@ class Driver:
             "userid": os.getuid(),
             "jobspec": {"version": 1, "attributes": {"system": {}}},
             "R": {"version": 1, "execution": execution},
-            "reattach": False,
+            "reattach": events is not None,
         }
         settings = ExecSettings.parse({"exec": table})
         decoded = StartRequest.decode(request)
         self.job = ExecJob(decoded, JobNodes(decoded.R), settings, uid)
         self.shells = ShellExec(self.job)
         self.job.begin(self.shells)
-        self.job.namespace_ready(NOW)
+        self.job.namespace_ready(NOW, None if events is None else JobHistory(events, NOW - 10, ended))
 
     def do_started(self, *ranks):
         for rank in map(int, ranks):
@@ -97,6 +115,8 @@ def show(action):
             return f"event {name}{words(context or {})}"
         case actions.Launch():
             return "launch"
+        case actions.Reattach():
+            return "look for the shells"
         case actions.Signal(rank, pid, signum):
             return f"signal {signal.Signals(signum).name} to process {pid} on rank {rank}"
         case actions.SignalTasks(signum):

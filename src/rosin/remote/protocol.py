@@ -75,6 +75,11 @@ def drain_share(answer: Any) -> int:
     return share
 
 
+def keep_request(label: str) -> dict[str, Any]:
+    """The payload of ``keep``, which only Rosin's servers know: the process is to outlive its client."""
+    return {"pid": -1, "label": label}
+
+
 class Response:
     """One response to ``exec`` or ``attach``.
 

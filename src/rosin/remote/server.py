@@ -146,6 +146,18 @@ class SubprocessServer:
         self._join(msg.sender, session)
         session.attach(msg, flags)
 
+    def keep(self, msg: Message, args: dict[str, Any]) -> None:
+        """The sender's process is to outlive it; whoever attaches gets what it has written meanwhile.
+
+        Rosin's own: in RFC 42 a process is either in the foreground or in the background.
+        """
+        session = self._find(args, errno.ENOENT)
+        if session.listener is None or session.listener.sender != msg.sender:
+            raise OSError(errno.EBUSY, "subprocess belongs to another client")
+        self._silence(session)
+        session.process.resume()
+        session.keep()
+
     def disconnected(self, sender: bytes) -> None:
         self._windows.pop(sender, None)
         for session in self.clients.pop(sender, {}):

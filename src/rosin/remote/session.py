@@ -65,6 +65,8 @@ class ProcessSession:
         self.listener: Message | None = None if self.background else msg
         self.waiter: Message | None = None
         self.retained = RetainedOutput()
+        #: A process of the foreground that is in the background until the next client attaches to it.
+        self.kept = False
         self.process = Process(command, server.loop, self, collected=server.collects)
 
     def wanted_outputs(self) -> tuple[str, ...]:
@@ -96,11 +98,25 @@ class ProcessSession:
             result["output"] = output
         return result
 
+    def keep(self) -> None:
+        """The client goes: wait for another one."""
+        self.request = None
+        self.kept = self.background = self.waitable = True
+
     def attach(self, msg: Message, flags: int) -> None:
         """Let a client listen to a background process from now on."""
         self.listener = msg
         self.flags = flags
+        if self.process.pid >= 0:
+            self._attached()
+
+    def _attached(self) -> None:
         self._send({"type": "attached", "pid": self.process.pid, "cmd": self.command.encode()})
+        if self.kept:
+            self.kept = self.background = self.waitable = False
+            for io in self.retained.encode():
+                self._send_io(io)
+            self.retained = RetainedOutput()
         for stream in self.process.outputs:
             if self._forwards(stream) and self.process.ended(stream):
                 self._send_io(ioencode.encode_data(stream, str(self.server.rank), None, eof=True))
@@ -140,6 +156,8 @@ class ProcessSession:
         if self.request is not None:
             self.server.respond(self.request, {"type": "started", "pid": process.pid})
             self.request = None
+        elif self.listener is not None:
+            self._attached()
         self.send_credit()
 
     def failed(self, process: Process, error: OSError) -> None:
@@ -157,7 +175,8 @@ class ProcessSession:
             if self.server.sent(self, len(data) * 4 // 3 + len(pieces) * _ENVELOPE):
                 process.pause()
         if self.background:
-            self._log_output(stream, data)
+            if not self.kept:
+                self._log_output(stream, data)
             if self.waitable:
                 for piece in self._pieces(stream, data):
                     io = ioencode.encode_data(stream, str(self.server.rank), piece)
@@ -191,7 +210,7 @@ class ProcessSession:
     def exited(self, process: Process) -> None:
         assert process.status is not None
         self._send({"type": "finished", "status": process.status})
-        if self.background:
+        if self.background and not self.kept:
             self._log_exit(process.pid, process.status)
 
     def _log_exit(self, pid: int, status: int) -> None:

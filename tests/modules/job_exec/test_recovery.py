@@ -22,7 +22,10 @@ class Kvs:
     ("error", "warnings"),
     [
         (OSError(errno.ENOENT, "no such key"), []),
-        (OSError(errno.EIO, "blob is damaged"), ["exec.eventlog", "job.0000.0000.0000.0001.eventlog"]),
+        (
+            OSError(errno.EIO, "blob is damaged"),
+            ["exec.eventlog", "job.0000.0000.0000.0001.eventlog", "exec.ended"],
+        ),
     ],
 )
 async def test_a_log_that_is_damaged_is_told_of_and_one_that_never_was_is_not(error, warnings):

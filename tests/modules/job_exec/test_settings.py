@@ -125,17 +125,18 @@ def test_shell_command() -> None:
     )
     assert env == {"PATH": "/bin"}
     m = Machine()
-    command = launch.shell_command(m.job, env, {"rank": 0})["cmd"]
+    command = launch.shell_command(m.job, env, {"rank": 0}, "shell-0-f")["cmd"]
     assert command["cmdline"][1:] == ["-m", "rosin.shell", '--init={"rank":0}', str(JOBID)]
     assert command["opts"] == {"ROSIN_ZYGOTE": "rosin.shell.main:main"}
+    assert command["label"] == "shell-0-f"
     assert command["env"] == {"PATH": "/bin", "FLUX_KVS_NAMESPACE": f"job-{JOBID}"}
-    big = launch.shell_command(m.job, env, {"x": "y" * 100000})["cmd"]["cmdline"]
+    big = launch.shell_command(m.job, env, {"x": "y" * 100000}, "s")["cmd"]["cmdline"]
     assert big[1:] == ["-m", "rosin.shell", str(JOBID)]
     m = Machine(system={"exec": {"job_shell": "/bin/echo"}}, job_shell="/bin/other")
-    command = launch.shell_command(m.job, env, {})["cmd"]
+    command = launch.shell_command(m.job, env, {}, "s")["cmd"]
     assert (command["cmdline"], command["opts"]) == (["/bin/echo", str(JOBID)], {})
     assert launch.component(m.job) == "echo"
     m = Machine(uid=4711, imp="/usr/libexec/flux-imp", job_shell="/bin/shell")
-    command = launch.shell_command(m.job, env, {})["cmd"]
+    command = launch.shell_command(m.job, env, {}, "s")["cmd"]
     assert command["cmdline"] == ["/usr/libexec/flux-imp", "exec", "/bin/shell", str(JOBID)]
     assert command["env"]["FLUX_IMP_EXEC_HELPER"] == f"flux imp_exec_helper {JOBID}"

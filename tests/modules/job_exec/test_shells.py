@@ -230,16 +230,72 @@ async def test_critical_ranks(inst: Instance, manager: Any, tmp_path: Path) -> N
     await ended(inst, manager)
 
 
-async def test_shells_go_with_the_module(inst: Instance, manager: Any, tmp_path: Path) -> None:
-    manager.run(system=shell(tmp_path, "exec sleep 1000"))
+async def test_shells_outlive_the_module_and_are_found_again(
+    inst: Instance, manager: Any, tmp_path: Path
+) -> None:
+    h = await inst.connect()
+    script = "read line <one; echo $line >&2; read line <two; exit 3"
+    os.mkfifo(tmp_path / "one")
+    os.mkfifo(tmp_path / "two")
+    manager.run(system=shell(tmp_path, f"cd {tmp_path}; {script}"))
     await manager.until("start")
-    (pid,) = inst.broker.modules["rexec"].server.by_pid  # type: ignore[attr-defined]
+    server: Any = inst.broker.modules["rexec"].server  # type: ignore[attr-defined]
+    (pid,) = server.by_pid
     await inst.broker.modules.remove("job-exec")
-    async with asyncio.timeout(20):
-        while inst.broker.modules["rexec"].server.sessions:  # type: ignore[attr-defined]
-            await asyncio.sleep(0.002)
-    with pytest.raises(ProcessLookupError):
-        os.kill(pid, 0)
+    (session,) = server.sessions
+    assert (session.listener, session.background) == (None, True)
+    with open(tmp_path / "one", "w") as fifo:
+        fifo.write("said meanwhile\n")
+    while not session.retained.encode():
+        await inst.settle()
+    await inst.load("job-exec")
+    manager.responses.clear()
+    manager.run(system=shell(tmp_path, script), reattach=True)
+    await manager.until("reattached")
+    assert [*server.by_pid] == [pid]
+    with open(tmp_path / "two", "w") as fifo:
+        fifo.write("now\n")
+    await ended(inst, manager)
+    assert manager.data("finish") == {"status": 3 << 8}
+    log = await read_log(h)
+    assert [context["data"] for name, context in log if name == "log"] == ["said meanwhile\n"]
+    assert not server.sessions
+
+
+async def test_a_shell_that_ends_while_nobody_listens(inst: Instance, manager: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    manager.run(system=shell(tmp_path, f"read line <{tmp_path}/fifo; exit 7"))
+    await manager.until("start")
+    server: Any = inst.broker.modules["rexec"].server  # type: ignore[attr-defined]
+    await inst.broker.modules.remove("job-exec")
+    (session,) = server.sessions
+    with open(tmp_path / "fifo", "w") as fifo:
+        fifo.write("go on\n")
+    while not session.process.closed:
+        await inst.settle()
+    await inst.load("job-exec")
+    manager.responses.clear()
+    manager.run(system=shell(tmp_path, "true"), reattach=True)
+    await ended(inst, manager)
+    assert manager.types() == ["reattached", "finish", "release"]
+    assert manager.data("finish") == {"status": 7 << 8}
+    assert not server.sessions
+
+
+async def test_shells_of_a_job_that_is_being_ended_go_with_the_module(
+    inst: Instance, manager: Any, tmp_path: Path
+) -> None:
+    manager.run(system=shell(tmp_path, "trap '' TERM; echo ready >&2; while :; do sleep 1000; done"))
+    await manager.until("start")
+    h = await inst.connect()
+    while not any(name == "log" for name, _ in await read_log(h, running=True)):
+        await inst.settle()
+    manager.exception()
+    await inst.settle()
+    await inst.broker.modules.remove("job-exec")
+    server: Any = inst.broker.modules["rexec"].server  # type: ignore[attr-defined]
+    while server.sessions:
+        await inst.settle()
 
 
 async def test_signals_before_a_shell_listens(inst: Instance, manager: Any, tmp_path: Path) -> None:

@@ -132,10 +132,13 @@ class FakeSched(BrokerModule):
 
 
 class FakeExec(BrokerModule):
-    """Runs every job in no time, or, when ``hold`` is set, until the test ends it."""
+    """Runs every job in no time, or, when ``hold`` is set, until the test ends it.
+
+    Without ``found`` it knows nothing of a job that it is to reattach to.
+    """
 
     name = "job-exec"
-    hold = False
+    hold, found = False, True
 
     async def start(self):
         self.running, self.expirations, self.tags = {}, [], set()
@@ -147,7 +150,14 @@ class FakeExec(BrokerModule):
 
         self.running[msg.args["id"]] = msg
         self.tags.add(msg.matchtag)
-        self.say(msg, "start")
+        if msg.args["reattach"] and not self.found:
+            del self.running[msg.args["id"]]
+            data = {"severity": 0, "type": "exec", "note": "lost"}
+            self.respond(msg, {"id": msg.args["id"], "type": "exception", "data": data})
+            self.say(msg, "finish", status=256)
+            self.say(msg, "release", ranks="all", final=True)
+            return DEFERRED
+        self.say(msg, "reattached" if msg.args["reattach"] else "start")
         if not self.hold:
             self.end(msg.args["id"])
         return DEFERRED
@@ -171,9 +181,9 @@ class World:
     def __init__(self):
         self.data = {}
 
-    def instance(self, *, config=None, sched=True, exec=True, hold=False, manager=True):
+    def instance(self, *, config=None, sched=True, exec=True, hold=False, manager=True, found=True):
         kvs = type("Kvs", (FakeKvs,), {"data": self.data, "commits": []})
-        self.exec = type("Exec", (FakeExec,), {"hold": hold})
+        self.exec = type("Exec", (FakeExec,), {"hold": hold, "found": found})
         self.kvs, self.sched = kvs, type("Sched", (FakeSched,), {})
         modules = [kvs] + (["job-manager"] if manager else [])
         modules += ([self.sched] if sched else []) + ([self.exec] if exec else [])

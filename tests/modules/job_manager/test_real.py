@@ -66,8 +66,11 @@ async def test_jobs_outlive_the_broker(world, jobspec, tmp_path):
             await inst.settle()
         started = list(exec.running)  # type: ignore[attr-defined]
         before = {id: await names(h, id) for id in ids}
-    async with Instance([*STORAGE, "job-manager", "job-ingest"], attrs=attrs, clock="real") as inst:
+    world.instance(found=False)
+    again = [*STORAGE, "job-manager", "job-ingest", world.exec]
+    async with Instance(again, attrs=attrs, clock="real") as inst:
         h = await inst.connect()
+        await inst.settle()
         stats = await h.rpc("job-manager.stats-get")
         assert stats["active_jobs"] + stats["inactive_jobs"] == 300
         later = (await h.rpc("job-ingest.submit", request(jobspec())))["id"]

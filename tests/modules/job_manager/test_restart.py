@@ -27,18 +27,36 @@ async def populate(world, job, jobs, *, hold=True, sched=True):
             world.data[job_key(request["id"], "R")] = _json.dumps(R)
 
 
-async def test_a_running_job_ends_and_says_why(world, job):
+async def test_a_running_job_that_nobody_finds_ends_and_says_why(world, job):
     await populate(world, job, [job(1)])
     assert world.names(1) == [*PENDING, "alloc", "start"]
-    async with world.instance() as inst:
+    async with world.instance(found=False) as inst:
         h = await inst.connect()
         await h.rpc("job-manager.drain", {})
         assert world.names(1)[6:] == ["exception", "finish", "release", "free", "clean"]
         context = world.log(1)[6]["context"]
-        assert (context["type"], context["severity"]) == ("exec", 0)
-        assert "the broker was restarted" in context["note"]
-        assert inst.broker.modules["sched-fake"].hello == []
+        assert (context["type"], context["severity"], context["note"]) == ("exec", 0, "lost")
+        assert [hello["id"] for hello in inst.broker.modules["sched-fake"].hello] == [1]
         assert not inst.broker.modules["job-exec"].running
+
+
+async def test_a_running_job_that_is_found_goes_on(world, job):
+    await populate(world, job, [job(1)])
+    async with world.instance() as inst:
+        h = await inst.connect()
+        await h.rpc("job-manager.drain", {})
+        assert world.names(1)[6:] == ["finish", "release", "free", "clean"]
+
+
+async def test_a_running_job_waits_for_the_execution_service(world, job):
+    await populate(world, job, [job(1)])
+    async with world.instance(exec=False) as inst:
+        h = await inst.connect()
+        await inst.settle()
+        assert world.names(1) == [*PENDING, "alloc", "start"]
+        await h.rpc("job-manager.raise", {"id": 1, "type": "cancel", "severity": 0})
+        await h.rpc("job-manager.drain", {})
+        assert world.names(1)[6:] == ["exception", "free", "clean"]
 
 
 async def test_pending_jobs_return_to_the_queue(world, job):
@@ -151,14 +169,15 @@ async def test_dependencies_come_back(world, job, jobspec):
         assert world.names(3)[3:] == ["exception", "clean"]
 
 
-async def test_a_crash_at_every_event_ends_well(world, job):
+@pytest.mark.parametrize("found", [False, True])
+async def test_a_crash_at_every_event_ends_well(world, job, found):
     """Cut the log of a job after each of its events: a restart completes it, and it runs once at most."""
     await populate(world, job, [job(1)], hold=False)
     whole = world.data[job_key(1, "eventlog")]
     lines = whole.splitlines(keepends=True)
     for count in range(1, len(lines) + 1):
         world.data[job_key(1, "eventlog")] = b"".join(lines[:count])
-        async with world.instance() as inst:
+        async with world.instance(found=found) as inst:
             h = await inst.connect()
             await h.rpc("job-manager.drain", {})
         names = world.names(1)

@@ -181,6 +181,44 @@ async def test_attach(inst: Instance, tmp_path: Any) -> None:
 
 
 @pytest.mark.rfc(42, "attach-ended", "attach-reaps")
+async def test_a_process_that_is_kept_outlives_its_client_once(inst: Instance, tmp_path: Any) -> None:
+    h, other = await inst.connect(), await inst.connect()
+    gate = str(tmp_path / "gate")
+    os.mkfifo(gate)
+    cmd = command("sh", "-c", 'cat "$0"; echo more', gate, label="kept")
+    pid = (await h.rpc("rexec.exec", {"cmd": cmd, "flags": STDOUT}, flags=FLUX_RPC_STREAMING))["pid"]
+    for label, number in (("nobody", errno.ENOENT), ("kept", errno.EBUSY)):
+        with pytest.raises(OSError) as error:
+            await other.rpc("rexec.keep", {"pid": -1, "label": label})
+        assert error.value.errno == number
+    await h.rpc("rexec.keep", {"pid": -1, "label": "kept"})
+    await h.close()
+    await inst.settle()
+    (session,) = inst.broker.modules["rexec"].server.sessions  # type: ignore[attr-defined]
+    await asyncio.to_thread(lambda: open(gate, "w").close())
+    while not session.process.closed:
+        await inst.settle()
+    stream = other.rpc(
+        "rexec.attach", {"pid": -1, "label": "kept", "flags": STDOUT}, flags=FLUX_RPC_STREAMING
+    )
+    answers = [answer async for answer in stream]
+    assert [answer["type"] for answer in answers] == ["attached", "output", "output", "finished"]
+    assert (answers[0]["pid"], answers[1]["io"]["data"]) == (pid, "more\n")
+    assert (await other.rpc("rexec.list"))["procs"] == []
+
+
+async def test_a_process_that_was_attached_to_again_goes_with_its_client(inst: Instance) -> None:
+    h, other = await inst.connect(), await inst.connect()
+    cmd = command("sleep", "1000", label="kept")
+    await h.rpc("rexec.exec", {"cmd": cmd, "flags": STDOUT}, flags=FLUX_RPC_STREAMING)
+    await h.rpc("rexec.keep", {"pid": -1, "label": "kept"})
+    await other.rpc("rexec.attach", {"pid": -1, "label": "kept", "flags": STDOUT}, flags=FLUX_RPC_STREAMING)
+    await other.close()
+    server: Any = inst.broker.modules["rexec"].server  # type: ignore[attr-defined]
+    while server.sessions:
+        await inst.settle()
+
+
 async def test_attach_to_what_has_ended(inst: Instance) -> None:
     h = await inst.connect()
     pid = (await h.rpc("rexec.exec", {"cmd": command("sh", "-c", "exit 4"), "flags": WAITABLE}))["pid"]

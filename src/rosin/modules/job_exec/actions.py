@@ -29,6 +29,10 @@ class Launch(NamedTuple):
     """Start the job shell on every rank of the job."""
 
 
+class Reattach(NamedTuple):
+    """Find the job shells that run already."""
+
+
 class Signal(NamedTuple):
     """Signal the shell on one rank."""
 
@@ -100,6 +104,7 @@ Action = (
     Respond
     | Post
     | Launch
+    | Reattach
     | Signal
     | SignalTasks
     | Arm

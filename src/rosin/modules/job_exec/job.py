@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from rosin.rfc.exec_protocol import StartRequest
     from rosin.rfc.idset import Idset
 
-#: Note of the exception for a job whose shells did not outlive the broker.
-LOST = "lost contact with job shell on broker restart"
 _MAX_NOTE = 255
 
 
@@ -71,9 +69,12 @@ class Backend(Protocol):
 class JobHistory:
     """What the KVS says of a job that ran before a restart."""
 
-    __slots__ = ("exec_events", "start_time")
+    __slots__ = ("ended", "exec_events", "start_time")
 
-    def __init__(self, exec_events: list[str], start_time: float | None) -> None:
+    def __init__(
+        self, exec_events: list[str], start_time: float | None, ended: dict[int, int] | None = None
+    ) -> None:
+        self.ended = ended or {}  # rank -> wait status of shells that are known to have ended
         self.exec_events = exec_events  # names in the exec.eventlog, empty if it is lost
         self.start_time = start_time  # of the "start" event, None if there is none
 

@@ -76,8 +76,8 @@ def hand_over(job: ExecJob, attrs: Mapping[str, str], rank: int, local: int) -> 
     return init
 
 
-def shell_command(job: ExecJob, environ: dict[str, str], init: dict[str, Any]) -> dict[str, Any]:
-    """The payload of the exec request that starts one shell of the job.
+def shell_command(job: ExecJob, environ: dict[str, str], init: dict[str, Any], label: str) -> dict[str, Any]:
+    """The payload of the exec request that starts one shell of the job, by this label.
 
     ``init`` is given to Rosin's own shell, unless it is too large for an argument.
     """
@@ -95,7 +95,7 @@ def shell_command(job: ExecJob, environ: dict[str, str], init: dict[str, Any]) -
         env["FLUX_IMP_EXEC_HELPER"] = f"flux imp_exec_helper {job.id}"
     elif path is None:
         opts[protocol.ZYGOTE_OPTION] = SHELL_FUNCTION
-    return protocol.exec_request(protocol.command(cmdline, env, opts))
+    return protocol.exec_request(protocol.command(cmdline, env, opts, label=label))
 
 
 def _with_imp(config: ExecSettings, cmdline: list[str]) -> list[str]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.errors import FormatError
-from rosin.modules.job_exec import launch
+from rosin.modules.job_exec import keeper, launch
 from rosin.modules.job_exec.shells import ShellExec
 from rosin.remote import protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from rosin.broker.module import BrokerModule
     from rosin.handle.rpc import RPC
@@ -38,10 +38,39 @@ class Launcher:
         topic = f"{run.job.config.service}.exec"
         for rank in run.job.allocation.ranks:
             init = launch.hand_over(run.job, self._attrs, rank, self._rank)
-            payload = launch.shell_command(run.job, self._environ, init)
+            payload = launch.shell_command(run.job, self._environ, init, keeper.label(run.job, rank))
             rpc = self._module.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
             run.shells[rank] = rpc
             rpc.then(self._answered, run, rank)
+
+    def reattach(self, run: Run) -> None:
+        """Look for the shell on each rank where none is known to have ended."""
+        topic = f"{run.job.config.service}.attach"
+        for rank in _backend(run).unstarted:
+            payload = protocol.attach_request(keeper.label(run.job, rank))
+            rpc = self._module.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
+            run.shells[rank] = rpc
+            rpc.then(self._answered, run, rank)
+
+    async def let_go(self, runs: Iterable[Run]) -> None:
+        """Leave the shells of jobs that can be gone on with to their subprocess servers.
+
+        From then on they tell nothing that nobody hears. The others end when their client, we, is gone.
+        """
+        asked = []
+        for run in runs:
+            if keeper.keepable(run.job):
+                for rank in run.shells:
+                    label = keeper.label(run.job, rank)
+                    topic = f"{run.job.config.service}.keep"
+                    rpc = self._module.h.rpc(topic, protocol.keep_request(label), nodeid=rank)
+                    asked.append((label, rpc))
+        for label, rpc in asked:
+            try:
+                await rpc
+            except OSError as err:
+                if err.errno != errno.ENOENT:  # it has just ended
+                    self._module.log.error(f"{label} cannot be kept: {err.strerror}")
 
     def kill(self, run: Run, rank: int, pid: int, signum: int) -> RPC:
         """Signal one shell."""
@@ -71,6 +100,9 @@ class Launcher:
             text = response.io.data.decode(errors="replace")
             if text:
                 backend.shell_output(rank, launch.component(run.job), response.io.stream, text)
+        elif response.type == "attached":
+            assert response.pid is not None
+            backend.shell_found(rank, response.pid, self._module.now())
         elif response.pid is not None:
             backend.shell_started(rank, response.pid, self._module.now())
         elif response.status is not None:
@@ -81,6 +113,8 @@ class Launcher:
         backend = _backend(run)
         if rank in run.statuses:
             backend.shell_exited(rank, run.statuses[rank])
+        elif run.job.request.reattach and rank in backend.unstarted:
+            backend.shell_gone(rank, self._module.now())
         else:
             errnum = getattr(err, "errno", None) or errno.EPROTO
             backend.shell_failed(rank, errnum, getattr(err, "strerror", None) or str(err))

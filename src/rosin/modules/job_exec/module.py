@@ -62,6 +62,7 @@ class JobExec(BrokerModule):
             actions.Respond: self._do_respond,
             actions.Post: self._do_post,
             actions.Launch: self._do_launch,
+            actions.Reattach: self._do_reattach,
             actions.Signal: self._do_signal,
             actions.SignalTasks: self._do_signal_tasks,
             actions.Arm: self._do_arm,
@@ -77,8 +78,13 @@ class JobExec(BrokerModule):
         await self.h.rpc("job-manager.exec-hello", hello(self.module_name))
 
     async def stop(self) -> None:
-        """Keep what running jobs have written, for a reattach or at least for their owners."""
+        """Keep running jobs, and what they have written, for a reattach or at least for their owners."""
+        await self.launcher.let_go(self.runs.values())
         kept = [run for run in self.runs.values() if run.job.has_namespace and not run.job.finalizing]
+        for run in kept:
+            if isinstance(run.job.backend, ShellExec) and run.job.backend.exits:
+                rpc = recovery.keep_ended(self.h, run.job.id, run.job.backend.exits)
+                rpc.then(self.writer.check, f"{_f58(run.job.id)}: {recovery.ENDED_KEY}")
         commits = [self.writer.write(run.guest) for run in kept]
         grafts = kvs.KVSTxn(self.h, namespace=kvs.PRIMARY)
         for run, rpc in zip(kept, commits, strict=True):
@@ -255,6 +261,9 @@ class JobExec(BrokerModule):
 
     def _do_launch(self, run: Run, _action: actions.Launch) -> None:
         self.launcher.launch(run)
+
+    def _do_reattach(self, run: Run, _action: actions.Reattach) -> None:
+        self.launcher.reattach(run)
 
     def _do_signal(self, run: Run, action: actions.Signal) -> None:
         rpc = self.launcher.kill(run, action.rank, action.pid, int(action.signum))

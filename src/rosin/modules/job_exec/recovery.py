@@ -8,16 +8,23 @@ from typing import TYPE_CHECKING
 from rosin import kvs
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
+from rosin.kvs.lookup import decode_value
 from rosin.modules.job_exec import guest
 from rosin.modules.job_exec.job import JobHistory
 from rosin.rfc import eventlog, treeobj
 from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.jobpath import guest_namespace, job_key
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
+
+
+#: Which shells had ended when the execution service was unloaded.
+ENDED_KEY = "exec.ended"
 
 
 async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str) -> None:
@@ -44,7 +51,26 @@ async def read_history(h: Handle, jobid: int, warn: Callable[[str], None]) -> Jo
     events = await _read(h, guest_namespace(jobid), KEY, warn)
     log = await _read(h, kvs.PRIMARY, job_key(jobid, "eventlog"), warn)
     starts = [event.timestamp for event in log if event.name == "start"]
-    return JobHistory([event.name for event in events], starts[0] if starts else None)
+    ended = await _ended(h, guest_namespace(jobid), warn)
+    return JobHistory([event.name for event in events], starts[0] if starts else None, ended)
+
+
+def keep_ended(h: Handle, jobid: int, ended: dict[int, int]) -> RPC:
+    """Note shells that have ended, rank -> wait status: nobody else could tell. Their others go on."""
+    txn = kvs.KVSTxn(h, namespace=guest_namespace(jobid))
+    txn.put(ENDED_KEY, {str(rank): status for rank, status in ended.items()})
+    return txn.commit_async()
+
+
+async def _ended(h: Handle, namespace: str, warn: Callable[[str], None]) -> dict[int, int]:
+    try:
+        found = decode_value(await kvs.lookup_async(h, ENDED_KEY, namespace))
+        return {int(rank): field(found, rank, int) for rank in found}
+    except FileNotFoundError:
+        return {}
+    except (OSError, TypeError, ValueError) as error:
+        warn(f"cannot read {ENDED_KEY} in namespace {namespace}: {error}")
+        return {}
 
 
 async def _read(h: Handle, namespace: str, key: str, warn: Callable[[str], None]) -> list[eventlog.Event]:

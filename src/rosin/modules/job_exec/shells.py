@@ -7,9 +7,9 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
-from rosin.modules.job_exec.actions import Arm, Disarm, DrainRanks, Launch, Signal, TellLeader
+from rosin.modules.job_exec import keeper
+from rosin.modules.job_exec.actions import Arm, Disarm, DrainRanks, Launch, Reattach, Signal, TellLeader
 from rosin.modules.job_exec.barrier import ShellBarrier
-from rosin.modules.job_exec.job import LOST
 from rosin.process.outcome import exited, signal_text, termsig, unstarted
 from rosin.rfc import fluid, fsd
 from rosin.rfc.idset import Idset
@@ -23,10 +23,7 @@ _CRITICAL = 2  # severity of an exception that a job may survive
 #: cannot go on without one of them.
 BARRIERS = 2
 #: Shells that end within so many seconds of each other are told of at once.
-ENDS = (
-    0.01  #: What a shell is lost by that was started: the job may go on, so that this is no failure of its.
-)
-_LOST = (errno.EHOSTUNREACH, errno.EDEADLK)
+ENDS = 0.01
 
 #: What ``attributes.system.exec.bulkexec`` may hold, in flux-core, too.
 _KEYS = ("barrier-timeout", "mock_exception", "sdexec-test-expected-cpus", "service")
@@ -61,6 +58,7 @@ class ShellExec:
         self.leader = ranks.first()
         self.pids: dict[int, int] = {}  # of the shells that run now
         self.ended = 0
+        self.exits: dict[int, int] = {}  # rank -> wait status, -1: nobody knows
         self._ends: dict[int, int] = {}  # wait statuses of those of which nothing was told yet
         self.started = 0
         self.status = 0
@@ -70,6 +68,8 @@ class ShellExec:
         self.missed: dict[int, int] = {}  # signal -> the number of its event, for those
         self.barrier = ShellBarrier(ranks)
         self.early_end = False  # a shell ended before the first barrier
+        self._found = 0  # of the shells that were looked for after a restart
+        self._was_started = False  # before it
 
     # -- Backend ----------------------------------------------------------------------------------
 
@@ -89,8 +89,18 @@ class ShellExec:
             self.job.actions.append(Launch())
 
     def reattach(self, now: float, history: JobHistory) -> None:
-        self.job.started = False
-        self.job.fatal(LOST)
+        self._was_started = history.start_time is not None
+        for rank, status in history.ended.items():
+            if rank in self.unstarted:
+                self.unstarted = self.unstarted.without_id(rank)
+                self.ended += 1
+                self.exits[rank] = status
+                self.status = max(self.status, status)
+        self.deaf = Idset()
+        self.barrier.skip(BARRIERS)
+        self.job.actions.append(Reattach())
+        if not keeper.recoverable(history, self.total):
+            self.job.fatal(keeper.HALF_STARTED)
 
     def kill(self, signum: int) -> None:
         if self.unstarted:
@@ -150,6 +160,39 @@ class ShellExec:
             self.mock_exception = ""
             self.job.fatal("mock starting exception generated")
 
+    def shell_found(self, rank: int, pid: int, now: float) -> None:
+        """The shell on ``rank`` still runs, or has ended in the meantime, which is told next."""
+        self._found += 1
+        self.unstarted = self.unstarted.without_id(rank)
+        self.pids[rank] = pid
+        if self.early_signal:
+            self.job.actions.append(Signal(rank, pid, self.early_signal))
+        self._looked_for(now)
+
+    def shell_gone(self, rank: int, now: float) -> None:
+        """The shell on ``rank`` did not outlive the restart."""
+        self.unstarted = self.unstarted.without_id(rank)
+        if self._found or self.unstarted:
+            self._lost(rank, f"{keeper.LOST} on {self.job.allocation.host(rank)}")
+            self._count_end(rank, -1)
+            self._looked_for(now)
+        else:
+            self._all_gone()
+
+    def _looked_for(self, now: float) -> None:
+        if not self.unstarted and not self.job.running and not self.job.finalizing:
+            self.job.running_now(now)
+
+    def _all_gone(self) -> None:
+        """Nothing is left of the job but what it has written."""
+        job = self.job
+        self.ended = self.total
+        job.fatal(keeper.LOST)
+        if self._was_started:
+            job.complete(exited(1))
+        else:
+            job.finalize()
+
     def shell_output(self, rank: int, component: str, stream: str, data: str) -> None:
         """The shell itself (not a task) wrote something: it goes to the exec.eventlog."""
         if not self.job.finalizing:
@@ -192,7 +235,7 @@ class ShellExec:
             return
         self._listens(rank)
         self.ended += 1
-        self._ends[rank] = status
+        self._ends[rank] = self.exits[rank] = status
         if self.ended == self.total:
             self._tell_ends()
             self.job.complete(self.status)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 16, RFC 21: bringing back all jobs from their eventlogs, and ending those that the restart interrupted.
 
-Nothing that ran when the broker died is started again: such a job ends with an ``exec`` exception. Pending
-jobs return to the queue by ``flux-restart``.
+Nothing that ran before is started again: the execution service is asked to reattach to it, and raises an
+``exec`` exception for what it cannot find. Pending jobs return to the queue by ``flux-restart``.
 """
 
 from __future__ import annotations
@@ -25,16 +25,13 @@ from rosin.modules.job_manager.event import apply
 from rosin.modules.job_manager.inactive import InactiveJob
 from rosin.modules.job_manager.job import Job, redact_jobspec, redact_R
 from rosin.modules.job_manager.plugins.stack import Unsupported
-from rosin.process.outcome import exited
 from rosin.rfc import eventlog
 from rosin.rfc.payload import field, int_field
 
 if TYPE_CHECKING:
     from rosin.modules.job_manager.manager import Manager
 
-#: Wait status of a job whose end nobody saw: exit code 1.
-_UNKNOWN_STATUS = exited(1)
-_LOST = "lost the job's shells: the broker was restarted while the job was running"
+_LOST = "the job manager was restarted while a prolog of the job was running"
 
 
 def replay(id: int, log: bytes, jobspec: Any, R: Any) -> Job | None:
@@ -92,7 +89,10 @@ def resume(manager: Manager) -> None:
         elif job.state == FLUX_JOB_STATE_SCHED:
             manager.post(job, "flux-restart")
         elif job.state == FLUX_JOB_STATE_RUN:
-            _interrupted(manager, job)
+            if job.perilogs:
+                _interrupted(manager, job)
+            else:
+                job.start_sent = True  # perhaps: nobody knows
         elif job.state == FLUX_JOB_STATE_CLEANUP:
             _ended(manager, job)
         else:
@@ -114,12 +114,10 @@ def _readmit(manager: Manager, job: Job) -> None:
 
 
 def _interrupted(manager: Manager, job: Job) -> None:
-    """Say of a job that ran what an execution service would say that had lost it."""
+    """End a job before it has begun."""
     job.start_pending = True
     job.perilogs = 0
     manager.except_(job, "exec", 0, _LOST)
-    if job.started:
-        manager.post(job, "finish", {"status": _UNKNOWN_STATUS})
     _ended(manager, job)
 
 

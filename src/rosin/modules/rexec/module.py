@@ -98,6 +98,10 @@ class Rexec(BrokerModule):
         self.server.attach(msg, self._authorize(msg))
         return DEFERRED
 
+    @request_handler("keep")
+    def keep(self, msg: Message) -> None:
+        self.server.keep(msg, self._authorize(msg))
+
     def disconnected(self, sender: bytes) -> None:
         self.server.disconnected(sender)
 
