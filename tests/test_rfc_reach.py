@@ -15,7 +15,6 @@ LIBRARY = {
     "rosin.rfc.Former": "what Python's import system calls",
     "rosin.rfc._moved": "what Python's import system calls",
     "rosin.rfc.archive.archive.decode_text": "for programs that read archives",
-    "rosin.rfc.archive.archive.encode": "for programs that write what rosin.archive makes",
     "rosin.rfc.archive.archive.encode_dict": "for programs that write what rosin.archive makes",
     "rosin.rfc.archive.archive.json_file": "for programs that make archives of objects",
     "rosin.rfc.exec_eventlog": "for readers of whole logs; the tests of job-exec hold what it writes to it",
