@@ -9,13 +9,20 @@ import sys
 import pytest
 
 from rosin.cli.start.options import arguments, parser
+from rosin.cli.start.settings import of_start
 
 
 def test_recovery_does_not_take_the_command_for_its_target(command):
     result = command("start", "-v", "-S", "test.a=b", "--recovery", "sh", "-c", "true")
     assert (result.code, result.out) == (1, "")
     assert result.err == "rosin-start: ERROR: --recovery needs the state directory: --recovery=PATH\n"
-    assert "is not a directory" in command("start", "--recovery=/none", "true").err
+    assert command("start", "--recovery=/none", "true").err == (
+        "rosin-start: ERROR: --recovery: /none: No such file or directory; "
+        "expected a state directory, or a dump of 'rosin dump'\n"
+    )
+    assert (
+        "/dev/null is not a directory" in command("start", "-Sstatedir=/dev/null", "--recovery", "true").err
+    )
 
 
 def test_the_words_of_the_command_are_its_own():
@@ -31,6 +38,50 @@ def test_recovery_leaves_queues_stopped(tmp_path, option):
     result = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     assert "Scheduling is stopped" in result.stdout
+
+
+def test_how_it_is_looked_at(tmp_path, monkeypatch):
+    """A dump is named by a path that holds in any directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dump").touch()
+    attrs = of_start(arguments(parser("rosin-start"), ["--recovery=dump", "-Sbroker.quorum=2"])).attrs
+    assert attrs == {
+        "content.restore": f"{tmp_path}/dump",
+        "broker.recovery-mode": "1",
+        "broker.quorum": "2",
+        "broker.module-nopanic": "1",
+        "log-stderr-level": "5",
+    }
+    given = ["--recovery=.", "-Slog-stderr-level=3"]
+    attrs = of_start(arguments(parser("rosin-start"), given)).attrs
+    assert (attrs["statedir"], attrs["log-stderr-level"]) == (".", "3")
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("options", [(), ("-s2",)])
+def test_recovery_of_a_dump(tmp_path, options):
+    """Jobs and data of another instance, in a directory that goes; the dump is left as it is."""
+    rosin = [sys.executable, "-m", "rosin"]
+
+    def start(*words, script):
+        argv = [*rosin, "start", *words, "sh", "-ec", script.replace("rosin ", " ".join((*rosin, "")))]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
+
+    done = start(script="rosin kvs put a=1; rosin run echo old; rosin dump --quiet dump.tgz")
+    assert done.returncode == 0, done.stderr
+    before = (tmp_path / "dump.tgz").read_bytes()
+    script = "rosin kvs get a; rosin jobs -anc1 -o {status}; "
+    script += "rosin job attach $(rosin job last); rosin queue status"
+    done = start(*options, "--recovery=dump.tgz", script=script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1\nCOMPLETED\nold\n")
+    assert "Scheduling is stopped" in done.stdout
+    assert (tmp_path / "dump.tgz").read_bytes() == before
+    (tmp_path / "dump.tgz").write_bytes(b"no archive")
+    done = start(*options, "--recovery=dump.tgz", script="echo shell")
+    assert done.stdout == "shell\n"  # one looks, whatever there is
+    assert "dump.tgz" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

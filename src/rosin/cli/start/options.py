@@ -49,7 +49,7 @@ def parser(prog: str) -> AdminParser:
         metavar="TARGET",
         nargs="?",
         const="",
-        help="start on a state directory without running its jobs, to look at it",
+        help="start on a state directory, or on a dump, without running its jobs, to look at it",
     )
     add("-v", "--verbose", action="count", default=0, help="say what is being done")
     add("-X", "--noexec", action="store_true", help="check the options, start nothing")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -108,14 +109,29 @@ def _print_log(attrs: dict[str, str], verbose: int) -> None:
 
 
 def _recover(target: str, attrs: dict[str, str]) -> None:
-    attrs["broker.recovery-mode"] = "1"
-    if target:
-        attrs["statedir"] = target
-    if "statedir" not in attrs:
+    """What is to be looked at, a state directory or a dump, and how. Raises ValueError."""
+    target = target or attrs.get("statedir", "")
+    if not target:
         raise ValueError("--recovery needs the state directory: --recovery=PATH")
-    if not os.path.isdir(attrs["statedir"]):
-        raise ValueError(f"--recovery: {attrs['statedir']} is not a directory")
-    attrs.setdefault("broker.quorum", "1")
+    try:
+        mode = os.stat(target).st_mode
+    except OSError as exc:
+        raise ValueError(
+            f"--recovery: {target}: {exc.strerror}; expected a state directory, or a dump of 'rosin dump'"
+        ) from None
+    if stat.S_ISDIR(mode):
+        attrs["statedir"] = target
+    elif target == attrs.get("statedir"):
+        raise ValueError(f"--recovery: {target} is not a directory")
+    else:  # as rc1 reads it, from wherever
+        attrs["content.restore"] = os.path.abspath(target)
+    attrs["broker.recovery-mode"] = "1"
+    for name, value in (
+        ("broker.quorum", "1"),
+        ("broker.module-nopanic", "1"),
+        ("log-stderr-level", "5"),  # it is to be seen what is wrong
+    ):
+        attrs.setdefault(name, value)
 
 
 def _config_path(given: str | None, attrs: Mapping[str, str]) -> str | None:
