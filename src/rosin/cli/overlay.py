@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect
 from rosin.cli.colour import use_color
+from rosin.cli.overlayhealth import Answer, Survey
 from rosin.cli.subcommands import AdminParser, about, dispatch
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from rosin.handle.flux import Flux
     from rosin.rfc.idset import Idset
@@ -128,9 +130,9 @@ def _lookup(args: argparse.Namespace) -> None:
         print(Hostlist.from_names([hosts[rank] for rank in _ranks(h, args.target)]).encode())
 
 
-def _topology(h: Flux, rank: int = 0) -> dict[str, Any]:
+def _topology(h: Flux, timeout: float = -1.0) -> dict[str, Any]:
     with about("overlay.topology"):
-        result: dict[str, Any] = h.rpc("overlay.topology", {"rank": rank}, rank).get()
+        result: dict[str, Any] = h.rpc("overlay.topology", {"rank": 0}, 0).wait_for(timeout).get()
     return result
 
 
@@ -179,8 +181,13 @@ class HealthTree:
         self.hosts = _hosts(h)
         self.color = use_color(args.color)
         self.marked: set[int] = set()
+        self.answers: dict[int, Answer] = {}
+        above = parents(_topology(h, timeout=self.timeout))
+        #: The ranks directly below each that has some.
+        self.below: dict[int, list[int]] = {}
+        for child, parent in above.items():
+            self.below.setdefault(parent, []).append(child)
         if args.highlight:
-            above = parents(_topology(h))
             ranks = Idset()
             for target in args.highlight:
                 ranks |= _ranks(h, target)
@@ -189,22 +196,30 @@ class HealthTree:
                     self.marked.add(rank)
                     rank = above.get(rank)  # type: ignore[assignment]
 
-    def health(self, rank: int) -> tuple[dict[str, Any], float]:
-        """The answer of a broker, and the milliseconds that it took. Raises OSError."""
-        start = time.monotonic()
-        rpc = self.h.rpc("overlay.health", nodeid=rank)
-        rpc.wait_for(self.timeout)
-        return rpc.get(), (time.monotonic() - start) * 1e3
+    def survey(self, rank: int) -> None:
+        """Ask the brokers from ``rank`` on. Raises OSError if that one does not answer."""
+        args = self.args
+
+        def wanted(child: dict[str, Any]) -> bool:
+            """One without others below has no more to say than the one above."""
+            if args.summary or (args.down and child["status"] == "full"):
+                return False
+            return args.verbose > 1 or child["rank"] in self.below
+
+        self.answers = Survey(self.h, self.timeout, wanted).run(rank)
+        error = self.answers[rank].error
+        if error is not None:
+            raise error
 
     def show(self, rank: int) -> None:
         """Print the tree below ``rank``."""
-        answer, taken = self.health(rank)
-        if not (self.args.down and answer["status"] == "full"):
-            self._line("", rank, answer, taken)
+        answer = self.answers[rank]
+        if not (self.args.down and answer.health["status"] == "full"):
+            self._line("", rank, answer.health, answer.ms)
         self._children("", answer)
 
-    def _children(self, indent: str, answer: dict[str, Any]) -> None:
-        children = answer["children"]
+    def _children(self, indent: str, answer: Answer) -> None:
+        children = answer.children
         if self.args.down:
             children = [child for child in children if child["status"] != "full"]
         for at, child in enumerate(children):
@@ -214,24 +229,21 @@ class HealthTree:
 
     def _child(self, prefix: str, indent: str, child: dict[str, Any]) -> None:
         rank = child["rank"]
-        if child["status"] in ("lost", "offline"):
+        answer = self.answers.get(rank)
+        if answer is None:  # it cannot be asked, or needs not to be
             self._line(prefix, rank, child)
-            if not self.args.no_ghost:
-                self._ghosts(indent, rank, child["status"])
+        elif answer.error is None:
+            self._line(prefix, rank, answer.health, answer.ms)
+            self._children(indent, answer)
             return
-        try:
-            answer, taken = self.health(rank)
-        except OSError as exc:
-            self._line(prefix, rank, {**child, "error": exc.strerror})
-            return
-        self._line(prefix, rank, answer, taken)
-        self._children(indent, answer)
+        else:
+            self._line(prefix, rank, {"status": answer.error.strerror}, answer.ms)
+        if not self.args.no_ghost:
+            self._ghosts(indent, rank, child["status"])
 
     def _ghosts(self, indent: str, rank: int, status: str) -> None:
         """What is below a broker that cannot be asked, from the topology."""
-        below: dict[int, list[int]] = {}
-        for child, parent in parents(_topology(self.h)).items():
-            below.setdefault(parent, []).append(child)
+        below = self.below
         todo = [
             (indent, child, i == len(below[rank]) - 1) for i, child in enumerate(sorted(below.get(rank, ())))
         ]
@@ -292,8 +304,9 @@ def _status(args: argparse.Namespace) -> None:
                 _await_state(h, args)
         tree = HealthTree(h, args)
         with about("overlay.health"):
+            tree.survey(args.rank)
             if args.summary:
-                print(tree._colored(tree.health(args.rank)[0]["status"], False))
+                print(tree._colored(tree.answers[args.rank].health["status"], False))
             else:
                 tree.show(args.rank)
 
@@ -305,19 +318,33 @@ def _errors(args: argparse.Namespace) -> None:
 
     found: dict[str, list[int]] = {}
     with connect() as h:
-        timeout = parse(args.timeout) or -1.0
-        todo = [0]
-        while todo:
-            rpc = h.rpc("overlay.health", nodeid=todo.pop())
-            rpc.wait_for(timeout)
-            for child in rpc.get()["children"]:
-                if child.get("error"):
-                    found.setdefault(child["error"], []).append(child["rank"])
-                elif child["status"] not in ("lost", "offline"):
-                    todo.append(child["rank"])
+        above = parents(_topology(h))
+        for rank, text in _faults(Survey(h, parse(args.timeout) or -1.0, lambda _child: True).run(0), above):
+            found.setdefault(text, []).append(rank)
         hosts = _hosts(h)
     for text, ranks in found.items():
         print(f"{Hostlist.from_names([hosts[rank] for rank in sorted(ranks)]).encode()}: {text}")
+
+
+def _faults(answers: dict[int, Answer], above: dict[int, int]) -> Iterator[tuple[int, str]]:
+    """Which brokers are not well, and why; who is below one that is lost is so as well."""
+    lost = set()
+    for rank, answer in sorted(answers.items()):
+        if answer.error is not None:
+            lost.add(rank)
+            yield rank, answer.error.strerror or str(answer.error)
+        for child in answer.children:
+            if child["status"] == "lost":
+                lost.add(child["rank"])
+                yield child["rank"], child.get("error") or "unknown error"
+            elif child["status"] == "offline" and child.get("error"):
+                yield child["rank"], child["error"]
+    for rank in sorted(above):
+        at: int | None = above[rank]
+        while at is not None and at not in lost:
+            at = above.get(at)
+        if at is not None:
+            yield rank, "lost parent"
 
 
 def _trace(args: argparse.Namespace) -> None:
