@@ -219,3 +219,26 @@ def test_another_users_directory(tmp_path):
     number, text = error(StoreDirectory, str(path), "sha1")
     assert number == errno.EPERM
     assert text == f"content-files: cannot open {path}: it belongs to another user"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", None),
+        ("1\n", None),
+        ("2\n", r"was written by a newer Rosin \(format 2, this one knows 1\): use that one, or move it and"),
+        ("x\n", "expected a number, got 'x'"),
+    ],
+)
+def test_directories_of_other_versions(tmp_path, text, expected):
+    path = tmp_path / "content.files"
+    StoreDirectory(str(path), "sha1").close()
+    state = tmp_path / "content.files.state"
+    state.write_text(text)
+    if expected is None:
+        StoreDirectory(str(path), "sha1").close()
+        assert state.read_text() == "1\n"
+    else:
+        with pytest.raises(OSError, match=expected):
+            StoreDirectory(str(path), "sha1")
+        assert state.read_text() == text

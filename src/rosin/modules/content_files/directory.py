@@ -23,6 +23,9 @@ from rosin.rfc import blobref
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+#: The format of what the directory holds beside flux-core's files, noted in the file beside it. Before it was
+#: noted there it was 1.
+VERSION = 1
 CHECKPOINT = "kvs-primary"
 JOURNAL = ".journal"
 #: The name of a file while it is written; there is one writer.
@@ -66,9 +69,23 @@ class StoreDirectory:
             raise
 
     def _check(self) -> None:
-        """Raises OSError ENOENT, with the remedy, when something is missing that held state."""
-        if not os.path.lexists(self._state):
+        """Raises OSError with the remedy: ENOENT when something is missing that held state, EINVAL for what a
+        newer Rosin has written."""
+        try:
+            with open(self._state, encoding="ascii") as stream:
+                text = stream.read(64).strip() or "1"
+        except FileNotFoundError:
             return
+        except (OSError, ValueError) as error:
+            raise OSError(errno.EIO, f"content-files: cannot read {self._state}: {error}") from None
+        if not text.isdecimal():
+            raise OSError(errno.EIO, f"content-files: {self._state}: expected a number, got '{text}'")
+        if int(text) > VERSION:
+            raise OSError(
+                errno.EINVAL,
+                f"content-files: {self.path} was written by a newer Rosin (format {text}, this one knows"
+                f" {VERSION}): use that one, or move it and {self._state} away",
+            )
         for path in (self.path, f"{self.path}/{JOURNAL}"):
             if not os.path.lexists(path):
                 raise OSError(
@@ -87,7 +104,11 @@ class StoreDirectory:
     def _record(self) -> None:
         """From now on the directory must be there, with its journal."""
         with _naming(self._state, "write"):
-            os.close(os.open(self._state, _WRITE, 0o600))
+            fd = os.open(self._state, _WRITE, 0o600)
+            try:
+                os.write(fd, b"%d\n" % VERSION)
+            finally:
+                os.close(fd)
 
     def close(self) -> None:
         """Close it."""
