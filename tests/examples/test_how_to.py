@@ -28,6 +28,7 @@ FOLLOWED = [
     ["broker-module.md", "module-at-start.md"],
     ["job-manager-plugin.md"],
     ["scheduler.md"],
+    ["submission-plugin.md"],
 ]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,6 +9,7 @@ import sys
 from rosin.cli.arguments import Parser
 from rosin.cli.base import connect, fail, id_text, reason, utf8_output
 from rosin.cli.nested import add_nested_options, broker_options, common, finish, submit
+from rosin.cli.plugins import of, parse_command
 from rosin.rfc.jobspec import build
 
 TYPE_CHECKING = False
@@ -33,6 +34,7 @@ def parser(prog: str) -> Parser:
     add_nested_options(result, with_io=False)
     result.add_argument("-v", "--verbose", action="count", default=0, help="say what goes on")
     result.add_argument("--bg", action="store_true", help="wait for the instance, print its id, and leave it")
+    of(prog).declare(result)
     return result
 
 
@@ -55,7 +57,7 @@ def jobspec(prog: str, args: Namespace) -> dict[str, Any]:
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     utf8_output()
-    args = parser(prog).parse_command(argv)
+    args = parse_command(parser(prog), argv)
     spec = jobspec(prog, args)
     if args.dry_run:
         from rosin import _json

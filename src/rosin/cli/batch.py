@@ -9,6 +9,7 @@ import sys
 from rosin.cli.arguments import Parser
 from rosin.cli.base import connect, error, id_text, utf8_output
 from rosin.cli.nested import add_nested_options, broker_options, common, finish, submit
+from rosin.cli.plugins import of, parse_command
 from rosin.rfc.jobspec import build
 
 TYPE_CHECKING = False
@@ -30,6 +31,7 @@ def parser(prog: str) -> Parser:
     )
     add_nested_options(result, with_io=True)
     result.add_argument("--wrap", action="store_true", help="make a shell script of the words, or the input")
+    of(prog).declare(result)
     return result
 
 
@@ -65,16 +67,16 @@ def with_directives(prog: str, argv: list[str], name: str, script: str) -> Names
         if rest:
             raise ValueError(f"{name}: line {directive.line}: '{rest[0]}' is no option")
         words += directive.args
-    return parser(prog).parse_command([*words, *argv])
+    return parse_command(parser(prog), [*words, *argv])
 
 
 def jobspec(prog: str, args: Namespace, script: str) -> dict[str, Any]:
     """The jobspec of a script. Raises ValueError and OSError."""
-    name = args.job_name or (os.path.basename(args.command[0]) if args.command else "batch")
     if not script.startswith("#!"):
         where = args.command[0] if args.command else "stdin"
         raise ValueError(f"{where} does not appear to start with '#!': --wrap makes a shell script of it")
     keywords = {**common(args), "broker_opts": broker_options(args)}
+    name = args.job_name or (os.path.basename(args.command[0]) if args.command else "batch")
     result = build.from_batch_command(
         script,
         name,
@@ -91,7 +93,7 @@ def jobspec(prog: str, args: Namespace, script: str) -> dict[str, Any]:
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     utf8_output()
-    args = parser(prog).parse_command(argv)
+    args = parse_command(parser(prog), argv)
     if args.wrap and args.command:
         script = " ".join(args.command) + "\n"
     else:

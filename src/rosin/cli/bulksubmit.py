@@ -11,6 +11,7 @@ from rosin.cli.arguments import Parser
 from rosin.cli.base import utf8_output
 from rosin.cli.bulk import Bulk, copies
 from rosin.cli.options import add_bulk_options, add_job_options, add_task_options
+from rosin.cli.plugins import of, parse_command
 from rosin.cli.template import InputText, compile_methods, describe, substitute
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def parser(prog: str) -> Parser:
         default=[],
         help="let {0.NAME} stand for the value of a Python expression of the input x",
     )
+    of(prog).declare(result)
     return result
 
 
@@ -113,7 +115,7 @@ def make_commands(args: Namespace) -> list[Namespace]:
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     utf8_output()
-    args = parser(prog).parse_command(argv)
+    args = parse_command(parser(prog), argv)
     commands = make_commands(args)
     if args.shuffle:
         from random import shuffle

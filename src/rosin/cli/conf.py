@@ -11,9 +11,33 @@ from rosin.errors import FormatError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 _ACCEPTED = "KEY=VALUE, TOML or JSON text, or a file of it, as in resource.noverify=true or site.toml"
+
+
+class NestedConfig:
+    """The configuration of an instance in a job; ``config`` is None without any piece. Raises ValueError."""
+
+    def __init__(self, pieces: Iterable[str]) -> None:
+        self.config: dict[str, Any] | None = None
+        for text in pieces:
+            self.update(text)
+
+    def update(self, text: str) -> NestedConfig:
+        """Add a piece, see :func:`add`."""
+        self.config = add(self.config or {}, text)
+        return self
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a dotted key."""
+        place: Any = self.config
+        for step in key.split("."):
+            if not isinstance(place, dict) or step not in place:
+                return default
+            place = place[step]
+        return place
 
 
 def add(config: dict[str, Any], text: str) -> dict[str, Any]:

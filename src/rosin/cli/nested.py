@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from rosin.cli.arguments import SUPPRESS
+from rosin.cli.conf import NestedConfig
 from rosin.cli.options import add_job_options, add_whole_options
 from rosin.cli.request import whole_number, whole_resources
 from rosin.cli.submission import Builder, require_texts, time_limit, working_directory
@@ -56,18 +57,6 @@ def broker_options(args: Namespace, extra: Iterable[str] = ()) -> list[str]:
     return [*words, *extra]
 
 
-def configuration(args: Namespace) -> Object | None:
-    """The configuration of ``--conf``, None without one. Raises ValueError."""
-    if args.conf is None:
-        return None
-    from rosin.cli.conf import add
-
-    result: Object = {}
-    for text in args.conf:
-        result = add(result, text)
-    return result
-
-
 def shape(args: Namespace) -> Object:
     """What says how many slots of what, as keywords for the factories of RFC 25. Raises ValueError."""
     names = ("nslots", "cores_per_slot", "gpus_per_slot", "nodes")
@@ -96,10 +85,12 @@ def shape(args: Namespace) -> Object:
 
 def common(args: Namespace) -> Object:
     """The options that ``batch`` and ``alloc`` share, as keywords for the factories. Raises ValueError."""
+    args.conf = NestedConfig(args.conf or ())
+    args.plugins.preinit(args)
     require_texts(args)
     return {
         **shape(args),
-        "conf": configuration(args),
+        "conf": args.conf.config,
         "duration": time_limit(args.time_limit),
         "cwd": args.cwd if args.cwd is not None else working_directory(),
         "unbuffered": args.unbuffered,
@@ -111,10 +102,10 @@ def common(args: Namespace) -> Object:
 def finish(jobspec: Object, args: Namespace, prog: str) -> Object:
     """Set what all submission commands can set, and the brokers' program: the one that was called."""
     jobspec["tasks"][0]["command"][0] = prog.partition("-")[0]
-    Builder().apply(jobspec, args)
     whole = whole_resources(args)
     if whole is not None:
         jobspec["resources"] = whole
+    Builder().apply(jobspec, args)
     return jobspec
 
 

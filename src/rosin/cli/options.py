@@ -73,6 +73,7 @@ def add_job_options(parser: Declarations, with_io: bool = True) -> None:
     add("--dry-run", action="store_true", help="print the jobspec instead of submitting it")
     add("--dry", dest="dry_run", action="store_true", help=SUPPRESS)
     add("--quiet", action="store_true", help="do not print job ids")
+    add("--list-plugins", action="store_true", help="print the plugins of this command, and end")
 
 
 def _add_environment(parser: Declarations) -> None:

@@ -9,6 +9,7 @@ from rosin import _json
 from rosin.cli.arguments import Parser
 from rosin.cli.base import connect, id_text, utf8_output
 from rosin.cli.options import add_job_options, add_task_options
+from rosin.cli.plugins import of, parse_command
 from rosin.cli.submission import Builder, is_idset, parse_urgency, submit_flags
 
 
@@ -22,13 +23,14 @@ def parser(prog: str) -> Parser:
     add_job_options(result)
     add_task_options(result)
     result.add_argument("--wait-event", metavar="NAME", default="clean", help="detach at this event")
+    of(prog).declare(result)
     return result
 
 
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     utf8_output()
-    args = parser(prog).parse_command(argv)
+    args = parse_command(parser(prog), argv)
     jobspec = Builder().build(args)
     if args.dry_run:
         print(_json.dumps(jobspec).decode())

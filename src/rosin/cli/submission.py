@@ -165,6 +165,9 @@ class Builder:
         """The jobspec of ``args`` (run, submit, bulksubmit) as an object. Raises ValueError and OSError."""
         if not args.command:
             raise ValueError("job command and arguments are missing")
+        plugins = getattr(args, "plugins", None)
+        if plugins is not None:
+            plugins.preinit(args)
         require_texts(args)
         stdin = args.input if args.input is not None and not is_idset(args.input) else None
         options = {
@@ -188,6 +191,9 @@ class Builder:
         obj: Object = jobspec if isinstance(jobspec, dict) else jobspec.jobspec
         self._set_environment(obj, args)
         set_options(obj, args)
+        plugins = getattr(args, "plugins", None)
+        if plugins is not None:
+            plugins.modify(args, obj)
 
     def _set_environment(self, obj: Object, args: Namespace) -> None:
         from rosin.cli import environment as env
@@ -239,7 +245,7 @@ def require_texts(args: Namespace) -> None:
     Raises :class:`rosin.cli.base.NotText`.
     """
     for name, value in vars(args).items():
-        if name in ("command", "changed", "methods"):
+        if name in ("command", "changed", "methods", "plugins"):
             continue
         option = f"--{_OPTION_NAMES.get(name, name).replace('_', '-')}"
         for text in value if isinstance(value, list) else [value]:

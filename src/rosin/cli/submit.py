@@ -7,6 +7,7 @@ from rosin.cli.arguments import Parser
 from rosin.cli.base import utf8_output
 from rosin.cli.bulk import Bulk, copies
 from rosin.cli.options import add_bulk_options, add_job_options, add_task_options
+from rosin.cli.plugins import of, parse_command
 
 
 def parser(prog: str) -> Parser:
@@ -19,13 +20,14 @@ def parser(prog: str) -> Parser:
     add_job_options(result)
     add_task_options(result)
     add_bulk_options(result)
+    of(prog).declare(result)
     return result
 
 
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     utf8_output()
-    args = parser(prog).parse_command(argv)
+    args = parse_command(parser(prog), argv)
     if args.dry_run:
         from rosin import _json
         from rosin.cli.submission import Builder, set_cc

@@ -47,7 +47,7 @@ class JobspecV1(spec_v1.JobspecV1):
 
         Args:
             args: a namespace with options, of which the keywords that are given override some.
-            prog: the command whose plugins take part; there are none.
+            prog: the command whose plugins take part (``FLUX_CLI_PLUGINPATH``); their options are keywords.
             env: rules of ``--env``; ``[]`` is the whole environment of this process.
             rlimit: rules of ``--rlimit``; ``[]`` are the usual limits.
             signal: ``[SIG][@TIME]``.
@@ -61,9 +61,16 @@ class JobspecV1(spec_v1.JobspecV1):
 
         Raises ValueError, OSError, and TypeError for unknown options.
         """
+        from rosin.cli import plugins as cli_plugins
         from rosin.cli import submission
         from rosin.cli.environment import job_environment, job_rlimits
 
+        plugins = cli_plugins.of(f"flux-{prog}") if prog else None
+        own = plugins.defaults if plugins is not None else {}
+        kwargs, theirs = (
+            {name: value for name, value in kwargs.items() if name not in own},
+            {**own, **{name: value for name, value in kwargs.items() if name in own}},
+        )
         if kwargs:
             names = ", ".join(repr(name) for name in sorted(kwargs))
             raise TypeError(f"apply_options() got unexpected keyword argument(s): {names}")
@@ -94,6 +101,11 @@ class JobspecV1(spec_v1.JobspecV1):
             self.duration = _seconds(options.time_limit)
         for name, value in (options.attributes or {}).items():
             submission.set_attribute(self.jobspec, name, value)
+        if plugins is not None:
+            seen = SimpleNamespace(**{**theirs, **vars(options)})
+            if _preinit:
+                plugins.preinit(seen)
+            plugins.modify(seen, self.jobspec)
         return self
 
     @classmethod
