@@ -64,6 +64,7 @@ async def test_both_run_when_both_are_there_and_the_lower_one_goes_first(pair):
     assert root.transitions()[-3] == "children-complete: shutdown->finalize"
     assert not root.broker.router.below
     assert not root.logged("shutdown timeout")
+    assert [text for level, text in root.logged() + child.logged() if level < 4] == []
 
 
 async def test_the_configuration_of_rank_0_holds_everywhere(pair):

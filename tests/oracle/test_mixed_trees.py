@@ -36,7 +36,7 @@ def wrapper(path, root, flux):
 def tree(request, flux, tmp_path):
     """``tree(script)``: what a script prints on rank 0 of a mixed tree; it has ``$ROSIN`` and ``$FLUX``."""
 
-    def run(script):
+    def run(script, quiet=False):
         wrap = wrapper(tmp_path / "wrap", request.param, flux)
         start = [ROSIN, "start"] if request.param == "rosin" else [flux, "start"]
         env = {name: value for name, value in os.environ.items() if not name.startswith("FLUX_")}
@@ -58,9 +58,16 @@ def tree(request, flux, tmp_path):
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        assert not (quiet and done.stderr)
         return done.stdout.splitlines()
 
     return run
+
+
+def test_the_end_is_quiet(tree):
+    """No broker leaves requests behind that the one above it has to fail."""
+    script = "$ROSIN kvs put a=1; $ROSIN exec -r all $ROSIN kvs get a; $FLUX run -N5 echo 1"
+    assert tree(script, quiet=True) == ["1"] * 10
 
 
 #: Questions that have the same answer whoever asks and whoever is asked.

@@ -107,7 +107,8 @@ class ConfigService(Builtin):
                 except OSError as exc:  # the next one may be better
                     self.log.error(f"a configuration of the broker above is refused here: {exc.strerror}")
         except OSError as exc:
-            self.log.error(f"the configuration of the broker above is followed no more: {exc.strerror}")
+            if not self.broker.state.reached("goodbye"):
+                self.log.error(f"the configuration of the broker above is followed no more: {exc.strerror}")
 
     async def _offer(self, config: dict[str, Any]) -> list[str]:
         """Give *config* to all modules, or take it back from those that have it. Raises OSError EINVAL."""
