@@ -166,6 +166,8 @@ def test_differing() -> None:
     assert differing({}, {}, places) == []
     assert differing({"a": 1, "b": {"c": 1}}, {"a": 1, "b": {"c": 2}}, places) == ["b.c"]
     assert differing({"b": 1}, {"a": {}, "b": {"d": 1}}, places) == ["a", "b.d"]
+    assert differing({"q": {"x": {"h": 1}, "y": 1}}, {"q": {"x": {"h": 1, "i": 2}}}, ["q.*.h"]) == []
+    assert differing({"q": {"x": {"h": 1}}}, {"q": {"y": {"h": 1}}}, ["q.*.h"]) == ["q.*.h"]
 
 
 @pytest.mark.parametrize(

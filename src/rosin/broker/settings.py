@@ -90,15 +90,25 @@ class Table:
 
 
 def differing(before: Mapping[str, Any], after: Mapping[str, Any], places: Iterable[str]) -> list[str]:
-    """Those of *places*, dotted names of tables and keys, where two configurations are not the same."""
+    """Those of *places*, dotted names of tables and keys, where two configurations are not the same.
+
+    ``*`` is any name.
+    """
     return [place for place in places if _at(before, place) != _at(after, place)]
 
 
-def _at(config: Mapping[str, Any], place: str) -> Any:
-    value: Any = config
+def _at(config: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """What there is at a place, by name."""
+    found: dict[str, Any] = {"": config}
     for step in place.split("."):
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
+        found = {
+            f"{name}.{key}": value[key]
+            for name, value in found.items()
+            if isinstance(value, dict)
+            for key in (value if step == "*" else (step,))
+            if key in value
+        }
+    return found
 
 
 class AccessSettings(NamedTuple):

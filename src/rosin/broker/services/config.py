@@ -11,6 +11,7 @@ from rosin.broker import attrtable
 from rosin.broker.builtin import Builtin
 from rosin.broker.configcheck import check, warnings
 from rosin.broker.module import DEFERRED, request_handler
+from rosin.broker.settings import differing
 from rosin.broker.waiters import Waiter
 from rosin.configfile import load
 from rosin.constants import FLUX_NODEID_UPSTREAM, FLUX_RPC_STREAMING
@@ -19,6 +20,10 @@ from rosin.errors import FormatError
 if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
     from rosin.rfc.message import Message
+
+
+#: Tables that the broker itself reads when it starts, beside those of attributes.
+AT_START = ("bootstrap", "fake-resources", "modules")
 
 
 class ConfigService(Builtin):
@@ -42,7 +47,8 @@ class ConfigService(Builtin):
     def _answer(self, ignored: dict[str, str], later: list[str]) -> dict[str, list[str]] | None:
         """Tell who changes the configuration what of it has no effect, or none yet."""
         lines = [*warnings(ignored), *later]
-        for name in attrtable.later(self.broker.config, self.broker.attrs.values()):
+        names = attrtable.later(self.broker.config, self.broker.attrs.values())
+        for name in (*names, *differing(self.started_with, self.broker.config, AT_START)):
             lines.append(f"{name} has no effect before the next start of the broker")
             self.log.warning(lines[-1])
         return {"warnings": lines} if lines else None

@@ -34,7 +34,10 @@ _KEYS = (
     "history",
 )
 #: What counts when the service starts, and then no more.
-READ_AT_START = tuple(f"resource.{key}" for key in _KEYS if key not in ("journal-max", "no-update-watch"))
+READ_AT_START = (
+    *(f"resource.{key}" for key in _KEYS if key not in ("journal-max", "no-update-watch")),
+    "queues.*.hosts",  # properties of nodes
+)
 _JOURNAL_MAX = 100_000
 _HISTORY = fsd.parse("90d")
 
