@@ -55,3 +55,19 @@ def test_running_jobs_go_on(tmp_path: Path, module: str, size: int) -> None:
         idle = instance.run("resource", "list", "-s", "free", "-n", "-o", "{nnodes}").stdout
         assert idle.strip() == str(size)
         assert instance.run("sproc", "ps", "-n").stdout == ""
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_jobs_of_a_broker_that_is_gone_say_what_has_become_of_them(tmp_path: Path, killed: bool) -> None:
+    options = ("-S", f"statedir={tmp_path}")
+    with RealInstance(*options, env={"FLUX_DISABLE_JOB_CLEANUP": "1"}) as instance:
+        job = instance.run("submit", "sh", "-c", "echo begin; sleep 1000").stdout.strip()
+        assert instance.run("job", "wait-event", "-W", "-p", "output", job, "data").returncode == 0
+        if killed:
+            instance.kill()
+    with RealInstance(*options) as instance:
+        done = instance.run("job", "attach", job)
+        assert done.stdout == ("" if killed else "begin\n")
+        assert "lost contact with job shell on broker restart" in done.stderr
+        assert log(instance, job)[-5:] == ["exception", "finish", "release", "free", "clean"]
+        assert instance.run("jobs", "-an", "-o", "{status}").stdout == "FAILED\n"

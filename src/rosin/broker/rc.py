@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING
 
 from rosin.broker import rctable
@@ -83,7 +84,12 @@ async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
 
 
 async def cleanup(broker: Broker, h: ModuleHandle) -> None:
-    """Start no more jobs, cancel those that run and wait until they are gone; pending jobs stay pending."""
+    """Start no more jobs, cancel those that run and wait until they are gone; pending jobs stay pending.
+
+    With ``FLUX_DISABLE_JOB_CLEANUP`` in the environment nothing of it is done.
+    """
+    if "FLUX_DISABLE_JOB_CLEANUP" in os.environ:
+        return
     steps: tuple[Callable[[], RPC], ...] = (
         lambda: h.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True}),
         lambda: h.rpc("resource.acquire-mute", {}),
