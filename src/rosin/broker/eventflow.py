@@ -78,6 +78,6 @@ class EventFlow:
     def _distribute(self, msg: Message) -> None:
         topic = msg.topic
         for peer in list(self._router.peers.values()):
-            few = peer.subscriptions.few
-            if peer.subscriptions.match(topic) if few is None else topic.startswith(few):
+            few = peer.subscriptions.few  # of most peers there are none
+            if topic.startswith(few) if few else few is None and peer.subscriptions.match(topic):
                 peer.deliver_event(msg)

@@ -107,7 +107,7 @@ def _encode(value: Any, raw: bool) -> bytes:
 
 def _checked(key: object) -> str:
     """A key that can be written, before it spoils the transaction that it is part of."""
-    text = check_text(key, "KVS key")
+    text = key if key.__class__ is str else check_text(key, "KVS key")
     if not text:
         raise OSError(errno.EINVAL, "KVS key must not be empty")
     return text

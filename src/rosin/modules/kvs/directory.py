@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rosin.rfc.treeobj import TreeObj
 
 #: A run is split when it holds more than twice this number of entries.
-RUN = 64
+RUN = 32
 
 #: Bytes of memory for a directory, for each of its runs, and for each entry: its place and its text.
 _WEIGHT = 1024
@@ -111,10 +111,10 @@ class Directory:
 
     def updated(self, changes: Mapping[str, TreeObj | None]) -> Directory:
         """The directory with *changes* applied: a tree object replaces or adds, None removes."""
-        if not self.runs:
-            return Directory.from_entries({k: v for k, v in changes.items() if v is not None}, self.algo)
         if len(self.runs) == 1:
             return Directory(_changed(self.runs[0], changes), self.algo)
+        if not self.runs:
+            return Directory.from_entries({k: v for k, v in changes.items() if v is not None}, self.algo)
         by_run: dict[int, dict[str, TreeObj | None]] = {}
         for name, obj in changes.items():
             by_run.setdefault(self._find(name), {})[name] = obj
@@ -136,10 +136,10 @@ class Directory:
 
     def _digest(self) -> str:
         runs, states = self.runs, self._states
-        if len(runs) == 1:
-            return str(_HASHES[self.algo](_HEAD + runs[0].text + _TAIL).hexdigest())
-        if not runs:
-            return str(_HASHES[self.algo](_HEAD + _TAIL).hexdigest())
+        if len(runs) < 2:
+            text = runs[0].text if runs else b""
+            digest: str = _HASHES[self.algo](_HEAD + text + _TAIL).hexdigest()
+            return digest
         if not states:
             states.append(_HASHES[self.algo](_HEAD))
         state = states[-1].copy()

@@ -141,9 +141,10 @@ class Transaction:
 
     def _descend(self, draft: _Draft, name: str, entry: Any, create: bool) -> _Draft | str | None:
         """The directory *name* of *draft* as a draft; the target of a link; None: nothing to remove."""
-        if isinstance(entry, _Draft):
-            return entry
-        kind = entry["type"] if isinstance(entry, dict) else None
+        if entry.__class__ is _Draft:
+            draft_below: _Draft = entry
+            return draft_below
+        kind = entry["type"] if entry.__class__ is dict else None
         if kind == "dirref":
             below = _Draft(self._objects.directory(entry["data"][0]))
         elif kind == "dir":
@@ -166,10 +167,11 @@ class Transaction:
         drafts = [self._root]
         for draft in drafts:  # grows: every directory comes after the one that it is in
             for name, change in draft.changes.items():
-                if isinstance(change, dict) and change["type"] == "dir":
-                    change = draft.changes[name] = _draft_of(change, objects)
                 if isinstance(change, _Draft):
                     drafts.append(change)
+                elif isinstance(change, dict) and change["type"] == "dir":
+                    draft.changes[name] = below = _draft_of(change, objects)
+                    drafts.append(below)
         for draft in reversed(drafts):
             _seal(draft, objects)
         return self._root.base
@@ -217,19 +219,20 @@ def _append(draft: _Draft, name: str, dirent: TreeObj, key: str) -> None:
 def _seal(draft: _Draft, objects: Objects) -> None:
     """Make the new version of a directory, whose own directories have theirs; it is the draft's base then."""
     if draft.changes:
-        changes = {name: _entry(change, objects) for name, change in draft.changes.items()}
+        changes = {
+            name: treeobj.dirref(change.base.ref) if isinstance(change, _Draft) else _entry(change, objects)
+            for name, change in draft.changes.items()
+        }
         draft.base = draft.base.updated(changes)
     elif draft.base is not objects.empty:
         return
     objects.add_directory(draft.base)
 
 
-def _entry(change: TreeObj | _Draft | _Pending | None, objects: Objects) -> TreeObj | None:
+def _entry(change: TreeObj | _Pending | None, objects: Objects) -> TreeObj | None:
     """The entry of a new directory. What is not held inline is stored and referred to."""
     if change is None:
         return None
-    if isinstance(change, _Draft):
-        return treeobj.dirref(change.base.ref)
     if isinstance(change, _Pending):
         data = b"".join(change.parts)
         if change.entry is not None:
