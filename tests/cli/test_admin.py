@@ -76,6 +76,9 @@ def test_scripts_and_commands(places):
         "  command: /bin/clean a b",
         "",
     ]
+    for key in ("per-rank", "per_rank"):
+        line = describe("prolog", {"command": ["x"], key: True}, Scripts("prolog", places))[0]
+        assert line == "▸ prolog: enabled (per-rank=true)"
     assert describe("prolog", table, Scripts("prolog", places), active=False) == [
         "▸ prolog: configured but inactive",
         "  (perilog plugin not loaded)",

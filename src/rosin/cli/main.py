@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 #: Command -> (module below rosin.cli, one-line help). A module has ``main(argv, prog) -> int``.
 COMMANDS: dict[str, tuple[str, str]] = {
     "R": ("R", "make, read and combine resource sets"),
+    "account": ("account", "manage banks and users, their limits and what they have used"),
     "admin": ("admin", "run commands at an instance's end, and show its system scripts"),
     "alloc": ("alloc", "start an instance in a job and work in it"),
     "archive": ("archive", "keep files in the key-value store for all nodes"),

@@ -105,7 +105,8 @@ def describe(
 
 def _manner(program: str, table: Mapping[str, Any]) -> str:
     if program != "housekeeping":
-        return f"per-rank={str(bool(table.get('per-rank', False))).lower()}"
+        per_rank = table.get("per_rank", table.get("per-rank", False))  # as the plugin says it, or the table
+        return f"per-rank={str(bool(per_rank)).lower()}"
     after = table.get("release-after")
     return f"release after {after}" if after else "batch release"
 

@@ -56,6 +56,23 @@ def test_a_restart_without_the_plugin_of_a_scheme_loses_no_job(bench, use, jobsp
     assert bench.names(id)[-2:] == ["depend", "priority"]
 
 
+def test_a_dependency_of_a_job_that_has_none(bench, use):
+    """It would have left DEPEND in the same breath."""
+
+    class Late(Plugin):
+        name = "late"
+
+        @callback("job.state.depend")
+        def depend(self, job):
+            self.dependency_add(job, "late")
+
+    plugin = use(Late)
+    id = bench.submit()
+    assert bench.names(id) == ["submit", "validate", "dependency-add"]
+    plugin.dependency_remove(bench.job(id), "late")
+    assert bench.names(id)[3:] == ["dependency-remove", "depend", "priority"]
+
+
 @pytest.mark.parametrize("sent", [True, False])
 def test_an_epilog_of_a_job_that_ends_before_it_has_started(bench, use, sent):
     """Its resources would be free in the same breath."""

@@ -28,6 +28,7 @@ from rosin.modules.job_manager.queues import Queues
 from rosin.modules.job_manager.store import CommitQueue
 from rosin.rfc import fluid
 from rosin.rfc.jobpath import job_key
+from rosin.rfc.role import privileged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,6 +58,8 @@ class Core:
         self.running = 0
         #: When the resources of the instance expire, seconds since the epoch; 0 = never.
         self.expiration = 0.0
+        #: ``[access] private-mode``: guests learn of their own jobs only.
+        self.private = False
         self.store = CommitQueue()
         self.journal = EventJournal(port)
         self.queues = Queues()
@@ -75,6 +78,10 @@ class Core:
     def check_drained(self) -> None:
         """There may be no active job any more, or none that runs."""
         raise NotImplementedError
+
+    def restricted(self, rolemask: int) -> bool:
+        """A sender with these roles must not learn of other users' jobs."""
+        return self.private and not privileged(rolemask)
 
     # -- events -------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from rosin.constants import FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED, FLUX_
 from rosin.modules.job_manager.alloc import Alloc
 from rosin.modules.job_manager.core import Core
 from rosin.modules.job_manager.drain import Drain
-from rosin.modules.job_manager.event import POSTING_CLEAN, POSTING_FREE
+from rosin.modules.job_manager.event import POSTING_CLEAN, POSTING_DEPEND, POSTING_FREE
 from rosin.modules.job_manager.housekeeping import Housekeeping
 from rosin.modules.job_manager.inactive import InactiveJob
 from rosin.modules.job_manager.plugins.load import load_builtins
@@ -19,7 +19,6 @@ from rosin.modules.job_manager.plugins.topics import STATE_TOPICS
 from rosin.modules.job_manager.purge import Purge
 from rosin.modules.job_manager.start import StartProtocol
 from rosin.modules.job_manager.wait import Waits
-from rosin.rfc.role import privileged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,8 +34,6 @@ class Manager(Core):
 
     def __init__(self, port: Port, owner: int) -> None:
         super().__init__(port, owner)
-        #: ``[access] private-mode``: guests learn of their own jobs only.
-        self.private = False
         self.alloc = Alloc(self)
         self.housekeeping = Housekeeping(self, self.alloc)
         self.start = StartProtocol(self)
@@ -69,6 +66,9 @@ class Manager(Core):
     # -- actions ----------------------------------------------------------------------------------
 
     def _depend(self, job: Job) -> None:
+        if self.queued(job, "dependency-add"):  # a plugin has been quick to let it wait
+            job.posting &= ~POSTING_DEPEND
+            return
         self.post(job, "depend")
 
     def _priority(self, job: Job) -> None:
@@ -113,10 +113,6 @@ class Manager(Core):
 
     def check_drained(self) -> None:
         self.drain.check()
-
-    def restricted(self, rolemask: int) -> bool:
-        """A sender with these roles must not learn of other users' jobs."""
-        return self.private and not privileged(rolemask)
 
     # -- the end of a turn of the loop --------------------------------------------------------------
 

@@ -12,8 +12,7 @@ from rosin.broker.loader import class_in_file, one_line
 from rosin.constants import FLUX_JOB_STATE_DEPEND
 from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins.api import Plugin, Reject
-from rosin.modules.job_manager.plugins.builtin import BUILTIN, LOADABLE
-from rosin.modules.job_manager.plugins.perilog import Perilog
+from rosin.modules.job_manager.plugins.builtin import BUILTIN, LOADABLE, find_builtin
 from rosin.modules.job_manager.plugins.perilog_settings import is_configured
 from rosin.rfc.payload import field
 
@@ -72,7 +71,7 @@ def configure(stack: Stack, entries: list[Any]) -> None:
             raise OSError(errno.EINVAL, f"job-manager.plugins[{number}]: {error}") from None
         except OSError as error:
             raise OSError(error.errno, f"job-manager.plugins[{number}]: {error.strerror}") from None
-    if is_configured(stack.config) and not any(isinstance(plugin, Perilog) for plugin in stack.plugins):
+    if is_configured(stack.config) and not any(plugin.name == "perilog.so" for plugin in stack.plugins):
         stack.manager.port.log.warning(
             "job-manager: a prolog or an epilog is configured, but perilog.so, which runs it, is not loaded:"
             ' set job-manager.plugins = [{load = "perilog.so"}]'
@@ -95,7 +94,7 @@ def _matches(name: str, pattern: str) -> bool:
 
 def _make(stack: Stack, path: str, conf: dict[str, Any]) -> Plugin:
     """The plugin *path*, not yet started."""
-    known = BUILTIN.get(path) or LOADABLE.get(path) or LOADABLE.get(f"{path}.so")
+    known = find_builtin(path)
     name = known.name if known is not None else os.path.basename(path)
     if any(plugin.name == name for plugin in stack.plugins):
         raise OSError(errno.EEXIST, f"{name} already loaded")
