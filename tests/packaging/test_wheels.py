@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from rosin.cli.main import COMMANDS
+
 pytestmark = pytest.mark.system
 
 ROOT = Path(__file__).parents[2]
@@ -60,9 +62,11 @@ def test_wheel_holds_the_whole_package(wheels, distribution, package, source):
     }
     files = _files(wheels[distribution])
     script = f"{wheels[distribution].name.partition('-py3')[0]}.data/scripts/{package}"
-    assert {name for name in files if ".dist-info/" not in name} == tree | {
+    manual = {name for name in files if "/share/man/man1/rosin-" in name}
+    assert {name for name in files if ".dist-info/" not in name} - manual == tree | {
         script.replace("/rosin_flux", "/flux")
     }
+    assert len(manual) == (len(COMMANDS) if distribution == "rosin" else 0)
     assert f"{package}/py.typed" in tree
     for name in ("LICENSE", "COPYING"):
         assert any(path.endswith(f".dist-info/licenses/{name}") for path in files)

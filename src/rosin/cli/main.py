@@ -92,7 +92,7 @@ def usage(prog: str) -> str:
     lines = [f"  {name:{width}}  {text}" for name, (_, text) in sorted(COMMANDS.items())]
     head = (
         f"Usage: {prog} [OPTIONS] COMMAND [ARGS...]\n\n"
-        "  -h, --help     print this; 'help COMMAND' prints the help of a command\n"
+        "  -h, --help     print this; 'help COMMAND' shows the help of a command\n"
         "  -V, --version  print the version\n"
         "  -p, --parent   talk to the parent of the enclosing instance\n"
         "  -r, --root     talk to the root of the enclosing instances\n\n"
@@ -213,6 +213,7 @@ def _dispatch(args: list[str], prog: str) -> int:
     if name in COMMANDS:
         return run(lambda rest, _: _command(name, rest, prog), args[1:], f"{prog}-{name}")
     if name == "help" and len(args) > 1:
+        load("manual").show(args[1])
         return _dispatch([*args[1:], "--help"], prog)
     if not args or name in ("-h", "--help", "help", "-V", "--version"):
         return run(_front, args, prog)
