@@ -136,3 +136,9 @@ def _msgchans(obj: Any) -> list[tuple[str, str]]:
         if not uri.startswith(_DIRECT_SCHEMES):
             raise FormatError(f"cmd.msgchan {name}: no way to reach {uri!r} from a child process")
     return channels
+
+
+def is_job_shell(command: Command) -> bool:
+    """Whether it is one by its label or its environment, of whatever program: flux-core's, perhaps."""
+    label, namespace = command.label or "", command.env.get("FLUX_KVS_NAMESPACE", "")
+    return label.startswith(("shell-", "imp-shell-")) or namespace.startswith("job-")

@@ -85,27 +85,31 @@ class Process:
         local_flags: int = 0,
         zygote: Zygote | None = None,
         target: str = "",
+        adopted: bool = False,
     ) -> None:
         """Start the process. ``outputs`` are the standard streams to read (others go to /dev/null).
 
-        The zygote starts it when it has a ``target``, and otherwise guards it against the end of this broker.
+        The zygote starts it when it has a ``target``, or is ``adopted``: then all that descends from it ends
+        with this broker. Otherwise the zygote guards it: what has left its group is not found when it ends
+        first.
         Raises OSError (ENOENT, EACCES, ...) if that fails at once; a zygote may also report it later.
         """
         group = not local_flags & NO_SETPGRP
         try:
             fds = {} if local_flags & STDIO_FALLTHROUGH else self._stdio(outputs, with_input)
             passed = [self._channel(name, env) for name in self.command.channels]
-            if target and zygote is not None and zygote.alive and not passed:
-                argv = _target_argv(self.command.cmdline)
+            adopted = adopted and not local_flags & STDIO_FALLTHROUGH and _runs(self.command, env)
+            if (target or adopted) and zygote is not None and zygote.alive and not passed:
+                argv = _target_argv(self.command.cmdline) if target else self.command.cmdline
                 self._spawned = zygote.spawn(
-                    target,
+                    target or None,
                     argv,
                     env,
                     cwd=self.command.cwd,
                     fds=fds,
                     group=group,
                     name=argv[0],
-                    reuse=True,
+                    reuse=bool(target),
                     on_start=self._zygote_started,
                     on_exit=self._zygote_exited,
                 )
@@ -350,6 +354,14 @@ class Process:
         if fd >= 0:
             with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as sock:
                 sock.shutdown(socket.SHUT_WR)
+
+
+def _runs(command: Command, env: Mapping[str, str]) -> bool:
+    """Whether nothing is wrong with a command that a fork of the zygote could not tell of."""
+    name, place = command.cmdline[0], command.cwd or "."
+    directories = [""] if "/" in name else env.get("PATH", os.defpath).split(":")
+    paths = [os.path.join(place, directory, name) for directory in directories]
+    return os.path.isdir(place) and any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths)
 
 
 def _target_argv(cmdline: list[str]) -> list[str]:

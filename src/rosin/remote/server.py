@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import SUBPROCESS_REXEC_WAITABLE, SUBPROCESS_REXEC_WRITE_CREDIT
 from rosin.process import refused
-from rosin.remote.command import Command
+from rosin.remote.command import Command, is_job_shell
 from rosin.remote.protocol import STDIO_FALLTHROUGH, ZYGOTE_OPTION
 from rosin.remote.session import ProcessSession
 from rosin.remote.window import Window
@@ -203,6 +203,7 @@ class SubprocessServer:
                 local_flags=local_flags,
                 zygote=self.host.zygote,
                 target=target,
+                adopted=is_job_shell(command),
             )
         except OSError as err:
             self._remove(session)

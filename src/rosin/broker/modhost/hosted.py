@@ -115,6 +115,8 @@ class HostedModule(BrokerModule):
                 "FLUX_MODULE_URI": f"fd://{theirs.fileno()}",
             }
             self._child = spawn(self.argv, env=env, pass_fds=[theirs.fileno()])
+            if self.zygote is not None:
+                self.zygote.guard(self._child.pid)  # it may be stopped when this broker is killed
         except OSError as exc:
             ours.close()
             raise OSError(exc.errno, f"{' '.join(self.argv)}: {exc.strerror}") from None
@@ -181,8 +183,12 @@ class HostedModule(BrokerModule):
         """Wait for the end of the process, whoever else does."""
         assert self._child is not None
         if self._reaping is None:
-            self._reaping = asyncio.ensure_future(wait(self._child))
+            self._reaping = asyncio.ensure_future(wait(self._child, self._release))
         await asyncio.shield(self._reaping)
+
+    def _release(self) -> None:
+        if self.zygote is not None and self._child is not None:
+            self.zygote.unguard(self._child.pid)
 
     async def finalize(self) -> None:
         """Tell the services that the process has used, and those who wait for an answer of it."""
