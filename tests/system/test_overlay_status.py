@@ -80,3 +80,18 @@ def test_brokers_that_are_lost_are_said_to_be(seven: RealInstance) -> None:
     errors = seven.run("overlay", "errors").stdout.splitlines()
     assert [line.partition(": ")[2] for line in errors] == ["lost connection", "lost parent"]
     assert seven.run("overlay", "status", "--rank=2").stderr.endswith("overlay.health: No route to host\n")
+
+
+def test_a_certificate_is_revoked(seven: RealInstance) -> None:
+    """Brokers that have met by a process manager have one each; the parent's list is the one that counts."""
+    assert seven.run("overlay", "revoke", "2").stderr == ""
+    seven.run("overlay", "status", "--wait=degraded", "--timeout=30s")
+    assert status(seven, "--timeout=60s", "--down", "--no-ghost") == [
+        "0 host: degraded",
+        "└─ 2 host: lost certificate revoked",
+    ]
+    done = seven.run("overlay", "revoke", "2")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "rosin-overlay: overlay.revoke: Invalid argument: the certificate of rank 2 is not let in\n",
+    )

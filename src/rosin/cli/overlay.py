@@ -65,11 +65,15 @@ def parser(prog: str) -> AdminParser:
     sub.add_argument("target", metavar="TARGET", help="ranks (idset) or hosts (hostlist)")
     sub = result.command("parentof", _parentof, "print the parent of a broker")
     sub.add_argument("target", metavar="RANK", help="rank or host")
-    sub = result.command("disconnect", _disconnect, "cut a part of the tree off")
-    sub.add_argument(
-        "-r", "--parent", metavar="NODEID", type=int, help="the broker above it (default: found)"
-    )
-    sub.add_argument("target", metavar="TARGET", help="rank or host at the top of the part")
+    for name, run, text in (
+        ("disconnect", _disconnect, "cut a part of the tree off"),
+        ("revoke", _revoke, "cut a part of the tree off, and do not let its certificate in again"),
+    ):
+        sub = result.command(name, run, text)
+        sub.add_argument(
+            "-r", "--parent", metavar="NODEID", type=int, help="the broker above it (default: found)"
+        )
+        sub.add_argument("target", metavar="TARGET", help="rank or host at the top of the part")
     from rosin.cli.trace import trace_options
 
     sub = result.command("trace", _trace, "print the messages of the tree as they pass")
@@ -161,11 +165,19 @@ def _parentof(args: argparse.Namespace) -> None:
 
 
 def _disconnect(args: argparse.Namespace) -> None:
+    _ask_parent(args, "overlay.disconnect-subtree")
+
+
+def _revoke(args: argparse.Namespace) -> None:
+    _ask_parent(args, "overlay.revoke")
+
+
+def _ask_parent(args: argparse.Namespace, topic: str) -> None:
     with connect() as h:
         rank = _rank(h, args.target)
         parent = _parent_of(h, rank) if args.parent is None else args.parent
-        with about("overlay.disconnect-subtree"):
-            h.rpc("overlay.disconnect-subtree", {"rank": rank}, parent).get()
+        with about(topic):
+            h.rpc(topic, {"rank": rank}, parent).get()
 
 
 class HealthTree:

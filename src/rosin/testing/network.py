@@ -292,6 +292,9 @@ class _MemoryDownlink:
     def authorize(self, name: str, public_key: str) -> None:
         """Nobody else is in this process."""
 
+    def revoke(self, public_key: str) -> None:
+        """All have the same key: see :meth:`MemoryNetwork.strike`."""
+
     def close(self) -> None:
         for uri in self.uris:
             self._network.unlisten(uri)

@@ -199,6 +199,45 @@ async def test_who_takes_a_place_again_is_said_and_the_one_before_has_to_leave(t
         second.close()
 
 
+async def test_a_certificate_that_is_revoked(tmp_path):
+    """Its owner is sent away and refused from then on; nobody else is."""
+    async with child(tmp_path) as who:
+        client = await who.tree.brokers[0].connect()
+        await client.rpc("overlay.revoke", {"rank": 2})
+        assert (await who.answer()).aux1 == Control.DISCONNECT
+        await who.until(lambda: who.lost)
+        assert who.tree.logged(0, "the certificate of host2 (rank 2) is revoked")
+        assert who.tree.logged(0, "host2 (rank 2) sent away")
+        (told,) = [each for each in (await client.rpc("overlay.health"))["children"] if each["rank"] == 2]
+        assert (told["status"], told["error"]) == ("lost", "certificate revoked")
+        again = Child(who.tree)
+        await again.connect(b"another")
+        await again.until(lambda: again.lost)
+        assert any("does not accept the key" in text for text in again.texts)
+        again.close()
+        for rank, text in ((2, "is not let in"), (0, "direct child"), (7, "direct child")):
+            with pytest.raises(OSError, match=text):
+                await client.rpc("overlay.revoke", {"rank": rank})
+        guest = await who.tree.brokers[0].connect(4242)
+        with pytest.raises(PermissionError):
+            await guest.rpc("overlay.revoke", {"rank": 1})
+
+
+@pytest.mark.parametrize("whose", [0, 1])
+async def test_a_certificate_of_several_is_not_revoked(tmp_path, whose):
+    """All brokers of a configuration have one: without it, none could come in."""
+    async with child(tmp_path) as who:
+        below = who.root.modules["overlay"].links.below
+        below._keys[2] = below._keys[whose]
+        client = await who.tree.brokers[0].connect()
+        with pytest.raises(
+            OSError, match=r"rank 2 has the same certificate as others: .*curve_cert"
+        ) as caught:
+            await client.rpc("overlay.revoke", {"rank": 2})
+        assert caught.value.errno == errno.EINVAL
+        assert below.children.by_rank[2].online
+
+
 async def test_what_becomes_of_children_is_told(tmp_path):
     """overlay.monitor, over the transport that brokers use."""
     async with child(tmp_path, joined=False) as who:

@@ -55,14 +55,22 @@ class Below:
         self._changed = changed
         self.children = Children(tree, around.broker.rank, version_number(), around.now())
         self._downlink: Downlink | None = None
+        self._keys: dict[int, str] = {}  # public keys, by rank: this broker's, and those of who may come in
         self._links: dict[bytes, ChildBroker] = {}
         self._event: tuple[Message | None, list[bytes]] = (None, [])
 
     async def bind(self, transport: Transport, uris: list[str], keys: Keys) -> Downlink:
         """Wait for the brokers below. Raises OSError."""
         self._downlink = await transport.bind(uris, keys, self._receive, self._lost_child)
+        self._keys[self._broker.rank] = keys.public
         self._watch_torpid()
         return self._downlink
+
+    def authorize(self, rank: int, public_key: str) -> None:
+        """Let in who proves to have the secret half of a key. Raises FormatError."""
+        assert self._downlink is not None
+        self._downlink.authorize(str(rank), public_key)
+        self._keys[rank] = public_key
 
     def _send(self, identity: bytes, msg: Message) -> None:
         """Send a message to one who may not have been let in. What cannot be sent is lost."""
@@ -212,15 +220,43 @@ class Below:
     def _change(self, child: Child, status: str, error: str = "") -> None:
         self._changed(child, self.children.change(child, status, self._around.now(), error))
 
-    def disconnect(self, rank: int) -> None:
-        """Cut a child off. Raises OSError: ENOENT it is none, EINVAL it is not there."""
+    def _child(self, rank: int) -> Child:
         child = self.children.by_rank.get(rank)
         if child is None:
             raise OSError(errno.ENOENT, "requested rank is not this broker's direct child")
+        return child
+
+    def disconnect(self, rank: int) -> None:
+        """Cut a child off. Raises OSError: ENOENT it is none, EINVAL it is not there."""
+        child = self._child(rank)
         if not child.online:
             raise OSError(errno.EINVAL, f"rank {rank} is already {child.status}")
+        self._send_away(child, "disconnected by request", "administrative disconnect")
+
+    def _send_away(self, child: Child, how: str, error: str) -> None:
         self._send(child.identity, control(Control.DISCONNECT))
-        self._lose(child, "disconnected by request", "administrative disconnect")
+        self._lose(child, how, error)
+
+    def revoke(self, rank: int) -> None:
+        """Let the certificate of a child in no longer, and cut the child off.
+
+        Raises OSError: ENOENT it is none, EINVAL its certificate is not its own, or is not let in.
+        """
+        child = self._child(rank)
+        key = self._keys.get(rank)
+        if key is None or self._downlink is None:
+            raise OSError(errno.EINVAL, f"the certificate of rank {rank} is not let in")
+        if list(self._keys.values()).count(key) > 1:
+            raise OSError(
+                errno.EINVAL,
+                f"rank {rank} has the same certificate as others: put another one at bootstrap.curve_cert of "
+                "all hosts, and start the instance again",
+            )
+        del self._keys[rank]
+        self._around.log(3, f"the certificate of {self._around.host(rank)} is revoked")
+        if child.online:
+            self._send_away(child, "sent away", "certificate revoked")
+        self._downlink.revoke(key)
 
     def _watch_torpid(self) -> None:
         """See who has become silent."""

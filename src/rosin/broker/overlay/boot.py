@@ -55,7 +55,7 @@ async def boot(service: OverlayService, bootstrap: Bootstrap, transport: Transpo
     if downlink is not None:
         broker.attrs.define("tbon.endpoint", cards[broker.rank].uris[0])
         for child in children:
-            downlink.authorize(str(child), cards[child].public_key)
+            links.below.authorize(child, cards[child].public_key)
     await _finish(broker, bootstrap)
     if above is not None:
         uri = await bootstrap.reach(above, attrs)

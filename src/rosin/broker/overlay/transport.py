@@ -65,6 +65,9 @@ class Downlink(Protocol):
     def authorize(self, name: str, public_key: str) -> None:
         """Admit who proves to have the secret half of a key (Z85); ``name`` is for the log."""
 
+    def revoke(self, public_key: str) -> None:
+        """Admit the owner of a key no longer, and break the connections that it has."""
+
     def close(self) -> None:
         """End the connections; what was sent a moment ago still leaves. Closing twice is no error."""
 

@@ -29,7 +29,7 @@ _AHEAD = 64 << 20
 
 
 class OverlayService(Builtin):
-    """overlay.health, .topology, .monitor, .trace, .stats-get, .drain, .disconnect-subtree, -parent."""
+    """overlay.health, .topology, .monitor, .trace, .drain, .disconnect-subtree, -parent, .revoke."""
 
     name = "overlay"
     public_stats = True
@@ -180,6 +180,11 @@ class OverlayService(Builtin):
     @request_handler("disconnect-subtree")
     def disconnect_subtree(self, msg: Message) -> None:
         self.links.below.disconnect(field(msg.args, "rank", int))
+
+    @request_handler("revoke")
+    def revoke(self, msg: Message) -> None:
+        """Let the certificate of a child in no longer. flux-core has no way to do that."""
+        self.links.below.revoke(field(msg.args, "rank", int))
 
     @request_handler("disconnect-parent")
     def disconnect_parent(self, msg: Message) -> None:
