@@ -4,6 +4,7 @@
 import contextlib
 import json
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -119,3 +120,34 @@ def test_a_start_whose_dump_is_cut_off_writes_no_dump(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="is damaged or cut off: "):
         RealInstance("-S", f"content.restore={path}", "-S", f"content.dump={other}").start()
     assert not other.exists()
+
+
+def commit(h: Flux, key: str, data: bytes | None) -> None:
+    op = {"key": key, "flags": 0, "dirent": None if data is None else treeobj.val(data)}
+    h.rpc("kvs.commit", {"namespace": "primary", "flags": 0, "ops": [op]}).get()
+
+
+def test_a_broker_that_is_killed_while_garbage_is_collected(tmp_path: Path) -> None:
+    """Whatever has been marked and deleted until then, nothing that is in use is missing."""
+    options = ("-S", f"statedir={tmp_path}")
+    rng = random.Random(4)
+    for number in range(4):
+        with RealInstance(*options) as instance, Flux(instance.uri) as h:
+            for part in range(300):
+                commit(h, f"d{part % 17}.k{part}", rng.randbytes(200))
+            for part in range(0, 300, 3):
+                commit(h, f"d{part % 17}.k{part}", None)
+            env = {**os.environ, "FLUX_URI": instance.uri}
+            argv = [sys.executable, "-m", "rosin", "gc", "-v", "--maxreqs=4"]
+            with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True) as collector:
+                assert collector.stderr is not None
+                for _ in range(number + 1):  # lines that tell how far it has come
+                    collector.stderr.readline()
+                instance.kill()
+                collector.communicate()
+        with RealInstance(*options) as instance, Flux(instance.uri) as h:
+            h.rpc("kvs.commit", {"namespace": "primary", "flags": FLUX_KVS_SYNC, "ops": []}).get()
+            done = rosin(instance, "fsck")
+            assert (done.returncode, done.stderr) == (0, "")
+            listed = h.rpc("kvs.lookup", {"key": "d0", "namespace": "primary", "flags": 1}).get()
+            assert listed["val"]["data"]

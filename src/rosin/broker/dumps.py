@@ -7,6 +7,7 @@ current directory; the symbolic link ``RESTORE`` there is the one to be read.
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import sys
@@ -14,6 +15,7 @@ import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosin.broker.rcprogram import RcProgram
+from rosin.process.platform import sync_file_system
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,9 +88,15 @@ def _command(command: str, archive: Archive) -> str:
 
 
 def was_read(archive: Archive) -> None:
-    """It need not be read again."""
-    if archive.link is not None:
-        os.unlink(archive.link)
+    """It need not be read again, as what was read is on the disk. That may take long. Raises OSError."""
+    if archive.link is None:
+        return
+    fd = os.open(os.path.dirname(archive.link), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        sync_file_system(fd)
+    finally:
+        os.close(fd)
+    os.unlink(archive.link)
 
 
 def prepare(archive: Archive) -> None:
@@ -113,7 +121,7 @@ async def restore(broker: Broker, archive: Archive) -> None:
     if await RcProgram(broker, "rc1", reading(archive)).run():
         broker.attrs.set("content.dump", "", force=True)  # it would have little in it
         raise OSError(errno.EIO, f"content.restore: cannot read {archive.path}, see above")
-    was_read(archive)
+    await asyncio.to_thread(was_read, archive)
 
 
 def check(archive: Archive) -> None:
