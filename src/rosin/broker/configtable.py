@@ -101,7 +101,7 @@ TABLE = (
     _key("content-sqlite.journal_mode", _TEXT, "SQLite's; WAL, or MEMORY for a temporary directory"),
     _key("content-sqlite.synchronous", _TEXT, "SQLite's; NORMAL, FULL against power cuts"),
     _key("content-sqlite.max_checkpoints", _INT, "KVS roots that are kept (5)"),
-    _key("exec.method", _TEXT, "bulk-exec"),
+    _key("exec.method", _TEXT, "bulk-exec, or bgexec: with the event recoverable (RFC 50)"),
     _key("exec.job-shell", _TEXT, "path of another job shell"),
     _key("exec.imp", _TEXT, "path of the program that starts other users' jobs"),
     _key("exec.service", _TEXT, "rexec"),

@@ -41,7 +41,7 @@ def test_allocation() -> None:
 @pytest.mark.parametrize(
     ("table", "args", "text"),
     [
-        ({"method": "bgexec"}, {}, "exec.method: expected bulk-exec, got 'bgexec'"),
+        ({"method": "x"}, {}, "exec.method: expected one of bulk-exec, bgexec, got 'x'"),
         ({"service": "x"}, {}, "exec.service: expected one of rexec, sdexec, got 'x'"),
         ({"kill-timeout": "x"}, {}, "exec.kill-timeout: expected a duration, .*, got 'x'"),
         ({"kill-timeout": "0"}, {}, "exec.kill-timeout: expected a duration above 0, .*, got '0'"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rosin.rfc import fluid
+from rosin.rfc.exec_eventlog import is_recoverable
 
 if TYPE_CHECKING:
     from rosin.modules.job_exec.job import ExecJob, JobHistory
@@ -37,4 +38,4 @@ def recoverable(history: JobHistory, shells: int) -> bool:
 
     Those of many wait in barriers, which are forgotten; a single one does not.
     """
-    return shells == 1 or _STARTED in history.exec_events
+    return shells == 1 or _STARTED in history.exec_events or is_recoverable(history.exec_events)

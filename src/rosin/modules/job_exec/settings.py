@@ -14,7 +14,8 @@ from rosin.process.outcome import signal_name, signal_number
 if TYPE_CHECKING:
     from rosin.broker.settings import Config
 
-METHOD = "bulk-exec"
+#: How shells are started. All are found again after a restart; by the second the event log says so.
+METHODS = ("bulk-exec", "bgexec")
 _SERVICES = ("rexec", "sdexec")
 _AS_KEY = "as the key of the table `[exec]`"
 #: The module's arguments: keys of the table, which say what their values may be.
@@ -52,6 +53,7 @@ class ExecSettings(NamedTuple):
     barrier_timeout: float = 1800.0
     shell_exit_timeout: float = 30.0
     allow_guests: bool = False
+    method: str = METHODS[0]
 
     @classmethod
     def parse(cls, config: Config, arguments: Config = NO_ARGUMENTS) -> ExecSettings:
@@ -59,7 +61,6 @@ class ExecSettings(NamedTuple):
         table, default = Table(config, "exec"), cls()
         allow_guests = Table(config, "exec.testexec").get("allow-guests", bool, False)
         table.values = {**table.values, **arguments}
-        _one_of(table, "method", METHOD)
         return cls(
             job_shell=table.get("job-shell", str),
             imp=table.get("imp", str),
@@ -77,6 +78,7 @@ class ExecSettings(NamedTuple):
             if table.values.get("shell-exit-timeout") == "none"
             else table.seconds("shell-exit-timeout", default.shell_exit_timeout, finite=True),
             allow_guests=allow_guests,
+            method=_one_of(table, "method", *METHODS),
         )
 
     def effective_max_kill_timeout(self) -> float:
@@ -102,7 +104,7 @@ class ExecSettings(NamedTuple):
         if self.imp is not None:
             config["flux_imp_path"] = self.imp
         return {
-            "method": METHOD,
+            "method": self.method,
             "kill-timeout": self.kill_timeout,
             "term-signal": signal_name(self.term_signal),
             "kill-signal": signal_name(self.kill_signal),

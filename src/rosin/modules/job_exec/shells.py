@@ -41,11 +41,10 @@ def check_keys(options: dict[str, Any]) -> None:
 class ShellExec:
     """The backend: counts shells as they start and end."""
 
-    name = "bulk-exec"
-
     def __init__(self, job: ExecJob) -> None:
         """Raises FormatError for bad ``attributes.system.exec.bulkexec`` settings."""
         self.job = job
+        self.name = job.config.method
         options = job.system("exec", "bulkexec") or {}
         if isinstance(options, dict):
             check_keys(options)
@@ -156,9 +155,16 @@ class ShellExec:
             self.job.actions.append(Signal(rank, pid, self.early_signal))
         if self.started == self.total:
             self.job.running_now(now)
+            if self.total == 1:
+                self._recoverable()
         if self.mock_exception == "starting":
             self.mock_exception = ""
             self.job.fatal("mock starting exception generated")
+
+    def _recoverable(self) -> None:
+        """From now on the job can be gone on with by another execution service."""
+        if self.name == "bgexec" and not self.job.finalizing:
+            self.job.post("recoverable")
 
     def shell_found(self, rank: int, pid: int, now: float) -> None:
         """The shell on ``rank`` still runs, or has ended in the meantime, which is told next."""
@@ -323,6 +329,8 @@ class ShellExec:
         """A shell enters the barrier; ``token`` comes back in the answer."""
         passed = self.barrier.passed
         self.job.actions += self.barrier.enter(rank, token)
+        if passed < BARRIERS == self.barrier.passed:
+            self._recoverable()
         if passed == 0:
             if self.barrier.passed:
                 self.job.actions.append(Disarm("barrier"))
