@@ -135,6 +135,8 @@ CONFIGURATION = {
     "ingest.validator.plugins": _FEASIBLE,
     "ingest.validator.args": f"{_INGEST}test_a_validator_table_that_asks_for_more_is_refused",
     "ingest.validator.disable": _FEASIBLE,
+    "ingest.validator.require-instance.minnodes": f"{_INGEST}test_jobs_that_have_to_be_instances",
+    "ingest.validator.require-instance.mincores": f"{_INGEST}test_jobs_that_have_to_be_instances",
     "job-list.max_comparisons": "modules/job_list/test_service.py::test_excessive_comparisons_are_refused",
     "job-manager.inactive-age-limit": f"{_JOBS}test_purge_by_configuration",
     "job-manager.inactive-num-limit": f"{_JOBS}test_purge_by_configuration",

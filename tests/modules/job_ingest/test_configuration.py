@@ -10,7 +10,7 @@ import pytest
 from rosin.errors import FormatError
 from rosin.modules.job_ingest.access import names
 from rosin.modules.job_ingest.policy import PolicyDefaults
-from rosin.modules.job_ingest.validator import checks
+from rosin.modules.job_ingest.validator import checks, instances
 from rosin.testing.instance import Instance
 
 from .test_ingest import Feasibility, Kvs, Manager, instance, jobspec, submit
@@ -89,7 +89,11 @@ def test_a_frobnicator_table_that_asks_for_more_is_refused(table, text):
     [
         ({"args": ["--require-version=2"]}, "ingest.validator.args: '--require-version=2'"),
         ({"args": [1]}, "ingest.validator.args: 1"),
-        ({"require-instance": {"minnodes": 1}}, "ingest.validator.require-instance: unknown key"),
+        ({"required": {"minnodes": 1}}, "ingest.validator.required: unknown key"),
+        (
+            {"args": ["--require-instance-minnodes=x"]},
+            ".args: '--require-instance-minnodes=x'",
+        ),
     ],
 )
 def test_a_validator_table_that_asks_for_more_is_refused(table, text):
@@ -97,6 +101,65 @@ def test_a_validator_table_that_asks_for_more_is_refused(table, text):
         checks({"ingest": {"validator": table}})
     assert text in str(info.value)
     assert checks({"ingest": {"validator": {"args": ["--require-version=1"]}}}) == {"jobspec"}
+
+
+def sized(nodes, cores, command=("true",), **system):
+    """A job of so many nodes with so many cores each."""
+    spec = {**jobspec(), "tasks": [{"command": list(command), "slot": "s", "count": {"per_slot": 1}}]}
+    slot = {"type": "slot", "count": 1, "label": "s", "with": [{"type": "core", "count": cores}]}
+    spec["resources"] = [{"type": "node", "count": nodes, "with": [slot]}] if nodes else [slot]
+    spec["attributes"] = {"system": {"duration": 0.0, **system}}
+    return spec
+
+
+EACH, NODES, CORES = {}, {"minnodes": 2}, {"mincores": 8}
+
+
+@pytest.mark.parametrize(
+    ("table", "spec", "refused"),
+    [
+        (EACH, sized(1, 1), "for all jobs in this instance. Please use flux-batch(1) or flux-alloc(1)"),
+        (EACH, sized(0, 1, ["flux"]), "for all jobs"),
+        (EACH, sized(0, 1, ["flux", "run", "broker"]), "for all jobs"),
+        (EACH, sized(0, 1, ["/usr/bin/flux", "broker", "x"]), ""),
+        (EACH, sized(0, 1, ["rosin", "start"]), ""),
+        (EACH, sized(0, 1, batch={}), ""),
+        (NODES, sized(2, 1), "for jobs >= 2 nodes or 32 cores."),
+        (NODES, sized(1, 1), ""),
+        (NODES, sized(1, 32), "for jobs >= 2 nodes or 32 cores."),
+        (NODES, sized(0, 31), ""),
+        (CORES, sized(0, 8), "for jobs >= 8 cores."),
+        (CORES, sized(0, 7), ""),
+    ],
+)
+async def test_jobs_that_have_to_be_instances(table, spec, refused):
+    config = {"ingest": {"validator": {"plugins": ["require-instance"], "require-instance": table}}}
+    async with instance(config=config) as inst:
+        h = await inst.connect()
+        if not refused:
+            await submit(h, spec)
+            return
+        with pytest.raises(OSError) as caught:
+            await submit(h, spec)
+        assert caught.value.strerror.startswith(f"Direct job submission disabled {refused}")
+        await h.rpc("job-ingest.config-reload", {})
+        await submit(h, spec)
+
+
+async def test_arguments_say_which_jobs_have_to_be_instances():
+    async with Instance([Kvs, Manager]) as inst:
+        h = await inst.connect()
+        args = "validator-args=--require-version=1,--require-instance-mincores=4"
+        await inst.load("job-ingest", ["validator-plugins=jobspec,require-instance", args])
+        await submit(h, sized(0, 3))
+        with pytest.raises(OSError, match="for jobs >= 4 cores"):
+            await submit(h, sized(0, 4))
+
+
+def test_numbers_of_instances_are_not_negative():
+    config = {"ingest": {"validator": {"require-instance": {"minnodes": -1}}}}
+    with pytest.raises(FormatError, match="minnodes: expected a number >= 0"):
+        instances(config, frozenset())
 
 
 async def test_arguments_choose_the_checks_until_the_configuration_is_loaded_again():
@@ -119,7 +182,10 @@ async def test_arguments_choose_the_checks_until_the_configuration_is_loaded_aga
     [
         ("validator-plugins=nosuch", "'nosuch' is not a check; expected some of jobspec, feasibility"),
         ("validator-plugins=jobspec,", "'' is not a check"),
-        ("validator-args=--require-version=2", "validator-args: expected one of --require-version=1"),
+        (
+            "validator-args=--require-version=2",
+            "validator-args: '--require-version=2': expected ",
+        ),
         ("max-fluid-generator-id=16384", "expected a number from 0 to 16383"),
         ("buffer-size=bad", "buffer-size: expected a size"),
         ("validator-plugin=jobspec", "did you mean validator-plugins?"),

@@ -18,7 +18,7 @@ from rosin.errors import FormatError
 from rosin.modules.job_ingest.batch import SubmissionBatch, refusals
 from rosin.modules.job_ingest.request import IngestRequest, validate
 from rosin.modules.job_ingest.settings import ARGUMENTS, IngestSettings
-from rosin.modules.job_ingest.validator import FEASIBILITY, JOBSPEC, check_constraints
+from rosin.modules.job_ingest.validator import FEASIBILITY, INSTANCE, JOBSPEC, check_constraints
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.jobpath import job_key
@@ -83,7 +83,7 @@ class JobIngest(BrokerModule):
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Take the tables alone: arguments that win over them hold until then, as flux-core's do."""
         new = IngestSettings.parse(config)
-        self.settings = self.settings._replace(policy=new.policy, checks=new.checks)
+        self.settings = self.settings._replace(policy=new.policy, checks=new.checks, instances=new.instances)
 
     def stats(self) -> dict[str, Any]:
         """flux-core's shape; in place of its worker processes this one does the work, at once."""
@@ -111,12 +111,14 @@ class JobIngest(BrokerModule):
             submission = IngestRequest(msg)
             self._check_root(submission)
             wanted = self.settings.checks if submission.validate else frozenset[str]()
-            if JOBSPEC in wanted:
+            if JOBSPEC in wanted or INSTANCE in wanted:
                 validate(submission.jobspec)
                 check_constraints(submission.jobspec, self._hosts)
             elif not isinstance(submission.jobspec, dict):
                 raise OSError(errno.EINVAL, "jobspec: expected an object")
             self.settings.policy.check_access(submission.jobspec, submission.userid)
+            if INSTANCE in wanted and self.settings.instances is not None:
+                self.settings.instances.check(submission.jobspec)
         except OSError:
             self._counts["errors"] += 1
             raise

@@ -12,6 +12,7 @@ from rosin.modules.job_ingest.policy import PolicyDefaults
 
 if TYPE_CHECKING:
     from rosin.broker.settings import Config
+    from rosin.modules.job_ingest.require_instance import RequireInstance
 
 #: FLUIDs have 14 bits for the generator (RFC 19): brokers beyond that leave ingest to their parent.
 _MAX_GENERATOR = 16383
@@ -28,21 +29,24 @@ ARGUMENTS = (
 class IngestSettings(NamedTuple):
     """``policy``: what is added to jobs, and who may submit where; ``checks``: the names of those made.
 
-    ``max_generator``: the highest rank that gives job ids; ``allow_root_jobs``: root may submit to an
-    instance of another user.
+    ``instances``: which jobs have to be instances; ``max_generator``: the highest rank that gives job ids;
+    ``allow_root_jobs``: root may submit to an instance of another user.
     """
 
     policy: PolicyDefaults
     checks: frozenset[str]
+    instances: RequireInstance | None
     max_generator: int
     allow_root_jobs: bool
 
     @classmethod
     def parse(cls, config: dict[str, Any], arguments: Config = NO_ARGUMENTS) -> IngestSettings:
         """Read them; *arguments* win over the tables. Raises FormatError that names the key."""
+        checks = validator.checks(config, arguments)
         return cls(
             PolicyDefaults(config),
-            validator.checks(config, arguments),
+            checks,
+            validator.instances(config, checks, arguments),
             arguments.get("max-fluid-generator-id", _MAX_GENERATOR),
             "allow-root-jobs" in arguments,
         )

@@ -2,7 +2,7 @@
 """``[ingest.validator]``: which checks a job passes before it is taken (flux-config-ingest).
 
 ``jobspec`` (the default) checks the form of a jobspec, ``feasibility`` asks the scheduler whether the
-instance could ever run it.
+instance could ever run it, ``require-instance`` takes large jobs only if they are instances themselves.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.arguments import Argument, choice
+from rosin.broker.arguments import Argument
 from rosin.broker.settings import NO_ARGUMENTS, Table
 from rosin.errors import FormatError
+from rosin.modules.job_ingest.require_instance import OPTIONS, RequireInstance, argument, is_argument
 from rosin.rfc import constraint
 from rosin.rfc.hostlist import Hostlist
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from rosin.broker.settings import Config
 
-JOBSPEC, FEASIBILITY = "jobspec", "feasibility"
-KNOWN = (JOBSPEC, FEASIBILITY)
-#: The one argument of flux-core's validator that is taken: it is what the jobspec check does.
+JOBSPEC, FEASIBILITY, INSTANCE = "jobspec", "feasibility", "require-instance"
+KNOWN = (JOBSPEC, FEASIBILITY, INSTANCE)
+#: The argument of flux-core's jobspec check that is taken: it is what this one does.
 _REQUIRED = "--require-version=1"
 
 
@@ -37,10 +38,11 @@ def checks(config: dict[str, Any], given: Config = NO_ARGUMENTS) -> frozenset[st
 
 
 def _configured(config: dict[str, Any]) -> frozenset[str]:
-    table = Table(config, "ingest.validator", ("disable", "plugins", "args"))
-    for arg in table.get("args", list, []):
-        if arg != _REQUIRED:
-            raise FormatError(f"ingest.validator.args: {arg!r}: there is no program to take it; remove it")
+    table = _table(config)
+    try:
+        _numbers(table.get("args", list, []))
+    except FormatError as error:
+        raise FormatError(f"ingest.validator.args: {error}") from None
     if table.get("disable", bool, False):
         return frozenset()
     names = table.get("plugins", list, [JOBSPEC])
@@ -50,6 +52,35 @@ def _configured(config: dict[str, Any]) -> frozenset[str]:
                 f"ingest.validator.plugins: {name!r} is not a check (known: {', '.join(KNOWN)})"
             )
     return frozenset(names)
+
+
+def instances(
+    config: dict[str, Any], wanted: frozenset[str], given: Config = NO_ARGUMENTS
+) -> RequireInstance | None:
+    """What the check ``require-instance`` asks of jobs, None if it is not ``wanted``. Raises FormatError."""
+    numbers = _numbers(_table(config).get("args", list, [])) | given.get("validator-args", {})
+    rule = RequireInstance.parse(config, numbers)
+    return rule if INSTANCE in wanted else None
+
+
+def _table(config: dict[str, Any]) -> Table:
+    return Table(config, "ingest.validator", ("disable", "plugins", "args", INSTANCE))
+
+
+def _numbers(words: list[Any]) -> dict[str, int]:
+    """The numbers that arguments of the validator set. Raises FormatError for any that there is not."""
+    numbers = {}
+    for word in words:
+        if isinstance(word, str) and is_argument(word):
+            key, number = argument(word)
+            numbers[key] = number
+        elif word != _REQUIRED:
+            raise FormatError(f"{word!r}: expected {', '.join((_REQUIRED, *OPTIONS))}")
+    return numbers
+
+
+def _argument_list(text: str) -> dict[str, int]:
+    return _numbers(text.split(","))
 
 
 def _plugins(text: str) -> frozenset[str]:
@@ -65,7 +96,12 @@ def _plugins(text: str) -> frozenset[str]:
 #: The module's arguments, which are about the same as the table.
 ARGUMENTS = (
     Argument("validator-plugins", "NAME[,NAME...]", f"checks: {', '.join(KNOWN)}", _plugins),
-    Argument("validator-args", "ARG", f"`{_REQUIRED}`, which is what the first does", choice(_REQUIRED)),
+    Argument(
+        "validator-args",
+        "ARG[,ARG...]",
+        f"`{_REQUIRED}`, which is what the first does; `{'`, `'.join(OPTIONS)}`",
+        _argument_list,
+    ),
     Argument("disable-validator", "", "no checks"),
 )
 
