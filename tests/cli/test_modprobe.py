@@ -212,6 +212,20 @@ def test_the_whole_life_of_an_instance(site, tmp_path):
     assert done.stderr.index("rc3.0: site rc3") < done.stderr.index("modprobe rc3 Exited (rc=0)")
 
 
+def test_how_long_tasks_have_taken():
+    """In seconds from the beginning, as flux-core stores it."""
+    command = "-Sbroker.rc1_path=rosin modprobe rc1 --timing"
+    stats = json.loads(start(command, "rosin", "kvs", "get", "modprobe.stats").stdout)
+    names = [entry["name"] for entry in stats]
+    assert names[:4] == ["configure", "solve", "deps", "prepare"]
+    assert len(names) == len(set(names))
+    assert {"kvs", "sched-simple", "post-start-event"} < set(names)
+    begun = {entry["name"]: entry["starttime"] for entry in stats}
+    ended = {entry["name"]: entry["starttime"] + entry["duration"] for entry in stats}
+    assert all(0 <= begun[name] <= ended[name] <= ended["run-all-rc1"] < 1e6 for name in names)
+    assert ended["content"] <= begun["kvs"]
+
+
 def test_a_site_without_a_scheduler():
     done = start("rosin", "module", "list", FLUX_SCHED_MODULE="none")
     assert done.returncode == 0

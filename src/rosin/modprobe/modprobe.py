@@ -56,8 +56,8 @@ class Modprobe:
 
     @property
     def timestamp(self) -> float:
-        """The present, in seconds since the epoch."""
-        return time.time()
+        """Seconds since this was made."""
+        return time.time() - self._began
 
     @property
     def active_tasks(self) -> list[str]:
@@ -69,10 +69,10 @@ class Modprobe:
         self.context.print(*words)
 
     def add_timing(self, name: str, starttime: float, end: float | None = None) -> None:
-        """Note how long something has taken, if that is wanted."""
+        """Note how long something has taken, if that is wanted; both are like :attr:`timestamp`."""
         if self.timing is not None:
-            ended = time.time() if end is None else end
-            self.timing.append({"name": name, "starttime": starttime, "endtime": ended})
+            duration = (self.timestamp if end is None else end) - starttime
+            self.timing.append({"name": name, "starttime": starttime, "duration": duration})
 
     # -- what there is --------------------------------------------------------------------------------
 
@@ -164,11 +164,17 @@ class Modprobe:
 
     def solve(self, names: Iterable[str]) -> list[str]:
         """Tasks with those that they require. Raises ValueError."""
-        return solve.required(self.table, names)
+        began = self.timestamp
+        found = solve.required(self.table, names)
+        self.add_timing("solve", began)
+        return found
 
     def get_deps(self, names: Iterable[str]) -> dict[str, list[str]]:
         """For each task those that go before it."""
-        return solve.order(self.table, names)
+        began = self.timestamp
+        before = solve.order(self.table, names)
+        self.add_timing("deps", began)
+        return before
 
     def load(self, modules: Iterable[str]) -> None:
         """Load modules with what they require. Raises FileExistsError if all are loaded, and ValueError."""
@@ -234,7 +240,10 @@ class Modprobe:
 
         Raises ValueError if they wait for each other.
         """
+        began = self.timestamp
         sorter = solve.sorter(deps)
+        self.add_timing("prepare", began)
+        started: list[RcTask] = []
         with ThreadPoolExecutor(_THREADS) as executor:
             running: dict[Future[None], RcTask] = {}
             while sorter.is_active():
@@ -244,23 +253,28 @@ class Modprobe:
                     else:
                         task = self.table.get(name)
                         running[executor.submit(self._run, task)] = task
+                        started.append(task)
                 for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
                     task = running.pop(future)
                     self._ended(task, future.exception())
                     sorter.done(task.name)
+        for task in started:
+            if task.starttime is not None and task.endtime is not None:
+                self.add_timing(task.name, task.starttime - self._began, task.endtime - self._began)
         return self.exitcode
 
     def _run(self, task: RcTask) -> None:
         if self.exitcode:
             return  # another has failed while this one waited for a thread
         task.starttime = time.time()
-        if self.context.dry_run:
-            sys.stdout.write(f"{task.describe(self.context)}\n")  # in one piece: others do the same
-            sys.stdout.flush()
-        else:
-            task.run(self.context)
-        task.endtime = time.time()
-        self.add_timing(task.name, task.starttime, task.endtime)
+        try:
+            if self.context.dry_run:
+                sys.stdout.write(f"{task.describe(self.context)}\n")  # in one piece: others do the same
+                sys.stdout.flush()
+            else:
+                task.run(self.context)
+        finally:
+            task.endtime = time.time()
 
     def _ended(self, task: RcTask, exc: BaseException | None) -> None:
         if exc is None:
