@@ -213,6 +213,7 @@ CONFIGURATION = {
     "sched-simple.queue-policy": "modules/sched/test_passes.py::test_easy_by_configuration",
     "sched-simple.reservation-depth": "modules/sched/test_passes.py::test_depths_by_configuration",
     "sched-simple.backfill-depth": "modules/sched/test_passes.py::test_depths_by_configuration",
+    "sched-simple.forecast-depth": "modules/sched/test_passes.py::test_how_many_starts_are_estimated",
     "sched-simple.alloc-mode": f"{_SCHED}test_configuration_table",
     "sched-simple.log-level": f"{_SCHED}test_log_level",
     "systemd.enable": _BAD,

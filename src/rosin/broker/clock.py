@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 import time
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -70,12 +71,16 @@ class VirtualClock(Clock):
         return timer
 
     def step(self, until: float) -> bool:
-        """Fire the next timer due by ``until``; without one, set the time to ``until`` and return False."""
+        """Fire the next timer due by ``until``; without one, set the time to ``until`` and return False.
+
+        With an ``until`` of inf time stands still when there are no timers.
+        """
         while self._timers and self._timers[0][0] <= until:
             when, _, timer = heapq.heappop(self._timers)
             self._now = max(self._now, when)
             if timer.callback is not None:
                 timer.callback()
                 return True
-        self._now = max(self._now, until)
+        if until != math.inf:
+            self._now = max(self._now, until)
         return False

@@ -258,6 +258,7 @@ TABLE = (
         _TEXT,
         "worst-fit (spread jobs), best-fit (pack them) or first-fit (lowest ranks)",
     ),
+    _key("sched-simple.forecast-depth", _INT, "jobs whose start is estimated (8)"),
     _key("sched-simple.log-level", _TEXT, "what is logged"),
     _idle(_NO_SYSTEMD, "sdexec", _FREE, "for systemd"),
     _key("systemd.enable", _FLAG, "must be false"),

@@ -69,6 +69,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "serve the REST API and web page of an instance"),
     "setattr": ("attr", "set a broker attribute"),
     "shutdown": ("shutdown", "end an instance"),
+    "simulate": ("simulate", "show how a trace of jobs would have gone, with each policy"),
     "sproc": ("sproc", "list, signal and wait for processes in the background"),
     "start": ("start", "start an instance and run a program in it"),
     "startlog": ("startlog", "list when an instance was started and ended"),

@@ -262,8 +262,36 @@ def test_others_get_their_turn():
     for jobid in range(299):
         assert pool.alloc(-1 - jobid, slots(1), 50.0 + jobid)
     for jobid in range(100):
-        queue.add(PendingJob(jobid, 0, slots(300 if not jobid else 2, 1e9)))
+        queue.add(PendingJob(jobid, 0, slots({0: 300, 99: 1}.get(jobid, 2), 1e9)))
     assert list(easy.plan(queue, pool, 0.0)).count(None) >= 3
+
+
+def test_what_was_found_holds_until_something_changes():
+    """A second look is only at jobs that have come since, and finds what a look at all would find."""
+    policy_ = policy("conservative")
+    queue, pool = PendingQueue(policy_.order), inventory_of(like_nodes(1, 4)).pool
+    assert pool.alloc(-1, slots(3), 50.0)
+    started = []
+    for jobid, request in enumerate(
+        [slots(4, 9.0), slots(1, 60.0), slots(1, 59.0), slots(2, 5.0), slots(1, 40.0), slots(1, 45.0)]
+    ):
+        queue.add(PendingJob(jobid, 0, request))
+        other = policy("conservative")
+        expected = [step.job.id for step in other.plan(queue_of(queue), pool.copy(), float(jobid)) if step]
+        found = [step.job.id for step in policy_.plan(queue, pool, float(jobid)) if step]
+        assert found == expected
+        started += found
+    assert started == [4]
+    assert policy_._look.seen == [0, 1, 2, 3]  # no core is free for the last
+    pool.release(-1)
+    assert [step.job.id for step in policy_.plan(queue, pool, 9.0) if step] == [3]
+
+
+def queue_of(jobs):
+    queue = PendingQueue()
+    for job in jobs:
+        queue.add(job)
+    return queue
 
 
 def test_a_plan_goes_on_while_the_world_changes():

@@ -46,6 +46,16 @@ async def test_depths_by_configuration(world, spec, table, overtakes):
         assert started == overtakes
 
 
+@pytest.mark.parametrize("depth", [0, 1, 3])
+async def test_how_many_starts_are_estimated(world, spec, depth):
+    async with world(config={"sched-simple": {"forecast-depth": depth}}) as w:
+        for jobid in range(1, 7):
+            w.alloc(jobid, spec(slots=4, duration=10.0))
+        await w.answer()
+        await w.inst.advance(base.FORECAST_PERIOD)
+        assert w.answers.qsize() == depth
+
+
 @pytest.mark.parametrize(("name", "overtakes"), [("sched-fifo", False), ("sched-backfill", True)])
 async def test_flux_cores_other_schedulers(world, spec, name, overtakes):
     async with world(module=name) as w:

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from rosin.modules.job_manager.journal import Listener
     from rosin.rfc.message import Message
 
-#: Seconds between looks for jobs to purge, and between attempts to store events (doubling up to the maximum).
-_PURGE_PERIOD = 5.0
+#: Seconds between attempts to store events (doubling up to the maximum).
 _RETRY_MIN, _RETRY_MAX = 0.5, 30.0
 #: Seconds that stopping the module may wait for the KVS.
 _STOP_TIMEOUT = 20.0
@@ -48,6 +47,8 @@ class JobManager(BrokerModule):
     name = "job-manager"
     arguments = ()
     read_at_start = ("job-manager.plugins",)  # jobtap loads and removes some later
+    #: Seconds between looks for jobs to purge.
+    purge_period = 5.0
 
     # -- life cycle ---------------------------------------------------------------------------------
 
@@ -62,7 +63,7 @@ class JobManager(BrokerModule):
         self.h.on_response("sched.alloc", manager.alloc.response)
         await self._load()
         restart.resume(manager)
-        self._purge_timer = self.call_later(_PURGE_PERIOD, self._purge)
+        self._purge_timer = self.call_later(self.purge_period, self._purge)
         self.create_task(self._watch_instance())
 
     async def stop(self) -> None:
@@ -200,7 +201,7 @@ class JobManager(BrokerModule):
         if self.manager.purge.due() and self.manager.purge.overdue():
             self._purge_timer = self.call_later(0.0, self._purge)
         else:
-            self._purge_timer = self.call_later(_PURGE_PERIOD, self._purge)
+            self._purge_timer = self.call_later(self.purge_period, self._purge)
 
     def _stored(self, msg: Message, payload: dict[str, Any] | None) -> Any:
         """Reply with *payload* once all that has happened is stored."""

@@ -7,6 +7,7 @@ each job.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.arguments import Argument, choice, number
@@ -43,10 +44,12 @@ BACKFILL = (
     Argument("backfill-depth", "N|unlimited", f"jobs that may overtake ({BACKFILL_DEPTH})", depth),
 )
 #: Promises that are worked out for somebody who asks, and pauses that are passed over for that.
-FORECAST_DEPTH = 64
+_TOLD = 64
 _NO_PAUSES = 64
 #: Jobs looked at after which others get their turn.
 _PAUSE = 32
+#: The same where it is only compared what they ask for.
+_FEW = 4096
 
 
 class Backfill(Policy):
@@ -67,6 +70,7 @@ class Backfill(Policy):
             self.reservations = self.settings.get("reservation-depth", self.reservations)
         #: How many may overtake; 0: any number.
         self.depth: int = self.settings.get("backfill-depth", BACKFILL_DEPTH)
+        self._look: _Look | None = None
 
     def plan(
         self, queue: PendingQueue[PendingJob], pool: NodePool, now: float
@@ -79,45 +83,75 @@ class Backfill(Policy):
     def _overtake(
         self, queue: PendingQueue[PendingJob], pool: NodePool, now: float
     ) -> Iterator[Start | Deny | None]:
-        timeline = Timeline(pool, now)
-        hopeless: dict[Any, int] = {}  # shape -> with how many reservations it does not fit
-        if not pool.free_cores():
-            return
-        for behind, job in enumerate(queue):
-            if self.depth and behind > self.depth:
-                return
+        look = self._look
+        if look is None or not look.holds(queue, pool):
+            look = self._look = _Look(pool, now)
+        look.timeline.now = now
+        last = yield from self._last_with_room(queue, pool, len(look.seen))
+        for behind, job in enumerate(islice(queue, len(look.seen), last + 1), len(look.seen)):
             if behind % _PAUSE == _PAUSE - 1:
                 yield None
             if behind:
-                decision = self._try(job, timeline, hopeless)
+                decision = self._try(job, look)
                 if decision is not None:
                     queue.pop(job.id)
                     yield decision
                     if not pool.free_cores():
-                        return
+                        break
                     continue
-            if len(timeline.reservations) < self.reservations:
+            look.seen.append(job.id)
+            if len(look.timeline.reservations) < self.reservations:
                 try:
-                    reservation = yield from timeline.reserve(job)
-                except UnknownEndError:
-                    return  # whoever overtakes might delay it
+                    reservation = yield from look.timeline.reserve(job)
+                except UnknownEndError:  # whoever overtakes might delay it
+                    self._look = None
+                    return
                 except (InfeasibleError, FormatError):
                     continue  # it is denied at its turn
                 if reservation is not None:
-                    hopeless.clear()
+                    look.hopeless.clear()
 
-    def _try(self, job: PendingJob, timeline: Timeline, hopeless: dict[Any, int]) -> Start | Deny | None:
+    def _last_with_room(
+        self, queue: PendingQueue[PendingJob], pool: NodePool, first: int
+    ) -> Generator[None, None, int]:
+        """Return the place of the last job, from one on, for which there is room now, promised or not; or -1.
+
+        What is behind it need not be looked at, and if there is none no promise has to be worked out.
+        """
+        last = -1
+        if not pool.free_cores():
+            return last
+        room: dict[Any, bool] = {}
+        first = max(1, first)
+        most = self.depth + 1 if self.depth else None
+        for behind, job in enumerate(islice(queue, first, most), first):
+            if behind % _FEW == _FEW - 1:
+                yield
+            shape = job.request.shape
+            if shape not in room:
+                try:
+                    room[shape] = pool.room_now(job.request) >= wanted(job.request).min
+                except FormatError:
+                    room[shape] = True  # it is denied when it is tried
+            if room[shape]:
+                last = behind
+        return last
+
+    def _try(self, job: PendingJob, look: _Look) -> Start | Deny | None:
         """Start a job with what is free and not promised to others before it ends."""
+        timeline = look.timeline
         request = job.request
         promised = timeline.before(timeline.end(request, timeline.now))
         shape = request.shape
-        if promised >= hopeless.get(shape, promised + 1):
+        if promised >= look.hopeless.get(shape, promised + 1):
             return None
+        before = timeline.pool.changes
         decision = self.attempt(job, timeline.without(promised), timeline.now)
         if decision is None:
-            hopeless[shape] = promised
+            look.hopeless[shape] = promised
         elif isinstance(decision, Start):
             timeline.started(job.id, promised)
+            look.changes += timeline.pool.changes - before
             if timeline.reservations:
                 first = fluid.encode(timeline.reservations[0].id, "f58")
                 return decision._replace(annotations={"backfill": first})
@@ -148,7 +182,7 @@ class Backfill(Policy):
         if self.depth and queue.ahead(job.id) > self.depth:
             return [{"kind": "backfill-depth", "limit": self.depth}]
         timeline = Timeline(pool, now)
-        for other in queue.head(min(queue.ahead(job.id), self.reservations, FORECAST_DEPTH)):
+        for other in queue.head(min(queue.ahead(job.id), self.reservations, _TOLD)):
             try:
                 _drain(timeline.reserve(other))
             except UnknownEndError:
@@ -161,6 +195,28 @@ class Backfill(Policy):
                 promise = timeline.reservations[count - 1]
                 return [{"kind": "reservation", "jobid": promise.id, "start": promise.start}]
         return []
+
+
+class _Look:
+    """What a look at the queue has found: it still holds while no resources change and jobs come last.
+
+    Attributes:
+        seen: ids of the jobs that were looked at and wait.
+        hopeless: shape of a request: with how many reservations it does not fit.
+        changes: of the pool, as far as they are taken into account.
+    """
+
+    def __init__(self, pool: NodePool, now: float) -> None:
+        self.timeline = Timeline(pool, now)
+        self.seen: list[int] = []
+        self.hopeless: dict[Any, int] = {}
+        self.changes = pool.changes
+
+    def holds(self, queue: PendingQueue[PendingJob], pool: NodePool) -> bool:
+        """Whether a look from the beginning would find the same."""
+        if pool is not self.timeline.pool or pool.changes != self.changes:
+            return False
+        return [job.id for job in queue.head(len(self.seen))] == self.seen
 
 
 def _drain(steps: Generator[None, None, Any]) -> None:

@@ -320,7 +320,7 @@ class Scheduler(BrokerModule):
         self.cut_short = result.more
         if result.more or self.asked:
             self.loop.call_soon(self.call_soon_once, self._pass)
-        if result.waiting and not self.forecasting:
+        if result.waiting and not self.forecasting and self.settings["forecast-depth"]:
             self.forecasting = True
             self.call_later(FORECAST_PERIOD, self._forecast)
         if result.placed:
@@ -328,7 +328,7 @@ class Scheduler(BrokerModule):
 
     def _forecast(self) -> None:
         self.forecasting = False
-        self._answer(self.schedule.forecast(self.now()))
+        self._answer(self.schedule.forecast(self.now(), self.settings["forecast-depth"]))
 
     async def _store(self, placed: list[Placed]) -> None:
         """Write the R of each job, then tell the job manager."""

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 #: Jobs allocated in one pass at most, so that other services of the loop get their turn.
 PASS_LIMIT = 512
-#: Pending jobs for which a start time is estimated.
-FORECAST_JOBS = 8
 
 
 class Placed(NamedTuple):
@@ -115,6 +113,7 @@ class Schedule:
         allocation = self.resources.pool.jobs.get(jobid)
         if allocation is not None:
             allocation.expiration = expiration
+            self.resources.pool.changes += 1
 
     # -- a pass ---------------------------------------------------------------------------------------
 
@@ -169,9 +168,9 @@ class Schedule:
                 self.queue.add(job)
         return answers
 
-    def forecast(self, now: float) -> list[AllocResponse]:
-        """Tell the first jobs of the queue when they may start, if that changed by a second or more."""
-        jobs = self.queue.head(FORECAST_JOBS)
+    def forecast(self, now: float, count: int = 8) -> list[AllocResponse]:
+        """Tell the first *count* jobs when they may start, if that changed by a second or more."""
+        jobs = self.queue.head(count)
         estimates = self.policy.forecast(jobs, self.resources.pool, now)
         answers = []
         for job in jobs:

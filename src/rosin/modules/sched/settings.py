@@ -6,7 +6,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.arguments import Argument, choice
+from rosin.broker.arguments import Argument, choice, number
 from rosin.broker.settings import NO_ARGUMENTS, Table
 from rosin.errors import FormatError
 from rosin.rfc.alloc_protocol import MAX_LIMIT
@@ -34,10 +34,12 @@ def _level(text: str) -> int:
 #: fits is then allocated and written down in one commit.
 QUEUE_DEPTH = Argument("queue-depth", "N|unlimited", "jobs that are looked at (unlimited)", depth)
 LOG_LEVEL = Argument("log-level", "LEVEL", "least severity that is logged (info)", _level)
+#: How many of the first jobs that wait are told when they may start; each costs a look into the future.
+FORECAST_DEPTH = Argument("forecast-depth", "N", "jobs whose start is estimated (8)", number(0, 1000))
 #: What every scheduler takes.
-ARGUMENTS = (QUEUE_DEPTH, LOG_LEVEL)
+ARGUMENTS = (QUEUE_DEPTH, FORECAST_DEPTH, LOG_LEVEL)
 
-DEFAULTS: dict[str, Any] = {"queue-depth": 0, "log-level": SEVERITIES.index("info")}
+DEFAULTS: dict[str, Any] = {"queue-depth": 0, "forecast-depth": 8, "log-level": SEVERITIES.index("info")}
 
 
 def parse(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rosin.broker.arguments import Argument, choice
 from rosin.modules.sched.backfill import BACKFILL, Backfill
 from rosin.modules.sched.base import Scheduler
-from rosin.modules.sched.settings import LOG_LEVEL, QUEUE_DEPTH, depth
+from rosin.modules.sched.settings import FORECAST_DEPTH, LOG_LEVEL, QUEUE_DEPTH, depth
 from rosin.resource.allocator.placement import ALLOC_MODES
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class SchedSimple(Scheduler):
         ),
         QUEUE_DEPTH,
         *BACKFILL,
+        FORECAST_DEPTH,
         Argument("alloc-mode", "MODE", f"order of nodes: {', '.join(ALLOC_MODES)}", choice(*ALLOC_MODES)),
         LOG_LEVEL,
         Argument("test-hello-nopartial", "", "do not take over jobs that have lost nodes, for tests"),

@@ -7,16 +7,18 @@ leaves them alone, or is over by then.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from heapq import heapify, heappop
+from bisect import bisect_left, bisect_right
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
+
+from rosin.resource.allocator.packed import Packing
+from rosin.resource.allocator.room import wanted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
     from rosin.modules.sched.job import PendingJob
-    from rosin.resource.allocator.pool import Held, NodePool
+    from rosin.resource.allocator.pool import NodePool
     from rosin.resource.allocator.request import ResourceRequest
 
 #: Steps of a search after which others get their turn.
@@ -29,13 +31,13 @@ class Reservation(NamedTuple):
     Attributes:
         start, end: seconds since the epoch; inf is never.
         id: of the job.
-        nodes: node index -> (mask of core ids, mask of GPU ids).
+        packed: what is promised, as an integer (:mod:`rosin.resource.allocator.packed`).
     """
 
     start: float
     end: float
     id: int
-    nodes: Held
+    packed: int
 
 
 class UnknownEndError(Exception):
@@ -54,6 +56,8 @@ class Timeline:
         self.now = now
         self.reservations: list[Reservation] = []
         self._without: dict[int, NodePool] = {}  # the pool without the first n reservations
+        self._changes = -1
+        self._now: _Now
 
     # -- now ----------------------------------------------------------------------------------------
 
@@ -71,9 +75,10 @@ class Timeline:
         """Return what is free now and not promised by the first *count* reservations."""
         pool = self.pool if count == 0 else self._without.get(count)
         if pool is None:
-            pool = self._without[count] = self.pool.copy()
+            now, promised = self._current(), 0
             for reservation in self.reservations[:count]:
-                pool.take(reservation.nodes)
+                promised |= reservation.packed
+            pool = self._without[count] = self.pool.having_free(now.packing.unpack(now.free & ~promised))
         pool.up = self.pool.up
         return pool
 
@@ -102,54 +107,79 @@ class Timeline:
         return reservation
 
     def _earliest(self, job: PendingJob) -> Generator[None, None, Reservation | None]:
-        request = job.request
-        future = _Future(self.pool, self.now, self.reservations)
+        request, now = job.request, self._current()
+        future = _Future(now, self.reservations)
         needed = self.pool.least_cores(request)
-        for step, start in enumerate(future.steps()):
+        for step, start in enumerate(future.steps(self.now)):
             if step % _PAUSE == _PAUSE - 1:
                 yield
             end = self.end(request, start)
             future.move(start, end)
-            if future.cores < needed:
+            if future.most < needed or future.free().bit_count() < needed:
                 continue
-            allocation = future.pool.alloc(job.id, request)
+            allocation = future.pool(self.pool).alloc(job.id, request)
             if allocation is not None:
-                return Reservation(start, end, job.id, allocation.nodes)
-        if future.release_unlimited() and future.pool.alloc(job.id, request) is not None:
+                packed = now.packing.pack(allocation.nodes.items())
+                return Reservation(start, end, job.id, packed)
+        if self.pool.room_if_idle(request) >= wanted(request).min:
             raise UnknownEndError
+        self.pool.check(request)
         return None
+
+    def _current(self) -> _Now:
+        if self._changes != self.pool.changes:
+            self._changes, self._now = self.pool.changes, _Now(self.pool)
+        return self._now
+
+
+class _Now:
+    """What is free and held at the moment."""
+
+    def __init__(self, pool: NodePool) -> None:
+        self.packing = Packing(pool)
+        self.free = self.packing.pack(enumerate(pool.free_now()))
+        self.jobs = pool.jobs
+        self.endings = sorted(
+            (held.expiration, jobid) for jobid, held in pool.jobs.items() if held.expiration > 0
+        )
+
+    def held(self, jobid: int) -> int:
+        """What a job holds, packed."""
+        allocation = self.jobs[jobid]
+        if allocation.packed is None:
+            allocation.packed = self.packing.pack(allocation.nodes.items())
+        return allocation.packed
 
 
 class _Future:
-    """A pool on its way through time: what is free from one moment on to another.
+    """A way through time: what is free from one moment on to another.
 
     Attributes:
-        pool: with what is free all the time.
-        cores: not fewer than the free cores of it.
+        most: not fewer than are free of all cores and GPUs.
     """
 
-    def __init__(self, pool: NodePool, now: float, reservations: list[Reservation]) -> None:
-        self.pool = pool.copy()
-        self.cores = pool.free_cores()
+    def __init__(self, now: _Now, reservations: list[Reservation]) -> None:
+        self.most = now.free.bit_count()
         self._now = now
-        self._endings = [(held.expiration, jobid) for jobid, held in pool.jobs.items() if held.expiration > 0]
-        heapify(self._endings)
-        self._coming = reservations[::-1]
         self._reservations = reservations
-        self._active: list[tuple[float, Reservation]] = []
-        self._on: dict[int, list[tuple[int, int]]] = {}  # what of a node is promised within the time
+        self._free = now.free
+        self._over = 0  # how many of the endings are past
+        self._freed = 0  # how many of these are in what is free
+        self._promised = 0
+        self._window = (-1, -1)  # how many promises begin before its end, how many end before its start
+        self._ends = sorted(reservation.end for reservation in reservations)
 
-    def steps(self) -> Iterator[float]:
+    def steps(self, now: float) -> Iterator[float]:
         """Yield the moments at which something becomes free, now first, for which jobs that overrun end.
 
         Each has to be moved to.
         """
-        yield self._now
-        ends = sorted(reservation.end for reservation in self._reservations if reservation.end < inf)
+        yield now
+        last = now
+        ends = [end for end in self._ends if now < end < inf]
         ends.reverse()
-        last = self._now
-        while self._endings or ends:
-            ending = self._endings[0][0] if self._endings else inf
+        while self._over < len(self._now.endings) or ends:
+            ending = self._now.endings[self._over][0] if self._over < len(self._now.endings) else inf
             last = max(last, min(ending, ends[-1] if ends else inf))
             while ends and ends[-1] <= last:
                 ends.pop()
@@ -157,40 +187,25 @@ class _Future:
 
     def move(self, start: float, end: float) -> None:
         """Go on to the time from *start* to *end*; neither is before what it was."""
-        while self._endings and self._endings[0][0] <= start:
-            self._release()
-        while self._active and self._active[0][0] <= start:
-            self._over(self._active.pop(0)[1])
-        while self._coming and self._coming[-1].start < end:
-            reservation = self._coming.pop()
-            if reservation.end > start:
-                insort(self._active, (reservation.end, reservation))
-                self.pool.take(reservation.nodes)
-                for i, held in reservation.nodes.items():
-                    self._on.setdefault(i, []).append(held)
+        endings, jobs = self._now.endings, self._now.jobs
+        while self._over < len(endings) and endings[self._over][0] <= start:
+            self.most += jobs[endings[self._over][1]].size
+            self._over += 1
+        window = bisect_left(self._reservations, (end,)), bisect_right(self._ends, start)
+        if window != self._window:
+            self._window = window
+            self._promised = 0
+            for reservation in self._reservations[: window[0]]:
+                if reservation.end > start:
+                    self._promised |= reservation.packed
 
-    def release_unlimited(self) -> bool:
-        """Let the jobs go that have no limit; whether there is one."""
-        unlimited = [jobid for jobid, held in self.pool.jobs.items() if held.expiration <= 0]
-        promised = [reservation for _, reservation in self._active if reservation.end == inf]
-        for jobid in unlimited:
-            self._free(self.pool.release(jobid).nodes)
-        for reservation in promised:
-            self._over(reservation)
-        return bool(unlimited or promised)
+    def free(self) -> int:
+        """What is free all the time, packed."""
+        while self._freed < self._over:
+            self._free |= self._now.held(self._now.endings[self._freed][1])
+            self._freed += 1
+        return self._free & ~self._promised
 
-    def _release(self) -> None:
-        self._free(self.pool.release(heappop(self._endings)[1]).nodes)
-
-    def _over(self, reservation: Reservation) -> None:
-        for i, held in reservation.nodes.items():
-            self._on[i].remove(held)
-        self.pool.give(reservation.nodes)
-        self._free(reservation.nodes)
-
-    def _free(self, nodes: Held) -> None:
-        """Note that these are free, but for what others are promised of them."""
-        for i, (cores, _) in nodes.items():
-            self.cores += cores.bit_count()
-            for promised in self._on.get(i, ()):
-                self.pool.take({i: promised})
+    def pool(self, pool: NodePool) -> NodePool:
+        """The same as a pool to try things on."""
+        return pool.having_free(self._now.packing.unpack(self.free()))

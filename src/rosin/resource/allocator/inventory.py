@@ -77,6 +77,7 @@ class Inventory:
             self._known.clear()
             pool.changed()
         pool.expiration = acquired.expiration
+        pool.changes += 1
 
     def nodes(self, ranks: str | Idset) -> int:
         """Return the mask of the nodes with these ranks; unknown ranks are left out. Raises FormatError."""

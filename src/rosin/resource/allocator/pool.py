@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from rosin.resource.allocator.bits import lowest, members
 from rosin.resource.allocator.placement import Portion
 from rosin.resource.allocator.room import per_node, room, slots_in, wanted
+from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rosin.resource.allocator.placement import Place
     from rosin.resource.allocator.request import ResourceRequest
@@ -44,15 +45,22 @@ class Allocation:
         nslots: number of slots that were allocated.
         expiration: when the job ends, in seconds since the epoch; 0.0 is never.
         userid: the owner of the job, -1 where it is not known.
+        packed: the nodes as an integer, where somebody has asked for it (:mod:`.packed`).
     """
 
-    __slots__ = ("expiration", "nodes", "nslots", "userid")
+    __slots__ = ("expiration", "nodes", "nslots", "packed", "userid")
 
     def __init__(self, nodes: dict[int, tuple[int, int]], nslots: int, expiration: float) -> None:
         self.nodes = nodes
         self.nslots = nslots
         self.expiration = expiration
         self.userid = -1
+        self.packed: int | None = None
+
+    @property
+    def size(self) -> int:
+        """How many cores and GPUs."""
+        return sum(cores.bit_count() + gpus.bit_count() for cores, gpus in self.nodes.values())
 
 
 class NodePool:
@@ -67,6 +75,7 @@ class NodePool:
 
     Attributes:
         expiration: when the resources go away, in seconds since the epoch; 0.0 is never.
+        changes: counts whatever changes; what was worked out before holds while it stays the same.
     """
 
     def __init__(
@@ -86,6 +95,7 @@ class NodePool:
         self.valid = (1 << len(ranks)) - 1
         self.up = 0
         self.expiration = 0.0
+        self.changes = 0
         self._eligible = eligible
         self._place = place
         self._free_cores = list(cores)
@@ -113,10 +123,12 @@ class NodePool:
     def mark_up(self, nodes: int) -> None:
         """Make the nodes of a mask available."""
         self.up |= nodes & self.valid
+        self.changes += 1
 
     def mark_down(self, nodes: int) -> None:
         """Make the nodes of a mask unavailable; what jobs hold on them stays theirs."""
         self.up &= ~nodes
+        self.changes += 1
 
     def shrink(self, nodes: int) -> None:
         """Remove the nodes of a mask for good."""
@@ -127,6 +139,7 @@ class NodePool:
     def changed(self) -> None:
         """Note that properties or nodes changed: what was feasible has to be judged anew."""
         self.generation += 1
+        self.changes += 1
 
     def mask_of(self, ranks: Iterable[int]) -> int:
         """Return the mask of the nodes with these ranks; unknown ranks are left out."""
@@ -215,6 +228,7 @@ class NodePool:
         old = (self._free_cores[i].bit_count(), self._free_gpus[i].bit_count())
         new = (cores.bit_count(), gpus.bit_count())
         self._free_cores[i], self._free_gpus[i] = cores, gpus
+        self.changes += 1
         if new == old:
             return
         rest = self._free[old] ^ bit
@@ -261,6 +275,7 @@ class NodePool:
         holds nothing.
         """
         nodes = self.jobs[jobid].nodes
+        self.jobs[jobid].packed = None
         wrong: list[int] = []
         for rank in ranks:
             i = self.index.get(rank)
@@ -288,6 +303,25 @@ class NodePool:
         """Let a job have what it was given of a copy of this pool."""
         self.take(allocation.nodes)
         self.jobs[jobid] = allocation
+
+    def having_free(self, free: list[tuple[int, int]]) -> NodePool:
+        """Return a copy in which (core mask, GPU mask) of each node are free, and no job holds anything."""
+        new = NodePool.__new__(NodePool)
+        vars(new).update(vars(self))
+        new.jobs = {}
+        new._free_cores, new._free_gpus = [cores for cores, _ in free], [gpus for _, gpus in free]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for i, (cores, gpus) in enumerate(free):
+            groups.setdefault((cores.bit_count(), gpus.bit_count()), []).append(i)
+        new._free = {key: Idset(nodes).mask for key, nodes in groups.items()}
+        new._order = sorted(new._free)
+        whole = [i for key, nodes in groups.items() for i in nodes if self._class[i][0] == key[0]]
+        new._idle = Idset(whole).mask
+        return new
+
+    def free_now(self) -> Iterator[tuple[int, int]]:
+        """Yield what is free of each node: core mask, GPU mask."""
+        return zip(self._free_cores, self._free_gpus, strict=True)
 
     def take(self, held: Held) -> None:
         """Set aside what is free of *held* (node index -> core mask, GPU mask), for no job."""

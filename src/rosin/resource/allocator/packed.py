@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The cores and GPUs of all nodes as one integer: what is free at some time is worked out in a few steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rosin.resource.allocator.pool import NodePool
+
+
+class Packing:
+    """Where the bits of each node are: as many bytes for each, cores first."""
+
+    def __init__(self, pool: NodePool) -> None:
+        self._cores = _bytes(pool.cores)
+        self._node = self._cores + _bytes(pool.gpus)
+        self._size = self._node * len(pool.ranks)
+
+    def pack(self, held: Iterable[tuple[int, tuple[int, int]]]) -> int:
+        """Return the integer of what is held: node indices and (core mask, GPU mask)."""
+        buffer = bytearray(self._size)
+        split, node = self._cores, self._node
+        for i, (cores, gpus) in held:
+            at = i * node
+            buffer[at : at + split] = cores.to_bytes(split, "little")
+            buffer[at + split : at + node] = gpus.to_bytes(node - split, "little")
+        return int.from_bytes(buffer, "little")
+
+    def unpack(self, packed: int) -> list[tuple[int, int]]:
+        """Return (core mask, GPU mask) of each node."""
+        data = packed.to_bytes(self._size, "little")
+        split, node, read = self._cores, self._node, int.from_bytes
+        if node == split:
+            return [(read(data[at : at + node], "little"), 0) for at in range(0, self._size, node)]
+        return [
+            (read(data[at : at + split], "little"), read(data[at + split : at + node], "little"))
+            for at in range(0, self._size, node)
+        ]
+
+
+def _bytes(masks: list[int]) -> int:
+    return (max((mask.bit_length() for mask in masks), default=0) + 7) // 8
