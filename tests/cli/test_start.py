@@ -189,3 +189,31 @@ def test_a_rundir_is_kept_and_cleaned_up_on_demand(tmp_path):
         assert (tmp_path / "run").exists() is left
         if left:
             (tmp_path / "run").rmdir()
+
+
+LEAVING = """
+import atexit, os, sys, threading
+
+def at_exit():
+    print("at exit")
+    os._exit = lambda code: print("leaves with", code)
+
+atexit.register(at_exit)
+if sys.argv[1:] == ["thread"]:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
+if sys.argv[1:] == ["profiler"]:
+    sys.setprofile(lambda *_: None)
+from rosin.cli.entry import main
+sys.exit(main(["start", "sh", "-c", "echo program; exit 3"]))
+"""
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(
+    ("words", "end"),
+    [([], "at exit\nleaves with 3\n"), (["thread"], "at exit\n"), (["profiler"], "at exit\n")],
+)
+def test_a_broker_leaves_at_once(words, end):
+    argv = [sys.executable, "-c", LEAVING, *words]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (3, f"program\n{end}")

@@ -5,6 +5,8 @@ import pytest
 
 from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins import Plugin, Reject, callback
+from rosin.modules.job_manager.plugins.builtin import BUILTIN, LOADABLE, find_builtin
+from rosin.modules.job_manager.plugins.topics import Callbacks
 
 from .witness import CREATED, STATES, Witness, log, topics
 
@@ -90,3 +92,11 @@ def test_a_wrong_event_of_a_plugin_is_refused_alone(bench, use):
         plugin.post(bench.job(id), "urgency", {"urgency": 99})
     with pytest.raises(OSError, match="posted by the job manager only"):
         plugin.post(bench.job(id), "clean")
+
+
+@pytest.mark.parametrize("name", [*BUILTIN, *LOADABLE])
+def test_plugins_in_the_box_are_as_their_topics_want_them(name):
+    """Nobody looks when they are loaded."""
+    plugin = find_builtin(name)
+    assert plugin is not None
+    assert list(vars(Callbacks(object.__new__(plugin))))

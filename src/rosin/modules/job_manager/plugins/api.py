@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.port import Log, PortTimer
 
+#: In place of the file of a plugin that comes with the manager.
+BUILT_IN = "builtin"
 #: Returned instead of a priority by a callback that cannot tell it yet; :meth:`Plugin.reprioritize` follows.
 UNAVAILABLE = -2
 
@@ -96,7 +98,7 @@ class Plugin:
     #: How listings call it; a file gives its own name.
     name: ClassVar[str] = ""
 
-    def __init__(self, manager: Core, conf: dict[str, Any], path: str = "builtin") -> None:
+    def __init__(self, manager: Core, conf: dict[str, Any], path: str = BUILT_IN) -> None:
         self.manager = manager
         self.conf = conf
         self.path = path

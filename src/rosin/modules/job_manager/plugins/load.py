@@ -13,7 +13,6 @@ from rosin.constants import FLUX_JOB_STATE_DEPEND
 from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins.api import Plugin, Reject
 from rosin.modules.job_manager.plugins.builtin import BUILTIN, LOADABLE, find_builtin
-from rosin.modules.job_manager.plugins.perilog_settings import is_configured
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
@@ -71,7 +70,11 @@ def configure(stack: Stack, entries: list[Any]) -> None:
             raise OSError(errno.EINVAL, f"job-manager.plugins[{number}]: {error}") from None
         except OSError as error:
             raise OSError(error.errno, f"job-manager.plugins[{number}]: {error.strerror}") from None
-    if is_configured(stack.config) and not any(plugin.name == "perilog.so" for plugin in stack.plugins):
+    if "job-manager" not in stack.config or any(plugin.name == "perilog.so" for plugin in stack.plugins):
+        return
+    from rosin.modules.job_manager.plugins.perilog_settings import is_configured
+
+    if is_configured(stack.config):
         stack.manager.port.log.warning(
             "job-manager: a prolog or an epilog is configured, but perilog.so, which runs it, is not loaded:"
             ' set job-manager.plugins = [{load = "perilog.so"}]'

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import FLUX_JOB_PRIORITY_MAX
 from rosin.errors import FormatError
 from rosin.modules.job_manager.job import system_attribute
-from rosin.modules.job_manager.plugins.api import UNAVAILABLE, Plugin, Reject, Update, is_priority
+from rosin.modules.job_manager.plugins.api import BUILT_IN, UNAVAILABLE, Plugin, Reject, Update, is_priority
 from rosin.modules.job_manager.plugins.topics import Callbacks, services
 from rosin.rfc import fluid
 from rosin.rfc.dependency import check_keys
@@ -58,7 +58,7 @@ class Stack:
         Raises FormatError when a method is not as its topic wants it, OSError when it refuses the
         configuration or another has its service.
         """
-        callbacks = Callbacks(plugin)
+        callbacks = Callbacks(plugin, check=plugin.path != BUILT_IN)
         method = callbacks.find("conf.update")
         if method is not None:
             self._configure(plugin, method, self.config)

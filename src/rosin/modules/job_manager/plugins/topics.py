@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import inspect
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +55,17 @@ def passed(topic: str) -> tuple[str, ...]:
 class Callbacks:
     """The methods of a plugin by topic."""
 
-    def __init__(self, plugin: Any) -> None:
-        """Raises FormatError for a topic that does not exist, or a method that cannot be called for it."""
+    def __init__(self, plugin: Any, *, check: bool = True) -> None:
+        """Raises FormatError for a topic that does not exist, or a method that cannot be called for it.
+
+        Without ``check`` it is known that there are none: to look takes long.
+        """
         self._exact: dict[str, Callable[..., Any]] = {}
         self._globs: list[tuple[str, Callable[..., Any]]] = []
         for topics, method in _marked(plugin, "_jobtap_topics"):
             for topic in topics:
-                _check(topic, method)
+                if check:
+                    _check(topic, method)
                 if _GLOB & set(topic):
                     self._globs.append((topic, method))
                 else:
@@ -94,6 +97,8 @@ def services(plugin: Any) -> Iterator[tuple[str, Callable[..., Any], bool]]:
 
 
 def _check(topic: str, method: Callable[..., Any]) -> None:
+    import inspect
+
     names = passed(topic)
     try:
         inspect.signature(method).bind(*names)
