@@ -117,6 +117,18 @@ def test_brokers_options_and_the_dump(jobspec):
     assert words["tasks"][0]["command"][2] == "-Scontent.dump=x.tgz"
 
 
+def test_more_brokers_on_the_first_node(jobspec, command):
+    spec = jobspec("-N2", "--add-brokers=2", "--conf=resource.exclude='5'", "--wrap", "true")
+    assert spec["tasks"][0]["count"] == {"total": 4}
+    assert options(spec)["taskmap"] == {"scheme": "manual", "value": "[[0,1,3,1],[1,1,1,1]]"}
+    assert "per-resource" not in options(spec)
+    assert system(spec)["files"]["conf.json"]["data"] == {"resource": {"exclude": "1-2,5"}}
+    spec = jobspec("-N1", "--add-brokers=1", "--wrap", "true")
+    assert options(spec)["taskmap"]["value"] == "[[0,1,2,1]]"
+    result = command("batch", "-n2", "--add-brokers=1", "--wrap", "true")
+    assert "--add-brokers may only be specified with -N, --nodes" in result.err
+
+
 def test_the_configuration_of_the_instance(jobspec, tmp_path, monkeypatch):
     named = tmp_path / "flux" / "config"
     named.mkdir(parents=True)

@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from rosin.cli import run, submission
+from rosin.cli import run, submission, submit
 from rosin.cli.submission import Builder
 from rosin.rfc.jobspec import validate
 
@@ -224,3 +224,10 @@ def test_the_missing_instance_is_named(monkeypatch):
         OSError, match="Unable to connect to Flux: broker socket /nonexistent/local was not found"
     ):
         run.main(["true"], "rosin-run")
+
+
+def test_input_that_nobody_is_there_to_give(capsys):
+    with pytest.raises(SystemExit) as caught:
+        submit.main(["--dry-run", "--input=0-3", "true"], "rosin-submit")
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "rosin-submit: ERROR: per-task input not supported for submit\n"

@@ -54,6 +54,12 @@ def what_goes_on(ids: list[str], program: str) -> str:
     return f"{many} on, {ids[0]} to {ids[-1]}; {ways}"
 
 
+def refuse_input(prog: str, args: Namespace) -> None:
+    """End the program if ``--input`` names tasks: nobody is there to give them any."""
+    if args.input and is_idset(args.input):
+        fail(prog, "per-task input not supported for submit")
+
+
 class PendingSubmission:
     """A jobspec on its way. ``label`` leads its error message; ``failure``: why there is no jobspec."""
 
@@ -113,8 +119,7 @@ class Bulk:
             yield PendingSubmission(args, head + middle + tail, f"cc={cc}: ")
 
     def _jobspec(self, args: Namespace, cc: str | None = None) -> bytes:
-        if args.input and is_idset(args.input):
-            fail(self._prog, "per-task input not supported for submit")
+        refuse_input(self._prog, args)
         jobspec = self._builder.build(args)
         if cc is not None and args.cc:
             set_cc(jobspec, cc)

@@ -39,6 +39,7 @@ def add_nested_options(parser: Declarations, with_io: bool) -> None:
         "--broker-opts", metavar="OPTS", action="append", help="pass options to the brokers, parted by commas"
     )
     add("--broker-opt", dest="broker_opts", action="append", help=SUPPRESS)
+    add("--add-brokers", metavar="N", default="0", help=SUPPRESS)
     add("--dump", metavar="FILE", nargs="?", const=DUMP, help=f"archive the KVS at the end (in {DUMP})")
     group = parser.add_argument_group("resources")
     group.add_argument("-n", "--nslots", metavar="N", help="number of slots")
@@ -88,8 +89,10 @@ def common(args: Namespace) -> Object:
     args.conf = NestedConfig(args.conf or ())
     args.plugins.preinit(args)
     require_texts(args)
+    asked = shape(args)
+    _exclude_added(args, asked["num_nodes"])
     return {
-        **shape(args),
+        **asked,
         "conf": args.conf.config,
         "duration": time_limit(args.time_limit),
         "cwd": args.cwd if args.cwd is not None else working_directory(),
@@ -99,9 +102,29 @@ def common(args: Namespace) -> Object:
     }
 
 
+def _exclude_added(args: Namespace, nodes: int | None) -> None:
+    """``--add-brokers=N``, for tests: N more brokers on the first node, of which no job gets anything."""
+    args.taskmap = None
+    added = whole_number("add_brokers", args.add_brokers)
+    if not added:
+        return
+    if nodes is None or added < 0:
+        raise ValueError("--add-brokers may only be specified with -N, --nodes, and a number >= 0")
+    from rosin.rfc.idset import Idset
+
+    others = f"[1,{nodes - 1},1,1]" if nodes > 1 else ""
+    args.taskmap = f"manual:[[0,1,{1 + added},1]{',' if others else ''}{others}]"
+    excluded = Idset(args.conf.get("resource.exclude", "")) | Idset(range(1, added + 1))
+    args.conf.update(f'resource.exclude="{excluded}"')
+
+
 def finish(jobspec: Object, args: Namespace, prog: str) -> Object:
     """Set what all submission commands can set, and the brokers' program: the one that was called."""
     jobspec["tasks"][0]["command"][0] = prog.partition("-")[0]
+    if args.taskmap is not None:
+        added, nodes = whole_number("add_brokers", args.add_brokers) or 0, jobspec["resources"][0]["count"]
+        jobspec["tasks"][0]["count"] = {"total": nodes + added}
+        del jobspec["attributes"]["system"]["shell"]["options"]["per-resource"]
     whole = whole_resources(args)
     if whole is not None:
         jobspec["resources"] = whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from rosin.cli.arguments import Parser
 from rosin.cli.base import utf8_output
-from rosin.cli.bulk import Bulk, copies
+from rosin.cli.bulk import Bulk, copies, refuse_input
 from rosin.cli.options import add_bulk_options, add_job_options, add_task_options
 from rosin.cli.plugins import of, parse_command
 
@@ -34,6 +34,7 @@ def main(argv: list[str], prog: str) -> int:
         from rosin.cli.template import substitute
 
         ids = copies(args)
+        refuse_input(prog, args)
         copy = args if ids is None else substitute(args, cc=ids[0])
         jobspec = Builder().build(copy)
         if ids is not None and args.cc:
