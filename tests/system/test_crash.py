@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """A broker that is killed while jobs are submitted and run (the long form is ``benchmarks/crash.py``)."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,17 @@ import pytest
 from rosin.testing.crash import CrashTest
 
 pytestmark = pytest.mark.system
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_broker_that_is_killed_at_any_moment(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    store = ("content-sqlite", "content-files")[seed % 2]
+    crash = CrashTest(str(tmp_path), options=(f"-Scontent.backing-module={store}",))
+    for _ in range(2):
+        result = crash.round(100, rng.randint(1, 100), rng.uniform(0, 0.3))
+        assert not result.problems
+        assert result.stored >= len(crash.ids)
 
 
 def test_no_job_is_lost_or_run_twice(tmp_path: Path) -> None:

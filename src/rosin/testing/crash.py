@@ -53,10 +53,12 @@ class Round:
 class CrashTest:
     """Rounds of submit, kill, restart and check on one state directory below ``directory``.
 
-    One of ``real_every`` jobs is real. ``ids`` are all that were ever returned.
+    One of ``real_every`` jobs is real. ``ids`` are all that were ever returned. ``options`` are further ones
+    of ``rosin start``.
     """
 
-    def __init__(self, directory: str, real_every: int = 10) -> None:
+    def __init__(self, directory: str, real_every: int = 10, options: tuple[str, ...] = ()) -> None:
+        self.options = options
         self.directory = directory
         self.runs = os.path.join(directory, "runs")
         self.real_every = real_every
@@ -101,7 +103,8 @@ class CrashTest:
         self._number += 1
         state = os.path.join(self.directory, "state")
         return RealInstance(
-            "-S", f"statedir={state}", "-Sstatedir-cleanup=0", env={MARK: f"{os.getpid()}-{self._number}"}
+            *("-S", f"statedir={state}", "-Sstatedir-cleanup=0", *self.options),
+            env={MARK: f"{os.getpid()}-{self._number}"},
         )
 
     def _submit(

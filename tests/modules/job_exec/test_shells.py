@@ -282,6 +282,28 @@ async def test_a_shell_that_ends_while_nobody_listens(inst: Instance, manager: A
     assert not server.sessions
 
 
+async def test_a_server_that_keeps_nothing_is_told_of(
+    inst: Instance, manager: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager.run(system=shell(tmp_path, "exec sleep 1000"))
+    await manager.until("start")
+    server: Any = inst.broker.modules["rexec"].server  # type: ignore[attr-defined]
+
+    def keep(_msg: Any, _args: Any) -> None:
+        raise OSError(errno.ENOSYS, "no such method")
+
+    monkeypatch.setattr(server, "keep", keep)
+    await inst.broker.modules.remove("job-exec")
+    while server.sessions:
+        await inst.settle()
+    assert any("shell-0-f" in line and "cannot be kept: no such method" in line for line in inst.logged())
+    await inst.load("job-exec")
+    manager.responses.clear()
+    manager.run(system=shell(tmp_path, "true"), reattach=True)
+    await ended(inst, manager)
+    assert manager.data("exception")["note"] == "lost contact with job shell on broker restart"
+
+
 async def test_shells_of_a_job_that_is_being_ended_go_with_the_module(
     inst: Instance, manager: Any, tmp_path: Path
 ) -> None:

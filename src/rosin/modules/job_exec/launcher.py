@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import signal
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from rosin.broker.module import BrokerModule
     from rosin.handle.rpc import RPC
     from rosin.modules.job_exec.run import Run
+
+#: Seconds in which subprocess servers are to say that they keep shells.
+KEEP_TIMEOUT = 5.0
 
 
 class Launcher:
@@ -65,12 +69,19 @@ class Launcher:
                     topic = f"{run.job.config.service}.keep"
                     rpc = self._module.h.rpc(topic, protocol.keep_request(label), nodeid=rank)
                     asked.append((label, rpc))
-        for label, rpc in asked:
-            try:
-                await rpc
-            except OSError as err:
-                if err.errno != errno.ENOENT:  # it has just ended
-                    self._module.log.error(f"{label} cannot be kept: {err.strerror}")
+        try:
+            async with asyncio.timeout(KEEP_TIMEOUT):
+                for label, rpc in asked:
+                    await self._kept(label, rpc)
+        except TimeoutError:
+            self._module.log.error(f"{label} and perhaps others cannot be kept: their brokers do not answer")
+
+    async def _kept(self, label: str, rpc: RPC) -> None:
+        try:
+            await rpc
+        except OSError as err:
+            if err.errno != errno.ENOENT:  # it has just ended
+                self._module.log.error(f"{label} cannot be kept: {err.strerror}")
 
     def kill(self, run: Run, rank: int, pid: int, signum: int) -> RPC:
         """Signal one shell."""

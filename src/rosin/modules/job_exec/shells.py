@@ -69,6 +69,7 @@ class ShellExec:
         self.early_end = False  # a shell ended before the first barrier
         self._found = 0  # of the shells that were looked for after a restart
         self._was_started = False  # before it
+        self._recovers = True  # if they are found
 
     # -- Backend ----------------------------------------------------------------------------------
 
@@ -97,9 +98,8 @@ class ShellExec:
                 self.status = max(self.status, status)
         self.deaf = Idset()
         self.barrier.skip(BARRIERS)
+        self._recovers = keeper.recoverable(history, self.total)
         self.job.actions.append(Reattach())
-        if not keeper.recoverable(history, self.total):
-            self.job.fatal(keeper.HALF_STARTED)
 
     def kill(self, signum: int) -> None:
         if self.unstarted:
@@ -173,6 +173,8 @@ class ShellExec:
         self.pids[rank] = pid
         if self.early_signal:
             self.job.actions.append(Signal(rank, pid, self.early_signal))
+        elif not self._recovers:
+            self.job.fatal(keeper.HALF_STARTED)
         self._looked_for(now)
 
     def shell_gone(self, rank: int, now: float) -> None:
