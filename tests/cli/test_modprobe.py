@@ -226,6 +226,25 @@ def test_how_long_tasks_have_taken():
     assert ended["content"] <= begun["kvs"]
 
 
+def test_what_would_be_done_is_told_in_order(modprobe, tmp_path):
+    """However long it takes to tell of one."""
+    path = tmp_path / "tasks.py"
+    path.write_text(
+        "from rosin.modprobe import CodeTask\nimport threading\nbegun = threading.Event()\n"
+        "class Slow(CodeTask):\n"
+        "    def describe(self, context):\n"
+        "        begun.wait(0.5)\n"
+        "        return 'slow'\n"
+        "class Fast(CodeTask):\n"
+        "    def describe(self, context):\n"
+        "        begun.set()\n"
+        "        return 'fast'\n"
+        "one, two = Slow('one', print), Fast('two', print)\n"
+        "three = Slow('three', print)\n"
+    )
+    assert modprobe("run", "--dry-run", str(path)).out == "slow\nfast\nslow\n"
+
+
 def test_a_site_without_a_scheduler():
     done = start("rosin", "module", "list", FLUX_SCHED_MODULE="none")
     assert done.returncode == 0

@@ -9,9 +9,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from rosin.broker import leftover, rundir
+from rosin.broker import rundir
 from rosin.broker.directories import Directories
 from rosin.launch.rundir import SharedDirectory, shared, temporary_statedir
+from rosin.process import leftover
 
 
 @pytest.mark.parametrize(("cleanup", "kept"), [(False, True), (True, False)])

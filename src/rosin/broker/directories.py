@@ -6,7 +6,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from rosin.broker import leftover, rundir
+from rosin.broker import rundir
+from rosin.process import leftover
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

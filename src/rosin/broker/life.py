@@ -14,7 +14,7 @@ import traceback
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker import leftover, rc, rundir, sdnotify
+from rosin.broker import rc, rundir, sdnotify
 from rosin.broker.assemble import assemble
 from rosin.broker.attrtable import check_given, check_size, defaults
 from rosin.broker.connector import ConnectorLocal
@@ -30,6 +30,7 @@ from rosin.broker.services.state_machine import StateMachineService
 from rosin.broker.services.table import BUILTINS
 from rosin.broker.treestates import TreeStates
 from rosin.job.control import killall_async
+from rosin.process import leftover
 from rosin.process.outcome import unstarted
 from rosin.rfc import fsd
 

@@ -10,9 +10,9 @@ import os
 import stat
 from typing import NamedTuple
 
-from rosin.broker.leftover import PREFIX
 from rosin.broker.program import installed
 from rosin.process.directory import SOCKET_PATH_MAX, check_link
+from rosin.process.leftover import PREFIX
 from rosin.process.remove import remove_tree
 
 #: Where a directory is made that is not named, unless TMPDIR says otherwise.

@@ -10,7 +10,8 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from rosin.broker import leftover, rundir
+from rosin.broker import rundir
+from rosin.process import leftover
 
 
 class SharedDirectory(NamedTuple):

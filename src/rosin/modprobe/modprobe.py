@@ -244,7 +244,7 @@ class Modprobe:
         sorter = solve.sorter(deps)
         self.add_timing("prepare", began)
         started: list[RcTask] = []
-        with ThreadPoolExecutor(_THREADS) as executor:
+        with ThreadPoolExecutor(1 if self.context.dry_run else _THREADS) as executor:
             running: dict[Future[None], RcTask] = {}
             while sorter.is_active():
                 for name in sorter.get_ready():

@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 from typing import TYPE_CHECKING
 
 from rosin.cli.proxy.server import ProxyServer
@@ -18,6 +17,7 @@ from rosin.constants import FLUX_CORE_VERSION
 from rosin.handle import ssh
 from rosin.handle.builtin import search_path
 from rosin.handle.uri import SSH
+from rosin.process import leftover
 from rosin.process.outcome import unstarted
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class ProxySession:
 
     async def run(self) -> int:
         """Run the command; its exit code."""
-        with tempfile.TemporaryDirectory(prefix="flux-proxy-") as directory:
+        with leftover.temporary("proxy") as directory:
             path = os.path.join(directory, "local")
             await self._server.connect(_open(self._uri))
             await self._server.listen(path)

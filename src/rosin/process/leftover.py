@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Directories that go with their instance, when that is killed: the next start removes them.
+"""Directories that go with an instance or a program, when that is killed: the next start removes them.
 
-Who makes one claims it first (:func:`rosin.broker.rundir.lock`) and then marks it. The kernel drops the
+Who makes one claims it first (flock(2) on the directory) and then marks it. The kernel drops the
 claims of processes that die. So what is marked and not claimed is nobody's any more, on the machine on which
 it was made, where claims are seen. What others have put there, or had in their hands, is not touched.
 """
@@ -20,7 +20,7 @@ from rosin.process.platform import boot
 from rosin.process.remove import clear_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _MARK = ".rosin"
 #: How the names of made directories begin.
@@ -44,6 +44,21 @@ def mark(path: str) -> None:
         os.write(fd, boot().encode())
     finally:
         os.close(fd)
+
+
+@contextlib.contextmanager
+def temporary(kind: str) -> Iterator[str]:
+    """Within this context: a new directory of the user's own in TMPDIR. Raises OSError."""
+    import tempfile
+
+    path = tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-")
+    fd = open_private(path, create=False)
+    try:
+        if _is_free(fd):
+            mark(path)
+        yield path
+    finally:
+        remove([LeftDirectory(path, fd)])
 
 
 def unmark(path: str) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rosin.broker import leftover, rundir
+from rosin.broker import rundir
 from rosin.broker.directories import Directories
+from rosin.process import leftover
 
 
 @pytest.fixture
@@ -152,6 +153,23 @@ def test_one_that_begins_does_not_find_its_directory_claimed(left, monkeypatch):
     leftover.unmark(str(left))
     monkeypatch.delattr(leftover, "_is_free")
     assert swept(left.parent) == []
+
+
+def test_what_a_program_needs_for_a_while(tmp_path, monkeypatch):
+    """As a proxy does for its socket; a killed one leaves it to the next start."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with leftover.temporary("proxy") as path:
+        assert os.path.basename(path).startswith("flux-proxy-")
+        assert os.stat(path).st_mode & 0o777 == 0o700
+        (Path(path) / "local").touch()
+        assert swept(tmp_path) == []
+    assert os.listdir(tmp_path) == []
+    context = leftover.temporary("proxy")
+    path = context.__enter__()
+    monkeypatch.setattr(leftover, "remove", lambda found: [os.close(one.fd) for one in found])
+    context.__exit__(None, None, None)  # killed
+    monkeypatch.undo()
+    assert swept(tmp_path) == [os.path.basename(path)]
 
 
 def test_where_it_is_looked_for(monkeypatch, tmp_path):
