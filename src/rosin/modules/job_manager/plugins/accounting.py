@@ -291,6 +291,8 @@ class Accounting(AccountingService):
             return
         self._leave(job)
         self._enter(job, (job.userid, bank))
+        if job.state == FLUX_JOB_STATE_DEPEND:
+            self.depend(job)
         self._advance((job.userid, bank))
 
     # -- usage ----------------------------------------------------------------------------------------

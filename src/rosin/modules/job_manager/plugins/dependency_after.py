@@ -107,6 +107,22 @@ class DependencyAfter(Plugin):
             else:
                 self._dependents.pop(target, None)
 
+    @callback("plugin.query")
+    def query(self) -> dict[str, Any]:
+        """Who (``depid``) waits for whom (``id``), under flux-core's keys."""
+        return {
+            "dependencies": [
+                {
+                    "id": target,
+                    "depid": id,
+                    "type": description.partition("=")[0],
+                    "description": description,
+                }
+                for target, waiting in self._dependents.items()
+                for id, description in waiting
+            ]
+        }
+
     def _satisfy(self, id: int, description: str) -> None:
         job = self.manager.active.get(id)
         if job is not None:

@@ -64,6 +64,14 @@ class DependencySingleton(Plugin):
         if not ids:
             self._named.pop(key, None)
 
+    @callback("plugin.query")
+    def query(self) -> dict[str, Any]:
+        """``USERID:NAME`` of active jobs: how many these are, and which of them wait."""
+        return {
+            f"{userid}:{name}": {"count": len(ids), "singletons": [*self._waiting.get((userid, name), ())]}
+            for (userid, name), ids in self._named.items()
+        }
+
     def _key(self, job: Job) -> Key | None:
         name = job_name(job.jobspec)
         return None if name is None else self._keys.setdefault(job.id, (job.userid, name))
