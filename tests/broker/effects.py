@@ -102,6 +102,8 @@ CONFIGURATION = {
     **{f"bootstrap.hosts[].{name}": f"{_LIST}test_what_is_wrong" for name in ("bind", "connect")},
     "bootstrap.hosts[].parent": f"{_LIST}test_a_tree_of_ones_own",
     "access.allow-guest-user": "broker/test_connector.py::test_who_is_let_in",
+    "access.roles.admin.users": "broker/test_extra_roles.py::test_users_and_groups",
+    "access.roles.admin.groups": "broker/test_extra_roles.py::test_users_and_groups",
     "access.allow-root-owner": "broker/test_connector.py::test_who_is_let_in",
     "access.private-mode": "modules/job_list/test_service.py::test_private_mode_hides_the_jobs_of_others",
     "content-sqlite.journal_mode": f"{_SQLITE}test_settings_follow_the_directory_and_the_configuration",

@@ -81,7 +81,6 @@ def test_what_would_change_the_instance_is_refused(text, reason):
 def test_what_only_tunes_is_named():
     config = parse("""
     foreign-thing.x = 1
-    access.roles.admin.users = ["a"]
     bootstrap.hosts = [{host = "a"}]
     exec.sdexec-properties.MemoryMax = "1G"
     ingest.batch-count = 1
@@ -95,7 +94,6 @@ def test_what_only_tunes_is_named():
     systemd.sdbus-debug = true
     """)
     assert sorted(check(config)) == [
-        "access.roles.admin.users",
         "exec.sdexec-properties.MemoryMax",
         "foreign-thing",
         "ingest.batch-count",
@@ -110,6 +108,7 @@ def test_what_only_tunes_is_named():
 def test_what_has_an_effect_or_belongs_to_others_is_not():
     config = parse("""
     access.allow-guest-user = true
+    access.roles.admin.users = ["a"]
     accounting.queue = "x"
     job-manager.inactive-num-limit = 3
     job-manager.plugins = [{remove = "all", load = "x.py", conf = {y = 1}}]

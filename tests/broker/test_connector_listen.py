@@ -4,6 +4,7 @@
 import asyncio
 import errno
 import os
+import pwd
 import socket
 import stat
 
@@ -11,7 +12,7 @@ import pytest
 
 from rosin.broker import connector as connector_module
 from rosin.broker.connector import ConnectorLocal, peer_credentials
-from rosin.constants import FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
+from rosin.constants import FLUX_ROLE_ADMIN, FLUX_ROLE_LOCAL, FLUX_ROLE_OWNER, FLUX_ROLE_USER
 from rosin.handle.aio import AsyncFlux
 from rosin.process.directory import socket_path
 from rosin.rfc.message import Message
@@ -148,6 +149,23 @@ async def test_access_follows_the_configuration():
         with pytest.raises(OSError, match=r"access\.allow-guest-user: expected true or false"):
             await h.rpc("connector-local.config-reload", {"access": {"allow-guest-user": 1}})
         assert door.connector.authenticate(GUEST) == (GUEST, FLUX_ROLE_USER)
+
+
+async def test_some_guests_have_a_role_besides():
+    nobody = pwd.getpwnam("nobody")
+    access = {"allow-guest-user": True, "roles": {"admin": {"users": ["no such user", nobody.pw_name]}}}
+    async with Door(access) as door:
+        h = await door.inst.connect()
+        assert door.connector.authenticate(nobody.pw_uid) == (nobody.pw_uid, FLUX_ROLE_USER | FLUX_ROLE_ADMIN)
+        assert any("no user has the name no such user" in line for line in door.inst.logged())
+        owner = door.inst.broker.owner
+        assert door.connector.authenticate(owner) == (owner, FLUX_ROLE_OWNER)
+        refused = {"access": {**access, "roles": {"admin": {"users": [3]}}, "allow-guest-user": False}}
+        with pytest.raises(OSError, match=r"access\.roles\.admin\.users: expected an array of strings"):
+            await h.rpc("connector-local.config-reload", refused)
+        assert door.connector.authenticate(nobody.pw_uid) == (nobody.pw_uid, FLUX_ROLE_USER | FLUX_ROLE_ADMIN)
+        await h.rpc("connector-local.config-reload", {"access": {"allow-guest-user": True}})
+        assert door.connector.authenticate(nobody.pw_uid) == (nobody.pw_uid, FLUX_ROLE_USER)
 
 
 async def test_who_is_not_welcome_is_told(monkeypatch):

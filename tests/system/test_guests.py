@@ -4,6 +4,7 @@
 import base64
 import errno
 import os
+import pwd
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,24 @@ def test_refused_by_default() -> None:
 def rpc(uri: str, topic: str, payload: Any = None, flags: int = 0) -> Any:
     with Flux(uri) as h:
         return h.rpc(topic, payload, flags=flags).get()
+
+
+def test_admins_see_all_jobs_in_private_mode_and_may_do_no_more(instance: RealInstance) -> None:
+    admin = pwd.getpwuid(GUEST).pw_name
+    with Flux(instance.uri) as h:
+        id = submit(h, mock())
+        listed = {"id": int(id), "attrs": ["state"]}
+        for users, sees in (([], False), ([admin], True)):
+            access = {"allow-guest-user": True, "private-mode": True, "roles": {"admin": {"users": users}}}
+            h.rpc("config.load", {"access": access}).get()
+            if sees:
+                assert as_guest(rpc, instance.uri, "job-list.list-id", listed)["job"]["id"] == id
+                assert as_guest(rpc, instance.uri, "job-manager.getinfo", {})["max_jobid"] == id
+            else:
+                with pytest.raises(OSError):
+                    as_guest(rpc, instance.uri, "job-list.list-id", listed)
+            with pytest.raises(PermissionError):
+                as_guest(rpc, instance.uri, "job-manager.queue-enable", {"enable": True, "all": True})
 
 
 @pytest.mark.parametrize(

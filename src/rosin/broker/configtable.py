@@ -74,15 +74,14 @@ def _ranks(value: str) -> None:
         raise ValueError('expected ranks, such as "0-3", "all" or ">0"') from None
 
 
-_NO_ROLES = "there are owners and guests only"
 _NO_SYSTEMD = "this broker does not use systemd"
 
 TABLE = (
     _key("access.allow-guest-user", _FLAG, "other users may connect"),
     _key("access.allow-root-owner", _FLAG, "root has the rights of the instance owner"),
     _key("access.private-mode", _FLAG, "other users see their own jobs only"),
-    _idle(_NO_ROLES, "access.roles.admin.users", _LIST, "users with the role", _names),
-    _idle(_NO_ROLES, "access.roles.admin.groups", _LIST, "groups with the role", _names),
+    Key("access.roles.admin.users", _LIST, "other users who see all jobs in private mode", check=_names),
+    Key("access.roles.admin.groups", _LIST, "groups of such users", check=_names),
     _key("bootstrap.curve_cert", _TEXT, "path of the certificate that all brokers have, from `rosin keygen`"),
     _key("bootstrap.default_port", _INT, "`%p` of the other keys, 0 to 65535"),
     _key("bootstrap.default_bind", _TEXT, "where brokers with others below them listen: `tcp://eth0:%p`"),

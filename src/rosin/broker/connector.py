@@ -19,6 +19,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.builtin import Builtin
+from rosin.broker.extra_roles import ExtraRoles
 from rosin.broker.guest_client import GuestClient
 from rosin.broker.guestwork import GuestWork
 from rosin.broker.settings import AccessSettings
@@ -54,7 +55,8 @@ class ConnectorLocal(Builtin):
         self._listener: socket.socket | None = None
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        self._access = AccessSettings.parse(config)
+        access, extra = AccessSettings.parse(config), ExtraRoles.parse(config)
+        self._access, self._extra = access, extra
 
     def listen(self) -> None:
         """Open the socket; mode 0777, as credentials decide who may do what."""
@@ -151,7 +153,10 @@ class ConnectorLocal(Builtin):
         credential = peer_roles(uid, self.broker.owner, access.allow_guest_user, access.allow_root_owner)
         if credential is None:
             raise OSError(errno.EPERM, os.strerror(errno.EPERM))
-        return credential
+        userid, roles = credential
+        if not roles & FLUX_ROLE_OWNER:
+            roles |= self._extra.of(uid, lambda text: self.broker.complain(("roles", text), text))
+        return userid, roles
 
     def _check_room(self, userid: int, number: int) -> None:
         """Leave descriptors to the others and to the owner's jobs. Raises OSError EMFILE."""

@@ -3,6 +3,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
@@ -29,8 +30,8 @@ class Accounts(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None)
         self.bench = Bench()
         self.load()
-        for bank in ({"bank": "root"}, *({"bank": bank, "parent": "root"} for bank in BANKS)):
-            self.plugin.ledger.add("bank", bank)
+        for row in ({"bank": "root"}, *({"bank": bank, "parent": "root"} for bank in BANKS)):
+            self.plugin.ledger.add("bank", row)
         for userid in USERS:
             for bank in BANKS:
                 self.plugin.ledger.add("user", {"userid": userid, "username": f"u{userid}", "bank": bank})
@@ -38,7 +39,7 @@ class Accounts(RuleBasedStateMachine):
     def load(self):
         stack = self.bench.manager.jobtap
         load.load(stack, "accounting", {"database": f"{self.folder.name}/db", "period": 0})
-        self.plugin = stack.plugins[-1]
+        self.plugin: Any = stack.plugins[-1]
         self.bench.online()
 
     def teardown(self):
