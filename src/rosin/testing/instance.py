@@ -23,6 +23,7 @@ from rosin.handle.aio import LoopHandle
 from rosin.rfc.message import Message, decode, encode
 from rosin.testing.bootstrap import MemoryBootstrap
 from rosin.testing.link import Link
+from rosin.testing.timed import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,7 +97,7 @@ class MemoryFlux(LoopHandle):
         self._fail(OSError(104, "Flux handle is closed"))
 
 
-class Instance:
+class Instance(Timed):
     """An instance of one broker, or one broker of an instance.
 
     ``modules``: names (see rosin.broker.loader) or BrokerModule classes, loaded in this order. ``attrs`` are
@@ -235,20 +236,6 @@ class Instance:
         handle = MemoryFlux(self.broker, userid, rolemask)
         self._clients.append(handle)
         return handle
-
-    async def settle(self, turns: int = 50) -> None:
-        """Let the loop run until everything that does not wait for time or I/O has happened."""
-        for _ in range(turns):
-            await asyncio.sleep(0)
-
-    async def advance(self, seconds: float) -> None:
-        """Move the virtual clock, firing each timer at its time."""
-        assert isinstance(self.clock, VirtualClock)
-        until = self.clock.monotonic() + seconds
-        await self.settle()
-        while self.clock.step(until):
-            await self.settle()
-        await self.settle()
 
     def logged(self) -> list[str]:
         """The broker's log lines."""

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rosin.broker.clock import Clock
-    from rosin.broker.overlay.transport import Downlink, Keys, Uplink
+    from rosin.broker.overlay.transport import (
+        AboveLost,
+        BelowLost,
+        Downlink,
+        FromAbove,
+        FromBelow,
+        Keys,
+        Uplink,
+    )
 
 
 class _MemoryKeys(NamedTuple):
@@ -186,8 +194,8 @@ class _Connection:
         network: MemoryNetwork,
         lower: int,
         identity: bytes,
-        receive: Callable[[list[bytes]], None],
-        lost: Callable[[], None],
+        receive: FromAbove,
+        lost: AboveLost,
     ) -> None:
         self._network = network
         self.lower, self.upper = lower, -1
@@ -269,8 +277,8 @@ class _MemoryDownlink:
         network: MemoryNetwork,
         rank: int,
         uris: list[str],
-        receive: Callable[[bytes, list[bytes]], None],
-        lost: Callable[[bytes], None],
+        receive: FromBelow,
+        lost: BelowLost,
     ) -> None:
         self._network = network
         self.rank = rank
@@ -317,8 +325,8 @@ class MemoryTransport:
         self,
         uris: list[str],
         _keys: Keys,
-        receive: Callable[[bytes, list[bytes]], None],
-        lost: Callable[[bytes], None],
+        receive: FromBelow,
+        lost: BelowLost,
     ) -> Downlink:
         return _MemoryDownlink(self._network, self._rank, uris, receive, lost)
 
@@ -328,8 +336,8 @@ class MemoryTransport:
         _server_key: str,
         _keys: Keys,
         identity: bytes,
-        receive: Callable[[list[bytes]], None],
-        lost: Callable[[], None],
+        receive: FromAbove,
+        lost: AboveLost,
     ) -> Uplink:
         connection = _Connection(self._network, self._rank, identity, receive, lost)
         self._network.join(uri, connection)

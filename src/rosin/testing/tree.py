@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.clock import Clock, VirtualClock
 from rosin.testing.instance import Instance, MemoryFlux
 from rosin.testing.network import MemoryNetwork
+from rosin.testing.timed import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from rosin.broker.module import BrokerModule
 
 
-class InstanceTree:
+class InstanceTree(Timed):
     """``size`` brokers, each with ``modules`` (see :class:`rosin.testing.Instance`), or those of its rank.
 
     ``topo`` is ``tbon.topo``, ``missing`` are ranks that do not join before :meth:`restart`; the other
     arguments are an Instance's. ``tree[rank]`` is the Instance of a rank.
     """
+
+    turns = 100
+    turns_of_a_timer = 20
 
     def __init__(
         self,
@@ -111,20 +114,6 @@ class InstanceTree:
     async def connect(self, rank: int = 0, userid: int | None = None) -> MemoryFlux:
         """A new client of the broker of a rank."""
         return await self._brokers[rank].connect(userid)
-
-    async def settle(self, turns: int = 100) -> None:
-        """Let the loop run until everything that does not wait for time or I/O has happened."""
-        for _ in range(turns):
-            await asyncio.sleep(0)
-
-    async def advance(self, seconds: float) -> None:
-        """Move the virtual clock, firing each timer at its time."""
-        assert isinstance(self.clock, VirtualClock)
-        until = self.clock.monotonic() + seconds
-        await self.settle()
-        while self.clock.step(until):
-            await self.settle(20)
-        await self.settle()
 
     def logged(self, rank: int, text: str) -> list[str]:
         """The lines of a broker's log with a text."""

@@ -13,6 +13,13 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    #: Takes a message of a broker below, after its identity; is told the identity of one that is lost.
+    FromBelow = Callable[[bytes, list[bytes]], None]
+    BelowLost = Callable[[bytes], None]
+    #: The same of the broker above.
+    FromAbove = Callable[[list[bytes]], None]
+    AboveLost = Callable[[], None]
+
 
 class Keys(Protocol):
     """A CURVE key pair, each half as Z85 text."""
@@ -82,22 +89,10 @@ class Transport(Protocol):
     def keys(self, path: str | None) -> Keys:
         """Read the certificate of a file, or make one if there is no path. Raises OSError."""
 
-    async def bind(
-        self,
-        uris: list[str],
-        keys: Keys,
-        receive: Callable[[bytes, list[bytes]], None],
-        lost: Callable[[bytes], None],
-    ) -> Downlink:
+    async def bind(self, uris: list[str], keys: Keys, receive: FromBelow, lost: BelowLost) -> Downlink:
         """Wait for brokers at addresses, ``tcp://HOST:*`` and ``ipc://PATH`` among them. Raises OSError."""
 
     async def connect(
-        self,
-        uri: str,
-        server_key: str,
-        keys: Keys,
-        identity: bytes,
-        receive: Callable[[list[bytes]], None],
-        lost: Callable[[], None],
+        self, uri: str, server_key: str, keys: Keys, identity: bytes, receive: FromAbove, lost: AboveLost
     ) -> Uplink:
         """Connect to a broker that proves to have the secret half of ``server_key``. Raises OSError."""

@@ -16,9 +16,7 @@ from rosin.broker.overlay.loopsocket import LoopSocket
 from rosin.broker.overlay.zap import DOMAIN, Doorkeeper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rosin.broker.overlay.transport import Keys
+    from rosin.broker.overlay.transport import BelowLost, FromBelow, Keys
     from rosin.broker.overlay.zcontext import ZmqContext
 
 _CONNECTION = int(zmq.SRCFD)
@@ -52,8 +50,8 @@ class ZmqDownlink:
     def __init__(
         self,
         context: ZmqContext,
-        receive: Callable[[bytes, list[bytes]], None],
-        lost: Callable[[bytes], None],
+        receive: FromBelow,
+        lost: BelowLost,
     ) -> None:
         self.uris: list[str] = []
         self._common = context

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rosin.errors import needs_package
@@ -27,9 +28,9 @@ from rosin.broker.overlay.zdownlink import ZmqDownlink
 from rosin.broker.overlay.zuplink import ZmqUplink
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
-    from rosin.broker.overlay.transport import Keys
+    from rosin.broker.overlay.transport import AboveLost, BelowLost, FromAbove, FromBelow, Keys
 
 
 class ZmqTransport(ZmqContext):
@@ -39,46 +40,31 @@ class ZmqTransport(ZmqContext):
         """Read the certificate of a file, or make one if there is no path. Raises OSError."""
         return BrokerCertificate.generate() if path is None else BrokerCertificate.read(path)
 
-    async def bind(
-        self,
-        uris: list[str],
-        keys: Keys,
-        receive: Callable[[bytes, list[bytes]], None],
-        lost: Callable[[bytes], None],
-    ) -> ZmqDownlink:
+    async def bind(self, uris: list[str], keys: Keys, receive: FromBelow, lost: BelowLost) -> ZmqDownlink:
         """Wait for brokers at addresses, ``tcp://HOST:*`` and ``ipc://PATH`` among them. Raises OSError."""
         link = ZmqDownlink(self, receive, lost)
-        try:
+        with _opening(link, f"bind to {' '.join(uris)}"):
             link.open(uris, keys)
-        except zmq.ZMQError as exc:
-            link.close()
-            raise OSError(exc.errno, f"overlay: bind to {' '.join(uris)}: {_text(exc)}") from None
-        except BaseException:
-            link.close()
-            raise
         return link
 
     async def connect(
-        self,
-        uri: str,
-        server_key: str,
-        keys: Keys,
-        identity: bytes,
-        receive: Callable[[list[bytes]], None],
-        lost: Callable[[], None],
+        self, uri: str, server_key: str, keys: Keys, identity: bytes, receive: FromAbove, lost: AboveLost
     ) -> ZmqUplink:
         """Connect to a broker that proves to have the secret half of ``server_key``. Raises OSError."""
         link = ZmqUplink(self, receive, lost)
-        try:
+        with _opening(link, f"connect to {uri}"):
             link.open(uri, server_key, keys, identity)
-        except zmq.ZMQError as exc:
-            link.close()
-            raise OSError(exc.errno, f"overlay: connect to {uri}: {_text(exc)}") from None
-        except BaseException:
-            link.close()
-            raise
         return link
 
 
-def _text(exc: zmq.ZMQError) -> str:
-    return os.strerror(exc.errno or errno.EIO)
+@contextmanager
+def _opening(link: ZmqDownlink | ZmqUplink, what: str) -> Iterator[None]:
+    """Close a link that cannot be opened, and say so in one line."""
+    try:
+        yield
+    except zmq.ZMQError as exc:
+        link.close()
+        raise OSError(exc.errno, f"overlay: {what}: {os.strerror(exc.errno or errno.EIO)}") from None
+    except BaseException:
+        link.close()
+        raise

@@ -15,18 +15,14 @@ from rosin.broker.overlay.loopsocket import LoopSocket
 from rosin.broker.overlay.zendpoint import check
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rosin.broker.overlay.transport import Keys
+    from rosin.broker.overlay.transport import AboveLost, FromAbove, Keys
     from rosin.broker.overlay.zcontext import ZmqContext
 
 
 class ZmqUplink:
     """One connection, once: when it breaks, nobody can know what of that on its way has arrived."""
 
-    def __init__(
-        self, context: ZmqContext, receive: Callable[[list[bytes]], None], lost: Callable[[], None]
-    ) -> None:
+    def __init__(self, context: ZmqContext, receive: FromAbove, lost: AboveLost) -> None:
         self._common = context
         self._receive = receive
         self._lost = lost
