@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import zmq
 
-from rosin.broker.overlay import zendpoint, zmonitor
+from rosin.broker.overlay import backlog, zendpoint, zintake, zmonitor
 from rosin.broker.overlay.backlog import Backlog
 from rosin.broker.overlay.loopsocket import LoopSocket
 from rosin.broker.overlay.zap import DOMAIN, Doorkeeper
@@ -24,6 +24,9 @@ _CONNECTION = int(zmq.SRCFD)
 _PATIENCE = 4096
 #: Seconds within which a new connection has to say something: a broker begins by saying hello.
 _GRACE = 30.0
+#: Seconds between two looks at what connections have brought and nobody has got, and looks in a second.
+_LOOK = 2.0
+_LOOKS = 500
 #: Of the descriptors that this process may have, the part that connections may take that have said nothing.
 _CROWD = 1 / 4
 
@@ -31,13 +34,14 @@ _CROWD = 1 / 4
 class _Connected:
     """A broker below, by its one connection."""
 
-    __slots__ = ("backlog", "fd", "identity", "key")
+    __slots__ = ("backlog", "fd", "identity", "key", "taken")
 
     def __init__(self, identity: bytes, fd: int, key: str) -> None:
         self.identity = identity
         self.fd = fd
         self.key = key
         self.backlog = Backlog()
+        self.taken = 0  # bytes of messages that have come by it
 
 
 class ZmqDownlink:
@@ -69,6 +73,7 @@ class ZmqDownlink:
         self._ended: set[int] = set()  # connections that are cut; what came by them does not count
         self._silent: dict[int, asyncio.TimerHandle] = {}  # connections that have said nothing yet
         self._crowd = int(resource.getrlimit(resource.RLIMIT_NOFILE)[0] * _CROWD)
+        self._looking: asyncio.TimerHandle | None = None
         self._open = True
 
     def open(self, uris: list[str], keys: Keys) -> None:
@@ -85,6 +90,7 @@ class ZmqDownlink:
             zendpoint.check(uri)
             socket.bind(uri)
             self.uris.append(socket.getsockopt_string(zmq.LAST_ENDPOINT))
+        self._look_later()
 
     def send(self, identity: bytes, frames: list[bytes]) -> None:
         """Send a message to one of them. Raises OSError: EHOSTUNREACH if it is not connected."""
@@ -122,8 +128,9 @@ class ZmqDownlink:
         self._by_fd.clear()
         for peer in self._peers.values():
             peer.backlog.clear()
-        for timer in self._silent.values():
-            timer.cancel()
+        for timer in (*self._silent.values(), self._looking):
+            if timer is not None:
+                timer.cancel()
         for part in (self._monitor, self._socket, self._doorkeeper):
             if part is not None:
                 part.close()
@@ -135,35 +142,39 @@ class ZmqDownlink:
         identity = frames[0].bytes
         fd = frames[0].get(_CONNECTION)
         peer = self._peers.get(identity)
-        if (peer is None or peer.fd != fd) and not self._admit(identity, fd, frames[0]):
-            return
+        if peer is None or peer.fd != fd:
+            peer = self._admit(identity, fd, frames[0])
+            if peer is None:
+                return
+        parts = [frame.bytes for frame in frames[1:]]
+        peer.taken += zintake.size(parts)
         if self._broken:
             self._overdue += 1
             if self._overdue > _PATIENCE:
                 self._report()
-        self._receive(identity, [frame.bytes for frame in frames[1:]])
+        self._receive(identity, parts)
 
-    def _admit(self, identity: bytes, fd: int, frame: zmq.Frame) -> bool:
-        """Whether the first message of a connection is to be taken."""
+    def _admit(self, identity: bytes, fd: int, frame: zmq.Frame) -> _Connected | None:
+        """Who sends the first message of a connection; None if it is not to be taken."""
         assert self._monitor is not None
         assert self._doorkeeper is not None
         self._monitor.catch_up()  # the descriptor may have been another connection's
         if fd in self._ended:
-            return False
+            return None
         self._heard(fd)
         key = str(frame.get("User-Id"))
         if key not in self._doorkeeper:  # taken off meanwhile
             self._cut(fd)
-            return False
+            return None
         if identity[:1] == b"\0":  # ZeroMQ's own, for who has none
             self._common.complain(("identity", key), f"refused a broker with key {key}: it has no identity")
             self._cut(fd)
-            return False
+            return None
         if identity in self._peers:
             self._broken.append(self._peers[identity])
             self._report()
-        self._peers[identity] = self._by_fd[fd] = _Connected(identity, fd, key)
-        return True
+        peer = self._peers[identity] = self._by_fd[fd] = _Connected(identity, fd, key)
+        return peer
 
     def _news(self) -> None:
         """All that has come is taken."""
@@ -234,6 +245,25 @@ class ZmqDownlink:
         if self._silent.pop(fd, None) is not None:
             self._common.complain(("silent",), f"ended a connection that was silent for {_GRACE:g} s")
             self._cut(fd)
+
+    def _look_later(self) -> None:
+        many = len(self._by_fd) + len(self._silent)
+        delay = max(_LOOK, many / _LOOKS)
+        self._looking = asyncio.get_running_loop().call_later(delay, self._look)
+
+    def _look(self) -> None:
+        """End connections by which a message comes that has no end."""
+        assert self._monitor is not None
+        self._monitor.catch_up()
+        for fd, peer in list(self._by_fd.items()):
+            kept = zintake.came(fd) - peer.taken
+            if kept > backlog.BUDGET:
+                self._break(peer, f"sends more than can be taken: {kept} bytes of it are kept")
+        for fd in [fd for fd in self._silent if zintake.came(fd) > backlog.BUDGET]:
+            self._heard(fd)
+            self._common.complain(("endless",), "ended a connection by which a message came without end")
+            self._cut(fd)
+        self._look_later()
 
     def _report(self) -> None:
         """Tell of the connections that are broken."""
