@@ -20,6 +20,7 @@ from rosin.broker.loader import find
 from rosin.errors import FormatError
 from rosin.modules.sched import PendingJob, ResourceRequest
 from rosin.modules.sched.schedule import Schedule
+from rosin.modules.sched.steps import finish
 from rosin.modules.sched.why import why
 from rosin.resource.allocator.inventory import Inventory
 from rosin.rfc.acquire import Acquired, Change
@@ -154,10 +155,10 @@ class Driver:
         return told(self.schedule.not_stored(placed))
 
     def do_forecast(self):
-        return told(self.schedule.forecast(self.now))
+        return told(finish(self.schedule.forecast(self.now)))
 
     def do_why(self, jobid):
-        answer = why(self.schedule, int(jobid), self.now)
+        answer = finish(why(self.schedule, int(jobid), self.now))
         if answer is None:
             return ["not here"]
         reasons = answer.pop("reasons")

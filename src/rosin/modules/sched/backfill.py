@@ -14,6 +14,7 @@ from rosin.broker.arguments import Argument, choice, number
 from rosin.errors import FormatError
 from rosin.modules.sched.policy import Deny, Policy, Start
 from rosin.modules.sched.settings import depth
+from rosin.modules.sched.steps import finish
 from rosin.modules.sched.timeline import Timeline, UnknownEndError
 from rosin.resource.allocator.pool import InfeasibleError
 from rosin.resource.allocator.room import wanted
@@ -43,9 +44,8 @@ BACKFILL = (
     ),
     Argument("backfill-depth", "N|unlimited", f"jobs that may overtake ({BACKFILL_DEPTH})", depth),
 )
-#: Promises that are worked out for somebody who asks, and pauses that are passed over for that.
+#: Promises that are worked out for somebody who asks.
 _TOLD = 64
-_NO_PAUSES = 64
 #: Jobs looked at after which others get their turn.
 _PAUSE = 32
 #: The same where it is only compared what they ask for.
@@ -110,6 +110,7 @@ class Backfill(Policy):
                     continue  # it is denied at its turn
                 if reservation is not None:
                     look.hopeless.clear()
+                yield None
 
     def _last_with_room(
         self, queue: PendingQueue[PendingJob], pool: NodePool, first: int
@@ -159,13 +160,19 @@ class Backfill(Policy):
 
     def forecast(self, jobs: list[PendingJob], pool: NodePool, now: float) -> dict[int, float | None]:
         """Return when each of the first jobs starts if none of them is delayed by those behind it."""
+        return finish(self.forecasting(jobs, pool, now))
+
+    def forecasting(
+        self, jobs: list[PendingJob], pool: NodePool, now: float
+    ) -> Generator[None, None, dict[int, float | None]]:
+        """The same in steps."""
         if not self.reservations:
             return super().forecast(jobs, pool, now)
         timeline = Timeline(pool, now)
         estimates: dict[int, float | None] = {job.id: None for job in jobs}
         for job in jobs:
             try:
-                _drain(timeline.reserve(job))
+                yield from timeline.reserve(job)
             except UnknownEndError:
                 break
             except (InfeasibleError, FormatError):
@@ -175,22 +182,23 @@ class Backfill(Policy):
 
     def held_up(
         self, job: PendingJob, queue: PendingQueue[PendingJob], pool: NodePool, now: float
-    ) -> list[dict[str, Any]]:
-        """Return the promise to another job that this one would break if it started now."""
+    ) -> Generator[None, None, list[dict[str, Any]]]:
+        """Return the promise to another job that this one would break if it started now; in steps."""
         if not self.reservations:
-            return super().held_up(job, queue, pool, now)
+            return (yield from super().held_up(job, queue, pool, now))
         if self.depth and queue.ahead(job.id) > self.depth:
             return [{"kind": "backfill-depth", "limit": self.depth}]
         timeline = Timeline(pool, now)
         for other in queue.head(min(queue.ahead(job.id), self.reservations, _TOLD)):
             try:
-                _drain(timeline.reserve(other))
+                yield from timeline.reserve(other)
             except UnknownEndError:
                 return [{"kind": "order", "jobid": other.id, "unlimited": True}]
             except (InfeasibleError, FormatError):
                 continue
         end = timeline.end(job.request, now)
         for count in range(1, timeline.before(end) + 1):
+            yield
             if timeline.without(count).room_now(job.request) < wanted(job.request).min:
                 promise = timeline.reservations[count - 1]
                 return [{"kind": "reservation", "jobid": promise.id, "start": promise.start}]
@@ -217,10 +225,3 @@ class _Look:
         if pool is not self.timeline.pool or pool.changes != self.changes:
             return False
         return [job.id for job in queue.head(len(self.seen))] == self.seen
-
-
-def _drain(steps: Generator[None, None, Any]) -> None:
-    """Take the steps of a search at once. Raises UnknownEndError also when there are too many of them."""
-    for step, _ in enumerate(steps):
-        if step == _NO_PAUSES:
-            raise UnknownEndError

@@ -23,6 +23,7 @@ from rosin.modules.sched import settings
 from rosin.modules.sched.job import PendingJob
 from rosin.modules.sched.policy import Policy
 from rosin.modules.sched.schedule import Schedule
+from rosin.modules.sched.steps import in_slices
 from rosin.modules.sched.why import why
 from rosin.resource.allocator.inventory import Inventory
 from rosin.resource.allocator.request import from_jobspec
@@ -267,9 +268,9 @@ class Scheduler(BrokerModule):
         }
 
     @request_handler("sched.why", prefix=False)
-    def why(self, msg: Message) -> Any:
+    async def why(self, msg: Message) -> dict[str, Any]:
         """Say why a job waits, by facts; ENOENT when it does not wait here (any more)."""
-        answer = why(self.schedule, id_field(msg.args), self.now())
+        answer = await in_slices(why(self.schedule, id_field(msg.args), self.now()), SLICE)
         if answer is None:
             raise OSError(ENOENT, "the job does not wait for the scheduler")
         return answer
@@ -322,13 +323,14 @@ class Scheduler(BrokerModule):
             self.loop.call_soon(self.call_soon_once, self._pass)
         if result.waiting and not self.forecasting and self.settings["forecast-depth"]:
             self.forecasting = True
-            self.call_later(FORECAST_PERIOD, self._forecast)
+            self.call_later(FORECAST_PERIOD, lambda: self.create_task(self._forecast()))
         if result.placed:
             self.create_task(self._store(result.placed))
 
-    def _forecast(self) -> None:
+    async def _forecast(self) -> None:
         self.forecasting = False
-        self._answer(self.schedule.forecast(self.now(), self.settings["forecast-depth"]))
+        steps = self.schedule.forecast(self.now(), self.settings["forecast-depth"])
+        self._answer(await in_slices(steps, SLICE))
 
     async def _store(self, placed: list[Placed]) -> None:
         """Write the R of each job, then tell the job manager."""

@@ -17,7 +17,7 @@ from rosin.resource.allocator.placement import worst_fit
 from rosin.resource.allocator.pool import InfeasibleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from rosin.job.pending import PendingQueue
     from rosin.modules.sched.job import PendingJob
@@ -101,9 +101,17 @@ class Policy:
         """Return when each of the first ``jobs`` of the queue will start, None where that cannot be known."""
         return forecast(pool, jobs, now)
 
+    def forecasting(
+        self, jobs: list[PendingJob], pool: NodePool, now: float
+    ) -> Generator[None, None, dict[int, float | None]]:
+        """The same in steps, for a policy whose forecast takes more than some milliseconds."""
+        yield
+        return self.forecast(jobs, pool, now)
+
     def held_up(
         self, job: PendingJob, queue: PendingQueue[PendingJob], pool: NodePool, now: float
-    ) -> list[dict[str, Any]]:
-        """Return what of other jobs that wait keeps this one, as reasons of :mod:`rosin.job.why`."""
+    ) -> Generator[None, None, list[dict[str, Any]]]:
+        """Return what keeps this job of others that wait, as reasons of :mod:`rosin.job.why`; in steps."""
+        yield
         first = queue.first()
         return [] if first is None or first is job else [{"kind": "order", "jobid": first.id}]

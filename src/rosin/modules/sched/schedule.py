@@ -16,7 +16,7 @@ from rosin.rfc.alloc_protocol import ANNOTATE, CANCEL, DENY, SUCCESS, AllocRespo
 from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from rosin.modules.sched.job import PendingJob
     from rosin.modules.sched.policy import Policy, Start
@@ -168,10 +168,10 @@ class Schedule:
                 self.queue.add(job)
         return answers
 
-    def forecast(self, now: float, count: int = 8) -> list[AllocResponse]:
-        """Tell the first *count* jobs when they may start, if that changed by a second or more."""
+    def forecast(self, now: float, count: int = 8) -> Generator[None, None, list[AllocResponse]]:
+        """Tell the first *count* jobs when they may start, if that changed by a second or more; in steps."""
         jobs = self.queue.head(count)
-        estimates = self.policy.forecast(jobs, self.resources.pool, now)
+        estimates = yield from self.policy.forecasting(jobs, self.resources.pool, now)
         answers = []
         for job in jobs:
             start, before = estimates.get(job.id), job.estimate

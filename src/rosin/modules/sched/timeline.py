@@ -117,6 +117,7 @@ class Timeline:
             future.move(start, end)
             if future.most < needed or future.free().bit_count() < needed:
                 continue
+            yield  # what follows takes long on many nodes
             allocation = future.pool(self.pool).alloc(job.id, request)
             if allocation is not None:
                 packed = now.packing.pack(allocation.nodes.items())
@@ -133,19 +134,22 @@ class Timeline:
 
 
 class _Now:
-    """What is free and held at the moment."""
+    """What is free and held at the moment.
+
+    Attributes:
+        endings: when jobs end, with their ids and what they hold.
+    """
 
     def __init__(self, pool: NodePool) -> None:
         self.packing = Packing(pool)
         self.free = self.packing.pack(enumerate(pool.free_now()))
-        self.jobs = pool.jobs
         self.endings = sorted(
-            (held.expiration, jobid) for jobid, held in pool.jobs.items() if held.expiration > 0
+            (held.expiration, jobid, held) for jobid, held in pool.jobs.items() if held.expiration > 0
         )
 
-    def held(self, jobid: int) -> int:
-        """What a job holds, packed."""
-        allocation = self.jobs[jobid]
+    def held(self, number: int) -> int:
+        """What the job of an ending holds, packed."""
+        allocation = self.endings[number][2]
         if allocation.packed is None:
             allocation.packed = self.packing.pack(allocation.nodes.items())
         return allocation.packed
@@ -187,9 +191,9 @@ class _Future:
 
     def move(self, start: float, end: float) -> None:
         """Go on to the time from *start* to *end*; neither is before what it was."""
-        endings, jobs = self._now.endings, self._now.jobs
+        endings = self._now.endings
         while self._over < len(endings) and endings[self._over][0] <= start:
-            self.most += jobs[endings[self._over][1]].size
+            self.most += endings[self._over][2].size
             self._over += 1
         window = bisect_left(self._reservations, (end,)), bisect_right(self._ends, start)
         if window != self._window:
@@ -202,7 +206,7 @@ class _Future:
     def free(self) -> int:
         """What is free all the time, packed."""
         while self._freed < self._over:
-            self._free |= self._now.held(self._now.endings[self._freed][1])
+            self._free |= self._now.held(self._freed)
             self._freed += 1
         return self._free & ~self._promised
 

@@ -10,6 +10,8 @@ from rosin.resource.allocator.pool import InfeasibleError
 from rosin.resource.allocator.room import per_node, wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from rosin.modules.sched.job import PendingJob
     from rosin.modules.sched.schedule import Schedule
 
@@ -19,8 +21,8 @@ ESTIMATED = 256
 _NAMED = 5
 
 
-def why(schedule: Schedule, jobid: int, now: float) -> dict[str, Any] | None:
-    """Return ``reasons``, the number of jobs ``ahead``, and ``t_estimate`` where it is known.
+def why(schedule: Schedule, jobid: int, now: float) -> Generator[None, None, dict[str, Any] | None]:
+    """Return, in steps, ``reasons``, the number of jobs ``ahead``, and ``t_estimate`` where it is known.
 
     None for a job that is not here: one that was answered, or whose R is being written.
     """
@@ -29,19 +31,22 @@ def why(schedule: Schedule, jobid: int, now: float) -> dict[str, Any] | None:
         return None
     answer: dict[str, Any] = {"ahead": schedule.queue.ahead(jobid)}
     try:
-        answer["reasons"] = _reasons(schedule, job, answer["ahead"], now)
+        answer["reasons"] = yield from _reasons(schedule, job, answer["ahead"], now)
     except (InfeasibleError, FormatError) as error:
         note = getattr(error, "strerror", None) or str(error)
         return {**answer, "reasons": [{"kind": "infeasible", "note": note}]}
     if answer["ahead"] < ESTIMATED:
         jobs = schedule.queue.head(answer["ahead"] + 1)
-        estimate = schedule.policy.forecast(jobs, schedule.resources.pool, now).get(jobid)
+        estimates = yield from schedule.policy.forecasting(jobs, schedule.resources.pool, now)
+        estimate = estimates.get(jobid)
         if estimate is not None:
             answer["t_estimate"] = estimate
     return answer
 
 
-def _reasons(schedule: Schedule, job: PendingJob, ahead: int, now: float) -> list[dict[str, Any]]:
+def _reasons(
+    schedule: Schedule, job: PendingJob, ahead: int, now: float
+) -> Generator[None, None, list[dict[str, Any]]]:
     resources = schedule.resources
     pool, request = resources.pool, job.request
     pool.check(request)
@@ -64,7 +69,7 @@ def _reasons(schedule: Schedule, job: PendingJob, ahead: int, now: float) -> lis
         else:
             found.append({**lacking, "held_by": _holders(schedule, job)})
     if ahead:
-        found += schedule.policy.held_up(job, schedule.queue, pool, now)
+        found += yield from schedule.policy.held_up(job, schedule.queue, pool, now)
     return found
 
 
