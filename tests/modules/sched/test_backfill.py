@@ -287,6 +287,36 @@ def test_what_was_found_holds_until_something_changes():
     assert [step.job.id for step in policy_.plan(queue, pool, 9.0) if step] == [3]
 
 
+@pytest.mark.parametrize("name", ["easy", "conservative"])
+def test_the_cost_of_a_pass_does_not_grow_with_the_queue(name):
+    """Jobs are tried by what they ask for: of many that are alike, one, and nobody where nothing is free."""
+    tried = []
+    for number in (50, 5000):
+        policy_ = policy(name, **{"backfill-depth": 0, "reservation-depth": 4})
+        policy_.attempt = lambda *args, _attempt=policy_.attempt: tried[-1].append(args) or _attempt(*args)
+        queue, pool = PendingQueue(policy_.order), inventory_of(like_nodes(4, 4)).pool
+        assert pool.alloc(-1, slots(14), 50.0)
+        queue.add(PendingJob(0, 0, whole(4, 10.0)))
+        for jobid in range(1, number):
+            queue.add(PendingJob(jobid, 0, slots(1 + jobid % 5, 60.0 + jobid % 3)))
+        tried.append([])
+        list(policy_.plan(queue, pool, 0.0))
+    assert len(tried[0]) == len(tried[1]) < 20
+    assert pool.alloc(-2, slots(pool.free_cores()), 50.0)
+    tried.append([])
+    list(policy_.plan(queue, pool, 0.0))
+    assert len(tried[2]) == 1  # the first
+
+
+def test_an_order_of_ones_own_with_backfill():
+    class Easily(Backfill):
+        def order(self, job):
+            return (job.request.slots.min, job.id)
+
+    assert overtaken(Easily(), [slots(4, 9.0), slots(2, 9.0), slots(1, 99.0), slots(3, 9.0)]) == [2]
+    assert overtaken(Easily(), [slots(4, 9.0), slots(3, 9.0), slots(2, 9.0)], running=((3, 50.0),)) == []
+
+
 def test_jobs_that_end_while_a_promise_is_worked_out():
     pool = inventory_of(like_nodes(1, 4)).pool
     for jobid in range(4):
