@@ -130,6 +130,16 @@ def test_what_a_module_provides_requires_and_needs():
     assert "mine" not in placed(mine={"needs": ["job-list"]}, **{"job-list": {"disabled": True}})
 
 
+@pytest.mark.parametrize("name", ["sched-fifo", "sched-backfill"])
+@pytest.mark.parametrize("service", ["sched", "feasibility"])
+def test_another_scheduler_is_one_for_both_services(name, service):
+    schedulers = [other for other in placed(alternatives={service: name}) if other.startswith("sched")]
+    assert schedulers == [name]
+    assert [other for other in placed(**{"sched-simple": {"disabled": True}}) if "sched" in other] == [
+        "sched-backfill"
+    ]
+
+
 def test_conditions_of_a_module(monkeypatch):
     config = {"a": {"b": 1}, "modules": {"mine": {"needs-config": ["a.b"], "needs-attrs": ["!x"]}}}
     assert "mine" in rctable.modules(config=config)
