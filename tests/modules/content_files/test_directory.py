@@ -226,7 +226,8 @@ def test_another_users_directory(tmp_path):
     [
         ("", None),
         ("1\n", None),
-        ("2\n", r"was written by a newer Rosin \(format 2, this one knows 1\): use that one, or move it and"),
+        ("2\n", None),
+        ("3\n", r"was written by a newer Rosin \(format 3, this one knows 2\): use that one, or move it and"),
         ("x\n", "expected a number, got 'x'"),
     ],
 )
@@ -237,7 +238,7 @@ def test_directories_of_other_versions(tmp_path, text, expected):
     state.write_text(text)
     if expected is None:
         StoreDirectory(str(path), "sha1").close()
-        assert state.read_text() == "1\n"
+        assert state.read_text() == "2\n"
     else:
         with pytest.raises(OSError, match=expected):
             StoreDirectory(str(path), "sha1")

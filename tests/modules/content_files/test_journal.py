@@ -4,6 +4,7 @@
 import errno
 import os
 import resource
+import zlib
 
 import pytest
 
@@ -23,8 +24,9 @@ def directory(tmp_path):
 def make(tmp_path, directory):
     made = []
 
-    def make():
-        made.append(StoreJournal(directory, "journal", str(tmp_path / "journal")))
+    def make(missing=()):
+        whole = lambda digest: digest not in missing  # noqa: E731
+        made.append(StoreJournal(directory, "journal", str(tmp_path / "journal"), whole))
         return made[-1]
 
     yield make
@@ -108,3 +110,28 @@ def test_a_record_that_does_not_fit_leaves_nothing(written, tmp_path):
 
 def test_the_file_is_private(written, tmp_path):
     assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_journal_ends_before_what_has_lost_its_blobs(written, make):
+    written.append(4, "d", b"4", [b"\1" * 20, b"\2" * 20])
+    written.append(5, "e", b"5", [b"\3" * 20])
+    written.append(6, "f", b"6")
+    assert [record[0] for record in make().records(3, 10)] == [4, 5, 6]
+    torn = make([b"\3" * 20])
+    assert [record[0] for record in torn.records(0, 10)] == [1, 2, 3, 4]
+    assert torn.cut
+    torn.append(5, "x", b"other")
+    again = make()
+    assert again.records(4, 10) == [(5, "x", b"other")]
+    assert not again.cut
+    assert make([b"\2" * 20]).records(4, 10) == [(5, "x", b"other")]  # what a checkpoint has is not looked at
+
+
+def test_a_journal_of_format_1_goes_on(make, tmp_path):
+    line = b"1 a 3 %08x" % zlib.crc32(b"[1]")
+    (tmp_path / "journal").write_bytes(b"%b %08x\n[1]" % (line, zlib.crc32(line)))
+    journal = make()
+    assert journal.records(0, 10) == [(1, "a", b"[1]")]
+    journal.append(2, "b", b"[2]", [b"\1" * 20])
+    journal.trim(0)
+    assert make().records(0, 10) == [(1, "a", b"[1]"), (2, "b", b"[2]")]

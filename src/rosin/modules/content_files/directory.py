@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: The format of what the directory holds beside flux-core's files, noted in the file beside it. Before it was
-#: noted there it was 1.
-VERSION = 1
+#: noted there it was 1, of which a journal goes on to be read.
+VERSION = 2
 CHECKPOINT = "kvs-primary"
 JOURNAL = ".journal"
 #: The name of a file while it is written; there is one writer.
@@ -61,7 +61,7 @@ class StoreDirectory:
         try:
             with _naming(path, "open"):
                 self._make_private()
-                self.journal = StoreJournal(self._fd, JOURNAL, f"{path}/{JOURNAL}")
+                self.journal = StoreJournal(self._fd, JOURNAL, f"{path}/{JOURNAL}", self._whole)
             if not temporary:
                 self._record()
         except OSError:
@@ -176,6 +176,16 @@ class StoreDirectory:
                 "its content does not match its name; put a good copy there or restore a dump",
             )
         return blob
+
+    def _whole(self, digest: bytes) -> bool:
+        """Whether a blob is there, and is what its name says."""
+        try:
+            self.load(digest)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EIO):
+                return False
+            raise
+        return True
 
     def contains(self, digest: bytes) -> bool:
         """Tell whether the blob is stored."""

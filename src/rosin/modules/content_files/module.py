@@ -107,7 +107,7 @@ class ContentFiles(BrokerModule):
             for digest, blob in batch.items():
                 self.files.store(digest, blob)
             if batch.journal is not None:
-                self.files.journal.append(*batch.journal)
+                self.files.journal.append(*batch.journal, batch.digests)
         except OSError as error:
             raise self._failed(error) from None
         self._failing = False
@@ -142,6 +142,10 @@ class ContentFiles(BrokerModule):
         parts: list[bytes] = []
         for sequence, base, record in self.files.journal.records(after, JOURNAL_RECORDS):
             parts += (f"{sequence} {base} {len(record)}\n".encode(), record)
+        if self.files.journal.cut:
+            self.files.journal.cut = False
+            path = self.files.journal.path
+            self.log.error(f"{path}: blobs are missing, as after a power cut: what came last is lost")
         return b"".join(parts)
 
     @request_handler("content-backing.journal-clear", prefix=False)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""A power cut: what the system had not yet written of the write-ahead log is missing, or is something else.
+"""A power cut: what the system had not yet written of a store is missing, or is something else.
 
 Whatever is left, the instance comes back to a state that it was in, with every job of it in a right state.
 """
@@ -21,7 +21,7 @@ from rosin.rfc.jobspec.build import from_command
 from rosin.testing.instance import Instance
 
 MODULES = [
-    *("content", "content-sqlite", "kvs", "kvs-watch", "resource", "job-manager", "job-info"),
+    *("kvs", "kvs-watch", "resource", "job-manager", "job-info"),
     *("job-list", "job-ingest", "job-exec", "sched-simple"),
 ]
 #: What the system writes at once, if it writes it.
@@ -29,8 +29,10 @@ BLOCK = 4096
 SEEDS = 24
 
 
-def instance(path):
-    return Instance(MODULES, attrs={"statedir": str(path), "statedir-cleanup": "0"}, clock="real")
+def instance(path, store="content-sqlite"):
+    return Instance(
+        ["content", store, *MODULES], attrs={"statedir": str(path), "statedir-cleanup": "0"}, clock="real"
+    )
 
 
 def request(duration, **system):
@@ -40,16 +42,17 @@ def request(duration, **system):
     return {"J": sign.wrap(_json.dumps(jobspec), os.getuid()), "urgency": 16, "flags": 0}
 
 
-@pytest.fixture(scope="module")
-def snapshots(tmp_path_factory):
+@pytest.fixture(scope="module", params=["content-sqlite", "content-files"])
+def snapshots(tmp_path_factory, request):
     """State directories of an instance at several moments of its life, and the ids that were told before."""
-    return asyncio.run(live(tmp_path_factory.mktemp("life")))
+    store = request.param
+    return store, asyncio.run(live(tmp_path_factory.mktemp("life"), store))
 
 
-async def live(path):
+async def live(path, store):
     found, ids = [], []
     (path / "state").mkdir()
-    async with instance(path / "state") as inst:
+    async with instance(path / "state", store) as inst:
         h = await inst.connect()
 
         async def submit(*args, **system):
@@ -71,16 +74,30 @@ async def live(path):
     return found
 
 
-def tear(path, rng):
+def tear(path, store, rng):
     """Do what a power cut does; returns what that was."""
-    with open(path / "content.sqlite-wal", "r+b") as log:
+    if store == "content-sqlite":
+        return tear_log(path / "content.sqlite-wal", rng)
+    what = tear_log(path / "content.files" / ".journal", rng, ["cut"]) if rng.random() < 0.5 else ""
+    # What is older than the checkpoint had been waited for.
+    checkpoint = path / "content.files" / "kvs-primary"
+    since = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+    late = sorted(blob for blob in checkpoint.parent.glob("sha1-*") if blob.stat().st_mtime_ns > since)
+    torn = rng.sample(late, rng.randint(0, len(late)) // 8)
+    for blob in torn:
+        blob.write_bytes(b"") if rng.random() < 0.5 else blob.unlink()
+    return f"{what} {len(torn)} of {len(late)} blobs"
+
+
+def tear_log(path, rng, ways=("cut", "cut", "lost", "garbage")):
+    with open(path, "r+b") as log:
         size = log.seek(0, os.SEEK_END)
-        how = rng.choice(["cut", "cut", "lost", "garbage"])
-        at = rng.randrange(size)
+        how = rng.choice(ways)
+        at = rng.randrange(size + 1)
         if how == "cut":
             log.truncate(at)
         else:
-            blocks = range(at // BLOCK, -(-size // BLOCK))
+            blocks = range(min(at, size - 1) // BLOCK, -(-size // BLOCK))
             for block in rng.sample(blocks, rng.randint(1, len(blocks))):
                 log.seek(block * BLOCK)
                 log.write(bytes(BLOCK) if how == "lost" else rng.randbytes(BLOCK))
@@ -104,11 +121,12 @@ async def logs(h, ids):
 @pytest.mark.parametrize("seed", range(SEEDS))
 async def test_every_job_is_in_a_right_state(snapshots, tmp_path, seed):
     rng = random.Random(seed)
-    origin, ids = rng.choice(snapshots)
+    store, moments = snapshots
+    origin, ids = rng.choice(moments)
     path = tmp_path / "state"
     shutil.copytree(origin, path)
-    what = tear(path, rng)
-    async with instance(path) as inst:
+    what = tear(path, store, rng)
+    async with instance(path, store) as inst:
         h = await inst.connect()
         root = (await h.rpc("kvs.getroot", {"namespace": "primary"}))["rootref"]
         faults = []
