@@ -219,3 +219,14 @@ def test_a_program_is_no_script(command, tmp_path):
     result = command("batch", "-n1", str(tmp_path / "x"))
     assert result.code == 1
     assert "x does not appear to be a script, or failed to encode as utf-8" in result.err
+
+
+def test_a_script_that_does_not_end(command, monkeypatch):
+    from rosin.job import spec
+
+    monkeypatch.setattr(spec, "FILE_MAX", 1 << 20)
+    for words, name in ((["/dev/zero"], "/dev/zero"), ([], "stdin")):
+        result = command("batch", "-n1", *words, stdin=b"#" * ((1 << 20) + 1))
+        assert (result.code, result.out) == (1, "")
+        text = "File too large: a job carries at most 1 MiB in a file; an archive brings larger ones"
+        assert result.err.startswith(f"rosin-batch: ERROR: {name}: {text}")

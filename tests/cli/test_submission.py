@@ -231,3 +231,22 @@ def test_input_that_nobody_is_there_to_give(capsys):
         submit.main(["--dry-run", "--input=0-3", "true"], "rosin-submit")
     assert caught.value.code == 1
     assert capsys.readouterr().err == "rosin-submit: ERROR: per-task input not supported for submit\n"
+
+
+def test_files_that_are_too_large(tmp_path, monkeypatch):
+    from rosin.job import spec
+
+    monkeypatch.setattr(spec, "FILE_MAX", 4)
+    (tmp_path / "f").write_bytes(b"1234")
+    assert build(f"--add-file={tmp_path}/f")["attributes"]["system"]["files"]["f"]["data"] == "1234"
+    (tmp_path / "f").write_bytes(b"12345")
+    with pytest.raises(ValueError, match="File too large: a job carries at most 0 MiB in a file"):
+        build(f"--add-file={tmp_path}/f")
+    with pytest.raises(ValueError, match="File too large"):
+        build("--add-file=/dev/zero")
+
+
+def test_text_with_a_nul(tmp_path):
+    (tmp_path / "f").write_bytes(b"a\0b")
+    entry = build(f"--add-file={tmp_path}/f")["attributes"]["system"]["files"]["f"]
+    assert (entry["encoding"], entry["data"], entry["size"]) == ("base64", "YQBi", 3)

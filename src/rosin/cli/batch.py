@@ -15,7 +15,7 @@ from rosin.rfc.jobspec import build
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import Namespace
-    from typing import Any
+    from typing import Any, BinaryIO
 
 #: Where the script's output goes by default.
 OUTPUT = "flux-{{id}}.out"
@@ -40,13 +40,22 @@ def read_script(command: list[str]) -> tuple[str, str]:
     name = command[0] if command else "stdin"
     if command:
         with open(name, "rb") as stream:
-            data = stream.read()
+            data = _read(name, stream)
     else:
-        data = sys.stdin.buffer.read()
+        data = _read(name, sys.stdin.buffer)
     try:
         return name, data.decode()
     except UnicodeDecodeError:
         raise ValueError(f"{name} does not appear to be a script, or failed to encode as utf-8") from None
+
+
+def _read(name: str, stream: BinaryIO) -> bytes:
+    from rosin.job.spec import read_limited
+
+    try:
+        return read_limited(stream)
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, name) from None
 
 
 def with_directives(prog: str, argv: list[str], name: str, script: str) -> Namespace:

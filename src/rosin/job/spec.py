@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,9 +15,11 @@ from rosin.rfc.jobspec import build
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from typing import Self
+    from typing import BinaryIO, Self
 
 _TOP = ("resources", "tasks", "attributes", "version")
+#: Bytes of a file that a jobspec may carry. Brokers read a jobspec whole and in one go.
+FILE_MAX = 64 << 20
 
 
 def path_text(what: str, value: Any) -> str:
@@ -308,14 +311,32 @@ class Jobspec:
 
 
 def local_file(source: str | os.PathLike[str]) -> dict[str, Any]:
-    """The file (RFC 37) with the content, mode and size of a local one. Raises OSError."""
+    """The file (RFC 37) with the content, mode and size of a local one. Raises OSError.
+
+    Text with a NUL is base64: flux-core does not extract it otherwise, and JSON takes six bytes for each.
+    """
     with open(source, "rb") as stream:
-        content, status = stream.read(), os.fstat(stream.fileno())
+        content, status = read_limited(stream), os.fstat(stream.fileno())
     try:
-        entry = build.file_entry(content.decode(), 0, "utf-8")
+        entry = build.file_entry(content.decode(), 0, "utf-8") if b"\0" not in content else None
     except UnicodeDecodeError:
+        entry = None
+    if entry is None:
         entry = build.file_entry(_base64.encode(content), 0, "base64")
     return {**entry, "mode": status.st_mode, "size": status.st_size}
+
+
+def read_limited(stream: BinaryIO) -> bytes:
+    """All of a stream, if it is no more than a jobspec may carry. Raises OSError EFBIG otherwise."""
+    parts, size = [], 0
+    while data := stream.read(min(1 << 20, FILE_MAX + 1 - size)):
+        parts.append(data)
+        size += len(data)
+        if size > FILE_MAX:
+            limit = f"a job carries at most {FILE_MAX >> 20} MiB in a file"
+            text = f"{os.strerror(errno.EFBIG)}: {limit}; an archive brings larger ones to its nodes"
+            raise OSError(errno.EFBIG, text)
+    return b"".join(parts)
 
 
 def _steps(key: str) -> list[str]:

@@ -345,3 +345,16 @@ def test_the_environment_is_left_out_of_a_copy():
     assert without_environment(spec) == jobspec()
     assert spec["attributes"]["system"]["environment"] == {"A": "b"}
     assert without_environment({"attributes": None}) == {"attributes": None}
+
+
+async def test_a_request_that_is_too_large(monkeypatch):
+    """It is refused before it is looked at."""
+    from rosin.modules.job_ingest import request as requests
+
+    async with instance() as inst:
+        h = await inst.connect()
+        monkeypatch.setattr(requests, "_SIGNED_MAX", len(request(jobspec())["J"]))
+        await submit(h, jobspec())
+        with pytest.raises(OSError, match=r"job request of .* bytes is larger than the") as caught:
+            await submit(h, jobspec(name="more"))
+        assert caught.value.errno == errno.EFBIG

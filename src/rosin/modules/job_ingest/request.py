@@ -33,6 +33,8 @@ _ARGUMENT_MAX = 128 * 1024
 _COMMAND_MAX = 2 * 1024 * 1024
 #: More processes than that can exist at once in no Linux system.
 _TASKS_MAX = 4 * 1024 * 1024
+#: Bytes of a signed jobspec: what is not read in one go, by this broker and all who look at the job.
+_SIGNED_MAX = 256 << 20
 _FLAGS = FLUX_JOB_DEBUG | FLUX_JOB_WAITABLE | FLUX_JOB_NOVALIDATE
 
 
@@ -85,6 +87,9 @@ class IngestRequest:
 
     def _unwrap(self) -> Any:
         """The signed jobspec, whose signer must be the sender."""
+        if len(self.J) > _SIGNED_MAX:
+            text = f"job request of {len(self.J)} bytes is larger than the {_SIGNED_MAX} that are taken"
+            raise OSError(errno.EFBIG, text)
         try:
             payload, signer, mechanism = sign.unwrap(self.J)
         except FormatError as error:
