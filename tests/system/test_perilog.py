@@ -24,10 +24,10 @@ command = ["sh", "-c", "echo epilog >>{log}"]
 """
 
 
-def start(tmp_path, prolog):
+def start(tmp_path, prolog, *options):
     config = tmp_path / "rosin.toml"
     config.write_text(CONFIG.format(log=tmp_path / "log", prolog=prolog))
-    return RealInstance(f"--config-path={config}")
+    return RealInstance(*options, f"--config-path={config}")
 
 
 def run(h, tmp_path):
@@ -76,3 +76,17 @@ def test_a_prolog_does_not_outlive_the_instance(tmp_path):
         fifo.read_text()
         assert processes_with(f"FLUX_JOB_ID={id.f58}")
     assert not wait_until_gone(f"FLUX_JOB_ID={id.f58}")
+
+
+def test_on_each_node_of_a_job(tmp_path):
+    """Three brokers: a job has the last two, on one of which its prolog fails."""
+    failing = f"mkdir {tmp_path}/lock || exit 5"  # the second to come fails
+    with start(tmp_path, failing, "-s", "3") as instance, Flux(instance.uri) as h:
+        spec = from_command(["true"], num_tasks=2, num_nodes=2)
+        spec["attributes"]["system"]["constraints"] = {"ranks": ["1-2"]}
+        id = submit(h, spec)
+        event_wait(h, id, "clean", raiseJobException=False)
+        assert sorted((tmp_path / "log").read_text().split()) == ["epilog", "prolog", "prolog"]
+        drained = h.rpc("resource.status", {}).get()["drain"]
+        assert len(drained) == 1
+        assert drained.keys() <= {"1", "2"}

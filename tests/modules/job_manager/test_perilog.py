@@ -111,6 +111,25 @@ def test_a_program_that_is_not_there(perilogs):
     assert ("error", f"{fluid.encode(id, 'f58')}: {text}") in bench.port.log.lines
 
 
+def test_brokers_that_are_lost(perilogs):
+    bench = perilogs(prolog={})
+    id = job(bench)
+    processes = started(bench)
+    processes[0].each({"type": "started", "pid": 100})
+    for process in processes[:2]:
+        process.ended(OSError(errno.EHOSTUNREACH, "No route to host"))
+    for process in processes[2:]:
+        end(process)
+    name = fluid.encode(id, "f58")
+    assert drains(bench) == [("0-1", f"prolog failed for job {name}")]
+    assert exceptions(bench, id) == [("prolog", 0, "prolog lost its broker on node[0-1] (rank 0-1)")]
+    logged = [text for _, text in bench.port.log.lines if "No route" in text]
+    assert logged == [
+        f"{name}: prolog: node0 (rank 0): lost: No route to host",
+        f"{name}: prolog: node1 (rank 1): error launching process: No route to host",
+    ]
+
+
 def test_an_epilog_that_fails_drains_and_does_not_change_the_result(perilogs):
     bench = perilogs(epilog={})
     id = job(bench)

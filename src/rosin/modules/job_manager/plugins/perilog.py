@@ -138,9 +138,9 @@ class Perilog(Plugin):
             text = f"{self._name(run)}: {run.name}: {self._host(rank)} (rank {rank}): {stream}: {line}"
             (self.log.error if stream == "stderr" else self.log.info)(text)
 
-    def unstarted(self, run: ScriptRun, rank: int, reason: str) -> None:
+    def unstarted(self, run: ScriptRun, rank: int, text: str) -> None:
         """Log why there is no process."""
-        self._log(run, f"{self._host(rank)} (rank {rank}): error launching process: {reason}")
+        self._log(run, f"{self._host(rank)} (rank {rank}): {text}")
 
     def unkillable(self, run: ScriptRun) -> None:
         """Log that some have not ended."""

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,8 +27,8 @@ class ScriptOwner(Protocol):
     def output(self, run: ScriptRun, rank: int, stream: str, line: str) -> None:
         """A line that a process wrote to ``stdout`` or ``stderr``."""
 
-    def unstarted(self, run: ScriptRun, rank: int, reason: str) -> None:
-        """A process could not be started, or contact with it was lost."""
+    def unstarted(self, run: ScriptRun, rank: int, text: str) -> None:
+        """A process could not be started, or contact with it was lost: *text* says why."""
 
     def unkillable(self, run: ScriptRun) -> None:
         """Processes have not ended ``kill-timeout`` after SIGTERM, and are given up."""
@@ -51,6 +52,7 @@ class ScriptRun:
         self.settings = settings
         self.ranks = self.active = ranks
         self._bad = Idset()
+        self._lost = Idset()
         self.status = 0
         self.canceled = self.timed_out = self.hangs = False
         self._processes = [RankProcess(port, self, rank) for rank in ranks]
@@ -89,6 +91,8 @@ class ScriptRun:
             return f"{self.name} timed out"
         if self.canceled or not self.status:
             return None
+        if self._bad and not self._bad - self._lost:
+            return f"{self.name} lost its broker"
         code = exit_code(self.status)
         if termsig(self.status) or code > 128:
             return f"{self.name} killed by signal {code - 128}"
@@ -126,9 +130,13 @@ class ScriptRun:
 
     def failed(self, process: RankProcess, error: OSError | FormatError) -> None:
         """There was no process, or contact with it was lost."""
+        errnum = getattr(error, "errno", None)
+        reason = str(getattr(error, "strerror", None) or error)
         if self._done is not None:
-            self.owner.unstarted(self, process.rank, str(getattr(error, "strerror", None) or error))
-        self._ended(process, exited(unstarted(getattr(error, "errno", None))))
+            text = "lost" if process.pid else "error launching process"
+            self.owner.unstarted(self, process.rank, f"{text}: {reason}")
+        self._lost |= Idset([process.rank] if errnum == errno.EHOSTUNREACH else ())
+        self._ended(process, exited(unstarted(errnum)))
 
     def _ended(self, process: RankProcess, status: int) -> None:
         rank = Idset([process.rank])
