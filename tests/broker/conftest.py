@@ -108,6 +108,7 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     monkeypatch.setattr(descriptors, "_original", None)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    threshold = gc.get_threshold()
 
     network = MemoryNetwork(Clock())
 
@@ -123,3 +124,4 @@ def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     gc.unfreeze()
+    gc.set_threshold(*threshold)

@@ -67,7 +67,7 @@ def test_who_is_gone_serves_nothing_and_leads_nowhere() -> None:
     router = Router(1, 8)
     parent, child, other = Box(), Box(), Box()
     for peer in (parent, child, other):
-        router.peers[peer.uuid] = peer
+        router.add_peer(peer)
     router.parent = parent
     router.below = {3: child, 7: child, 4: other}
     router.add_service("a", child)
@@ -120,7 +120,8 @@ def test_a_request_goes_by_no_broker_twice() -> None:
 
 def flow(rank: int, *peers: Peer) -> tuple[EventFlow, Router, list[str]]:
     router, complaints = Router(rank, 8), []
-    router.peers = {peer.uuid: peer for peer in peers}
+    for peer in peers:
+        router.add_peer(peer)
     return EventFlow(router, complaints.append, OWNER), router, complaints
 
 
@@ -136,6 +137,36 @@ def test_rank_0_numbers_and_whoever_wants_it_gets_it() -> None:
     assert [events.publish(event(topic)) for topic in ("a.b", "x7.y", "x.y")] == [1, 2, 3]
     assert [[msg.seq for msg in peer.events] for peer in (one, all_, many)] == [[1], [1, 2, 3], [2]]
     assert all(msg.route is None for msg in all_.events)
+
+
+def test_who_comes_goes_or_wants_others_counts_from_the_next_event_on() -> None:
+    here = Box("a")
+    events, router, _ = flow(0, here)
+
+    def seen(*peers: Box) -> list[int]:
+        events.publish(event("a"))
+        return [len(peer.events) for peer in peers]
+
+    later = Box()
+    assert seen(here, later) == [1, 0]
+    router.add_peer(later)
+    assert seen(here, later) == [2, 0]
+    later.subscriptions.add("a")
+    assert seen(here, later) == [3, 1]
+    here.subscriptions.remove("a")
+    assert seen(here, later) == [3, 2]
+    router.remove_peer(later)
+    assert seen(here, later) == [3, 2]
+    other = Box("a")
+    router.add_peer(other)
+    assert seen(other) == [1]
+
+
+def test_topics_that_are_made_up_are_not_kept() -> None:
+    events, router, _ = flow(0, Box(""))
+    for number in range(1000):
+        events.publish(event(f"a.{number}"))
+    assert len(router._subscribers) < 100
 
 
 def test_other_ranks_pass_events_up_without_a_number() -> None:

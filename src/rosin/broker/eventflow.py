@@ -76,8 +76,5 @@ class EventFlow:
         return msg
 
     def _distribute(self, msg: Message) -> None:
-        topic = msg.topic
-        for peer in list(self._router.peers.values()):
-            few = peer.subscriptions.few  # of most peers there are none
-            if topic.startswith(few) if few else few is None and peer.subscriptions.match(topic):
-                peer.deliver_event(msg)
+        for peer in self._router.subscribers(msg.topic):
+            peer.deliver_event(msg)

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from rosin.rfc.message import Message
 
@@ -29,13 +29,14 @@ class Subscriptions:
     Whatever their number, a change and a look-up cost the same.
     """
 
-    __slots__ = ("_counts", "_lengths", "few")
+    __slots__ = ("_counts", "_few", "_lengths", "changed")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
         self._lengths: dict[int, int] = {}  # how many prefixes have this length
-        #: The prefixes as long as they are few, else None: see :meth:`match`.
-        self.few: tuple[str, ...] | None = ()
+        self._few: tuple[str, ...] | None = ()  # the prefixes as long as they are few, else None
+        #: Called when other topics are wanted than before.
+        self.changed: Callable[[], object] = lambda: None
 
     def __len__(self) -> int:
         """How many different topics there are."""
@@ -66,12 +67,13 @@ class Subscriptions:
             self._changed()
 
     def _changed(self) -> None:
-        self.few = tuple(self._counts) if len(self._counts) <= _FEW else None
+        self._few = tuple(self._counts) if len(self._counts) <= _FEW else None
+        self.changed()
 
     def match(self, topic: str) -> bool:
         """An event with this topic is wanted."""
-        if self.few is not None:
-            return topic.startswith(self.few)
+        if self._few is not None:
+            return topic.startswith(self._few)
         lengths: Collection[int] = self._lengths
         if len(lengths) > len(topic):
             lengths = [length for length in range(len(topic) + 1) if length in self._lengths]

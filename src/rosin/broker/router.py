@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from rosin.broker.peer import Peer
     from rosin.rfc.message import Message
 
+#: Topics of events whose subscribers are remembered; users choose them.
+_TOPICS = 64
+
 
 class Router:
     """Knows the services of one broker, the peers by identity, and which of them are the way to other ranks.
@@ -26,6 +29,8 @@ class Router:
         self.uuid = uuid
         self.services: dict[str, Peer] = {}
         self.peers: dict[bytes, Peer] = {}
+        #: By topic: who wants such events, until anybody comes, goes or wants others.
+        self._subscribers: dict[str, list[Peer]] = {}
         #: The neighbour towards rank 0; None there, and while there is no connection.
         self.parent: Peer | None = None
         #: The neighbour towards each rank below this one in the tree.
@@ -50,9 +55,16 @@ class Router:
         del self.services[name]
         peer.registered.discard(name)
 
+    def add_peer(self, peer: Peer) -> None:
+        """Make a peer reachable for responses and events."""
+        self.peers[peer.uuid] = peer
+        peer.subscriptions.changed = self._subscribers.clear
+        self._subscribers.clear()
+
     def remove_peer(self, peer: Peer) -> None:
         """Forget a peer and its services."""
         self.peers.pop(peer.uuid, None)
+        self._subscribers.clear()
         for name in peer.registered:
             self.services.pop(name, None)
         peer.registered.clear()
@@ -75,6 +87,16 @@ class Router:
                 return topic[:end]
             end = topic.rfind(".", 0, end)
         return ""
+
+    def subscribers(self, topic: str) -> list[Peer]:
+        """The peers that want an event. There are many events of few topics."""
+        found = self._subscribers.get(topic)
+        if found is None:
+            if len(self._subscribers) >= _TOPICS:
+                self._subscribers.clear()
+            found = [peer for peer in self.peers.values() if peer.subscriptions.match(topic)]
+            self._subscribers[topic] = found
+        return found
 
     def stays(self, nodeid: int, upstream: int) -> bool:
         """Whether a request may be for a service of this broker, as its address says."""

@@ -148,7 +148,7 @@ class Switch:
 
     def add_peer(self, peer: Peer) -> None:
         """Make a peer reachable for responses and events."""
-        self.router.peers[peer.uuid] = peer
+        self.router.add_peer(peer)
 
     def remove_peer(self, peer: Peer) -> None:
         """Forget a peer and its services."""
