@@ -12,6 +12,7 @@ import errno
 import heapq
 from typing import TYPE_CHECKING
 
+from rosin.modules.job_manager.emptied import EmptiedDirectories
 from rosin.modules.job_manager.settings import DEFAULT_NUM_LIMIT, UNLIMITED
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.payload import field
@@ -36,6 +37,7 @@ class Purge:
         self.age_limit = float(UNLIMITED)
         self.num_limit = DEFAULT_NUM_LIMIT
         self._heap: list[tuple[float, int]] = []
+        self._emptied = EmptiedDirectories(manager)
 
     def configure(self, settings: ManagerSettings) -> None:
         """Take the limits."""
@@ -114,12 +116,14 @@ class Purge:
         job = manager.inactive.pop(id)
         manager.jobtap.tell("job.inactive-remove", job)
         manager.store.unlink(job_key(id))
+        self._emptied.purged(id)
 
     def _publish(self, ids: list[int]) -> None:
         """Announce purged jobs once stored, beside the highest job id, which must never be given again."""
         if not ids:
             return
         manager = self.manager
+        self._emptied.prune()
         manager.checkpoint()
 
         def stored(error: OSError | None) -> None:
