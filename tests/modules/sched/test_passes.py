@@ -46,6 +46,25 @@ async def test_depths_by_configuration(world, spec, table, overtakes):
         assert started == overtakes
 
 
+@pytest.mark.parametrize(("args", "ranks"), [([], ["0", "0"]), (["alloc-mode=worst-fit"], ["0", "1"])])
+async def test_nodes_with_a_topology_are_packed(world, spec, make_r, args, ranks):
+    """RFC 49: unless something else is asked for. R has the part of the description that goes with it."""
+    topology = {"socket": [{"cores": "0-1"}, {"cores": "2-3"}]}
+    scheduling = {"writer": "TreePool", "children": [{"ranks": "0-1", "topo": topology}]}
+    async with world(R={**make_r(2, 4), "scheduling": scheduling}, up="0-1", args=args) as w:
+        for jobid in (1, 2):
+            w.alloc(jobid, spec(cores=2))
+        answers = [await w.answer() for _ in range(2)]
+        assert [answer["R"]["scheduling"]["children"][0]["ranks"] for answer in answers] == ranks
+
+
+async def test_a_topology_that_does_not_fit(world, make_r):
+    R = {**make_r(2, 4), "scheduling": {"writer": "TreePool", "children": []}}
+    with pytest.raises(FormatError, match="rank 0 is not described"):
+        async with world(R=R, up="0-1"):
+            pass
+
+
 @pytest.mark.parametrize("depth", [0, 1, 3])
 async def test_how_many_starts_are_estimated(world, spec, depth):
     async with world(config={"sched-simple": {"forecast-depth": depth}}) as w:

@@ -17,8 +17,9 @@ from flux.resource.ResourcePoolImplementation import (
 )
 from flux.resource.Rv1Set import Rv1Set
 from rosin.job.jobid import JobID
+from rosin.resource.allocator.allocation import Allocation
 from rosin.resource.allocator.inventory import Inventory
-from rosin.resource.allocator.pool import Allocation, InfeasibleError
+from rosin.resource.allocator.pool import InfeasibleError
 from rosin.resource.allocator.request import ResourceRequest as _Request
 from rosin.resource.allocator.request import from_jobspec
 from rosin.rfc.acquire import Acquired, Change, first_response

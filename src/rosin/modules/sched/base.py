@@ -26,6 +26,7 @@ from rosin.modules.sched.schedule import Schedule
 from rosin.modules.sched.steps import in_slices
 from rosin.modules.sched.why import why
 from rosin.resource.allocator.inventory import Inventory
+from rosin.resource.allocator.locality import described
 from rosin.resource.allocator.request import from_jobspec
 from rosin.rfc import alloc_protocol, fluid, treeobj
 from rosin.rfc.acquire import Acquired, Change
@@ -152,8 +153,10 @@ class Scheduler(BrokerModule):
     # -- resources (RFC 28) --
 
     def _use(self, acquired: Any) -> None:
-        policy = self.policy(self.settings)
-        self.schedule = Schedule(policy, Inventory(Acquired(acquired), policy.place))
+        resources = Acquired(acquired)
+        packed = {"alloc-mode": "best-fit"} if described(resources.resources()) else {}  # RFC 49
+        policy = self.policy({**packed, **self.settings})
+        self.schedule = Schedule(policy, Inventory(resources, policy.place))
 
     async def _follow(self, stream: Any) -> None:
         resources = self.schedule.resources

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
     from rosin.job.pending import PendingQueue
     from rosin.modules.sched.job import PendingJob
+    from rosin.resource.allocator.allocation import Allocation
     from rosin.resource.allocator.placement import Portion
-    from rosin.resource.allocator.pool import Allocation, NodePool
+    from rosin.resource.allocator.pool import NodePool
     from rosin.resource.allocator.request import ResourceRequest
 
 

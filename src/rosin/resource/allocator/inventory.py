@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.resource.allocator.bits import members
+from rosin.resource.allocator.locality import Locality, described
 from rosin.resource.allocator.placement import worst_fit
 from rosin.resource.allocator.pool import NodePool
 from rosin.rfc.constraint import compile as compile_constraint
@@ -19,8 +20,8 @@ from rosin.rfc.rset.format import MAX_RANKS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from rosin.resource.allocator.allocation import Allocation
     from rosin.resource.allocator.placement import Place, Portion
-    from rosin.resource.allocator.pool import Allocation
     from rosin.resource.allocator.request import ResourceRequest
     from rosin.rfc.acquire import Acquired, Change
 
@@ -48,6 +49,8 @@ class Inventory:
         self._hosts = [self._rset.host(rank) for rank in nodes]
         cores, gpus = [c for c, _ in nodes.values()], [g for _, g in nodes.values()]
         self.pool = NodePool(list(nodes), cores, gpus, self._eligible, place)
+        if described(self._rset):
+            self.pool.locality = Locality(self._rset)
         self.pool.expiration = acquired.expiration
         self.pool.mark_up(self.nodes(acquired.up))
         self._groups: dict[int, dict[str, Any]] = {}
@@ -110,7 +113,9 @@ class Inventory:
             **group,
         }
         R: dict[str, Any] = {"version": 1, "execution": execution}
-        if self._rset.scheduling is not None:
+        if self.pool.locality is not None:
+            R["scheduling"] = self.pool.locality.of(self.pool.ranks[i] for i in nodes)
+        elif self._rset.scheduling is not None:
             R["scheduling"] = self._rset.scheduling
         return R
 

@@ -14,6 +14,7 @@ from bisect import bisect_left, insort
 from errno import EOVERFLOW
 from typing import TYPE_CHECKING, Any
 
+from rosin.resource.allocator.allocation import Allocation
 from rosin.resource.allocator.bits import lowest, members
 from rosin.resource.allocator.placement import Portion
 from rosin.resource.allocator.room import per_node, room, slots_in, wanted
@@ -22,6 +23,7 @@ from rosin.rfc.idset import Idset
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from rosin.resource.allocator.locality import Locality
     from rosin.resource.allocator.placement import Place
     from rosin.resource.allocator.request import ResourceRequest
     from rosin.resource.allocator.room import Buckets
@@ -37,32 +39,6 @@ class InfeasibleError(OSError):
         super().__init__(EOVERFLOW, f"unsatisfiable request: {text}")
 
 
-class Allocation:
-    """What one job holds.
-
-    Attributes:
-        nodes: node index -> (mask of core ids, mask of GPU ids).
-        nslots: number of slots that were allocated.
-        expiration: when the job ends, in seconds since the epoch; 0.0 is never.
-        userid: the owner of the job, -1 where it is not known.
-        packed: the nodes as an integer, where somebody has asked for it (:mod:`.packed`).
-    """
-
-    __slots__ = ("expiration", "nodes", "nslots", "packed", "userid")
-
-    def __init__(self, nodes: dict[int, tuple[int, int]], nslots: int, expiration: float) -> None:
-        self.nodes = nodes
-        self.nslots = nslots
-        self.expiration = expiration
-        self.userid = -1
-        self.packed: int | None = None
-
-    @property
-    def size(self) -> int:
-        """How many cores and GPUs."""
-        return sum(cores.bit_count() + gpus.bit_count() for cores, gpus in self.nodes.values())
-
-
 class NodePool:
     """Nodes with their cores and GPUs, which of them are up, and what is allocated to which job.
 
@@ -75,6 +51,7 @@ class NodePool:
 
     Attributes:
         expiration: when the resources go away, in seconds since the epoch; 0.0 is never.
+        locality: chooses cores and GPUs on a node; None: those of the lowest ids.
         changes: counts whatever changes; what was worked out before holds while it stays the same.
     """
 
@@ -95,6 +72,7 @@ class NodePool:
         self.valid = (1 << len(ranks)) - 1
         self.up = 0
         self.expiration = 0.0
+        self.locality: Locality | None = None
         self.changes = 0
         self._eligible = eligible
         self._place = place
@@ -192,15 +170,17 @@ class NodePool:
         wanted = count.largest(sum(portion.nodes.bit_count() for portion in portions)) or 0
         chosen: dict[int, tuple[int, int]] = {}
         for portion in portions:
-            for i in members(portion.nodes, wanted - len(chosen)):
-                free_cores, free_gpus = self._free_cores[i], self._free_gpus[i]
+            for i in members(portion.nodes, None if self.locality else wanted - len(chosen)):
                 if whole:
-                    chosen[i] = (free_cores, free_gpus)
+                    chosen[i] = (self._free_cores[i], self._free_gpus[i])
                 else:
-                    chosen[i] = (lowest(free_cores, cores), lowest(free_gpus, gpus))
-            if len(chosen) == wanted:
-                break
-        return chosen
+                    held, slots = self._take(i, request, request.slots.min)
+                    if slots == request.slots.min:
+                        chosen[i] = held
+                if len(chosen) == wanted:
+                    return chosen
+        fewer = count.largest(len(chosen)) or 0  # domains of some nodes are not free enough
+        return dict(list(chosen.items())[:fewer])
 
     def _choose_slots(self, request: ResourceRequest, allowed: int) -> dict[int, tuple[int, int]]:
         cores, gpus = request.cores, request.gpus
@@ -208,19 +188,36 @@ class NodePool:
             (slots_in(portion.cores, portion.gpus, cores, gpus), portion.nodes)
             for portion in self._portions(request, allowed, cores, gpus)
         ]
-        missing = request.slots.largest(sum(fits * nodes.bit_count() for fits, nodes in portions)) or 0
+        wanted = request.slots.largest(sum(fits * nodes.bit_count() for fits, nodes in portions)) or 0
+        while wanted:
+            chosen, found = self._spread(request, portions, wanted)
+            if found == wanted:
+                return chosen
+            wanted = request.slots.largest(found) or 0
+        return {}
+
+    def _spread(
+        self, request: ResourceRequest, portions: list[tuple[int, int]], wanted: int
+    ) -> tuple[dict[int, tuple[int, int]], int]:
+        """Choose so many slots; returns what they get, and how many found a place in the domains of nodes."""
         chosen: dict[int, tuple[int, int]] = {}
+        missing = wanted
         for fits, nodes in portions:
-            for i in members(nodes, -(-missing // fits)):
-                take = min(fits, missing)
-                chosen[i] = (
-                    lowest(self._free_cores[i], take * cores),
-                    lowest(self._free_gpus[i], take * gpus),
-                )
-                missing -= take
-            if not missing:
-                break
-        return chosen
+            for i in members(nodes, None if self.locality else -(-missing // fits)):
+                held, slots = self._take(i, request, min(fits, missing))
+                if slots:
+                    chosen[i] = held
+                    missing -= slots
+                if not missing:
+                    return chosen, wanted
+        return chosen, wanted - missing
+
+    def _take(self, i: int, request: ResourceRequest, slots: int) -> tuple[tuple[int, int], int]:
+        """Choose ids on a node for up to so many slots; returns them, and for how many slots they are."""
+        free = self._free_cores[i], self._free_gpus[i]
+        if self.locality is not None:
+            return self.locality.take(self.ranks[i], free, request, slots)
+        return (lowest(free[0], slots * request.cores), lowest(free[1], slots * request.gpus)), slots
 
     def _set_free(self, i: int, cores: int, gpus: int) -> None:
         """Record the free cores and GPUs of a node and move it to the bucket that it belongs in."""

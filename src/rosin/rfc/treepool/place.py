@@ -166,7 +166,7 @@ class Places:
         nodes, left = request.nnodes, request.slots
         chosen: dict[int, Masks] = {}
         for rank in usable:
-            taken, count = self._take(rank, request, request.slots if nodes else left)
+            taken, count = self.take(rank, self._free[rank], request, request.slots if nodes else left)
             if nodes:
                 if count == request.slots:
                     chosen[rank] = taken
@@ -191,9 +191,12 @@ class Places:
         new.scheduling = self._topology.trim(chosen).encode()
         return new
 
-    def _take(self, rank: int, request: Request, most: int) -> tuple[Masks, int]:
-        """What up to ``most`` slots take on a rank, and how many slots that is."""
-        domain, free = self._topology.nodes[rank], self._free[rank]
+    def take(self, rank: int, free: Masks, request: Request, most: int) -> tuple[Masks, int]:
+        """Return what up to ``most`` slots take of what is free on a rank, and how many slots that is.
+
+        For those who keep account of what is free themselves: nothing changes here.
+        """
+        domain = self._topology.nodes[rank]
         if request.locality:
             key = id(domain), request.locality
             if key not in self._named:
