@@ -152,6 +152,7 @@ class HostWorld:
             ["sh", "-c", _SCRIPT, self.runs, seconds],
             num_tasks=nodes,
             num_nodes=nodes,
+            duration=self.random.choice((None, None, "10m")),
             environment={"PATH": os.environ["PATH"]},
         )
         return submit_async(h, spec), nodes
@@ -176,7 +177,8 @@ class HostWorld:
         except TimeoutError:
             self.problem(f"{what} on rank {rank} is stuck")
         except OSError as exc:
-            self.refused[f"{what}: {exc.strerror}"] += 1
+            text = str(exc.strerror).partition(" at local:")[0].replace(self.cluster.directory, "")
+            self.refused[f"{what}: {text}"] += 1
         return None
 
     def use(self) -> float:
