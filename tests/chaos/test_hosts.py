@@ -42,6 +42,24 @@ def test_a_host_fails(kind, tmp_path):
     once(kind, tmp_path)
 
 
+@namespaces
+def test_a_silent_connection_is_found_to_be_broken(tmp_path):
+    """Nothing passes on it, and the end of the broker below is not heard; no event comes from above."""
+    with HostChaos(1, str(tmp_path), [0, 1], ["one-way"], jobs=2) as chaos:
+        assert chaos.cluster.up(chaos.all)
+        with Flux(chaos.cluster.uri(1)) as h:
+            chaos._part({2})
+            chaos.cluster.pause(0)
+            chaos.cluster.kill(2)
+
+            def noticed():
+                return h.rpc("overlay.health", None, 1).get()["children"][0]["status"] == "lost"
+
+            chaos.until("the end of rank 2 is noticed", noticed)
+        chaos.cluster.resume(0)
+        assert chaos.problems == []
+
+
 def test_a_clock_steps(tmp_path):
     """That of one host: programs there see it, as does what is asked of its broker."""
     with HostChaos(1, str(tmp_path), [0], ["clock"], jobs=2) as chaos:

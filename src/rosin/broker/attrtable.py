@@ -214,7 +214,7 @@ TABLE = (
         "20s",
         CONFIG,
         valid.duration,
-        "Close a connection that acknowledges nothing.",
+        "Close a connection that acknowledges nothing, probes included.",
     ),
     _A("tbon.connect_timeout", "30s", CONFIG, valid.duration, "How long a connection may take to be made."),
     _A("tbon.fanout", None, 0, valid.number(0), "Old form of `tbon.topo=kary:N`."),

@@ -4,8 +4,10 @@
 import asyncio
 
 import pytest
+import zmq
 
 from rosin.broker.overlay.boot import boot, zeromq
+from rosin.broker.overlay.cert import BrokerCertificate
 from rosin.broker.services.overlay import OverlayService
 from rosin.testing import Instance
 from rosin.testing.bootstrap import MemoryBootstrap
@@ -39,6 +41,22 @@ async def test_the_sockets_are_as_the_attributes_say():
         assert other.trace is not None
         other.trace("a socket is open")
         assert any("a socket is open" in line for line in inst.logged())
+
+
+@pytest.mark.parametrize(
+    ("timeout", "probe"), [("20s", (1, 10, 10)), ("0.5s", (1, 1, 1)), ("0s", (-1, -1, -1))]
+)
+async def test_silent_connections_are_probed_as_long_as_may_be_unacknowledged(timeout, probe):
+    async with Instance(attrs={**USUAL, "tbon.tcp_user_timeout": timeout}) as inst:
+        transport = zeromq(inst.broker, ipv6=False)
+        transport.begin()
+        try:
+            for kind in (zmq.ROUTER, zmq.DEALER):
+                with transport.socket(kind, BrokerCertificate.generate()) as socket:
+                    options = (zmq.TCP_KEEPALIVE, zmq.TCP_KEEPALIVE_IDLE, zmq.TCP_KEEPALIVE_INTVL)
+                    assert tuple(map(socket.getsockopt, options)) == probe
+        finally:
+            transport.end()
 
 
 @pytest.mark.parametrize("shape", ["ring", "kary:x", "mincrit:-1"])

@@ -78,6 +78,11 @@ class ZmqContext:
         socket.setsockopt(zmq.MAXMSGSIZE, OWNER.message + _ENVELOPE)
         if self._user_timeout:
             socket.setsockopt(zmq.TCP_MAXRT, self._user_timeout)
+            # Who has nothing to say would never learn that the other end is gone: a probe is answered, too.
+            pause = max(1, self._user_timeout // 2000)
+            socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+            socket.setsockopt(zmq.TCP_KEEPALIVE_IDLE, pause)
+            socket.setsockopt(zmq.TCP_KEEPALIVE_INTVL, pause)
         if self._connect_timeout and kind == zmq.DEALER:
             socket.setsockopt(zmq.CONNECT_TIMEOUT, self._connect_timeout)
         socket.setsockopt(zmq.CURVE_PUBLICKEY, keys.public.encode())
