@@ -191,6 +191,28 @@ def test_what_is_named_is_kept_from_then_on(left, monkeypatch, name):
     assert (left / "deep" / "file").exists()
 
 
+@pytest.mark.parametrize("name", ["rundir", "statedir"])
+def test_what_was_named_is_nobodys_to_remove(tmp_path, monkeypatch, name):
+    """Even if it is new, and goes at the end: after a kill its state may be wanted."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    directories = Directories({name: str(tmp_path / "flux-mine")}, lambda *_: None)
+    directories.claim()
+    for claim in directories._locks.values():  # it is killed
+        os.close(claim)
+    assert "flux-mine" not in swept(tmp_path)
+    assert os.listdir(tmp_path) == ["flux-mine"]
+
+
+def test_one_that_is_made_in_a_directory_for_all_goes(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    tmp_path.chmod(0o1777)
+    directories = Directories({"statedir": str(tmp_path)}, lambda *_: None)
+    directories.claim()
+    for claim in directories._locks.values():
+        os.close(claim)
+    assert len(swept(tmp_path)) == 2
+
+
 def test_a_full_disk_is_named(tmp_path):
     with pytest.raises(FileNotFoundError):
         leftover.mark(str(tmp_path / "none"))

@@ -67,11 +67,12 @@ class Directories:
                 if not keep:
                     self._made.remove(path)  # it is another's
                 raise
-        if not keep:
+        named = given is not None and path == os.path.abspath(given)
+        if not keep and not named:
             leftover.mark(path)
-        elif not self._launched:
+        elif keep and not self._launched:
             leftover.unmark(path)
-        if made and given is not None and not keep and path == os.path.abspath(given):
+        if made and named and not keep:
             self._log(
                 5, f"{name} {path} is new and is removed at the end; make it first, or set {name}-cleanup=0"
             )
