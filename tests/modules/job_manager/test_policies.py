@@ -68,6 +68,10 @@ async def test_purge_by_configuration(world, job):
         await drained(h)
         await inst.advance(6.0)
         assert (await h.rpc("job-manager.stats-get"))["inactive_jobs"] == 3
+        await h.rpc("job-manager.config-reload", {"job-manager": {"inactive-num-limit": 2}})
+        await inst.settle()
+        assert (await h.rpc("job-manager.stats-get"))["inactive_jobs"] == 2
+        await h.rpc("job-manager.config-reload", {"job-manager": {"inactive-age-limit": "1h"}})
         await inst.advance(3600.0)
         assert (await h.rpc("job-manager.stats-get"))["inactive_jobs"] == 0
 

@@ -84,6 +84,8 @@ class JobManager(BrokerModule):
         self.manager.jobtap.configure(config)  # and so do the plugins
         self.manager.configure(settings)
         self.manager.requeue_all()
+        self._purge_timer.cancel()
+        self._purge()  # the limits may be lower than they were
 
     def disconnected(self, sender: bytes) -> None:
         self.manager.disconnected(sender)
