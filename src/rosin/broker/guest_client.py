@@ -84,6 +84,7 @@ class GuestClient(SocketClient):
         if self._sock is not None and self._busy:
             self._loop.remove_reader(self._sock.fileno())
         elif self._messages and not self._paused:  # it has caught up with the answers
+            self._busy = True  # nothing is read until they are done
             self.connector.guestwork.offer(self)
         else:
             super()._listen()
