@@ -18,6 +18,7 @@ from collections import deque
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import ref
 
 from rosin.broker.client import Client
 from rosin.constants import FLUX_MSGTYPE_EVENT
@@ -25,6 +26,8 @@ from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame_parts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rosin.broker.broker import Broker
     from rosin.broker.guestwork import GuestWork
     from rosin.rfc.message import Message
@@ -71,7 +74,7 @@ class SocketClient(Client):
         self._paused = False
         self._out: list[bytes] = []
         self._out_bytes = 0
-        self._gathering = self._closing = self._dropped = False
+        self._gathering = self._closing = self._overran = False
         #: It takes nothing any more.
         self._deaf = False
         #: What the socket would not take yet.
@@ -79,7 +82,9 @@ class SocketClient(Client):
         self._pending_bytes = 0
         self._drained: asyncio.Future[None] | None = None
         self._received = self._sent = 0
-        self._loop.add_reader(sock.fileno(), self._readable)
+        #: What the loop calls when bytes have come, as long as it is to do so.
+        self._watched: ref[Callable[[], None]] | None = None
+        self._watch()
 
     # -- from the program -------------------------------------------------------------------------
 
@@ -142,9 +147,32 @@ class SocketClient(Client):
         if self._sock is None:
             return
         if self._paused or self._closing:
-            self._loop.remove_reader(self._sock.fileno())
+            self._unwatch()
         else:
-            self._loop.add_reader(self._sock.fileno(), self._readable)
+            self._watch()
+
+    def _watch(self) -> None:
+        assert self._sock is not None
+        reader = partial(self._readable)
+        self._watched = ref(reader, self._dropped)
+        self._loop.add_reader(self._sock.fileno(), reader)
+
+    def _unwatch(self) -> None:
+        assert self._sock is not None
+        self._watched = None
+        self._loop.remove_reader(self._sock.fileno())
+
+    def _dropped(self, watched: ref[Callable[[], None]]) -> None:
+        """The loop has let go of what it was to call. uvloop does that by itself, and without a word, with a
+        socket in an error; a program that goes without having read everything leaves one, and what it has
+        said before is still to be read."""
+        if watched is self._watched:
+            self.broker.turn.soon(self._watch_again)
+
+    def _watch_again(self) -> None:
+        if self._sock is not None and self._watched is not None and self._watched() is None:
+            self._unwatch()  # the loop still knows what it has closed
+            self._watch()
 
     # -- to the program ---------------------------------------------------------------------------
 
@@ -247,10 +275,10 @@ class SocketClient(Client):
 
     def _queue(self, *pieces: bytes | memoryview) -> None:
         """Keep what the socket does not take: not without end, and no more is asked of us meanwhile."""
-        if self._dropped:
+        if self._overran:
             return
         if self.account.exhausted:  # before this one: a single message may be as long as it is
-            self._dropped = True
+            self._overran = True
             self.broker.turn.soon(self._overrun)
             return
         size = sum(map(len, pieces))
@@ -333,8 +361,8 @@ class SocketClient(Client):
 
     def _hang_up(self) -> None:
         assert self._sock is not None
-        self._loop.remove_reader(self._sock.fileno())
-        if self._pending or self._dropped:
+        self._unwatch()
+        if self._pending or self._overran:
             self._loop.remove_writer(self._sock.fileno())
         self._sock.close()
         self._sock = None
