@@ -100,29 +100,50 @@ class Waiters(Generic[W]):
 
     def add(self, waiter: W) -> W:
         """Let a request wait behind all others."""
-        msg = waiter.msg
-        self._by_key.setdefault(waiter.key, {})[waiter] = None
-        self._by_sender.setdefault(msg.sender, {}).setdefault(msg.matchtag, {})[waiter] = None
+        key, sender, tag = waiter.key, waiter.msg.sender, waiter.msg.matchtag
+        if key in self._by_key:
+            self._by_key[key][waiter] = None
+        else:
+            self._by_key[key] = {waiter: None}
+        tags = self._by_sender.get(sender)
+        if tags is None:
+            self._by_sender[sender] = {tag: {waiter: None}}
+        elif tag in tags:
+            tags[tag][waiter] = None
+        else:
+            tags[tag] = {waiter: None}
         return waiter
 
     def discard(self, waiter: W) -> bool:
         """Forget one. False: it does not wait (any more)."""
         if not self.waits(waiter):
             return False
-        msg, waiters = waiter.msg, self._by_key[waiter.key]
+        waiters = self._by_key[waiter.key]
         del waiters[waiter]
         if not waiters:
             del self._by_key[waiter.key]
-        tags = self._by_sender[msg.sender]
-        del tags[msg.matchtag][waiter]
-        if not tags[msg.matchtag]:
-            del tags[msg.matchtag]
-            if not tags:
-                del self._by_sender[msg.sender]
+        self._leave(waiter)
         return True
+
+    def _leave(self, waiter: W) -> None:
+        """Forget of which client it is."""
+        msg = waiter.msg
+        sender, tag = msg.sender, msg.matchtag
+        tags = self._by_sender[sender]
+        waiters = tags[tag]
+        del waiters[waiter]
+        if not waiters:
+            del tags[tag]
+            if not tags:
+                del self._by_sender[sender]
 
     def take(self, key: Any = ANY, where: Callable[[W], bool] | None = None) -> list[W]:
         """Forget those with this key (and of them those that *where* accepts), for who answers them."""
+        if where is None and key is not ANY:  # nearly always, and mostly there is none or one
+            taken = list(self._by_key.pop(key, ()))
+            for waiter in taken:
+                self._leave(waiter)
+            return taken
         taken = self.of(key) if where is None else [waiter for waiter in self.of(key) if where(waiter)]
         for waiter in taken:
             self.discard(waiter)
