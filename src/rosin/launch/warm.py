@@ -35,7 +35,7 @@ _LATER = (
     "rosin.rfc.jobspec.graph",
     "rosin.rfc.jobspec.rules",
     "rosin.rfc.taskmap",
-    "rosin.rfc.treepool",
+    "rosin.rfc.treepool.place",
     "xml.etree.ElementTree",
 )
 
