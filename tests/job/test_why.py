@@ -29,6 +29,10 @@ WANTED = {"unit": "slot", "needed": 4, "free": 0, "cores": 1, "gpus": 0, "exclus
         ),
         ({"kind": "dependency", "description": "max-jobs"}, "it waits for the dependency max-jobs"),
         ({"kind": "begin-time", "begin": 5.0}, "it is not to start before T5"),
+        (
+            {"kind": "expiration", "expiration": 5.0},
+            "the instance ends at T5, before this job would be over",
+        ),
         ({"kind": "hold", "urgency": 0}, "it is held: its urgency is 0"),
         ({"kind": "hold", "urgency": 16}, "it is held: its priority is 0"),
         ({"kind": "queue", "queue": None, "reason": None}, "the queue is stopped"),

@@ -99,7 +99,7 @@ def sentence(reason: Reason, when: Callable[[float], str] = local_time) -> str:
     kind = reason["kind"]
     if kind in _WORDS:
         return _WORDS[kind]
-    if kind in ("reservation", "begin-time"):
+    if kind in _TIMES:
         return _TIMES[kind](reason, when)
     return _TEXTS[kind](reason) if kind in _TEXTS else str(kind)
 
@@ -184,6 +184,9 @@ _TEXTS: dict[str, Callable[[Reason], str]] = {
     ),
 }
 _TIMES: dict[str, Callable[[Reason, Callable[[float], str]], str]] = {
+    "expiration": lambda reason, when: (
+        f"the instance ends at {when(reason['expiration'])}, before this job would be over"
+    ),
     "begin-time": lambda reason, when: f"it is not to start before {when(reason['begin'])}",
     "reservation": lambda reason, when: (
         f"{_id(reason)} is promised resources from {when(reason['start'])}, before this job would be over"

@@ -224,8 +224,19 @@ def test_resources_that_end_are_promised_until_then():
     assert (timeline.end(slots(1), 5.0), timeline.end(slots(1, 7.0), 5.0)) == (30.0, 12.0)
     assert easy.forecast([PendingJob(1, 0, slots(2)), PendingJob(2, 0, slots(1))], pool, 0.0) == {
         1: 0.0,
-        2: 30.0,
+        2: None,
     }
+
+
+@pytest.mark.parametrize("name", ["fcfs", "easy"])
+def test_no_promise_is_made_for_when_the_resources_are_gone(name):
+    policy_, pool = policy(name), inventory_of(like_nodes(1, 2)).pool
+    assert pool.alloc(-1, slots(2), 30.0)
+    waiting = [PendingJob(1, 0, slots(2, 9.0))]
+    pool.expiration = 31.0
+    assert policy_.forecast(waiting, pool, 0.0) == {1: 30.0}
+    pool.expiration = 30.0
+    assert policy_.forecast(waiting, pool, 0.0) == {1: None}
 
 
 def test_jobs_that_overrun_are_expected_to_end_at_once():

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from rosin.modules.job_manager.job import Job
     from rosin.rfc.message import Message
 
+#: Requests that are sent in one go: a scheduler that comes to 100,000 jobs has the broker not wait for them.
+_BURST = 500
+
 
 class Alloc:
     """The allocation requests: ``queue`` holds those to be made, ``sent`` those the scheduler has.
@@ -133,14 +136,16 @@ class Alloc:
     # -- requests -----------------------------------------------------------------------------------
 
     def send_requests(self) -> None:
-        """Send the priorities that have changed, and as many requests as the scheduler takes."""
+        """Send priorities that have changed and, some at a time, as many requests as the scheduler takes."""
         manager = self.manager
         if self._reordered:
             jobs = [[id, priority] for id, priority in self._reordered.items() if id in self.sent]
             self._reordered = {}
             if jobs:
                 manager.port.notify("sched.prioritize", {"jobs": jobs})
-        while self.online and (not self.limit or len(self.sent) < self.limit):
+        for _ in range(_BURST):
+            if not self.online or (self.limit and len(self.sent) >= self.limit):
+                return
             job = self.queue.first()
             if job is None or job.priority == FLUX_JOB_PRIORITY_MIN:
                 return
@@ -152,6 +157,7 @@ class Alloc:
             manager.port.request("sched.alloc", request.encode())
             if job.flags & FLUX_JOB_DEBUG:
                 manager.post(job, "debug.alloc-request")
+        manager.port.later(0.0, manager.port.wake)  # others first
 
     def response(self, msg: Message) -> None:
         """Take a response to ``sched.alloc``; an error or a malformed one ends the conversation."""

@@ -20,8 +20,8 @@ MAX_ENDINGS = 512
 def forecast(pool: NodePool, jobs: list[PendingJob], now: float) -> dict[int, float | None]:
     """Return the estimated start of each of ``jobs`` (in order of trial), seconds since the epoch.
 
-    None where it cannot be known: behind a job without a time limit, or waiting for one. A job never starts
-    before the job ahead of it. ``pool`` is not changed.
+    None where it cannot be known, behind a job without a time limit or waiting for one, and where it is after
+    the resources go away. A job never starts before the job ahead of it. ``pool`` is not changed.
     """
     future = pool.copy()
     endings = [
@@ -39,6 +39,8 @@ def forecast(pool: NodePool, jobs: list[PendingJob], now: float) -> dict[int, fl
                 budget -= 1
                 ending, jobid = heappop(endings)
                 start = max(start, ending)
+                if 0 < pool.expiration <= start:
+                    return estimates
                 future.release(jobid)
         except (InfeasibleError, FormatError):
             continue  # will be denied at its turn and hold nobody up

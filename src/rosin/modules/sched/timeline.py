@@ -96,7 +96,8 @@ class Timeline:
     def reserve(self, job: PendingJob) -> Generator[None, None, Reservation | None]:
         """Promise a job what it asks for, as early as no other promise suffers; returns the reservation.
 
-        None when it would not fit even then when all jobs are over: nodes are down. A generator that pauses.
+        None when it would not fit even then when all jobs are over, as nodes are down, or not before the
+        resources go away. A generator that pauses.
         Raises UnknownEndError, InfeasibleError and FormatError.
         """
         reservation = yield from self._earliest(job)
@@ -113,6 +114,8 @@ class Timeline:
         for step, start in enumerate(future.steps(self.now)):
             if step % _PAUSE == _PAUSE - 1:
                 yield
+            if 0 < self.pool.expiration <= start:
+                return None
             end = self.end(request, start)
             future.move(start, end)
             if future.most < needed or future.free().bit_count() < needed:

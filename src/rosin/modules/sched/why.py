@@ -41,6 +41,9 @@ def why(schedule: Schedule, jobid: int, now: float) -> Generator[None, None, dic
         estimate = estimates.get(jobid)
         if estimate is not None:
             answer["t_estimate"] = estimate
+    expiration = schedule.resources.pool.expiration
+    if 0 < expiration < answer.get("t_estimate", now) + job.request.duration:
+        answer["reasons"].append({"kind": "expiration", "expiration": expiration})
     return answer
 
 
