@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 
 import pytest
 
@@ -113,3 +114,13 @@ def test_jobs_get_the_umask_of_their_submitter_and_no_other(rosin):
         assert os.umask(0o077) == 0o077
     finally:
         os.umask(mask)
+
+
+def test_the_path_by_which_a_job_finds_commands(tmp_path, monkeypatch):
+    """The API passes the environment on as it is; what commands submit finds rosin, behind all else."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    place = os.path.dirname(sys.executable)
+    assert job_environment(None).variables["PATH"] == str(tmp_path)
+    assert job_environment(None, find_commands=True).variables["PATH"] == f"{tmp_path}:{place}"
+    (tmp_path / "rosin").touch(0o755)
+    assert job_environment(None, find_commands=True).variables["PATH"] == str(tmp_path)

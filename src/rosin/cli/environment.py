@@ -102,16 +102,17 @@ def _encodable(text: str) -> bool:
     return text.isprintable() or not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def job_environment(rules: Sequence[str] | None) -> Environment:
+def job_environment(rules: Sequence[str] | None, find_commands: bool = False) -> Environment:
     """The environment of this process, as the rules change it. Raises ValueError.
 
+    ``find_commands``: by its ``PATH`` the job finds the commands of this installation.
     The credentials of ``rosin serve`` are left out, as a jobspec is no place for them; ``--env=FLUX_TOKEN``
     passes one on.
     Variables that are not UTF-8 are left out, with a warning unless a rule removes or replaces them.
     """
     lost = sorted(name for name, value in os.environ.items() if not _encodable(name + value))
     variables = {name: value for name, value in os.environ.items() if _encodable(name + value)}
-    if "PATH" in variables:  # jobs find this installation's commands
+    if find_commands and "PATH" in variables:
         variables["PATH"] = search_path(variables["PATH"])
     result = Environment(variables)
     for name in (*credentials.NAMES, credentials.VARIABLE):

@@ -200,7 +200,7 @@ class Builder:
 
         rules = tuple(args.env or ())
         if rules not in self._environments:
-            self._environments[rules] = env.job_environment(rules)
+            self._environments[rules] = env.job_environment(rules, find_commands=True)
         set_environment(obj, self._environments[rules])
         limits = tuple(args.rlimit or ())
         if limits not in self._rlimits:
