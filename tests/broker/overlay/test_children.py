@@ -93,6 +93,10 @@ def test_a_wrong_version_is_told_by_health():
     with pytest.raises(OSError, match="version mismatched"):
         those.check(hello(version=0x005700), HOSTS)
     assert "client (0.87.0)" in those.health(1.0)["children"][0]["error"]
+    join(those, 1)
+    with pytest.raises(OSError, match="version mismatched"):
+        those.check(hello(version=0x005700), HOSTS)  # another one, while the right one is there
+    assert "error" not in those.health(1.0)["children"][0]
 
 
 def test_silence():
@@ -118,6 +122,8 @@ def test_who_is_gone_is_not_silent():
     those.change(those.by_rank[1], "lost", 201.0)
     assert not those.by_rank[1].torpid
     assert those.torpid(30.0, 300.0) == []
+    join(those, 1, now=301.0)  # nothing else has been heard since
+    assert those.torpid(30.0, 302.0) == []
 
 
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from(STATUSES[1:])), max_size=40))

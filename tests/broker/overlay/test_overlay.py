@@ -200,6 +200,19 @@ async def test_who_waits_for_a_lost_child_is_told_at_once(how):
         assert caught.value.errno == errno.EHOSTUNREACH
 
 
+async def test_a_loss_that_nobody_has_noticed_is_seen_when_something_is_to_be_sent():
+    async with tree(4) as brokers:
+        h = await brokers.connect(0)
+        wait = h.rpc("where.wait", {}, 3)
+        await brokers.settle()
+        brokers.network.half_open(3, 1, 3)
+        for rpc in (h.rpc("where.get", {}, 3), wait):
+            with pytest.raises(OSError) as caught:
+                await rpc
+            assert caught.value.errno == errno.EHOSTUNREACH
+        assert brokers.logged(1, "host3 (rank 3) failed")
+
+
 async def test_who_waits_for_the_broker_above_is_told_at_once():
     async with tree(4) as brokers:
         h = await brokers.connect(3)
@@ -298,6 +311,34 @@ async def test_silence_is_noticed_and_its_end():
         await brokers.advance(10)
         assert await monitor == {"rank": 1, "status": "full", "torpid": False}
         assert brokers.logged(0, "broker on host1 (rank 1) is responsive now")
+
+
+async def test_whoever_has_just_said_something_gives_no_other_sign_of_life():
+    async with tree(2) as brokers:
+        h = await brokers.connect(1)
+        await brokers.advance(6)
+        for _ in range(5):
+            before = brokers.network.passed[1, 0]
+            assert (await h.rpc("where.get", {}, 0))["rank"] == 0
+            await brokers.advance(4)
+            assert brokers.network.passed[1, 0] == before + 1
+        await brokers.advance(2)
+        assert brokers.network.passed[1, 0] == before + 2
+
+
+async def test_a_child_is_lost_after_the_broker_above():
+    """There is nobody who could be told of it."""
+    async with tree(4) as brokers:
+        h = await brokers.connect(1)
+        wait = h.rpc("where.wait", {}, 3)
+        await brokers.settle()
+        brokers.network.cut(0, 1)
+        await brokers.settle()
+        brokers.network.kill(3)
+        with pytest.raises(OSError) as caught:
+            await wait
+        assert caught.value.errno == errno.EHOSTUNREACH
+        assert brokers[1].links.children.status == "degraded"
 
 
 async def test_stats():

@@ -115,7 +115,18 @@ async def test_nobody_speaks_who_was_not_let_in():
         ):
             (answer,) = await who.say(msg)
             assert answer.aux1 == Control.DISCONNECT
+        assert await who.say(control(Control.DISCONNECT)) == []  # two that are strangers to each other
         assert brokers[0].broker.modules["where"].seen == []
+
+
+@pytest.mark.parametrize("state", ["run", "cleanup", "shutdown"])
+async def test_nobody_is_let_in_at_the_end(state):
+    async with stranger() as (brokers, who):
+        brokers[0].broker.state.state = state
+        (answer,) = await who.say(greeting(brokers))
+        assert (answer.topic == "overlay.hello") == (state == "run")
+        assert answer.aux1 == (0 if state == "run" else Control.DISCONNECT)
+        assert bool(brokers[0].links.children.online) == (state == "run")
 
 
 async def test_what_is_no_message_is_dropped_and_logged_once():
