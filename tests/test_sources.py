@@ -26,7 +26,10 @@ def test_the_table_names_what_exists():
         ("rfc/hostlist/__init__.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
         ("rfc/hostlist/text.py", ["rfc/test_hostlist.py", "rfc/test_hostlist_size.py"]),
         ("rfc/hostlist/runs.py", ["rfc/test_hostlist_runs.py"]),
-        ("broker/connector.py", ["broker/test_connector.py", "broker/test_connector_listen.py"]),
+        (
+            "broker/connector.py",
+            [f"broker/test_connector{part}.py" for part in ("", "_ends", "_listen")],
+        ),
         ("_json.py", ["test_json.py"]),
         ("modules/barrier/barriers.py", ["modules/barrier/test_barrier.py", "modules/barrier/test_ranks.py"]),
     ],
