@@ -45,7 +45,7 @@ def blocks(text):
 
 def alike(output):
     """Without times and what names a single sender."""
-    return re.sub(r"[\d.]+ ?m?s\b|\([0-9a-f]{8}![0-9a-f]{8}\)", "...", output)
+    return re.sub(r"[\d.]+ ?m?s\b|\([0-9a-f]{8}![0-9a-f]{8}\)|\d+ deselected", "...", output)
 
 
 def follow(page, folder, env):
