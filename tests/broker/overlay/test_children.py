@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rosin.broker.overlay.children import Children
-from rosin.broker.overlay.hello import ONLINE, STATUSES, Hello, version_number, version_text
+from rosin.broker.overlay.hello import ONLINE, STATUSES, Hello, status_of, version_number, version_text
 from rosin.broker.overlay.topology import OverlayTopology
+from rosin.errors import FormatError
 
 VERSION = version_number("0.88.0")
 HOSTS = ["a", "b", "c", "d"]
@@ -139,6 +140,12 @@ def test_the_sum_is_that_of_its_parts(changes):
         assert {child.rank for child in those.online.values()} == {
             child.rank for child in those if child.status in ONLINE
         }
+
+
+@pytest.mark.parametrize("number", [-5, -1, len(STATUSES)])
+def test_no_status(number):
+    with pytest.raises(FormatError, match=f"{number} is no status"):
+        status_of(number)
 
 
 def test_versions():

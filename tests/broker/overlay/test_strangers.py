@@ -83,6 +83,7 @@ async def test_who_says_hello_is_told_to_whom():
         ({"version": 0x005700}, "version mismatched"),
         ({"uuid": b"other"}, "not the identity"),
         ({"uuid": b"\x07"}, "is no uuid"),
+        ({"uuid": b""}, "is no uuid"),
         ({"status": "lost"}, "is not lost"),
     ],
 )
