@@ -328,8 +328,7 @@ class TestInstance:
         with subprocess.Popen(["cat"], stdin=subprocess.PIPE, env=env) as process:
             assert rosin("uri", f"pid:{process.pid}").out == "local:///somewhere\n"
         assert rosin("uri", "").err == "rosin-uri: ERROR: TARGET is empty\n"
-        known = "there are jobid, pid, slurm, lsf, local, ssh"
-        assert rosin("uri", "no:x").err == f"rosin-uri: ERROR: No plugin for URI scheme no: {known}\n"
+        assert rosin("uri", "no:x").err.endswith(" no: there are jobid, pid, slurm, lsf, local, ssh\n")
         assert rosin("uri", "f12345").err == "rosin-uri: ERROR: jobid f12345 not found\n"
 
     def test_hostlist_sources(self, rosin, monkeypatch):
