@@ -189,8 +189,10 @@ def test_archives_that_are_cut_off_change_nothing(rosin, h, tmp_path, name, cut)
     done = rosin("restore", "-q", "--key=o", str(path))
     assert done.code == 1
     assert len(done.err.splitlines()) == 1
-    what = "Unrecognized archive format: '{}': " if name == "x.tbz" else "'{}' is damaged or cut off: "
-    assert what.format(path) in done.err
+    whats = ["'{}' is damaged or cut off: "]
+    if name == "x.tbz":  # whose first block may be all, which is no archive without its end
+        whats.append("Unrecognized archive format: '{}': ")
+    assert any(what.format(path) in done.err for what in whats)
     with pytest.raises(FileNotFoundError):
         tree(h, "o")
     put(h, t=None)

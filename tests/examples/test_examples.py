@@ -23,7 +23,7 @@ PROGRAMS = {
     "executor.py": r"(\S+: asked for (\d), returned \2\n){4}",
     "hello.py": r"submit\n(\w+\n)+clean\nhello from task 0\nhello from task 1\nexit code 0\n",
     "jobspec.sh": r"(worker [01] of 2, amber\n){2}sh 2 COMPLETED 0\n",
-    "journal.py": r"([\d.]+ \S+ [\w-]+\n){30,}",
+    "journal.py": r"([\d.]+ \S+ \S+\n){30,}",
     "kvs.py": r"\{'colour': 'amber', 'count': 1\}\ndirectories \['empty'\]\n(count is \d\n){3}",
     "many.py": r"20 jobs, 20 succeeded\n",
 }
