@@ -109,11 +109,14 @@ def main() -> int:
     print(f"seed {args.seed}: {', '.join(kinds)}", flush=True)
     began, bad, refused = time.monotonic(), 0, Counter[str]()
     with ProcessPoolExecutor(args.at_once, max_tasks_per_child=1) as pool:
-        for future in as_completed([pool.submit(run, kind, args) for kind in kinds]):
-            tally = future.result()
-            print(tally, flush=True)
-            bad += tally.problems
-            refused += tally.refused
+        try:
+            for future in as_completed([pool.submit(run, kind, args) for kind in kinds]):
+                tally = future.result()
+                print(tally, flush=True)
+                bad += tally.problems
+                refused += tally.refused
+        finally:  # who interrupts it does not want those that have not begun
+            pool.shutdown(wait=False, cancel_futures=True)
     print(f"{args.rounds * len(kinds)} rounds in {time.monotonic() - began:.0f} s, {bad} with problems")
     print("; ".join(f"{count} {what}" for what, count in refused.most_common()))
     return bool(bad)
