@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """A test that hangs ends and tells where it stood."""
 
+import re
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -54,3 +57,16 @@ def test_stacks_are_shown(tmp_path, where):
     assert run.returncode == 1, run.stdout + run.stderr
     text = run.stdout + run.stderr
     assert [part for part in wanted if part not in text] == []
+
+
+def test_signals_are_for_the_test_and_not_for_who_watches_it():
+    watching = set()
+    for thread in Path("/proc/self/task").iterdir():
+        found = re.search(r"SigBlk:\s*(\w+)", (thread / "status").read_text())
+        assert found is not None
+        blocked = int(found[1], 16)
+        if int(thread.name) == threading.get_native_id():
+            assert blocked == 0
+        else:
+            watching.add(bool(blocked & 1 << signal.SIGTERM - 1))
+    assert watching == {True}

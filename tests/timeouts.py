@@ -3,6 +3,10 @@
 
 A test ends after `timeout` seconds (pyproject.toml). Where its code does not let the exception through (a
 callback of a loop swallows it), faulthandler ends the whole run a minute later.
+
+For that, faulthandler starts a thread for each test, which blocks all signals as the first thing that it
+does. Until then, and on a busy machine that may be a while, it would take a signal that is meant for the
+test. So it is started with all signals blocked.
 """
 
 import asyncio
@@ -30,6 +34,30 @@ def _every_task() -> "list[asyncio.Task[object]]":
     tasks = asyncio.tasks
     known = getattr(tasks, "_scheduled_tasks", None) or getattr(tasks, "_all_tasks", ())
     return list(known)
+
+
+_mask: "list[set[int]]" = []
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Before faulthandler's own: what it starts inherits the mask."""
+    _mask.append(signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals()))
+    try:
+        return (yield)
+    finally:
+        _unblock()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logstart() -> None:
+    """The thread has been started; the test begins."""
+    _unblock()
+
+
+def _unblock() -> None:
+    if _mask:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _mask.pop())
 
 
 @pytest.hookimpl(wrapper=True)
