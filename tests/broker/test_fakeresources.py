@@ -121,6 +121,18 @@ def test_an_instance_with_them() -> None:
         assert instance.run(*mock).returncode == 0
 
 
+@pytest.mark.system
+def test_rc1_as_a_program_amends_them_too(tmp_path: Path) -> None:
+    amender = tmp_path / "amender.py"
+    amender.write_text(
+        "def amend(R, hwloc_xml=None):\n    R['execution']['properties'] = {'fine': '0'}\n    return R\n"
+    )
+    table = ("--conf=fake-resources.nnodes=2", f'--conf=fake-resources.amend-r="{amender}"')
+    with RealInstance("-Sbroker.rc1_path=rosin modprobe rc1 --timing", *table) as instance:
+        listing = instance.run("resource", "list", "-n", "-s", "all", "-o", "{nodelist} {properties}")
+        assert "fake0 fine\n" in listing.stdout
+
+
 async def test_builtin_paths() -> None:
     async with Instance() as inst:
         h = await inst.connect()

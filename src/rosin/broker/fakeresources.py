@@ -23,6 +23,7 @@ from rosin.rfc.rset import ResourceSet
 if TYPE_CHECKING:
     from rosin.broker.module_handle import ModuleHandle
     from rosin.broker.settings import Config
+    from rosin.handle.handle import Handle
 
 #: Argument of the resource module on every rank: nobody is there to say what a node really has.
 NOVERIFY = "noverify"
@@ -114,6 +115,11 @@ def _text_of(path: str | None) -> str | None:
 
 async def install(h: ModuleHandle, fake: FakeResources) -> None:
     """Store R. Raises OSError, FormatError."""
+    await storing(h, fake).commit_async()
+
+
+def storing(h: Handle, fake: FakeResources) -> KVSTxn:
+    """The transaction that stores R. Raises OSError, FormatError."""
     txn = KVSTxn(h, namespace=PRIMARY)
     txn.put("resource.R", _json.dumps(fake.R()), raw=True)
-    await txn.commit_async()
+    return txn

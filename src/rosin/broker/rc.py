@@ -8,11 +8,11 @@ import os
 from typing import TYPE_CHECKING
 
 from rosin.broker import rctable
-from rosin.constants import FLUX_CORE_VERSION, FLUX_JOB_STATE_RUN
+from rosin.constants import FLUX_JOB_STATE_RUN
 from rosin.errors import FormatError
-from rosin.job.control import raiseall_async
+from rosin.internal import startlog
+from rosin.job.control import raiseall_async, stop_queues_async
 from rosin.kvs import PRIMARY, KVSTxn
-from rosin.rfc import eventlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,9 +63,9 @@ async def rc1(broker: Broker, h: ModuleHandle) -> None:
             await h.rpc("groups.join", {"name": "broker.online"})
     if broker.rank:
         return
-    await post_event(h, "start", {"version": 1, "core_version": FLUX_CORE_VERSION}, broker.clock.now())
+    await post_event(h, "start", broker.clock.now())
     if broker.attrs.value("broker.recovery-mode") == "1":
-        await h.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True})
+        await stop_queues_async(h)
 
 
 async def _arguments(broker: Broker, h: ModuleHandle, name: str) -> list[str]:
@@ -91,7 +91,7 @@ async def cleanup(broker: Broker, h: ModuleHandle) -> None:
     if "FLUX_DISABLE_JOB_CLEANUP" in os.environ:
         return
     steps: tuple[Callable[[], RPC], ...] = (
-        lambda: h.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True}),
+        lambda: stop_queues_async(h),
         lambda: h.rpc("resource.acquire-mute", {}),
         lambda: raiseall_async(h, "cancel", note="instance is shutting down", states=FLUX_JOB_STATE_RUN),
         lambda: h.rpc("job-manager.idle", {}),
@@ -105,11 +105,10 @@ async def cleanup(broker: Broker, h: ModuleHandle) -> None:
                 broker.log(3, "broker", f"cleanup: {rpc.topic}: {exc.strerror}")
 
 
-async def post_event(h: ModuleHandle, name: str, context: dict[str, object], timestamp: float) -> None:
-    """Append to the log of the instance's starts and clean ends, ``admin.eventlog`` (``flux startlog``)."""
-    line = eventlog.encode(name, context, timestamp)
+async def post_event(h: ModuleHandle, name: str, timestamp: float) -> None:
+    """Append to the log of the instance's starts and clean ends."""
     txn = KVSTxn(h, namespace=PRIMARY)
-    txn.append("admin.eventlog", line)
+    txn.append(startlog.KEY, startlog.entry(name, timestamp))
     await txn.commit_async()
 
 
@@ -120,7 +119,7 @@ async def rc3(broker: Broker, h: ModuleHandle) -> None:
     """
     if "kvs" in broker.modules and broker.rank == 0:
         try:
-            await post_event(h, "finish", {"version": 1}, broker.clock.now())
+            await post_event(h, "finish", broker.clock.now())
         except OSError as exc:
             broker.log(3, "broker", f"rc3: admin.eventlog: {exc.strerror}")
     archive = None

@@ -134,3 +134,9 @@ def purge_async(
 def purge_id_async(flux_handle: Handle, jobid: int | str, force: bool = False) -> RPC:
     """Forget one inactive job; answers ``{"count"}``."""
     return flux_handle.rpc("job-manager.purge-id", {"id": int(JobID(jobid)), "force": force})
+
+
+def stop_queues_async(flux_handle: Handle) -> RPC:
+    """Start no more jobs from any queue; the next start of the instance knows nothing of that."""
+    payload = {"start": False, "all": True, "nocheckpoint": True}
+    return flux_handle.rpc("job-manager.queue-start", payload)

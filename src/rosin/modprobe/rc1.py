@@ -7,10 +7,9 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from rosin import _json
 from rosin.broker import dumps, rctable
-from rosin.broker.fakeresources import ARGUMENTS, FakeResources
-from rosin.kvs import PRIMARY, KVSTxn
+from rosin.broker.fakeresources import ARGUMENTS, FakeResources, storing
+from rosin.job.control import stop_queues_async
 from rosin.modprobe import run_all_rc_scripts, startlog, task
 
 if TYPE_CHECKING:
@@ -47,9 +46,7 @@ def fake_resources(context: RcContext) -> None:
     """Let the resource module find the R that the configuration describes."""
     fake = FakeResources.parse({"fake-resources": context.conf_get("fake-resources")})
     assert fake is not None
-    txn = KVSTxn(context.handle, namespace=PRIMARY)
-    txn.put("resource.R", _json.dumps(fake.encode().encode()), raw=True)
-    txn.commit()
+    storing(context.handle, fake).commit()
     context.setopt("resource", " ".join(ARGUMENTS), overwrite=True)
 
 
@@ -104,7 +101,7 @@ def post_start_event(context: RcContext) -> None:
 def stop_queues(context: RcContext) -> None:
     """In recovery mode no job starts by itself."""
     if context.attr_get("broker.recovery-mode") == "1":
-        context.rpc("job-manager.queue-start", {"start": False, "all": True, "nocheckpoint": True}).get()
+        stop_queues_async(context.handle).get()
 
 
 @task("run-all-rc1", after=["*"])

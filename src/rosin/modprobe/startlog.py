@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_CORE_VERSION
+from rosin.internal.startlog import KEY, VERSION, entry
 from rosin.kvs import PRIMARY, KVSTxn, lookup_async
 from rosin.rfc import eventlog, fsd, treeobj
 
@@ -15,24 +15,17 @@ if TYPE_CHECKING:
 
     from rosin.handle.flux import Flux
 
-_KEY = "admin.eventlog"
-#: Version of the events' context.
-_VERSION = 1
-
 
 def events(h: Flux) -> list[dict[str, Any]]:
     """The events so far. Raises OSError."""
-    answer = lookup_async(h, _KEY, namespace=PRIMARY).get()
+    answer = lookup_async(h, KEY, namespace=PRIMARY).get()
     return eventlog.decode_entries(treeobj.val_data(answer["val"]))
 
 
 def post(h: Flux, name: str, when: float) -> None:
     """Append an event, ``start`` or ``finish``. Raises OSError."""
-    context: dict[str, Any] = {"version": _VERSION}
-    if name == "start":
-        context["core_version"] = FLUX_CORE_VERSION
     txn = KVSTxn(h, namespace=PRIMARY)
-    txn.append(_KEY, eventlog.encode(name, context, when))
+    txn.append(KEY, entry(name, when))
     txn.commit()
 
 
@@ -48,7 +41,7 @@ class StartLog:
         line, last = "", 0.0
         for event in events:
             context = event.get("context", {})
-            if event["name"] not in ("start", "finish") or context.get("version") != _VERSION:
+            if event["name"] not in ("start", "finish") or context.get("version") != VERSION:
                 continue  # others' events do no harm
             when = event["timestamp"]
             if event["name"] == "start":
