@@ -11,14 +11,21 @@ import rosin
 
 SRC = Path(rosin.__file__).parent
 API = ("job", "kvs", "resource", "queue.py", "content.py")
-CLIENTS = ("broker", "modules", "remote", "rest", "shell")
-REQUEST = re.compile(r'(?:rpc|request|RPC|Watch|Future)\(\s*(?:[\w.]+,\s*)?"([a-z-]+\.[a-z.-]+)"')
+CLIENTS = ("accounting", "broker", "launch", "modprobe", "modules", "remote", "rest", "shell", "simulate")
+#: A call that sends, or one of a function of the same file that is given a handle and a topic.
+REQUEST = re.compile(
+    r'(?:(?:rpc|request|RPC|Watch|Future)\(\s*(?:[\w.]+,\s*)?|\w\(\s*(?:self\.)?(?:h|handle),\s*)"([a-z-]+\.[a-z.-]+)"'
+)
 #: Requests that are made by hand all the same, and why.
 BY_HAND = {
     **dict.fromkeys(
         (("modules/content/leader.py", f"content-backing.{name}") for name in ("load", "checkpoint-get")),
         "content is what asks its backing store; others may, too",
     ),
+    (
+        "modules/job_manager/plugins/perilog.py",
+        "resource.drain",
+    ): "a plugin asks through the manager's port; the payload is the API's",
     ("broker/services/config.py", "config.get"): "a stream of the configuration that a broker's parent has",
     (
         "shell/plugins/input.py",
@@ -40,5 +47,12 @@ def topics(places: tuple[str, ...]) -> set[tuple[str, str]]:
 
 def test_what_the_client_api_asks_is_not_built_by_hand() -> None:
     offered = {topic for _, topic in topics(API)}
-    assert {"job-manager.raise", "kvs.commit", "kvs.getroot", "content.load", "job-info.lookup"} <= offered
+    assert {
+        "job-manager.raise",
+        "kvs.commit",
+        "kvs.getroot",
+        "content.load",
+        "job-info.lookup",
+        "resource.drain",
+    } <= offered
     assert {(file, topic) for file, topic in topics(CLIENTS) if topic in offered} == set(BY_HAND)

@@ -33,12 +33,19 @@ def undrain(
 def _drain(
     handle: Handle, topic: str, targets: str | Idset | Hostlist, reason: str | None, mode: str | None
 ) -> RPC:
+    return handle.rpc(topic, drain_payload(targets, reason, mode), nodeid=0)
+
+
+def drain_payload(
+    targets: str | Idset | Hostlist, reason: str | None = None, mode: str | None = None
+) -> dict[str, str]:
+    """The payload of ``resource.drain`` and ``resource.undrain``, for who has no handle to send it with."""
     payload = {"targets": str(targets)}
     if reason is not None:
         payload["reason"] = reason
     if mode is not None:
         payload["mode"] = mode
-    return handle.rpc(topic, payload, nodeid=0)
+    return payload
 
 
 def reload(handle: Handle, path: str, *, xml: bool = False, force: bool = False) -> RPC:

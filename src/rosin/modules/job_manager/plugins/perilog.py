@@ -17,6 +17,7 @@ from rosin.modules.job_manager.plugins.api import Plugin, callback
 from rosin.modules.job_manager.plugins.perilog_run import ScriptRun
 from rosin.modules.job_manager.plugins.perilog_settings import PerilogSettings
 from rosin.process.outcome import exited
+from rosin.resource.control import drain_payload
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.idset import Idset
@@ -167,7 +168,7 @@ class Perilog(Plugin):
             else "failed"
         )
         reason = f"{run.name} {how} for job {self._name(run)}"
-        self.rpc("resource.drain", {"targets": ranks, "reason": reason, "mode": "update"}, drained)
+        self.rpc("resource.drain", drain_payload(ranks, reason, "update"), drained)
 
     def _end(self, run: ScriptRun, problem: str | None) -> None:
         self._runs.pop(run.id, None)
