@@ -333,7 +333,7 @@ def defaults(config: Mapping[str, object]) -> dict[str, str]:
     Raises ValueError for a value in the configuration that the attribute cannot have.
     """
     result = {row.name: row.default for row in TABLE if row.default is not None}
-    for name, value in _tbon(config).items():
+    for name, value in configured(config).items():
         row = _BY_NAME.get(name)
         if row is not None and row.flags & CONFIG:
             check_value(name, value)
@@ -352,8 +352,8 @@ def _backing(config: Mapping[str, object]) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _tbon(config: Mapping[str, object]) -> dict[str, str]:
-    """The values of the configuration's table of attributes."""
+def configured(config: Mapping[str, object]) -> dict[str, str]:
+    """The attributes that the configuration's table ``[tbon]`` gives, as texts."""
     table = config.get("tbon")
     return {f"tbon.{key}": str(value) for key, value in table.items()} if isinstance(table, dict) else {}
 
@@ -365,4 +365,4 @@ def without_effect(names: Iterable[str]) -> list[str]:
 
 def later(config: Mapping[str, object], values: Mapping[str, str]) -> list[str]:
     """The keys of ``[tbon]`` that differ from the values that the broker was started with."""
-    return [name for name, value in _tbon(config).items() if value != values.get(name)]
+    return [name for name, value in configured(config).items() if value != values.get(name)]

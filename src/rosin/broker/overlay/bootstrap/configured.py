@@ -8,6 +8,7 @@ import errno
 import socket
 from typing import TYPE_CHECKING, Any
 
+from rosin.broker import attrtable
 from rosin.broker.overlay.bootstrap import endpoints, interface
 from rosin.broker.overlay.bootstrap.card import Card
 from rosin.broker.overlay.bootstrap.hosts import BootstrapSettings, BrokerHost
@@ -56,8 +57,8 @@ class ConfiguredBootstrap:
         }
         if "hostlist" not in self._attrs:
             attrs["hostlist"] = self._settings.hostlist() or self._hostname
-        table = self._config.get("tbon")
-        if not {"tbon.topo", "tbon.fanout"} & self._attrs.keys() and not (table and "topo" in table):
+        configured = attrtable.configured(self._config)
+        if not {"tbon.topo", "tbon.fanout"} & self._attrs.keys() and "tbon.topo" not in configured:
             attrs["tbon.topo"] = "custom"
         return attrs
 

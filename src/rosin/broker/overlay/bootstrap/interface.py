@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from rosin.broker import attrtable
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ class HostNetwork(NamedTuple):
     by_name: Callable[[], Sequence[Ip]]
 
 
-def hint(given: Mapping[str, str], pmi: str | None, config: object, environ: Mapping[str, str]) -> str:
+def hint(
+    given: Mapping[str, str], pmi: str | None, config: Mapping[str, object], environ: Mapping[str, str]
+) -> str:
     """The hint: as given, else as the enclosing instance says, the configuration, or old variables."""
-    table = config.get("tbon") if isinstance(config, dict) else None
-    configured = table.get("interface-hint") if isinstance(table, dict) else None
     old = environ.get("FLUX_IPADDR_INTERFACE") or (HOSTNAME if "FLUX_IPADDR_HOSTNAME" in environ else None)
-    for value in (given.get(NAME), pmi, configured, old):
+    for value in (given.get(NAME), pmi, attrtable.configured(config).get(NAME), old):
         if value:
             return str(value)
     return DEFAULT_ROUTE
