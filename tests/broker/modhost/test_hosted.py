@@ -107,6 +107,7 @@ async def until(inst, text):
         await inst.settle()
 
 
+@pytest.mark.rfc(5, "load-exec", "welcome", "status-request")
 async def test_it_is_another_process(inst):
     h = await load(inst, "a", "b=c")
     answer = await h.rpc("far.who", {})
@@ -263,6 +264,7 @@ async def test_one_that_does_not_end(inst, monkeypatch):
     await until(inst, f"process {pid} is killed")
 
 
+@pytest.mark.rfc(5, "remove-cancel")
 @pytest.mark.parametrize("begun", [False, True])
 async def test_an_end_that_is_interrupted(inst, monkeypatch, begun):
     """The process is killed, at once or in place of being waited for."""
