@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""A run of the tests leaves no process; what it leaves where temporary files are made is shown and removed.
+"""A run of the tests leaves no process, and no test a handler of signals, or signals that are blocked; what a
+run leaves where temporary files are made is shown and removed.
 
 A run gets a TMPDIR of its own, by which what it started is known. ``tmp_path`` is elsewhere: pytest keeps the
 directories of the last runs.
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+from typing import Any
 
 import pytest
 
@@ -18,6 +21,8 @@ from rosin.testing.process import wait_until_gone
 
 #: A longer TMPDIR is for what is tested; tests themselves bind sockets in their directories.
 _SHORT = 40
+#: What ends programs: whoever handles it in this process does so for the tests that follow, too.
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 #: How long what has been told to end may take for it.
 _SECONDS = 20.0
 
@@ -34,11 +39,27 @@ class Leftovers:
         #: Where the instances of this run register.
         self.registry = tempfile.mkdtemp(prefix="registry-")
         self._found: list[str] = []
+        self._signals: list[str] = []
+        self._before = _signals()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logstart(self) -> None:
+        self._before = _signals()
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        handlers, mask = self._before
+        for signum, handler in handlers.items():
+            if signal.getsignal(signum) != handler:
+                self._signals.append(f"a handler of {signum.name}: {nodeid}")
+                signal.signal(signum, handler)
+        if signal.pthread_sigmask(signal.SIG_SETMASK, mask) != mask:
+            self._signals.append(f"blocked signals: {nodeid}")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         pids = {*wait_until_gone(f"TMPDIR={self.directory}", _SECONDS), *descendants(os.getpid())}
         self._found = [f"process {pid}: {_command(pid)}" for pid in sorted(pids)]
-        if pids and session.exitstatus == pytest.ExitCode.OK:
+        self._found += self._signals
+        if (pids or self._signals) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         names = sorted({*os.listdir(self.directory)} - {os.path.basename(self.registry)})
         self._found += [f"file {name}" for name in names]
@@ -51,6 +72,12 @@ class Leftovers:
 
     def pytest_unconfigure(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def _signals() -> tuple[dict[signal.Signals, Any], set[int]]:
+    """Who handles what ends programs, and what is blocked."""
+    handlers = {signum: signal.getsignal(signum) for signum in _ENDING}
+    return handlers, signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def _command(pid: int) -> str:

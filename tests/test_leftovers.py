@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""A process that tests leave fails their run, and is named, as a file is."""
+"""A process or a handler that tests leave fails their run, and is named, as a file is."""
 
 import os
+import signal
 import subprocess
 import tempfile
 from types import SimpleNamespace
@@ -25,13 +26,21 @@ class Lines:
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """A run inside this one; ``end(status)`` ends it: its status, and what it says."""
+def plugin(monkeypatch):
+    """What watches a run inside this one."""
     monkeypatch.setenv("TMPDIR", tempfile.gettempdir())
     monkeypatch.setattr(tempfile, "tempdir", tempfile.gettempdir())
     monkeypatch.setattr(leftovers, "_SECONDS", 0.0)
     monkeypatch.setattr(leftovers, "descendants", lambda _pid: [])
     plugin = leftovers.Leftovers()
+    yield plugin
+    plugin.pytest_unconfigure()
+    assert not os.path.exists(plugin.directory)
+
+
+@pytest.fixture
+def run(plugin):
+    """``run(status)`` ends that run: its status, and what it says."""
 
     def end(status):
         session = SimpleNamespace(exitstatus=status)
@@ -40,9 +49,7 @@ def run(monkeypatch):
         plugin.pytest_terminal_summary(said)
         return session.exitstatus, said.lines
 
-    yield end
-    plugin.pytest_unconfigure()
-    assert not os.path.exists(plugin.directory)
+    return end
 
 
 def test_nothing_is_left(run):
@@ -65,3 +72,14 @@ def test_a_process_fails_the_run(run, status):
         process.kill()
     assert said == ["left behind by tests", f"process {process.pid}: sleep inf"]
     assert ended == (pytest.ExitCode.TESTS_FAILED if status == pytest.ExitCode.OK else status)
+
+
+def test_a_handler_of_signals_fails_the_run_and_is_taken_back(plugin, run):
+    before = signal.getsignal(signal.SIGHUP), signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    plugin.pytest_runtest_logstart()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    plugin.pytest_runtest_logfinish("test_that")
+    assert (signal.getsignal(signal.SIGHUP), signal.pthread_sigmask(signal.SIG_BLOCK, ())) == before
+    said = ["left behind by tests", "a handler of SIGHUP: test_that", "blocked signals: test_that"]
+    assert run(pytest.ExitCode.OK) == (pytest.ExitCode.TESTS_FAILED, said)

@@ -103,11 +103,13 @@ def _run(args: argparse.Namespace) -> int:
     from rosin.handle.builtin import paths
 
     runner = ScriptRunner(_first_error(args.name))
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, runner.terminate)
-    return run(
-        args.name, Scripts(args.name, {key: paths()[key] for key in ("libexecdir", "confdir")}), runner
-    )
+    scripts = Scripts(args.name, {key: paths()[key] for key in ("libexecdir", "confdir")})
+    before = {signum: signal.signal(signum, runner.terminate) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return run(args.name, scripts, runner)
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
 
 
 def _first_error(name: str) -> bool:
