@@ -69,4 +69,4 @@ def test_signals_are_for_the_test_and_not_for_who_watches_it():
             assert blocked == 0
         else:
             watching.add(bool(blocked & 1 << signal.SIGTERM - 1))
-    assert watching == {True}
+    assert True in watching  # threads of other tests may be there, too

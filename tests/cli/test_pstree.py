@@ -116,3 +116,7 @@ def test_a_note_that_leads_back_to_the_instance(instance):
     assert instance.run("pstree", jobid).stdout == "liar\n"
     assert instance.run("jobs", "-Rno", "{name}", jobid).stdout == "liar\n"
     assert instance.run("cancel", jobid).returncode == 0
+    assert instance.run("job", "wait-event", "--quiet", jobid, "clean").returncode == 0
+    assert (
+        instance.run("job", "purge", "--force", "--num-limit=0").returncode == 0
+    )  # other tests show all jobs

@@ -88,8 +88,9 @@ def test_the_next_start_removes_what_is_left_when_all_are_killed(tmp_path: Path,
     with RealInstance(*options, env=env) as living, RealInstance(*options, env=env) as killed:
         there = made_in(tmp_path)
         pids = broker_pids(killed, 3 if options else 1)
-        os.kill(killed.process.pid, signal.SIGSTOP)  # it is to see nothing of this
-        for pid in {*pids, killed.process.pid}:
+        launcher = killed.process.pid
+        os.kill(launcher, signal.SIGSTOP)  # it is to see nothing of this, and nobody its end
+        for pid in [*{*pids} - {launcher}, launcher]:
             os.kill(pid, signal.SIGKILL)
         gone(pids)
         left = [name for name in made_in(tmp_path) if name in there]
