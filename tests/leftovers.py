@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""A run of the tests leaves no process, and no test a handler of signals, or signals that are blocked; what a
-run leaves where temporary files are made is shown and removed.
+"""A run of the tests leaves no process; what it leaves where temporary files are made is shown and removed.
+Handlers of signals, and what is blocked, are after each test as they were before it: brokers that run in this
+process leave theirs, and the programs that the next test starts would have them.
 
 A run gets a TMPDIR of its own, by which what it started is known. ``tmp_path`` is elsewhere: pytest keeps the
 directories of the last runs.
@@ -39,27 +40,22 @@ class Leftovers:
         #: Where the instances of this run register.
         self.registry = tempfile.mkdtemp(prefix="registry-")
         self._found: list[str] = []
-        self._signals: list[str] = []
         self._before = _signals()
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logstart(self) -> None:
         self._before = _signals()
 
-    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+    def pytest_runtest_logfinish(self) -> None:
         handlers, mask = self._before
         for signum, handler in handlers.items():
-            if signal.getsignal(signum) != handler:
-                self._signals.append(f"a handler of {signum.name}: {nodeid}")
-                signal.signal(signum, handler)
-        if signal.pthread_sigmask(signal.SIG_SETMASK, mask) != mask:
-            self._signals.append(f"blocked signals: {nodeid}")
+            signal.signal(signum, handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         pids = {*wait_until_gone(f"TMPDIR={self.directory}", _SECONDS), *descendants(os.getpid())}
         self._found = [f"process {pid}: {_command(pid)}" for pid in sorted(pids)]
-        self._found += self._signals
-        if (pids or self._signals) and session.exitstatus == pytest.ExitCode.OK:
+        if pids and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
         names = sorted({*os.listdir(self.directory)} - {os.path.basename(self.registry)})
         self._found += [f"file {name}" for name in names]
