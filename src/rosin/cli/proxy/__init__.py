@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import signal
@@ -123,8 +124,10 @@ class ProxySession:
         child = self._child
         if child is not None and child.returncode is None and not self._args.nohup:
             sys.stderr.write(f"{self._args.prog}: Sending SIGHUP to child processes\n")
-            child.send_signal(signal.SIGHUP)
-            child.send_signal(signal.SIGCONT)
+            # Not by the child's own method, which would take an end from who waits for it.
+            for signum in (signal.SIGHUP, signal.SIGCONT):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, signum)
 
     async def _reconnect(self) -> None:
         sys.stderr.write(f"{self._args.prog}: broker: lost connection, trying to reconnect\n")
