@@ -9,7 +9,14 @@ from rosin.internal.checkpoint import validate
 ROOT = "sha1-" + "0" * 40
 
 
-@pytest.mark.parametrize("value", [{"rootref": ROOT}, {"rootref": ROOT, "sequence": 3, "timestamp": 1.5}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"rootref": ROOT},
+        {"rootref": ROOT, "sequence": 3, "timestamp": 1.5},
+        {"rootref": ROOT, "journal_base": ROOT},
+    ],
+)
 def test_taken(value):
     assert validate(value) is value
 
@@ -22,6 +29,8 @@ def test_taken(value):
         {"rootref": ROOT, "sequence": -1},
         {"rootref": ROOT, "sequence": 1.5},
         {"rootref": ROOT, "timestamp": "now"},
+        {"rootref": ROOT, "journal_base": "x"},
+        {"rootref": ROOT, "journal_base": 1},
     ],
 )
 def test_refused(value):
