@@ -70,3 +70,10 @@ def test_one_that_does_not_answer_is_replaced_by_the_log(job, capfd, how):
     job.attach.output.flush()
     assert capfd.readouterr().out == "hi\n"
     assert job.attach.exit_code == 3
+
+
+def test_an_event_that_is_waited_for_is_no_end_of_the_job(job, capfd):
+    """The log is read no further then, but the terminal is still to come."""
+    job.attach._event_came()
+    job.terminal.feed(*SAID, EXIT)
+    assert capfd.readouterr().out.startswith("hi\r\n\033[999H[detached: session exiting]")

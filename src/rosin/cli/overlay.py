@@ -204,9 +204,10 @@ class HealthTree:
             for target in args.highlight:
                 ranks |= _ranks(h, target)
             for rank in ranks:
-                while rank is not None and rank not in self.marked:
-                    self.marked.add(rank)
-                    rank = above.get(rank)  # type: ignore[assignment]
+                way: int | None = rank
+                while way is not None and way not in self.marked:
+                    self.marked.add(way)
+                    way = above.get(way)
 
     def survey(self, rank: int) -> None:
         """Ask the brokers from ``rank`` on. Raises OSError if that one does not answer."""

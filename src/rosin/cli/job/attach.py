@@ -126,8 +126,8 @@ class Attach:
 
     def _done(self, path: str) -> None:
         self._watches.pop(path, None)
-        if path == "eventlog" and self._pty is not None:
-            # Not when the job finishes: what its shell has said before may be here only after that.
+        if path == "eventlog" and self.finished and self._pty is not None:
+            # Not with the event itself: what the job's shell has said before may be here only after that.
             self._pty.job_finished()
         if self._afterwards and not self._output_to_come():
             self._afterwards.release()
