@@ -11,6 +11,8 @@ HOST ?= 127.0.0.1
 PORT ?= 5000
 UI ?= 1
 BASE ?= HEAD~1
+# Where PYTHONDONTWRITEBYTECODE is set, each process would compile all of Rosin again.
+COMPILE = $(BIN)/python -m compileall -q
 PYTEST = $(BIN)/python -m pytest -q --rfc-table-check $(if $(UI),,-m 'not ui')
 # Counting lines and branches makes some tests several times as slow.
 COUNT = --cov --cov-report=json:build/coverage.json --timeout=300 -o faulthandler_timeout=400
@@ -27,6 +29,7 @@ $(RUNNING): pyproject.toml dropin/pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e . -e dropin
+	@$(COMPILE) src dropin
 	@touch $@
 
 $(DEVELOPING): $(RUNNING)
@@ -45,6 +48,7 @@ run: $(RUNNING) ## start an instance with the REST API and web page (HOST, PORT)
 	@$(BIN)/rosin start $(BIN)/rosin serve --host $(HOST) --port $(PORT)
 
 test: $(DEVELOPING) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser, COVERAGE=1 counts lines
+	@$(COMPILE) src dropin tests
 	$(PYTEST) $(if $(COVERAGE),$(COUNT))
 	$(if $(COVERAGE),$(BIN)/python -m tests.coverage_floors build/coverage.json)
 
