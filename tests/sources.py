@@ -102,6 +102,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "resource/allocator/placement.py": ("modules/sched/test_policy.py", "scenarios/test_sched.py"),
     "launch/service.py": ("launch/test_service.py", "launch/test_launcher.py"),
     "process/refused.py": ("shell/test_start_error.py", "cli/test_exec_job.py"),
+    "process/watch.py": ("remote/test_read_watch.py",),
     "process/worker.py": ("process/test_zygote.py",),
     "process/zygote_server.py": ("process/test_zygote.py",),
     "queue.py": ("job/test_queue.py",),

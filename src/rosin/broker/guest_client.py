@@ -82,7 +82,7 @@ class GuestClient(SocketClient):
 
     def _listen(self) -> None:
         if self._sock is not None and self._busy:
-            self._unwatch()
+            self._watch.stop()
         elif self._messages and not self._paused:  # it has caught up with the answers
             self._busy = True  # nothing is read until they are done
             self.connector.guestwork.offer(self)

@@ -18,16 +18,14 @@ from collections import deque
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import ref
 
 from rosin.broker.client import Client
 from rosin.constants import FLUX_MSGTYPE_EVENT
 from rosin.errors import FormatError
 from rosin.handle.framing import FrameReader, frame_parts
+from rosin.process.watch import ReadWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rosin.broker.broker import Broker
     from rosin.broker.guestwork import GuestWork
     from rosin.rfc.message import Message
@@ -82,9 +80,8 @@ class SocketClient(Client):
         self._pending_bytes = 0
         self._drained: asyncio.Future[None] | None = None
         self._received = self._sent = 0
-        #: What the loop calls when bytes have come, as long as it is to do so.
-        self._watched: ref[Callable[[], None]] | None = None
-        self._watch()
+        self._watch = ReadWatch(connector.loop, sock.fileno(), self._readable)
+        self._watch.start()
 
     # -- from the program -------------------------------------------------------------------------
 
@@ -147,32 +144,9 @@ class SocketClient(Client):
         if self._sock is None:
             return
         if self._paused or self._closing:
-            self._unwatch()
+            self._watch.stop()
         else:
-            self._watch()
-
-    def _watch(self) -> None:
-        assert self._sock is not None
-        reader = partial(self._readable)
-        self._watched = ref(reader, self._dropped)
-        self._loop.add_reader(self._sock.fileno(), reader)
-
-    def _unwatch(self) -> None:
-        assert self._sock is not None
-        self._watched = None
-        self._loop.remove_reader(self._sock.fileno())
-
-    def _dropped(self, watched: ref[Callable[[], None]]) -> None:
-        """The loop has let go of what it was to call. uvloop does that by itself, and without a word, with a
-        socket in an error; a program that goes without having read everything leaves one, and what it has
-        said before is still to be read."""
-        if watched is self._watched:
-            self.broker.turn.soon(self._watch_again)
-
-    def _watch_again(self) -> None:
-        if self._sock is not None and self._watched is not None and self._watched() is None:
-            self._unwatch()  # the loop still knows what it has closed
-            self._watch()
+            self._watch.start()
 
     # -- to the program ---------------------------------------------------------------------------
 
@@ -361,7 +335,7 @@ class SocketClient(Client):
 
     def _hang_up(self) -> None:
         assert self._sock is not None
-        self._unwatch()
+        self._watch.stop()
         if self._pending or self._overran:
             self._loop.remove_writer(self._sock.fileno())
         self._sock.close()

@@ -31,6 +31,7 @@ from rosin.errors import FormatError
 from rosin.process import descriptors
 from rosin.process.frames import ZygoteReader, ZygoteWriter
 from rosin.process.loop import Loop
+from rosin.process.watch import ReadWatch
 from rosin.process.zygote_server import GRACE
 from rosin.process.zygote_start import be_zygote
 
@@ -87,6 +88,7 @@ class Zygote:
         self._running: dict[int, Spawned] = {}
         self._next_id = 1
         self._loop: Loop | None = None
+        self._watch: ReadWatch | None = None
         self._recipe: tuple[list[str], float] | None = None
         self._guarded: set[int] = set()
         self._losses: list[float] = []
@@ -173,15 +175,16 @@ class Zygote:
         self._loop = loop
         if self._later is not None:
             return
-        loop.add_reader(self.fileno(), self.on_readable)
+        self._watch = ReadWatch(loop, self.fileno(), self.on_readable)
+        self._watch.start()
         self._watch_writes()
 
     def detach(self) -> None:
         """Undo :meth:`attach`."""
-        if self._loop is not None and self._later is None and self._sock.fileno() >= 0:
-            self._loop.remove_reader(self.fileno())
+        if self._watch is not None and self._loop is not None and self._sock.fileno() >= 0:
+            self._watch.stop()
             self._loop.remove_writer(self.fileno())
-        self._loop = None
+        self._loop = self._watch = None
 
     def spawn(
         self,

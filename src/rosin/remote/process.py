@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Protocol
 from rosin.process.outcome import waited
 from rosin.process.pump import CHUNK, Pump
 from rosin.process.spawn import ChildProcess, output_pipe, spawn
+from rosin.process.watch import ReadWatch
 from rosin.remote.inputs import Inputs
 from rosin.remote.protocol import NO_SETPGRP, STDIO_FALLTHROUGH
 
@@ -61,6 +62,7 @@ class Process:
         self.closed = False
         self.last_stand = False  # whether what is left in the process group is killed at the end
         self.outputs: dict[str, Pump] = {}
+        self._watches: dict[str, ReadWatch] = {}  # of those that are read
         self.inputs = Inputs(loop, lambda: observer.credit(self))
         self._loop = loop
         self._observer = observer
@@ -286,10 +288,9 @@ class Process:
     def _release(self) -> None:
         """Let go of every descriptor and of the zombie."""
         self.closed = True
+        self._unwatch_outputs()
         for pump in self.outputs.values():
-            if pump.fd >= 0:
-                self._loop.remove_reader(pump.fd)
-                pump.close()
+            pump.close()
         self.inputs.release()
         if self._child is not None:
             if self.last_stand:
@@ -308,7 +309,12 @@ class Process:
     def _watch_outputs(self) -> None:
         for stream, pump in self.outputs.items():
             if pump.fd >= 0 and stream not in self._ended:
-                self._loop.add_reader(pump.fd, self._on_output, stream)
+                watch = self._watches[stream] = ReadWatch(self._loop, pump.fd, self._on_output, stream)
+                watch.start()
+
+    def _unwatch_outputs(self) -> None:
+        while self._watches:
+            self._watches.popitem()[1].stop()
 
     def _on_output(self, stream: str) -> None:
         pump = self.outputs[stream]
@@ -316,7 +322,8 @@ class Process:
         if data:
             self._observer.output(self, stream, data)
         if pump.eof and not self.closed:
-            self._loop.remove_reader(pump.fd)
+            if stream in self._watches:  # unless this was too much for its reader
+                self._watches.pop(stream).stop()
             pump.close()
             self._ended.add(stream)
             self._observer.eof(self, stream)
@@ -330,9 +337,7 @@ class Process:
         """Stop reading output: the process blocks when its pipes are full."""
         if not self.paused:
             self.paused = True
-            for pump in self.outputs.values():
-                if pump.fd >= 0:
-                    self._loop.remove_reader(pump.fd)
+            self._unwatch_outputs()
 
     def resume(self) -> None:
         """Undo :meth:`pause`."""

@@ -5,10 +5,12 @@ import asyncio
 import socket
 
 import pytest
+import uvloop
 
 from rosin.broker.modhost.channel import Channel
 from rosin.broker.modhost.process import ModuleProcess, inherited, main
 from rosin.constants import FLUX_MSGFLAG_NORESPONSE
+from rosin.handle.framing import frame
 from rosin.rfc.message import Message
 
 WELCOME = {"args": [], "attrs": {"rank": "3", "security.owner": "0"}, "conf": {}, "name": "bar", "uuid": "u"}
@@ -83,3 +85,22 @@ def test_usage(capsys, monkeypatch):
     assert main([]) == 2
     assert main(["barrier"]) == 1
     assert "expected fd://N" in capsys.readouterr().err
+
+
+def test_an_end_that_goes_without_having_read_everything():
+    """All that it had sent is heard, and that it is gone, on the loop that brokers run."""
+
+    async def run():
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        got, lost = [], asyncio.get_running_loop().create_future()
+        channel = await Channel.open(ours, got.append, lost.set_result)
+        channel.send(Message.request("unread", {}))
+        words = 40 * frame(Message.request("said", {"pad": "x" * (1 << 14)}))
+        assert theirs.send(words) == len(words)
+        theirs.close()
+        assert await lost == ""
+        assert len(got) == 40
+
+    uvloop.run(run())

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from rosin.constants import FLUX_NODEID_ANY, FLUX_ROLE_OWNER, FLUX_RPC_NORESPONSE, FLUX_RPC_STREAMING
 from rosin.testing.instance import Instance, MemoryFlux
@@ -282,6 +283,25 @@ async def test_channel(inst: Instance) -> None:
     assert await process.finish() == 0
     assert process.output("DATA") == b"HELLO\n"
     assert process.eofs() == ["DATA", "stderr", "stdout"]
+
+
+def test_a_channel_whose_process_ends_with_input_unread() -> None:
+    """What it had written is read to its end, on the loop that brokers run."""
+    code = (
+        "import os, socket; s = socket.socket(fileno=int(os.environ['DATA']));\n"
+        "s.recv(1, socket.MSG_PEEK)\n"
+        "s.sendall(b'x' * 100000 + b'\\n')"
+    )
+
+    async def main() -> None:
+        async with Instance(["rexec"], clock="real") as inst:
+            process = Client(await inst.connect(), python(code, channels=["DATA"]), STDOUT | STDERR | CHANNEL)
+            await process.until("started")
+            process.write("hello\n", stream="DATA")
+            assert await process.finish() == 0
+            assert process.output("DATA") == 100000 * b"x" + b"\n"
+
+    uvloop.run(main())
 
 
 async def test_guests_and_remote_clients(inst: Instance) -> None:

@@ -72,6 +72,9 @@ class ReactorLoop:
 
     remove_writer = remove_reader  # a descriptor is watched for one of both
 
+    def is_closed(self) -> bool:
+        return False
+
     def call_later(self, delay: float, callback: Callable[..., Any], /, *args: Any) -> object:
         return self._reactor.timer(delay, lambda: callback(*args))
 
