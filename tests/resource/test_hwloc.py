@@ -33,3 +33,37 @@ def test_gpus_that_two_interfaces_show_count_once():
 def test_malformed_xml(xml):
     with pytest.raises(FormatError, match="hwloc XML"):
         hwloc.decode(xml, 0)
+
+
+def test_a_part_of_a_machine():
+    cores = [PhysicalCore(n // 20, (n, n + 40)) for n in range(40)]
+    xml = hwloc.restrict(hwloc.encode(MachineTopology("h", cores, 2)).encode(), [19, 20, 60])
+    R = ResourceSet.decode(hwloc.decode(xml, 0))
+    assert R.dumps() == "rank0/core[0-1],gpu[0-1]"
+    text = xml.decode()
+    assert text.count('type="PU"') == 3
+    assert text.count('type="Package"') == 2
+    assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE topology')
+    assert 'allowed_cpuset="0x10000000,0x00180000"' in text
+
+
+def test_devices_of_what_is_left_out_stay():
+    def core(number, inside=""):
+        mask = f'cpuset="0x{1 << number:x}"'
+        return f'<object type="Core" {mask}><object type="NUMANode" {mask}/>{inside}</object>'
+
+    pci = '<object type="PCIDev"><info name="x" value="y"/></object>'
+    info = '<info name="HostName" value="h"/>'
+    machine = f'<object type="Machine" cpuset="0x3">{info}{core(0, pci)}{core(1)}</object>'
+    text = hwloc.restrict(f"<topology>{machine}</topology>".encode(), [1]).decode()
+    assert text.count("NUMANode") == 2
+    assert text.count("PCIDev") == 1
+    assert text.count("Core") == 1
+
+
+@pytest.mark.parametrize(
+    "xml", [b"<", b"<topology/>", b'<topology><object type="Machine" cpuset="0x1"/></topology>']
+)
+def test_a_part_that_is_not_there(xml):
+    with pytest.raises(FormatError, match="hwloc XML"):
+        hwloc.restrict(xml, [1])

@@ -87,7 +87,7 @@ class FakeHandle:
         """The first request of a topic."""
         return next(rpc for rpc in self.rpcs if rpc.topic == topic)
 
-    def timer(self, after: float, callback: Callable[[], Any]) -> FakeTimer:
+    def timer(self, after: float, callback: Callable[[], Any], repeat: float = 0.0) -> FakeTimer:
         self.timers.append(FakeTimer(after, callback))
         return self.timers[-1]
 

@@ -103,6 +103,7 @@ def test_the_reference_names_every_option():
 
 #: Options for which any text may be right.
 ANY_TEXT = {"input.stdin.path", "mpi", "output.stdout.path", "output.stderr.path", "taskmap.value"}
+ANY_TEXT |= {f"stage-in.{name}" for name in ("destination", "names", "pattern", "tags")}
 #: The option whose value may be a list.
 ANY_LIST = {"batch-args"}
 BAD = [

@@ -202,12 +202,12 @@ def test_binding_limits_and_templates(run, broker):
     command = [
         "sh",
         "-c",
-        "ulimit -c; ulimit -n; echo {{id.f58plain}} {{task.id}}/{{size}} {{name}} {{what}}",
+        "ulimit -c; ulimit -n; echo {{id.f58plain}} {{task.id}}/{{size}} {{name}} {{.What}}",
     ]
     assert run(command, options={"rlimit": {"core": 0, "nofile": 1 << 40}}) == 0
     core, _, rendered = broker.output().decode().splitlines()
     assert core == "0"
-    assert rendered == "f2TwG5P3 0/1 sh {{what}}"
+    assert rendered == "f2TwG5P3 0/1 sh {{.What}}"
     assert broker.messages() == ["nofile exceeds current max, raising value to hard limit"]
 
 

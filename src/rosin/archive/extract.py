@@ -7,6 +7,7 @@ path nor a link that is already there, nor one that somebody makes meanwhile, le
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -63,7 +64,8 @@ def _open_below(root: int, names: list[str]) -> int:
             try:
                 below = os.open(name, _DIRECTORY, dir_fd=fd)
             except FileNotFoundError:
-                os.mkdir(name, dir_fd=fd)
+                with contextlib.suppress(FileExistsError):  # another process extracts to the same place
+                    os.mkdir(name, dir_fd=fd)
                 below = os.open(name, _DIRECTORY, dir_fd=fd)
             os.close(fd)
             fd = below
@@ -77,22 +79,32 @@ def _write(root: int, entry: Entry, load: Callable[[str], bytes] | None, overwri
     *above, name = entry.path.split("/")
     parent = _open_below(root, above)
     try:
-        if overwrite:
-            try:
-                os.unlink(name, dir_fd=parent)
-            except FileNotFoundError:
-                pass
-        if entry.is_symlink:
-            os.symlink(entry.data, name, dir_fd=parent)
+        if not overwrite:
+            _make(parent, name, entry, load)
             return
-        fd = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
+        # Made beside what it replaces: several processes may extract to the same place.
+        new = f".{os.urandom(8).hex()}"
         try:
-            _fill(fd, entry, load)
-            _finish(fd, entry)
-        finally:
-            os.close(fd)
+            _make(parent, new, entry, load)
+            os.rename(new, name, src_dir_fd=parent, dst_dir_fd=parent)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new, dir_fd=parent)
+            raise
     finally:
         os.close(parent)
+
+
+def _make(parent: int, name: str, entry: Entry, load: Callable[[str], bytes] | None) -> None:
+    if entry.is_symlink:
+        os.symlink(entry.data, name, dir_fd=parent)
+        return
+    fd = os.open(name, _NEW_FILE, 0o600, dir_fd=parent)
+    try:
+        _fill(fd, entry, load)
+        _finish(fd, entry)
+    finally:
+        os.close(fd)
 
 
 def _fill(fd: int, entry: Entry, load: Callable[[str], bytes] | None) -> None:

@@ -171,17 +171,7 @@ def _matching(entries: list[Entry], pattern: str | None) -> list[Entry]:
 
 
 def _line(entry: Entry, long: bool) -> str:
-    if not long:
-        return entry.path
-    kind = "d" if entry.is_directory else "l" if entry.is_symlink else "f"
-    return f"{kind} 0{entry.permissions:o} {_size(entry):>8} {entry.path}"
-
-
-def _size(entry: Entry) -> int:
-    """The number of bytes of a file; 0 for what is none."""
-    if not entry.is_file:
-        return 0
-    return len(entry.content()) if entry.size is None else entry.size
+    return entry.line() if long else entry.path
 
 
 # -- the commands ---------------------------------------------------------------------------------

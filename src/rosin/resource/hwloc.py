@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from rosin.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from xml.etree.ElementTree import Element
 
     from rosin.process.topology import MachineTopology, PhysicalCore
 
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE topology SYSTEM "hwloc2.dtd">\n'
 _COPROCESSOR = "5"  # hwloc's osdev_type
+_CPUSETS = ("cpuset", "complete_cpuset", "allowed_cpuset")
 _BACKENDS = ("CUDA", "NVML", "OpenCL", "RSMI")
 _NODESET = 'nodeset="0x00000001" complete_nodeset="0x00000001"'
 
@@ -130,6 +131,43 @@ def decode(
         "version": 1,
         "execution": {"R_lite": lite, "starttime": 0.0, "expiration": 0.0, "nodelist": [host]},
     }
+
+
+def restrict(xml: bytes, units: Iterable[int]) -> bytes:
+    """Return the XML of what a machine has with these processing units, and of its devices.
+
+    Raises FormatError for what is no XML, and when it has none of them."""
+    from xml.etree import ElementTree
+
+    try:
+        root = ElementTree.fromstring(xml)
+    except ElementTree.ParseError as error:
+        raise FormatError(f"hwloc XML: {error}") from None
+    _restrict(root, sum(1 << unit for unit in units))
+    if root.find("object") is None:
+        raise FormatError("hwloc XML: it has none of the processing units")
+    return (_HEAD + ElementTree.tostring(root, encoding="unicode") + "\n").encode()
+
+
+def _restrict(root: Element, mask: int) -> None:
+    """Remove objects without processing units. Memory stays, and devices move up to what is left."""
+    parents = [root]
+    while parents:
+        parent = parents.pop()
+        below, kept = list(reversed(parent)), []
+        while below:
+            child = below.pop()
+            cpuset = child.get("cpuset")
+            if cpuset is not None and not _mask(cpuset) & mask and child.get("type") != "NUMANode":
+                below += [each for each in reversed(child) if each.tag == "object"]
+                continue
+            kept.append(child)
+            if cpuset is not None:
+                parents.append(child)
+                for name in _CPUSETS:
+                    if name in child.attrib:
+                        child.set(name, _hex(_mask(child.attrib[name]) & mask))
+        parent[:] = kept
 
 
 def _mask(text: str) -> int:

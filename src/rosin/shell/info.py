@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from rosin import _json
@@ -45,6 +46,9 @@ class ShellInfo:
         self.local_tasks = list(self.taskmap.taskids(self.rank))
         self.adjusted = self._adjust()
         self.tmpdir: str | None = None
+        #: Told of templates with something wrong, once each.
+        self.on_bad_template: Callable[[str], None] = lambda fault: None
+        self._templates: set[str] = set()
 
     def _distribute(self) -> None:
         if self.spec.per_resource is not None:
@@ -139,6 +143,12 @@ class ShellInfo:
     ) -> str:
         """Expand ``{{...}}``. ``task`` is (rank, local id); without one its tags stay as they are. A
         ``shell_rank`` that no shell has leaves the node's tags as they are."""
+        if "{{" not in template:
+            return template
+        if template not in self._templates:
+            self._templates.add(template)
+            for fault in mustache.faults(template):
+                self.on_bad_template(fault)
         number = self.rank if shell_rank is None else shell_rank
         return mustache.render(template, lambda tag: self._tag(tag, task, number))
 
@@ -156,9 +166,9 @@ class ShellInfo:
         tag = "task.id" if tag == "taskid" else tag
         if tag.startswith("jobid"):
             tag = tag[3:]
-        head, _, rest = tag.partition(".")
+        head, dot, rest = tag.partition(".")
         if head == "id":
-            if rest in ("", "f58"):
+            if not dot or rest == "f58":
                 return self.f58
             try:
                 return fluid.encode(self.jobid, rest)

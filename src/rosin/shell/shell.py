@@ -121,6 +121,8 @@ class Shell:
         self.api.info = info
         self.log.rank = info.rank
         self.log.verbose = min(info.options.integer("verbose", 0), 2)
+        if info.rank == 0:  # one of them says it for all
+            info.on_bad_template = partial(self.log.error, component="mustache")
         self.foreign = userrc.is_given(info.options)
         own = userrc.plugin_classes(info)
         vocabulary.check(info.spec.options, {name for cls in own for name in cls.options})

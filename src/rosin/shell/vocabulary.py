@@ -101,6 +101,17 @@ PLUGIN_OPTIONS: dict[str, dict[str, Value]] = {
         "pty.interactive": Value("0 or 1"),
         "pty.ranks": Value("an idset"),
     },
+    "coprocess": {"coprocess-kill-timeout": _DURATION},
+    "stage-in": {
+        "stage-in": _FLAG_OR_OBJECT,
+        "stage-in.destination": Value("a directory, which local: or global: may precede"),
+        "stage-in.names": Value("names of archives, as in main,data"),
+        "stage-in.pattern": Value("a shell pattern, as in '*.dat'"),
+        "stage-in.tags": Value("names of archives, as in main,data"),
+    },
+    "hwloc": {"hwloc.restrict": _FLAG, "hwloc.xmlfile": _FLAG},
+    "oom": {"oom.adjust": Value("a number from -1000 to 1000")},
+    "sysmon": {"sysmon": _FLAG_OR_OBJECT, "sysmon.period": _DURATION},
     "rexec": {"rexec-shutdown-timeout": _DURATION, "rexec.sign-required": _FLAG},
     "unsupported": {"mpi": _TEXT},
 }
@@ -108,6 +119,7 @@ PLUGIN_OPTIONS: dict[str, dict[str, Value]] = {
 PLUGIN_OPEN: dict[str, dict[str, Value]] = {
     "shell": {"batch-args": Value("an array of strings", lambda value: isinstance(value, list))},
     "rlimit": {"rlimit": _OBJECT},
+    "coprocess": {"coprocess": Value('an object of programs, as in {"top":{"command":["top","-b"]}}')},
     "env-expand": {
         "env-expand": Value(
             "an object of strings",
@@ -115,14 +127,9 @@ PLUGIN_OPEN: dict[str, dict[str, Value]] = {
         ),
     },
     "unsupported": {
-        "coprocess": Value("nothing: it is refused"),
         "cray-pals": _FLAG_OR_OBJECT,
-        "hwloc": _OBJECT,
         "initrc": _RC_FILE,
-        "oom": _OBJECT,
         "pmix": _FLAG_OR_OBJECT,
-        "stage-in": Value("nothing: it is refused"),
-        "sysmon": _FLAG_OR_OBJECT,
         "userrc": _RC_FILE,
     },
 }

@@ -64,6 +64,11 @@ def test_the_points_are_those_of_the_base_class() -> None:
     assert set(Quiet.points) == {"shell_kill"}
 
 
+@pytest.fixture(autouse=True)
+def _no_unified_control_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "_UNIFIED", "/nonexistent")
+
+
 ALWAYS = ["tmpdir", "input", "output", "doom", "tasks-complete", "gpu-affinity", "cpu-affinity", "pmi"]
 
 
@@ -71,8 +76,10 @@ def needed(options: dict[str, Any] | None = None, **kwargs: Any) -> set[str]:
     return set(table.needed(FakeShell(options, **{"size": 1, **kwargs}).info)) - set(ALWAYS)
 
 
-def test_a_plain_job_needs_few() -> None:
+def test_a_plain_job_needs_few(monkeypatch: pytest.MonkeyPatch) -> None:
     assert table.needed(FakeShell(size=1).info) == ALWAYS
+    monkeypatch.setattr(table, "_UNIFIED", "/")
+    assert needed() == {"oom"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +89,7 @@ def test_a_plain_job_needs_few() -> None:
         ({"rlimit": {"core": 0}, "env-expand": {"A": "b"}}, {"rlimit", "env-expand"}),
         ({"signal": 1}, {"signal"}),
         ({"pty": 1, "rexec-shutdown-timeout": 1}, {"pty", "rexec"}),
-        ({"mpi": "none", "stage-in": 1}, {"unsupported"}),
+        ({"mpi": "none", "stage-in": 1, "sysmon": 1}, {"unsupported", "stage-in", "sysmon"}),
     ],
 )
 def test_an_option_asks_for_its_plugin(options: dict[str, Any], names: set[str]) -> None:

@@ -72,6 +72,18 @@ class Entry:
         """The permission bits of the mode."""
         return self.mode & 0o7777
 
+    @property
+    def length(self) -> int:
+        """The number of bytes of a file; 0 for what is none."""
+        if not self.is_file:
+            return 0
+        return len(self.content()) if self.size is None else self.size
+
+    def line(self) -> str:
+        """Type, mode, length and path, for people."""
+        kind = "d" if self.is_directory else "l" if self.is_symlink else "f"
+        return f"{kind} 0{self.permissions:o} {self.length:>8} {self.path}"
+
     def regions(self) -> list[Region]:
         """Return (offset, size, blobref) of a file whose content is in the content store, in order."""
         return [tuple(region) for region in self.data] if self.encoding == BLOBVEC else []

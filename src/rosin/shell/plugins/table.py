@@ -7,6 +7,7 @@ A plugin is needed always, by something in the jobspec, by one of its options
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache, partial
 from importlib import import_module
@@ -19,15 +20,25 @@ if TYPE_CHECKING:
     from rosin.shell.plugins.api import Api, ShellPlugin
 
 
+#: Where the only control groups are that count memory in the way that is read here.
+_UNIFIED = "/sys/fs/cgroup/cgroup.controllers"
+
+
 class Row(NamedTuple):
     """``where`` is MODULE:CLASS below this package. It is needed ``always``, or ``when`` that is true, or
-    else as its options say. ``family`` are the methods NAME and NAME.* of the service: a plugin with one is
-    rare, and a zygote does not load it."""
+    else as its options say. ``family`` are the methods NAME and NAME.* of the service. A plugin with one is
+    ``rare``, as others are: a zygote does not load it."""
 
     where: str
     always: bool = False
     when: Callable[[ShellInfo], bool] | None = None
     family: str | None = None
+    rare: bool = False
+
+
+def _counts_memory(info: ShellInfo) -> bool:
+    """Whether there may be something to say of memory. Asked for each job: it must cost little."""
+    return info.options.get("oom") is not None or os.path.exists(_UNIFIED)
 
 
 #: By name, in the order in which they are called.
@@ -35,6 +46,7 @@ PLUGINS: dict[str, Row] = {
     "unsupported": Row("unsupported:UnsupportedOptions"),
     "tmpdir": Row("tmpdir:Tmpdir", always=True),
     "files": Row("files:Files", when=lambda info: bool(info.spec.system.get("files"))),
+    "stage-in": Row("stage_in:StageIn", rare=True),
     "rlimit": Row("rlimit:Rlimit"),
     "umask": Row("umask:Umask"),
     "input": Row("input:TaskInput", always=True),
@@ -45,6 +57,10 @@ PLUGINS: dict[str, Row] = {
     "env-expand": Row("env_expand:EnvExpand"),
     "gpu-affinity": Row("affinity:GpuAffinity", always=True),
     "cpu-affinity": Row("affinity:CpuAffinity", always=True),
+    "hwloc": Row("hwloc:Hwloc", rare=True),
+    "oom": Row("oom:Oom", when=_counts_memory),
+    "sysmon": Row("sysmon:Sysmon", rare=True),
+    "coprocess": Row("coprocess:Coprocess", rare=True),
     "batch": Row("batch:Batch", when=lambda info: "batch" in info.spec.system),
     "signal": Row("expiration:ExpirationSignal"),
     "pmi": Row("pmi:Pmi", always=True),
@@ -93,5 +109,5 @@ def load_all(shell: Api) -> None:
 def warm() -> None:
     """Import what jobs commonly need."""
     for name, row in PLUGINS.items():
-        if row.family is None:
+        if row.family is None and not row.rare:
             _class(name)

@@ -18,12 +18,8 @@ if TYPE_CHECKING:
     from rosin.shell.log import ShellLog
     from rosin.shell.options import Options
 
-_REFUSED = {
-    "stage-in": "copy the files from the job's command",
-    "coprocess": "start the program from the job's command",
-}
 _ENOUGH = 1 << 16  # bytes of an rc file that are looked at
-_LEFT_OUT = ("sysmon", "hwloc", "oom", "pmix", "cray-pals")
+_LEFT_OUT = ("pmix", "cray-pals")
 
 
 class UnsupportedOptions(ShellPlugin):
@@ -40,9 +36,6 @@ def check(options: Options, log: ShellLog) -> None:
     for name in RC_FILES:
         if options.get(name) is not None and not is_python(options.get(name)):
             _check_rc_file(name, options.get(name))
-    for name, remedy in _REFUSED.items():
-        if options.get(name) is not None:
-            raise ShellError(f"shell option {name} is not supported: {remedy}")
     if options.get("mpi") not in (None, "none"):
         log.warn(f"ignoring shell option mpi={options.get('mpi')}: only mpi=none has an effect")
     for name in _LEFT_OUT:
