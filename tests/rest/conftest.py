@@ -78,5 +78,5 @@ async def api(make: Maker) -> Api:
 async def locked(make: Maker) -> Api:
     """A client, without credentials, of an application that wants some."""
     return await make(
-        user="ann", token="correct horse", secret_key="shared key of the clients, 32 bytes long"
+        user="ann", token="correct horse battery", secret_key="shared key of the clients, 32 bytes long"
     )

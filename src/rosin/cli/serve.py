@@ -60,7 +60,6 @@ def _settings(args: argparse.Namespace) -> Settings:
     """Raises ValueError when the server would be open to others."""
     from rosin.errors import FormatError
     from rosin.process import credentials
-    from rosin.rest import peer
     from rosin.rest.settings import Settings, is_loopback, parse_proxy, read_environment
     from rosin.rest.submission import server_options
 
@@ -81,11 +80,6 @@ def _settings(args: argparse.Namespace) -> Settings:
         raise ValueError(
             "--trusted-proxy: without credentials a proxy lets everybody in: set FLUX_USER and FLUX_TOKEN"
         )
-    if same_user and args.uds is None and not peer.works():
-        raise ValueError(
-            "this system does not tell who connects, so other users could run jobs as you: "
-            "set FLUX_USER and FLUX_TOKEN, or serve with --uds"
-        )
     hosts = [name.lower() for name in args.allow_host]
     if local or hosts:
         hosts += ["localhost", "127.0.0.1", "::1", args.host.strip("[]").lower()]
@@ -99,6 +93,11 @@ def _settings(args: argparse.Namespace) -> Settings:
     return Settings(**given, **keywords)
 
 
+def _cookie(port: int | None) -> str:
+    """The name of the session's cookie: a browser sends the cookies of a host to all of its ports."""
+    return "rosin" if port is None else f"rosin-{port}"
+
+
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
     options = parser(prog)
@@ -106,6 +105,8 @@ def main(argv: list[str], prog: str) -> int:
     if not 0 <= args.port <= 65535:
         raise ValueError(f"--port: {args.port} is not a port")
     settings = _settings(args)
+    from dataclasses import replace
+
     try:
         from rosin.rest.server import serve, tcp_socket, unix_socket
     except ModuleNotFoundError as exc:
@@ -118,14 +119,10 @@ def main(argv: list[str], prog: str) -> int:
         sock = tcp_socket(args.host, args.port)
         address, port = sock.getsockname()[:2]
         where = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
+        settings = replace(settings, cookie=_cookie(port))
     with sock:
         try:
-            announce = f"Rosin serves {where}"
-            if settings.weak:
-                announce += (
-                    "\nrosin-serve: warning: FLUX_TOKEN is short and can be guessed: openssl rand -hex 24"
-                )
-            return serve(settings, sock, announce, args.verbose)
+            return serve(settings, sock, where, args.verbose)
         finally:
             if args.uds is not None:
                 os.unlink(args.uds)

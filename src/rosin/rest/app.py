@@ -17,13 +17,13 @@ from starlette.staticfiles import StaticFiles
 from rosin import __version__, _json
 from rosin.errors import FormatError
 from rosin.rest import pages
-from rosin.rest.auth import Authenticator
+from rosin.rest.auth.authenticator import Authenticator
 from rosin.rest.context import wants_html
 from rosin.rest.gate import Gate, refusal
 from rosin.rest.instance import InstanceLinks
 from rosin.rest.methods import Methods, resources
 from rosin.rest.problem import Problem, of_error
-from rosin.rest.routes import events, health, home, jobs, nodes, output, service
+from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session
 from rosin.rest.settings import Settings
 from rosin.rest.v1 import jobs as v1_jobs
 from rosin.rest.v1 import service as v1_service
@@ -60,7 +60,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     auth = Authenticator(settings)
     app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
-    modules = (home, health, jobs, output, events, nodes, service, tokens, v1_jobs, v1_service)
+    modules = (home, health, jobs, output, events, nodes, service, session, tokens, v1_jobs, v1_service)
     for module in modules:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=str(files("rosin.rest") / "static")), name="static")

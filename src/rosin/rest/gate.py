@@ -6,35 +6,45 @@ Everything is closed unless it is listed here as open.
 
 from __future__ import annotations
 
-import os
-import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 
-from rosin.rest.auth import BEARER_CHALLENGE, CHALLENGE, Authenticator
-from rosin.rest.peer import peer_key
+from rosin.rest.auth.authenticator import BEARER_CHALLENGE, CHALLENGE, Authenticator
+from rosin.rest.auth.csrf import FIELD, HEADER
+from rosin.rest.auth.sessions import cookie_values, same
+from rosin.rest.gate_checks import (
+    SAFE,
+    check_framing,
+    check_host,
+    check_origin,
+    client_address,
+    is_secure,
+    wants_page,
+)
 from rosin.rest.problem import Problem
-from rosin.rest.settings import Proxies, is_proxy, parse_address
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from rosin.rest.auth.identity import Identity
+    from rosin.rest.auth.sessions import WebSession
     from rosin.rest.settings import Settings
 
-#: Paths that need no credentials: the front page, the probes, and those that take credentials themselves.
-OPEN = frozenset({"/", "/health", "/ready", "/v1/token", "/v1/login/access-token"})
-
-#: Those of them that take credentials.
+#: Paths that take credentials.
 _TAKE_CREDENTIALS = frozenset({"/v1/token", "/v1/login/access-token"})
+#: Where browsers sign in, which takes credentials, too, but of a page that has none yet.
+SIGN_IN = "/rosin/v1/session"
+
+#: Paths that need no credentials: the front page, the probes, and those that take credentials themselves.
+OPEN = frozenset({"/", "/health", "/ready"}) | _TAKE_CREDENTIALS
 
 #: Bytes that a request without credentials may have, which any stranger can send many of: name and password.
 STRANGER_BODY = 1 << 16
 
-#: A Host header: an address in brackets, or a name or address, and perhaps a port (RFC 3986, 3.2).
-_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9A-Za-z._-]+))(?::[0-9]{1,5})?")
-
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MOST_FIELDS = 1000
 
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -50,7 +60,9 @@ _HEADERS = {
 
 
 class Gate:
-    """ASGI middleware. Sets ``scope["rosin.user"]`` to the user, or None on an open path."""
+    """ASGI middleware. Sets in the scope ``rosin.identity`` and ``rosin.user``, its name (None on an open
+    path), ``rosin.session`` (None without a cookie), ``rosin.address``, whom failures are counted for, and
+    ``rosin.secure``, whether cookies are for TLS only."""
 
     def __init__(self, app: ASGIApp, settings: Settings, auth: Authenticator) -> None:
         self.app = app
@@ -58,9 +70,14 @@ class Gate:
         self.auth = auth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
             await self.app(scope, receive, send)
-            return
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
 
         async def send_with_headers(message: Message) -> None:
@@ -72,81 +89,99 @@ class Gate:
             await send(message)
 
         try:
-            self._check_framing(scope, headers)
-            self._check_host(headers)
-            self._check_peer(scope)
-            self._check_origin(scope, headers)
-            scope["rosin.user"] = self._check_user(scope, headers)
-            body = _Body(receive, self._limit(scope, headers))
+            check_framing(scope, headers)
+            check_host(headers, self.settings.hosts)
+            if scope["method"] not in SAFE:
+                check_origin(headers)
+            await self._identify(scope, headers)
+            self._check_entry(scope, headers)
+            body: Receive = _Body(receive, self._limit(scope, headers))
+            if scope["rosin.session"] is not None and scope["method"] not in SAFE and not _signs_in(scope):
+                body = await _check_token(scope["rosin.session"], headers, body)
         except Problem as problem:
-            await refusal(scope["path"], problem)(scope, receive, send_with_headers)
+            await self._refuse(scope, problem)(scope, receive, send_with_headers)
             return
         try:
             await self.app(scope, body, send_with_headers)
         except Problem as problem:  # of what stands between this and the routes
             await refusal(scope["path"], problem)(scope, receive, send_with_headers)
 
-    def _check_framing(self, scope: Scope, headers: Headers) -> None:
-        """Against smuggling: what a proxy may have read differently (RFC 9112, 3.2 and 6.1)."""
-        text = ""
-        if "transfer-encoding" in headers:
-            if "content-length" in headers:
-                text = "a request has Content-Length or Transfer-Encoding, not both"
-            elif scope["http_version"] != "1.1":
-                text = "Transfer-Encoding is of HTTP/1.1"
-        if not scope["path"].startswith("/") and (scope["method"], scope["path"]) != ("OPTIONS", "*"):
-            text = _make_relative(scope, headers.get("host", ""))
-        if text:
-            raise Problem(400, text, {"Connection": "close"})
-
-    def _check_host(self, headers: Headers) -> None:
-        """Against DNS rebinding: a name that leads here but is not ours."""
-        host = _HOST.fullmatch(headers.get("host", ""))
-        name = (host[1] or host[2]).lower() if host else None
-        if headers.get("host") and host is None and not self.settings.hosts:
-            raise Problem(400, "Host is not a name with an optional port", {"Connection": "close"})
-        if self.settings.hosts and name not in self.settings.hosts:
-            raise Problem(421, "this server does not answer to that host name (see rosin serve --allow-host)")
-
-    def _check_peer(self, scope: Scope) -> None:
-        """Without credentials: the kernel says whose the connection is; nothing that a client writes does."""
-        connection = scope.get("rosin.connection")
-        if self.settings.same_user and (connection is None or connection.uid != os.getuid()):
-            raise Problem(403, "this server has no credentials set and answers to its own user only")
-
-    def _check_origin(self, scope: Scope, headers: Headers) -> None:
-        """Against forged requests: a browser says where a request that changes something comes from."""
-        if scope["method"] in _SAFE:
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A browser may open one to any server, and read it: its origin is always asked for."""
+        headers = Headers(scope=scope)
+        try:
+            check_host(headers, self.settings.hosts)
+            check_origin(headers)
+            await self._identify(scope, headers)
+            if scope["rosin.session"] is not None and "origin" not in headers:
+                raise Problem(403, "requests from other sites are refused")
+            self._check_entry({**scope, "method": "GET"}, headers)
+        except Problem:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
             return
-        site = headers.get("sec-fetch-site")
-        origin = headers.get("origin")
-        if site is not None and site not in ("same-origin", "none"):
-            raise Problem(403, "requests from other sites are refused")
-        if origin is not None and not _same_host(origin.lower(), headers.get("host", "").lower()):
-            raise Problem(403, "requests from other sites are refused")
+        await self.app(scope, receive, send)
 
-    def _check_user(self, scope: Scope, headers: Headers) -> str | None:
-        path = scope["path"]
+    # -- who ---------------------------------------------------------------------------------------
+
+    async def _identify(self, scope: Scope, headers: Headers) -> None:
+        """Set who asks. Raises Problem 429."""
+        connection = scope.get("rosin.connection")
+        uid = None if connection is None else connection.uid
+        scope["rosin.secure"] = is_secure(scope, headers, self.settings.proxies)
         address = scope["rosin.address"] = client_address(scope, headers, self.settings.proxies)
+        scope["rosin.identity"], scope["rosin.session"] = await self._who(scope, headers, uid, address)
+        identity = scope["rosin.identity"]
+        scope["rosin.user"] = None if identity is None else identity.name
+        if identity is not None and connection is not None:
+            connection.admit()
+
+    async def _who(
+        self, scope: Scope, headers: Headers, uid: int | None, address: str
+    ) -> tuple[Identity | None, WebSession | None]:
+        header = headers.get("authorization")
         # Those paths count wrong credentials themselves, and theirs are no access tokens.
-        header = None if path in _TAKE_CREDENTIALS else headers.get("authorization")
-        user = self.auth.check(header, address)
-        if user is not None and "rosin.connection" in scope:
-            scope["rosin.connection"].admit()
-        if user is None and path not in OPEN:
-            legacy = path.startswith("/v1/")
-            text = "Not authenticated" if headers.get("authorization") is None else "Wrong name or token"
-            raise Problem(401, text, BEARER_CHALLENGE if legacy else CHALLENGE)
-        return user
+        if header is not None and self.settings.protected and scope["path"] not in _TAKE_CREDENTIALS:
+            return await self.auth.header(header, address), None
+        for cookie in cookie_values(headers.getlist("cookie"), self.settings.cookie):
+            session = self.auth.sessions.find(cookie, uid)
+            if session is not None:
+                return session.identity, session
+        return self.auth.ambient(uid), None
+
+    def _check_entry(self, scope: Scope, headers: Headers) -> None:
+        """Nobody unknown comes further than to the open paths. Raises Problem."""
+        path = scope["path"]
+        if scope["rosin.identity"] is not None or path in OPEN:
+            return
+        if _signs_in(scope):
+            return
+        if self.settings.same_user:
+            raise Problem(403, "this server has no credentials set and answers to its own user only")
+        text = "Not authenticated" if headers.get("authorization") is None else "Wrong name or token"
+        raise Problem(401, text, BEARER_CHALLENGE if path.startswith("/v1/") else CHALLENGE)
+
+    # -- how much ----------------------------------------------------------------------------------
 
     def _limit(self, scope: Scope, headers: Headers) -> int:
         limit = self.settings.body_limit
-        if scope["rosin.user"] is None:
+        if scope["rosin.identity"] is None:
             limit = min(limit, STRANGER_BODY)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > limit:
             raise too_large(limit)
         return limit
+
+    def _refuse(self, scope: Scope, problem: Problem) -> ASGIApp:
+        """The answer to who is not let in: for a browser the page that says how to get in."""
+        headers = Headers(scope=scope)
+        known = scope.get("rosin.identity") is not None
+        if problem.status in (401, 403) and not known and wants_page(scope, headers):
+            from rosin.rest.routes.session import sign_in
+
+            error = problem.detail if problem.status == 403 or "authorization" in headers else ""
+            return sign_in(Request(scope), problem.status, error)
+        return refusal(scope["path"], problem)
 
 
 class _Body:
@@ -166,49 +201,51 @@ class _Body:
         return message
 
 
+def _signs_in(scope: Scope) -> bool:
+    """Whether credentials are in the body."""
+    return (scope["method"], scope["path"]) == ("POST", SIGN_IN)
+
+
+async def _check_token(session: WebSession, headers: Headers, receive: Receive) -> Receive:
+    """Against forged requests, again: a page of ours knows its session's token.
+
+    Scripts send it as a header, forms as a field. Returns what is left to receive. Raises Problem 403.
+    """
+    given = headers.get(HEADER)
+    rest = receive
+    form = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given is None and form == "application/x-www-form-urlencoded":
+        body, rest = await _read_ahead(receive)
+        try:
+            given = dict(parse_qsl(body.decode("latin-1"), max_num_fields=_MOST_FIELDS)).get(FIELD)
+        except ValueError:
+            given = None  # a thousand fields
+    if not same(given or "", session.csrf):
+        raise Problem(403, "the page is old, or the request is not from one of ours: load the page again")
+    return rest
+
+
+async def _read_ahead(receive: Receive) -> tuple[bytes, Receive]:
+    """A whole body, and a way to receive it once more."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise Problem(400, "the request has no end")
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            break
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return body, again
+
+
 def too_large(limit: int) -> Problem:
     """The body is larger than *limit* bytes."""
     return Problem(413, f"the request is larger than {limit} bytes", {"Connection": "close"})
-
-
-_ABSOLUTE = re.compile(r"https?://([^/?#]*)(/.*|)", re.IGNORECASE | re.DOTALL)
-
-
-def _make_relative(scope: Scope, host: str) -> str:
-    """Take the path of a target that is a whole URL (RFC 9112, 3.2.2); returns what is wrong, or nothing."""
-    match = _ABSOLUTE.fullmatch(scope["path"])
-    if match is None:
-        return "the target of a request is a path"
-    if match[1].lower() != host.lower():
-        return "Host differs from that of the target"
-    scope["path"] = match[2] or "/"
-    scope["raw_path"] = b"/" + scope["raw_path"].partition(b"://")[2].partition(b"/")[2]
-    return ""
-
-
-def _same_host(origin: str, host: str) -> bool:
-    """Whether an Origin is this host's; the port of its scheme may be left out."""
-    scheme, _, place = origin.partition("://")
-    port = {"http": ":80", "https": ":443"}.get(scheme)
-    return port is not None and place.removesuffix(port) == host.removesuffix(port)
-
-
-def client_address(scope: Scope, headers: Headers, proxies: Proxies) -> str:
-    """Whom failed logins are counted for: a user of this machine or an address.
-
-    What X-Forwarded-For says counts only when a configured proxy has sent it, from the right up to the first
-    address that is no proxy's.
-    """
-    connection, client = scope.get("rosin.connection"), scope.get("client")
-    address = str(client[0]) if client else None
-    if proxies and is_proxy(address, proxies):
-        for text in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
-            forwarded = parse_address(text.strip())
-            if forwarded is None:
-                break
-            if not is_proxy(str(forwarded), proxies):
-                return peer_key(None, str(forwarded))
-    return peer_key(connection.uid if connection is not None else None, address)
 
 
 def refusal(path: str, problem: Problem) -> ASGIApp:

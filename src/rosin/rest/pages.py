@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from starlette.responses import HTMLResponse, Response
 
 from rosin import __version__, _base64
+from rosin.rest.auth.csrf import FIELD
 from rosin.rest.models import Submission
 from rosin.rest.problem import Problem
 
@@ -27,10 +28,16 @@ _templates.globals["version"] = __version__
 
 
 def render(request: Request, name: str, status: int = 200, **context: Any) -> Response:
-    """A page. The user is known to templates as ``user`` (None without credentials)."""
+    """A page. Templates know the user as ``user`` (None without credentials), and as ``csrf`` what scripts
+    send as X-CSRF-Token and forms in the field ``csrf`` (empty without a session)."""
     settings = request.app.state.settings
+    session = request.scope.get("rosin.session")
     text = _templates.get_template(name).render(
-        user=request.scope.get("rosin.user"), protected=settings.protected, path=request.url.path, **context
+        user=request.scope.get("rosin.user"),
+        csrf="" if session is None else session.csrf,
+        protected=settings.protected,
+        path=request.url.path,
+        **context,
     )
     return HTMLResponse(text, status)
 
@@ -47,7 +54,8 @@ def welcome_policy() -> str:
     """What the open front page may load: nothing, it brings its style along."""
     digest = _base64.encode(sha256(asset("welcome.css").encode()).digest())
     style = f"style-src 'sha256-{digest}'"
-    return f"default-src 'none'; {style}; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+    rest = "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    return f"default-src 'none'; {style}; {rest}"
 
 
 async def is_form(request: Request) -> bool:
@@ -60,7 +68,9 @@ async def form_fields(request: Request) -> dict[str, Any]:
     """The fields of the submit form that have a value. Raises Problem."""
     form = await request.form(max_files=0, max_fields=100)
     fields: dict[str, Any] = {
-        name: value for name, value in form.items() if isinstance(value, str) and value.strip()
+        name: value
+        for name, value in form.items()
+        if isinstance(value, str) and value.strip() and name != FIELD
     }
     for name in _NUMBERS:
         if name in fields:

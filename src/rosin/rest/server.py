@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from rosin.handle.aio import AsyncFlux
 from rosin.rest.app import create_app
+from rosin.rest.auth.links import LIFETIME
 from rosin.rest.connection import connections
 from rosin.rest.settings import Settings
 
@@ -118,8 +119,20 @@ async def _check_instance(uri: str | None) -> None:
     await handle.close()
 
 
-def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: bool = False) -> int:
-    """Serve until a signal or the end of the instance; returns the exit code. Raises OSError."""
+def _announcement(app: FastAPI, where: str) -> str:
+    """What the operator reads: where the server is, and without credentials the way in for a browser."""
+    settings, auth = app.state.settings, app.state.auth
+    lines = [f"Rosin serves {where}"]
+    if settings.weak:
+        lines.append("rosin-serve: warning: FLUX_TOKEN is short and can be guessed: openssl rand -hex 24")
+    if settings.same_user and where.startswith("http"):
+        minutes = int(LIFETIME) // 60
+        lines.append(f"Sign in once, within {minutes} minutes: {where}?login={auth.links.make(auth.owner)}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def serve(settings: Settings, sock: socket.socket, where: str, log_requests: bool = False) -> int:
+    """Serve at *where* until a signal or the end of the instance; returns the exit code. Raises OSError."""
 
     async def main() -> int:
         await _check_instance(settings.uri)
@@ -142,7 +155,7 @@ def serve(settings: Settings, sock: socket.socket, announce: str, log_requests: 
 
             app.add_middleware(RequestLog)
         sock.listen(2048)
-        sys.stderr.write(announce + "\n")
+        sys.stderr.write(_announcement(app, where))
         sys.stderr.flush()
         app.state.instances.on_gone = server.instance_gone
         app.state.instances.current()

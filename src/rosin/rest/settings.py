@@ -35,6 +35,7 @@ class Settings:
         hosts: values of the Host header to answer to; empty means any.
         proxies: addresses of proxies whose X-Forwarded-For is believed; none by default.
         same_user: answer only to processes of this user (loopback without credentials).
+        cookie: the name of the session's cookie; each server of a host has its own.
         body_limit: largest request body in bytes.
         option_flags: shell options of every job (``-ompi=none -overbose=1``).
         legacy_wait: seconds that ``/v1/jobs/ID/output`` waits for a running job, below the 5 seconds that
@@ -52,6 +53,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     proxies: Proxies = ()
     same_user: bool = False
+    cookie: str = "rosin"
     body_limit: int = 1 << 20
     option_flags: str = ""
     legacy_wait: float = 4.0

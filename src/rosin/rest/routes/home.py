@@ -3,29 +3,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 
 from rosin import __version__
 from rosin.rest import pages
-from rosin.rest.context import answer, wants_html
+from rosin.rest.context import PROBLEMS, answer, wants_html
 from rosin.rest.models import About
+from rosin.rest.routes.session import open_link, sign_in
 
 router = APIRouter(default_response_class=Response)
 
 
-@router.get("/", responses={200: {"model": About}}, tags=["health"])
-async def home(request: Request) -> Response:
+@router.get(
+    "/",
+    responses={
+        200: {"model": About},
+        204: {"description": "a link that was only looked at"},
+        303: {"description": "signed in by a link"},
+        **PROBLEMS,
+    },
+    tags=["health"],
+)
+async def home(
+    request: Request,
+    login: Annotated[str, Query(max_length=256, description="the token of a one-time login link")] = "",
+) -> Response:
     """What answers here; in a browser the dashboard, or the way to it."""
+    if login:
+        return open_link(request, login)
     if not wants_html(request):
         return answer({"name": "rosin", "version": __version__, "documentation": "/docs"})
     if request.scope.get("rosin.user") is None:
-        page = pages.render(request, "welcome.html")
-        page.headers["Content-Security-Policy"] = pages.welcome_policy()
-        return page
+        return sign_in(request)
     return pages.render(request, "jobs.html")
 
 

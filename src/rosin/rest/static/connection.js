@@ -10,11 +10,14 @@ export function showLink(state, text) {
   }
 }
 
+const token = document.querySelector("meta[name=csrf-token]")?.content;
+const HEADERS = { Accept: "application/json", "Content-Type": "application/json", ...(token && { "X-CSRF-Token": token }) };
+
 /** Fetch JSON; an error is thrown with the server's own sentence. */
 export async function request(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, { headers: { Accept: "application/json", "Content-Type": "application/json" }, ...options });
+    response = await fetch(path, { headers: HEADERS, ...options });
   } catch {
     throw new Error("The server cannot be reached.");
   }

@@ -9,7 +9,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
 
-from rosin.rest.auth import WRONG, Authenticator
+from rosin.rest.auth.authenticator import WRONG, Authenticator
 from rosin.rest.context import answer
 from rosin.rest.models import AccessToken, LegacyError, Message
 
@@ -38,15 +38,15 @@ async def token(request: Request) -> Response:
 
     The request is a JWT with `user`, `pass`, `scope` (`token`), `exp` and `jti`. It is good once.
     """
-    auth, address = _auth(request)
+    auth, source = _auth(request)
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    why = auth.exchange(value.strip(), _own_user(request)) if scheme.lower() == "bearer" else WRONG
-    if why is None:
-        return answer({"access_token": auth.issue(), "token_type": "Bearer"})
-    if why == WRONG:
-        auth.failed(address)
+    value = value.strip() if scheme.lower() == "bearer" else ""
+    found = await auth.exchange(value, _own_user(request), source)
+    if found == WRONG:
         return answer({"Message": "Denied"}, 400)
-    return answer({"Message": "Denied", "Error": why}, 400)
+    if isinstance(found, str):
+        return answer({"Message": "Denied", "Error": found}, 400)
+    return answer({"access_token": auth.issue(found), "token_type": "Bearer"})
 
 
 @router.post("/login/access-token", responses={**_TOKEN, 400: {"model": LegacyError}})
@@ -56,8 +56,8 @@ async def login(
     password: Annotated[str, Form(max_length=4096)],
 ) -> Response:
     """A bearer token for a name and a password (OAuth2 password flow)."""
-    auth, address = _auth(request)
-    if not auth.password(username, password):
-        auth.failed(address)
+    auth, source = _auth(request)
+    identity = await auth.password(username, password, source)
+    if identity is None:
         return answer({"detail": "Incorrect email or password"}, 400)
-    return answer({"access_token": auth.issue(), "token_type": "Bearer"})
+    return answer({"access_token": auth.issue(identity), "token_type": "Bearer"})

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Requests and answers that concern sessions."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rosin.rest.models import Answer
+
+
+class SessionInfo(Answer):
+    """Who asks."""
+
+    user: str
+    userid: int = Field(description="the account whose jobs are this user's own")
+    role: str = Field(description="owner, or guest")
+    scopes: list[str] = Field(description="what the credentials are for: read, submit, control, admin")
+    via: str = Field(description="connection, password, token, access, session, or open: by what")
+    csrf: str = Field(description="what a page sends as X-CSRF-Token; empty without a session")
+
+
+class LoginLink(Answer):
+    """A link that signs in once."""
+
+    path: str = Field(description="to be put after the server's address")
+    seconds: int = Field(description="until it is too old")
+
+
+class SignIn(BaseModel):
+    """A name and a token."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    username: str = Field(max_length=1024)
+    password: str = Field(max_length=4096)
+    next: str = Field("/", max_length=4096, description="where a form goes on: a path of this server")
