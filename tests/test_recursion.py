@@ -43,6 +43,9 @@ BOUNDS: dict[str, list[str]] = {
         "cli.jobs.Listing.objects",
         "cli.jobs.Listing.text",
     ],
+    "the query was parsed with MAX_DEPTH": [
+        "rest.own.where._compile",
+    ],
     "the shape was decoded with MAX_DEPTH": [
         "cli.jobspec._shapely",
     ],

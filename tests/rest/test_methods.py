@@ -41,7 +41,7 @@ async def test_head_is_get_without_a_body(api):
             continue
         head = await api.head(path)  # also of a stream, which has no end
         assert head.content == b"", path
-        over = path.endswith("/why")  # the job does not wait any more
+        over = path.endswith("/why") and not path.startswith("/rosin/")  # the job does not wait any more
         assert head.status_code == (404 if over else 200), path
         if path != "/events" and not path.endswith("/stream"):
             whole = await api.get(path)

@@ -54,11 +54,12 @@ def job_why(flux_handle: Handle, jobid: int | str) -> dict[str, Any]:
         if error.errno != errno.ENOSYS:
             raise
         request = {"id": int(JobID(jobid)), "attrs": list(_ATTRS)}
-        answer = _known(flux_handle.rpc("job-list.list-id", request).get()["job"])
+        answer = known_reasons(flux_handle.rpc("job-list.list-id", request).get()["job"])
     return answer
 
 
-def _known(job: dict[str, Any]) -> dict[str, Any]:
+def known_reasons(job: dict[str, Any]) -> dict[str, Any]:
+    """What a listing of a job tells of why it waits (RFC 43). Raises OSError ENOENT for one that is over."""
     from rosin.rfc.states import state_name
 
     state = state_name(job["state"])

@@ -22,6 +22,10 @@ from rosin.rest.context import wants_html
 from rosin.rest.gate import Gate, refusal
 from rosin.rest.instance import InstanceLinks
 from rosin.rest.methods import Methods, resources
+from rosin.rest.own import actions as own_actions
+from rosin.rest.own import jobs as own_jobs
+from rosin.rest.own import route as own
+from rosin.rest.own.fields import invalid
 from rosin.rest.problem import Problem, of_error
 from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session
 from rosin.rest.settings import Settings
@@ -60,7 +64,21 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     auth = Authenticator(settings)
     app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
-    modules = (home, health, jobs, output, events, nodes, service, session, tokens, v1_jobs, v1_service)
+    modules = (
+        home,
+        health,
+        jobs,
+        output,
+        events,
+        nodes,
+        service,
+        session,
+        tokens,
+        v1_jobs,
+        v1_service,
+        own_actions,
+        own_jobs,
+    )
     for module in modules:
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=str(files("rosin.rest") / "static")), name="static")
@@ -80,7 +98,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _refuse(request: Request, problem: Problem) -> Response:
     """The refusal as a page, as legacy JSON or as a problem object."""
     path = request.url.path
-    if wants_html(request) and not path.startswith("/v1/"):
+    if path.startswith(own.PREFIX):
+        problem.headers.setdefault("Vary", "Accept")
+    elif wants_html(request) and not path.startswith("/v1/"):
         page = pages.render(request, "error.html", problem.status, problem=problem)
         page.headers.update(problem.headers)
         return page
@@ -102,6 +122,8 @@ async def _on_http(request: Request, exc: Exception) -> Response:
 async def _on_invalid(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, RequestValidationError)
     errors = [{key: error[key] for key in ("type", "loc", "msg") if key in error} for error in exc.errors()]
+    if request.url.path.startswith(own.PREFIX):
+        return await _refuse(request, invalid(exc.errors(), skip=1))
     if request.url.path.startswith("/v1/"):
         return JSONResponse({"detail": errors}, 422)
     where = ".".join(str(step) for step in errors[0]["loc"][1:])

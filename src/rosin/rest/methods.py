@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.routing import compile_path
 
 from rosin.rest.problem import Problem
@@ -47,10 +48,20 @@ def resources(routes: Iterable[object]) -> list[RoutePath]:
     for route in routes:
         if isinstance(route, APIRoute):
             resource = found.setdefault(route.path, RoutePath(route.path_regex))
-            names = frozenset(field.alias for field in route.dependant.query_params)
+            names = frozenset(_query_names(route))
             for method in route.methods or ():
                 resource.methods[method] = None if route.path.startswith("/v1/") else names
     return list(found.values())
+
+
+def _query_names(route: APIRoute) -> Iterator[str]:
+    """Names of a route's query parameters; those of a model are its members'."""
+    for field in route.dependant.query_params:
+        model = field.field_info.annotation
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            yield from model.model_fields
+        else:
+            yield field.alias
 
 
 class Methods:

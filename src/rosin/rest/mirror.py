@@ -61,6 +61,7 @@ class Mirror:
         self._purged = 0
         self._ring: deque[MirrorEvent] = deque()
         self.end = 0  # position after the newest event
+        self.version = 0  # changes with every job that changes, comes or goes
 
     # -- following the journal --------------------------------------------------------------------
 
@@ -122,12 +123,14 @@ class Mirror:
         if len(self._ring) > self._limit:
             self._ring.popleft()
         self.end += 1
+        self.version += 1
         self.bell.ring()
 
     def _purge(self, msg: Message) -> None:
         jobids = msg.args.get("jobs")
         if isinstance(jobids, list):
             self._purged += self._table.purge(jobids)
+            self.version += 1
             if self._purged * 2 > len(self._ids):
                 self._ids = sorted(self._table.index.jobs)
                 self._purged = 0
@@ -150,6 +153,10 @@ class Mirror:
         """The jobs, newest first, from the one before the id *before*."""
         newer = 0 if before is None else len(self._ids) - bisect_left(self._ids, before)
         return self._table.index.rows_of(islice(reversed(self._ids), newer, None))
+
+    def snapshot(self) -> Iterator[Row]:
+        """All jobs that there are now, newest first, for who takes his time."""
+        return self._table.index.rows_of(reversed(self._ids[:]))
 
     def counts(self) -> dict[str, int]:
         """Numbers of jobs by state and result."""

@@ -42,6 +42,7 @@ class Problem(Exception):
         self.detail = detail
         self.headers = headers or {}
         self.members = members
+        self.errno: int | None = None  # of the failed RPC
 
     def body(self) -> dict[str, Any]:
         """The problem object."""
@@ -63,7 +64,9 @@ def of_error(exc: OSError, default: int = 500) -> Problem:
     """The problem that a failed RPC is."""
     status = _STATUS.get(exc.errno or 0, default)
     headers = {"Retry-After": "1"} if status == 503 else None
-    return Problem(status, exc.strerror or str(exc), headers)
+    problem = Problem(status, exc.strerror or str(exc), headers)
+    problem.errno = exc.errno
+    return problem
 
 
 def unavailable(text: str) -> Problem:

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""What is known of one job: jobspec, resources, event logs, what it waits for."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from rosin.constants import FLUX_JOB_INFO_LOOKUP_CURRENT
+from rosin.errors import FormatError
+from rosin.job.lookup import decode_special_data, job_info_lookup
+from rosin.job.table.attributes import Row
+from rosin.job.why import job_why_async, known_reasons, sentences
+from rosin.resource.rset import ResourceSet
+from rosin.rest import jobview
+from rosin.rest.instance import InstanceLink
+from rosin.rest.own.jobrow import ALL
+from rosin.rest.problem import Problem
+from rosin.rfc import eventlog, fluid
+
+#: Event logs of a job, and what they are called.
+_LOGS = {"eventlog": "job", "guest.exec.eventlog": "exec"}
+_OVER: dict[str, Any] = {"state": "INACTIVE", "reasons": []}
+
+
+async def looked_up(instance: InstanceLink, jobid: int, key: str) -> Any:
+    """The text of a key of a job, with updates; None if there is none. Raises Problem."""
+    handle = await instance.connected()
+    try:
+        reply = await instance.answer(job_info_lookup(handle, jobid, [key], FLUX_JOB_INFO_LOOKUP_CURRENT))
+    except Problem as problem:
+        if problem.status == 404:
+            return None
+        raise
+    return reply[key]
+
+
+async def detail_of(instance: InstanceLink, jobid: int, row: Row) -> dict[str, Any]:
+    """A :class:`~rosin.rest.own.schema.jobs.JobDetail`. Raises Problem."""
+    data: dict[str, Any] = {key: await looked_up(instance, jobid, key) for key in ("jobspec", "R")}
+    decode_special_data(data)
+    jobspec, R = data["jobspec"], data["R"]
+    return {
+        **ALL.of(row),
+        "command": _dig(jobspec, "tasks", 0, "command"),
+        "environment": _dig(jobspec, "attributes", "system", "environment"),
+        "script": _script(jobspec),
+        "gpus": _gpus(R),
+        "jobspec": jobspec if isinstance(jobspec, dict) else None,
+        "R": R if isinstance(R, dict) else None,
+    }
+
+
+def _dig(obj: Any, *path: Any) -> Any:
+    for step in path:
+        try:
+            obj = obj[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return obj
+
+
+def _script(jobspec: Any) -> str | None:
+    data = _dig(jobspec, "attributes", "system", "files", "script", "data")
+    return data if isinstance(data, str) else None
+
+
+def _gpus(R: Any) -> int | None:
+    if not isinstance(R, dict):
+        return None
+    try:
+        return ResourceSet(R).ngpus
+    except (FormatError, ValueError):
+        return None
+
+
+async def why_of(instance: InstanceLink, jobid: int, row: Row) -> dict[str, Any]:
+    """A :class:`~rosin.rest.own.schema.jobs.JobWhy`; of a flux-core instance what its jobs' table knows."""
+    if jobview.is_inactive(row):
+        return _reasons(jobid, _OVER)
+    handle = await instance.connected()
+    try:
+        told = await instance.answer(job_why_async(handle, jobid))
+    except Problem as problem:
+        if problem.errno == errno.ENOENT:
+            return _reasons(jobid, _OVER)
+        if problem.errno != errno.ENOSYS:
+            raise
+        told = known_reasons(jobview.record(row))
+    return _reasons(jobid, told)
+
+
+def _reasons(jobid: int, told: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": fluid.encode(jobid, "f58"),
+        "state": told["state"],
+        "reasons": told["reasons"],
+        "sentences": sentences(told),
+        "ahead": told.get("ahead"),
+        "t_estimate": told.get("t_estimate"),
+    }
+
+
+async def timeline_of(instance: InstanceLink, jobid: int) -> dict[str, Any]:
+    """A :class:`~rosin.rest.own.schema.jobs.Timeline`. Raises Problem."""
+    items: list[dict[str, Any]] = []
+    for key, name in _LOGS.items():
+        text = await looked_up(instance, jobid, key)
+        try:
+            items += [_event(name, entry) for entry in eventlog.decode_entries(text or "")]
+        except FormatError as exc:
+            raise Problem(502, f"the event log {key} of the job: {exc}") from None
+    items.sort(key=lambda item: item["timestamp"])
+    return {"items": items}
+
+
+def _event(log: str, entry: dict[str, Any]) -> dict[str, Any]:
+    context = entry.get("context") or {}
+    return {"log": log, "timestamp": entry["timestamp"], "name": entry["name"], "context": context}
