@@ -89,7 +89,8 @@ def test_a_path_is_a_program(programs, tmp_path):
 
 
 def test_what_is_not_here_is_told_from_what_is_mistyped(command):
-    assert command("lptest").err == "rosin: 'lptest' is a command of flux-core that Rosin does not have yet\n"
+    text = "rosin: 'job-validator' is a command of flux-core that Rosin does not have yet\n"
+    assert command("job-validator").err == text
     assert command("cofnig").err.splitlines() == [
         "rosin: 'cofnig' is not a rosin command. See 'rosin --help'",
         "Did you mean: config?",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rosin.handle.flux import Flux
 
 #: Commands of flux-core that are not here; a mistyped word is not what was meant.
-NOT_HERE = frozenset(("cgroup", "heaptrace", "job-validator", "lptest", "pmi", "slurm-expiration-sync"))
+NOT_HERE = frozenset(("job-validator", "slurm-expiration-sync"))
 
 #: The options that come before a command.
 OPTIONS = ("-p", "--parent", "-r", "--root")

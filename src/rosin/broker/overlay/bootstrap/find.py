@@ -70,6 +70,34 @@ def find(environ: Mapping[str, str], config: Mapping[str, Any], attrs: Mapping[s
     raise OSError(errno.ENOENT, f"no way to find the other brokers: {fault}")
 
 
+def find_space(environ: Mapping[str, str], asked: str | None, trace: Trace) -> Space:
+    """The process manager of a program, by the method that is asked for, as ``libpmi2:PATH``, else by the
+    first that exists.
+
+    Raises OSError, one line, when there is none, or when one is wrong.
+    """
+    listed = environ.get("FLUX_PMI_CLIENT_METHODS")
+    methods = [asked] if asked else listed.split() if listed else METHODS
+    fault = "none is named"
+    for method in methods:
+        name, _, path = method.partition(":")
+        if name not in METHODS or (asked and name == "config"):
+            known = ", ".join(METHODS[1:])
+            raise OSError(errno.EINVAL, f"plugin matching '{name[:64]}' not found: expected one of {known}")
+        if name == "config":
+            continue
+        trace(f"trying '{method}'")
+        try:
+            found = _space(name, path, environ, trace, sure=bool(asked or listed))
+        except Unavailable as exc:
+            fault = f"{name}: {exc}"
+            trace(fault)
+        else:
+            trace(f"{name}: selected")
+            return found
+    raise OSError(errno.ENOENT, f"no process manager: {fault}")
+
+
 def _by(
     name: str,
     path: str,

@@ -105,6 +105,11 @@ class _Library:
     async def begin(self) -> str:
         return self._name.decode(errors="replace")
 
+    async def abort(self, code: int, text: str) -> None:
+        function = getattr(self._library, f"{self.prefix}Abort")
+        # PMI-2 has no code, but a flag that all processes are meant.
+        await self._thread.run(lambda: function(1 if self.prefix == "PMI2_" else code, text.encode()))
+
     async def finish(self) -> None:
         await self._ask("Finalize")
         self.close()
@@ -156,7 +161,7 @@ class Libpmi2(_Library):
         import ctypes
 
         super().__init__(library, _PMI2, foreign=foreign)
-        self._cray = hasattr(library, _CRAY)
+        self.cray = hasattr(library, _CRAY)
         numbers = [ctypes.c_int() for _ in range(4)]
         name = ctypes.create_string_buffer(_NAME_SIZE)
         self._first("Init", *map(ctypes.byref, numbers))
@@ -166,7 +171,7 @@ class Libpmi2(_Library):
 
     async def put(self, key: str, value: str) -> None:
         text = _string(value)
-        if self._cray:
+        if self.cray:
             text = base64.b64encode(text).replace(b"=", b"*")
         await self._ask("KVS_Put", _word(key), text)
 
@@ -180,14 +185,14 @@ class Libpmi2(_Library):
                 lambda buffer: self._call["Info_GetJobAttr"](word, buffer, VALUE_MAX, ctypes.byref(found))
             )
             return text if found.value else None
-        if self._cray and key.startswith("flux."):
+        if self.cray and key.startswith("flux."):
             return None
         text = await self._read(
             lambda buffer: self._call["KVS_Get"](None, -1, word, buffer, VALUE_MAX, ctypes.byref(length))
         )
         if not text:
             return None  # Slurm's says so of a key that is not there
-        return _uncrayed(text) if self._cray else text
+        return _uncrayed(text) if self.cray else text
 
     async def barrier(self) -> None:
         await self._ask("KVS_Fence")

@@ -93,6 +93,9 @@ class Pmix:
         await self._ask("Commit")
         await self._ask("Fence", None, ctypes.c_size_t(0), ctypes.byref(collect), ctypes.c_size_t(1))
 
+    async def abort(self, code: int, text: str) -> None:
+        await self._ask("Abort", ctypes.c_int(code), text.encode(), None, ctypes.c_size_t(0))
+
     async def finish(self) -> None:
         await self._ask("Finalize", None, ctypes.c_size_t(0))
         self.close()

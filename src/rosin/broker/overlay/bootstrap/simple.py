@@ -64,6 +64,11 @@ class SimplePmi:
     async def barrier(self) -> None:
         await self._ask("barrier", self._client.barrier)
 
+    async def abort(self, code: int, text: str) -> None:
+        line = self._client.abort(code, text)
+        self._trace(f"C: {line.rstrip()}")
+        await self._write(line.encode())
+
     async def finish(self) -> None:
         await self._ask("finalize", self._client.finalize)
         self.close()

@@ -25,6 +25,9 @@ class Single:
     async def barrier(self) -> None:
         """Nobody is waited for."""
 
+    async def abort(self, code: int, text: str) -> None:
+        """There is nobody to end."""
+
     async def finish(self) -> None:
         """Nobody is to be told."""
 

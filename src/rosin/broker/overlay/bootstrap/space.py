@@ -30,6 +30,9 @@ class Space(Protocol):
     async def barrier(self) -> None:
         """Wait until every process of the program has come so far."""
 
+    async def abort(self, code: int, text: str) -> None:
+        """Ask for the end of the program, with an exit code and a reason; may end this process."""
+
     async def finish(self) -> None:
         """The last call."""
 
