@@ -79,6 +79,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "startlog": ("startlog", "list when an instance was started and ended"),
     "submit": ("submit", "submit jobs"),
     "terminus": ("terminus", "run commands in terminals that one can leave and come back to"),
+    "token": ("token", "make, list and revoke tokens for the REST API"),
     "top": ("top", "show an instance and its running jobs as they change"),
     "update": ("update", "change attributes of a job"),
     "uptime": ("uptime", "tell how long an instance has been running"),

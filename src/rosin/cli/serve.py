@@ -52,6 +52,11 @@ def parser(prog: str) -> Parser:
         default=[],
         help="believe X-Forwarded-For of this proxy: an address, a network, or unix (default: of none)",
     )
+    add(
+        "--tokens",
+        metavar="FILE",
+        help="file of API tokens (default: that of 'rosin token', rosin/tokens.json in XDG_STATE_HOME)",
+    )
     add("-v", "--verbose", action="store_true", help="write a line for each request")
     return result
 
@@ -60,6 +65,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     """Raises ValueError when the server would be open to others."""
     from rosin.errors import FormatError
     from rosin.process import credentials
+    from rosin.rest.auth.tokens import default_path
     from rosin.rest.settings import Settings, is_loopback, parse_proxy, read_environment
     from rosin.rest.submission import server_options
 
@@ -89,6 +95,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         "hosts": tuple(dict.fromkeys(hosts)),
         "proxies": proxies,
         "same_user": same_user,
+        "tokens": args.tokens or default_path(),
     }
     return Settings(**given, **keywords)
 

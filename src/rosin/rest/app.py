@@ -27,11 +27,11 @@ from rosin.rest.own import jobs as own_jobs
 from rosin.rest.own import route as own
 from rosin.rest.own.fields import invalid
 from rosin.rest.problem import Problem, of_error
-from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session
+from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session, tokens
 from rosin.rest.settings import Settings
 from rosin.rest.v1 import jobs as v1_jobs
 from rosin.rest.v1 import service as v1_service
-from rosin.rest.v1 import tokens
+from rosin.rest.v1 import tokens as v1_tokens
 
 _DESCRIPTION = """Jobs, output, events and resources of a Flux instance.
 
@@ -74,6 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service,
         session,
         tokens,
+        v1_tokens,
         v1_jobs,
         v1_service,
         own_actions,

@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from rosin.rest.auth.authenticator import BEARER_CHALLENGE, CHALLENGE, Authenticator
 from rosin.rest.auth.csrf import FIELD, HEADER
+from rosin.rest.auth.rules import rule
 from rosin.rest.auth.sessions import cookie_values, same
 from rosin.rest.gate_checks import (
     SAFE,
@@ -95,6 +96,7 @@ class Gate:
                 check_origin(headers)
             await self._identify(scope, headers)
             self._check_entry(scope, headers)
+            await self._check_rights(scope, scope["method"])
             body: Receive = _Body(receive, self._limit(scope, headers))
             if scope["rosin.session"] is not None and scope["method"] not in SAFE and not _signs_in(scope):
                 body = await _check_token(scope["rosin.session"], headers, body)
@@ -116,6 +118,7 @@ class Gate:
             if scope["rosin.session"] is not None and "origin" not in headers:
                 raise Problem(403, "requests from other sites are refused")
             self._check_entry({**scope, "method": "GET"}, headers)
+            await self._check_rights(scope, "GET", websocket=True)
         except Problem:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
@@ -141,7 +144,7 @@ class Gate:
     ) -> tuple[Identity | None, WebSession | None]:
         header = headers.get("authorization")
         # Those paths count wrong credentials themselves, and theirs are no access tokens.
-        if header is not None and self.settings.protected and scope["path"] not in _TAKE_CREDENTIALS:
+        if header is not None and self.auth.wants(header) and scope["path"] not in _TAKE_CREDENTIALS:
             return await self.auth.header(header, address), None
         for cookie in cookie_values(headers.getlist("cookie"), self.settings.cookie):
             session = self.auth.sessions.find(cookie, uid)
@@ -156,10 +159,19 @@ class Gate:
             return
         if _signs_in(scope):
             return
-        if self.settings.same_user:
+        if self.settings.same_user and not self.auth.wants(headers.get("authorization")):
             raise Problem(403, "this server has no credentials set and answers to its own user only")
         text = "Not authenticated" if headers.get("authorization") is None else "Wrong name or token"
         raise Problem(401, text, BEARER_CHALLENGE if path.startswith("/v1/") else CHALLENGE)
+
+    async def _check_rights(self, scope: Scope, method: str, websocket: bool = False) -> None:
+        """Who is known does what the credentials are for, and a guest what guests may. Raises Problem 403."""
+        identity: Identity | None = scope["rosin.identity"]
+        if identity is None:
+            return
+        needed = rule(method, scope["path"], websocket)
+        if needed.scope is not None and not identity.allows(needed.scope):
+            raise Problem(403, f"these credentials are not for this, which takes the scope '{needed.scope}'")
 
     # -- how much ----------------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ class Settings:
         hosts: values of the Host header to answer to; empty means any.
         proxies: addresses of proxies whose X-Forwarded-For is believed; none by default.
         same_user: answer only to processes of this user (loopback without credentials).
+        tokens: the file of API tokens; None keeps them in memory.
         cookie: the name of the session's cookie; each server of a host has its own.
         body_limit: largest request body in bytes.
         option_flags: shell options of every job (``-ompi=none -overbose=1``).
@@ -53,6 +54,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     proxies: Proxies = ()
     same_user: bool = False
+    tokens: str | None = None
     cookie: str = "rosin"
     body_limit: int = 1 << 20
     option_flags: str = ""

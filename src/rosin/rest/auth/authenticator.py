@@ -6,6 +6,7 @@ kernel says that the connection is the owner's.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ from rosin.rest.auth.identity import Identity
 from rosin.rest.auth.links import LoginLinks
 from rosin.rest.auth.sessions import Sessions, same
 from rosin.rest.auth.throttle import Throttle
+from rosin.rest.auth.tokens import PREFIX, TokenStore
+from rosin.rest.problem import Problem
 from rosin.rest.settings import Settings
 
 _MAX_HEADER = 8192
@@ -37,6 +40,7 @@ class Authenticator:
         self.access = AccessTokens(settings.token_minutes)
         self.sessions = Sessions()
         self.links = LoginLinks()
+        self.tokens = TokenStore(settings.tokens)
         self._requests = SignedRequests()
 
     # -- what a request brings along --------------------------------------------------------------
@@ -73,7 +77,30 @@ class Authenticator:
         self.throttle.failed(self.settings.user, source)
         return None
 
+    def wants(self, header: str | None) -> bool:
+        """Whether an Authorization header counts: without credentials of the owner only an API token does."""
+        if header is None or self.settings.protected:
+            return header is not None
+        scheme, _, value = header[:_MAX_HEADER].partition(" ")
+        return scheme.lower() == "bearer" and value.strip().startswith(PREFIX)
+
+    def _api_token(self, value: str) -> Identity | None:
+        """The user of an API token. Raises Problem 503 if its file cannot be read."""
+        try:
+            token = self.tokens.find(value)
+        except (OSError, ValueError) as exc:
+            sys.stderr.write(f"rosin-serve: ERROR: {exc}\n")
+            raise Problem(503, "the tokens of this server cannot be read") from None
+        if token is None or token.user:
+            return None
+        return replace(self.owner, scopes=frozenset(token.scopes), via="token")
+
     async def _bearer(self, value: str, source: str) -> Identity | None:
+        if value.startswith(PREFIX):
+            identity = self._api_token(value)
+            if identity is None:
+                self.throttle.failed(self.settings.user, source)
+            return identity
         if self.settings.token is not None:
             async with self._turn(self.settings.user, source):
                 if same(value, self.settings.token):

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from rosin.rest.models import Answer
@@ -34,3 +36,39 @@ class SignIn(BaseModel):
     username: str = Field(max_length=1024)
     password: str = Field(max_length=4096)
     next: str = Field("/", max_length=4096, description="where a form goes on: a path of this server")
+
+
+class TokenInfo(Answer):
+    """What is known of a token."""
+
+    id: str
+    name: str
+    user: str = Field(description="whose it is; empty for the owner's")
+    scopes: list[str]
+    created: float
+    expires: float | None = Field(description="seconds since the epoch, or null for never")
+    used: float | None = Field(description="when it was last used with this server, if it was")
+
+
+class TokenList(Answer):
+    """Tokens."""
+
+    tokens: list[TokenInfo]
+
+
+class TokenSecret(TokenInfo):
+    """A new token."""
+
+    token: str = Field(description="the secret, to be sent as Authorization: Bearer; it is not kept")
+
+
+class NewToken(BaseModel):
+    """A token to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=64, description="what it is for")
+    scopes: list[Literal["read", "submit", "control", "admin"]] = Field(
+        default=["read"], min_length=1, max_length=4
+    )
+    expires: str = Field("90d", max_length=32, description="how long it lives (FSD), or never")
