@@ -43,6 +43,9 @@ BOUNDS: dict[str, list[str]] = {
         "cli.jobs.Listing.objects",
         "cli.jobs.Listing.text",
     ],
+    "a jobspec: requests bound how it nests": [
+        "rest.own.again._overlay",
+    ],
     "the query was parsed with MAX_DEPTH": [
         "rest.own.where._compile",
     ],

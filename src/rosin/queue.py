@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
 
 
 class QueueResourceCounts:
@@ -140,6 +141,20 @@ class QueueInfo:
         return f"<QueueInfo {self.name or 'anonymous'}>"
 
 
+def queue_status_async(handle: Handle, name: str | None = None) -> RPC:
+    """Ask for the state of a queue; None is the only one of an instance without named queues.
+
+    Answers ``enable``, ``start``, and where there are any ``disable_reason``, ``stop_reason``, ``blocked``,
+    ``parent``. EINVAL: there is none.
+    """
+    return handle.rpc("job-manager.queue-status", {} if name is None else {"name": name})
+
+
+def configuration_async(handle: Handle) -> RPC:
+    """Ask for the instance's configuration (RFC 33: ``queues`` and ``policy`` are in it)."""
+    return handle.rpc("config.get")
+
+
 class QueueList:
     """All queues, or those named; iterate, or index by name. Blocks while it asks the instance.
 
@@ -150,7 +165,7 @@ class QueueList:
     def __init__(self, handle: Handle, queues: Iterable[str] | None = None) -> None:
         from rosin.resource import resource_list
 
-        answers = resource_list(handle), handle.rpc("config.get")
+        answers = resource_list(handle), configuration_async(handle)
         resources, config = (future.get() for future in answers)
         policy = config.get("policy") or {}
         system = ((policy.get("jobspec") or {}).get("defaults") or {}).get("system") or {}
@@ -160,8 +175,8 @@ class QueueList:
         unknown = [name for name in names if name not in known]
         if unknown:
             raise ValueError(f"No such queue: {', '.join(unknown)}")
-        asked = [{"name": name} for name in names] or [{}]
-        status = [handle.rpc("job-manager.queue-status", request) for request in asked]
+        named: list[str | None] = [*names] or [None]
+        status = [queue_status_async(handle, name) for name in named]
         self._queues: dict[str, QueueInfo] = {}
         for name, future in zip(names or [""], status, strict=True):
             state = future.get()

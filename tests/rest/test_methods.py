@@ -8,6 +8,9 @@ import pytest
 from rosin.errors import FormatError
 from rosin.rest.submission import options, server_options
 
+#: Their answers hold the time of day, which is not always as long.
+CLOCKS = {"/rosin/v1/instance", "/rosin/v1/overview"}
+
 
 async def paths(client):
     """Every path of the description, with a job's id, and its methods."""
@@ -46,7 +49,8 @@ async def test_head_is_get_without_a_body(api):
         if path != "/events" and not path.endswith("/stream"):
             whole = await api.get(path)
             assert head.headers.get("content-type") == whole.headers.get("content-type"), path
-            assert head.headers.get("content-length") == whole.headers.get("content-length"), path
+            if path not in CLOCKS:
+                assert head.headers.get("content-length") == whole.headers.get("content-length"), path
     assert len(api.app.state.instances.current().outputs) == 0
     assert (await api.head("/jobs/99")).status_code == 404
 

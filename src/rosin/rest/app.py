@@ -22,10 +22,10 @@ from rosin.rest.context import wants_html
 from rosin.rest.gate import Gate, refusal
 from rosin.rest.instance import InstanceLinks
 from rosin.rest.methods import Methods, resources
-from rosin.rest.own import actions as own_actions
-from rosin.rest.own import jobs as own_jobs
 from rosin.rest.own import route as own
+from rosin.rest.own import routers as own_routers
 from rosin.rest.own.fields import invalid
+from rosin.rest.own.idempotency import Answers
 from rosin.rest.problem import Problem, of_error
 from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session, tokens
 from rosin.rest.settings import Settings
@@ -64,6 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     auth = Authenticator(settings)
     app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
+    app.state.answers = Answers()
     modules = (
         home,
         health,
@@ -77,11 +78,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         v1_tokens,
         v1_jobs,
         v1_service,
-        own_actions,
-        own_jobs,
     )
-    for module in modules:
-        app.include_router(module.router)
+    routers = [*(module.router for module in modules), *own_routers.ROUTERS]
+    for router in routers:
+        app.include_router(router)
     app.mount("/static", StaticFiles(directory=str(files("rosin.rest") / "static")), name="static")
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
@@ -89,9 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(OSError, _on_error)
     app.add_exception_handler(FormatError, _on_error)
-    app.add_middleware(
-        Methods, table=resources(route for module in modules for route in module.router.routes)
-    )
+    app.add_middleware(Methods, table=resources(route for router in routers for route in router.routes))
     app.add_middleware(Gate, settings=settings, auth=auth)
     return app
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from rosin.constants import FLUX_JOBID_ANY
+from rosin.constants import FLUX_JOB_STATE_RUNNING, FLUX_JOBID_ANY
 from rosin.errors import FormatError
 from rosin.job.journal import events_journal
 from rosin.job.table.attributes import Row
@@ -157,6 +157,16 @@ class Mirror:
     def snapshot(self) -> Iterator[Row]:
         """All jobs that there are now, newest first, for who takes his time."""
         return self._table.index.rows_of(reversed(self._ids[:]))
+
+    def allocations(self) -> Iterator[tuple[int, Row, dict[str, Any]]]:
+        """The jobs that have resources, with their R (RFC 20)."""
+        for jobid, job in list(self._table.index.active.items()):
+            if job.state & FLUX_JOB_STATE_RUNNING and job.R is not None:
+                yield jobid, job.row(), job.R
+
+    def queue_counts(self) -> dict[str, dict[str, Any]]:
+        """Numbers of jobs in each named queue, as ``job-list.job-stats`` has them."""
+        return {queue["name"]: queue for queue in self._table.stats.encode()["queues"]}
 
     def counts(self) -> dict[str, int]:
         """Numbers of jobs by state and result."""

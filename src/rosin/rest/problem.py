@@ -16,6 +16,7 @@ _STATUS = {
     errno.ENOENT: 404,
     errno.EPERM: 403,
     errno.EACCES: 403,
+    errno.EEXIST: 409,
     errno.EINVAL: 400,
     errno.EPROTO: 400,
     errno.EOVERFLOW: 400,

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -13,6 +14,7 @@ from rosin.rest.problem import Problem
 
 #: Faults that an answer names.
 _MOST = 20
+_KIND = re.compile(r"str|int|float|bool|none|constrained-.*|.*\[.*")
 
 
 def field_problem(field: str, detail: str) -> Problem:
@@ -33,9 +35,16 @@ def parsed(model: type[BaseModel], obj: Any, where: str = "") -> Any:
 def invalid(found: Iterable[Any], where: str = "", skip: int = 0) -> Problem:
     """What pydantic has found, as a problem; *skip* steps of each path are not the caller's."""
     errors = [
-        {"field": ".".join([*filter(None, [where]), *map(str, error["loc"][skip:])]), "detail": error["msg"]}
+        {"field": ".".join([*filter(None, [where]), *_path(error["loc"][skip:])]), "detail": error["msg"]}
         for error in islice(found, _MOST)
     ]
     first = errors[0]
     text = f"{first['field']}: {first['detail']}" if first["field"] else first["detail"]
     return Problem(422, text, errors=errors)
+
+
+def _path(steps: tuple[int | str, ...]) -> Iterator[str]:
+    """A path without the kinds of values that pydantic has tried."""
+    for number, step in enumerate(steps):
+        if not number or isinstance(step, int) or not _KIND.fullmatch(step):
+            yield str(step)

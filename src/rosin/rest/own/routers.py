@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""The parts of `/rosin/v1`, in the order in which paths are looked for."""
+
+from __future__ import annotations
+
+from rosin.rest.own import actions, instance, jobs, queues, resources, submitting
+
+ROUTERS = [part.router for part in (instance, submitting, actions, jobs, resources, queues)]
