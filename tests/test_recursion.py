@@ -103,6 +103,7 @@ BOUNDS: dict[str, list[str]] = {
         "resource.hwloc._gpus",
     ],
     "MAX_DEPTH, checked on the way down": [
+        "modules.job_ingest.version2._walk",
         "resource.allocator.request._Walk.visit",
         "rfc.constraint.constraint._compile",
         "rfc.constraint.query._Parser.all_of",

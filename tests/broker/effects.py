@@ -201,6 +201,7 @@ CONFIGURATION = {
     "resource.config[].cores": f"{_RESOURCE}test_configured_resources_are_compared_with_the_machine",
     "resource.config[].gpus": f"{_CONF}test_resources_from_tables_and_the_length_of_their_journal",
     "resource.config[].properties": f"{_RESOURCE}test_nodes_of_queues",
+    "resource.pools": f"{_RESOURCE}test_counted_pools",
     "resource.exclude": f"{_RESOURCE}test_availability_of_four_nodes",
     "resource.verify": "modules/resource/test_state.py::test_choice",
     "resource.noverify": f"{_RESOURCE}test_configured_resources_are_compared_with_the_machine",

@@ -27,6 +27,7 @@ PAGES = ROOT / "docs" / "how-to"
 FOLLOWED = [
     ["broker-module.md", "module-at-start.md"],
     ["job-manager-plugin.md"],
+    ["licences.md"],
     ["scheduler.md"],
     ["submission-plugin.md"],
 ]

@@ -234,6 +234,7 @@ TABLE = (
     _key("resource.config[].cores", _TEXT, "their cores (idset)"),
     _key("resource.config[].gpus", _TEXT, "their GPUs (idset)"),
     _key("resource.config[].properties", _LIST, "their properties"),
+    _key("resource.pools", _FREE, "counted pools, such as licences: name = how many"),
     _key("resource.exclude", _TEXT, "nodes that get no jobs"),
     _key("resource.verify", _FREE, "compare with the machine: default, hostname, core, gpu"),
     _key("resource.noverify", _FLAG, "do not compare"),

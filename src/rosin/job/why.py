@@ -157,6 +157,15 @@ def _resources(reason: Reason) -> str:
     return f"{text}; resources are held by {holders}" if holders else text
 
 
+def _pool(reason: Reason) -> str:
+    text = (
+        f"it needs {reason['needed']} of {reason['pool']}, and {reason['free'] or 'none'} of {reason['size']}"
+    )
+    holders = ", ".join(JobID(jobid).f58 for jobid in reason.get("held_by", ()))
+    verb = "is" if reason["free"] < 2 else "are"
+    return f"{text} {verb} free" + (f"; they are held by {holders}" if holders else "")
+
+
 def _down(reason: Reason) -> str:
     verb = "is" if reason["nodes"] and not any(c in reason["nodes"] for c in "[,") else "are"
     return f"it needs {_wanted(reason)}, and {reason['nodes']} {verb} down or drained"
@@ -177,6 +186,7 @@ _TEXTS: dict[str, Callable[[Reason], str]] = {
     "hold": _hold,
     "infeasible": lambda reason: f"it can never run: {reason['note']}",
     "order": _order,
+    "pool": _pool,
     "queue": _queue,
     "queue-depth": _queue_depth,
     "resources": _resources,

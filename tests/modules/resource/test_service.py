@@ -60,6 +60,34 @@ async def test_discovery(kvs):
         assert xml.endswith(b"\0")
 
 
+async def test_counted_pools(kvs, groups):
+    """They are in R for the scheduler, as long as the configuration says so or says nothing."""
+    pools = {"matlab": 3}
+    async with Instance(modules=[kvs, "resource"], config={"resource": {"pools": pools}}) as inst:
+        h = await inst.connect()
+        expected = {"writer": "rosin", "pools": pools}
+        assert (await h.rpc("resource.get"))["R"]["scheduling"] == expected
+        assert json.loads(kvs.data["resource.R"])["scheduling"] == expected
+        assert "scheduling" not in (await h.rpc("resource.status"))["R"]
+        _, _, (acquired,) = await first(h, "resource.acquire", 1)
+        assert acquired["resources"]["scheduling"] == expected
+        assert (await h.rpc("resource.sched-status"))["all"]["scheduling"] == expected
+    for table, left in (({}, pools), ({"pools": {"matlab": 5}}, {"matlab": 5}), ({"pools": {}}, None)):
+        async with Instance(modules=[kvs, "resource"], config={"resource": table}) as inst:
+            h = await inst.connect()
+            R = (await h.rpc("resource.get"))["R"]
+            assert R.get("scheduling", {}).get("pools") == left
+    async with four_nodes(kvs, groups, pools=pools) as inst:
+        h = await inst.connect()
+        assert (await h.rpc("resource.get"))["R"]["scheduling"]["pools"] == pools
+
+
+async def test_pools_of_the_wrong_form(kvs):
+    with pytest.raises(FormatError, match=r"resource.pools.m: expected a number from 0 to 65536, got 'x'"):
+        async with Instance(modules=[kvs, "resource"], config={"resource": {"pools": {"m": "x"}}}):
+            pass
+
+
 async def test_stored_resources_are_used_again(kvs):
     async with Instance(modules=[kvs, "resource"]):
         pass

@@ -169,7 +169,7 @@ class Rv1Pool(Rv1Set, ResourcePoolImplementation):
         return pool.valid if ids == "all" else pool.mask_of(Idset(ids))
 
     def _set_of(self, held: Any) -> Rv1Set:
-        return Rv1Set(self._inventory.describe(held))
+        return Rv1Set(self._inventory.describe(held, {}))
 
     # -- availability --
 

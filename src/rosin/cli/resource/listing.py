@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from errno import ENOSYS
 
 from rosin.cli.base import connect
 from rosin.cli.resource.options import (
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from rosin.cli.format import OutputFormat
     from rosin.cli.subcommands import AdminParser
+    from rosin.handle.handle import Handle
     from rosin.resource import ResourceSet, SchedResourceList
 
 STATES = ("up", "down", "allocated", "free", "all")
@@ -82,8 +84,13 @@ def _sources(sub: AdminParser) -> None:
     sub.add_argument("--config-file", help=SUPPRESS)
 
 
-def load(args: argparse.Namespace) -> tuple[list[str], SchedResourceList, dict[str, Any]]:
-    """The states asked for, the resources, and the configuration. Raises OSError, ValueError."""
+def load(
+    args: argparse.Namespace, pools: dict[str, Any] | None = None
+) -> tuple[list[str], SchedResourceList, dict[str, Any]]:
+    """The states asked for, the resources, and the configuration; *pools* is filled with counted pools.
+
+    Raises OSError, ValueError.
+    """
     from rosin.resource.list import SchedResourceList, resource_list
 
     states = state_list(args.states, STATES)
@@ -97,8 +104,20 @@ def load(args: argparse.Namespace) -> tuple[list[str], SchedResourceList, dict[s
         with connect() as h:
             rpc, config_rpc = resource_list(h), h.rpc("config.get")
             resources, config = rpc.get(), config_rpc.get()
+            if pools is not None and resources.all.impl.scheduling is not None:
+                pools.update(_pools(h))
     narrow(resources, resources.all, config, args)
     return states, resources, config
+
+
+def _pools(h: Handle) -> dict[str, Any]:
+    """The counted pools; none where the scheduler is another one, or there is none."""
+    try:
+        return dict(h.rpc("sched.pools").get()["pools"])
+    except OSError as error:
+        if error.errno != ENOSYS:
+            raise
+        return {}
 
 
 class ResourceLine:
@@ -192,11 +211,17 @@ def make_lines(
     return sorted(lines.values(), key=lambda line: (place[line.state], line.rset.impl.ranks().first() or 0))
 
 
-def _print(args: argparse.Namespace, fmt: str, hidden: set[str], no_header: bool) -> None:
+def _print(
+    args: argparse.Namespace,
+    fmt: str,
+    hidden: set[str],
+    no_header: bool,
+    pools: dict[str, Any] | None = None,
+) -> None:
     from rosin.cli.format import OutputFormat
 
     formatter = OutputFormat(fmt, _HEADINGS)
-    states, resources, config = load(args)
+    states, resources, config = load(args, pools)
     lines = make_lines(resources, states, formatter, QueueNames(config, args.queue, hidden))
     if getattr(args, "skip_empty", False) or (args.include and not getattr(args, "no_skip_empty", True)):
         lines = [line for line in lines if line.rset.ranks]
@@ -204,7 +229,22 @@ def _print(args: argparse.Namespace, fmt: str, hidden: set[str], no_header: bool
 
 
 def _list(args: argparse.Namespace) -> None:
-    _print(args, named_formats("list").get(args.format), _hidden_queues(), args.no_header)
+    formats = named_formats("list")
+    usual = args.format == "default" and not args.no_header
+    pools: dict[str, Any] | None = {} if usual else None
+    _print(args, formats.get(args.format), _hidden_queues(), args.no_header, pools)
+    if pools:
+        print(_pool_table(pools))
+
+
+def _pool_table(pools: dict[str, Any]) -> str:
+    """The counted pools below the nodes, right-aligned as those are."""
+    rows: list[tuple[str, ...]] = [("POOL", "SIZE", "HELD", "FREE")]
+    for name, pool in sorted(pools.items()):
+        numbers = (pool["size"], pool["held"], pool["size"] - pool["held"])
+        rows.append((name, *map(str, numbers)))
+    width = max(10, *(len(row[0]) for row in rows))
+    return "\n".join(f"{row[0]:>{width}} {row[1]:>6} {row[2]:>6} {row[3]:>6}" for row in rows)
 
 
 def _hidden_queues() -> set[str]:

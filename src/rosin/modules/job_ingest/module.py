@@ -112,7 +112,7 @@ class JobIngest(BrokerModule):
             self._check_root(submission)
             wanted = self.settings.checks if submission.validate else frozenset[str]()
             if JOBSPEC in wanted or INSTANCE in wanted:
-                validate(submission.jobspec)
+                validate(submission.jobspec, self.settings.strict)
                 check_constraints(submission.jobspec, self._hosts)
             elif not isinstance(submission.jobspec, dict):
                 raise OSError(errno.EINVAL, "jobspec: expected an object")

@@ -110,12 +110,15 @@ class IngestRequest:
             raise OSError(errno.EINVAL, f"jobspec: invalid JSON: {error}") from None
 
 
-def validate(jobspec: Any) -> None:
-    """Check a jobspec by RFC 14 and RFC 25. Raises OSError EINVAL with the place and the cause."""
+def validate(jobspec: Any, strict: bool = False) -> None:
+    """Check a jobspec by RFC 14 and RFC 25, *strict*: whether it has to be of version 1 by the letter.
+
+    Raises OSError EINVAL with the place and the cause.
+    """
     try:
         rfc14.validate(jobspec)
     except FormatError as error:
-        raise OSError(errno.EINVAL, str(error)) from None
+        _check_others(jobspec, error, strict)
     for index, task in enumerate(jobspec["tasks"]):
         _check_length(f"tasks[{index}].command", task["command"])
         for kind, count in task["count"].items():
@@ -126,6 +129,19 @@ def validate(jobspec: Any) -> None:
     if "\0" in system.get("cwd", ""):
         raise OSError(errno.EINVAL, "jobspec: attributes.system.cwd: a path cannot hold a NUL")
     _check_environment(system.get("environment", {}))
+
+
+def _check_others(jobspec: Any, error: FormatError, strict: bool) -> None:
+    """Check a jobspec that is not what RFC 25 asks for, because of *error*."""
+    version = jobspec.get("version") if isinstance(jobspec, dict) else None
+    if strict or type(version) is not int or version not in (1, 2):
+        raise OSError(errno.EINVAL, str(error)) from None
+    from rosin.modules.job_ingest.version2 import check
+
+    try:
+        check(jobspec)
+    except FormatError as other:
+        raise OSError(errno.EINVAL, str(error if version == 1 else other)) from None
 
 
 def _check_environment(environment: dict[str, str | None]) -> None:

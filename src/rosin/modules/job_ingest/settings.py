@@ -30,7 +30,8 @@ class IngestSettings(NamedTuple):
     """``policy``: what is added to jobs, and who may submit where; ``checks``: the names of those made.
 
     ``instances``: which jobs have to be instances; ``max_generator``: the highest rank that gives job ids;
-    ``allow_root_jobs``: root may submit to an instance of another user.
+    ``allow_root_jobs``: root may submit to an instance of another user; ``strict``: jobs have to be
+    of version 1.
     """
 
     policy: PolicyDefaults
@@ -38,6 +39,7 @@ class IngestSettings(NamedTuple):
     instances: RequireInstance | None
     max_generator: int
     allow_root_jobs: bool
+    strict: bool
 
     @classmethod
     def parse(cls, config: dict[str, Any], arguments: Config = NO_ARGUMENTS) -> IngestSettings:
@@ -49,4 +51,5 @@ class IngestSettings(NamedTuple):
             validator.instances(config, checks, arguments),
             arguments.get("max-fluid-generator-id", _MAX_GENERATOR),
             "allow-root-jobs" in arguments,
+            validator.strict(config, arguments),
         )

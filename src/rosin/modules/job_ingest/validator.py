@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
 JOBSPEC, FEASIBILITY, INSTANCE = "jobspec", "feasibility", "require-instance"
 KNOWN = (JOBSPEC, FEASIBILITY, INSTANCE)
-#: The argument of flux-core's jobspec check that is taken: it is what this one does.
+#: The argument of flux-core's jobspec check that is taken: jobs have to be of version 1 by the letter.
 _REQUIRED = "--require-version=1"
+#: Its name among the numbers that arguments set.
+_STRICT = "require-version"
 
 
 def checks(config: dict[str, Any], given: Config = NO_ARGUMENTS) -> frozenset[str]:
@@ -59,8 +61,14 @@ def instances(
 ) -> RequireInstance | None:
     """What the check ``require-instance`` asks of jobs, None if it is not ``wanted``. Raises FormatError."""
     numbers = _numbers(_table(config).get("args", list, [])) | given.get("validator-args", {})
+    numbers.pop(_STRICT, None)
     rule = RequireInstance.parse(config, numbers)
     return rule if INSTANCE in wanted else None
+
+
+def strict(config: dict[str, Any], given: Config = NO_ARGUMENTS) -> bool:
+    """Whether jobs have to be of version 1 by the letter."""
+    return _REQUIRED in _table(config).get("args", list, []) or _STRICT in given.get("validator-args", {})
 
 
 def _table(config: dict[str, Any]) -> Table:
@@ -74,13 +82,16 @@ def _numbers(words: list[Any]) -> dict[str, int]:
         if isinstance(word, str) and is_argument(word):
             key, number = argument(word)
             numbers[key] = number
-        elif word != _REQUIRED:
+        elif word == _REQUIRED:
+            continue
+        else:
             raise FormatError(f"{word!r}: expected {', '.join((_REQUIRED, *OPTIONS))}")
     return numbers
 
 
 def _argument_list(text: str) -> dict[str, int]:
-    return _numbers(text.split(","))
+    words = text.split(",")
+    return _numbers(words) | ({_STRICT: 1} if _REQUIRED in words else {})
 
 
 def _plugins(text: str) -> frozenset[str]:
@@ -99,7 +110,7 @@ ARGUMENTS = (
     Argument(
         "validator-args",
         "ARG[,ARG...]",
-        f"`{_REQUIRED}`, which is what the first does; `{'`, `'.join(OPTIONS)}`",
+        f"`{_REQUIRED}`, no jobs that ask for more than RFC 25 has; `{'`, `'.join(OPTIONS)}`",
         _argument_list,
     ),
     Argument("disable-validator", "", "no checks"),

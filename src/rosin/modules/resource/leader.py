@@ -29,6 +29,7 @@ from rosin.modules.resource.settings import ResourceSettings
 from rosin.modules.resource.status import SchedStatus, status
 from rosin.modules.resource.store import Store
 from rosin.modules.resource.writer import EventWriter
+from rosin.resource.allocator import counted
 from rosin.rfc import eventlog, resource_events
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
@@ -135,6 +136,8 @@ class ResourceLeader(ResourceBase):
         """
         if method in _OWN_METHODS:
             rset.drop_local_properties()  # of queues that an earlier run had
+        if self.settings.pools is not None and known:
+            rset.scheduling = counted.attach(rset.scheduling, self.settings.pools)
         if known:
             QueueConfig(self.config).apply_memberships(rset)
         self.rset, self.method = rset, method

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from rosin.broker.settings import NO_ARGUMENTS, Table
 from rosin.errors import FormatError
+from rosin.resource.allocator import counted
 from rosin.resource.definition import from_entries, load_file, load_json
 from rosin.resource.verify import Verification
 from rosin.rfc import fsd
@@ -24,6 +25,7 @@ _KEYS = (
     "path",
     "scheduling",
     "config",
+    "pools",
     "verify",
     "exclude",
     "norestrict",
@@ -55,6 +57,7 @@ class ResourceSettings(NamedTuple):
         journal_max: events that are kept in memory.
         history: seconds of events that a restart keeps in the KVS.
         force_up: act as if all ranks were online (argument ``monitor-force-up``).
+        pools: name -> size of counted pools, None where nothing is said of them.
         notruncate: never shorten the event log in the KVS (argument ``notruncate``).
     """
 
@@ -68,6 +71,7 @@ class ResourceSettings(NamedTuple):
     history: float
     force_up: bool
     notruncate: bool
+    pools: dict[str, int] | None
 
     @classmethod
     def parse(cls, config: Config, arguments: Config = NO_ARGUMENTS) -> ResourceSettings:
@@ -85,6 +89,7 @@ class ResourceSettings(NamedTuple):
             history=table.seconds("history", _HISTORY),
             force_up="monitor-force-up" in arguments,
             notruncate="notruncate" in arguments,
+            pools=counted.parse(table.values["pools"], "resource.pools") if "pools" in table.values else None,
         )
 
 

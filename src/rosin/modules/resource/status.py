@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rosin.resource.allocator import counted
 from rosin.rfc.idset import Idset
 from rosin.rfc.rset import ResourceSet
 
@@ -33,7 +34,7 @@ class SchedStatus:
 
     def __init__(self, R: ResourceSet, state: Availability) -> None:
         usable = R.copy()
-        usable.scheduling = None
+        usable.scheduling = counted.attach(None, counted.decode(R.scheduling))
         usable.remove_ranks(state.exclude)
         if state.shrinks:
             usable.remove_ranks(state.lost)

@@ -25,6 +25,7 @@ from rosin.modules.sched.policy import Policy
 from rosin.modules.sched.schedule import Schedule
 from rosin.modules.sched.steps import in_slices
 from rosin.modules.sched.why import why
+from rosin.resource.allocator import counted
 from rosin.resource.allocator.inventory import Inventory
 from rosin.resource.allocator.locality import described
 from rosin.resource.allocator.request import from_jobspec
@@ -187,7 +188,8 @@ class Scheduler(BrokerModule):
             R = ResourceSet.decode(treeobj.val_data(field(answer, "val", dict)))
             R.remove_ranks(job.free)
             pool = self.schedule.resources.pool
-            pool.register(job.id, dict(R.items()), R.expiration).userid = job.userid
+            pools = counted.decode(R.scheduling)
+            pool.register(job.id, dict(R.items()), R.expiration, pools).userid = job.userid
         except (OSError, ValueError) as error:
             self.log.error(f"hello: {fluid.encode(job.id, 'f58')}: {error}")
             note = "failed to reallocate R for running job"
@@ -264,11 +266,21 @@ class Scheduler(BrokerModule):
         if not self.begun:
             return self._later(msg)
         resources = self.schedule.resources
+        pool = resources.pool
         return {
-            "all": resources.describe(resources.all()),
-            "allocated": resources.describe(resources.pool.allocated()),
-            "down": resources.describe(resources.down()),
+            "all": resources.describe(resources.all(), pool.counted.sizes()),
+            "allocated": resources.describe(pool.allocated(), pool.counted.held()),
+            "down": resources.describe(resources.down(), {}),
         }
+
+    @request_handler("sched.pools", prefix=False, allow_guest=True)
+    def pools(self, msg: Message) -> Any:
+        """Return the counted pools: name -> ``size`` and how many are ``held``."""
+        if not self.begun:
+            return self._later(msg)
+        pools = self.schedule.resources.pool.counted
+        held = pools.held()
+        return {"pools": {name: {"size": n, "held": held[name]} for name, n in pools.sizes().items()}}
 
     @request_handler("sched.why", prefix=False)
     async def why(self, msg: Message) -> dict[str, Any]:

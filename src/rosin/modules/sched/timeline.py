@@ -78,7 +78,7 @@ class Timeline:
             now, promised = self._current(), 0
             for reservation in self.reservations[:count]:
                 promised |= reservation.packed
-            pool = self._without[count] = self.pool.having_free(now.packing.unpack(now.free & ~promised))
+            pool = self._without[count] = now.having_free(self.pool, now.free & ~promised)
         pool.up = self.pool.up
         return pool
 
@@ -89,7 +89,7 @@ class Timeline:
             self.pool.adopt(jobid, allocation)
         for number, pool in self._without.items():
             if number != count:
-                pool.take(allocation.nodes)
+                pool.set_aside(allocation)
 
     # -- later --------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Timeline:
             yield  # what follows takes long on many nodes
             allocation = future.pool(self.pool).alloc(job.id, request)
             if allocation is not None:
-                packed = now.packing.pack(allocation.nodes.items())
+                packed = now.packing.pack(allocation.nodes.items(), allocation.units)
                 return Reservation(start, end, job.id, packed)
         if self.pool.room_if_idle(request) >= wanted(request).min:
             raise UnknownEndError
@@ -145,7 +145,7 @@ class _Now:
 
     def __init__(self, pool: NodePool) -> None:
         self.packing = Packing(pool)
-        self.free = self.packing.pack(enumerate(pool.free_now()))
+        self.free = self.packing.pack(enumerate(pool.free_now()), pool.counted.free)
         self.endings = sorted(
             (held.expiration, jobid, held) for jobid, held in pool.jobs.items() if held.expiration > 0
         )
@@ -154,8 +154,12 @@ class _Now:
         """What the job of an ending holds, packed."""
         allocation = self.endings[number][2]
         if allocation.packed is None:
-            allocation.packed = self.packing.pack(allocation.nodes.items())
+            allocation.packed = self.packing.pack(allocation.nodes.items(), allocation.units)
         return allocation.packed
+
+    def having_free(self, pool: NodePool, packed: int) -> NodePool:
+        """The pool with this free, to try things on."""
+        return pool.having_free(self.packing.unpack(packed), self.packing.units(packed))
 
 
 class _Future:
@@ -215,4 +219,4 @@ class _Future:
 
     def pool(self, pool: NodePool) -> NodePool:
         """The same as a pool to try things on."""
-        return pool.having_free(self._now.packing.unpack(self.free()))
+        return self._now.having_free(pool, self.free())

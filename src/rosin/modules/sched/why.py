@@ -53,8 +53,11 @@ def _reasons(
     resources = schedule.resources
     pool, request = resources.pool, job.request
     pool.check(request)
-    least, room = wanted(request).min, pool.room_now(request)
-    found: list[dict[str, Any]] = []
+    least, room = wanted(request).min, pool.room_on_nodes(request)
+    found: list[dict[str, Any]] = [
+        {"kind": "pool", **short, "held_by": _holders_of(schedule, short["pool"])}
+        for short in pool.counted.short(request, least)
+    ]
     if room < least:
         cores, gpus = (request.cores, request.gpus) if request.nodes is None else per_node(request)
         lacking: dict[str, Any] = {
@@ -66,7 +69,7 @@ def _reasons(
             "gpus": gpus,
             "exclusive": request.exclusive,
         }
-        if pool.room_if_idle(request) < least:
+        if not found and pool.room_if_idle(request) < least:
             down = pool.eligible(request) & ~pool.up
             found.append({**lacking, "kind": "down", "nodes": resources.hosts(down)})
         else:
@@ -85,4 +88,11 @@ def _holders(schedule: Schedule, job: PendingJob) -> list[int]:
         for jobid, held in pool.jobs.items()
         if any(useful >> i & 1 for i in held.nodes)
     ]
+    return [jobid for _, jobid in sorted(holding)[:_NAMED]]
+
+
+def _holders_of(schedule: Schedule, name: str) -> list[int]:
+    """The ids of some jobs that hold units of a counted pool, those that end first in front."""
+    jobs = schedule.resources.pool.jobs.items()
+    holding = [(held.expiration or float("inf"), jobid) for jobid, held in jobs if held.units.get(name)]
     return [jobid for _, jobid in sorted(holding)[:_NAMED]]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+_NONE: dict[str, int] = {}
+
 
 class Allocation:
     """What one job holds.
@@ -13,9 +15,10 @@ class Allocation:
         expiration: when the job ends, in seconds since the epoch; 0.0 is never.
         userid: the owner of the job, -1 where it is not known.
         packed: the nodes as an integer, where somebody has asked for it (:mod:`.packed`).
+        units: name of a counted pool -> the units that it holds (:mod:`.counted`).
     """
 
-    __slots__ = ("expiration", "nodes", "nslots", "packed", "userid")
+    __slots__ = ("expiration", "nodes", "nslots", "packed", "units", "userid")
 
     def __init__(self, nodes: dict[int, tuple[int, int]], nslots: int, expiration: float) -> None:
         self.nodes = nodes
@@ -23,8 +26,10 @@ class Allocation:
         self.expiration = expiration
         self.userid = -1
         self.packed: int | None = None
+        self.units: dict[str, int] = _NONE
 
     @property
     def size(self) -> int:
-        """How many cores and GPUs."""
-        return sum(cores.bit_count() + gpus.bit_count() for cores, gpus in self.nodes.values())
+        """How many cores, GPUs and units."""
+        units = sum(mask.bit_count() for mask in self.units.values())
+        return units + sum(cores.bit_count() + gpus.bit_count() for cores, gpus in self.nodes.values())

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import _json
 from rosin.errors import FormatError
+from rosin.resource.allocator import counted
 from rosin.resource.allocator.bits import members
+from rosin.resource.allocator.counted import Counted
 from rosin.resource.allocator.locality import Locality, described
 from rosin.resource.allocator.placement import worst_fit
 from rosin.resource.allocator.pool import NodePool
@@ -51,6 +53,8 @@ class Inventory:
         self.pool = NodePool(list(nodes), cores, gpus, self._eligible, place)
         if described(self._rset):
             self.pool.locality = Locality(self._rset)
+        if self._rset.scheduling is not None:
+            self.pool.counted = Counted(counted.decode(self._rset.scheduling))
         self.pool.expiration = acquired.expiration
         self.pool.mark_up(self.nodes(acquired.up))
         self._groups: dict[int, dict[str, Any]] = {}
@@ -113,21 +117,27 @@ class Inventory:
             **group,
         }
         R: dict[str, Any] = {"version": 1, "execution": execution}
-        if self.pool.locality is not None:
-            R["scheduling"] = self.pool.locality.of(self.pool.ranks[i] for i in nodes)
-        elif self._rset.scheduling is not None:
-            R["scheduling"] = self._rset.scheduling
+        if self._rset.scheduling is not None:
+            scheduling = self._rset.scheduling
+            if self.pool.locality is not None:
+                scheduling = self.pool.locality.of(self.pool.ranks[i] for i in nodes)
+            if self.pool.counted.whole:
+                sizes = {name: mask.bit_count() for name, mask in allocation.units.items()}
+                scheduling = counted.attach(scheduling, sizes)
+            if scheduling is not None:
+                R["scheduling"] = scheduling
         return R
 
-    def describe(self, held: Held) -> dict[str, Any]:
-        """Return the R object of a set of resources that is not a job's."""
+    def describe(self, held: Held, pools: Mapping[str, int]) -> dict[str, Any]:
+        """Return the R object of a set of resources, and of counted pools, that is not a job's."""
         execution = {
             "R_lite": self._lite(held),
             "starttime": 0.0,
             "expiration": self.pool.expiration,
             **self._group(held, job=False),
         }
-        return {"version": 1, "execution": execution}
+        R: dict[str, Any] = {"version": 1, "execution": execution}
+        return {**R, "scheduling": counted.attach(None, pools)} if pools else R
 
     def all(self) -> Held:
         """Return all nodes with all that they have."""

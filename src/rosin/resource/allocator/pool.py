@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from errno import EOVERFLOW
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rosin.resource.allocator.allocation import Allocation
 from rosin.resource.allocator.bits import lowest, members
+from rosin.resource.allocator.counted import Counted
 from rosin.resource.allocator.placement import Portion
 from rosin.resource.allocator.room import per_node, room, slots_in, wanted
 from rosin.rfc.idset import Idset
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from rosin.resource.allocator.request import ResourceRequest
     from rosin.resource.allocator.room import Buckets
     from rosin.rfc.count import Count
-
-    Held = Mapping[int, tuple[int, int]]
 
 
 class InfeasibleError(OSError):
@@ -51,6 +51,7 @@ class NodePool:
 
     Attributes:
         expiration: when the resources go away, in seconds since the epoch; 0.0 is never.
+        counted: pools that lie on no node.
         locality: chooses cores and GPUs on a node; None: those of the lowest ids.
         changes: counts whatever changes; what was worked out before holds while it stays the same.
     """
@@ -72,6 +73,7 @@ class NodePool:
         self.valid = (1 << len(ranks)) - 1
         self.up = 0
         self.expiration = 0.0
+        self.counted = Counted({})
         self.locality: Locality | None = None
         self.changes = 0
         self._eligible = eligible
@@ -91,7 +93,7 @@ class NodePool:
         new = NodePool.__new__(NodePool)
         vars(new).update(vars(self))
         new._eligible = eligible or self._eligible
-        new.jobs = dict(self.jobs)
+        new.jobs, new.counted = dict(self.jobs), self.counted.having(self.counted.free)
         new._free_cores, new._free_gpus = list(self._free_cores), list(self._free_gpus)
         new._free, new._order = dict(self._free), list(self._order)
         return new
@@ -104,14 +106,13 @@ class NodePool:
         self.changes += 1
 
     def mark_down(self, nodes: int) -> None:
-        """Make the nodes of a mask unavailable; what jobs hold on them stays theirs."""
+        """Make them unavailable; what jobs hold on them stays theirs."""
         self.up &= ~nodes
         self.changes += 1
 
     def shrink(self, nodes: int) -> None:
         """Remove the nodes of a mask for good."""
-        self.up &= ~nodes
-        self.valid &= ~nodes
+        self.up, self.valid = self.up & ~nodes, self.valid & ~nodes
         self.changed()
 
     def changed(self) -> None:
@@ -123,8 +124,7 @@ class NodePool:
         """Return the mask of the nodes with these ranks; unknown ranks are left out."""
         mask = 0
         for rank in ranks:
-            i = self.index.get(rank)
-            if i is not None:
+            if (i := self.index.get(rank)) is not None:
                 mask |= 1 << i
         return mask
 
@@ -148,6 +148,8 @@ class NodePool:
             self.check(request)
             return None
         allocation = Allocation(chosen, nslots, expiration)
+        if request.pools:
+            allocation.units = self.counted.choose(request, nslots if request.nodes is None else len(chosen))
         self.adopt(jobid, allocation)
         return allocation
 
@@ -167,7 +169,8 @@ class NodePool:
         whole = request.exclusive
         cores, gpus = per_node(request)
         portions = self._portions(request, allowed & self._idle if whole else allowed, cores, gpus)
-        wanted = count.largest(sum(portion.nodes.bit_count() for portion in portions)) or 0
+        room = self.counted.enough(request, sum(portion.nodes.bit_count() for portion in portions))
+        wanted = count.largest(room) or 0
         chosen: dict[int, tuple[int, int]] = {}
         for portion in portions:
             for i in members(portion.nodes, None if self.locality else wanted - len(chosen)):
@@ -188,7 +191,8 @@ class NodePool:
             (slots_in(portion.cores, portion.gpus, cores, gpus), portion.nodes)
             for portion in self._portions(request, allowed, cores, gpus)
         ]
-        wanted = request.slots.largest(sum(fits * nodes.bit_count() for fits, nodes in portions)) or 0
+        room = self.counted.enough(request, sum(fits * nodes.bit_count() for fits, nodes in portions))
+        wanted = request.slots.largest(room) or 0
         while wanted:
             chosen, found = self._spread(request, portions, wanted)
             if found == wanted:
@@ -246,7 +250,13 @@ class NodePool:
 
     # -- life of a job --
 
-    def register(self, jobid: int, held: dict[int, tuple[int, int]], expiration: float) -> Allocation:
+    def register(
+        self,
+        jobid: int,
+        held: dict[int, tuple[int, int]],
+        expiration: float,
+        pools: Mapping[str, int] = MappingProxyType({}),
+    ) -> Allocation:
         """Mark what a running job holds (``held``: rank -> core mask, GPU mask), after a restart.
 
         Raises ValueError when it names ranks or ids that do not exist or that another job holds.
@@ -262,14 +272,16 @@ class NodePool:
         for i, (cores, gpus) in nodes.items():
             self._set_free(i, self._free_cores[i] & ~cores, self._free_gpus[i] & ~gpus)
         allocation = self.jobs[jobid] = Allocation(nodes, 0, expiration)
+        if pools:
+            allocation.units = self.counted.any(pools)
+            self.counted.take(allocation.units)
         return allocation
 
     def free(self, jobid: int, ranks: Iterable[int], *, final: bool) -> list[int]:
         """Take back what a job holds on ``ranks``; with ``final`` all that it still holds.
 
         Returns the ranks of the request that the job does not hold, or with ``final`` also those that the
-        request left out: an accounting error of the caller, for the log. Raises KeyError for a job that
-        holds nothing.
+        request left out: the caller's error, for the log. Raises KeyError for a job that holds nothing.
         """
         nodes = self.jobs[jobid].nodes
         self.jobs[jobid].packed = None
@@ -287,25 +299,27 @@ class NodePool:
                 self._give_back(i, *held)
             nodes.clear()
         if not nodes:
-            del self.jobs[jobid]
+            self.counted.give(self.jobs.pop(jobid).units)
         return wrong
 
     def release(self, jobid: int) -> Allocation:
         """Take back all that a job holds; returns what that was."""
         allocation = self.jobs.pop(jobid)
-        self.give(allocation.nodes)
+        for i, held in allocation.nodes.items():
+            self._give_back(i, *held)
+        self.counted.give(allocation.units)
         return allocation
 
     def adopt(self, jobid: int, allocation: Allocation) -> None:
         """Let a job have what it was given of a copy of this pool."""
-        self.take(allocation.nodes)
+        self.set_aside(allocation)
         self.jobs[jobid] = allocation
 
-    def having_free(self, free: list[tuple[int, int]]) -> NodePool:
+    def having_free(self, free: list[tuple[int, int]], units: Mapping[str, int]) -> NodePool:
         """Return a copy in which (core mask, GPU mask) of each node are free, and no job holds anything."""
         new = NodePool.__new__(NodePool)
         vars(new).update(vars(self))
-        new.jobs = {}
+        new.jobs, new.counted = {}, self.counted.having(units)
         new._free_cores, new._free_gpus = [cores for cores, _ in free], [gpus for _, gpus in free]
         groups: dict[tuple[int, int], list[int]] = {}
         for i, (cores, gpus) in enumerate(free):
@@ -320,15 +334,11 @@ class NodePool:
         """Yield what is free of each node: core mask, GPU mask."""
         return zip(self._free_cores, self._free_gpus, strict=True)
 
-    def take(self, held: Held) -> None:
-        """Set aside what is free of *held* (node index -> core mask, GPU mask), for no job."""
-        for i, (cores, gpus) in held.items():
+    def set_aside(self, allocation: Allocation) -> None:
+        """Take what is free of an allocation, for no job."""
+        for i, (cores, gpus) in allocation.nodes.items():
             self._set_free(i, self._free_cores[i] & ~cores, self._free_gpus[i] & ~gpus)
-
-    def give(self, held: Held) -> None:
-        """Make *held* free."""
-        for i, (cores, gpus) in held.items():
-            self._give_back(i, cores, gpus)
+        self.counted.take(allocation.units)
 
     def free_cores(self) -> int:
         """Return how many cores are free on nodes that are up."""
@@ -355,17 +365,17 @@ class NodePool:
                     busy[i] = (held[0] | cores, held[1] | gpus)
         return busy
 
-    # -- feasibility --
-
     def check(self, request: ResourceRequest) -> None:
         """Raise InfeasibleError when the request does not fit even with all nodes up and free."""
         if request.feasible_at == self.generation:
             return
         allowed = self.eligible(request)
-        if not wanted(request).largest(room(request, self._capacity, allowed)):
+        fitting = self.counted.enough(request, room(request, self._capacity, allowed), idle=True)
+        if not wanted(request).largest(fitting):
             from rosin.resource.allocator.reasons import reasons
 
-            raise InfeasibleError("; ".join(reasons(request, self._capacity, self.valid, allowed)))
+            found = reasons(request, self._capacity, self.valid, allowed, self.counted)
+            raise InfeasibleError("; ".join(found))
         request.feasible_at = self.generation
 
     def eligible(self, request: ResourceRequest) -> int:
@@ -376,9 +386,14 @@ class NodePool:
 
     def room_now(self, request: ResourceRequest) -> int:
         """Return for how many of what is :func:`wanted` there is room now."""
+        return self.counted.enough(request, self.room_on_nodes(request))
+
+    def room_on_nodes(self, request: ResourceRequest) -> int:
+        """The same, however much there is of counted pools."""
         allowed = self.eligible(request) & self.up
         return room(request, self._free, allowed & self._idle if request.exclusive else allowed)
 
     def room_if_idle(self, request: ResourceRequest) -> int:
         """The same if no job held anything, on the nodes that are up."""
-        return room(request, self._capacity, self.eligible(request) & self.up)
+        fitting = room(request, self._capacity, self.eligible(request) & self.up)
+        return self.counted.enough(request, fitting, idle=True)

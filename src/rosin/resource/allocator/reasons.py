@@ -9,19 +9,30 @@ from rosin.resource.allocator.room import per_node, room, wanted
 from rosin.rfc.constraint.query import render
 
 if TYPE_CHECKING:
+    from rosin.resource.allocator.counted import Counted
     from rosin.resource.allocator.request import ResourceRequest
     from rosin.resource.allocator.room import Buckets
 
 
-def reasons(request: ResourceRequest, capacity: Buckets, valid: int, allowed: int) -> list[str]:
+def reasons(
+    request: ResourceRequest, capacity: Buckets, valid: int, allowed: int, counted: Counted
+) -> list[str]:
     """What of a request makes it unsatisfiable: too few nodes or slots first, in the words of flux-core.
 
     Args:
         capacity: (cores, GPUs) of a node to the mask of nodes that have so many.
         valid, allowed: masks of all nodes, and of those that meet the request's constraint.
+        counted: the counted pools.
     """
+    least = wanted(request).min
+    found = [
+        f"need {pool['needed']} of '{pool['pool']}', there {_are(pool['size'])}"
+        for pool in counted.short(request, least, idle=True)
+    ]
+    if found and wanted(request).largest(room(request, capacity, allowed)):
+        return found
     too_few = _slots if request.nodes is None else _nodes
-    found = [too_few(request, capacity, allowed)]
+    found.insert(0, too_few(request, capacity, allowed))
     if allowed != valid:
         meeting, total = allowed.bit_count(), valid.bit_count()
         queue = f" in queue '{request.queue}'" if request.queue else ""
@@ -60,3 +71,7 @@ def _slots(request: ResourceRequest, capacity: Buckets, allowed: int) -> str:
     total = sum(key[1] * count for key, count in nodes)
     only = f"only {room(request, capacity, allowed)} available (total GPUs: {total})"
     return f"need {least} slot(s) with {gpus} GPU(s) each, {only}"
+
+
+def _are(number: int) -> str:
+    return f"is {number}" if number == 1 else f"are {number or 'none'}"

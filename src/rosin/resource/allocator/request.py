@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Deepest nesting of resources that is followed; legitimate requests have four or five levels.
 MAX_DEPTH = 64
+#: Types that mean something to an allocator.
+_TYPES = ("node", "slot", "core", "gpu")
 
 ONE = Count(1, 1)
 
@@ -34,6 +36,8 @@ class ResourceRequest:
         queue: name of the job's queue, for messages; "" without one.
         shape: the same for requests that fit on the same resources.
         feasible_at: generation of the pool for which feasibility was last found true.
+        pools: of counted pools: name, how many the job needs, how many more each node, or each slot
+            where ``nodes`` is None.
     """
 
     __slots__ = (
@@ -44,6 +48,7 @@ class ResourceRequest:
         "feasible_at",
         "gpus",
         "nodes",
+        "pools",
         "queue",
         "shape",
         "slots",
@@ -60,6 +65,7 @@ class ResourceRequest:
         duration: float = 0.0,
         constraint: dict[str, Any] | None = None,
         queue: str = "",
+        pools: tuple[tuple[str, int, int], ...] = (),
     ) -> None:
         self.nodes = nodes
         self.slots = slots
@@ -73,14 +79,16 @@ class ResourceRequest:
         if exclusive and nodes is None:  # exclusive is a property of nodes: each slot gets one
             self.nodes, self.slots = slots, ONE
         where = constraint and _json.dumps_sorted(constraint)
-        self.shape: Hashable = (self.nodes, self.slots, cores, gpus, exclusive, where)
+        self.pools = pools
+        self.shape: Hashable = (self.nodes, self.slots, cores, gpus, exclusive, where, pools)
 
 
 def from_jobspec(jobspec: Any) -> ResourceRequest:
     """Read the request out of a decoded jobspec.
 
-    The resource graph is walked to any depth; types other than node, slot, core and gpu only multiply what
-    is below them. Raises FormatError naming what is missing.
+    The resource graph is walked to any depth. Of types other than node, slot, core and gpu those that hold
+    something only multiply it; the others are counted pools (RFC 4), once for the job, or for each node or
+    slot that they are in. Raises FormatError naming what is missing.
     """
     resources = jobspec.get("resources") if isinstance(jobspec, dict) else None
     if not resources or not isinstance(resources, list):
@@ -101,13 +109,14 @@ def from_jobspec(jobspec: Any) -> ResourceRequest:
         duration=_duration(system),
         constraint=_constraint(system),
         queue=str(system.get("queue") or ""),
+        pools=walk.counted(),
     )
 
 
 class _Walk:
     """What a walk over the resource vertices has found so far."""
 
-    __slots__ = ("cores", "exclusive", "gpus", "nodes", "parents", "slots")
+    __slots__ = ("cores", "exclusive", "gpus", "nodes", "parents", "pools", "slots")
 
     def __init__(self) -> None:
         self.nodes: Count | None = None
@@ -116,8 +125,21 @@ class _Walk:
         self.gpus = 0
         self.exclusive = False
         self.parents = 1  # how many resources above the node level each multiply the node count
+        self.pools: dict[tuple[str, str], int] = {}  # type, and what it is in: node, slot or neither
 
-    def visit(self, vertices: Any, parents: int, depth: int) -> None:
+    def counted(self) -> tuple[tuple[str, int, int], ...]:
+        """The counted pools, by name."""
+        slots = 1 if self.nodes is None or self.slots is None else self.slots.min
+        found: dict[str, tuple[int, int]] = {}
+        for (kind, place), count in self.pools.items():
+            once, each = found.get(kind, (0, 0))
+            if place:
+                found[kind] = (once, each + count * (slots if place == "slot" else 1))
+            else:
+                found[kind] = (once + count, each)
+        return tuple((kind, once, each) for kind, (once, each) in sorted(found.items()))
+
+    def visit(self, vertices: Any, parents: int, depth: int, place: str = "", inside: int = 1) -> None:
         if depth > MAX_DEPTH:
             raise FormatError(f"jobspec: resources are nested deeper than {MAX_DEPTH} levels")
         if not isinstance(vertices, list):
@@ -142,7 +164,13 @@ class _Walk:
                 self.gpus = count.min
             children = vertex.get("with")
             if children:
-                self.visit(children, parents if kind == "node" else parents * count.min, depth + 1)
+                above = kind if kind in ("node", "slot") else place
+                within = 1 if kind in ("node", "slot") else inside * count.min
+                self.visit(
+                    children, parents if kind == "node" else parents * count.min, depth + 1, above, within
+                )
+            elif kind not in _TYPES and isinstance(kind, str):
+                self.pools[kind, place] = self.pools.get((kind, place), 0) + inside * count.min
 
 
 def _system(jobspec: dict[str, Any]) -> dict[str, Any]:
