@@ -107,7 +107,7 @@ async def test_the_fault_of_a_version_1_jobspec_is_that_of_rfc_25():
             await submit(h, asking("slot/socket/core", 1))
         with pytest.raises(OSError, match="jobspec: version: expected 1, got 3"):
             await submit(h, asking("slot/core", 3))
-        with pytest.raises(OSError, match="jobspec: version: expected 1, got True"):
+        with pytest.raises(OSError, match="jobspec: version: expected 1, got true"):
             await submit(h, asking("slot/core", True))
 
 
