@@ -43,11 +43,33 @@ def test_what_the_broker_does_by_itself(name):
     assert not any(is_builtin(command, name) for command in ("", f"flux modprobe {other}", name))
 
 
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [
+        ("modprobe.d/x.toml", ["rc1", "rc3"]),
+        ("rc1.d/x.py", ["rc1"]),
+        ("rc3.d/x.py", ["rc3"]),
+        ("modprobe.d/x.toml.rpmsave", []),
+        ("rc1.d/README", []),
+        ("x.toml", []),
+    ],
+)
+def test_what_a_site_has_is_for_the_command_to_read(file, names, tmp_path, monkeypatch):
+    monkeypatch.setattr(rcprogram, "SITE", str(tmp_path))
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).touch()
+    assert [name for name in ("rc1", "rc3") if not is_builtin(f"flux modprobe {name}", name)] == names
+
+
 async def test_output_and_end():
     async with Instance() as inst:
         before = descriptors()
         program = RcProgram(inst.broker, "rc1", 'echo "uri $FLUX_URI"; echo bad >&2; read x || echo end')
-        assert await program.run() == 0
+        running = asyncio.ensure_future(program.run())
+        await asyncio.sleep(0)
+        assert [(label, own.argv[0]) for label, own in inst.broker.programs.items()] == [("rc1", "/bin/sh")]
+        assert await running == 0
+        assert not inst.broker.programs
         *lines, last = told(inst)
         uri = inst.broker.attrs.value("local-uri")
         assert sorted(lines) == [(3, "rc1.0: bad"), (6, "rc1.0: end"), (6, f"rc1.0: uri {uri}")]

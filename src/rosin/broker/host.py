@@ -7,18 +7,26 @@ host, or in another one.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from rosin.broker.clock import Clock
+    from rosin.process.spawn import ChildProcess
     from rosin.process.zygote import Zygote
     from rosin.rfc.message import Message
 
 #: The event that a broker distributes in place of those that have not come: who follows something by events
 #: has to ask for it again. It has the number of the last of them.
 EVENTS_LOST = "event.lost"
+
+
+class ProgramOfBroker(NamedTuple):
+    """A program that the broker runs by itself."""
+
+    child: ChildProcess
+    argv: list[str]
 
 
 class Host(Protocol):
@@ -51,6 +59,10 @@ class Host(Protocol):
     @property
     def zygote(self) -> Zygote | None:
         """The fork server of job shells, None where there is none."""
+
+    @property
+    def programs(self) -> Mapping[str, ProgramOfBroker]:
+        """What the broker itself runs at present, ``rc2`` is the initial program."""
 
     def log(self, severity: int, name: str, text: str) -> None:
         """Append to the broker's log under a component's name."""

@@ -348,6 +348,7 @@ class Life:
             self.options.command,
             attrs.value("local-uri"),
             self.broker.zygote,
+            self.broker.programs,
             self.options.credentials,
             process_group="broker.rc2_pgrp" in attrs.names(),
             jobid=attrs.values().get("jobid"),

@@ -37,6 +37,7 @@ class ModulePeer(Peer, Generic[M]):
         self.config = switch.config
         self.clock = switch.clock
         self.zygote = switch.zygote
+        self.programs = switch.programs
         self.traces = switch.traces
         self.log = switch.log
         self.soon = switch.turn.soon

@@ -9,6 +9,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from rosin.broker.host import ProgramOfBroker
 from rosin.process import credentials
 from rosin.process.outcome import exit_code, signal_text, termsig
 from rosin.process.spawn import ChildProcess, spawn
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from rosin.process.zygote import Zygote
 
+#: What flux-core calls the initial program.
+LABEL = "rc2"
 #: Variables of an enclosing job or launcher that must not leak into a new instance.
 _FOREIGN = ("FLUX_JOB_", "FLUX_TASK_", "PMI_", "PMIX_", "SLURM_", "PALS_", "OMPI_", "HYDRA_")
 _FOREIGN_NAMES = ("FLUX_ENCLOSING_ID", "FLUX_KVS_NAMESPACE", "FLUX_PROXY_REMOTE", "FLUX_TERMINUS_SESSION")
@@ -80,6 +83,7 @@ class InitialProgram:
         command: list[str],
         uri: str,
         zygote: Zygote | None = None,
+        programs: dict[str, ProgramOfBroker] | None = None,
         secrets: dict[str, str] | None = None,
         *,
         process_group: bool = False,
@@ -87,6 +91,7 @@ class InitialProgram:
     ) -> None:
         self._secrets = secrets
         self._zygote = zygote
+        self._programs = programs if programs is not None else {}
         self._process_group = process_group
         self.command = command
         self.argv = command_line(command)
@@ -108,6 +113,7 @@ class InitialProgram:
             self.child = self._spawn([])
         if self._zygote is not None:
             self._zygote.guard(self.child.pid)
+        self._programs[LABEL] = ProgramOfBroker(self.child, self.argv)
         for _ in range(2):  # the loop looks at its signals in between
             await asyncio.sleep(0)
         self._settled = True
@@ -119,6 +125,7 @@ class InitialProgram:
         return spawn(self.argv, env=self.env, process_group=self._process_group, pass_fds=pass_fds)
 
     def _release(self) -> None:
+        self._programs.pop(LABEL, None)
         if self._zygote is not None and self.child is not None:
             self._zygote.unguard(self.child.pid)
 

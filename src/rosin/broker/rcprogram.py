@@ -9,14 +9,17 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from rosin.broker.host import ProgramOfBroker
 from rosin.broker.program import describe, environment, installed, wait
+from rosin.handle.builtin import CONFDIR
 from rosin.process.pump import Pump
 from rosin.process.spawn import ChildProcess, output_pipe, spawn
 
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
 
-
+#: Where a site's modules and tasks are.
+SITE = f"{CONFDIR}/modprobe"
 #: Variables by which a site adds to what rc1 and rc3 do, or takes some away: the command reads them.
 VARIABLES = (
     *("FLUX_MODPROBE_PATH", "FLUX_MODPROBE_PATH_APPEND", "FLUX_MODPROBE_DISABLE"),
@@ -25,9 +28,20 @@ VARIABLES = (
 
 
 def is_builtin(command: str, name: str) -> bool:
-    """Whether a command stands for what the broker does by itself."""
+    """Whether a command stands for what the broker does by itself: there is nothing that a site adds."""
     usual = command in (f"flux modprobe {name}", f"rosin modprobe {name}")
-    return usual and not any(os.environ.get(variable) for variable in VARIABLES)
+    return usual and not any(os.environ.get(variable) for variable in VARIABLES) and not _site_has(name)
+
+
+def _site_has(name: str) -> bool:
+    """Whether the site describes modules, or has tasks for the start or the end: the command reads them."""
+    places = ((f"{SITE}/modprobe.d", ".toml"), (f"{SITE}/{name}.d", ".py"))
+    return any(
+        file.endswith(suffix)
+        for place, suffix in places
+        if os.path.isdir(place)
+        for file in os.listdir(place)
+    )
 
 
 def own(command: str) -> str:
@@ -47,6 +61,7 @@ class RcProgram:
     def __init__(self, broker: Broker, name: str, command: str, number: int = 0) -> None:
         """*number*: which of the commands called *name* it is."""
         self._broker = broker
+        self._label = name
         self._name = f"{name}.{number}"
         self._command = command
         self._child: ChildProcess | None = None
@@ -69,8 +84,9 @@ class RcProgram:
         null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         attrs = self._broker.attrs.values()
         try:
+            argv = ["/bin/sh", "-c", own(self._command)]
             self._child = child = spawn(
-                ["/bin/sh", "-c", own(self._command)],
+                argv,
                 env=environment(attrs["local-uri"], attrs.get("jobid")),
                 stdin=null,
                 stdout=pipes[0][1],
@@ -87,6 +103,7 @@ class RcProgram:
         zygote = self._broker.zygote
         if zygote is not None:
             zygote.guard(child.pid)
+        self._broker.programs[self._label] = ProgramOfBroker(child, argv)
         pumps = [(Pump(reader), severity) for reader, _writer, severity in pipes]
         loop = asyncio.get_running_loop()
         for pump, severity in pumps:
@@ -106,6 +123,7 @@ class RcProgram:
         return child.status
 
     def _release(self) -> None:
+        self._broker.programs.pop(self._label, None)
         if self._broker.zygote is not None and self._child is not None:
             self._broker.zygote.unguard(self._child.pid)
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from rosin.broker.clock import Clock
+    from rosin.broker.host import ProgramOfBroker
     from rosin.broker.limits import Account
     from rosin.broker.peer import Peer
     from rosin.broker.trace import Trace
@@ -50,6 +51,8 @@ class Switch:
         self.config = config
         self.clock = clock
         self.zygote = zygote
+        #: What the broker itself runs at present, by flux-core's labels.
+        self.programs: dict[str, ProgramOfBroker] = {}
         self.attrs = Attributes()
         self.turn = Turn()
         self.uuid = new_uuid()

@@ -115,9 +115,14 @@ class Command:
     @property
     def title(self) -> str:
         """What ``list`` shows: the program, and the subcommand of a multi-command front end."""
-        if os.path.basename(self.cmdline[0]) in ("flux", "rosin") and len(self.cmdline) > 1:
-            return f"{self.cmdline[0]} {self.cmdline[1]}"[:63]
-        return self.cmdline[0]
+        return title(self.cmdline)
+
+
+def title(cmdline: list[str]) -> str:
+    """What a process is called by what it was started as."""
+    if os.path.basename(cmdline[0]) in ("flux", "rosin") and len(cmdline) > 1:
+        return f"{cmdline[0]} {cmdline[1]}"[:63]
+    return cmdline[0]
 
 
 def _strings(key: str, values: Any) -> None:

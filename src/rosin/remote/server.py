@@ -31,6 +31,14 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
+def signal_field(args: dict[str, Any]) -> int:
+    """The signal that a request is to send, 0 for none. Raises FormatError, and OSError EINVAL."""
+    signum = field(args, "signum", int)
+    if not 0 <= signum < signal.NSIG:
+        raise OSError(errno.EINVAL, f"invalid signal number {signum}")
+    return signum
+
+
 class SubprocessServer:
     """The table of processes. ``on_empty()`` is called when the last one is forgotten.
 
@@ -109,10 +117,8 @@ class SubprocessServer:
             session.write(io.stream, io.data, io.eof)
 
     def kill(self, _msg: Message, args: dict[str, Any]) -> None:
-        signum = field(args, "signum", int)
         session = self._find(args, errno.ESRCH)
-        if not 0 <= signum < signal.NSIG:
-            raise OSError(errno.EINVAL, f"invalid signal number {signum}")
+        signum = signal_field(args)
         if not session.process.signal(signum):
             raise OSError(errno.ESRCH, f"process {session.process.pid} has ended")
 

@@ -2,6 +2,7 @@
 """A broker above whose key is good and whose messages are not, over real sockets."""
 
 import asyncio
+import errno
 from contextlib import asynccontextmanager
 
 import pytest
@@ -93,19 +94,26 @@ async def test_foreign_numbers_of_events(tmp_path):
         assert "events 7-8 did not arrive" in who.tree.logged(1, "did not arrive")[0]
 
 
-@pytest.mark.parametrize("seq", [-1, 2**32, "1", None, 1.5])
-async def test_a_last_event_that_cannot_be(tmp_path, seq):
-    """The answer to hello is dropped, and the next one that is right is taken."""
+NO_WELCOME = [
+    *({"uuid": "parent", "seq": seq} for seq in (-1, 2**32, "1", None, 1.5)),
+    *({"uuid": uuid} for uuid in (7, None, "", "p" * 255, "a\nb", "\u00e9")),
+    *({}, None),
+]
+
+
+@pytest.mark.parametrize("answer", NO_WELCOME, ids=str)
+async def test_an_answer_to_hello_that_is_none(tmp_path, answer):
+    """No other will come: the broker is not let in, and says why."""
     tree = Tree(tmp_path, played=0)
     del tree.brokers[2]
     who = Parent(tree)
-    answers = [{"uuid": "parent", "seq": seq}, {"uuid": "parent", "seq": 7}]
     try:
         await who.bind()
-        await asyncio.gather(tree.start(), who.let_in(answers))
-        await tree.brokers[1].links.above.joined()
-        assert (who.child.events.seq, who.child.events.known) == (7, True)
-        assert len(tree.logged(1, "DROP upstream message")) == 1
+        await asyncio.gather(tree.start(), who.let_in([answer]), return_exceptions=True)
+        with pytest.raises(OSError, match="has answered with something else") as caught:
+            await tree.brokers[1].links.above.joined()
+        assert caught.value.errno == errno.EPROTO
+        assert len(tree.logged(1, "has answered with something else")) == 1
     finally:
         await tree.stop()
         who.close()

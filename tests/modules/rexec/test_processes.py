@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from rosin.broker.program import InitialProgram
 from rosin.constants import FLUX_RPC_STREAMING
 from rosin.testing.instance import Instance
 
@@ -248,3 +249,40 @@ async def test_attach_errors(inst: Instance) -> None:
         assert error.value.errno == number
     process.write(eof=True)
     await process.finish()
+
+
+async def test_programs_of_the_broker_itself(inst: Instance) -> None:
+    """They are listed, and get signals, by pid or by label; a client's own label goes first."""
+    h = await inst.connect()
+    program = InitialProgram(["sh", "-c", "read x"], "local:///none", programs=inst.broker.programs)
+    reader, writer = os.pipe()
+    kept = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        running = asyncio.ensure_future(program.run())
+        await asyncio.sleep(0)
+    finally:
+        os.dup2(kept, 0)
+        for fd in (kept, reader):
+            os.close(fd)
+    assert program.child is not None
+    pid = program.child.pid
+    row = {"pid": pid, "cmd": "sh", "label": "rc2", "state": "R"}
+    assert (await h.rpc("rexec.list"))["procs"] == [row]
+    await h.rpc("rexec.kill", {"pid": pid, "signum": 0})
+    for request, text in (
+        ({"pid": pid, "signum": 999}, "invalid signal number 999"),
+        ({"pid": -1, "label": "rc3", "signum": 15}, "label rc3 does not belong"),
+        ({"pid": pid + 1, "signum": 15}, f"pid {pid + 1} does not belong"),
+    ):
+        with pytest.raises(OSError, match=text):
+            await h.rpc("rexec.kill", request)
+    with pytest.raises(OSError, match="process is not waitable"):
+        await h.rpc("rexec.wait", {"pid": -1, "label": "rc2"})
+    process = Client(h, command("cat", label="rc2"))
+    await process.until("started")
+    for whose, ended in (("client", process.finish()), ("broker", running)):
+        await h.rpc("rexec.kill", {"pid": -1, "label": "rc2", "signum": signal.SIGKILL})
+        assert await ended == signal.SIGKILL, whose
+    os.close(writer)
+    assert (await h.rpc("rexec.list"))["procs"] == []

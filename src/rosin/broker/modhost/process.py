@@ -30,7 +30,9 @@ from rosin.rfc.payload import field, list_field
 from rosin.rfc.syslog import encode as encode_log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping
+
+    from rosin.broker.host import ProgramOfBroker
 
 _EXITED = 3
 
@@ -48,6 +50,7 @@ class SocketHost:
         self.credential = (int(self.attrs.get("security.owner", os.getuid())), FLUX_ROLE_OWNER)
         self.clock = Clock()
         self.zygote = None
+        self.programs: Mapping[str, ProgramOfBroker] = {}
         self.traces: Collection[object] = ()
         self._loop = asyncio.get_running_loop()
 

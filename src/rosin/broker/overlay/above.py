@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from rosin.broker.neighbour import ParentBroker
-from rosin.broker.overlay.hello import GOODBYE, HELLO, Control, Hello, control, version_number
+from rosin.broker.overlay.hello import GOODBYE, HELLO, Control, Hello, control, version_number, welcome
 from rosin.broker.overlay.surroundings import routed
 from rosin.constants import (
     FLUX_MSGTYPE_CONTROL,
@@ -25,15 +25,12 @@ from rosin.errors import FormatError
 from rosin.rfc import fsd
 from rosin.rfc.frames import decode_frames, encode_frames
 from rosin.rfc.message import Message
-from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosin.broker.overlay.surroundings import Surroundings
     from rosin.broker.overlay.transport import Keys, Transport, Uplink
-
-_MAX_SEQ = 2**32 - 1
 
 
 class Above:
@@ -109,13 +106,13 @@ class Above:
         if msg.type != FLUX_MSGTYPE_RESPONSE or msg.topic != HELLO or self._joined.done():
             raise FormatError(f"{msg.topic or 'message'} came before the answer to hello")
         if msg.errnum:
-            text = msg.text or None
-            self._refused(msg.errnum, text)
+            self._refused(msg.errnum, msg.text or None)
             return
-        uuid = field(msg.args, "uuid", str).encode()
-        seq = field(msg.args, "seq", int, None)  # flux-core's brokers do not say which event was the last
-        if seq is not None and not 0 <= seq <= _MAX_SEQ:
-            raise FormatError(f"overlay.hello: {seq} is no number of an event")
+        try:
+            uuid, seq = welcome(msg)
+        except FormatError as exc:  # no other answer will come
+            self._refused(errno.EPROTO, f"the broker above has answered with something else: {exc}")
+            return
         self.parent = ParentBroker(self._broker, uuid, self.send)
         self.parent.nodeid = self._rank
         self.parent.flow = self._uplink.outflow if self._uplink is not None else None

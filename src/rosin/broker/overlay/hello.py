@@ -7,7 +7,7 @@ A broker introduces itself to the one above before anything else. Both are flux-
 from __future__ import annotations
 
 import enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rosin.constants import FLUX_CORE_VERSION, FLUX_MSGTYPE_CONTROL, FLUX_ROLE_OWNER
 from rosin.errors import FormatError
@@ -21,6 +21,7 @@ ONLINE = ("full", "partial", "degraded")
 
 HELLO, GOODBYE = "overlay.hello", "overlay.goodbye"
 _MAX_UUID = 255
+_MAX_SEQ = 2**32 - 1
 
 
 class Control(enum.IntEnum):
@@ -54,6 +55,24 @@ def version_text(number: int) -> str:
     return f"{number >> 16 & 0xFF}.{number >> 8 & 0xFF}.{number & 0xFF}"
 
 
+def _uuid(args: Any) -> bytes:
+    uuid = field(args, "uuid", str)
+    if not 0 < len(uuid) < _MAX_UUID or not uuid.isascii() or not uuid.isprintable():
+        raise FormatError(f"overlay.hello: {describe(uuid)} is no uuid")
+    return uuid.encode()
+
+
+def welcome(msg: Message) -> tuple[bytes, int | None]:
+    """Read the answer to hello: the uuid of the broker above, and the number of the last event.
+
+    None where it is flux-core's, which does not say. Raises FormatError.
+    """
+    seq = field(msg.args, "seq", int, None)
+    if seq is not None and not 0 <= seq <= _MAX_SEQ:
+        raise FormatError(f"overlay.hello: {seq} is no number of an event")
+    return _uuid(msg.args), seq
+
+
 class Hello(NamedTuple):
     """Who a broker says that it is."""
 
@@ -82,11 +101,9 @@ class Hello(NamedTuple):
     def decode(cls, msg: Message) -> Hello:
         """Read the request. Raises FormatError."""
         args = msg.args
-        uuid = field(args, "uuid", str)
-        if not 0 < len(uuid) < _MAX_UUID or not uuid.isascii() or not uuid.isprintable():
-            raise FormatError(f"overlay.hello: {describe(uuid)} is no uuid")
+        uuid = _uuid(args)
         rank, version = (field(args, key, int) for key in ("rank", "version"))
         status = status_of(field(args, "status", int))
         if status not in ONLINE:
             raise FormatError(f"overlay.hello: a broker that says hello is not {status}")
-        return cls(rank, version, uuid.encode(), status, field(args, "hostname", (str, type(None)), None))
+        return cls(rank, version, uuid, status, field(args, "hostname", (str, type(None)), None))

@@ -15,13 +15,16 @@ from rosin.broker.settings import AccessSettings
 from rosin.constants import FLUX_ROLE_LOCAL
 from rosin.errors import FormatError
 from rosin.remote import signed
+from rosin.remote.command import title
 from rosin.remote.protocol import drain_request, drain_share
-from rosin.remote.server import SubprocessServer
+from rosin.remote.server import SubprocessServer, signal_field
 from rosin.remote.window import LEAST
+from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rosin.broker.host import ProgramOfBroker
     from rosin.remote.command import Command
     from rosin.rfc.message import Message
 
@@ -81,16 +84,39 @@ class Rexec(BrokerModule):
 
     @request_handler("kill")
     def kill(self, msg: Message) -> None:
-        self.server.kill(msg, self._authorize(msg))
+        args = self._authorize(msg)
+        program = self._program(args)
+        if program is None:
+            self.server.kill(msg, args)
+        else:
+            program.child.kill(signal_field(args))
 
     @request_handler("list")
     def list_(self, msg: Message) -> dict[str, Any]:
         self._authorize(msg, empty=True)
-        return self.server.list()
+        answer = self.server.list()
+        answer["procs"] += [
+            {"pid": program.child.pid, "cmd": title(program.argv), "label": label, "state": "R"}
+            for label, program in self.host.programs.items()
+            if program.child.status is None
+        ]
+        return answer
+
+    def _program(self, args: dict[str, Any]) -> ProgramOfBroker | None:
+        """The program of the broker's own that a request is about; those that clients started go first."""
+        pid, label = field(args, "pid", int), field(args, "label", (str, type(None)), None)
+        for name, program in self.host.programs.items():
+            found = label == name if label is not None else pid == program.child.pid
+            if found and label not in self.server.by_label and program.child.status is None:
+                return program
+        return None
 
     @request_handler("wait")
     def wait(self, msg: Message) -> object:
-        self.server.wait(msg, self._authorize(msg))
+        args = self._authorize(msg)
+        if self._program(args) is not None:
+            raise OSError(errno.EINVAL, "process is not waitable")
+        self.server.wait(msg, args)
         return DEFERRED
 
     @request_handler("attach")
