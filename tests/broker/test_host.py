@@ -22,6 +22,7 @@ class Wire:
         self.config: dict[str, Any] = {"table": {"key": 1}}
         self.clock = VirtualClock()
         self.zygote = None
+        self.programs = {}
         self.traces = ()
         self.sent: list[Message] = []
         self.topics: list[str] = []

@@ -346,12 +346,11 @@ class Life:
         attrs = self.broker.attrs
         self._program = program = InitialProgram(
             self.options.command,
-            attrs.value("local-uri"),
+            attrs.values(),
             self.broker.zygote,
             self.broker.programs,
             self.options.credentials,
             process_group="broker.rc2_pgrp" in attrs.names(),
-            jobid=attrs.values().get("jobid"),
         )
         began = time.monotonic()
         name = " ".join(program.command) or "interactive shell"

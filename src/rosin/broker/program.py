@@ -81,13 +81,12 @@ class InitialProgram:
     def __init__(
         self,
         command: list[str],
-        uri: str,
+        attrs: Mapping[str, str],
         zygote: Zygote | None = None,
         programs: dict[str, ProgramOfBroker] | None = None,
         secrets: dict[str, str] | None = None,
         *,
         process_group: bool = False,
-        jobid: str | None = None,
     ) -> None:
         self._secrets = secrets
         self._zygote = zygote
@@ -95,7 +94,7 @@ class InitialProgram:
         self._process_group = process_group
         self.command = command
         self.argv = command_line(command)
-        self.env = environment(uri, jobid)
+        self.env = environment(attrs["local-uri"], attrs.get("jobid"))
         self.child: ChildProcess | None = None
         #: Whether all signals that came before the program's start have been told.
         self._settled = False

@@ -254,7 +254,9 @@ async def test_attach_errors(inst: Instance) -> None:
 async def test_programs_of_the_broker_itself(inst: Instance) -> None:
     """They are listed, and get signals, by pid or by label; a client's own label goes first."""
     h = await inst.connect()
-    program = InitialProgram(["sh", "-c", "read x"], "local:///none", programs=inst.broker.programs)
+    program = InitialProgram(
+        ["sh", "-c", "read x"], {"local-uri": "local:///none"}, programs=inst.broker.programs
+    )
     reader, writer = os.pipe()
     kept = os.dup(0)
     os.dup2(reader, 0)

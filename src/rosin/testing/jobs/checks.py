@@ -13,7 +13,7 @@ from rosin.kvs import PRIMARY, lookup_async
 from rosin.rfc import treeobj
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.rset import ResourceSet
-from rosin.testing.jobs.lawful import Life
+from rosin.testing.jobs.lawful import JobLife
 from rosin.testing.jobs.work import JobWork
 from rosin.testing.jobs.world import ANSWER, CORES, HOSTS
 
@@ -27,7 +27,7 @@ _ERROR = 3
 QUIET, STRIDE = 20_000.0, 500.0
 
 
-class Known:
+class KnownJob:
     """What has been seen of a job: ``lines``, the events of its log, and the ``life`` they tell of.
 
     ``stored`` of the lines were in the KVS when somebody looked, ``synced`` when the broker came up.
@@ -37,7 +37,7 @@ class Known:
 
     def __init__(self) -> None:
         self.lines: list[bytes] = []
-        self.life = Life()
+        self.life = JobLife()
         self.stored = self.synced = 0
         self.over = False
 
@@ -47,7 +47,7 @@ class JobChecks(JobWork):
 
     def __init__(self, scheduler: tuple[str, ...] = ()) -> None:
         super().__init__(scheduler)
-        self.jobs: dict[int, Known] = {}
+        self.jobs: dict[int, KnownJob] = {}
         self._read = 0  # lines of the broker's log
         self._drained: set[int] = set()
         self._drains = 0
@@ -73,9 +73,9 @@ class JobChecks(JobWork):
         self._check_cores([job for job in core.active.values() if job.has_resources])
         self._check_log()
 
-    def _follow(self, id: int, lines: list[bytes]) -> Known:
+    def _follow(self, id: int, lines: list[bytes]) -> KnownJob:
         """Take what is new of a log."""
-        known = self.jobs.setdefault(id, Known())
+        known = self.jobs.setdefault(id, KnownJob())
         if known.lines != lines[: len(known.lines)]:
             self.problem(f"job {id}: its log was changed")
         new = lines[len(known.lines) :]

@@ -64,7 +64,7 @@ _PAIRS = {
 }
 
 
-class Life:
+class JobLife:
     """What the events of a job have come to so far."""
 
     def __init__(self) -> None:
@@ -124,9 +124,9 @@ class Life:
             raise FormatError("clean, but the job has neither finished nor failed")
 
 
-def live(entries: Sequence[dict[str, Any]]) -> Life:
+def live(entries: Sequence[dict[str, Any]]) -> JobLife:
     """The life that an eventlog tells of. Raises FormatError, which names the event."""
-    life = Life()
+    life = JobLife()
     for number, entry in enumerate(entries, 1):
         try:
             life.take(entry)

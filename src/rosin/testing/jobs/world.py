@@ -48,7 +48,7 @@ RELOADED = (
 ANSWER = 60.0
 
 
-class Call:
+class Asked:
     """A request: ``taken`` notes that it was done; with ``waits`` its answer may take any time."""
 
     __slots__ = ("future", "sent", "taken", "waits", "what")
@@ -78,7 +78,7 @@ class BrokerWorld:
         self.arguments = {**ARGUMENTS, "sched-simple": list(scheduler)}
         self.problems: list[str] = []
         self.answers: Counter[tuple[str, int]] = Counter()
-        self.calls: list[Call] = []
+        self.calls: list[Asked] = []
         self.clients: dict[int, MemoryFlux] = {}
         self._now = 1_700_000_000.0
         self._floor = (b"", 0)
@@ -188,7 +188,7 @@ class BrokerWorld:
         """Send a request; :meth:`collect` takes the answer."""
         client = self.owner if userid is None else self.clients[userid]
         future = client.rpc(what, payload)
-        self.calls.append(Call(what, future, taken, waits, self.instance.clock.monotonic()))
+        self.calls.append(Asked(what, future, taken, waits, self.instance.clock.monotonic()))
 
     def collect(self) -> None:
         """Take the answers that have come."""
