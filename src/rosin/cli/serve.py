@@ -57,6 +57,15 @@ def parser(prog: str) -> Parser:
         metavar="FILE",
         help="file of API tokens (default: that of 'rosin token', rosin/tokens.json in XDG_STATE_HOME)",
     )
+    add("--users", metavar="FILE", help="file of users beside the owner, and of guests (TOML)")
+    add("--audit-log", metavar="FILE", help="add a line of JSON for what is changed or refused, and by whom")
+    add(
+        "--rate-limit",
+        metavar="N",
+        type=float,
+        default=0.0,
+        help="requests a second of each user (default: any)",
+    )
     add("-v", "--verbose", action="store_true", help="write a line for each request")
     return result
 
@@ -74,13 +83,18 @@ def _settings(args: argparse.Namespace) -> Settings:
         server_options(keywords["option_flags"])
     except FormatError as exc:
         raise ValueError(f"FLUX_OPTION_FLAGS: {exc}; expected for example -ompi=none") from None
+    if not 0 <= args.rate_limit < float("inf"):
+        raise ValueError(
+            f"--rate-limit: expected requests a second such as 50, or 0, got '{args.rate_limit}'"
+        )
     local = args.uds is not None or is_loopback(args.host)
-    if keywords["token"] is None and not local:
+    nobody = keywords["token"] is None and args.users is None
+    if nobody and not local:
         raise ValueError(
             f"{args.host} can be reached from other machines and no credentials are set: "
             "set FLUX_USER and FLUX_TOKEN, or serve on 127.0.0.1 or with --uds"
         )
-    same_user = keywords["token"] is None
+    same_user = keywords["token"] is None and local
     proxies = tuple(parse_proxy(text) for text in args.trusted_proxy)
     if same_user and proxies:
         raise ValueError(
@@ -95,6 +109,9 @@ def _settings(args: argparse.Namespace) -> Settings:
         "hosts": tuple(dict.fromkeys(hosts)),
         "proxies": proxies,
         "same_user": same_user,
+        "users": args.users,
+        "audit": args.audit_log,
+        "rate": args.rate_limit,
         "tokens": args.tokens or default_path(),
     }
     return Settings(**given, **keywords)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from rosin.rest.auth.tokens import ApiToken, TokenStore
 
+_SHORTEST = 8
 _SCOPES = "read, submit, control or admin"
 
 
@@ -47,6 +48,9 @@ def parser(prog: str) -> AdminParser:
     one = result.command("revoke", _revoke, "make tokens worth nothing, at once")
     one.add_argument("ids", metavar="ID", nargs="+", help="the id of a token, from the list")
     _file(one)
+    result.command(
+        "password", _password, "read a password and print what the file of 'rosin serve --users' has of it"
+    )
     return result
 
 
@@ -123,6 +127,23 @@ def _revoke(args: argparse.Namespace) -> None:
     for ident in args.ids:
         if store.revoke(ident) is None:
             raise ValueError(f"there is no token with the id '{ident}' (see rosin token list)")
+
+
+def _password(_args: argparse.Namespace) -> None:
+    import sys
+    from getpass import getpass
+
+    from rosin.rest.auth.users import hash_password
+
+    if sys.stdin.isatty():
+        password = getpass("Password: ")
+        if getpass("Again: ") != password:
+            raise ValueError("these are not the same")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    if len(password) < _SHORTEST:
+        raise ValueError(f"expected a password of at least {_SHORTEST} characters, on standard input")
+    print(hash_password(password))
 
 
 def main(argv: list[str], prog: str) -> int:

@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from rosin import __version__, _json
 from rosin.errors import FormatError
 from rosin.rest import pages
+from rosin.rest.auth.audit import AuditLog
 from rosin.rest.auth.authenticator import Authenticator
 from rosin.rest.context import wants_html
 from rosin.rest.gate import Gate, refusal
@@ -41,7 +42,10 @@ _DESCRIPTION = """Jobs, output, events and resources of a Flux instance.
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The application for one instance; it connects on first use, with or without its lifespan."""
+    """The application for one instance; it connects on first use, with or without its lifespan.
+
+    Raises OSError and ValueError for files of the settings that cannot be used.
+    """
     settings = settings or Settings()
     _json.accelerate()
     instances = InstanceLinks(settings)
@@ -63,6 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=home.operation_id,
     )
     auth = Authenticator(settings)
+    auth.users.load()
+    audit = None if settings.audit is None else AuditLog(settings.audit)
     app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
     app.state.answers = Answers()
     modules = (
@@ -90,7 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(OSError, _on_error)
     app.add_exception_handler(FormatError, _on_error)
     app.add_middleware(Methods, table=resources(route for router in routers for route in router.routes))
-    app.add_middleware(Gate, settings=settings, auth=auth)
+    app.add_middleware(Gate, settings=settings, auth=auth, audit=audit)
     return app
 
 

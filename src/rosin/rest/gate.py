@@ -12,9 +12,11 @@ from urllib.parse import parse_qsl
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 
+from rosin.job.table.attributes import USERID
 from rosin.rest.auth.authenticator import BEARER_CHALLENGE, CHALLENGE, Authenticator
 from rosin.rest.auth.csrf import FIELD, HEADER
-from rosin.rest.auth.rules import rule
+from rosin.rest.auth.rates import STRANGER_BURST, STRANGER_RATE, Rates
+from rosin.rest.auth.rules import Guests, rule
 from rosin.rest.auth.sessions import cookie_values, same
 from rosin.rest.gate_checks import (
     SAFE,
@@ -25,11 +27,13 @@ from rosin.rest.gate_checks import (
     is_secure,
     wants_page,
 )
+from rosin.rest.jobview import parse_id
 from rosin.rest.problem import Problem
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from rosin.rest.auth.audit import AuditLog
     from rosin.rest.auth.identity import Identity
     from rosin.rest.auth.sessions import WebSession
     from rosin.rest.settings import Settings
@@ -65,10 +69,15 @@ class Gate:
     path), ``rosin.session`` (None without a cookie), ``rosin.address``, whom failures are counted for, and
     ``rosin.secure``, whether cookies are for TLS only."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, auth: Authenticator) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, auth: Authenticator, audit: AuditLog | None = None
+    ) -> None:
         self.app = app
         self.settings = settings
         self.auth = auth
+        self.strangers = Rates(STRANGER_RATE, STRANGER_BURST)
+        self.known = Rates(settings.rate, max(1.0, 2 * settings.rate)) if settings.rate else None
+        self.audit = audit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -87,6 +96,8 @@ class Gate:
                 for name, value in _HEADERS.items():
                     out.setdefault(name, value)
                 out.setdefault("Cache-Control", "no-store")
+                if self.audit is not None:
+                    self.audit.request(scope, message["status"])
             await send(message)
 
         try:
@@ -119,7 +130,9 @@ class Gate:
                 raise Problem(403, "requests from other sites are refused")
             self._check_entry({**scope, "method": "GET"}, headers)
             await self._check_rights(scope, "GET", websocket=True)
-        except Problem:
+        except Problem as problem:
+            if self.audit is not None:
+                self.audit.request(scope, problem.status)
             await receive()
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -138,6 +151,16 @@ class Gate:
         scope["rosin.user"] = None if identity is None else identity.name
         if identity is not None and connection is not None:
             connection.admit()
+        self._check_rate(identity, address)
+
+    def _check_rate(self, identity: Identity | None, address: str) -> None:
+        """Raises Problem 429 for who asks too often."""
+        if identity is None:
+            seconds = self.strangers.take(address)
+        else:
+            seconds = 0 if self.known is None else self.known.take(identity.name)
+        if seconds:
+            raise Problem(429, "too many requests; try again later", {"Retry-After": str(seconds)})
 
     async def _who(
         self, scope: Scope, headers: Headers, uid: int | None, address: str
@@ -147,7 +170,7 @@ class Gate:
         if header is not None and self.auth.wants(header) and scope["path"] not in _TAKE_CREDENTIALS:
             return await self.auth.header(header, address), None
         for cookie in cookie_values(headers.getlist("cookie"), self.settings.cookie):
-            session = self.auth.sessions.find(cookie, uid)
+            session = self.auth.session_of(cookie, uid)
             if session is not None:
                 return session.identity, session
         return self.auth.ambient(uid), None
@@ -159,7 +182,8 @@ class Gate:
             return
         if _signs_in(scope):
             return
-        if self.settings.same_user and not self.auth.wants(headers.get("authorization")):
+        alone = self.settings.same_user and not self.settings.protected
+        if alone and not self.auth.wants(headers.get("authorization")):
             raise Problem(403, "this server has no credentials set and answers to its own user only")
         text = "Not authenticated" if headers.get("authorization") is None else "Wrong name or token"
         raise Problem(401, text, BEARER_CHALLENGE if path.startswith("/v1/") else CHALLENGE)
@@ -172,6 +196,21 @@ class Gate:
         needed = rule(method, scope["path"], websocket)
         if needed.scope is not None and not identity.allows(needed.scope):
             raise Problem(403, f"these credentials are not for this, which takes the scope '{needed.scope}'")
+        if identity.owner or needed.guests is Guests.ALL:
+            return
+        if needed.guests is Guests.NONE or needed.job is None:
+            raise Problem(403, "only the owner of the instance may do this")
+        await self._check_job(scope, needed.job, identity)
+
+    async def _check_job(self, scope: Scope, text: str, identity: Identity) -> None:
+        """Raises Problem for a job that is not the guest's, or none."""
+        jobid = parse_id(text)
+        mirror = await scope["app"].state.instances.current().jobs()
+        row = mirror.row(jobid)
+        if row is None:
+            raise Problem(404, f"there is no job {text}")
+        if row[USERID] != identity.userid:
+            raise Problem(403, "this is the job of another user")
 
     # -- how much ----------------------------------------------------------------------------------
 
@@ -215,7 +254,7 @@ class _Body:
 
 def _signs_in(scope: Scope) -> bool:
     """Whether credentials are in the body."""
-    return (scope["method"], scope["path"]) == ("POST", SIGN_IN)
+    return scope["method"] == "POST" and (scope["path"] == SIGN_IN or scope["path"] in _TAKE_CREDENTIALS)
 
 
 async def _check_token(session: WebSession, headers: Headers, receive: Receive) -> Receive:

@@ -36,6 +36,9 @@ class Settings:
         proxies: addresses of proxies whose X-Forwarded-For is believed; none by default.
         same_user: answer only to processes of this user (loopback without credentials).
         tokens: the file of API tokens; None keeps them in memory.
+        users: the file of users beside the owner.
+        audit: the file of the audit log.
+        rate: requests a second of each known user; 0 for any number.
         cookie: the name of the session's cookie; each server of a host has its own.
         body_limit: largest request body in bytes.
         option_flags: shell options of every job (``-ompi=none -overbose=1``).
@@ -55,6 +58,9 @@ class Settings:
     proxies: Proxies = ()
     same_user: bool = False
     tokens: str | None = None
+    users: str | None = None
+    audit: str | None = None
+    rate: float = 0.0
     cookie: str = "rosin"
     body_limit: int = 1 << 20
     option_flags: str = ""
@@ -69,7 +75,7 @@ class Settings:
     @property
     def protected(self) -> bool:
         """Whether requests need credentials."""
-        return self.token is not None
+        return self.token is not None or self.users is not None
 
 
 def boolean(name: str, text: str) -> bool:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import replace
 
 import jwt
@@ -16,9 +17,10 @@ from rosin import _base64
 from rosin.rest.auth.access import AccessTokens, SignedRequests, claims_of
 from rosin.rest.auth.identity import Identity
 from rosin.rest.auth.links import LoginLinks
-from rosin.rest.auth.sessions import Sessions, same
+from rosin.rest.auth.sessions import Sessions, WebSession, same
 from rosin.rest.auth.throttle import Throttle
 from rosin.rest.auth.tokens import PREFIX, TokenStore
+from rosin.rest.auth.users import Users
 from rosin.rest.problem import Problem
 from rosin.rest.settings import Settings
 
@@ -28,6 +30,17 @@ WRONG = "wrong"
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="Rosin", charset="UTF-8"'}
 BEARER_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """Within this, a file that cannot be read is the operator's to know of, and lets nobody in."""
+    try:
+        yield
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"rosin-serve: ERROR: {exc}\n")
+        sys.stderr.flush()
+        raise Problem(503, f"the {what} of this server cannot be read") from None
 
 
 class Authenticator:
@@ -41,6 +54,7 @@ class Authenticator:
         self.sessions = Sessions()
         self.links = LoginLinks()
         self.tokens = TokenStore(settings.tokens)
+        self.users = Users(settings.users)
         self._requests = SignedRequests()
 
     # -- what a request brings along --------------------------------------------------------------
@@ -86,14 +100,35 @@ class Authenticator:
 
     def _api_token(self, value: str) -> Identity | None:
         """The user of an API token. Raises Problem 503 if its file cannot be read."""
-        try:
+        with _readable("tokens"):
             token = self.tokens.find(value)
-        except (OSError, ValueError) as exc:
-            sys.stderr.write(f"rosin-serve: ERROR: {exc}\n")
-            raise Problem(503, "the tokens of this server cannot be read") from None
-        if token is None or token.user:
+        identity = None if token is None else self._named(token.user)
+        if token is None or identity is None:
             return None
-        return replace(self.owner, scopes=frozenset(token.scopes), via="token")
+        scopes = frozenset(scope for scope in token.scopes if identity.allows(scope))
+        return replace(identity, scopes=scopes, via="token")
+
+    def _named(self, name: str) -> Identity | None:
+        """The owner (also an empty name), or a user as the file has them now. Raises Problem 503."""
+        if name in ("", self.owner.name):
+            return self.owner
+        with _readable("users"):
+            return self.users.get(name)
+
+    def session_of(self, cookie: str, uid: int | None) -> WebSession | None:
+        """The session of a cookie that has come over a connection of *uid*, if its user still is one.
+
+        Raises Problem 503.
+        """
+        session = self.sessions.find(cookie, uid)
+        if session is None:
+            return None
+        now = self._named(session.identity.name)
+        if now is None:
+            self.sessions.end(session)
+            return None
+        session.identity = replace(now, via="session")
+        return session
 
     async def _bearer(self, value: str, source: str) -> Identity | None:
         if value.startswith(PREFIX):
@@ -109,8 +144,9 @@ class Authenticator:
             name = self.access.name(value)
         except jwt.ExpiredSignatureError:
             return None  # it was good once: no attempt to guess
-        if name is not None:
-            return replace(self.owner, via="access")
+        identity = None if name is None else self._named(name)
+        if identity is not None:
+            return replace(identity, via="access")
         self.throttle.failed(self.settings.user, source)
         return None
 
@@ -122,13 +158,27 @@ class Authenticator:
 
     async def password(self, user: str, password: str, source: str) -> Identity | None:
         """Who has this name and password; None, which is counted, if nobody has. Raises Problem 429."""
+        owner = same(user, self.settings.user)
+        if not owner and self.settings.users is not None:
+            return await self._other(user, password, source)
         # Names that nobody has share a place, or one could make them without end.
-        name = self.settings.user if same(user, self.settings.user) else ""
+        name = self.settings.user if owner else ""
         async with self._turn(name, source):
             if self._owns(user, password):
                 return replace(self.owner, via="password")
         self.throttle.failed(name, source)
         return None
+
+    async def _other(self, user: str, password: str, source: str) -> Identity | None:
+        """A user of the file, whose password can be guessed. Raises Problem 429 and 503."""
+        with _readable("users"):
+            name = user if self.users.get(user) is not None else ""
+        async with self.throttle.turn(name, source):
+            with _readable("users"):
+                identity = await self.users.check(user, password)
+        if identity is None:
+            self.throttle.failed(name, source)
+        return identity
 
     def _owns(self, user: str, password: str) -> bool:
         """Whether these are the owner's name and token; both are always compared, in constant time."""

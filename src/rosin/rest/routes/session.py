@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from rosin import _json
 from rosin.rest import pages
+from rosin.rest.auth.audit import EVENT
 from rosin.rest.auth.authenticator import CHALLENGE, Authenticator
 from rosin.rest.auth.identity import Identity
 from rosin.rest.auth.links import LIFETIME
@@ -49,6 +50,7 @@ def _begin(request: Request, identity: Identity) -> tuple[str, str]:
     """A new session of this browser: the cookie's header, and what its pages send along."""
     connection = request.scope.get("rosin.connection")
     uid = None if connection is None else connection.uid
+    request.scope[EVENT], request.scope["rosin.identity"] = "login", identity
     sessions, old = _auth(request).sessions, request.scope.get("rosin.session")
     if old is not None:
         sessions.end(old)
@@ -177,6 +179,7 @@ async def end_session(request: Request) -> Response:
     found = request.scope["rosin.session"]
     if found is None:
         raise Problem(409, "this request has no session: its credentials are its own")
+    request.scope[EVENT] = "logout"
     _auth(request).sessions.end(found)
     return Response(None, 204, {"Set-Cookie": _cookie(request, "")})
 
