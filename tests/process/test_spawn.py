@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Starting programs."""
 
+import errno
 import os
 import select
 import signal
 
 import pytest
 
+from rosin.process import spawn as spawning
 from rosin.process.platform import children, descendants
 from rosin.process.spawn import output_pipe, spawn
 
@@ -68,3 +70,40 @@ def test_children_and_descendants_are_found():
     child.wait()
     assert os.read(reader, 100) == b""
     os.close(reader)
+
+
+def test_a_program_that_waits_before_its_first_instruction():
+    reader, writer = os.pipe()
+    child = spawn(["cat", "/proc/self/comm"], stdout=writer, stopped=True)
+    os.close(writer)
+    _, status = os.waitpid(child.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+    assert os.WSTOPSIG(status) == signal.SIGSTOP
+    with open(f"/proc/{child.pid}/comm") as file:
+        assert file.read() == "cat\n"  # no other program before it
+    child.kill(signal.SIGCONT)
+    assert os.read(reader, 100) == b"cat\n"
+    assert child.wait() == 0
+    os.close(reader)
+
+
+def test_one_that_goes_on_before_it_has_stopped():
+    for _ in range(20):
+        child = spawn(["true"], stopped=True)
+        child.kill(signal.SIGCONT)
+        assert child.wait() == 0
+
+
+def test_one_that_cannot_be_stopped(monkeypatch):
+    def refuse():
+        raise OSError(errno.EPERM, "ptrace")
+
+    monkeypatch.setattr(spawning, "stop_at_exec", refuse)
+    with pytest.raises(PermissionError, match="Operation not permitted"):
+        spawn(["true"], stopped=True)
+
+
+def test_one_that_ends_before_it_stops(monkeypatch):
+    monkeypatch.setattr(spawning, "stop_at_exec", lambda: None)
+    child = spawn(["false"], stopped=True)
+    assert os.waitstatus_to_exitcode(child.status) == 1

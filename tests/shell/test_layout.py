@@ -219,7 +219,8 @@ def test_maps_of_cpus():
     assert parse_map("0-1;2,3", 3) == [{0, 1}, {2, 3}, {0, 1}]
     assert parse_map("0x3;0xc", 2) == [{0, 1}, {2, 3}]
     assert parse_map("0x1,0x00000000", 1) == [{32}]
-    for wrong in ("", ";", "x", "0x0", "0xz"):
+    assert parse_map("3,0-1;1,0", 2) == [{0, 1, 3}, {0, 1}]  # in any order
+    for wrong in ("", ";", "x", "0x0", "0xz", "1-0"):
         with pytest.raises(ShellError):
             parse_map(wrong, 1)
 

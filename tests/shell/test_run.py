@@ -243,9 +243,27 @@ def test_stop_tasks_in_exec(start, broker):
     while Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()[0] != "T":
         os.sched_yield()
     assert broker.output() == b""
+    assert Path(f"/proc/{task}/exe").resolve().name != "sh"  # it is the program already
+    assert broker.log("exec.eventlog")[-1].context["sync"] is True
     broker.event(f"shell-{JOBID}.kill", {"signum": int(signal.SIGCONT)})
     assert job.wait() == 0
     assert broker.output() == b"went on\n"
+
+
+def test_what_a_verbose_shell_says(run, broker):
+    assert run(["true"], ntasks=2, options={"verbose": 3}) == 0
+    said = broker.messages()
+    assert "Ignoring shell verbosity > 2" in said
+    for text in (
+        "0: task_count=2 slot_count=2 cores_per_slot=1 slots_per_node=-1",
+        "0: tasks [0-1] on cores 0-1",
+        "simple wire protocol is enabled",
+        "0: C: pmi EOF",
+        "task 1 complete status=0",
+        "all shells report tasks complete",
+        "exit 0",
+    ):
+        assert said.count(text) == 1, said
 
 
 def test_a_lost_broker_ends_tasks_that_ignore_it(start, broker):

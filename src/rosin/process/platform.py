@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
+_PTRACE_TRACEME = 0
+_PTRACE_DETACH = 17
 
 _prctl_function = None
 
@@ -49,6 +52,39 @@ def set_child_subreaper() -> bool:
 def set_parent_death_signal(signum: int) -> bool:
     """Ask for ``signum`` when the parent thread dies. Kept by exec, dropped by fork."""
     return _prctl(_PR_SET_PDEATHSIG, signum)
+
+
+def _ptrace(request: int, pid: int) -> None:
+    """Raises OSError, ENOSYS on systems other than Linux."""
+    import ctypes
+    import errno
+
+    if not sys.platform.startswith("linux"):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    function = ctypes.CDLL(None, use_errno=True).ptrace
+    function.restype = ctypes.c_long
+    nothing = ctypes.c_void_p(0)
+    if function(ctypes.c_long(request), ctypes.c_int(pid), nothing, nothing) == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"ptrace: {os.strerror(number)}")
+
+
+def stop_at_exec() -> None:
+    """In a child: let the program that it becomes stop before its first instruction, until its parent has
+    called :func:`leave_stopped`. Raises OSError."""
+    _ptrace(_PTRACE_TRACEME, 0)
+
+
+def leave_stopped(pid: int) -> int | None:
+    """Make a child that stops at its start a stopped process like any other: SIGCONT lets it go on.
+
+    Waits until it has stopped; returns its wait status if it has ended instead. Raises OSError."""
+    _, status = os.waitpid(pid, 0)
+    if not os.WIFSTOPPED(status):
+        return status
+    os.kill(pid, signal.SIGSTOP)  # a SIGCONT that comes from now on is not lost
+    _ptrace(_PTRACE_DETACH, pid)
+    return None
 
 
 def set_process_name(name: str) -> bool:

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from rosin.process import descriptors
 from rosin.process.outcome import return_code
-from rosin.process.platform import descendants, pidfd_open, set_pipe_size
+from rosin.process.platform import descendants, leave_stopped, pidfd_open, set_pipe_size, stop_at_exec
 from rosin.process.pump import CHUNK
 
 
@@ -108,34 +108,45 @@ def spawn(
     pass_fds: Sequence[int] = (),
     process_group: bool = True,
     terminal: bool = False,
+    stopped: bool = False,
 ) -> ChildProcess:
     """Start ``argv``; the program is looked up in the PATH of ``env``.
 
     ``stdin``, ``stdout`` and ``stderr`` are descriptors that become the child's 0, 1 and 2 (None: the
     parent's own); ``pass_fds`` keep their numbers; all others are closed. With ``process_group`` the child
     leads a group of its own. With ``terminal`` it leads a session of its own, whose terminal is ``stdin``;
-    that costs a fork of this process, which must have one thread only. Raises OSError as exec reports it
-    (ENOENT, EACCES, ...), also for a ``cwd`` that cannot be entered.
+    that costs a fork of this process, which must have one thread only. So does ``stopped``: the program stops
+    before its first instruction, until it gets SIGCONT (EPERM where that is not allowed). Raises OSError as
+    exec reports it (ENOENT, EACCES, ...), also for a ``cwd`` that cannot be entered.
     """
     if not argv[0]:  # a search in PATH would find directories
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "")
-    popen = descriptors.start(
-        lambda: subprocess.Popen(
-            list(argv),
-            env=None if env is None else dict(env),
-            cwd=cwd,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=tuple(pass_fds),
-            close_fds=True,
-            restore_signals=True,
-            process_group=0 if process_group and not terminal else None,
-            start_new_session=terminal,
-            preexec_fn=_take_terminal if terminal else None,
+    prepare = [_take_terminal] if terminal else []
+    if stopped:
+        prepare.append(stop_at_exec)
+    try:
+        popen = descriptors.start(
+            lambda: subprocess.Popen(
+                list(argv),
+                env=None if env is None else dict(env),
+                cwd=cwd,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=tuple(pass_fds),
+                close_fds=True,
+                restore_signals=True,
+                process_group=0 if process_group and not terminal else None,
+                start_new_session=terminal,
+                preexec_fn=(lambda: [call() for call in prepare]) if prepare else None,
+            )
         )
-    )
-    return ChildProcess(popen, process_group or terminal)
+    except subprocess.SubprocessError:  # in ``prepare``, of which nothing more is known
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM)) from None
+    child = ChildProcess(popen, process_group or terminal)
+    if stopped and (status := leave_stopped(child.pid)) is not None:
+        child.reaped(status)
+    return child
 
 
 def _take_terminal() -> None:

@@ -51,7 +51,8 @@ def parse_map(text: str, ntasks: int, what: str = "cpuset") -> list[frozenset[in
             if item.startswith("0x"):
                 ids = frozenset(Idset.from_mask(_mask(item)))
             else:
-                ids = frozenset(Idset.decode(item))
+                # In any order, as hwloc takes lists.
+                ids = frozenset(id for part in item.split(",") for id in Idset.decode(part))
         except (FormatError, ValueError):
             ids = frozenset()
         if not ids:

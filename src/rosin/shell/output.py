@@ -48,6 +48,18 @@ def _check_tags(template: str, path: str) -> None:
         raise ShellError(f"output path {template}: unknown encoding of the job id: expected one of {forms}")
 
 
+def credit_marks(options: Options) -> tuple[int, int]:
+    """``output.client.lwm`` and ``hwm``: a shell that is not the leader asks for more credit when it has the
+    first number of entries left, and gets the second. Raises ShellError."""
+    low, high = options.integer("output.client.lwm", 100), options.integer("output.client.hwm", 1000)
+    if not 0 <= low < high:
+        raise ShellError(
+            f"invalid client.lwm and/or client.hwm specified: output.client.lwm={low} "
+            f"output.client.hwm={high}: expected the first to be less, as in 100 and 1000"
+        )
+    return low, high
+
+
 class StreamConf:
     """One stream's destination: ``path`` (a template) is None for the log."""
 
@@ -155,6 +167,7 @@ class Output:
         self._emit = emit
         self._limit = limit
         self._ntasks = ntasks
+        credit_marks(options)  # the leader, too, refuses those that mean nothing
         self._mode = options.string("output.mode", "truncate").lower()
         stdout = StreamConf(options, "stdout", None)
         self.conf = {"stdout": stdout, "stderr": StreamConf(options, "stderr", stdout)}

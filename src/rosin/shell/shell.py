@@ -27,6 +27,7 @@ from rosin.process.outcome import exit_code
 from rosin.process.platform import set_child_subreaper
 from rosin.process.strays import end_descendants, signal_descendants
 from rosin.rfc.exec_eventlog import KEY
+from rosin.rfc.idset import Idset
 from rosin.shell import environment, vocabulary
 from rosin.shell.errors import ShellError, complain, fatal_error
 from rosin.shell.info import ShellInfo
@@ -120,7 +121,10 @@ class Shell:
         """Take in the job's data and load the plugins that it needs."""
         self.api.info = info
         self.log.rank = info.rank
-        self.log.verbose = min(info.options.integer("verbose", 0), 2)
+        verbose = info.options.integer("verbose", 0)
+        self.log.verbose = min(verbose, 2)
+        if verbose > 2:
+            self.log.warn("Ignoring shell verbosity > 2")
         if info.rank == 0:  # one of them says it for all
             info.on_bad_template = partial(self.log.error, component="mustache")
         self.foreign = userrc.is_given(info.options)
@@ -209,12 +213,14 @@ class Shell:
             self.h.reactor.add_signal(signum, self._forward_signal)
         jobid_path = api.startup.attr("jobid-path", "/") or "/"
         api.environment = environment.job_environment(info, api.env, self.h.uri, jobid_path)
+        self._say_where()
         api.stack.call(ShellPlugin.shell_post_init)
         tasks.start()
         api.stack.call(ShellPlugin.shell_start)
         if info.size > 1:
             self._barrier()
-        self._event("shell.start", {"taskmap": info.taskmap.wrap()}, lazy=True)
+        sync = {"sync": True} if info.options.flag("stop-tasks-in-exec") else {}
+        self._event("shell.start", {"taskmap": info.taskmap.wrap(), **sync}, lazy=True)
         if api.complete:  # a node may have no task at all
             api.stack.call(ShellPlugin.shell_finish)
         self._serve(self._over)
@@ -224,6 +230,20 @@ class Shell:
         api.guest.flush()
         self._serve(lambda: api.guest.idle)
         return max(code, api.exit_code, int(self._lost is not None))
+
+    def _say_where(self) -> None:
+        if self.log.verbose < 1:
+            return
+        info, spec = self.api.info, self.api.info.spec
+        if self.api.leader:
+            per_node = spec.slot_count // spec.node_count if spec.node_count > 0 else -1
+            self.log.debug(
+                f"0: task_count={info.ntasks} slot_count={spec.slot_count} "
+                f"cores_per_slot={spec.cores_per_slot} slots_per_node={per_node}"
+            )
+        ranks = Idset(info.local_tasks)
+        plural = "s" if len(ranks) > 1 else ""
+        self.log.debug(f"{info.rank}: task{plural} {ranks.encode(brackets=True)} on cores {info.node.cores}")
 
     def _serve(self, done: Callable[[], bool]) -> None:
         """Run the reactor until ``done()``, which is asked whenever something came to an end."""
@@ -259,7 +279,7 @@ class Shell:
             self.api.stack.call(ShellPlugin.shell_kill, signum)
 
     def _forward_signal(self, signum: int) -> None:
-        self.log.debug(f"forwarding signal {signum} to tasks")
+        self.log.debug(f"forwarding signal {signum} to tasks", "signals")
         self._kill(signum)
         if os.getppid() != self._parent:  # the signal is what a dying zygote leaves us
             self._abandon()

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from rosin.handle.reactor import Reactor
     from rosin.shell.pty import Pty
 
-_STOP_FIRST = 'kill -STOP $$; exec "$@"'
-
 
 class Task:
     """``rank`` in the job, ``localid`` on this node. The attributes count when it is started."""
@@ -60,6 +58,7 @@ class Task:
         self.on_output: Callable[[Task, str, bytes, bool], None] | None = None
         self.on_end: Callable[[Task], None] | None = None
         self.on_pmi: Callable[[Task, str], None] | None = None
+        self.on_pmi_end: Callable[[Task], None] | None = None
 
     @property
     def descriptors(self) -> int:
@@ -106,7 +105,6 @@ class Task:
     def _spawn(
         self, source: int, out: int, err: int, pmi: socket.socket | None, group: bool, stop: bool
     ) -> ChildProcess:
-        argv = ["/bin/sh", "-c", _STOP_FIRST, "sh", *self.argv] if stop else self.argv
         fds = () if pmi is None else (pmi.fileno(),)
 
         def run(words: list[str]) -> ChildProcess:
@@ -119,15 +117,16 @@ class Task:
                 pass_fds=fds,
                 process_group=group,
                 terminal=self.terminal is not None,
+                stopped=stop,
             )
 
         try:
-            return run(argv)
+            return run(self.argv)
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
             # A script without "#!" is the shell's to run, as execvp has it.
-            return run(["/bin/sh", refused.find(argv[0], self.env), *argv[1:]])
+            return run(["/bin/sh", refused.find(self.argv[0], self.env), *self.argv[1:]])
 
     def _watch(self, name: str) -> None:
         self._reactor.add_fd(self._pumps[name].fd, lambda _events: self._read(name))
@@ -224,6 +223,8 @@ class Task:
             self._reactor.remove_fd(self._pmi.fileno())
             self._pmi.close()
             self._pmi = None
+            if self.on_pmi_end is not None:
+                self.on_pmi_end(self)
 
     # --- the end
 

@@ -12,6 +12,7 @@ import pytest
 from tests.shell.fakes import FakeShell, FakeTask
 
 from rosin.errors import FormatError
+from rosin.shell.errors import ShellError
 from rosin.shell.plugins.api import ShellPlugin
 
 DATA = {"stream": "stdout", "rank": "1", "data": "x\n"}
@@ -130,6 +131,21 @@ def flood(shell: FakeShell, count: int) -> FakeTask:
     for _ in range(count):
         task.on_output(task, "stdout", b"x\n", False)
     return task
+
+
+@pytest.mark.parametrize("rank", [3, 7])
+@pytest.mark.parametrize("client", [{"hwm": 5, "lwm": 5}, {"lwm": 1000}, {"lwm": -1}, {"hwm": 100}])
+def test_marks_that_do_not_fit(rank: int, client: dict[str, int]) -> None:
+    with pytest.raises(ShellError, match=r"invalid client\.lwm and/or client\.hwm specified: output\.cl"):
+        FakeShell({"output": {"client": client}}, rank=rank).load("output")
+
+
+def test_credits_by_option() -> None:
+    shell = FakeShell({"output": {"client": {"hwm": 3, "lwm": 1}}}, rank=7)
+    task = flood(shell, 2)
+    asked = [payload for topic, payload, _ in shell.h.sent if topic.endswith(".write-getcredit")]
+    assert asked == [{"credits": 3}]
+    assert task.paused == []
 
 
 def test_credit_that_is_refused() -> None:

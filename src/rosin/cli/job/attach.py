@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from rosin.cli.job.debug import Debug
     from rosin.cli.job.pty import PtyClient
     from rosin.cli.job.statusline import StatusLine
     from rosin.cli.job.stdin import JobStdin
@@ -45,6 +46,9 @@ def parser(prog: str) -> AdminParser:
     add("-u", "--unbuffered", action="store_true", help="do not buffer standard input")
     add("-i", "--stdin-ranks", metavar="RANKS", default="all", help="tasks that get the standard input")
     add("--tail", metavar="NUM", nargs="?", const=10, type=int, help="begin with the last NUM (10) outputs")
+    text = "print where the tasks are, for a debugger; then let those that wait for one go on"
+    add("--debug", action="store_true", help=text)
+    add("--debug-emulate", action="store_true", help="let tasks that wait for a debugger go on")
     add("--queue-check-interval", metavar="SECONDS", type=float, default=10.0, help=SUPPRESS)
     add("jobid", metavar="JOBID", help="the job")
     return result
@@ -76,6 +80,11 @@ class Attach:
         self._pty: PtyClient | None = None
         self._unshown: list[Event] = []  # output that the job's terminal may show
         self._status: StatusLine | None = None
+        self._debug: Debug | None = None
+        if getattr(args, "debug", False) or getattr(args, "debug_emulate", False):
+            from rosin.cli.job.debug import Debug
+
+            self._debug = Debug(handle, jobid, self.output.message, show=args.debug)
 
     # -- the watches ------------------------------------------------------------------------------
 
@@ -205,6 +214,8 @@ class Attach:
         elif name == "shell.start":
             if self._input is not None:
                 self._input.tasks_started(context.get("taskmap"))
+            if self._debug is not None:
+                self._debug.shell_start(context)
         elif name == "log":
             self.output.exec_log(event)
         elif name == "complete":
@@ -217,6 +228,8 @@ class Attach:
     def _shell_started(self, context: dict[str, Any]) -> None:
         service, rank = context["service"], context["leader-rank"]
         self._start_output()
+        if self._debug is not None:
+            self._debug.shell_init(service, rank)
         pty = context.get("pty")
         if pty is not None and not self.finished:
             if self.args.read_only:

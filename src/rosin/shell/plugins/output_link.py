@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.rfc.payload import field
+from rosin.shell.output import credit_marks
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
     from rosin.shell.plugins.api import Api
-
-_HIGH_WATER = 1000
-_LOW_WATER = 100
 
 
 class LeaderLink:
     """The leader's log, from another shell."""
 
     def __init__(self, shell: Api) -> None:
+        """Takes the options ``output.client``. Raises ShellError."""
         self._shell = shell
-        self._credits = _HIGH_WATER
+        self._low, self._high = credit_marks(shell.info.options)
+        self._credits = self._high
         self._asked = False
         self._lost = False
         self._killed = False
@@ -35,10 +35,10 @@ class LeaderLink:
             return
         self._shell.tell("write", {"name": name, "shell_rank": self._shell.info.rank, "context": context})
         self._credits -= 1
-        if self._credits <= _LOW_WATER and not self._asked:
+        if self._credits <= self._low and not self._asked:
             self._asked = True
             try:
-                self._shell.ask("write-getcredit", {"credits": _HIGH_WATER}).then(self._granted)
+                self._shell.ask("write-getcredit", {"credits": self._high}).then(self._granted)
             except ConnectionError:
                 self._lost = True
         if self._credits <= 0 and not self._killed:

@@ -52,12 +52,17 @@ class Pmi(ShellPlugin):
         self._aborted = False
         self._exchange = Exchange(shell, self._exchanged) if self._enabled and shell.info.size > 1 else None
 
+    def shell_post_init(self) -> None:
+        if self._enabled:
+            self.shell.log.debug("simple wire protocol is enabled", "pmi-simple")
+
     def task_init(self, task: Task) -> None:
         if self._enabled:
             task.env["PMI_RANK"] = str(task.rank)
             task.env["PMI_SIZE"] = str(self.shell.info.ntasks)
             task.pmi = True
             task.on_pmi = self.request
+            task.on_pmi_end = self._ended
 
     def _start(self) -> Server:
         """Most programs never speak PMI, so the server is made for the first that does."""
@@ -103,9 +108,14 @@ class Pmi(ShellPlugin):
         while self._server.warnings:
             self.shell.log.warn(self._server.warnings.pop(), "pmi-simple")
 
+    def _ended(self, task: Task) -> None:
+        self.shell.log.trace(f"{task.rank}: C: pmi EOF", "pmi-simple")
+
     def _send(self, replies: Replies) -> None:
         if len(self._by_rank) != len(self.shell.tasks):
             self._by_rank = {task.rank: task for task in self.shell.tasks}
         for rank, text in replies:
             self.shell.log.trace(f"{rank}: S: {text.rstrip()}", "pmi-simple")
             self._by_rank[rank].send_pmi(text)
+            if self._server is not None and rank in self._server.finalized:
+                self.shell.log.trace(f"{rank}: S: pmi finalized", "pmi-simple")

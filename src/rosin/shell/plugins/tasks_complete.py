@@ -52,5 +52,6 @@ class TasksComplete(ShellPlugin):
             return
         self._active.discard(rank)
         if not self._active:
+            self.shell.log.debug("all shells report tasks complete", self.name)
             self.shell.stack.call(ShellPlugin.shell_tasks_complete)
             self.shell.release(self.name)

@@ -20,7 +20,7 @@ class Tmpdir(ShellPlugin):
         info = self.shell.info
         tmpdir = info.spec.environment.get("TMPDIR")
         if tmpdir and not ensure_directory(tmpdir):
-            self.shell.log.warn(f"Unable to create TMPDIR={tmpdir}, resetting TMPDIR=/tmp")
+            self.shell.log.warn(f"Unable to create TMPDIR={tmpdir}, resetting TMPDIR=/tmp", self.name)
             tmpdir = info.spec.environment["TMPDIR"] = "/tmp"
         info.tmpdir = make_tmpdir(self.shell.startup.attr("rundir"), tmpdir, info.rank, info.f58)
 
