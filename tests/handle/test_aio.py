@@ -2,6 +2,7 @@
 """The asyncio handle on a real socket."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,28 @@ async def test_a_connection_that_is_not_wanted_any_more(tmp_path: Path, accepts:
             await connecting
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_a_connection_that_is_given_up_while_it_is_made(tmp_path: Path) -> None:
+    """At whatever moment: nothing is left that somebody should have looked at."""
+    untold: list[Any] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: untold.append(context))
+    async with await asyncio.start_unix_server(lambda _reader, writer: writer.close(), tmp_path / "s"):
+        for turns in range(8):
+            connecting = asyncio.create_task(AsyncFlux.connect(f"local://{tmp_path}/s"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            connecting.cancel()
+            await asyncio.wait([connecting])
+            if not connecting.cancelled():
+                assert isinstance(connecting.exception(), ConnectionResetError)
+    # What a loop makes when it is cancelled while it connects.
+    handle = AsyncFlux(loop, "local:///nowhere")
+    handle.connection_lost(None)
+    del handle, connecting
+    gc.collect()
+    assert untold == []
 
 
 async def test_no_socket(tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         failure = error(errno.ECONNRESET, f"Lost connection to the broker at {self.uri}")
         if not self._accepted.done():
             self._accepted.set_exception(failure)
+            self._accepted.exception()  # who connected may have been cancelled before it could wait for this
         if self._lost is None:
             self._fail(failure)
         if not self._closed.done():
