@@ -66,6 +66,13 @@ def parser(prog: str) -> Parser:
         default=0.0,
         help="requests a second of each user (default: any)",
     )
+    add(
+        "--allow-webhook",
+        metavar="ADDR",
+        action="append",
+        default=[],
+        help="deliver webhooks to this address or network too (default: only to the internet)",
+    )
     add("-v", "--verbose", action="store_true", help="write a line for each request")
     return result
 
@@ -75,7 +82,7 @@ def _settings(args: argparse.Namespace) -> Settings:
     from rosin.errors import FormatError
     from rosin.process import credentials
     from rosin.rest.auth.tokens import default_path
-    from rosin.rest.settings import Settings, is_loopback, parse_proxy, read_environment
+    from rosin.rest.settings import Settings, is_loopback, parse_network, parse_proxy, read_environment
     from rosin.rest.submission import server_options
 
     keywords = read_environment(os.environ, credentials.take())
@@ -112,6 +119,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         "users": args.users,
         "audit": args.audit_log,
         "rate": args.rate_limit,
+        "webhook_networks": tuple(map(parse_network, args.allow_webhook)),
         "tokens": args.tokens or default_path(),
     }
     return Settings(**given, **keywords)

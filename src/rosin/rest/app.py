@@ -28,11 +28,12 @@ from rosin.rest.own import routers as own_routers
 from rosin.rest.own.fields import invalid
 from rosin.rest.own.idempotency import Answers
 from rosin.rest.problem import Problem, of_error
-from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session, tokens
+from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session, tokens, webhooks
 from rosin.rest.settings import Settings
 from rosin.rest.v1 import jobs as v1_jobs
 from rosin.rest.v1 import service as v1_service
 from rosin.rest.v1 import tokens as v1_tokens
+from rosin.rest.webhooks.dispatcher import Webhooks
 
 _DESCRIPTION = """Jobs, output, events and resources of a Flux instance.
 
@@ -54,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         instances.current()
         yield
+        await _app.state.webhooks.close()
         await instances.close()
 
     app = FastAPI(
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     auth.users.load()
     audit = None if settings.audit is None else AuditLog(settings.audit)
     app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
+    app.state.webhooks = Webhooks(instances, settings.webhook_networks)
     app.state.answers = Answers()
     modules = (
         home,
@@ -81,6 +84,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         service,
         session,
         tokens,
+        webhooks,
         v1_tokens,
         v1_jobs,
         v1_service,

@@ -162,6 +162,7 @@ def serve(settings: Settings, sock: socket.socket, where: str, log_requests: boo
         try:
             await server.serve([sock])
         finally:
+            await app.state.webhooks.close()
             await app.state.instances.close()
         return 0
 

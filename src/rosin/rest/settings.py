@@ -39,6 +39,7 @@ class Settings:
         users: the file of users beside the owner.
         audit: the file of the audit log.
         rate: requests a second of each known user; 0 for any number.
+        webhook_networks: networks beside the internet to which webhooks may deliver.
         cookie: the name of the session's cookie; each server of a host has its own.
         body_limit: largest request body in bytes.
         option_flags: shell options of every job (``-ompi=none -overbose=1``).
@@ -61,6 +62,7 @@ class Settings:
     users: str | None = None
     audit: str | None = None
     rate: float = 0.0
+    webhook_networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
     cookie: str = "rosin"
     body_limit: int = 1 << 20
     option_flags: str = ""
@@ -93,6 +95,16 @@ def parse_proxy(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | No
     except ValueError:
         raise ValueError(
             f"--trusted-proxy: expected an address, a network such as 10.0.0.0/8, or unix, got '{text}'"
+        ) from None
+
+
+def parse_network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """An address or a network such as 10.0.0.0/8. Raises ValueError that names the option."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(
+            f"--allow-webhook: expected an address or a network such as 10.0.0.0/8, got '{text}'"
         ) from None
 
 

@@ -72,3 +72,61 @@ class NewToken(BaseModel):
         default=["read"], min_length=1, max_length=4
     )
     expires: str = Field("90d", max_length=32, description="how long it lives (FSD), or never")
+
+
+class DeadDelivery(Answer):
+    """A message that could not be delivered."""
+
+    id: str
+    type: str
+    time: float
+    attempts: int
+    error: str
+
+
+class WebhookInfo(Answer):
+    """A webhook."""
+
+    id: str
+    user: str
+    url: str
+    events: list[str]
+    job: str | None
+    created: float
+    state: str = Field(description="active, failing (its last message is dead), or stopped until a retry")
+    reason: str
+    waiting: int
+    delivered: int
+    lost: int = Field(description="messages for which there was no room")
+    dead: list[DeadDelivery] = Field(description="the last ones that could not be delivered")
+
+
+class WebhookList(Answer):
+    """Webhooks."""
+
+    webhooks: list[WebhookInfo]
+
+
+class WebhookSecret(WebhookInfo):
+    """A new webhook."""
+
+    secret: str = Field(description="the key of the signatures (whsec_: base64)")
+
+
+class Retried(Answer):
+    """What is tried once more."""
+
+    messages: int
+
+
+class NewWebhook(BaseModel):
+    """A webhook to be made."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    url: str = Field(max_length=2048, description="https:// or http://")
+    events: list[str] = Field(
+        default=["*"], min_length=1, max_length=64, description="names of RFC 21's events, or *"
+    )
+    secret: str | None = Field(None, max_length=256, description="made if there is none")
+    job: str | None = Field(None, max_length=256, description="events of this job only")
