@@ -8,7 +8,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import tree_rows
+from benchmarks import restart, tree_rows
 from benchmarks.side import rate
 from rosin import _json
 from rosin.constants import FLUX_RPC_STREAMING
@@ -273,6 +273,7 @@ ROWS: dict[str, tuple[Callable[[Side], float], bool, float, int]] = {
     "output": (output, True, 50, 3),
     "jobs -a, 10,000 jobs": (jobs_all, False, 5, 1),
     "memory, 10,000 jobs": (memory, False, 4, 1),
+    "restart, 10,000 jobs": (restart.row(10_000), False, 2, 1),
     "memory, 64 brokers": (tree_rows.memory_of(64), False, 1, 1),
 }
 
@@ -288,6 +289,7 @@ UNITS = {
     "jobs": "s",
     "jobs -a, 10,000 jobs": "s",
     "memory, 10,000 jobs": "MiB",
+    "restart, 10,000 jobs": "s",
     "memory, 64 brokers": "MiB",
     "output": "MB/s",
 }

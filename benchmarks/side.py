@@ -26,12 +26,13 @@ def rate(count: int, work: Callable[[], None]) -> float:
 
 class Side:
     """``command`` is the front end (``rosin`` or ``flux``), called as a user calls it; ``size`` is the number
-    of brokers of its instance."""
+    of brokers of its instance, which may have a state directory that stays."""
 
-    def __init__(self, name: str, command: str, size: int = 1) -> None:
+    def __init__(self, name: str, command: str, size: int = 1, statedir: str = "") -> None:
         self.name = name
         self.command = command
         self.size = size
+        self.statedir = statedir
         self.uri = ""
         self._process: subprocess.Popen[str] | None = None
         self._other: Side | None = None
@@ -46,7 +47,8 @@ class Side:
     @property
     def options(self) -> list[str]:
         """The options of ``start`` for so many brokers; one broker is started without a launcher."""
-        return [f"--test-size={self.size}"] if self.size > 1 else []
+        size = [f"--test-size={self.size}"] if self.size > 1 else []
+        return [*size, f"-Sstatedir={self.statedir}"] if self.statedir else size
 
     def of(self, size: int) -> Side:
         """A running instance of so many brokers beside this one. It ends with this one, or when another size

@@ -19,9 +19,13 @@ _NO_JOB = FLUX_JOBID_ANY % (1 << 64)
 _TOPIC = "job-manager.events-journal"
 
 
-def events_journal(flux_handle: Handle, full: bool = True) -> RPC:
-    """Follow the primary events of all jobs: a streaming RPC. With ``full`` those of the past come first."""
-    return flux_handle.rpc(_TOPIC, {"full": full}, flags=FLUX_RPC_STREAMING)
+def events_journal(flux_handle: Handle, full: bool = True, rows: str = "") -> RPC:
+    """Follow the primary events of all jobs: a streaming RPC. With ``full`` those of the past come first.
+
+    ``rows``: rows of this format are welcome instead of the events of jobs that are over (Rosin's own).
+    """
+    args = {"full": full, "rows": rows} if rows else {"full": full}
+    return flux_handle.rpc(_TOPIC, args, flags=FLUX_RPC_STREAMING)
 
 
 class JournalEvent(JournalEventBase):

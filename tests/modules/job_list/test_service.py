@@ -34,7 +34,7 @@ class Journal(BrokerModule):
 
     @request_handler("events-journal")
     def journal(self, msg):
-        assert msg.args == {"full": True}
+        assert msg.args["full"] is True
         self.listeners.append(msg)
         for response in self.history:
             self.respond(msg, response)

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import errno
 from operator import itemgetter
+from sys import intern
 from typing import Any
+from zlib import crc32
 
 from rosin import _json
+from rosin.errors import FormatError
 from rosin.job.fields import ATTRIBUTES as ATTRIBUTES
 
 Row = tuple[Any, ...]
@@ -28,6 +31,31 @@ RESULT = POSITION["result"]
 T_INACTIVE = POSITION["t_inactive"]
 
 _ENCODED = ("annotations", "dependencies")
+
+
+#: What rows that were kept are to be read by: rows of another release may mean something else.
+SHAPE = f"1-{crc32(','.join(POSITION).encode()):08x}"
+
+#: Texts that many jobs have in common.
+_COMMON = tuple(
+    POSITION[name]
+    for name in ("name", "cwd", "queue", "project", "bank", "ranks", "nodelist", "exception_type")
+)
+
+
+def kept_row(row: Row) -> bytes:
+    """A row to be kept, as a line of JSON."""
+    return _json.dumps(row)
+
+
+def recalled_row(values: Any) -> Row:
+    """The row that was kept. Raises FormatError."""
+    if type(values) is not list or len(values) != len(POSITION) or type(values[ID]) is not int:
+        raise FormatError("a job's row is malformed")
+    for at in _COMMON:
+        if type(values[at]) is str:
+            values[at] = intern(values[at])
+    return tuple(values)
 
 
 class Projection:

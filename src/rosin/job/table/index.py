@@ -66,6 +66,11 @@ class JobIndex:
             self._inactive.append(row)
         self._inactive.sort(key=_completion)
 
+    def recall(self, row: Row) -> None:
+        """Add a job that was over before, in any order; :meth:`retire_backlog` follows."""
+        self.jobs[row[ID]] = row
+        self._inactive.append(row)
+
     def drop(self, job: ActiveJob) -> None:
         """Forget an active job, as if it had never been submitted."""
         del self.jobs[job.id]

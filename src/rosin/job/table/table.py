@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOBID_ANY
+from rosin.constants import FLUX_JOB_STATE_INACTIVE, FLUX_JOB_STATE_NEW, FLUX_JOBID_ANY
 from rosin.errors import FormatError
-from rosin.job.table.attributes import POSITION, RESULT, Row
+from rosin.job.table.attributes import POSITION, RESULT, Row, recalled_row
 from rosin.job.table.index import JobIndex
 from rosin.job.table.record import ActiveJob
 from rosin.job.table.stats import Stats
@@ -36,6 +36,9 @@ class JobTable:
         """
         jobid = field(response, "id", int)
         events = field(response, "events", list)
+        if jobid == FLUX_JOBID_ANY and "rows" in response:
+            self._recall(field(response, "rows", list))
+            return None
         if jobid == FLUX_JOBID_ANY:
             self.index.retire_backlog(self._backlog)
             self._backlog = []
@@ -54,6 +57,13 @@ class JobTable:
         if fault is not None:
             raise fault
         return job
+
+    def _recall(self, rows: list[Any]) -> None:
+        """Take the rows of jobs that were over before."""
+        for values in rows:
+            row = recalled_row(values)
+            self.index.recall(row)
+            self.stats.move((FLUX_JOB_STATE_NEW, None), (FLUX_JOB_STATE_INACTIVE, row[_QUEUE]), row[RESULT])
 
     def _find(self, jobid: int, response: dict[str, Any]) -> ActiveJob | None:
         job = self.index.jobs.get(jobid)

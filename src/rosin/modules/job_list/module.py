@@ -22,7 +22,7 @@ from rosin.constants import (
 )
 from rosin.errors import FormatError
 from rosin.job.journal import events_journal
-from rosin.job.table.attributes import ATTRIBUTES, USERID, Projection, Row
+from rosin.job.table.attributes import ATTRIBUTES, SHAPE, USERID, Projection, Row, kept_row
 from rosin.job.table.constraint import Context, JobConstraint, compile_constraint, legacy_constraint
 from rosin.job.table.record import ActiveJob
 from rosin.job.table.table import JobTable
@@ -72,7 +72,7 @@ class JobListModule(BrokerModule):
         self._stats_timer: Any = None
         self.reconfigure(self.config)
         self._history = self.loop.create_future()
-        self._journal = events_journal(self.h)
+        self._journal = events_journal(self.h, rows=SHAPE)
         self._journal.listen(self._journal_ready)
         await self._history
 
@@ -167,6 +167,15 @@ class JobListModule(BrokerModule):
     def _purged(self, msg: Message) -> None:
         count = self._table.purge(field(msg.args, "jobs", list))
         self.log.debug(f"purged {count} inactive jobs")
+
+    @request_handler("rows")
+    def rows(self, msg: Message) -> bytes:
+        """Private to job-manager: rows of inactive jobs, to be kept; lines, the first one their format."""
+        jobs = self._table.index.jobs
+        found = [jobs.get(id) for id in field(msg.args, "ids", list)]
+        return b"\n".join(
+            [SHAPE.encode(), *[kept_row(row) if isinstance(row, tuple) else b"" for row in found]]
+        )
 
     # -- access -----------------------------------------------------------------------------------
 

@@ -75,6 +75,10 @@ class Core:
         """Resources were allocated or returned."""
         raise NotImplementedError
 
+    def forgotten(self, id: int) -> None:
+        """The inactive job *id* was purged."""
+        raise NotImplementedError
+
     def check_drained(self) -> None:
         """There may be no active job any more, or none that runs."""
         raise NotImplementedError

@@ -11,6 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from rosin import _json
+from rosin.constants import FLUX_JOB_WAITABLE
 from rosin.modules.job_manager.job import log_text
 
 if TYPE_CHECKING:
@@ -37,42 +38,83 @@ _DICTIONARY = (
     b'"context":{"ranks":"all","final":true}},{"timestamp":17,"name":"free"},{"timestamp":17,"name":"clean"}]'
 )
 
+#: What compressed texts can be read by: it changes with what they were made by.
+PACKING = f"deflate-{zlib.crc32(_DICTIONARY):08x}"
+
+_ALLOCATED, _STARTED, _EXCEPTED, _WAITABLE = 1, 2, 4, 8
+
 
 class InactiveJob:
     """A job that is over. ``excepted``: it ended by a fatal exception, not by finishing.
 
-    ``ended`` is when, by the monotonic clock, which may be before this broker was.
+    ``ended`` is when, by the monotonic clock, which may be before this broker was. ``packed`` is its
+    compressed text.
     """
 
     __slots__ = (
-        "_packed",
         "allocated",
         "ended",
         "excepted",
         "id",
+        "packed",
         "result",
         "started",
         "t_clean",
         "t_submit",
         "userid",
+        "waitable",
     )
 
-    def __init__(self, job: Job) -> None:
-        self.id = job.id
-        self.userid = job.userid
-        self.t_submit = job.t_submit
-        self.t_clean = job.t_clean
+    def __init__(
+        self,
+        id: int,
+        userid: int,
+        t_submit: float,
+        t_clean: float,
+        result: int,
+        bits: int,
+        packed: bytes,
+    ) -> None:
+        """*bits*: what :attr:`bits` was."""
+        self.id = id
+        self.userid = userid
+        self.t_submit = t_submit
+        self.t_clean = t_clean
         self.ended = 0.0
-        self.result = job.result()
-        self.allocated = job.allocated
-        self.started = job.started
-        self.excepted = job.end_event is None or job.end_event[0] == "exception"
+        self.result = result
+        self.allocated = bool(bits & _ALLOCATED)
+        self.started = bool(bits & _STARTED)
+        self.excepted = bool(bits & _EXCEPTED)
+        self.waitable = bool(bits & _WAITABLE)
+        self.packed = packed
+
+    @classmethod
+    def of(cls, job: Job) -> InactiveJob:
+        """What is kept of *job*, which is over."""
+        excepted = job.end_event is None or job.end_event[0] == "exception"
+        bits = (
+            (_ALLOCATED if job.allocated else 0)
+            | (_STARTED if job.started else 0)
+            | (_EXCEPTED if excepted else 0)
+            | (_WAITABLE if job.flags & FLUX_JOB_WAITABLE else 0)
+        )
         packer = zlib.compressobj(1, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
-        self._packed = packer.compress(log_text(job)) + packer.flush()
+        packed = packer.compress(log_text(job)) + packer.flush()
+        return cls(job.id, job.userid, job.t_submit, job.t_clean, job.result(), bits, packed)
+
+    @property
+    def bits(self) -> int:
+        """What is true of the job, as a number."""
+        return (
+            self.allocated * _ALLOCATED
+            | self.started * _STARTED
+            | self.excepted * _EXCEPTED
+            | self.waitable * _WAITABLE
+        )
 
     def text(self) -> bytes:
         """``{"id":..,"events":[..],"jobspec":..,"R":..}`` as JSON text."""
-        return zlib.decompressobj(-15, _DICTIONARY).decompress(self._packed)
+        return zlib.decompressobj(-15, _DICTIONARY).decompress(self.packed)
 
     def record(self) -> dict[str, Any]:
         """The same, decoded."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from rosin.broker.waiters import Responder
+    from rosin.modules.job_manager.chunk import Rows
     from rosin.modules.job_manager.inactive import InactiveJob
     from rosin.modules.job_manager.job import Job
     from rosin.rfc.message import Message
@@ -29,9 +30,12 @@ SLICE = 250
 
 
 class Listener(Waiter):
-    """One ``events-journal`` stream. ``backlog`` lists the inactive jobs still to be sent, newest last."""
+    """One ``events-journal`` stream. ``backlog`` lists the inactive jobs still to be sent, newest last.
 
-    __slots__ = ("allow", "backlog", "deny", "live")
+    ``rows`` are sent before, to job-list, which asks for rows of its own format instead of events.
+    """
+
+    __slots__ = ("allow", "backlog", "deny", "live", "rows")
 
     def __init__(self, msg: Message) -> None:
         if not msg.streaming:
@@ -40,6 +44,7 @@ class Listener(Waiter):
         args = msg.optional_args
         self.live = False
         self.backlog: list[int] = []
+        self.rows: list[Rows] = []
         self.allow = _names(args, "allow")
         self.deny = _names(args, "deny")
 
@@ -124,13 +129,18 @@ class EventJournal:
             if not listener.live:
                 listener.backlog.append(id)
 
-    def open(self, msg: Message, inactive: Iterable[int]) -> Listener:
-        """Add a listener. Raises OSError EPROTO on a malformed request; :meth:`advance` sends its backlog."""
+    def open(self, msg: Message, inactive: Iterable[int], rows: Iterable[Rows] = ()) -> Listener:
+        """Add a listener. Raises OSError EPROTO on a malformed request; :meth:`advance` sends its backlog.
+
+        *rows*: those that are known; Rosin's job-list asks for them by their format.
+        """
         listener = Listener(msg)
-        if field(msg.optional_args, "full", bool, False):
-            listener.backlog = list(inactive)[::-1]
-        else:
-            listener.backlog = []
+        args = msg.optional_args
+        if field(args, "full", bool, False):
+            shape = field(args, "rows", str, "")
+            listener.rows = [some for some in rows if some.shape == shape]
+            listed = {id for some in listener.rows for id in some.ids}
+            listener.backlog = [id for id in inactive if id not in listed][::-1]
         return self.listeners.add(listener)
 
     def advance(
@@ -139,6 +149,9 @@ class EventJournal:
         """Send a slice of the backlog; returns True when more is left."""
         if not self.listeners.waits(listener):
             return False
+        if listener.rows:
+            self._send_rows(listener, listener.rows.pop(), inactive)
+            return True
         for _ in range(SLICE):
             if not listener.backlog:
                 break
@@ -153,6 +166,11 @@ class EventJournal:
         self._respond(listener.msg, {"id": FLUX_JOBID_ANY, "events": []})
         listener.live = True
         return False
+
+    def _send_rows(self, listener: Listener, rows: Rows, inactive: Mapping[int, InactiveJob]) -> None:
+        lines = [line for id, line in zip(rows.ids, rows.lines(), strict=True) if id in inactive]
+        text = b'{"id":%d,"events":[],"rows":[%b]}' % (FLUX_JOBID_ANY, b",".join(lines))
+        self._respond(listener.msg, text.decode())
 
     def _send(self, listener: Listener, text: bytes) -> None:
         if not listener.filtered:

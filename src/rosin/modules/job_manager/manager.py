@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED, FLUX_JOB_WAITABLE
 from rosin.modules.job_manager.alloc import Alloc
+from rosin.modules.job_manager.archive import JobArchive, chunk_key
 from rosin.modules.job_manager.core import Core
 from rosin.modules.job_manager.drain import Drain
 from rosin.modules.job_manager.event import POSTING_CLEAN, POSTING_DEPEND, POSTING_FREE
@@ -40,6 +41,7 @@ class Manager(Core):
         self.waits = Waits(self)
         self.drain = Drain(self, self.alloc, self.housekeeping)
         self.purge = Purge(self)
+        self.archive = JobArchive()
         self.actions |= {
             "depend": self._depend,
             "priority": self._priority,
@@ -93,7 +95,8 @@ class Manager(Core):
     def _retire(self, job: Job) -> None:
         if self.active.pop(job.id, None) is None:
             return
-        inactive = self.inactive[job.id] = InactiveJob(job)
+        inactive = self.inactive[job.id] = InactiveJob.of(job)
+        self.archive.over(job.id)
         self.journal.retired(job.id)
         self.waits.inactive(job)
         self.purge.add(inactive)
@@ -105,8 +108,19 @@ class Manager(Core):
 
     def insert(self, job: Job) -> None:
         super().insert(job)
+        self.archive.begun(job.id)
         if job.flags & FLUX_JOB_WAITABLE:
             self.waits.active()
+
+    def forgotten(self, id: int) -> None:
+        self.archive.purged(id)
+        self.tidy_archive()
+
+    def tidy_archive(self) -> None:
+        """Remove the parts of the archive that are of no use any more."""
+        for number in self.archive.emptied:
+            self.store.unlink(chunk_key(number))
+        self.archive.emptied.clear()
 
     def resources_changed(self) -> None:
         self.drain.resources_changed()

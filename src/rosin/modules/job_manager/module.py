@@ -19,6 +19,7 @@ from rosin.constants import (
     FLUX_KVS_WATCH,
 )
 from rosin.modules.job_manager import control, jobtap, query, restart, submit, update, walk, why
+from rosin.modules.job_manager.archiver import Archiver
 from rosin.modules.job_manager.core import CHECKPOINT_KEY
 from rosin.modules.job_manager.manager import Manager
 from rosin.modules.job_manager.moduleport import ModulePort
@@ -60,9 +61,13 @@ class JobManager(BrokerModule):
         manager.jobtap.configure(self.config)
         manager.configure(settings)
         plugins.configure(manager.jobtap, settings.plugins)
+        self._archiver = Archiver(manager, self._lookup, self._rows, self.loop.create_future)
+        # In a directory that goes with its broker nobody would find it.
+        manager.archive.lasts = "statedir" in self.attrs and self.attrs.get("statedir-cleanup", "0") != "1"
         self.h.on_response("sched.alloc", manager.alloc.response)
         await self._load()
         restart.resume(manager)
+        manager.port.wake()  # what was read now may be worth archiving
         self._purge_timer = self.call_later(self.purge_period, self._purge)
         self.create_task(self._watch_instance())
 
@@ -117,6 +122,10 @@ class JobManager(BrokerModule):
         """Ask for a blob now; await its bytes."""
         return content.load_async(self.h, ref).raw()
 
+    def _rows(self, ids: list[int]) -> Awaitable[bytes]:
+        """Ask job-list for its rows."""
+        return self.h.rpc("job-list.rows", {"ids": ids}).raw()
+
     async def _load(self) -> None:
         """Replay all jobs that the KVS holds, then restore the checkpoint."""
         count, lost = await walk.load(self.manager, self._lookup, self._blob)
@@ -161,6 +170,9 @@ class JobManager(BrokerModule):
         self.manager.flush()
         if self.manager.purge.overdue():
             self.manager.purge.due()
+        if self.manager.archive.due and not self._archiver.busy:
+            self._archiver.busy = True
+            self.create_task(self._archiver.run())
         if self._retrying is None and self.manager.store.take() is not None:
             self.create_task(self._commit())
 
@@ -291,7 +303,11 @@ class JobManager(BrokerModule):
 
     @request_handler("events-journal")
     def events_journal(self, msg: Message) -> Any:
-        self._advance(self.manager.journal.open(msg, self.manager.inactive))
+        archive = self.manager.archive
+        listener = self.manager.journal.open(msg, self.manager.inactive, archive.rows)
+        if listener.rows:
+            archive.rows = []  # who asks again gets events: rows would only take memory
+        self._advance(listener)
         return DEFERRED
 
     def _advance(self, listener: Listener) -> None:

@@ -117,6 +117,7 @@ class Purge:
         manager.jobtap.tell("job.inactive-remove", job)
         manager.store.unlink(job_key(id))
         self._emptied.purged(id)
+        manager.forgotten(id)
 
     def _publish(self, ids: list[int]) -> None:
         """Announce purged jobs once stored, beside the highest job id, which must never be given again."""

@@ -94,6 +94,7 @@ def stats(manager: Manager) -> dict[str, Any]:
         "journal": {"listeners": len(manager.journal.listeners), "events": manager.journal.count},
         "active_jobs": len(manager.active),
         "inactive_jobs": len(manager.inactive),
+        "archived_jobs": manager.archive.jobs,
         "max_jobid": manager.max_jobid,
         "housekeeping": manager.housekeeping.stats(),
     }

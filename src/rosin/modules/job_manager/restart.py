@@ -7,7 +7,7 @@ Nothing that ran before is started again: the execution service is asked to reat
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rosin.constants import (
     FLUX_JOB_STATE_CLEANUP,
@@ -63,13 +63,54 @@ def load(manager: Manager, job: Job) -> None:
     manager.insert(job)
     if job.state == FLUX_JOB_STATE_INACTIVE:
         del manager.active[job.id]
-        inactive = manager.inactive[job.id] = InactiveJob(job)
+        manager.archive.over(job.id)
+        inactive = manager.inactive[job.id] = InactiveJob.of(job)
         manager.jobtap.tell("job.inactive-add", job)
         manager.purge.add(inactive)
         if job.flags & FLUX_JOB_WAITABLE:
             manager.waits.inactive(job)
     elif job.state & FLUX_JOB_STATE_RUNNING:
         manager.running += 1
+
+
+class Recalled:
+    """A job that is over, as plugins see it: replayed for those that ask for more than its archive has."""
+
+    __slots__ = ("_inactive", "_job")
+
+    def __init__(self, inactive: InactiveJob) -> None:
+        self._inactive = inactive
+        self._job: Job | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _ARCHIVED:
+            return getattr(self._inactive, name)
+        if self._job is None:
+            self._job = replay_inactive(self._inactive)
+        return getattr(self._job, name)
+
+
+_ARCHIVED = frozenset(("id", "userid", "t_submit", "t_clean", "allocated", "started"))
+
+
+def replay_inactive(inactive: InactiveJob) -> Job:
+    """The job that *inactive* was made of. Raises FormatError."""
+    record = inactive.record()
+    log = eventlog.encode_entries(record["events"])
+    job = replay(inactive.id, log.encode(), record["jobspec"], record.get("R"))
+    assert job is not None  # one that was found invalid is not kept
+    return job
+
+
+def recall(manager: Manager, inactive: InactiveJob) -> None:
+    """Make a job known that the archive has kept."""
+    manager.max_jobid = max(manager.max_jobid, inactive.id)
+    manager.inactive[inactive.id] = inactive
+    manager.jobtap.tell("job.inactive-add", cast("Job", Recalled(inactive)))
+    manager.purge.add(inactive)
+    if inactive.waitable:
+        manager.waits.active()
+        manager.waits.inactive(replay_inactive(inactive))
 
 
 def resume(manager: Manager) -> None:

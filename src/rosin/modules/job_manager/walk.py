@@ -1,57 +1,57 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 16: reading all jobs from the KVS, many lookups in flight at a time.
-
-``lookup(key, flags)`` sends a ``kvs.lookup`` at once and returns what to await for its tree object;
-``load(blobref)`` does the same with ``content.load`` for the bytes of a blob. Values are loaded from there
-directly: each is read once, so that the caches of the KVS have no use for it.
-"""
+"""RFC 16: finding all jobs in the KVS: those that the archive has (:mod:`.archiver`), and the others."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from rosin import _json
 from rosin.constants import FLUX_KVS_READDIR
 from rosin.errors import FormatError
-from rosin.modules.job_manager import restart
-from rosin.rfc import fluid, treeobj
+from rosin.modules.job_manager import archiver, restart
+from rosin.modules.job_manager.archive import SHIFT
+from rosin.modules.job_manager.stored import WINDOW, stored_jobs
+from rosin.rfc import fluid
 from rosin.rfc.jobpath import job_key
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Iterable
 
-    from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.manager import Manager
-
-    Lookup = Callable[[str, int], Awaitable[dict[str, Any]]]
-    Load = Callable[[str], Awaitable[bytes]]
-    Value = bytes | None | Exception
+    from rosin.modules.job_manager.stored import Load, Lookup
 
 _DIRECTORY = "job"
-_LEVELS = 4
-_WINDOW = 256
-_NAMES = ("eventlog", "jobspec", "R")
 
 
-async def job_ids(lookup: Lookup) -> list[int]:
-    """The ids of all jobs that have a directory, in ascending order."""
-    directories = [_DIRECTORY]
-    for _ in range(_LEVELS):
-        below: list[str] = []
-        for first in range(0, len(directories), _WINDOW):
-            keys = directories[first : first + _WINDOW]
-            answers = [lookup(key, FLUX_KVS_READDIR) for key in keys]
-            for key, answer in zip(keys, answers, strict=True):
-                try:
-                    entries = (await answer)["data"]
-                except FileNotFoundError:
-                    continue
-                below += [
-                    f"{key}.{name}" for name, entry in entries.items() if entry["type"] in ("dir", "dirref")
-                ]
-        directories = below
+async def _below(lookup: Lookup, directories: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The directories in these directories: their tree objects by key."""
+    keys = list(directories)
+    below: dict[str, dict[str, Any]] = {}
+    for first in range(0, len(keys), WINDOW):
+        window = keys[first : first + WINDOW]
+        answers = [lookup(key, FLUX_KVS_READDIR) for key in window]
+        for key, answer in zip(window, answers, strict=True):
+            try:
+                entries = (await answer)["data"]
+            except FileNotFoundError:
+                continue
+            for name, entry in entries.items():
+                if entry["type"] in ("dir", "dirref"):
+                    below[f"{key}.{name}"] = entry
+    return below
+
+
+def _prefix(key: str) -> int | None:
+    """The upper half of the ids of jobs below ``job.XXXX.XXXX``; None: it is somebody else's."""
+    try:
+        return fluid.parse(f"{key}.0000.0000") >> SHIFT
+    except FormatError:
+        return None
+
+
+async def _ids_below(lookup: Lookup, directories: Iterable[str]) -> list[int]:
+    """The ids of all jobs that have a directory below these ``job.XXXX.XXXX``, in ascending order."""
     ids = []
-    for key in directories:
+    for key in await _below(lookup, await _below(lookup, directories)):
         try:
             ids.append(fluid.parse(key))
         except FormatError:
@@ -64,7 +64,16 @@ async def load(manager: Manager, lookup: Lookup, load: Load) -> tuple[int, list[
 
     What is left of a submission that was cut short, of which nobody was told, is removed.
     """
-    ids = await job_ids(lookup)
+    directories = await _below(lookup, await _below(lookup, [_DIRECTORY]))
+    prefixes = {key: _prefix(key) for key in directories}
+    refs = {
+        prefix: entry["data"][0]
+        for (key, prefix), entry in zip(prefixes.items(), directories.values(), strict=True)
+        if prefix is not None and entry["type"] == "dirref" and job_key(prefix << SHIFT).startswith(f"{key}.")
+    }
+    known = await archiver.recall(manager, lookup, load, refs)
+    count = len(manager.inactive)
+    ids = await _ids_below(lookup, [key for key, prefix in prefixes.items() if prefix not in known])
     lost: list[tuple[int, str]] = []
     async for stored in stored_jobs(lookup, load, ids):
         manager.max_jobid = max(manager.max_jobid, stored.id)
@@ -77,72 +86,4 @@ async def load(manager: Manager, lookup: Lookup, load: Load) -> tuple[int, list[
             manager.store.unlink(job_key(stored.id))
         else:
             restart.load(manager, job)
-    return len(ids), lost
-
-
-class Stored:
-    """What the KVS holds of one job: bytes, None for a key that does not exist, or why it cannot be read."""
-
-    __slots__ = ("R", "eventlog", "id", "jobspec")
-
-    def __init__(self, id: int, eventlog: Value, jobspec: Value, R: Value) -> None:
-        self.id = id
-        self.eventlog = eventlog
-        self.jobspec = jobspec
-        self.R = R
-
-    def replay(self) -> Job | None:
-        """The job; None when its submission was cut short. Raises FormatError when its data is damaged."""
-        values = (self.eventlog, self.jobspec, self.R)
-        for name, value in zip(_NAMES, values, strict=True):
-            if isinstance(value, Exception):
-                raise FormatError(f"{name}: {value}")
-        eventlog, jobspec, R = cast("tuple[bytes | None, ...]", values)
-        if eventlog is None:
-            return None
-        try:
-            spec, resources = _json.loads(jobspec or b"null"), _json.loads(R or b"null")
-        except ValueError as error:
-            raise FormatError(f"jobspec or R is not JSON: {error}") from None
-        return restart.replay(self.id, eventlog, spec, resources)
-
-
-async def stored_jobs(lookup: Lookup, load: Load, ids: Sequence[int]) -> AsyncIterator[Stored]:
-    """The data of the jobs *ids*, in that order."""
-    for first in range(0, len(ids), _WINDOW):
-        window = ids[first : first + _WINDOW]
-        directories = [lookup(job_key(id), FLUX_KVS_READDIR) for id in window]
-        begun = []
-        for directory in directories:
-            try:
-                entries = (await directory)["data"]
-            except FileNotFoundError:
-                entries = {}
-            begun.append([_begin(entries.get(name), load) for name in _NAMES])
-        for id, three in zip(window, begun, strict=True):
-            yield Stored(id, *[await _value(part) for part in three])
-
-
-def _begin(entry: dict[str, Any] | None, load: Load) -> Value | list[Awaitable[bytes]]:
-    """The value of a directory entry, or what to await for its parts."""
-    if entry is None:
-        return None
-    if entry["type"] == "valref":
-        return [load(ref) for ref in entry["data"]]
-    try:
-        return treeobj.val_data(entry)
-    except FormatError as error:
-        return error
-
-
-async def _value(begun: Value | list[Awaitable[bytes]]) -> Value:
-    if not isinstance(begun, list):
-        return begun
-    parts: list[bytes] = []
-    failure: OSError | None = None
-    for part in begun:
-        try:
-            parts.append(await part)
-        except OSError as error:
-            failure = error
-    return b"".join(parts) if failure is None else failure
+    return count + len(ids), lost
