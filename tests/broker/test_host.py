@@ -34,6 +34,8 @@ class Wire:
     def soon(self, step: Any) -> None:
         asyncio.get_running_loop().call_soon(step)
 
+    last = soon
+
     def route_request(self, msg: Message) -> None:
         self.sent.append(msg)
 

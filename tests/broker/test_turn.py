@@ -16,6 +16,29 @@ async def test_steps_run_in_order_and_ends_after_them() -> None:
     assert seen == ["first", "second", "third", "end"]
 
 
+async def test_last_steps_wait_for_what_others_lead_to() -> None:
+    turn, seen = Turn(), []
+    turn.at_end(lambda: seen.append("end"))
+    turn.last(lambda: (seen.append("last"), turn.soon(lambda: seen.append("after"))))
+    turn.soon(lambda: (seen.append("first"), turn.soon(lambda: seen.append("second"))))
+    await asyncio.sleep(0)
+    assert seen == ["first", "second", "last", "after", "end"]
+
+
+async def test_last_steps_have_their_turn_though_others_never_end() -> None:
+    turn, seen = Turn(), []
+
+    def again() -> None:
+        if not seen:
+            turn.soon(again)
+
+    again()
+    turn.last(lambda: seen.append("last"))
+    await asyncio.sleep(0)
+    assert seen == ["last"]
+    await asyncio.sleep(0)
+
+
 async def test_an_end_may_ask_for_another_turn() -> None:
     turn, seen = Turn(), []
     turn.at_end(lambda: turn.soon(lambda: seen.append("again")))

@@ -70,6 +70,9 @@ class Host(Protocol):
     def soon(self, step: Callable[[], Any]) -> None:
         """Run a step after those that are already waiting in this turn."""
 
+    def last(self, step: Callable[[], Any]) -> None:
+        """Run a step after all others of this turn, those included that are still to come."""
+
     # -- messages ---------------------------------------------------------------------------------
 
     def route_request(self, msg: Message) -> None:

@@ -41,6 +41,7 @@ class ModulePeer(Peer, Generic[M]):
         self.traces = switch.traces
         self.log = switch.log
         self.soon = switch.turn.soon
+        self.last = switch.turn.last
         self.route_request = switch.route_request
         self.route_response = switch.route_response
         self.publish = switch.publish

@@ -27,16 +27,23 @@ _FAILURES = (Exception, asyncio.CancelledError)
 class Turn:
     """The steps of one broker's current turn."""
 
-    __slots__ = ("_ends", "_scheduled", "_steps")
+    __slots__ = ("_ends", "_last", "_scheduled", "_steps")
 
     def __init__(self) -> None:
         self._steps: deque[Step] = deque()
+        self._last: deque[Step] = deque()
         self._ends: list[Step] = []
         self._scheduled = False
 
     def soon(self, step: Step) -> None:
         """Run a step after those that are already waiting."""
         self._steps.append(step)
+        if not self._scheduled:
+            self._schedule()
+
+    def last(self, step: Step) -> None:
+        """Run a step after all others that are waiting, and those that they lead to, in the same turn."""
+        self._last.append(step)
         if not self._scheduled:
             self._schedule()
 
@@ -68,17 +75,22 @@ class Turn:
         asyncio.get_running_loop().call_soon(self._run)
 
     def _run(self) -> None:
-        steps = self._steps
+        steps, last = self._steps, self._last
         ends: list[Step] = []
         try:
             for _ in _LIMITED:
-                if not steps:
+                if steps:
+                    step = steps.popleft()
+                elif last:
+                    step = last.popleft()
+                else:
                     break
-                step = steps.popleft()
                 try:
                     step()
                 except _FAILURES as exc:
                     _report(step, exc)
+            for _ in range(len(last)):  # whatever the others are about, it must not be put off for ever
+                _perform(last.popleft())
             ends, self._ends = self._ends, []
             ends.reverse()
             while ends:
@@ -87,7 +99,7 @@ class Turn:
             if ends:
                 self._ends[:0] = ends[::-1]
             self._scheduled = False
-            if steps or self._ends:
+            if steps or last or self._ends:
                 self._schedule()
 
 

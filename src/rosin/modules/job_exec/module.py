@@ -98,6 +98,7 @@ class JobExec(BrokerModule):
             except OSError as err:
                 self.log.error(f"failed to graft guest namespaces: {err}")
         for run in list(self.runs.values()):
+            self._answer(run)
             self._do_forget(run, None)
             for rpc in run.shells.values():
                 rpc.abandon()
@@ -254,7 +255,21 @@ class JobExec(BrokerModule):
                 self._perform[type(action)](run, action)
 
     def _do_respond(self, run: Run, action: actions.Respond) -> None:
-        self.respond(run.msg, StartResponse(run.job.id, action.type, action.data).encode())
+        answer = StartResponse(run.job.id, action.type, action.data).encode()
+        if action.type == "start":  # with the link to the namespace, one commit
+            self.writer.after(partial(self._answer, run))
+        elif (
+            action.type != "finish" and not run.answers
+        ):  # with the final content and the release, one commit
+            self.respond(run.msg, answer)
+            return
+        run.answers.append(answer)
+
+    def _answer(self, run: Run) -> None:
+        """Give the answers that were held back."""
+        answers, run.answers = run.answers, []
+        for answer in answers:
+            self.respond(run.msg, answer)
 
     def _do_post(self, run: Run, action: actions.Post) -> None:
         self.writer.post(run.guest, eventlog.encode(action.name, action.context, self.now()))
@@ -333,6 +348,7 @@ class JobExec(BrokerModule):
         self.log.error(text)
 
     def _closed(self, run: Run) -> None:
+        self._answer(run)
         run.job.moved()
         self._do_all(run)
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rosin.modules.job_exec.writer import GuestSpace
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Run:
     """A job under execution with everything outside of it that belongs to it."""
 
-    __slots__ = ("expires", "guest", "job", "msg", "shells", "statuses", "timers")
+    __slots__ = ("answers", "expires", "guest", "job", "msg", "shells", "statuses", "timers")
 
     def __init__(self, job: ExecJob, msg: Message) -> None:
         self.job = job
@@ -25,5 +25,7 @@ class Run:
         self.guest = GuestSpace(job.id)
         self.timers: dict[str, TimerHandle] = {}
         self.expires = 0.0
+        #: Answers that are held back until what they go with is on its way to the KVS.
+        self.answers: list[dict[str, Any]] = []
         self.shells: dict[int, RPC] = {}  # rank -> the exec stream of its shell
         self.statuses: dict[int, int] = {}

@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
     from rosin.broker.clock import TimerHandle
+    from rosin.handle.future import Future
     from rosin.modules.job_manager.journal import Listener
+    from rosin.modules.job_manager.store import PendingCommit
     from rosin.rfc.message import Message
 
 #: Seconds between attempts to store events (doubling up to the maximum).
@@ -173,23 +175,24 @@ class JobManager(BrokerModule):
         if self.manager.archive.due and not self._archiver.busy:
             self._archiver.busy = True
             self.create_task(self._archiver.run())
-        if self._retrying is None and self.manager.store.take() is not None:
-            self.create_task(self._commit())
+        if self._retrying is None:
+            self._commit(self.manager.store.take())
 
-    async def _commit(self) -> None:
-        """Write the batch in flight, then whatever has come together meanwhile."""
-        store = self.manager.store
-        batch = store.in_flight
-        while batch is not None:
-            try:
-                await kvs.commit_async(self.h, 0, kvs.PRIMARY, batch.transaction())
-            except OSError as error:
-                self._commit_failed(error)
-                return
-            self._retry = _RETRY_MIN
-            store.done()
-            self.manager.flush()
-            batch = store.take()
+    def _commit(self, batch: PendingCommit | None) -> None:
+        """Write a batch, if there is one: in this turn, so that the KVS takes what belongs to it with it."""
+        if batch is not None:
+            kvs.commit_async(self.h, 0, kvs.PRIMARY, batch.transaction()).then(self._committed)
+
+    def _committed(self, rpc: Future) -> None:
+        try:
+            rpc.get()
+        except OSError as error:
+            self._commit_failed(error)
+            return
+        self._retry = _RETRY_MIN
+        self.manager.store.done()
+        self.manager.flush()
+        self._commit(self.manager.store.take())
 
     def _commit_failed(self, error: OSError) -> None:
         self.log.error(f"cannot store job events: {error.strerror}; trying again in {self._retry:g}s")
@@ -204,12 +207,18 @@ class JobManager(BrokerModule):
     async def _commit_all(self) -> None:
         """Write what is left, once the commit in flight is through."""
         store = self.manager.store
+        await self._in_flight()
+        self._commit(store.take())
+        await self._in_flight()
+
+    async def _in_flight(self) -> None:
+        """Wait until nothing is being written."""
+        store = self.manager.store
         while store.in_flight is not None:
             stored: asyncio.Future[OSError | None] = self.loop.create_future()
             store.in_flight.waiters.append(stored.set_result)
-            await stored
-        if store.take() is not None:
-            await self._commit()
+            if await stored is not None:
+                return
 
     def _purge(self) -> None:
         if self.manager.purge.due() and self.manager.purge.overdue():

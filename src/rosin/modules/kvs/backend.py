@@ -55,8 +55,8 @@ class KvsBackend(Protocol):
     def now(self) -> float:
         """Seconds since the epoch."""
 
-    def call_soon_once(self, callback: Callable[[], Any], /) -> None:
-        """Call back at the end of this turn of the loop, however often it is asked for."""
+    def call_last(self, callback: Callable[[], Any], /) -> None:
+        """Call back when all others have done what they have to in this turn of the loop."""
 
     def call_later(self, seconds: float, callback: Callable[[], Any], /) -> TimerHandle:
         """Call back after some seconds."""

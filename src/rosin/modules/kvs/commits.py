@@ -69,8 +69,9 @@ class Commits:
         """Work on a namespace at the end of this turn of the loop, unless that goes on already."""
         if not namespace.busy:
             namespace.busy = True
+            if not self._ready:
+                self._backend.call_last(self._run_ready)
             self._ready.append(namespace)
-            self._backend.call_soon_once(self._run_ready)
 
     def _run_ready(self) -> None:
         ready, self._ready = self._ready, []

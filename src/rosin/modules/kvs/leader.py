@@ -19,7 +19,7 @@ from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from rosin.handle.rpc import RPC
     from rosin.internal.backing_commit import BackingCommit
@@ -69,6 +69,10 @@ class KvsLeader(KvsBase[Namespace]):
         return self.storage.storing(self.primary)
 
     # -- what transactions lead to (see KvsBackend) -------------------------------------------------------
+
+    def call_last(self, callback: Callable[[], Any]) -> None:
+        """Let those send all that they have to who are about to: it may become one commit."""
+        self.host.last(callback)
 
     def promise(self) -> asyncio.Future[None]:
         """Something to wait for, in this process."""
