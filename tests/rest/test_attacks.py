@@ -179,7 +179,7 @@ def test_unix_socket_is_private(real_instance, tmp_path):
     import httpx
 
     path = tmp_path / "rest.sock"
-    server = serve(real_instance, "--uds", str(path), env={})
+    server = serve(real_instance, "--unix", str(path), env={})
     assert server.stderr is not None
     try:
         assert str(path) in server.stderr.readline()

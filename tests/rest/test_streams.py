@@ -14,7 +14,8 @@ import pytest
 import uvicorn
 
 from rosin.rest.app import create_app
-from rosin.rest.server import RestServer, tcp_socket
+from rosin.rest.server import RestServer
+from rosin.rest.server_sockets import tcp_socket
 from rosin.rest.settings import Settings
 
 EVENTS = {"Accept": "text/event-stream"}

@@ -32,7 +32,9 @@ def parser(prog: str) -> Parser:
     add = result.add_argument
     add("--host", metavar="H", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     add("--port", metavar="P", type=int, default=5000, help="TCP port, 0 for any (default: 5000)")
-    add("--uds", metavar="PATH", help="listen on a UNIX socket instead, for this user only")
+    add("--unix", "--uds", metavar="PATH", help="listen on a UNIX socket instead, for this user only")
+    add("--tls-cert", metavar="FILE", help="speak TLS (https), with this chain of certificates in PEM")
+    add("--tls-key", metavar="FILE", help="the certificate's key, mode 600 (default: it is in the same file)")
     add(
         "--uri",
         metavar="URI",
@@ -94,12 +96,12 @@ def _settings(args: argparse.Namespace) -> Settings:
         raise ValueError(
             f"--rate-limit: expected requests a second such as 50, or 0, got '{args.rate_limit}'"
         )
-    local = args.uds is not None or is_loopback(args.host)
+    local = args.unix is not None or is_loopback(args.host)
     nobody = keywords["token"] is None and args.users is None
     if nobody and not local:
         raise ValueError(
             f"{args.host} can be reached from other machines and no credentials are set: "
-            "set FLUX_USER and FLUX_TOKEN, or serve on 127.0.0.1 or with --uds"
+            "set FLUX_USER and FLUX_TOKEN, or serve on 127.0.0.1 or with --unix"
         )
     same_user = keywords["token"] is None and local
     proxies = tuple(parse_proxy(text) for text in args.trusted_proxy)
@@ -125,9 +127,12 @@ def _settings(args: argparse.Namespace) -> Settings:
     return Settings(**given, **keywords)
 
 
-def _cookie(port: int | None) -> str:
-    """The name of the session's cookie: a browser sends the cookies of a host to all of its ports."""
-    return "rosin" if port is None else f"rosin-{port}"
+def _cookie(port: int, secure: bool) -> str:
+    """The name of the session's cookie: a browser sends the cookies of a host to all of its ports.
+
+    One that begins with __Host- can only be set over TLS, and by this host.
+    """
+    return f"{'__Host-' if secure else ''}rosin-{port}"
 
 
 def main(argv: list[str], prog: str) -> int:
@@ -135,26 +140,33 @@ def main(argv: list[str], prog: str) -> int:
     options = parser(prog)
     args = options.parse_args(argv)
     if not 0 <= args.port <= 65535:
-        raise ValueError(f"--port: {args.port} is not a port")
+        raise ValueError(f"--port: expected a number from 0 to 65535, such as 5000, got {args.port}")
+    if args.tls_key is not None and args.tls_cert is None:
+        raise ValueError("--tls-key: it needs --tls-cert, the certificate of this key")
+    if args.tls_cert is not None and args.unix is not None:
+        raise ValueError("--tls-cert: a UNIX socket has no TLS: choose --host and --port, or --unix")
     settings = _settings(args)
     from dataclasses import replace
 
     try:
-        from rosin.rest.server import serve, tcp_socket, unix_socket
+        from rosin.rest.server import serve
     except ModuleNotFoundError as exc:
         raise needs_package("the server", exc.name or "?", "rest") from None
+    from rosin.rest.server_sockets import tcp_socket, tls_context, unix_socket
 
-    if args.uds is not None:
-        sock = unix_socket(args.uds)
-        where = f"unix:{args.uds}"
+    tls = None if args.tls_cert is None else tls_context(args.tls_cert, args.tls_key)
+    if args.unix is not None:
+        sock = unix_socket(args.unix)
+        where = f"unix:{args.unix}"
     else:
         sock = tcp_socket(args.host, args.port)
         address, port = sock.getsockname()[:2]
-        where = f"http://{f'[{address}]' if ':' in address else address}:{port}/"
-        settings = replace(settings, cookie=_cookie(port))
+        host = f"[{address}]" if ":" in address else address
+        where = f"http{'' if tls is None else 's'}://{host}:{port}/"
+        settings = replace(settings, cookie=_cookie(port, tls is not None))
     with sock:
         try:
-            return serve(settings, sock, where, args.verbose)
+            return serve(settings, sock, where, args.verbose, tls)
         finally:
-            if args.uds is not None:
-                os.unlink(args.uds)
+            if args.unix is not None:
+                os.unlink(args.unix)

@@ -104,7 +104,7 @@ class Gate:
             check_framing(scope, headers)
             check_host(headers, self.settings.hosts)
             if scope["method"] not in SAFE:
-                check_origin(headers)
+                check_origin(headers, is_secure(scope, headers, self.settings.proxies))
             await self._identify(scope, headers)
             self._check_entry(scope, headers)
             await self._check_rights(scope, scope["method"])
@@ -124,7 +124,7 @@ class Gate:
         headers = Headers(scope=scope)
         try:
             check_host(headers, self.settings.hosts)
-            check_origin(headers)
+            check_origin(headers, is_secure(scope, headers, self.settings.proxies))
             await self._identify(scope, headers)
             if scope["rosin.session"] is not None and "origin" not in headers:
                 raise Problem(403, "requests from other sites are refused")

@@ -57,12 +57,17 @@ def check_host(headers: Headers, hosts: tuple[str, ...]) -> None:
         raise Problem(421, "this server does not answer to that host name (see rosin serve --allow-host)")
 
 
-def check_origin(headers: Headers) -> None:
-    """Against forged requests: a browser says where a request comes from. Raises Problem."""
+def check_origin(headers: Headers, secure: bool = False) -> None:
+    """Against forged requests: a browser says where a request comes from. Raises Problem.
+
+    With *secure* the browser speaks TLS, and a page that has come without it may be anybody's.
+    """
     site = headers.get("sec-fetch-site")
     origin = headers.get("origin")
     if site is not None and site not in ("same-origin", "none"):
         raise Problem(403, "requests from other sites are refused")
+    if origin is not None and secure and not origin.lower().startswith("https://"):
+        raise Problem(403, "requests from pages without TLS are refused")
     if origin is not None and not _same_host(origin.lower(), headers.get("host", "").lower()):
         raise Problem(403, "requests from other sites are refused")
 

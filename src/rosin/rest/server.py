@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import signal
 import socket
-import stat
+import ssl
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -20,10 +19,19 @@ from fastapi import FastAPI
 from rosin.handle.aio import AsyncFlux
 from rosin.rest.app import create_app
 from rosin.rest.auth.links import LIFETIME
-from rosin.rest.connection import connections
+from rosin.rest.connection import HEAD_TIME, connections
 from rosin.rest.settings import Settings
 
 _GRACE = 5
+
+
+class _Loop(uvloop.Loop):
+    """A loop whose servers end connections that do not say hello in time (asyncio waits a minute for TLS)."""
+
+    async def create_server(self, *args: Any, **keywords: Any) -> Any:
+        if keywords.get("ssl") is not None:
+            keywords["ssl_handshake_timeout"] = HEAD_TIME
+        return await super().create_server(*args, **keywords)
 
 
 class RestServer(uvicorn.Server):
@@ -60,59 +68,6 @@ class RestServer(uvicorn.Server):
         self._app.state.instances.begin_closing()
 
 
-def tcp_socket(host: str, port: int) -> socket.socket:
-    """A listening address. Raises OSError that names it."""
-    try:
-        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        family, kind, proto, _, address = found[0]
-        sock = socket.socket(family, kind, proto)
-        try:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind(address)
-        except OSError:
-            sock.close()
-            raise
-    except OSError as exc:
-        hint = " (choose another --port)" if exc.errno == errno.EADDRINUSE else ""
-        raise OSError(exc.errno, f"cannot listen on {host}:{port}: {exc.strerror}{hint}") from None
-    return sock
-
-
-def unix_socket(path: str) -> socket.socket:
-    """A UNIX socket that only its owner can connect to; one that a dead server left is replaced."""
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        _remove_stale(path)
-        mask = os.umask(0o177)
-        try:
-            sock.bind(path)
-        finally:
-            os.umask(mask)
-    except OSError as exc:
-        sock.close()
-        raise OSError(exc.errno, f"cannot listen on {path}: {exc.strerror or exc}") from None
-    return sock
-
-
-def _remove_stale(path: str) -> None:
-    """Remove the socket that a server of this user has left. Follows no link. Raises OSError for all else."""
-    try:
-        status = os.lstat(path)
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(status.st_mode):
-        raise OSError(errno.EEXIST, "it exists and is not a socket")
-    if status.st_uid != os.geteuid():
-        raise OSError(errno.EEXIST, "it is the socket of another user")
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except ConnectionRefusedError:
-            os.unlink(path)
-            return
-    raise OSError(errno.EADDRINUSE, "another server listens there")
-
-
 async def _check_instance(uri: str | None) -> None:
     """Raises OSError if the instance cannot be reached."""
     handle = await AsyncFlux.connect(uri)
@@ -131,8 +86,17 @@ def _announcement(app: FastAPI, where: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def serve(settings: Settings, sock: socket.socket, where: str, log_requests: bool = False) -> int:
-    """Serve at *where* until a signal or the end of the instance; returns the exit code. Raises OSError."""
+def serve(
+    settings: Settings,
+    sock: socket.socket,
+    where: str,
+    log_requests: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> int:
+    """Serve at *where* until a signal or the end of the instance; returns the exit code.
+
+    Raises OSError and ValueError if it cannot.
+    """
 
     async def main() -> int:
         await _check_instance(settings.uri)
@@ -148,6 +112,7 @@ def serve(settings: Settings, sock: socket.socket, where: str, log_requests: boo
             timeout_graceful_shutdown=_GRACE,
             server_header=False,
             h11_max_incomplete_event_size=1 << 16,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         )
         server = RestServer(config, app)
         if log_requests:
@@ -166,4 +131,4 @@ def serve(settings: Settings, sock: socket.socket, where: str, log_requests: boo
             await app.state.instances.close()
         return 0
 
-    return uvloop.run(main())
+    return uvloop.run(main(), loop_factory=_Loop)
