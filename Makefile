@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-# `make help` lists the targets. Everything is installed into .venv, except the browser of the UI tests. What runs
+# `make help` lists the targets. Everything is installed into .venv, except what some tests need of the system. What runs
 # Rosin comes first, and alone for `make run`; what develops it comes on top.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -18,7 +18,7 @@ PYTEST = $(BIN)/python -m pytest -q --rfc-table-check $(if $(UI),,-m 'not ui')
 COUNT = --cov --cov-report=json:build/coverage.json --timeout=300 -o faulthandler_timeout=400
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check mutants bench docs clean browser
+.PHONY: help setup run test check mutants bench docs clean browser mpi
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -47,7 +47,7 @@ run: $(RUNNING) ## start an instance with the REST API and web page (HOST, PORT)
 	@echo
 	@$(BIN)/rosin start $(BIN)/rosin serve --host $(HOST) --port $(PORT)
 
-test: $(DEVELOPING) $(if $(UI),browser) ## run all tests; UI= leaves out those that need a browser, COVERAGE=1 counts lines
+test: $(DEVELOPING) $(if $(UI),browser) mpi ## run all tests; UI= leaves out those that need a browser, COVERAGE=1 counts lines
 	@$(COMPILE) src dropin tests
 	$(PYTEST) $(if $(COVERAGE),$(COUNT))
 	$(if $(COVERAGE),$(BIN)/python -m tests.coverage_floors build/coverage.json)
@@ -68,12 +68,19 @@ docs: $(DEVELOPING) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m pytest -q -m 'rfc or rfc_vectors' --rfc-table=docs/reference/rfcs.md
 
-# The UI tests drive the system's Chromium. It is the only thing installed outside .venv.
+# The UI tests drive the system's Chromium.
 browser:
 	@command -v chromium chromium-browser google-chrome >/dev/null || { \
 	  command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] \
 	    && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
 	  || { echo 'The UI tests need Chromium: install the package "chromium", or say make test UI=' >&2; exit 1; }
+
+# Tests with MPI try what there is. What pip does not have is small, and is installed where that is allowed.
+mpi:
+	@{ ldconfig -p | grep -q 'libmpich\.so' && ldconfig -p | grep -q 'libpmi2\.so'; } 2>/dev/null \
+	  || { command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && apt-get update -qq \
+	    && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq libmpich12 libpmi2-0 >/dev/null; } \
+	  || echo "Without the packages libmpich12 and libpmi2-0 two tests with MPI are left out."
 
 clean: ## remove .venv and what tools have left
 	rm -rf $(VENV) build dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -53,8 +53,10 @@ from rosin.rfc.jobspec import attributes as jobspec_attributes
 from rosin.rfc.jobspec import lower as jobspec_lower
 from rosin.rfc.jobspec import rules as jobspec_rules
 from rosin.rfc.pmi import spawn as pmi_spawn
+from rosin.rfc.pmi import version2
 from rosin.rfc.pmi.client import PmiClient
 from rosin.rfc.pmi.server import Abort, Server
+from rosin.rfc.pmi.version2 import Frames, Translator
 from rosin.rfc.queues import QueueConfig
 from rosin.rfc.queues.policy import QueuePolicy
 from rosin.rfc.rset import ResourceSet
@@ -197,6 +199,15 @@ JSON: dict[str, tuple[Callable[[Any], Any], list[Any]]] = {
 }
 
 
+def version2_message(text):
+    translator = Translator(Server("kvs", 1, 1))
+    translator.request(0, "cmd=init pmi_version=2 pmi_subversion=0")
+    try:
+        return translator.request(0, text)
+    except Abort as error:
+        return str(error)
+
+
 def server_line(line: str) -> None:
     server = Server("kvs", 1, 1)
     try:
@@ -275,6 +286,15 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
             "cmd=init pmi_version=1 pmi_subversion=1",
             "cmd=abort exitcode=1",
         ],
+    ),
+    "pmi.version2.Frames.feed": (
+        lambda text: Frames().feed(text.encode("utf-8", "surrogatepass")),
+        ["     1a"],
+    ),
+    "pmi.version2.parse": (version2.parse, ["cmd=kvs-put;key=a;value=b;;c;"]),
+    "pmi.version2.Translator.request": (
+        version2_message,
+        ["cmd=kvs-put;key=a;value=b;", "cmd=abort;msg=x;", "cmd=info-getjobattr;key=universeSize;"],
     ),
     "pmi.spawn.decode": (lambda text: pmi_spawn.decode(text.splitlines()), [SPAWN]),
     "rset.ResourceSet.decode (text)": (ResourceSet.decode, [json.dumps(R)]),

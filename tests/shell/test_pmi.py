@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 13: the PMI-1 server, line by line."""
 
+import sys
+
 import pytest
 
 from rosin.errors import FormatError
@@ -99,3 +101,30 @@ def test_broken_lines(server, line):
 def test_parsing():
     assert parse("cmd=get pkey=1 key=2") == {"cmd": "get", "pkey": "1", "key": "2"}
     assert parse("cmd=x value=") == {"cmd": "x", "value": ""}
+
+
+VERSION_2 = """
+import os, sys
+fd = int(os.environ["PMI_FD"])
+
+def ask(text):
+    if not text.startswith("cmd=init "):
+        text = f"{len(text):6d}{text}"
+    os.write(fd, text.encode())
+    return os.read(fd, 4096).decode()
+
+rank = os.environ["PMI_RANK"]
+ask("cmd=init pmi_version=2 pmi_subversion=0\\n")
+ask(f"cmd=fullinit;pmirank={rank};threaded=FALSE;")
+ask(f"cmd=kvs-put;key=k{rank};value=v{rank};")
+ask("cmd=kvs-fence;")
+print(*(ask(f"cmd=kvs-get;key=k{each};")[6:] for each in (0, 1)))
+ask("cmd=finalize;")
+"""
+
+
+def test_tasks_that_speak_version_2(run, broker):
+    assert run([sys.executable, "-c", VERSION_2], ntasks=2) == 0
+    line = b" ".join(b"cmd=kvs-get-response;found=TRUE;value=v%d;rc=0;" % rank for rank in (0, 1))
+    assert broker.output() == (line + b"\n") * 2
+    assert broker.messages() == []

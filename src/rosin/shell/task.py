@@ -25,6 +25,7 @@ from rosin.shell.errors import ShellError
 
 if TYPE_CHECKING:
     from rosin.handle.reactor import Reactor
+    from rosin.rfc.pmi.version2 import Frames
     from rosin.shell.pty import Pty
 
 
@@ -52,7 +53,7 @@ class Task:
         #: Whether it has a PMI channel.
         self.pmi = False
         self._pmi: socket.socket | None = None
-        self._pmi_lines = Lines()
+        self._pmi_lines: Lines | Frames = Lines()
         self._paused = False
         #: Called with the stream, a chunk, and whether it was the last one; then, after the last one, on_end.
         self.on_output: Callable[[Task, str, bytes, bool], None] | None = None
@@ -208,6 +209,10 @@ class Task:
         for text in lines:
             if self.on_pmi is not None:
                 self.on_pmi(self, text)
+
+    def pmi_frames(self, frames: Frames) -> None:
+        """What comes from now on is cut into messages by their lengths."""
+        self._pmi_lines = frames
 
     def send_pmi(self, text: str) -> None:
         """Answer the task; what it no longer reads is dropped."""

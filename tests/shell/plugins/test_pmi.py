@@ -55,6 +55,16 @@ def test_a_server_that_nobody_knows() -> None:
         enabled("simple,pmi3")
 
 
+@pytest.mark.parametrize(
+    ("option", "who"), [("pmix", "PMIx server, which Open MPI needs"), ("cray-pals,off", "PALS server")]
+)
+def test_a_server_that_is_not_here_is_one_line(option: str, who: str) -> None:
+    with pytest.raises(
+        ShellError, match=f"pmi={option}: this job shell has no {who}.*: expected simple or off"
+    ):
+        enabled(option)
+
+
 def test_without_a_server_there_is_no_channel() -> None:
     _, task = made({"pmi": "off"}, size=1)
     assert (task.env, task.pmi) == ({}, False)
@@ -97,3 +107,16 @@ def test_what_is_said_is_traced() -> None:
     task: Any = shell.tasks[0]
     say(task, "cmd=get_appnum")
     assert shell.logged[-2:] == [(7, "0: C: cmd=get_appnum"), (7, "0: S: cmd=appnum rc=0 appnum=0")]
+
+
+def test_a_program_of_version_2() -> None:
+    shell = made({"verbose": 2}, size=1)[0]
+    second: Any = FakeTask(1)
+    shell.tasks.append(second)
+    frames: list[Any] = []
+    second.pmi_frames = frames.append
+    shell.load("pmi").task_init(second)
+    assert say(second, "cmd=init pmi_version=2 pmi_subversion=0").endswith("pmi_version=2 pmi_subversion=0")
+    (cutter,) = frames
+    (message,) = cutter.feed(b"    14cmd=job-getid;")
+    assert say(second, message).endswith(f"cmd=job-getid-response;jobid={shell.info.f58};rc=0;")

@@ -87,13 +87,17 @@ class Server:
         if words.get("mcmd") == "spawn":
             self._spawning[rank] = _SpawnLines(line, self.spawn is not None)
             return []
-        handler = _HANDLERS.get(words.get("cmd", ""))
-        if handler is None:
-            raise FormatError(f"pmi: unknown command in {describe(line)}")
         try:
-            return handler(self, rank, words)
+            return self.handle(rank, words)
         except FormatError as error:
             raise FormatError(f"{error} in {describe(line)}") from None
+
+    def handle(self, rank: int, words: dict[str, str]) -> Replies:
+        """Take a request that has been parsed. Raises what :meth:`request` does."""
+        handler = _HANDLERS.get(words.get("cmd", ""))
+        if handler is None:
+            raise FormatError("pmi: unknown command")
+        return handler(self, rank, words)
 
     def barrier_complete(self, keys: dict[str, str] | None = None, failed: bool = False) -> Replies:
         """Every process of the program has entered: take other servers' *keys*, let the local ones out."""

@@ -15,6 +15,7 @@ from rosin import _json
 from rosin.errors import FormatError
 from rosin.rfc.pmi import MAPPING_KEY, VALUE_MAX
 from rosin.rfc.pmi.server import Abort, Server
+from rosin.rfc.pmi.version2 import Frames, Translator
 from rosin.shell.errors import ShellError
 from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.plugins.pmi_exchange import Exchange
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 
 #: Names for what this shell serves, and for what it could be told not to.
 _SERVERS = frozenset(("simple", "pmi1", "pmi2"))
-_ELSEWHERE = frozenset(("off", "none", "pmix", "cray-pals"))
+_NONE = frozenset(("off", "none"))
+#: Those that flux-core has as plugins, and who needs them.
+_ELSEWHERE = {"pmix": "PMIx server, which Open MPI needs", "cray-pals": "PALS server, which Cray MPICH needs"}
 
 
 def enabled(option: str | None) -> bool:
@@ -34,9 +37,14 @@ def enabled(option: str | None) -> bool:
     if option is None:
         return True
     wanted = set(option.split(","))
-    for name in sorted(wanted - _SERVERS - _ELSEWHERE):
+    for name in sorted(wanted - _SERVERS - _NONE - set(_ELSEWHERE)):
         raise ShellError(f"shell option pmi={option}: unknown server {name!r}: expected simple or off")
-    return bool(_SERVERS & wanted)
+    served = bool(_SERVERS & wanted)
+    for name in sorted(wanted & set(_ELSEWHERE) if not served else ()):
+        raise ShellError(
+            f"shell option pmi={option}: this job shell has no {_ELSEWHERE[name]}: expected simple or off"
+        )
+    return served
 
 
 class Pmi(ShellPlugin):
@@ -48,7 +56,7 @@ class Pmi(ShellPlugin):
         super().__init__(shell)
         self._enabled = enabled(shell.info.options.optional_string("pmi"))
         self._by_rank: dict[int, Task] = {}
-        self._server: Server | None = None
+        self._server: Translator | None = None
         self._aborted = False
         self._exchange = Exchange(shell, self._exchanged) if self._enabled and shell.info.size > 1 else None
 
@@ -64,7 +72,7 @@ class Pmi(ShellPlugin):
             task.on_pmi = self.request
             task.on_pmi_end = self._ended
 
-    def _start(self) -> Server:
+    def _start(self) -> Translator:
         """Most programs never speak PMI, so the server is made for the first that does."""
         info = self.shell.info
         keys: dict[str, str] = {}
@@ -83,7 +91,7 @@ class Pmi(ShellPlugin):
         server = Server(info.f58, info.ntasks, len(info.local_tasks), short)
         if self._exchange is not None:
             server.exchange = self._exchange.enter
-        return server
+        return Translator(server)
 
     def _exchanged(self, keys: dict[str, str] | None) -> None:
         """A barrier is over; None: it has failed, which programs are told."""
@@ -97,16 +105,20 @@ class Pmi(ShellPlugin):
         if self._server is None:
             self._server = self._start()
         self.shell.log.trace(f"{task.rank}: C: {line}", "pmi-simple")
+        second = len(self._server.second)
         try:
-            self._send(self._server.request(task.rank, line))
+            replies = self._server.request(task.rank, line)
+            if len(self._server.second) != second:
+                task.pmi_frames(Frames())
+            self._send(replies)
         except Abort as abort:
             self._aborted = True
             raise ShellError(f"PMI_Abort: {abort}", abort.code) from None
         except FormatError as error:
             if not self._aborted:
                 raise ShellError(f"PMI-1 wire protocol error: {error}") from None
-        while self._server.warnings:
-            self.shell.log.warn(self._server.warnings.pop(), "pmi-simple")
+        while self._server.server.warnings:
+            self.shell.log.warn(self._server.server.warnings.pop(), "pmi-simple")
 
     def _ended(self, task: Task) -> None:
         self.shell.log.trace(f"{task.rank}: C: pmi EOF", "pmi-simple")
@@ -117,5 +129,5 @@ class Pmi(ShellPlugin):
         for rank, text in replies:
             self.shell.log.trace(f"{rank}: S: {text.rstrip()}", "pmi-simple")
             self._by_rank[rank].send_pmi(text)
-            if self._server is not None and rank in self._server.finalized:
+            if self._server is not None and rank in self._server.server.finalized:
                 self.shell.log.trace(f"{rank}: S: pmi finalized", "pmi-simple")
