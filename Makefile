@@ -18,7 +18,7 @@ PYTEST = $(BIN)/python -m pytest -q --rfc-table-check $(if $(UI),,-m 'not ui')
 COUNT = --cov --cov-report=json:build/coverage.json --timeout=300 -o faulthandler_timeout=400
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check mutants bench docs clean browser mpi
+.PHONY: help setup run test check mutants bench ecosystem docs clean browser mpi
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -63,6 +63,9 @@ mutants: $(DEVELOPING) ## see whether tests notice faults in the files changed s
 
 bench: $(DEVELOPING) ## measure; FLUX=/path/to/flux compares with a flux-core in the same run
 	$(BIN)/python -m benchmarks $(if $(FLUX),--flux $(FLUX))
+
+ecosystem: $(RUNNING) ## run real programs that use Flux, each in an environment of its own (PROGRAMS, FLUX)
+	$(BIN)/python examples/ecosystem/run.py $(PROGRAMS)
 
 docs: $(DEVELOPING) ## write the generated pages of docs/
 	$(BIN)/python docs/generate.py
