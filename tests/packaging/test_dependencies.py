@@ -25,7 +25,10 @@ PLACES = {
     "overlay": "rosin.broker.overlay",
 }
 #: What another package imports for us.
-INDIRECT = {"python-multipart": "starlette, when a form is read"}
+INDIRECT = {
+    "python-multipart": "starlette, when a form is read",
+    "wsproto": "uvicorn, for WebSockets",
+}
 
 
 def name_of(requirement):

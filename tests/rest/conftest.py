@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -10,6 +12,8 @@ import httpx
 import pytest
 
 from rosin.rest.app import create_app
+from rosin.rest.server import RestServer, configuration
+from rosin.rest.server_sockets import tcp_socket
 from rosin.rest.settings import Settings
 from rosin.testing.process import RealInstance
 
@@ -80,3 +84,22 @@ async def locked(make: Maker) -> Api:
     return await make(
         user="ann", token="correct horse battery", secret_key="shared key of the clients, 32 bytes long"
     )
+
+
+@pytest.fixture
+async def served(real_instance) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server on a socket, in this loop."""
+    app = create_app(Settings(uri=real_instance.uri))
+    server = RestServer(configuration(app), app)
+    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
+    with tcp_socket("127.0.0.1", 0) as sock:
+        sock.listen(100)
+        task = asyncio.create_task(server.serve([sock]))
+        base = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        limits = httpx.Limits(max_connections=200)
+        async with httpx.AsyncClient(base_url=base, timeout=30, limits=limits) as client:
+            client.app = app  # type: ignore[attr-defined]
+            yield client
+            server.stop()
+        await task
+        await app.state.instances.close()

@@ -3,40 +3,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
-import pytest
-import uvicorn
-
-from rosin.rest.app import create_app
-from rosin.rest.server import RestServer
-from rosin.rest.server_sockets import tcp_socket
-from rosin.rest.settings import Settings
 
 EVENTS = {"Accept": "text/event-stream"}
-
-
-@pytest.fixture
-async def served(real_instance) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a server on a socket, in this loop."""
-    app = create_app(Settings(uri=real_instance.uri))
-    server = RestServer(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1), app)
-    server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
-    with tcp_socket("127.0.0.1", 0) as sock:
-        sock.listen(100)
-        task = asyncio.create_task(server.serve([sock]))
-        base = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(base_url=base, timeout=30, limits=limits) as client:
-            client.app = app  # type: ignore[attr-defined]
-            yield client
-            server.stop()
-        await task
 
 
 async def submit(client: httpx.AsyncClient, command: str, **parameters: Any) -> str:

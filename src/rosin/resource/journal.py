@@ -5,10 +5,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rosin.constants import FLUX_RPC_STREAMING
 from rosin.handle.journal import JournalConsumerBase, JournalEventBase
 
 if TYPE_CHECKING:
     from rosin.handle.handle import Handle
+    from rosin.handle.rpc import RPC
+
+
+_TOPIC = "resource.journal"
+
+
+def resource_journal(flux_handle: Handle) -> RPC:
+    """Follow resource events: a streaming RPC whose history comes first and ends with a response without
+    events. EPERM: not the owner."""
+    return flux_handle.rpc(_TOPIC, {}, 0, FLUX_RPC_STREAMING)
 
 
 class ResourceJournalEvent(JournalEventBase):
@@ -32,7 +43,7 @@ class ResourceJournalConsumer(JournalConsumerBase):
     SENTINEL_EVENT = ResourceJournalEvent({"timestamp": 0.0})
 
     def __init__(self, flux_handle: Handle, since: float = 0.0, include_sentinel: bool = False) -> None:
-        super().__init__(flux_handle, "resource.journal", since=since, include_sentinel=include_sentinel)
+        super().__init__(flux_handle, _TOPIC, since=since, include_sentinel=include_sentinel)
 
     def process_response(self, resp: dict[str, Any]) -> dict[str, Any]:
         return {"R": resp.get("R")}

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 
 
 class Bell:
@@ -23,15 +24,31 @@ class Bell:
 
     async def wait(self, timeout: float) -> bool:
         """Wait for the next ring; False if *timeout* seconds passed without one."""
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[bool] = loop.create_future()
+        return await any_of([self], timeout)
+
+    def add(self, waiter: asyncio.Future[bool]) -> None:
+        """Settle *waiter* with the next ring."""
         self._waiters[waiter] = None
-        timer = loop.call_later(timeout, _settle, waiter, False)
-        try:
-            return await waiter
-        finally:
-            timer.cancel()
-            self._waiters.pop(waiter, None)
+
+    def forget(self, waiter: asyncio.Future[bool]) -> None:
+        """It does not wait any more."""
+        self._waiters.pop(waiter, None)
+
+
+async def any_of(bells: Iterable[Bell], timeout: float) -> bool:
+    """Wait until one of them rings; False if *timeout* seconds passed without."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[bool] = loop.create_future()
+    waited = list(bells)
+    for bell in waited:
+        bell.add(waiter)
+    timer = loop.call_later(timeout, _settle, waiter, False)
+    try:
+        return await waiter
+    finally:
+        timer.cancel()
+        for bell in waited:
+            bell.forget(waiter)
 
 
 def _settle(waiter: asyncio.Future[bool], rang: bool) -> None:

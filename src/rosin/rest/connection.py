@@ -40,6 +40,7 @@ class Connection(H11Protocol):
     #: The user of this machine at the other end, where the kernel proves one.
     uid: int | None = None
     _admitted = False
+    _upgraded = False
     _owes: str | None = None
     _deadline: asyncio.TimerHandle | None = None
 
@@ -68,6 +69,13 @@ class Connection(H11Protocol):
             self.scope["rosin.connection"] = self  # type: ignore[typeddict-unknown-key]
         self._watch()
 
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """It becomes another kind of connection, which has deadlines of its own."""
+        self._upgraded = True
+        self.waiting.pop(self, None)
+        self._set_deadline(None)
+        super().handle_websocket_upgrade(event)
+
     def send_400_response(self, msg: str) -> None:
         """What has come is not HTTP. There may be an answer under way, or a request that waits for a body."""
         if self.cycle is not None and not self.cycle.response_complete:
@@ -83,7 +91,7 @@ class Connection(H11Protocol):
         self._watch()
 
     def _watch(self) -> None:
-        if self.transport.is_closing():
+        if self._upgraded or self.transport.is_closing():
             return
         state = self.conn.their_state
         in_request = state is not h11.IDLE

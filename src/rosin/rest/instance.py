@@ -17,6 +17,8 @@ from rosin.rest.bell import Bell
 from rosin.rest.mirror import Mirror
 from rosin.rest.output import Feed, Outputs
 from rosin.rest.problem import Problem, of_error, unavailable
+from rosin.rest.queuewatch import QueueWatch
+from rosin.rest.resourcelog import ResourceLog
 from rosin.rest.settings import Settings
 
 T = TypeVar("T")
@@ -38,6 +40,7 @@ class InstanceLink:
         self.mirror = Mirror()
         self.outputs = Outputs()
         self.changed = Bell()
+        self.queues = QueueWatch(self)
         self.handle: AsyncFlux | None = None
         self.error: OSError | None = None
         self._on_gone = on_gone
@@ -70,6 +73,7 @@ class InstanceLink:
             self.error = None
             self._tried = True
             self.mirror.follow(self.handle)
+            ResourceLog(self.handle, self.mirror)
             self.changed.ring()
             self._down(await lost)
 
@@ -83,6 +87,7 @@ class InstanceLink:
 
     async def close(self) -> None:
         """Disconnect for good."""
+        self.queues.close()
         self._task.cancel()
         await asyncio.wait([self._task])  # it may just be connecting
         handle, self.handle = self.handle, None

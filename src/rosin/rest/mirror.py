@@ -35,13 +35,26 @@ RING = 16384
 class MirrorEvent:
     """One event of one job, and the job as it was after the journal's response with the event."""
 
-    __slots__ = ("encoded", "event", "jobid", "row")
+    __slots__ = ("encoded", "event", "jobid", "payload", "row")
 
     def __init__(self, jobid: int, event: dict[str, Any], row: Row) -> None:
         self.jobid = jobid
         self.event = event
         self.row = row
-        self.encoded: bytes | None = None  # as it is sent to every reader, made when the first one asks
+        # As it is sent to every reader, made when the first one asks: of /events and of /rosin/v1/events.
+        self.encoded: bytes | None = None
+        self.payload: bytes | None = None
+
+
+class SiteEvent:
+    """Something that happened to the instance's nodes or queues: ``topic`` is ``resource`` or ``queue``."""
+
+    __slots__ = ("event", "payload", "topic")
+
+    def __init__(self, topic: str, event: dict[str, Any]) -> None:
+        self.topic = topic
+        self.event = event
+        self.payload: bytes | None = None
 
 
 class Mirror:
@@ -59,7 +72,7 @@ class Mirror:
         self._table = JobTable()
         self._ids: list[int] = []  # ascending
         self._purged = 0
-        self._ring: deque[MirrorEvent] = deque()
+        self._ring: deque[MirrorEvent | SiteEvent] = deque()
         self.end = 0  # position after the newest event
         self.version = 0  # changes with every job that changes, comes or goes
 
@@ -118,7 +131,12 @@ class Mirror:
         else:
             insort(self._ids, jobid)
 
-    def _append(self, entry: MirrorEvent) -> None:
+    def note(self, topic: str, event: dict[str, Any]) -> None:
+        """Take an event that is no job's."""
+        if self.ready:
+            self._append(SiteEvent(topic, event))
+
+    def _append(self, entry: MirrorEvent | SiteEvent) -> None:
         self._ring.append(entry)
         if len(self._ring) > self._limit:
             self._ring.popleft()
@@ -136,6 +154,11 @@ class Mirror:
                 self._purged = 0
 
     # -- looking ----------------------------------------------------------------------------------
+
+    @property
+    def position(self) -> str:
+        """Where events after what is known now begin."""
+        return f"{self.epoch}.{self.end}"
 
     @property
     def ready(self) -> bool:
@@ -178,7 +201,7 @@ class Mirror:
 
     # -- the ring ---------------------------------------------------------------------------------
 
-    def since(self, position: int, most: int = 1000) -> list[MirrorEvent] | None:
+    def since(self, position: int, most: int = 1000) -> list[MirrorEvent | SiteEvent] | None:
         """Up to *most* events from *position* on; None if they are no longer kept."""
         start = position - (self.end - len(self._ring))
         if start < 0 or position > self.end:

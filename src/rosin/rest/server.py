@@ -21,6 +21,7 @@ from rosin.rest.app import create_app
 from rosin.rest.auth.links import LIFETIME
 from rosin.rest.connection import HEAD_TIME, connections
 from rosin.rest.settings import Settings
+from rosin.rest.websocket import MOST, SocketConnection
 
 _GRACE = 5
 
@@ -86,6 +87,25 @@ def _announcement(app: FastAPI, where: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def configuration(app: FastAPI, tls: ssl.SSLContext | None = None) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        http=connections(),
+        ws=SocketConnection,
+        ws_max_size=MOST,
+        ws_per_message_deflate=False,  # a short message may be a long one
+        proxy_headers=False,  # a client writes them; who it is, its connection tells
+        log_level="error",  # a bad request is its client's business
+        lifespan="off",  # done below, also when the end is forced
+        access_log=False,  # its lines hold query strings, and so commands
+        timeout_graceful_shutdown=_GRACE,
+        server_header=False,
+        h11_max_incomplete_event_size=1 << 16,
+        ssl_context_factory=None if tls is None else lambda _config, _default: tls,
+    )
+
+
 def serve(
     settings: Settings,
     sock: socket.socket,
@@ -101,20 +121,7 @@ def serve(
     async def main() -> int:
         await _check_instance(settings.uri)
         app = create_app(settings)
-        config = uvicorn.Config(
-            app,
-            http=connections(),
-            ws="none",
-            proxy_headers=False,  # a client writes them; who it is, its connection tells
-            log_level="error",  # a bad request is its client's business
-            lifespan="off",  # done below, also when the end is forced
-            access_log=False,  # its lines hold query strings, and so commands
-            timeout_graceful_shutdown=_GRACE,
-            server_header=False,
-            h11_max_incomplete_event_size=1 << 16,
-            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
-        )
-        server = RestServer(config, app)
+        server = RestServer(configuration(app, tls), app)
         if log_requests:
             from rosin.rest.requestlog import RequestLog
 

@@ -90,8 +90,9 @@ async def own_list_jobs(
     tag = jobpage.etag(mirror, request.scope["query_string"].decode("latin-1"))
     if fresh(request, tag):
         return Response(None, 304, tagged(tag))
+    position = mirror.position  # what happens while the jobs are looked through comes again
     found = await jobpage.page(mirror, where, order, fields, listing.limit, listing.cursor, listing.counts)
-    return reply(found, headers=tagged(tag))
+    return reply({**found, "position": position}, headers=tagged(tag))
 
 
 @router.get("/{jobid}", responses={200: {"model": JobDetail}, **errors(404)})

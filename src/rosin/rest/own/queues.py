@@ -134,6 +134,7 @@ async def own_queue_action(
     else:
         topic, request["enable"] = "job-manager.queue-enable", action == "enable"
     await instance.answer(handle.rpc(topic, request))
+    await instance.queues.look()
     return reply({"name": name, "action": action})
 
 

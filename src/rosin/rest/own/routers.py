@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from rosin.rest.own import actions, instance, jobs, queues, resources, submitting
+from rosin.rest.own import actions, events, instance, jobs, queues, resources, submitting
 
-ROUTERS = [part.router for part in (instance, submitting, actions, jobs, resources, queues)]
+ROUTERS = [part.router for part in (instance, submitting, actions, jobs, resources, queues, events)]

@@ -59,7 +59,7 @@ async def follow(
             wanted = [
                 _encode(entry, f"{epoch}.{at}")
                 for at, entry in enumerate(entries, position + 1)
-                if jobid is None or entry.jobid == jobid
+                if isinstance(entry, MirrorEvent) and (jobid is None or entry.jobid == jobid)
             ]
             position += len(entries)
             if wanted:

@@ -68,6 +68,7 @@ class JobPage(Model):
     counts: dict[str, int] | None = Field(
         description="numbers of jobs by state and by result that match everything but `state`"
     )
+    position: str = Field(description="`since` for /rosin/v1/events: what has happened after this listing")
 
 
 class JobDetail(Job):
