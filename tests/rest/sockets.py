@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import wsproto
 from wsproto import events
@@ -29,7 +29,7 @@ class SocketClient:
         parts = urlsplit(url)
         self = cls(*await asyncio.open_connection(parts.hostname, parts.port))
         extra = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
-        target = f"{parts.path}?{parts.query}"
+        target = f"{quote(parts.path)}?{parts.query}"
         self._send(events.Request(parts.netloc, target, extra_headers=extra))
         while self.status is None:
             await self._more()

@@ -27,6 +27,7 @@ from rosin.rest.own import route as own
 from rosin.rest.own import routers as own_routers
 from rosin.rest.own.fields import invalid
 from rosin.rest.own.idempotency import Answers
+from rosin.rest.own.lineindex import LineIndexes
 from rosin.rest.problem import Problem, of_error
 from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session, tokens, webhooks
 from rosin.rest.settings import Settings
@@ -73,7 +74,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     audit = None if settings.audit is None else AuditLog(settings.audit)
     app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
     app.state.webhooks = Webhooks(instances, settings.webhook_networks)
-    app.state.answers = Answers()
+    app.state.answers, app.state.lines, app.state.output_sizes = Answers(), LineIndexes(), {}
+    instances.closers.append(app.state.lines.close)
     modules = (
         home,
         health,

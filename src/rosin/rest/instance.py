@@ -165,6 +165,8 @@ class InstanceLinks:
         self.closing = False
         #: Called when the instance has gone and the server is to end with it.
         self.on_gone: Callable[[], None] | None = None
+        #: Called when the server has ended.
+        self.closers: list[Callable[[], None]] = []
         self._current: InstanceLink | None = None
 
     def current(self) -> InstanceLink:
@@ -176,6 +178,8 @@ class InstanceLinks:
 
     async def close(self) -> None:
         """Disconnect."""
+        for close in self.closers:
+            close()
         current, self._current = self._current, None
         if current is not None and current.loop is asyncio.get_running_loop():
             await current.close()

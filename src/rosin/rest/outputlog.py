@@ -39,14 +39,19 @@ Load = Callable[[str], Awaitable[bytes]]
 
 
 class OutputLog:
-    """A job's output log as it is now: the blobs *refs*, which ``load(ref)`` fetches."""
+    """A job's output log as it is now: the blobs *refs*, which ``load(ref)`` fetches.
 
-    def __init__(self, refs: list[str], load: Load) -> None:
-        self._refs = refs
+    *inline*: all of it, when it is short and in no blob.
+    """
+
+    def __init__(self, refs: list[str], load: Load, inline: bytes | None = None) -> None:
+        self.refs = refs
+        self.inline = inline
         self._load = load
 
-    async def _blobs(self) -> AsyncGenerator[bytes, None]:
-        refs = iter(self._refs)
+    async def blobs(self, first: int = 0) -> AsyncGenerator[bytes, None]:
+        """The blobs from the one with this number on."""
+        refs = islice(self.refs, first, None)
         ahead = deque(asyncio.ensure_future(self._load(ref)) for ref in islice(refs, _AHEAD))
         try:
             while ahead:
@@ -59,18 +64,18 @@ class OutputLog:
     async def chunks(self) -> AsyncGenerator[OutputChunk, None]:
         """The output in pieces. Raises Problem and FormatError."""
         decoder, rest, size, count = OutputDecoder(), b"", 0, 0
-        async with aclosing(self._blobs()) as blobs:
+        async with aclosing(self.blobs()) as blobs:
             async for blob in blobs:
                 *entries, rest = (rest + blob).split(b"\n")
                 for entry in entries:
-                    for chunk in _pieces(decoder, entry):
+                    for chunk in pieces(decoder, entry):
                         yield chunk
                         size += len(chunk.data)
                         count += 1
                         if size >= PIECE or count >= _MANY:
                             size = count = 0
                             await asyncio.sleep(0)
-        for chunk in _pieces(decoder, rest):
+        for chunk in pieces(decoder, rest):
             yield chunk
 
     async def small(self) -> list[OutputChunk] | None:
@@ -85,7 +90,8 @@ class OutputLog:
         return found
 
 
-def _pieces(decoder: OutputDecoder, entry: bytes) -> list[OutputChunk]:
+def pieces(decoder: OutputDecoder, entry: bytes) -> list[OutputChunk]:
+    """What one event of the log holds, none of it larger than :data:`PIECE`. Raises FormatError."""
     if not entry:
         return []
     try:
@@ -131,7 +137,7 @@ async def open_log(instance: InstanceLink, jobid: int) -> OutputLog | None:
         async def whole(_ref: str) -> bytes:
             return data
 
-        return OutputLog([""], whole)
+        return OutputLog([""], whole, data)
     if kind != "valref":
         raise Problem(502, f"the output log of job {jobid} is no value")
 

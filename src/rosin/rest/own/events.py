@@ -24,6 +24,7 @@ router = APIRouter(prefix=PREFIX, tags=["events"], default_response_class=Respon
 SSE, NDJSON = "text/event-stream", "application/x-ndjson"
 #: Bytes of what a reader may say on a WebSocket.
 _MOST = 1 << 16
+_REASON = 123
 
 Topics = Annotated[
     str, Query(max_length=64, description="of jobs, resources, queues, counts; all by default")
@@ -130,7 +131,12 @@ async def own_events_socket(
 async def refuse(socket: WebSocket, problem: Problem) -> None:
     """Say why there is nothing here: browsers are told no other way."""
     await socket.accept()
-    await socket.close(1008 if problem.status < 500 else 1013, problem.detail[:120])
+    await socket.close(1008 if problem.status < 500 else 1013, short(problem))
+
+
+def short(problem: Problem) -> str:
+    """Its sentence as far as there is room when a WebSocket is closed (RFC 6455, 5.5)."""
+    return problem.detail.encode("utf-8", "replace")[:_REASON].decode("utf-8", "ignore")
 
 
 def check_parameters(socket: WebSocket, known: tuple[str, ...]) -> None:
@@ -161,7 +167,7 @@ async def _listen(socket: WebSocket, follower: Follower) -> None:
         try:
             follower.interest = _asked(text)
         except Problem as problem:
-            await socket.close(1008, problem.detail[:120])
+            await socket.close(1008, short(problem))
             return
         follower.wake()
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
-from rosin.rest.own import actions, events, instance, jobs, queues, resources, submitting
+from rosin.rest.own import actions, events, instance, jobs, output, queues, resources, submitting, talking
 
-ROUTERS = [part.router for part in (instance, submitting, actions, jobs, resources, queues, events)]
+ROUTERS = [
+    part.router for part in (instance, submitting, actions, output, talking, jobs, resources, queues, events)
+]

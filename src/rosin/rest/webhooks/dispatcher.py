@@ -7,6 +7,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from rosin.rest import jobview
+from rosin.rest.mirror import MirrorEvent
 from rosin.rest.problem import Problem
 from rosin.rest.webhooks.hook import Post, Sleep, Webhook, message
 from rosin.rest.webhooks.post import post
@@ -15,7 +16,7 @@ from rosin.rfc import fluid
 
 if TYPE_CHECKING:
     from rosin.rest.instance import InstanceLinks
-    from rosin.rest.mirror import Mirror, MirrorEvent
+    from rosin.rest.mirror import Mirror
 
 #: Webhooks of one user, and of all.
 MOST_OF_USER, MOST = 20, 200
@@ -77,7 +78,8 @@ class Webhooks:
             elif entries:
                 position += len(entries)
                 for entry in entries:
-                    self._offer(entry)
+                    if isinstance(entry, MirrorEvent):
+                        self._offer(entry)
             else:
                 await mirror.bell.wait(_LOOK)
 

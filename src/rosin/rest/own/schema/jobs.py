@@ -112,11 +112,13 @@ class Line(Model):
     """A line of output."""
 
     n: int = Field(description="its number, from 0, among the lines that were asked for")
+    line: int = Field(description="its number among all lines")
     stream: str = Field(description="stdout, stderr, log or redirect")
     rank: str = Field(description="of the task; an idset for what several have written")
     time: float
     text: str = Field(description="without its newline; bytes that are not UTF-8 are replaced")
-    cut: bool = Field(False, description="whether the text is only the line's beginning")
+    cut: bool = Field(description="whether the text is only the line's beginning")
+    open: bool = Field(description="whether its newline is still to come")
 
 
 class Lines(Model):
@@ -126,7 +128,6 @@ class Lines(Model):
     start: int
     total: int = Field(description="lines that match, until now")
     complete: bool = Field(description="whether there will be no more")
-    truncated: bool = Field(description="whether the beginning of a very long output is no longer known")
 
 
 class JobSubmitted(Model):

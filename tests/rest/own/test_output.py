@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: LGPL-3.0-or-later
+"""Output by `/rosin/v1`: bytes, ranges of bytes, and ranges of lines."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from rosin.rest.output import OutputChunk
+from rosin.rest.outputlog import OutputLog
+from rosin.rest.own.lineindex import LONG, Changed, LineIndex
+
+JOBS = "/rosin/v1/jobs"
+
+
+@pytest.fixture
+async def written(api):
+    """A job of two tasks that has written."""
+    script = "for i in 1 2 3; do echo $FLUX_TASK_RANK out $i; done; echo $FLUX_TASK_RANK err >&2; printf end"
+    answer = await api.post(JOBS, json={"command": ["sh", "-c", script], "ntasks": 2, "nnodes": 1})
+    jobid = answer.json()["id"]
+    await api.ended(jobid)
+    return jobid
+
+
+async def lines(api, jobid, **parameters):
+    answer = await api.get(f"{JOBS}/{jobid}/lines", params=parameters)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_all_lines_and_some(api, written):
+    found = await lines(api, written)
+    assert (found["total"], found["complete"]) == (10, True)
+    assert [line["n"] for line in found["items"]] == list(range(10))
+    assert sorted(line["text"] for line in found["items"])[:3] == ["0 err", "0 out 1", "0 out 2"]
+    assert [line["open"] for line in found["items"]] == [False] * 8 + [True] * 2
+    err = await lines(api, written, stream="stderr", rank="1")
+    assert [(line["n"], line["text"], line["rank"]) for line in err["items"]] == [(0, "1 err", "1")]
+    two = await lines(api, written, search="OUT 2", ignore_case=True)
+    assert sorted(line["text"] for line in two["items"]) == ["0 out 2", "1 out 2"]
+    assert (await lines(api, written, search="OUT 2"))["total"] == 0
+    last = await lines(api, written, start=-3, count=2)
+    assert (last["start"], [line["n"] for line in last["items"]]) == (7, [7, 8])
+    assert (await lines(api, written, start=99))["items"] == []
+    assert (await lines(api, written, count=0))["total"] == 10
+
+
+async def test_bytes_and_ranges(api, written):
+    whole = await api.get(f"{JOBS}/{written}/output", params={"rank": "0", "stream": "stdout"})
+    assert whole.content == b"0 out 1\n0 out 2\n0 out 3\nend"
+    assert whole.headers["content-type"] == "application/octet-stream"
+    params = {"rank": "0", "stream": "stdout", "download": True}
+    for header, expected, place in (
+        ("bytes=0-6", b"0 out 1", "bytes 0-6/27"),
+        ("bytes=24-", b"end", "bytes 24-26/27"),
+        ("bytes=-3", b"end", "bytes 24-26/27"),
+        ("bytes=25-99", b"nd", "bytes 25-26/27"),
+    ):
+        part = await api.get(f"{JOBS}/{written}/output", params=params, headers={"Range": header})
+        assert (part.status_code, part.content, part.headers["content-range"]) == (206, expected, place)
+        assert part.headers["content-disposition"].endswith('.stdout.txt"')
+    for header in ("bytes=99-", "bytes=-0"):
+        none = await api.get(f"{JOBS}/{written}/output", params=params, headers={"Range": header})
+        assert (none.status_code, none.headers["content-range"]) == (416, "bytes */27")
+    for header in ("bytes=5-3", "lines=1-2", "bytes=0-1,3-4", "bytes=-", "bytes=" + "9" * 40 + "-"):
+        all_of_it = await api.get(f"{JOBS}/{written}/output", params=params, headers={"Range": header})
+        assert (all_of_it.status_code, len(all_of_it.content)) == (200, 27)
+
+
+async def test_lines_of_a_running_job_grow(api, tmp_path):
+    go = tmp_path / "go"
+    command = ["sh", "-c", f"echo one; while ! test -e {go}; do read x; done; echo two"]
+    jobid = (await api.post(JOBS, json={"command": command})).json()["id"]
+    await api.running(jobid)
+    while (await lines(api, jobid))["total"] < 1:
+        pass
+    go.touch()
+    await say(api, jobid, data="x\n", end=True)
+    await api.ended(jobid)
+    assert [line["text"] for line in (await lines(api, jobid))["items"]] == ["one", "two"]
+
+
+async def say(api, jobid, **asked):
+    while (answer := await api.post(f"{JOBS}/{jobid}/input", json=asked)).status_code == 409:
+        pass  # its shell begins
+    assert answer.status_code == 200, answer.text
+    return answer.json()["result"]
+
+
+async def test_input(api):
+    jobid = (await api.post(JOBS, json={"command": ["cat"]})).json()["id"]
+    await api.running(jobid)
+    assert await say(api, jobid, data="ŧext\n") == {"bytes": 6, "end": False, "read": True}
+    assert (await say(api, jobid, data="AAEC", encoding="base64", end=True))["bytes"] == 3
+    await api.ended(jobid)
+    assert (await api.get(f"{JOBS}/{jobid}/output")).content == "ŧext\n\0\1\2".encode()
+    assert (await api.post(f"{JOBS}/{jobid}/input", json={"data": "x"})).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({}, "data"),
+        ({"data": "x", "encoding": "base64"}, "data"),
+        ({"data": "x", "ranks": "["}, "ranks"),
+        ({"data": "x", "encoding": "latin-1"}, "encoding"),
+        ({"data": 1}, "data"),
+    ],
+)
+async def test_input_that_makes_no_sense(api, written, asked, field):
+    answer = await api.post(f"{JOBS}/{written}/input", json=asked)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("parameters", [{"count": 5001}, {"rank": "x"}, {"stream": "x"}, {"start": "9" * 30}])
+async def test_parameters_that_make_no_sense(api, written, parameters):
+    assert (await api.get(f"{JOBS}/{written}/lines", params=parameters)).status_code in (400, 422)
+
+
+class Log:
+    """An index that is fed by hand."""
+
+    def __init__(self):
+        self.index = LineIndex()
+
+    def write(self, data, stream="stdout", rank="0", time=1.0):
+        self.index._add(OutputChunk(stream, rank, data, time))
+
+    async def texts(self, writer=None, text=None):
+        view = await self.index.view(("test", text is not None), writer, text)
+        return [line[2] for _, _, line in view.part(0, 10**6, 10**9)]
+
+
+async def test_lines_are_put_together_by_writer():
+    log = Log()
+    log.write(b"a")
+    log.write(b"x\ny", rank="1")
+    log.write(b"b\n\nc\n")
+    log.write(b"\n", rank="1")
+    assert await log.texts() == [b"x\n", b"ab\n", b"\n", b"c\n", b"y\n"]
+    assert await log.texts(lambda who: who[1] == "1") == [b"x\n", b"y\n"]
+    log.write(b"more\n", rank="1")
+    assert await log.texts(lambda who: who[1] == "1") == [b"x\n", b"y\n", b"more\n"]
+    log.index.close()
+
+
+async def test_a_line_without_an_end_has_parts():
+    log = Log()
+    for _ in range(20):
+        log.write(b"x" * (LONG // 16))
+    view = await log.index.view(None, None)
+    ((_, _, line),) = list(view.part(0, 10, 1 << 30))
+    assert (line[3], len(log.index), len(log.index.unfinished(lambda _: True)[0][1])) == (True, 1, LONG // 4)
+    log.index.close()
+
+
+async def test_many_lines_leave_others_their_turn():
+    log = Log()
+    for number in range(200):
+        log.write(b"".join(b"line %d\n" % at for at in range(number * 500, number * 500 + 500)))
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    found = await log.texts(text=lambda line: line.endswith(b"99\n"))
+    task.cancel()
+    assert len(found) == 1000
+    assert turns >= 20
+    log.index.close()
+
+
+async def test_a_log_whose_blobs_were_put_together_is_read_again(monkeypatch):
+    index = LineIndex()
+    index._taken = ["a", "b"]
+
+    async def changed(instance, jobid):
+        return OutputLog(["ab"], None)
+
+    monkeypatch.setattr("rosin.rest.own.lineindex.open_log", changed)
+    with pytest.raises(Changed):
+        await index.update(None, 1)
+    index.close()
