@@ -27,17 +27,22 @@ def namespace_create_async(
     flags: int = 0,
     rootref: str | None = None,
     algo: str = "sha1",
+    kept: bool = False,
 ) -> RPC:
     """Create *namespace* for the user *owner* (default: the caller), empty or with the root *rootref*.
 
-    *algo* is the instance's ``content.hash``. Owner of the instance only. EEXIST: it exists.
+    *algo* is the instance's ``content.hash``. *kept*: its content outlives a broker that is killed
+    (:mod:`rosin.internal.kept_namespace`; flux-core's brokers keep none). Owner of the instance only. EEXIST:
+    it exists.
     """
-    args = {
+    args: dict[str, object] = {
         "namespace": namespace,
         "rootref": rootref or empty_root(algo),
         "owner": os.getuid() if owner is None else owner,
         "flags": flags,
     }
+    if kept:
+        args["kept"] = True
     return flux_handle.rpc("kvs.namespace-create", args, nodeid=0)
 
 

@@ -231,3 +231,72 @@ async def test_a_checkpoint_whose_root_is_gone_is_one_clear_error(tmp_path):
 if __name__ == "__main__":
     os.setpgrp()
     asyncio.run(serve(sys.argv[1]))
+
+
+async def kept(h, name):
+    """The root of a kept namespace as the primary one has it."""
+    return (
+        await h.rpc(
+            "kvs.lookup", {"namespace": "primary", "key": f"checkpoint.namespace.{name}", "flags": 16}
+        )
+    )["val"]["data"]
+
+
+async def test_a_kept_namespace_has_its_root_in_the_primary_one(tmp_path):
+    """When a commit is answered it is there, with all that it refers to; and it goes with the namespace."""
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        request = {"namespace": "job-1", "rootref": "", "owner": -1, "flags": 0, "kept": True}
+        await h.rpc("kvs.namespace-create", request)
+        for index in range(3):
+            told = await commit(
+                h, op("a", treeobj.val(b"%d\n" % index * 99), FLUX_KVS_APPEND), namespace="job-1"
+            )
+            assert await kept(h, "job-1") == [told["rootref"]]
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        assert await kept(h, "job-1") == [told["rootref"]]
+        assert await get(h, "checkpoint.namespace.job-1.a") == b"".join(b"%d\n" % n * 99 for n in range(3))
+        await h.rpc("kvs.namespace-create", {**request, "rootref": told["rootref"]})
+        await h.rpc("kvs.namespace-remove", {"namespace": "job-1"})
+        await commit(h, op("b", treeobj.val(b"")))
+        with pytest.raises(FileNotFoundError):
+            await kept(h, "job-1")
+
+
+async def test_what_a_kept_namespace_refuses_leaves_it_as_it_is(tmp_path):
+    async with instance(tmp_path) as inst:
+        h = await inst.connect()
+        await h.rpc(
+            "kvs.namespace-create", {"namespace": "n", "rootref": "", "owner": -1, "flags": 0, "kept": True}
+        )
+        told = await commit(h, op("a", treeobj.val(b"1")), namespace="n")
+        inst.broker.modules["kvs"].store = lambda _commit: Refusing()
+        with pytest.raises(OSError, match="No space left"):
+            await commit(h, op("a", treeobj.val(b"2")), namespace="n")
+        del inst.broker.modules["kvs"].store
+        root = await h.rpc("kvs.getroot", {"namespace": "n"})
+        assert root["rootref"] == told["rootref"]
+        again = await commit(h, op("a", treeobj.val(b"3")), namespace="n")
+        assert await kept(h, "n") == [again["rootref"]]
+
+
+class Refusing:
+    """The answer of a store that is full."""
+
+    def then(self, callback, *args):
+        callback(self, *args)
+
+    def get_raw(self):
+        raise OSError(28, "No space left on device")
+
+
+async def test_without_a_state_directory_nothing_is_kept():
+    async with Instance(modules=MODULES) as inst:
+        h = await inst.connect()
+        await h.rpc(
+            "kvs.namespace-create", {"namespace": "n", "rootref": "", "owner": -1, "flags": 0, "kept": True}
+        )
+        await commit(h, op("a", treeobj.val(b"1")), namespace="n")
+        with pytest.raises(FileNotFoundError):
+            await kept(h, "n")

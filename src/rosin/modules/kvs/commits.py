@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_KVS_SYNC
 from rosin.errors import FormatError
+from rosin.internal.kept_namespace import kept_key
 from rosin.kvs import PRIMARY
 from rosin.modules.kvs.namespace import CommitRequest, Namespace, changed_keys
 from rosin.modules.kvs.objects import Missing
 from rosin.modules.kvs.roots import VersionWait
 from rosin.modules.kvs.storage import Storage
 from rosin.modules.kvs.transaction import apply
-from rosin.rfc import blobref
+from rosin.rfc import blobref, treeobj
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rosin.broker.waiters import Waiters
     from rosin.modules.kvs.backend import KvsBackend
@@ -146,10 +148,35 @@ class Commits:
             else:
                 self.failed(namespace, batch, error)
             return True
+        if namespace.kept and root != namespace.root:
+            self._keep(namespace, batch, root)
+            return False
         if namespace is not self._primary or (not ops and not sync):
             self.complete(namespace, batch, root)
             return True
         return self.storage.store(namespace, batch, root, bool(sync))
+
+    def _keep(self, namespace: Namespace, batch: list[CommitRequest], root: str) -> None:
+        """Put the new root into the primary namespace, which is durable; it takes effect when it is there."""
+        namespace.pending = root
+        self._refer(namespace, treeobj.dirref(root), partial(self._kept, namespace, batch, root))
+
+    def _refer(self, namespace: Namespace, dirent: Any, over: Callable[[Exception | None], None]) -> None:
+        ops = [{"key": kept_key(namespace.name), "flags": 0, "dirent": dirent}]
+        request = CommitRequest(f"kept.{namespace.name}", ops, 0, None)
+        request.over = over
+        self.submit(self._primary, request)
+
+    def _kept(
+        self, namespace: Namespace, batch: list[CommitRequest], root: str, error: Exception | None
+    ) -> None:
+        if error is None and namespace.removed:
+            self._answer(batch, root, namespace.seq + 1)
+        elif error is None:
+            self.complete(namespace, batch, root)
+        else:
+            self.failed(namespace, batch, error)
+        self.advance(namespace)
 
     def complete(self, namespace: Namespace, batch: list[CommitRequest], root: str) -> None:
         """Transactions took effect: move the root, tell watchers, answer."""
@@ -183,6 +210,8 @@ class Commits:
         for request in batch:
             if request.msg is not None:
                 self._backend.respond(request.msg, payload)
+            elif request.over is not None:
+                request.over(None)
 
     def failed(self, namespace: Namespace, batch: list[CommitRequest], error: Exception) -> None:
         """Transactions had no effect: say so."""
@@ -195,6 +224,8 @@ class Commits:
         for request in batch:
             if request.msg is not None:
                 self._backend.respond_exception(request.msg, error)
+            elif request.over is not None:
+                request.over(error)
 
     def _publish(self, namespace: str, what: str, payload: dict[str, Any]) -> None:
         topic = f"kvs.namespace-{namespace}-{what}"
@@ -211,8 +242,8 @@ class Commits:
         created = {"rootseq": namespace.seq, "rootref": namespace.root, "owner": namespace.owner}
         self._publish(namespace.name, "created", created)
 
-    def create(self, name: str, owner: int, flags: int, root: str) -> None:
-        """Make a namespace. Raises OSError EINVAL and EEXIST."""
+    def create(self, name: str, owner: int, flags: int, root: str, *, kept: bool = False) -> None:
+        """Make a namespace. Raises OSError EINVAL and EEXIST. *kept*: it outlives a broker that is killed."""
         if not name or not name.isprintable():
             raise OSError(errno.EINVAL, "Invalid argument: a namespace's name has to be printable text")
         if name in self._namespaces:
@@ -220,6 +251,7 @@ class Commits:
         if not blobref.is_valid(root):
             raise OSError(errno.EINVAL, "Invalid argument: rootref must be a blobref")
         namespace = self._namespaces[name] = Namespace(name, owner, flags, root)
+        namespace.kept = kept and self.storage.journaled
         self.announce(namespace)
 
     def remove(self, name: str) -> None:
@@ -237,6 +269,8 @@ class Commits:
         self._versions.end(errno.ENOTSUP, _removed().strerror, namespace)
         self.unpause(namespace)
         self._publish(name, "removed", {})
+        if namespace.kept:
+            self._refer(namespace, None, lambda _error: None)
 
     def unpause(self, namespace: Namespace) -> None:
         """Let committers have the answers that were held back."""

@@ -125,7 +125,7 @@ class KvsLeader(KvsBase[Namespace]):
         owner = field(args, "owner", int)
         if owner in (-1, FLUX_USERID_UNKNOWN):
             owner = self.instance_owner
-        self.commits.create(name, owner, flags, root)
+        self.commits.create(name, owner, flags, root, kept=field(args, "kept", bool, False))
 
     @request_handler("namespace-remove")
     def namespace_remove(self, msg: Message) -> None:

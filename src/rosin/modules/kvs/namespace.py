@@ -11,31 +11,37 @@ from rosin.modules.kvs.key import normalize
 from rosin.modules.kvs.roots import Root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rosin.rfc.message import Message
 
 
 class CommitRequest:
     """One transaction: its operations, its name in events, and the message to answer."""
 
-    __slots__ = ("alone", "flags", "msg", "name", "ops")
+    __slots__ = ("alone", "flags", "msg", "name", "ops", "over")
 
     def __init__(self, name: str, ops: list[dict[str, Any]], flags: int, msg: Message | None) -> None:
         self.name = name
         self.ops = ops
         self.flags = flags
         self.msg = msg
+        #: Called with None when it is complete, else with what keeps it from that.
+        self.over: Callable[[Exception | None], None] | None = None
         self.alone = bool(flags & (FLUX_KVS_NO_MERGE | FLUX_KVS_SYNC))
 
 
 class Namespace(Root):
     """A namespace on rank 0, where it is changed."""
 
-    __slots__ = ("busy", "commits", "held", "noops", "paused", "pending", "queue")
+    __slots__ = ("busy", "commits", "held", "kept", "noops", "paused", "pending", "queue")
 
     def __init__(self, name: str, owner: int, flags: int, root: str, seq: int = 0) -> None:
         super().__init__(name, owner, flags, root, seq)
         #: The root of transactions that are being stored.
         self.pending: str | None = None
+        #: It outlives a broker that is killed: its root is in the primary namespace, too.
+        self.kept = False
         self.queue: deque[CommitRequest] = deque()
         self.busy = False
         self.commits = 0
