@@ -62,6 +62,8 @@ BOUNDS: dict[str, list[str]] = {
         "process.zygote.Zygote._lost",
         "process.zygote.Zygote._replace",
         "process.zygote.Zygote._send",
+        "process.zygote.Zygote._take_over",
+        "process.zygote.Zygote._tell_keep",
     ],
     "our own sources, and values that the fuzzer makes itself": [
         "testing.fuzz.Fuzzer._value",

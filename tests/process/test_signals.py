@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from rosin.process.zygote_server import Forked, _reported
+from rosin.process.forked import Forked
 
 
 @pytest.mark.parametrize(("sent", "status"), [(b"\x7f", 127 << 8), (b"", signal.SIGTERM)])
@@ -16,4 +16,4 @@ def test_a_reported_exit_code_counts_more_than_what_came_after_it(sent: bytes, s
     with ours:
         theirs.sendall(sent)
         theirs.close()
-        assert _reported(Forked(os.getpid(), 5, True, ours), int(signal.SIGTERM)) == status
+        assert Forked(os.getpid(), 5, True, ours).reported(int(signal.SIGTERM)) == status

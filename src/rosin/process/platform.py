@@ -2,7 +2,8 @@
 """System calls that Python's library lacks, each with a fallback for systems that do not have them.
 
 Everything Linux-only that process supervision needs is here: child subreaper, parent-death signal, process
-names, the boot, pidfds, the list of a process's children, pipe capacity, syncing a file system. A function
+names, the boot, pidfds, the list of a process's children, pipe capacity, whose
+the other end of a socket is, syncing a file system. A function
 that sets something returns whether the kernel did it; nothing raises for a missing feature.
 """
 
@@ -11,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
+import struct
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -177,6 +180,14 @@ def _children_by_scan() -> dict[int, list[int]]:
     return table
 
 
+def group_of(pid: int) -> int:
+    """The process group of a process, 0 if there is no such process."""
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return 0
+
+
 def descendants(pid: int) -> list[int]:
     """All processes below ``pid``, parents before their children."""
     found = children(pid)
@@ -203,3 +214,11 @@ def sync_file_system(fd: int) -> None:
         if ctypes.CDLL(None, use_errno=True).syncfs(fd) == 0:
             return
     os.sync()
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """The user at the other end of a UNIX socket, -1 where the system does not say."""
+    try:
+        return int(struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1])
+    except (AttributeError, OSError):
+        return -1

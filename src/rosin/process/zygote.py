@@ -31,6 +31,7 @@ from rosin.errors import FormatError
 from rosin.process import descriptors
 from rosin.process.frames import ZygoteReader, ZygoteWriter
 from rosin.process.loop import Loop
+from rosin.process.spawned import Spawned, fail
 from rosin.process.watch import ReadWatch
 from rosin.process.zygote_server import GRACE
 from rosin.process.zygote_start import be_zygote
@@ -38,39 +39,6 @@ from rosin.process.zygote_start import be_zygote
 #: A zygote that ends more often than this in so many seconds is not replaced any more.
 _MOST_LOSSES = 5
 _LOSS_WINDOW = 60.0
-
-
-class Spawned:
-    """A process that was asked for.
-
-    ``pid`` is None until the zygote has answered; ``status`` is the wait status once it ended; ``error`` is
-    set when it could not be started or when nobody can say how it ended (its zygote died).
-    """
-
-    __slots__ = ("_number", "_zygote", "error", "on_exit", "on_start", "pid", "status")
-
-    def __init__(
-        self,
-        zygote: Zygote,
-        number: int,
-        on_start: Callable[[Spawned], None] | None,
-        on_exit: Callable[[Spawned], None] | None,
-    ) -> None:
-        self._zygote = zygote
-        self._number = number
-        self.on_start = on_start
-        self.on_exit = on_exit
-        self.pid: int | None = None
-        self.status: int | None = None
-        self.error: OSError | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.status is not None or self.error is not None
-
-    def kill(self, signum: int, *, group: bool = True) -> bool:
-        """Signal the process group (or just the process). False when it is not running (any more)."""
-        return self._zygote._kill(self, signum, group)
 
 
 class Zygote:
@@ -95,6 +63,8 @@ class Zygote:
         #: Told when the zygote has ended by itself, with one line that says what follows.
         self.on_lost: Callable[[str], None] = lambda text: None
         self.alive = True
+        self._keeps: tuple[str, float] | None = None  # where kept processes are found, and for how long
+        self._adopts = False  # it was another master's
         #: Not started yet: what does that.
         self._later: Callable[[], Zygote] | None = None
 
@@ -159,8 +129,25 @@ class Zygote:
         self._sock.close()
         self._connect(other._sock, other.pid, other._popen, other._pidfd)
         self._recipe = other._recipe
+        self._tell_keep()
         if self._loop is not None:
             self.attach(self._loop)
+
+    def adopt(self, number: int, pid: int, status: int | None) -> Spawned:
+        """A process that another master has asked this zygote for, which has ended if there is a status."""
+        spawned = Spawned(self, number, None, None)
+        spawned.pid, spawned.status, spawned.kept = pid, status, True
+        self._adopts = True
+        if status is None:
+            self._running[number] = spawned
+        return spawned
+
+    def part(self) -> None:
+        """Let go of a zygote whose adopted processes have all ended."""
+        if self._adopts and self.alive and not self._running:
+            self._send({"op": "close"})
+            self._end()
+            self._sock.close()
 
     def fileno(self) -> int:
         return self._sock.fileno()
@@ -173,7 +160,7 @@ class Zygote:
     def attach(self, loop: Loop) -> None:
         """Let ``loop`` drive this connection."""
         self._loop = loop
-        if self._later is not None:
+        if self._later is not None or not self.alive:
             return
         self._watch = ReadWatch(loop, self.fileno(), self.on_readable)
         self._watch.start()
@@ -197,6 +184,8 @@ class Zygote:
         group: bool = True,
         name: str | None = None,
         reuse: bool = False,
+        keep: Any = None,
+        held: Mapping[str, int] | None = None,
         on_start: Callable[[Spawned], None] | None = None,
         on_exit: Callable[[Spawned], None] | None = None,
     ) -> Spawned:
@@ -206,7 +195,9 @@ class Zygote:
         ``fds`` maps the child's descriptor numbers to ours (``{0: devnull, 1: writer}``); ours are
         duplicated, so the caller closes them whenever it likes. Those not named are the zygote's own.
         ``name`` is shown by ps. With ``reuse`` the process may be one that served such a request before, and
-        may serve another one later: for a target that leaves nothing behind in its interpreter. Failures
+        may serve another one later: for a target that leaves nothing behind in its interpreter. ``keep`` says
+        what it is to who goes on with it when we have been killed (see :meth:`keep`), and gets a copy of the
+        descriptors ``held``. Failures
         arrive as ``error`` on the result through ``on_exit``; raises OSError (EPIPE) only when the zygote is
         already gone.
         """
@@ -230,8 +221,23 @@ class Zygote:
             "reuse": reuse,
             "name": name,
         }
-        self._send(request, [os.dup(fd) for fd in fds.values()])
+        passed = list(fds.values())
+        if keep is not None and self._keeps is not None and held is not None:
+            spawned.kept = True
+            request |= {"keep": keep, "held": list(held)}
+            passed += held.values()
+        self._send(request, [os.dup(fd) for fd in passed])
         return spawned
+
+    def keep(self, directory: str, seconds: float) -> None:
+        """Let processes that are spawned with ``keep`` outlive us by up to so many seconds."""
+        self._keeps = (directory, seconds)
+        if self._later is None:
+            self._tell_keep()
+
+    def _tell_keep(self) -> None:
+        if self._keeps is not None and self.alive:
+            self._send({"op": "keep", "directory": self._keeps[0], "seconds": self._keeps[1]})
 
     def guard(self, pid: int) -> None:
         """End this process, a child of ours that the zygote did not start, when we are gone."""
@@ -291,6 +297,7 @@ class Zygote:
             spawned.status = notice["status"]
             if spawned.on_exit is not None:
                 spawned.on_exit(spawned)
+            self.part()
             return
         spawned = self._asked.pop(notice["id"])
         if "pid" in notice:
@@ -311,7 +318,7 @@ class Zygote:
         waiting = self._end()
         if loop is not None:
             self._replace(loop)
-        _fail(waiting, error)
+        fail(waiting, error)
 
     def _end(self) -> list[Spawned]:
         """Stop using the connection; returns those who wait for something."""
@@ -319,8 +326,7 @@ class Zygote:
         self.alive = False
         self._writer.close()
         waiting = [*self._asked.values(), *self._running.values()]
-        self._asked.clear()
-        self._running.clear()
+        self._asked, self._running = {}, {}
         return waiting
 
     def _replace(self, loop: Loop) -> None:
@@ -371,10 +377,15 @@ class Zygote:
                     self.on_readable()
 
     def close(self) -> None:
-        """End the zygote and everything it started, and collect it. Blocks for about its grace at most."""
+        """End the zygote and everything it started, and collect it. Blocks for about its grace at most.
+
+        One that keeps processes stays with them."""
+        keeps = any(spawned.kept for spawned in self._running.values())
         if self.alive:
-            _fail(self._end(), OSError(errno.ECANCELED, "the zygote was closed"))
-        self._collect()
+            if self._keeps is not None and self._later is None:
+                self._send({"op": "close"})
+            fail(self._end(), OSError(errno.ECANCELED, "the zygote was closed"))
+        self._sock.close() if keeps else self._collect()
 
     def _collect(self) -> None:
         self._sock.close()
@@ -387,10 +398,3 @@ class Zygote:
         elif self.pid > 0:
             with contextlib.suppress(ChildProcessError):  # somebody else's waitpid(-1) collected it
                 os.waitpid(self.pid, 0)
-
-
-def _fail(waiting: list[Spawned], error: OSError) -> None:
-    for spawned in waiting:
-        spawned.error = error
-        if spawned.on_exit is not None:
-            spawned.on_exit(spawned)

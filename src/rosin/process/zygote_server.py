@@ -17,6 +17,7 @@ Requests (frames, see :mod:`rosin.process.frames`):
   that serves another request by now.
 - ``{"op":"guard","pid":P}``, ``{"op":"unguard","pid":P}``: no answer; a process of the master's own, from its
   start until before it is reaped.
+- ``{"op":"keep", ...}``, ``{"op":"close"}``: no answer; see :mod:`rosin.process.keeping`.
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ from typing import Any
 from rosin import _json
 from rosin.errors import FormatError
 from rosin.process import platform, signals
+from rosin.process.forked import Forked
 from rosin.process.frames import ZygoteReader, ZygoteWriter
 from rosin.process.frames import encode as encode_frame
 from rosin.process.guard import Guard
+from rosin.process.keeping import Keeping, KeptChild
 from rosin.process.outcome import exited
 from rosin.process.worker import WITHHELD, be_child, reusable
 
@@ -52,19 +55,6 @@ GRACE = 2.0
 #: How often SIGKILL is sent, a grace apart, before this process ends all the same: what sleeps in the kernel
 #: or belongs to another user may never go.
 KILLS = 5
-
-
-class Forked:
-    """A process that was forked for request ``id`` (0: it waits for its next one)."""
-
-    __slots__ = ("channel", "group", "id", "pid", "signalled")
-
-    def __init__(self, pid: int, number: int, group: bool, channel: socket.socket | None) -> None:
-        self.pid = pid
-        self.id = number
-        self.group = group
-        self.channel = channel
-        self.signalled = False  # by request, since it serves the present one
 
 
 class ZygoteServer:
@@ -83,6 +73,7 @@ class ZygoteServer:
         self._guard = Guard()
         self._guard_due = 0.0  # when SIGKILL follows for what is guarded
         self._closing = False
+        self._keeping: Keeping | None = None
         self._give_up = math.inf  # when to end although something is left
         self._pid = os.getpid()
         self._wake_r, self._wake_w = os.pipe()
@@ -98,7 +89,7 @@ class ZygoteServer:
         poller = self._poller
         poller.register(self._wake_r, select.POLLIN)
         while not (self._closing and self._nothing_left()):
-            if not self._closing:
+            if self._has_master:
                 poller.register(self._sock, select.POLLIN | (select.POLLOUT if self._writer.pending else 0))
             ready = dict(poller.poll(self._timeout()))
             if self._wake_r in ready:
@@ -108,12 +99,17 @@ class ZygoteServer:
                 if fd in self._channels:
                     self._answered(self._channels[fd])
             self._reap()
-            if not self._closing and self._sock.fileno() in ready:
+            if self._has_master and self._sock.fileno() in ready:
                 self._exchange()
                 if self._closing:
-                    poller.unregister(self._sock)
-                    self._end_everything()
+                    self._master_gone()
+            elif self._keeping is not None and not self._has_master and not self._closing:
+                self._wait_for_master(self._keeping)
             self._kill_overdue()
+
+    @property
+    def _has_master(self) -> bool:
+        return not (self._closing or (self._keeping and self._keeping.deadline))
 
     def _nothing_left(self) -> bool:
         if time.monotonic() >= self._give_up:
@@ -126,6 +122,8 @@ class ZygoteServer:
         deadlines = list(self._strays.values())
         if self._guard.busy:
             deadlines.append(self._guard_due)
+        if self._keeping is not None and self._keeping.deadline is not None and not self._closing:
+            deadlines.append(self._keeping.deadline)
         if not deadlines:
             return None
         return max(0, int((min(deadlines) - time.monotonic()) * 1000) + 1)
@@ -138,10 +136,12 @@ class ZygoteServer:
             for request, fds in frames:
                 if request["op"] == "spawn":
                     self._spawn(request, fds)
-                elif request["op"] == "guard":
-                    self._guard.add(request["pid"])
-                elif request["op"] == "unguard":
-                    self._guard.remove(request["pid"])
+                elif request["op"] in ("guard", "unguard"):
+                    (self._guard.add if request["op"] == "guard" else self._guard.remove)(request["pid"])
+                elif request["op"] == "keep":
+                    self._keeping = Keeping.at(request["directory"], request["seconds"])
+                elif request["op"] == "close":
+                    self._keeping = self._keeping and self._keeping.without_ended()
                 else:
                     self._kill(request)
             self._writer.flush()
@@ -150,7 +150,7 @@ class ZygoteServer:
             self._closing = True
 
     def _send(self, obj: dict[str, Any]) -> None:
-        if self._closing:
+        if not self._has_master:
             return
         try:
             self._writer.send(obj)
@@ -158,18 +158,24 @@ class ZygoteServer:
             self._writer.close()
 
     def _spawn(self, request: dict[str, Any], fds: list[int]) -> None:
+        kept: list[int] = []
+        held: list[str] = request.get("held") or []
         try:
-            if len(fds) != len(request["fds"]):
+            if len(fds) != len(request["fds"]) + len(held):
                 raise OSError(errno.EBADF, "descriptors were lost on the way to the zygote")
+            kept, fds = fds[len(request["fds"]) :], fds[: len(request["fds"])]
             again = reusable(request)
-            child = (self._pass_on(request, fds) if again else None) or self._fork(request, fds, again)
+            child = (self._pass_on(request, fds) if again else None) or self._fork(request, fds, kept, again)
         except OSError as error:
             self._send({"id": request["id"], "errno": error.errno, "text": error.strerror})
         else:
             self._serving[child.id] = child
+            if self._keeping is not None and request.get("keep") is not None:
+                self._keeping.add(KeptChild(child.id, child.pid, request["keep"], held, kept))
+                kept = []
             self._send({"id": child.id, "pid": child.pid})
         finally:
-            for fd in fds:
+            for fd in (*fds, *kept):
                 os.close(fd)
 
     def _pass_on(self, request: dict[str, Any], fds: list[int]) -> Forked | None:
@@ -186,7 +192,7 @@ class ZygoteServer:
             return child
         return None
 
-    def _fork(self, request: dict[str, Any], fds: list[int], again: bool) -> Forked:
+    def _fork(self, request: dict[str, Any], fds: list[int], kept: list[int], again: bool) -> Forked:
         ours, theirs = socket.socketpair() if again else (None, None)
         pid = os.fork()
         if pid == 0:
@@ -195,6 +201,10 @@ class ZygoteServer:
                     channel.close()
             os.close(self._wake_r)
             os.close(self._wake_w)
+            if self._keeping is not None:
+                self._keeping.disown()
+            for fd in kept:
+                os.close(fd)
             be_child(self._pid, theirs, request, fds)
         child = self._children[pid] = Forked(pid, request["id"], bool(request["group"]), ours)
         if theirs is not None and ours is not None:
@@ -217,14 +227,19 @@ class ZygoteServer:
             self._close_channel(child)
             return
         del self._serving[child.id]
-        self._send({"exit": child.id, "status": exited(code[0])})
+        self._ended(child.id, exited(code[0]))
         child.id = 0
         # A signal that came late may still end it, and the next request must not have to do with that.
-        if len(self._free) < MAX_FREE and not child.signalled:
+        if self._has_master and len(self._free) < MAX_FREE and not child.signalled:
             self._free.append(child)
         else:
             self._close_channel(child)  # at which it ends
         self._sweep()
+
+    def _ended(self, number: int, status: int) -> None:
+        self._send({"exit": number, "status": status})
+        if self._keeping is not None:
+            self._keeping.ended(number, status)
 
     def _close_channel(self, child: Forked) -> None:
         if child.channel is not None:
@@ -255,12 +270,12 @@ class ZygoteServer:
             child = self._children.pop(pid, None)
             if child is None:
                 continue
-            status = _reported(child, status)
+            status = child.reported(status)
             self._close_channel(child)
             if child in self._free:
                 self._free.remove(child)
             if self._serving.pop(child.id, None) is not None:
-                self._send({"exit": child.id, "status": status})
+                self._ended(child.id, status)
         if gone:
             self._sweep()
 
@@ -272,7 +287,7 @@ class ZygoteServer:
             if pid not in self._children and pid not in self._strays:
                 found = True
                 self._strays[pid] = time.monotonic() + self._grace
-                _signal(pid, signal.SIGTERM, group=_group_of(pid) == pid)
+                _signal(pid, signal.SIGTERM, group=platform.group_of(pid) == pid)
         return found
 
     def _kill_overdue(self) -> None:
@@ -295,9 +310,47 @@ class ZygoteServer:
         for fd in self._guard.fds:
             self._poller.register(fd, select.POLLIN)
 
+    def _master_gone(self) -> None:
+        """End everything, but for what the next master may go on with."""
+        self._poller.unregister(self._sock)
+        keeping = self._keeping
+        if keeping is None or not keeping.wanted:
+            self._end_everything()
+            return
+        self._closing = False
+        self._disconnect()
+        keeping.begin()
+        self._poller.register(keeping.listener, select.POLLIN)
+        self._end_guarded(signal.SIGTERM)
+        while self._free:
+            self._close_channel(self._free.pop())  # at which it ends
+        for pid, child in self._children.items():
+            if child.id and child.id not in keeping.children:
+                self._strays[pid] = time.monotonic() + self._grace
+                _signal(pid, signal.SIGTERM, child.group)
+
+    def _disconnect(self) -> None:
+        self._sock.close()
+        self._reader.close()
+        self._writer.close()
+
+    def _wait_for_master(self, keeping: Keeping) -> None:
+        """Take the next master, or end everything when none has come in time."""
+        if (sock := keeping.admit()) is not None:
+            self._poller.unregister(keeping.listener)
+            self._sock, self._reader, self._writer = sock, ZygoteReader(sock), ZygoteWriter(sock)
+            with contextlib.suppress(OSError):  # it has gone already: end of file follows on the next turn
+                for frame, fds in keeping.account():
+                    self._writer.send(frame, fds)
+        elif keeping.deadline is not None and time.monotonic() >= keeping.deadline:
+            self._closing = True
+            self._end_everything()
+
     def _end_everything(self) -> None:
         """The master is gone: SIGTERM to all below at once, SIGKILL after the grace."""
-        self._sock.close()
+        self._disconnect()
+        if self._keeping is not None:
+            self._keeping.close()
         deadline = time.monotonic() + self._grace
         self._give_up = deadline + KILLS * self._grace
         self._end_guarded(signal.SIGTERM)
@@ -307,20 +360,7 @@ class ZygoteServer:
             self._close_channel(child)
             self._strays[child.pid] = deadline
             _signal(child.pid, signal.SIGTERM, child.group)
-        self._children.clear()
-        self._serving.clear()
-        self._free.clear()
-
-
-def _reported(child: Forked, status: int) -> int:
-    """The exit code that a child has reported before something ended it, else the wait status of that."""
-    if child.channel is None or not child.id:
-        return status
-    with contextlib.suppress(BlockingIOError, ConnectionResetError):
-        code = child.channel.recv(1, socket.MSG_DONTWAIT)
-        if code:
-            return exited(code[0])
-    return status
+        self._children, self._serving, self._free = {}, {}, []
 
 
 def _signal(pid: int, signum: int, group: bool) -> None:
@@ -329,13 +369,6 @@ def _signal(pid: int, signum: int, group: bool) -> None:
             os.killpg(pid, signum)
         else:
             os.kill(pid, signum)
-
-
-def _group_of(pid: int) -> int:
-    try:
-        return os.getpgid(pid)
-    except ProcessLookupError:
-        return 0
 
 
 def run(sock: socket.socket, preload: list[str], grace: float = GRACE) -> None:
