@@ -121,6 +121,7 @@ CONFIGURATION = {
     "exec.barrier-timeout": _EXEC,
     "exec.shell-exit-timeout": _EXEC,
     "exec.max-start-delay-percent": _EXEC,
+    "exec.keep-timeout": "system/test_kept_jobs.py::test_nothing_is_left_when_no_broker_comes",
     "exec.testexec.allow-guests": "modules/job_exec/test_mock.py::test_guests_may_not_mock_unless_allowed",
     "fake-resources.nnodes": _FAKE,
     "fake-resources.cores-per-node": _FAKE,

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """What becomes of the shells of a job (RFC 32, RFC 50), without brokers: exec-*.txt.
 
-Events: ``job RANKS [SETTING=VALUE...]`` (a start request, with ``hosts``, ``guest=yes``, and keys of the
-table ``[exec]``; the namespace follows); ``again RANKS [SETTING=VALUE...] [EVENT...]`` (one with reattach,
-the events that are in the exec.eventlog, and ``RANK:CODE`` of shells that had ended); ``found RANK...`` and
-``gone RANK...`` (shells of before);
-``started RANK...``; ``ended RANK... STATUS`` (``exit N`` or a signal); ``failed RANK ERRNO [TEXT]``;
-``barrier RANK...``; ``timer NAME``; ``critical RANKS``; ``exception TYPE``; ``closed`` (the namespace is
-part of the primary one).
+Events: ``job RANKS [SETTING=VALUE...]`` (a start request, with ``hosts``, ``guest=yes``, ``keep``, the
+seconds for which shells outlive their broker, and keys of the table ``[exec]``; the namespace follows);
+``again RANKS [SETTING=VALUE...] [EVENT...]`` (one with reattach, the events in the exec.eventlog, and
+``RANK:CODE`` of shells that had ended); ``found RANK...`` and ``gone RANK...`` (shells of before); ``started
+RANK...``; ``ended RANK... STATUS`` (``exit N`` or a signal); ``failed RANK ERRNO [TEXT]``; ``barrier
+RANK...``; ``timer NAME``; ``critical RANKS``; ``exception TYPE``; ``signalled SIGNUM SEQ`` (an event for the
+tasks); ``ready RANK`` (a shell hears of those from now on); ``closed`` (the namespace is part of the primary
+one).
 
 Shown are the actions: answers to the start request, entries of the exec.eventlog, signals, timers, and so on.
 """
@@ -38,10 +39,14 @@ JOBID = fluid.parse("f123")
 class Driver:
     """A job, and what happens to its shells."""
 
+    missed = None
+
     def act(self, line):
         name, *words = shlex.split(line)
         getattr(self, f"do_{name}")(*words)
-        return [line for action in self.job.take() if (line := show(action))]
+        told, self.missed = self.missed, None
+        lines = [] if told is None else [f"signals {told}"]
+        return lines + [line for action in self.job.take() if (line := show(action))]
 
     def do_again(self, ranks, *words):
         events = [word for word in words if "=" not in word and ":" not in word]
@@ -69,9 +74,10 @@ class Driver:
             "R": {"version": 1, "execution": execution},
             "reattach": events is not None,
         }
+        keep = float(table.pop("keep", 0))
         settings = ExecSettings.parse({"exec": table})
         decoded = StartRequest.decode(request)
-        self.job = ExecJob(decoded, JobNodes(decoded.R), settings, uid)
+        self.job = ExecJob(decoded, JobNodes(decoded.R), settings, uid, keep)
         self.shells = ShellExec(self.job)
         self.job.begin(self.shells)
         self.job.namespace_ready(NOW, None if events is None else JobHistory(events, NOW - 10, ended))
@@ -95,6 +101,12 @@ class Driver:
 
     def do_timer(self, name):
         self.job.timer(name, NOW)
+
+    def do_signalled(self, signum, seq):
+        self.shells.tasks_signalled(int(signum), int(seq))
+
+    def do_ready(self, rank):
+        self.missed = self.shells.shell_ready(int(rank))
 
     def do_critical(self, ranks):
         self.job.critical_ranks = Idset(ranks)

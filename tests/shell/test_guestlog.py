@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """How entries become commits: a fake handle, no clock."""
 
+import errno
+
 import pytest
 
 from rosin.rfc import eventlog, treeobj
-from rosin.shell.guestlog import GuestLog
+from rosin.shell.guestlog import LARGE, WRITTEN_KEY, GuestLog
 
 
 class FakeTimer:
@@ -42,6 +44,10 @@ class FakeRPC:
     def __init__(self, payload):
         self.payload = payload
         self.error = None
+        self.abandoned = False
+
+    def abandon(self):
+        self.abandoned = True
 
     def then(self, callback, *args):
         self.callback = lambda: callback(self, *args)
@@ -175,3 +181,127 @@ def test_nothing_is_sent_once_the_broker_is_gone(handle, log):
     log.flush()
     assert handle.rpcs == []
     assert log.idle
+
+
+def number(rpc):
+    """What a commit writes beside its entries."""
+    ops = [op for op in rpc.payload["ops"] if op["key"] == WRITTEN_KEY]
+    return [int(treeobj.val_data(op["dirent"])) for op in ops]
+
+
+@pytest.fixture
+def kept(log):
+    """The log of a shell that outlives its broker."""
+    log.keep = 600.0
+    return log
+
+
+def entries(rpc):
+    return [event.name for event in eventlog.decode(treeobj.val_data(rpc.payload["ops"][0]["dirent"]))]
+
+
+def test_a_kept_log_numbers_its_commits_and_sends_one_at_a_time(handle, kept):
+    kept.append("output", "a")
+    handle.reactor.turn()
+    kept.append("output", "b", {"data": "x" * LARGE})
+    handle.reactor.turn()
+    assert kept.flush() is None
+    assert [number(rpc) for rpc in handle.rpcs] == [[1]]
+    handle.rpcs[0].answer()
+    assert [number(rpc) for rpc in handle.rpcs] == [[1], [2]]
+    assert not kept.idle
+    handle.rpcs[1].answer()
+    assert kept.idle
+    assert kept.backlog == 0
+
+
+@pytest.mark.parametrize(("written", "sent"), [(0, [["a"], ["a"], ["b"]]), (1, [["a"], ["b"]])])
+def test_a_commit_is_sent_again_unless_it_was_taken(handle, kept, written, sent):
+    """After a restart: what was on its way may have been taken, and what came meanwhile follows it."""
+    kept.append("output", "a")
+    handle.reactor.turn()
+    kept.suspend()
+    kept.append("output", "b")
+    handle.reactor.turn()
+    assert handle.rpcs[0].abandoned
+    assert len(handle.rpcs) == 1
+    kept.resume(written)
+    while not kept.idle:
+        handle.rpcs[-1].answer()
+    assert [entries(rpc) for rpc in handle.rpcs] == sent
+    assert number(handle.rpcs[-1]) == [2]
+    assert kept.backlog == 0
+
+
+def test_a_broker_that_goes_while_a_commit_is_being_sent(handle, kept):
+    """Only one of those that send it again does so."""
+    rpc = handle.rpc
+
+    def gone(topic, payload):
+        kept.suspend()
+        return rpc(topic, payload)
+
+    handle.rpc = gone
+    kept.append("output", "a")
+    handle.reactor.turn()
+    handle.rpc = rpc
+    assert handle.rpcs[0].abandoned
+    kept.resume(0)
+    assert [entries(rpc) for rpc in handle.rpcs] == [["a"], ["a"]]
+    assert not handle.rpcs[1].abandoned
+
+
+def test_without_anything_on_its_way_nothing_is_sent_again(handle, kept):
+    kept.suspend()
+    kept.resume(0)
+    kept.append("output", "a")
+    handle.reactor.turn()
+    assert [number(rpc) for rpc in handle.rpcs] == [[1]]
+
+
+def test_a_kvs_that_ends_may_take_a_commit_later(handle, kept):
+    failed = []
+    kept.on_error = failed.append
+    kept.append("output", "a")
+    handle.reactor.turn()
+    handle.rpcs[0].answer(OSError(errno.ENOSYS, "it ends"))
+    assert failed == []
+    handle.reactor.expire()
+    assert [number(rpc) for rpc in handle.rpcs] == [[1], [1]]
+    kept.suspend()
+    handle.reactor.expire()  # not while nobody knows what has become of it
+    assert len(handle.rpcs) == 2
+    kept.resume(1)
+    assert kept.idle
+    assert failed == []
+
+
+def test_what_comes_while_there_is_no_broker_waits(handle, kept):
+    kept.suspend()
+    kept.append("output", "a")
+    handle.reactor.turn()
+    assert kept.flush() is None
+    assert handle.rpcs == []
+    kept.resume(0)
+    assert [entries(rpc) for rpc in handle.rpcs] == [["a"]]
+
+
+def test_not_for_ever(handle, kept):
+    failed = []
+    kept.on_error = failed.append
+    kept.keep = -1.0
+    kept.append("output", "a")
+    handle.reactor.turn()
+    handle.rpcs[0].answer(OSError(errno.ENOSYS, "it ends"))
+    assert [error.errno for error in failed] == [errno.ENOSYS]
+    assert kept.idle
+
+
+def test_other_refusals_are_final(handle, kept):
+    failed = []
+    kept.on_error = failed.append
+    kept.append("output", "a")
+    handle.reactor.turn()
+    handle.rpcs[0].answer(OSError(errno.ENOSPC, "full"))
+    assert [error.errno for error in failed] == [errno.ENOSPC]
+    assert kept.idle

@@ -111,6 +111,7 @@ TABLE = (
     _key("exec.kill-signal", _TEXT, "instead of SIGKILL"),
     _key("exec.barrier-timeout", _TEXT, "for a job's shells to start together (30m)"),
     _key("exec.shell-exit-timeout", _TEXT, "for the other shells after the first one's end (30s)"),
+    _key("exec.keep-timeout", _TEXT, "that jobs outlive a broker that does not come back (10m; none)"),
     _key("exec.max-start-delay-percent", _REAL, "of the duration that a start may be late (25)"),
     _key("exec.testexec.allow-guests", _FLAG, "other users may run mock jobs"),
     _idle(_NO_SYSTEMD, "exec.sdexec-properties.*", _TEXT, "properties of systemd units"),

@@ -111,6 +111,26 @@ def _at(config: Mapping[str, Any], place: str) -> dict[str, Any]:
     return found
 
 
+class KeepSettings(NamedTuple):
+    """``[exec] keep-timeout``: how long job shells outlive a broker that does not come back, in seconds."""
+
+    timeout: float = 600.0
+
+    @classmethod
+    def parse(cls, config: Config, _arguments: Config = NO_ARGUMENTS) -> KeepSettings:
+        """Read it; 0 is ``none``. Raises FormatError that names the key."""
+        table = Table(config, "exec")
+        if table.values.get("keep-timeout") == "none":
+            return cls(0.0)
+        return cls(table.seconds("keep-timeout", cls().timeout, finite=True))
+
+    def applies(self, attrs: Mapping[str, str]) -> bool:
+        """Whether shells are kept by a broker with these attributes: its directories have to be there again
+        for the next one."""
+        kept = ("rundir",) if attrs.get("rank", "0") != "0" else ("rundir", "statedir")
+        return self.timeout > 0 and all(attrs.get(f"{name}-cleanup", "1") == "0" for name in kept)
+
+
 class AccessSettings(NamedTuple):
     """``[access]`` (flux-config-access): who may do what, as far as brokers and services decide it."""
 

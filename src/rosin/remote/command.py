@@ -81,6 +81,11 @@ class Command:
             obj["label"] = self.label
         return obj
 
+    def summary(self) -> dict[str, Any]:
+        """What tells it from others: no environment, and not what its job is handed over."""
+        shown = [word for word in self.cmdline if not word.startswith("--init=")]
+        return {"cmdline": shown, "label": self.label}
+
     def bufsize(self, stream: str) -> int:
         """Size in bytes of an input stream's buffer: the ``STREAM_BUFSIZE`` option. Raises FormatError."""
         text = self.opts.get(f"{stream}_BUFSIZE")
@@ -111,6 +116,15 @@ class Command:
             env.pop(name, None)
         env.update(self.msgchans)
         return env
+
+    def runs(self, env: Mapping[str, str]) -> bool:
+        """Whether nothing is wrong with it that a fork of the zygote could not tell of."""
+        name, place = self.cmdline[0], self.cwd or "."
+        directories = [""] if "/" in name else env.get("PATH", os.defpath).split(":")
+        paths = [os.path.join(place, directory, name) for directory in directories]
+        return os.path.isdir(place) and any(
+            os.path.isfile(path) and os.access(path, os.X_OK) for path in paths
+        )
 
     @property
     def title(self) -> str:

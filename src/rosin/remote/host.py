@@ -36,6 +36,10 @@ class SubprocessHost(Protocol):
     def collects(self) -> bool:
         """Whether the host waits for children itself, and tells :meth:`SubprocessServer.reaped` of each."""
 
+    @property
+    def keeps(self) -> bool:
+        """Whether processes can outlive the host."""
+
     def environment(self, command: Command) -> dict[str, str]:
         """The environment of a command's process."""
 

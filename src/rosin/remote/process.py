@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.process.outcome import waited
 from rosin.process.pump import CHUNK, Pump
@@ -25,8 +25,10 @@ from rosin.remote.protocol import NO_SETPGRP, STDIO_FALLTHROUGH
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rosin.process.kept import KeptProcess
     from rosin.process.loop import Loop
-    from rosin.process.zygote import Spawned, Zygote
+    from rosin.process.spawned import Spawned
+    from rosin.process.zygote import Zygote
     from rosin.remote.command import Command
 
 #: Bytes read at a time from a stream whose lines are sent one by one.
@@ -88,19 +90,21 @@ class Process:
         zygote: Zygote | None = None,
         target: str = "",
         adopted: bool = False,
+        keep: Any = None,
     ) -> None:
         """Start the process. ``outputs`` are the standard streams to read (others go to /dev/null).
 
         The zygote starts it when it has a ``target``, or is ``adopted``: then all that descends from it ends
         with this broker. Otherwise the zygote guards it: what has left its group is not found when it ends
         first.
+        ``keep`` says what it is to those who go on with it when this broker was killed.
         Raises OSError (ENOENT, EACCES, ...) if that fails at once; a zygote may also report it later.
         """
         group = not local_flags & NO_SETPGRP
         try:
             fds = {} if local_flags & STDIO_FALLTHROUGH else self._stdio(outputs, with_input)
             passed = [self._channel(name, env) for name in self.command.channels]
-            adopted = adopted and not local_flags & STDIO_FALLTHROUGH and _runs(self.command, env)
+            adopted = adopted and not local_flags & STDIO_FALLTHROUGH and self.command.runs(env)
             if (target or adopted) and zygote is not None and zygote.alive and not passed:
                 argv = _target_argv(self.command.cmdline) if target else self.command.cmdline
                 self._spawned = zygote.spawn(
@@ -112,6 +116,8 @@ class Process:
                     group=group,
                     name=argv[0],
                     reuse=bool(target),
+                    keep=keep,
+                    held={name: pump.fd for name, pump in self.outputs.items()},
                     on_start=self._zygote_started,
                     on_exit=self._zygote_exited,
                 )
@@ -130,6 +136,30 @@ class Process:
                 self._guard = zygote
                 zygote.guard(self.pid)
             self._started()
+
+    def adopt(self, kept: KeptProcess) -> None:
+        """Go on with a process that another broker has started."""
+        self._spawned = kept.spawned
+        assert kept.spawned.pid is not None
+        self.pid = kept.spawned.pid
+        for stream, fd in kept.outputs.items():
+            self._output(stream, fd)
+        self._started()
+        if kept.spawned.status is not None:
+            self._exited(kept.spawned.status)
+        else:
+            kept.spawned.on_exit = self._zygote_exited
+
+    @property
+    def outlives(self) -> bool:
+        """Whether it goes on when this broker ends."""
+        return self._spawned is not None and self._spawned.kept
+
+    def leave(self) -> None:
+        """Let go of a process that goes on."""
+        if self._spawned is not None:
+            self._spawned.on_exit = None
+        self._release()
 
     def _spawn(self, env: Mapping[str, str], fds: dict[int, int], passed: list[int], group: bool) -> None:
         cwd = self.command.cwd
@@ -359,14 +389,6 @@ class Process:
         if fd >= 0:
             with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as sock:
                 sock.shutdown(socket.SHUT_WR)
-
-
-def _runs(command: Command, env: Mapping[str, str]) -> bool:
-    """Whether nothing is wrong with a command that a fork of the zygote could not tell of."""
-    name, place = command.cmdline[0], command.cwd or "."
-    directories = [""] if "/" in name else env.get("PATH", os.defpath).split(":")
-    paths = [os.path.join(place, directory, name) for directory in directories]
-    return os.path.isdir(place) and any(os.path.isfile(path) and os.access(path, os.X_OK) for path in paths)
 
 
 def _target_argv(cmdline: list[str]) -> list[str]:

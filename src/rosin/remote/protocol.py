@@ -22,6 +22,8 @@ STDIO_FALLTHROUGH, NO_SETPGRP = 1, 2
 ZYGOTE_OPTION = "ROSIN_ZYGOTE"
 #: ``opts`` key: send output in pieces of many whole lines, for clients that find the lines by themselves.
 CHUNKS_OPTION = "ROSIN_CHUNKS"
+#: ``opts`` key: the process outlives a broker that is killed, where that is possible.
+KEEP_OPTION = "ROSIN_KEEP"
 _MAX_PID = 2**31 - 1
 _MAX_SHARE = 1 << 30
 

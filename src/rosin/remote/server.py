@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 from rosin.constants import SUBPROCESS_REXEC_WAITABLE, SUBPROCESS_REXEC_WRITE_CREDIT
 from rosin.process import refused
 from rosin.remote.command import Command, is_job_shell
-from rosin.remote.protocol import STDIO_FALLTHROUGH, ZYGOTE_OPTION
+from rosin.remote.protocol import KEEP_OPTION, STDIO_FALLTHROUGH, ZYGOTE_OPTION
 from rosin.remote.session import ProcessSession
 from rosin.remote.window import Window
 from rosin.rfc import ioencode
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from rosin.process.kept import KeptProcess
     from rosin.remote.host import SubprocessHost
     from rosin.remote.process import Process
     from rosin.rfc.message import Message
@@ -79,6 +80,33 @@ class SubprocessServer:
             session.process.resume()
             session.process.signal(signum)
             session.process.signal(signal.SIGCONT)
+
+    def adopt(self, kept: KeptProcess) -> None:
+        """Go on with a job shell that the broker before this one has started. Raises FormatError."""
+        command = Command.decode(
+            {"env": {}, "opts": {}, "channels": [], **field({"keep": kept.keep}, "keep", dict)}
+        )
+        session = ProcessSession(self, None, command, 0)
+        self.sessions[session] = None
+        if command.label is not None:
+            self.by_label[command.label] = session
+        session.process.adopt(kept)
+
+    def leave(self) -> None:
+        """Leave those processes to the next broker that wait for a client and can do so without this one."""
+        for session in [s for s in self.sessions if s.kept and s.process.outlives]:
+            self._remove(session)
+            session.process.leave()
+
+    def end_unclaimed(self) -> list[str]:
+        """Kill those that wait for a client, as none is going to come; their labels."""
+        unclaimed = [session for session in self.sessions if session.kept]
+        for session in unclaimed:
+            session.waitable = False
+            session.process.signal(signal.SIGKILL)
+            if session.process.closed:
+                self._remove(session)
+        return [session.command.label or "" for session in unclaimed]
 
     def abandon(self, text: str) -> None:
         """The host cannot stay until the end of the processes: tell clients so, and do no more."""
@@ -178,7 +206,11 @@ class SubprocessServer:
     # -- the parts of exec ------------------------------------------------------------------------
 
     def _check_mode(self, foreground: bool, flags: int, local_flags: int, command: Command) -> None:
-        if command.label is not None and command.label in self.by_label:
+        if (
+            command.label is not None
+            and command.label in self.by_label
+            and not self._supersede(command.label)
+        ):
             raise OSError(errno.EEXIST, "command label is not unique")
         if foreground:
             if flags & SUBPROCESS_REXEC_WAITABLE:
@@ -190,6 +222,15 @@ class SubprocessServer:
             raise OSError(errno.EINVAL, "stdio-fallthrough flag is not allowed in background mode")
         if command.channels:
             raise OSError(errno.EINVAL, "auxiliary channels are not allowed in background mode")
+
+    def _supersede(self, label: str) -> bool:
+        """Kill who has this label and waits for a client: it is of a start that nobody remembers."""
+        session = self.by_label[label]
+        if session.kept:
+            session.waitable = False
+            session.process.signal(signal.SIGKILL)
+            del self.by_label[label]
+        return session.kept
 
     def _launch(self, session: ProcessSession, local_flags: int) -> None:
         command = session.command
@@ -210,6 +251,7 @@ class SubprocessServer:
                 zygote=self.host.zygote,
                 target=target,
                 adopted=is_job_shell(command),
+                keep=command.summary() if KEEP_OPTION in command.opts and self.host.keeps else None,
             )
         except OSError as err:
             self._remove(session)

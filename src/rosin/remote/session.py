@@ -55,11 +55,12 @@ class ProcessSession:
     A background process keeps ``background`` true for its whole life.
     """
 
-    def __init__(self, server: SessionOwner, msg: Message, command: Command, flags: int) -> None:
+    def __init__(self, server: SessionOwner, msg: Message | None, command: Command, flags: int) -> None:
+        """Without a request: it is kept, as its client has gone with the broker that has started it."""
         self.server = server
         self.command = command
         self.flags = flags
-        self.background = not msg.streaming
+        self.background = msg is None or not msg.streaming
         self.waitable = bool(flags & SUBPROCESS_REXEC_WAITABLE)
         self.request: Message | None = msg  # until it is known whether the process could be started
         self.listener: Message | None = None if self.background else msg
@@ -67,6 +68,8 @@ class ProcessSession:
         self.retained = RetainedOutput()
         #: A process of the foreground that is in the background until the next client attaches to it.
         self.kept = False
+        if msg is None:
+            self.keep()
         self.process = Process(command, server.loop, self, collected=server.collects)
 
     def wanted_outputs(self) -> tuple[str, ...]:

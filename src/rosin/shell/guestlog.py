@@ -4,12 +4,18 @@
 Entries for all logs that come up in one turn of the reactor are one ``kvs.commit``; what comes up while
 that is on its way is the next one. So the first line of output leaves at once, and a flood in a few large
 commits at a time. :attr:`GuestLog.backlog` counts the bytes that are not yet acknowledged, for flow control.
+
+A shell that outlives its broker numbers its commits, each of which writes its number with the entries. So
+after a restart it knows which of them have been taken, and sends the others again: each entry is there once.
+There is one such commit at a time.
 """
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.kvs.txn import KVSTxn
@@ -28,6 +34,25 @@ LARGE = 1 << 20
 LAZY = 0.01
 
 
+#: Where the number of the last commit is written, in the guest namespace.
+WRITTEN_KEY = "exec.written"
+#: Seconds until a commit is sent again that a KVS has refused which is about to end.
+AGAIN = 0.5
+
+
+class Flight:
+    """A numbered commit on its way: ``ops`` for a transaction, and the bytes of its entries."""
+
+    __slots__ = ("number", "ops", "refused", "rpc", "size")
+
+    def __init__(self, number: int, ops: list[dict[str, Any]], size: int) -> None:
+        self.number = number
+        self.ops = ops
+        self.size = size
+        self.rpc: Future | None = None
+        self.refused = 0.0  # when that happened first
+
+
 class GuestLog:
     """Appends to ``exec.eventlog``, ``output`` and ``input``."""
 
@@ -40,6 +65,11 @@ class GuestLog:
         self._urgent = False
         self._timer: Timer | None = None
         self._closed = False
+        #: Seconds for which it waits for a next broker; 0: it ends with the one that it has.
+        self.keep = 0.0
+        self._number = 0
+        self._flight: Flight | None = None
+        self._suspended = False
         self.backlog = 0
         #: Called whenever a commit was answered.
         self.on_progress: Callable[[], None] | None = None
@@ -79,6 +109,8 @@ class GuestLog:
     @property
     def _may_send(self) -> bool:
         """One commit at a time, so that small entries gather; large ones keep both ends busy."""
+        if self.keep:
+            return not (self._in_flight or self._suspended)
         return not self._in_flight or (self._in_flight < PIPELINE and self._batch_size >= LARGE)
 
     def sync(self) -> None:
@@ -95,6 +127,9 @@ class GuestLog:
             self._timer = None
         if not self._batch:
             return None
+        if self._flight is not None or self._suspended:
+            self._urgent = True  # behind that one
+            return None
         txn = KVSTxn(self._h, namespace=self._namespace)
         for key, lines in self._batch.items():
             txn.append(key, "".join(lines))
@@ -104,24 +139,76 @@ class GuestLog:
         self._in_flight += 1
         if self._closed:
             return None
+        if self.keep:
+            self._number += 1
+            txn.put(WRITTEN_KEY, self._number)
+            self._flight = Flight(self._number, txn.ops, size)
+            return self._send(self._flight)
         return txn.commit_async().then(self._committed, size)
+
+    def _send(self, flight: Flight) -> Future:
+        txn = KVSTxn(self._h, namespace=self._namespace)
+        txn.ops = list(flight.ops)
+        flight.rpc = txn.commit_async().then(self._answered, flight)
+        if self._suspended:  # since the broker has gone while it was being sent
+            flight.rpc.abandon()
+        return flight.rpc
+
+    def _answered(self, rpc: Future, flight: Flight) -> None:
+        """A numbered commit was taken, or refused; by a KVS that ends with its broker it may yet be taken."""
+        try:
+            rpc.get()
+        except OSError as error:
+            now = time.monotonic()
+            flight.refused = flight.refused or now
+            if error.errno == errno.ENOSYS and now - flight.refused < self.keep and not self._closed:
+                self._h.reactor.timer(AGAIN, partial(self._send_again, flight))
+                return
+        self._flight = None
+        self._committed(rpc, flight.size)
+
+    def _send_again(self, flight: Flight) -> None:
+        if flight is self._flight and not (self._suspended or self._closed):
+            self._send(flight)
+
+    def suspend(self) -> None:
+        """The broker is gone, perhaps not for ever: what is on its way may have been taken or not."""
+        self._suspended = True
+        if self._flight is not None and self._flight.rpc is not None:
+            self._flight.rpc.abandon()
+
+    def resume(self, written: int) -> None:
+        """Another broker is there, whose KVS has the commits up to this number."""
+        self._suspended = False
+        flight = self._flight
+        if flight is None:
+            self._flush_urgent()
+        elif flight.number > written:
+            self._send(flight)
+        else:
+            self._flight = None
+            self._landed(flight.size)
 
     def close(self) -> None:
         """The broker is gone: forget what cannot be written any more."""
         self._closed = True
         self._batch = {}
         self._in_flight = 0
+        self._flight = None
 
     def _committed(self, rpc: Future, size: int) -> None:
         if self._closed:
             return
-        self._in_flight -= 1
-        self.backlog -= size
         try:
             rpc.get()
         except OSError as error:
             if self.on_error is not None:
                 self.on_error(error)
+        self._landed(size)
+
+    def _landed(self, size: int) -> None:
+        self._in_flight -= 1
+        self.backlog -= size
         self._flush_urgent()
         if self.on_progress is not None:
             self.on_progress()

@@ -29,6 +29,7 @@ from rosin.process.strays import end_descendants, signal_descendants
 from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.idset import Idset
 from rosin.shell import environment, vocabulary
+from rosin.shell.comeback import Comeback
 from rosin.shell.errors import ShellError, complain, fatal_error
 from rosin.shell.info import ShellInfo
 from rosin.shell.log import FATAL
@@ -75,7 +76,9 @@ class Shell:
         api.guest.on_idle = self._check_done
         api.guest.on_error = self._commit_failed
         handle.on_lost = self._on_lost
-        api.stack.push(Kill(api))
+        kill = Kill(api)
+        api.stack.push(kill)
+        self._comeback = Comeback(api, kill)
 
     # --- the whole
 
@@ -219,6 +222,7 @@ class Shell:
         api.stack.call(ShellPlugin.shell_start)
         if info.size > 1:
             self._barrier()
+        self._comeback.allow()
         sync = {"sync": True} if info.options.flag("stop-tasks-in-exec") else {}
         self._event("shell.start", {"taskmap": info.taskmap.wrap(), **sync}, lazy=True)
         if api.complete:  # a node may have no task at all
@@ -325,6 +329,9 @@ class Shell:
 
     def _fatal(self, error: ShellError) -> int:
         """End the job: log, kill what runs, raise the exception."""
+        self.h.patience = 0.0
+        if self.h.away:
+            self.h.give_up()
         if self._lost is not None:
             return 1
         self._failed = self.api.service.closed = True

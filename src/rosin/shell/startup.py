@@ -3,7 +3,8 @@
 
 The execution system may hand over, as ``--init JSON``, what it has anyway: ``jobspec`` (without the
 environment), ``R``, ``rank``, ``attrs`` (broker attributes by name; ``ask`` names those that a broker must be
-asked for all the same), and ``source``, the rank to ask for what the KVS has of the job. Whatever is missing
+asked for all the same), ``source``, the rank to ask for what the KVS has of the job, and ``keep``, for how
+many seconds the shell is to look for another broker when its own is gone. Whatever is missing
 is asked for, so a shell that gets only a job id works on any broker.
 """
 
@@ -43,6 +44,8 @@ class Startup:
         self._attrs: dict[str, RPC] = {}
         #: Whom to ask what the KVS has of the job.
         self.source: int = field(init, "source", int, FLUX_NODEID_ANY)
+        #: Seconds for which the shell outlives its broker.
+        self.keep: float = field(init, "keep", (int, float), 0.0)
         self._lookup: RPC | None = None
         self.watch: RPC | None = None
 

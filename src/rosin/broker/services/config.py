@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 #: Tables that the broker itself reads when it starts, beside those of attributes.
-AT_START = ("bootstrap", "fake-resources", "modules")
+AT_START = ("bootstrap", "exec.keep-timeout", "fake-resources", "modules")
 
 
 class ConfigService(Builtin):

@@ -82,7 +82,16 @@ class JobHistory:
 class ExecJob:
     """One job under execution; ``actions`` collects what its owner must do."""
 
-    def __init__(self, request: StartRequest, allocation: JobNodes, config: ExecSettings, uid: int) -> None:
+    def __init__(
+        self,
+        request: StartRequest,
+        allocation: JobNodes,
+        config: ExecSettings,
+        uid: int,
+        keep: float = 0.0,
+    ) -> None:
+        """``keep``: seconds for which shells outlive their broker; 0: they do not."""
+        self.keep = keep
         self.id = request.id
         self.userid = request.userid
         self.request = request

@@ -2,13 +2,16 @@
 """Who keeps shells alive while no execution service looks after them (RFC 32, reattach; RFC 42; pure).
 
 It is the subprocess server of each rank. Shells are started so that they outlive their client and are found
-again by their label. So they outlive this module, and the job manager, but not their broker.
+again by their label. So they outlive this module, and the job manager. A single shell of Rosin's own also
+outlives its broker, where there is a next one that finds it (``exec.keep-timeout``): the zygote of the rank
+keeps it, it connects again, and has the KVS keep what the job writes.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rosin.modules.job_exec import launch
 from rosin.rfc import fluid
 from rosin.rfc.exec_eventlog import is_recoverable
 
@@ -26,6 +29,28 @@ def label(job: ExecJob, rank: int) -> str:
     """What the shell of a job on a rank is called, as flux-core calls it."""
     prefix = "imp-shell" if job.multiuser else "shell"
     return f"{prefix}-{rank}-{fluid.encode(job.id, 'f58plain')}"
+
+
+def ends_with_broker(job: ExecJob) -> str | None:
+    """Why the shells of a job do not outlive their broker where others do; None if they do."""
+    if job.multiuser:
+        return "jobs of other users than the owner of the instance are not kept"
+    if len(job.allocation.ranks) > 1:
+        return "jobs on several nodes are not kept"
+    if launch.shell_path(job) is not None:
+        return "jobs with another job shell are not kept"
+    return None
+
+
+def outlives(job: ExecJob) -> bool:
+    """Whether the shells of a job outlive their broker."""
+    return job.keep > 0 and ends_with_broker(job) is None
+
+
+def why_lost(job: ExecJob) -> str:
+    """What is added to the note of the exception for shells that were not found."""
+    reason = ends_with_broker(job) if job.keep > 0 else None
+    return f": {reason}" if reason else ""
 
 
 def keepable(job: ExecJob) -> bool:

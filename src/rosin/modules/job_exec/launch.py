@@ -64,9 +64,16 @@ def component(job: ExecJob) -> str:
     return SHELL_NAME if path is None else os.path.basename(path)
 
 
-def hand_over(job: ExecJob, attrs: Mapping[str, str], rank: int, local: int) -> dict[str, Any]:
-    """What a shell on ``rank`` would otherwise have to ask for; ``attrs`` are those of the rank ``local``."""
+def hand_over(
+    job: ExecJob, attrs: Mapping[str, str], rank: int, local: int, keep: float = 0.0
+) -> dict[str, Any]:
+    """What a shell on ``rank`` would otherwise have to ask for; ``attrs`` are those of the rank ``local``.
+
+    ``keep``: seconds for which it outlives its broker.
+    """
     init = {"jobspec": job.request.jobspec, "R": job.request.R, "rank": rank}
+    if keep:
+        init["keep"] = keep
     names = SHARED_ATTRIBUTES if rank != local else (*SHARED_ATTRIBUTES, *OWN_ATTRIBUTES)
     init["attrs"] = {name: attrs[name] for name in names if name in attrs}
     if rank != local:
@@ -95,6 +102,8 @@ def shell_command(job: ExecJob, environ: dict[str, str], init: dict[str, Any], l
         env["FLUX_IMP_EXEC_HELPER"] = f"flux imp_exec_helper {job.id}"
     elif path is None:
         opts[protocol.ZYGOTE_OPTION] = SHELL_FUNCTION
+        if "keep" in init:
+            opts[protocol.KEEP_OPTION] = "1"
     return protocol.exec_request(protocol.command(cmdline, env, opts, label=label))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import FLUX_RPC_STREAMING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
     from rosin.modules.job_exec.run import Run
 
+#: Seconds until a broker that is not there yet is asked again.
+RETRY = 1.0
 #: Seconds in which subprocess servers are to say that they keep shells.
 KEEP_TIMEOUT = 5.0
 
@@ -41,7 +44,8 @@ class Launcher:
         """Start a shell on each rank of the job."""
         topic = f"{run.job.config.service}.exec"
         for rank in run.job.allocation.ranks:
-            init = launch.hand_over(run.job, self._attrs, rank, self._rank)
+            keep = run.job.keep if keeper.outlives(run.job) else 0.0
+            init = launch.hand_over(run.job, self._attrs, rank, self._rank, keep)
             payload = launch.shell_command(run.job, self._environ, init, keeper.label(run.job, rank))
             rpc = self._module.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
             run.shells[rank] = rpc
@@ -49,12 +53,20 @@ class Launcher:
 
     def reattach(self, run: Run) -> None:
         """Look for the shell on each rank where none is known to have ended."""
-        topic = f"{run.job.config.service}.attach"
+        until = self._module.now() + (run.job.keep if keeper.outlives(run.job) else 0.0)
         for rank in _backend(run).unstarted:
-            payload = protocol.attach_request(keeper.label(run.job, rank))
-            rpc = self._module.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
-            run.shells[rank] = rpc
-            rpc.then(self._answered, run, rank)
+            self._attach(run, rank, until)
+
+    def _attach(self, run: Run, rank: int, until: float) -> None:
+        """Look for a shell, until then again if its broker is not there yet."""
+        if run.job.finalizing:
+            return
+        run.sought[rank] = until
+        payload = protocol.attach_request(keeper.label(run.job, rank))
+        topic = f"{run.job.config.service}.attach"
+        rpc = self._module.h.rpc(topic, payload, nodeid=rank, flags=FLUX_RPC_STREAMING)
+        run.shells[rank] = rpc
+        rpc.then(self._answered, run, rank)
 
     async def let_go(self, runs: Iterable[Run]) -> None:
         """Leave the shells of jobs that can be gone on with to their subprocess servers.
@@ -125,6 +137,10 @@ class Launcher:
         if rank in run.statuses:
             backend.shell_exited(rank, run.statuses[rank])
         elif run.job.request.reattach and rank in backend.unstarted:
+            until = run.sought[rank]
+            if getattr(err, "errno", None) == errno.EHOSTUNREACH and self._module.now() < until:
+                self._module.call_later(RETRY, partial(self._attach, run, rank, until))
+                return
             backend.shell_gone(rank, self._module.now())
         else:
             errnum = getattr(err, "errno", None) or errno.EPROTO

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 from rosin import kvs
 from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.broker.settings import KeepSettings
 from rosin.constants import (
     FLUX_MSGFLAG_NORESPONSE,
     FLUX_RPC_NORESPONSE,
 )
 from rosin.errors import FormatError
 from rosin.kvs.namespace import empty_root
-from rosin.modules.job_exec import actions, guest, recovery, settings
+from rosin.modules.job_exec import actions, keeper, recovery, settings
 from rosin.modules.job_exec.allocation import JobNodes
 from rosin.modules.job_exec.job import ExecJob
 from rosin.modules.job_exec.launcher import Launcher
@@ -54,6 +55,7 @@ class JobExec(BrokerModule):
 
     async def start(self) -> None:
         self.settings = settings.ExecSettings.parse(self.config, self.arg_values)
+        self._keeping = KeepSettings.parse(self.config)
         self.empty_root = empty_root(self.attrs.get("content.hash", "sha1"))
         self.runs: dict[int, Run] = {}
         self.writer = Writer(self)
@@ -85,18 +87,8 @@ class JobExec(BrokerModule):
             if isinstance(run.job.backend, ShellExec) and run.job.backend.exits:
                 rpc = recovery.keep_ended(self.h, run.job.id, run.job.backend.exits)
                 rpc.then(self.writer.check, f"{_f58(run.job.id)}: {recovery.ENDED_KEY}")
-        commits = [self.writer.write(run.guest) for run in kept]
-        grafts = kvs.KVSTxn(self.h, namespace=kvs.PRIMARY)
-        for run, rpc in zip(kept, commits, strict=True):
-            try:
-                guest.graft(grafts, run.job.id, (await rpc)["rootref"])
-            except OSError as err:
-                self.log.error(f"{_f58(run.job.id)}: cannot keep the guest namespace: {err}")
-        if not grafts.is_empty():
-            try:
-                await grafts.commit_async()
-            except OSError as err:
-                self.log.error(f"failed to graft guest namespaces: {err}")
+        written = {run.job.id: self.writer.write(run.guest) for run in kept}
+        await recovery.graft_all(self.h, written, self.report)
         for run in list(self.runs.values()):
             self._answer(run)
             self._do_forget(run, None)
@@ -105,6 +97,7 @@ class JobExec(BrokerModule):
             run.shells.clear()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
+        KeepSettings.parse(config)  # which counts at the next start
         self.settings = settings.ExecSettings.parse(config, self.arg_values)
 
     def stats(self) -> dict[str, Any]:
@@ -121,7 +114,7 @@ class JobExec(BrokerModule):
             self._restart(known, msg, request)
             return DEFERRED
         try:
-            job = ExecJob(request, JobNodes(request.R), self.settings, os.getuid())
+            job = ExecJob(request, JobNodes(request.R), self.settings, os.getuid(), self._keep())
             mock = mock_config(job.system())
             if mock is None:
                 self._check_ranks(job.allocation.ranks)
@@ -133,11 +126,18 @@ class JobExec(BrokerModule):
         if request.reattach:
             self.create_task(self._reattach(run, backend))
         else:
-            rpc = kvs.namespace_create_async(self.h, job.namespace, job.userid, rootref=self.empty_root)
+            kept = keeper.outlives(job) and mock is None
+            rpc = kvs.namespace_create_async(
+                self.h, job.namespace, job.userid, rootref=self.empty_root, kept=kept
+            )
             rpc.then(self._created, run)
             job.begin(backend)
             self._do_all(run)
         return DEFERRED
+
+    def _keep(self) -> float:
+        """Seconds for which shells outlive their broker."""
+        return self._keeping.timeout if self._keeping.applies(self.attrs) else 0.0
 
     def _check_ranks(self, ranks: Idset) -> None:
         """Raises FormatError where there can be no shell: one is asked for on each rank."""
@@ -181,10 +181,15 @@ class JobExec(BrokerModule):
         return DEFERRED
 
     @request_handler("shell-ready", allow_guest=True)
-    def shell_ready(self, msg: Message) -> dict[str, Any]:
-        """A shell of ours has subscribed to the signals for its tasks; the answer holds the earlier ones."""
+    def shell_ready(self, msg: Message) -> object:
+        """A shell of ours has subscribed to the signals for its tasks; the answer holds the earlier ones.
+
+        One that has outlived its broker is answered when its job is here again, with its namespace."""
         run = self._lookup(id_field(msg.args))
         self._owner_only(run, msg)
+        if run.job.request.reattach and not run.job.started and not run.job.finalizing:
+            run.asked.append(msg)
+            return DEFERRED
         rank, backend = field(msg.args, "rank", int), run.job.backend
         if rank not in run.job.allocation.ranks or not isinstance(backend, ShellExec):
             raise OSError(errno.EINVAL, f"job {_f58(run.job.id)} has no shell on rank {rank}")
@@ -369,19 +374,25 @@ class JobExec(BrokerModule):
     async def _reattach(self, run: Run, backend: ShellExec | MockExec) -> None:
         job = run.job
         try:
-            await recovery.restore_namespace(self.h, job.id, job.userid, self.empty_root)
+            kept = keeper.outlives(job) and isinstance(backend, ShellExec)
+            await recovery.restore_namespace(self.h, job.id, job.userid, self.empty_root, kept=kept)
         except OSError as err:
             job.namespace_failed(err.errno or errno.EIO)
-            self._do_all(run)
-            return
-        history = await recovery.read_history(self.h, job.id, self.log.warning)
-        if job.finalizing:  # by an exception in the meantime
-            kvs.namespace_remove_async(self.h, job.namespace)
-            return
-        self.writer.link(run.guest)
-        job.begin(backend)
-        job.namespace_ready(self.now(), history)
+        else:
+            history = await recovery.read_history(self.h, job.id, self.log.warning)
+            if job.finalizing:  # by an exception in the meantime
+                kvs.namespace_remove_async(self.h, job.namespace)
+            else:
+                self.writer.link(run.guest)
+                job.begin(backend)
+                job.namespace_ready(self.now(), history)
         self._do_all(run)
+        asked, run.asked = run.asked, []
+        for msg in asked:  # shells that were back before their job
+            try:
+                self.respond(msg, self.shell_ready(msg))
+            except (OSError, FormatError) as exc:
+                self.respond_exception(msg, exc)
 
 
 def _f58(jobid: int) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from rosin import kvs
 from rosin.constants import FLUX_KVS_TREEOBJ
 from rosin.errors import FormatError
+from rosin.internal.kept_namespace import kept_key
 from rosin.kvs.lookup import decode_value
 from rosin.modules.job_exec import guest
 from rosin.modules.job_exec.job import JobHistory
-from rosin.rfc import eventlog, treeobj
+from rosin.rfc import eventlog, fluid, treeobj
 from rosin.rfc.exec_eventlog import KEY
 from rosin.rfc.jobpath import guest_namespace, job_key
 from rosin.rfc.payload import field
@@ -27,21 +28,24 @@ if TYPE_CHECKING:
 ENDED_KEY = "exec.ended"
 
 
-async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str) -> None:
-    """Make the guest namespace exist again, with the content that a clean shutdown has kept.
+async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str, *, kept: bool) -> None:
+    """Make the guest namespace exist again, with what it had last, if it was kept, or with the content that a
+    clean shutdown has kept.
 
     Raises OSError if that is impossible. A namespace that is still there (only the execution service was
     reloaded) stays as it is.
     """
     rootref = empty_root
+    for key in (kept_key(guest_namespace(jobid)), job_key(jobid, "guest")):
+        try:
+            reply = await kvs.lookup_async(h, key, kvs.PRIMARY, FLUX_KVS_TREEOBJ)
+        except FileNotFoundError:
+            continue  # it was not kept, or had not got that far
+        if root := guest.grafted_root(reply["val"]):
+            rootref = root
+            break
     try:
-        key = job_key(jobid, "guest")
-        reply = await kvs.lookup_async(h, key, kvs.PRIMARY, FLUX_KVS_TREEOBJ)
-        rootref = guest.grafted_root(reply["val"]) or rootref
-    except FileNotFoundError:
-        pass  # the job had not got that far
-    try:
-        await kvs.namespace_create_async(h, guest_namespace(jobid), owner, rootref=rootref)
+        await kvs.namespace_create_async(h, guest_namespace(jobid), owner, rootref=rootref, kept=kept)
     except FileExistsError:
         pass
 
@@ -60,6 +64,21 @@ def keep_ended(h: Handle, jobid: int, ended: dict[int, int]) -> RPC:
     txn = kvs.KVSTxn(h, namespace=guest_namespace(jobid))
     txn.put(ENDED_KEY, {str(rank): status for rank, status in ended.items()})
     return txn.commit_async()
+
+
+async def graft_all(h: Handle, written: dict[int, RPC], report: Callable[[str], None]) -> None:
+    """Graft guest namespaces on the directories of their jobs: job id -> the last commit there."""
+    txn = kvs.KVSTxn(h, namespace=kvs.PRIMARY)
+    for jobid, rpc in written.items():
+        try:
+            guest.graft(txn, jobid, (await rpc)["rootref"])
+        except OSError as err:
+            report(f"{fluid.encode(jobid, 'f58')}: cannot keep the guest namespace: {err}")
+    if not txn.is_empty():
+        try:
+            await txn.commit_async()
+        except OSError as err:
+            report(f"failed to graft guest namespaces: {err}")
 
 
 async def _ended(h: Handle, namespace: str, warn: Callable[[str], None]) -> dict[int, int]:

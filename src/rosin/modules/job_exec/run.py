@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 class Run:
     """A job under execution with everything outside of it that belongs to it."""
 
-    __slots__ = ("answers", "expires", "guest", "job", "msg", "shells", "statuses", "timers")
+    __slots__ = (
+        "answers",
+        "asked",
+        "expires",
+        "guest",
+        "job",
+        "msg",
+        "shells",
+        "sought",
+        "statuses",
+        "timers",
+    )
 
     def __init__(self, job: ExecJob, msg: Message) -> None:
         self.job = job
@@ -28,4 +39,6 @@ class Run:
         #: Answers that are held back until what they go with is on its way to the KVS.
         self.answers: list[dict[str, Any]] = []
         self.shells: dict[int, RPC] = {}  # rank -> the exec stream of its shell
+        self.sought: dict[int, float] = {}  # rank -> until when its shell is looked for
+        self.asked: list[Message] = []  # shells that are back before their job is
         self.statuses: dict[int, int] = {}

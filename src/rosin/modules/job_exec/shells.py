@@ -96,7 +96,8 @@ class ShellExec:
                 self.ended += 1
                 self.exits[rank] = status
                 self.status = max(self.status, status)
-        self.deaf = Idset()
+        if not keeper.outlives(self.job):  # else it asks again, by its new connection
+            self.deaf = Idset()
         self.barrier.skip(BARRIERS)
         self._recovers = keeper.recoverable(history, self.total)
         self.job.actions.append(Reattach())
@@ -181,7 +182,8 @@ class ShellExec:
         """The shell on ``rank`` did not outlive the restart."""
         self.unstarted = self.unstarted.without_id(rank)
         if self._found or self.unstarted:
-            self._lost(rank, f"{keeper.LOST} on {self.job.allocation.host(rank)}")
+            what = f"{keeper.LOST} on {self.job.allocation.host(rank)}"
+            self._lost(rank, what, keeper.why_lost(self.job))
             self._count_end(rank, -1)
             self._looked_for(now)
         else:
@@ -195,7 +197,7 @@ class ShellExec:
         """Nothing is left of the job but what it has written."""
         job = self.job
         self.ended = self.total
-        job.fatal(keeper.LOST)
+        job.fatal(keeper.LOST + keeper.why_lost(job))
         if self._was_started:
             job.complete(exited(1))
         else:
@@ -294,11 +296,11 @@ class ShellExec:
             name = fluid.encode(job.id, "f58")
             job.actions.append(DrainRanks(suspect, f"{name} terminated before first barrier"))
 
-    def _lost(self, rank: int, what: str) -> None:
+    def _lost(self, rank: int, what: str, why: str = "") -> None:
         number = self.job.allocation.shell_rank(rank)
         self._notify_lost(number, f"{what} (shell rank {number})")
         if number in self.job.critical_ranks:
-            self.job.fatal(f"{what} (rank {rank})")
+            self.job.fatal(f"{what} (rank {rank}){why}")
 
     def _notify_lost(self, number: int, message: str) -> None:
         """Tell the leader shell that another is gone; an exception of the job is raised if it may go on."""

@@ -11,9 +11,10 @@ import signal
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.module import DEFERRED, BrokerModule, request_handler
-from rosin.broker.settings import AccessSettings
+from rosin.broker.settings import AccessSettings, KeepSettings
 from rosin.constants import FLUX_ROLE_LOCAL
 from rosin.errors import FormatError
+from rosin.process import kept
 from rosin.remote import signed
 from rosin.remote.command import title
 from rosin.remote.protocol import drain_request, drain_share
@@ -48,13 +49,41 @@ class Rexec(BrokerModule):
         self.server = SubprocessServer(self)
         self._empty = asyncio.Event()
         self.server.on_empty = self._empty.set
+        self.keeps = False
+        if "rundir" in self.attrs:
+            self._keep(f"{self.attrs['rundir']}/kept-{self.rank}")
+
+    def _keep(self, directory: str) -> None:
+        """Go on with what the broker before this one has left, and let job shells outlive this one."""
+        keeping = KeepSettings.parse(self.config)
+        found = kept.take_over(directory, self.log.error)
+        for zygote in {process.zygote for process in found}:
+            zygote.attach(self.loop)
+        for process in found:
+            try:
+                self.server.adopt(process)
+            except FormatError as exc:
+                self.log.error(f"process {process.spawned.pid}, which was kept, is unknown: {exc}")
+                process.spawned.kill(signal.SIGKILL)
+        if found:
+            self.call_later(keeping.timeout, self._end_unclaimed)
+        if self.zygote is not None and keeping.applies(self.attrs):
+            self.zygote.keep(directory, keeping.timeout)
+            self.keeps = True
+
+    def _end_unclaimed(self) -> None:
+        for label in self.server.end_unclaimed():
+            self.log.error(f"{label} has outlived its broker and is ended, as nothing is known of its job")
 
     def reconfigure(self, config: dict[str, Any]) -> None:
+        KeepSettings.parse(config)  # which counts at the next start
         self.access = AccessSettings.parse(config)
 
     async def stop(self) -> None:
         """End every process: SIGTERM, after a while SIGKILL, and collect them."""
         self.server.stop()
+        if self.keeps and not await self._instance_runs():
+            self.server.leave()
         for signum in (signal.SIGTERM, signal.SIGKILL):
             self._empty.clear()
             self.server.end(signum)
@@ -64,6 +93,13 @@ class Rexec(BrokerModule):
         for session in self.server.sessions:
             self.log.error(f"process {session.process.pid} survived SIGKILL")
         self.server.abandon("the process has survived SIGKILL")
+
+    async def _instance_runs(self) -> bool:
+        """Only this module ends."""
+        try:
+            return bool((await self.h.rpc("state-machine.get"))["state"] == "run")
+        except OSError:
+            return False
 
     def environment(self, command: Command) -> dict[str, str]:
         return command.environment(os.environ, self._local_uri)

@@ -39,8 +39,11 @@ class Kill(ShellPlugin):
 
     def shell_begin(self) -> None:
         """Ask for earlier signals."""
-        request = {"id": self.shell.jobid, "rank": self.shell.info.node.rank}
-        self.shell.h.rpc("job-exec.shell-ready", request).then(self._earlier)
+        self.shell.h.rpc("job-exec.shell-ready", self.request()).then(self.catch_up)
+
+    def request(self) -> dict[str, int]:
+        """The question."""
+        return {"id": self.shell.jobid, "rank": self.shell.info.node.rank}
 
     def _event(self, msg: Message) -> None:
         try:
@@ -54,7 +57,13 @@ class Kill(ShellPlugin):
             self._taken.add(msg.seq)
         self.shell.kill(signum)
 
-    def _earlier(self, rpc: Future) -> None:
+    def begin_again(self) -> None:
+        """Another broker numbers its events anew."""
+        self._caught_up = False
+        self._taken.clear()
+
+    def catch_up(self, rpc: Future) -> None:
+        """Take the answer."""
         self._caught_up = True
         try:
             signals = field(rpc.get(), "signals", list)

@@ -99,6 +99,7 @@ class ShellRexec(ShellPlugin):
 
     collects = True  # the shell waits for all of its children
     zygote: Zygote | None = None
+    keeps = False
 
     def __init__(self, shell: Api) -> None:
         """Raises ShellError for a bad option."""
