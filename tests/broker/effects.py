@@ -50,6 +50,7 @@ ATTRIBUTES = {
     "broker.exit-norestart": f"{_ATTRS}test_rc1_that_fails_ends_the_start",
     "broker.recovery-mode": f"{_ATTRS}test_recovery_goes_on_without_rc1",
     "config.path": f"{_MORE}test_hostname_and_configuration_path",
+    "conf.shell_initrc": f"{_MORE}test_a_site_has_plugins_of_the_job_shell",
     "tbon.interface-hint": f"{_MORE}test_the_network_to_use_is_told_to_jobs",
     "log-ring-size": f"{_SINKS}test_levels_and_size_of_the_ring",
     "log-critical-level": f"{_SINKS}test_critical_messages_are_printed_whatever_the_level",

@@ -113,6 +113,18 @@ def test_the_network_to_use_is_told_to_jobs() -> None:
     assert "value=10.0.0.0/8" in result.stdout
 
 
+def test_a_site_has_plugins_of_the_job_shell(tmp_path: Path) -> None:
+    site = tmp_path / "site.py"
+    site.write_text(
+        "from rosin.shell.plugins.api import ShellPlugin\n"
+        "class Site(ShellPlugin):\n"
+        "    def task_init(self, task):\n"
+        "        task.env['WHO'] = f'task {task.rank}'\n"
+    )
+    result = start(f"-Sconf.shell_initrc={site}", *ROSIN, "run", "sh", "-c", "echo $WHO")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "task 0\n", "")
+
+
 def test_what_has_no_effect_is_said() -> None:
     result = start(*EMPTY, "-Sconf.shell_initrc=/x.lua", "-Sbroker.quorum-warn=none", "true")
     assert (result.returncode, result.stderr) == (

@@ -14,7 +14,7 @@ from rosin.constants import FLUX_CORE_VERSION
 from rosin.errors import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
 
 #: The value follows from how the broker was started and cannot be asked for.
 READONLY = 1
@@ -181,7 +181,13 @@ TABLE = (
     ),
     _A("broker.recovery-mode", None, 0, None, "Set by `start --recovery`."),
     _A("broker.uuid", None, READONLY | IMMUTABLE, None, "The broker's id in the routes of messages."),
-    _A("conf.shell_initrc", "", RUNTIME, None, "Start file of flux-core's job shell."),
+    _A(
+        "conf.shell_initrc",
+        "",
+        RUNTIME,
+        None,
+        "Plugins of the job shell for all jobs, a file *.py; flux-core's is in Lua.",
+    ),
     _A("conf.shell_pluginpath", "", RUNTIME, None, "Where flux-core's job shell looks for plugins."),
     _A("config.path", None, IMMUTABLE, None, "File or directory of the configuration, as `--config-path`."),
     _A("tbon.topo", "kary:32", CONFIG, valid.topology, "Shape of the tree of brokers."),
@@ -275,11 +281,11 @@ _BY_NAME = {row.name: row for row in TABLE}
 #: Attributes that may be given and change nothing, and why.
 IDLE = {
     "broker.exit-restart": "flux-core does not read it, either",
-    "conf.shell_initrc": "the job shell runs no Lua",
     "conf.shell_pluginpath": "the job shell loads no plugins",
 }
 #: Those of them that somebody may count on.
-_MISSED = ("broker.exit-restart", "conf.shell_initrc", "conf.shell_pluginpath")
+_MISSED = ("broker.exit-restart", "conf.shell_pluginpath")
+_LUA = "conf.shell_initrc", "the job shell runs no Lua"
 
 
 def find(name: str) -> Attribute | None:
@@ -358,9 +364,12 @@ def configured(config: Mapping[str, object]) -> dict[str, str]:
     return {f"tbon.{key}": str(value) for key, value in table.items()} if isinstance(table, dict) else {}
 
 
-def without_effect(names: Iterable[str]) -> list[str]:
+def without_effect(attrs: Mapping[str, str]) -> list[str]:
     """A line for each attribute that changes nothing here and that somebody may count on."""
-    return [f"{name} has no effect on this broker: {IDLE[name]}" for name in names if name in _MISSED]
+    idle = [(name, IDLE[name]) for name in attrs if name in _MISSED]
+    if attrs.get(_LUA[0], "") and not attrs[_LUA[0]].endswith(".py"):
+        idle.append(_LUA)
+    return [f"{name} has no effect on this broker: {why}" for name, why in idle]
 
 
 def later(config: Mapping[str, object], values: Mapping[str, str]) -> list[str]:

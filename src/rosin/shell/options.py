@@ -31,6 +31,18 @@ class Options:
             value = value.get(key)
         return value
 
+    def set(self, name: str, value: Any) -> None:
+        """Set an option, or with None take it away; objects on the way are made, and replace other values."""
+        *above, last = name.split(".")
+        level = self._options
+        for key in above:
+            if not isinstance(level.get(key), dict):
+                level[key] = {}
+            level = level[key]
+        level[last] = value
+        if value is None:
+            del level[last]
+
     def _typed(self, name: str, kind: type, wanted: str, default: Any) -> Any:
         value = self.get(name)
         if value is None:

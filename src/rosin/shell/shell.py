@@ -36,6 +36,7 @@ from rosin.shell.log import FATAL
 from rosin.shell.plugins import table, userrc
 from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.plugins.kill import Kill
+from rosin.shell.startup import SITE
 from rosin.shell.tasks import Tasks
 
 if TYPE_CHECKING:
@@ -124,15 +125,18 @@ class Shell:
         """Take in the job's data and load the plugins that it needs."""
         self.api.info = info
         self.log.rank = info.rank
+        if info.rank == 0:  # one of them says it for all
+            info.on_bad_template = partial(self.log.error, component="mustache")
+        site = self.api.startup.attr(SITE)
+        self.foreign = bool(userrc.files(info.options, site))
+        own = userrc.plugin_classes(info, site)
+        for cls in own:
+            cls.choose(info.options)
+        vocabulary.check(info.spec.options, {name for cls in own for name in cls.options})
         verbose = info.options.integer("verbose", 0)
         self.log.verbose = min(verbose, 2)
         if verbose > 2:
             self.log.warn("Ignoring shell verbosity > 2")
-        if info.rank == 0:  # one of them says it for all
-            info.on_bad_template = partial(self.log.error, component="mustache")
-        self.foreign = userrc.is_given(info.options)
-        own = userrc.plugin_classes(info)
-        vocabulary.check(info.spec.options, {name for cls in own for name in cls.options})
         table.load_all(self.api)
         for cls in own:
             plugin = cls(self.api)

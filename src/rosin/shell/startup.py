@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
     from rosin.shell.connection import ShellHandle
 
+#: The one that names plugins for all jobs.
+SITE = "conf.shell_initrc"
 #: Broker attributes that the shell uses; only the first must exist.
-ATTRIBUTES = ("rank", "security.owner", "jobid-path", "rundir", "instance-level", "tbon.interface-hint")
+ATTRIBUTES = ("rank", "security.owner", "jobid-path", "rundir", "instance-level", "tbon.interface-hint", SITE)
 
 
 class Startup:

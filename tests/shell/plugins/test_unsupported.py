@@ -54,3 +54,9 @@ def test_what_only_informs_is_left_out():
     log = Log()
     check(Options({"pmix": 1, "cray-pals": 1}), log)
     assert len(log.warnings) == 2
+
+
+def test_what_plugins_of_the_user_read_is_theirs():
+    log = Log()
+    check(Options({"pmix": 1, "mpi": "mine"}), log, {"pmix", "mpi"})
+    assert log.warnings == []

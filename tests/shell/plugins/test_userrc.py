@@ -11,7 +11,8 @@ from tests.shell.fakes import FakeShell
 
 from rosin.shell import vocabulary
 from rosin.shell.errors import ShellError
-from rosin.shell.plugins.userrc import is_given, plugin_classes
+from rosin.shell.options import Options
+from rosin.shell.plugins.userrc import files, plugin_classes
 
 GREETER = """
 from rosin.shell.plugins.api import ShellPlugin
@@ -56,8 +57,66 @@ def test_the_classes_of_a_file(tmp_path: Path) -> None:
 
 def test_jobs_without_one() -> None:
     shell = FakeShell({"userrc": "/dev/null"})
-    assert not is_given(shell.info.options)
+    assert files(shell.info.options, None) == []
     assert plugin_classes(shell.info) == []
+
+
+def test_the_plugins_of_a_site(tmp_path: Path) -> None:
+    (tmp_path / "site.py").write_text(GREETER)
+    site = str(tmp_path / "site.py")
+    options = FakeShell({"userrc": "mine.py"}).info.options
+    assert files(options, site) == [("conf.shell_initrc", site), ("userrc", "mine.py")]
+    assert files(options, "/etc/flux/shell/initrc.lua") == [("userrc", "mine.py")]
+    for other in ("/dev/null", "other.py"):
+        options = FakeShell({"initrc": other}).info.options
+        assert ("conf.shell_initrc", site) not in files(options, site)
+    assert len(plugin_classes(FakeShell().info, site)) == 2
+    with pytest.raises(
+        ShellError, match=r"^attribute conf\.shell_initrc: loading rc file /no\.py: No such file"
+    ):
+        plugin_classes(FakeShell().info, "/no.py")
+
+
+CHOOSER = """
+from rosin.shell.plugins.api import ShellPlugin
+
+class Chooser(ShellPlugin):
+    options = {"quiet": "0 or 1"}
+
+    @classmethod
+    def choose(cls, options):
+        if not options.flag("quiet"):
+            options.set("env-expand.PLACE", "{{size}}")
+        options.set("umask", None)
+        options.set("verbose", 1)
+"""
+
+
+def test_a_site_chooses_options(run: Any, broker: Any, tmp_path: Path) -> None:
+    (tmp_path / "site.py").write_text(CHOOSER)
+    broker.attrs["conf.shell_initrc"] = str(tmp_path / "site.py")
+    for init in (None, True):
+        assert run(["sh", "-c", "echo $PLACE"], options={"umask": "bogus"}, init=init) == 0
+    assert broker.output() == b"1\n1\n"
+    assert "exit 0" in broker.messages()
+    assert run(["sh", "-c", "echo $PLACE."], options={"quiet": 1}, init=True) == 0
+    assert broker.output().endswith(b"\n.\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("a", 1, {"a": 1, "b": {"c": 2}}),
+        ("b.d.e", 3, {"b": {"c": 2, "d": {"e": 3}}}),
+        ("b.c.d", 3, {"b": {"c": {"d": 3}}}),
+        ("b.c", None, {"b": {}}),
+        ("x.y", None, {"b": {"c": 2}, "x": {}}),
+    ],
+)
+def test_options_are_set_by_their_paths(name: str, value: Any, expected: dict[str, Any]) -> None:
+    options: dict[str, Any] = {"b": {"c": 2}}
+    Options(options).set(name, value)
+    assert options == expected
 
 
 @pytest.mark.parametrize(

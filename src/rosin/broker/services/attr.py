@@ -31,7 +31,7 @@ class AttrService(Builtin):
         name, value = field(msg.args, "name", str), field(msg.args, "value", str)
         self.broker.attrs.set(name, value, field(msg.args, "force", bool, False))
         apply_levels(self.broker.ring, self.broker.attrs)
-        for line in without_effect([name]):
+        for line in without_effect({name: value}):
             self.log.warning(line)
 
     @request_handler("rm")

@@ -21,7 +21,7 @@ SHELL_FUNCTION = "rosin.shell.main:main"
 SHELL_NAME = "rosin-shell"
 
 #: Broker attributes that shells are told: those that all brokers of an instance share, and those of each.
-SHARED_ATTRIBUTES = ("security.owner", "jobid-path", "instance-level")
+SHARED_ATTRIBUTES = ("security.owner", "jobid-path", "instance-level", "conf.shell_initrc")
 OWN_ATTRIBUTES = ("rundir", "tbon.interface-hint")
 #: Shells of a job with up to so many ranks ask rank 0 for what the KVS has of the job: a request or two each,
 #: where the KVS above rank 0 faults in each directory on the way, some 18. More shells share what is cached.
@@ -75,7 +75,7 @@ def hand_over(
     if keep:
         init["keep"] = keep
     names = SHARED_ATTRIBUTES if rank != local else (*SHARED_ATTRIBUTES, *OWN_ATTRIBUTES)
-    init["attrs"] = {name: attrs[name] for name in names if name in attrs}
+    init["attrs"] = {name: attrs[name] for name in names if attrs.get(name)}
     if rank != local:
         init["ask"] = list(OWN_ATTRIBUTES)
         if len(job.allocation.ranks) <= FEW_RANKS:

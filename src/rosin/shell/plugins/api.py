@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
     from rosin.shell.connection import ShellHandle
     from rosin.shell.info import ShellInfo
+    from rosin.shell.options import Options
     from rosin.shell.task import Task
 
 
@@ -109,6 +110,11 @@ class ShellPlugin:
         cls.points = tuple(
             point for point in _POINTS if getattr(cls, point) is not getattr(ShellPlugin, point)
         )
+
+    @classmethod
+    def choose(cls, options: Options) -> None:
+        """Look at the job's options and set others, before they are checked and any plugin is made (not a
+        point of flux-core's). How tasks are laid out is decided by then."""
 
     def __init__(self, shell: Api) -> None:
         self.shell = shell

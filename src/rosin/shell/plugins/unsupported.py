@@ -15,6 +15,8 @@ from rosin.shell.plugins.api import ShellPlugin
 from rosin.shell.plugins.userrc import RC_FILES, is_python
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from rosin.shell.log import ShellLog
     from rosin.shell.options import Options
 
@@ -28,18 +30,21 @@ class UnsupportedOptions(ShellPlugin):
     name = "unsupported"
 
     def shell_init(self) -> None:
-        check(self.shell.info.options, self.shell.log)
+        own = {name for plugin in self.shell.stack for name in plugin.options}
+        check(self.shell.info.options, self.shell.log, own)
 
 
-def check(options: Options, log: ShellLog) -> None:
-    """Raises ShellError for the first option that cannot be followed. Called in the job's directory."""
+def check(options: Options, log: ShellLog, own: Collection[str] = ()) -> None:
+    """Raises ShellError for the first option that cannot be followed. Called in the job's directory.
+
+    ``own`` are the names that plugins of the user read."""
     for name in RC_FILES:
         if options.get(name) is not None and not is_python(options.get(name)):
             _check_rc_file(name, options.get(name))
-    if options.get("mpi") not in (None, "none"):
+    if "mpi" not in own and options.get("mpi") not in (None, "none"):
         log.warn(f"ignoring shell option mpi={options.get('mpi')}: only mpi=none has an effect")
     for name in _LEFT_OUT:
-        if options.get(name) is not None:
+        if name not in own and options.get(name) is not None:
             log.warn(f"ignoring shell option {name}, which is not supported")
 
 

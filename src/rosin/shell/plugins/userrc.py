@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""The ``initrc`` and ``userrc`` options, where they name Python files: a user's own plugins.
+"""The ``initrc`` and ``userrc`` options, where they name Python files: plugins of a site and of a user.
 
 flux-core's shell runs Lua programs there. Here each class in the file that derives from
 :class:`~rosin.shell.plugins.api.ShellPlugin` is made and put on the stack, behind the
-shell's own plugins or in the place of the one that has its name.
+shell's own plugins or in the place of the one that has its name. A site's file is that of the broker
+attribute ``conf.shell_initrc``, unless a job names another.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.shell.errors import ShellError, fault
 from rosin.shell.plugins.api import ShellPlugin
+from rosin.shell.startup import SITE
 
 if TYPE_CHECKING:
     from rosin.shell.info import ShellInfo
@@ -27,30 +29,32 @@ def is_python(path: Any) -> bool:
     return isinstance(path, str) and path.endswith(_SUFFIX)
 
 
-def is_given(options: Options) -> bool:
-    """Whether a job brings plugins."""
-    return any(is_python(options.get(name)) for name in RC_FILES)
+def files(options: Options, site: str | None) -> list[tuple[str, str]]:
+    """The files of plugins that a job has, each with what names it."""
+    found = [(name, options.get(name)) for name in RC_FILES if is_python(options.get(name))]
+    if options.get("initrc") is None and is_python(site):
+        found.insert(0, (SITE, str(site)))
+    return found
 
 
-def plugin_classes(info: ShellInfo) -> list[type[ShellPlugin]]:
-    """The classes of all files that the job names. Raises ShellError for a file that does not run."""
+def plugin_classes(info: ShellInfo, site: str | None = None) -> list[type[ShellPlugin]]:
+    """The classes of all these files. Raises ShellError for a file that does not run."""
     found: list[type[ShellPlugin]] = []
-    for name in RC_FILES:
-        path = info.options.get(name)
-        if is_python(path):
-            found += _run(name, path, os.path.join(info.spec.cwd or "", path))
+    for name, path in files(info.options, site):
+        found += _run(name, path, os.path.join(info.spec.cwd or "", path))
     return found
 
 
 def _run(option: str, path: str, place: str) -> list[type[ShellPlugin]]:
+    what = "attribute" if option == SITE else "shell option"
     module: dict[str, Any] = {"__name__": option, "__file__": place}
     try:
         with open(place, "rb") as stream:
             exec(compile(stream.read(), place, "exec"), module)
     except OSError as error:
-        raise ShellError(f"shell option {option}: loading rc file {path}: {error.strerror}") from None
+        raise ShellError(f"{what} {option}: loading rc file {path}: {error.strerror}") from None
     except (Exception, SystemExit) as error:
-        raise ShellError(f"shell option {option}={path}: {fault(error)}") from None
+        raise ShellError(f"{what} {option}={path}: {fault(error)}") from None
     classes = [
         value for value in module.values() if isinstance(value, type) and issubclass(value, ShellPlugin)
     ]
