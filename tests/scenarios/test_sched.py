@@ -120,7 +120,7 @@ class Driver:
 
     def do_prioritize(self, *words):
         pairs = [word.split("=") for word in words]
-        self.schedule.prioritize([(int(jobid), int(priority)) for jobid, priority in pairs])
+        finish(self.schedule.prioritize([(int(jobid), int(priority)) for jobid, priority in pairs]))
 
     def do_expire(self, jobid, seconds):
         self.schedule.expire(int(jobid), float(seconds))

@@ -257,12 +257,23 @@ def canceled(obj: Any) -> int:
     return payload_of("sched.cancel", obj, _id)
 
 
+def _is_priority(pair: Any) -> bool:
+    """Whether this is what ``sched.prioritize`` has for a job."""
+    if type(pair) is not list or len(pair) != 2:
+        return False
+    jobid, priority = pair
+    return type(jobid) is type(priority) is int and 0 <= jobid <= MAX_ID and 0 <= priority <= MAX_PRIORITY
+
+
 def priorities(obj: Any) -> list[tuple[int, int]]:
     """Read ``sched.prioritize``: ``(id, priority)`` of each job. Raises FormatError."""
 
     def read(obj: Any) -> list[tuple[int, int]]:
+        jobs = field(obj, "jobs", list)
+        if all(map(_is_priority, jobs)):  # all of a long queue come at once: what is right is read fast
+            return [(jobid, priority) for jobid, priority in jobs]
         pairs = []
-        for at, pair in enumerate(field(obj, "jobs", list)):
+        for at, pair in enumerate(jobs):
             if type(pair) is not list or len(pair) != 2:
                 raise FormatError(f"payload: jobs[{at}]: expected [id, priority], got {describe(pair)}")
             for value, most in zip(pair, (MAX_ID, MAX_PRIORITY), strict=True):

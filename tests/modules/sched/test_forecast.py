@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Estimates of start times."""
 
-from rosin.modules.sched.forecast import MAX_ENDINGS, forecast
+import pytest
+
+from rosin.modules.sched import forecast as module
+from rosin.modules.sched.forecast import MAX_ENDINGS
 from rosin.modules.sched.job import PendingJob
+from rosin.modules.sched.policy import Policy
+from rosin.modules.sched.simple import Simple
+from rosin.modules.sched.steps import finish
 from rosin.resource.allocator.request import ResourceRequest
 from rosin.rfc.count import Count
 
 from ...resource.allocator.resources import inventory_of, like_nodes
+
+
+def forecast(pool, jobs, now):
+    return finish(module.forecast(pool, jobs, now))
 
 
 def a_pool(nnodes=2, ncores=2):
@@ -55,3 +65,27 @@ def test_cost_is_bounded():
     for jobid in range(2 * MAX_ENDINGS):
         run(pool, jobid, 1, until=100.0 + jobid)
     assert forecast(pool, [job(-1, 2 * MAX_ENDINGS, 1.0)], 10.0) == {-1: None}
+
+
+@pytest.mark.parametrize("policy", [Policy, Simple])
+def test_a_step_is_one_look_at_one_job(policy, monkeypatch):
+    """However many jobs are asked about and end before, others get their turn between two looks."""
+    pool = a_pool(2, 8)
+    for jobid in range(16):
+        run(pool, jobid, 1, until=100.0 + jobid)
+    looks = []
+    alloc = type(pool).alloc
+    monkeypatch.setattr(type(pool), "alloc", lambda *args: looks.append(1) or alloc(*args))
+    steps = policy().forecasting([job(20 + n, 16, 5.0) for n in range(3)], pool, 10.0)
+    most = 0
+    for _ in steps:
+        most, looks[:] = max(most, len(looks)), []
+    assert most == 1
+
+
+def test_a_policy_with_a_forecast_of_its_own():
+    class Mine(Policy):
+        def forecast(self, jobs, pool, now):
+            return {jobs[0].id: 7.0}
+
+    assert finish(Mine().forecasting([job(1, 1)], a_pool(), 0.0)) == {1: 7.0}

@@ -149,3 +149,28 @@ async def test_wrong_arguments(world):
         async with world(args=["queue-policy=none"]):
             pass
     assert info.value.errno == errno.EINVAL
+
+
+async def test_priorities_of_a_long_queue_are_set_in_slices(world, spec, monkeypatch):
+    """Others have their turn meanwhile; nothing starts before all are set, and what comes later counts."""
+    monkeypatch.setattr(base, "SLICE", 0.0)
+    count = 2000
+    async with world() as w:
+        w.alloc(1, spec(slots=4))
+        first = await w.answer()
+        for jobid in range(2, count):
+            w.alloc(jobid, spec(slots=4))
+        await w.inst.settle()
+        turns = []
+        prioritize = w.module._prioritize
+        monkeypatch.setattr(w.module, "_prioritize", lambda: (turns.append(len(w.commits)), prioritize()))
+        jobs = [[jobid, 100 + jobid] for jobid in range(1, count)]
+        w.h.rpc("sched.prioritize", {"jobs": jobs}, flags=1)
+        w.h.rpc("sched.prioritize", {"jobs": [[5, 9999], [count - 1, 20]]}, flags=1)
+        w.free(first)
+        second = await w.answer()
+        assert second["id"] == 5
+        assert len(turns) == 4
+        assert turns == [1] * 4, "R of nobody was written"
+        w.free(second)
+        assert (await w.answer())["id"] == count - 2

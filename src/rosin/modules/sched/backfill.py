@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker.arguments import Argument, choice, number
 from rosin.errors import FormatError
+from rosin.modules.sched.forecast import forecast
 from rosin.modules.sched.policy import Deny, Policy, Start
 from rosin.modules.sched.settings import depth
 from rosin.modules.sched.steps import finish
@@ -167,7 +168,7 @@ class Backfill(Policy):
     ) -> Generator[None, None, dict[int, float | None]]:
         """The same in steps."""
         if not self.reservations:
-            return super().forecast(jobs, pool, now)
+            return (yield from forecast(pool, jobs, now))
         timeline = Timeline(pool, now)
         estimates: dict[int, float | None] = {job.id: None for job in jobs}
         for job in jobs:

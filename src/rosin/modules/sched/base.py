@@ -8,6 +8,7 @@ a pass allocates is written to the KVS in one commit before any of it is announc
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from errno import EINVAL, ENOENT, ENOSYS
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -37,7 +38,7 @@ from rosin.rfc.payload import field, id_field
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
     from rosin.broker.arguments import Argument
     from rosin.modules.sched.schedule import Placed
@@ -82,6 +83,7 @@ class Scheduler(BrokerModule):
         self.cut_short = False
         self.longest = 0.0
         self.forecasting = False
+        self._priorities: deque[Generator[None, None, None]] = deque()  # that are being set
         self._requests: dict[int, Message] = {}  # sched.alloc that is not answered for good
         self._early = self.waiters()  # requests about resources that are not known yet
         self.begun = False
@@ -247,10 +249,22 @@ class Scheduler(BrokerModule):
 
     @request_handler("sched.prioritize", prefix=False)
     def prioritize(self, msg: Message) -> Any:
-        """Set priorities; unknown ids are ignored."""
-        self.schedule.prioritize(alloc_protocol.priorities(msg.args))
-        self._ask_for_pass()
+        """Set priorities; unknown ids are ignored. Passes wait until all are set, however many that are."""
+        self._priorities.append(self.schedule.prioritize(alloc_protocol.priorities(msg.args)))
+        if len(self._priorities) == 1:
+            self._prioritize()
         return DEFERRED
+
+    def _prioritize(self) -> None:
+        """Set priorities for as long as others may have to wait, those that came first in front."""
+        began = perf_counter()
+        while self._priorities:
+            for _ in self._priorities[0]:
+                if perf_counter() - began >= SLICE:
+                    self.loop.call_soon(self._prioritize)
+                    return
+            self._priorities.popleft()
+        self._ask_for_pass()
 
     @request_handler("sched.expiration", prefix=False)
     def expiration(self, msg: Message) -> None:
@@ -324,7 +338,7 @@ class Scheduler(BrokerModule):
 
     def _pass(self) -> None:
         """Begin a pass or go on with one, for as long as others may have to wait."""
-        if self.paused or self.stopping:
+        if self.paused or self.stopping or self._priorities:
             return
         if not self.cut_short:
             self.asked = False

@@ -10,6 +10,8 @@ from rosin.errors import FormatError
 from rosin.resource.allocator.pool import InfeasibleError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from rosin.modules.sched.job import PendingJob
     from rosin.resource.allocator.pool import NodePool
 
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
 MAX_ENDINGS = 512
 
 
-def forecast(pool: NodePool, jobs: list[PendingJob], now: float) -> dict[int, float | None]:
-    """Return the estimated start of each of ``jobs`` (in order of trial), seconds since the epoch.
+def forecast(
+    pool: NodePool, jobs: list[PendingJob], now: float
+) -> Generator[None, None, dict[int, float | None]]:
+    """Return, in steps, the estimated start of each of ``jobs`` (in order of trial), seconds since the epoch.
 
     None where it cannot be known, behind a job without a time limit or waiting for one, and where it is after
     the resources go away. A job never starts before the job ahead of it. ``pool`` is not changed.
@@ -33,7 +37,10 @@ def forecast(pool: NodePool, jobs: list[PendingJob], now: float) -> dict[int, fl
     estimates: dict[int, float | None] = {job.id: None for job in jobs}
     for job in jobs:
         try:
-            while future.alloc(job.id, job.request) is None:
+            while True:
+                yield
+                if future.alloc(job.id, job.request) is not None:
+                    break
                 if not endings or not budget:
                     return estimates
                 budget -= 1

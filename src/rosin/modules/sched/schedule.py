@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from rosin.resource.allocator.inventory import Inventory
     from rosin.rfc.alloc_protocol import Free
 
+#: Priorities after which others get their turn.
+_PAUSE = 512
 #: Jobs allocated in one pass at most, so that other services of the loop get their turn.
 PASS_LIMIT = 512
 
@@ -86,9 +88,11 @@ class Schedule:
             return AllocResponse(jobid, CANCEL)
         return None
 
-    def prioritize(self, priorities: list[tuple[int, int]]) -> None:
-        """Priorities change: (id, priority); unknown ids are ignored."""
-        for jobid, priority in priorities:
+    def prioritize(self, priorities: list[tuple[int, int]]) -> Generator[None, None, None]:
+        """Priorities change: (id, priority); unknown ids are ignored. In steps, between which jobs may go."""
+        for place, (jobid, priority) in enumerate(priorities, 1):
+            if place % _PAUSE == 0:
+                yield
             job = self.queue.get(jobid)
             if job is not None:
                 job.priority = priority

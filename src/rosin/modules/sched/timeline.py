@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from math import inf
+from operator import ge
 from typing import TYPE_CHECKING, NamedTuple
 
 from rosin.resource.allocator.packed import Packing
-from rosin.resource.allocator.room import wanted
+from rosin.resource.allocator.room import per_node, wanted
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -56,6 +57,8 @@ class Timeline:
         self.now = now
         self.reservations: list[Reservation] = []
         self._without: dict[int, NodePool] = {}  # the pool without the first n reservations
+        self._bounds: list[tuple[Needs, float]] = []  # what starts no earlier than that
+        self._known = pool.changes  # of the pool that take nothing away from these
         self._changes = -1
         self._now: _Now
 
@@ -90,6 +93,7 @@ class Timeline:
         for number, pool in self._without.items():
             if number != count:
                 pool.set_aside(allocation)
+        self._known = self.pool.changes
 
     # -- later --------------------------------------------------------------------------------------
 
@@ -111,6 +115,8 @@ class Timeline:
         request, now = job.request, self._current()
         future = _Future(now, self.reservations)
         needed = self.pool.least_cores(request)
+        needs = Needs(request)
+        bound = self._bound(needs)
         for step, start in enumerate(future.steps(self.now)):
             if step % _PAUSE == _PAUSE - 1:
                 yield
@@ -118,11 +124,12 @@ class Timeline:
                 return None
             end = self.end(request, start)
             future.move(start, end)
-            if future.most < needed or future.free().bit_count() < needed:
+            if start < bound or future.most < needed or future.free().bit_count() < needed:
                 continue
             yield  # what follows takes long on many nodes
             allocation = future.pool(self.pool).alloc(job.id, request)
             if allocation is not None:
+                self._bounds.append((needs, start))
                 packed = now.packing.pack(allocation.nodes.items(), allocation.units)
                 return Reservation(start, end, job.id, packed)
         if self.pool.room_if_idle(request) >= wanted(request).min:
@@ -130,10 +137,40 @@ class Timeline:
         self.pool.check(request)
         return None
 
+    def _bound(self, needs: Needs) -> float:
+        """Before this time nothing starts that has these needs: what needs no more did not either.
+
+        What is free at any time becomes less with each promise, and with each job that starts beside them.
+        """
+        if self._known != self.pool.changes:
+            self._bounds, self._known = [], self.pool.changes
+        return max((start for other, start in self._bounds if needs.cover(other)), default=0.0)
+
     def _current(self) -> _Now:
         if self._changes != self.pool.changes:
             self._changes, self._now = self.pool.changes, _Now(self.pool)
         return self._now
+
+
+class Needs:
+    """What a request needs, to be compared."""
+
+    __slots__ = ("_kind", "_sizes")
+
+    def __init__(self, request: ResourceRequest) -> None:
+        where = request.shape[-2:] if isinstance(request.shape, tuple) else request.shape
+        self._kind = (request.nodes is None, request.exclusive, where)
+        self._sizes = (
+            wanted(request).min,
+            *((0, 0) if request.exclusive else per_node(request) if request.nodes else ()),
+            request.cores,
+            request.gpus,
+            request.duration or inf,
+        )
+
+    def cover(self, other: Needs) -> bool:
+        """Whether what is enough for this is enough for another."""
+        return self._kind == other._kind and all(map(ge, self._sizes, other._sizes))
 
 
 class _Now:
