@@ -7,6 +7,7 @@ import errno
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -15,6 +16,8 @@ from typing import Any, TypeVar
 from rosin.broker.module import BrokerModule
 
 T = TypeVar("T")
+
+_FLUX = re.compile(rb"^(?:from|import) +flux\.(?:brokermod|scheduler)\b|^def mod_main\(", re.MULTILINE)
 
 #: The modules that come with Rosin.
 MODULES = {
@@ -59,6 +62,17 @@ def find(path: str) -> type[BrokerModule]:
             raise OSError(errno.ENOENT, f"module not found: {path}")
         return class_in_file(path, BrokerModule)
     raise OSError(errno.ENOENT, f"module not found in search path: {path}")
+
+
+def written_for_flux(path: str) -> bool:
+    """Whether a Python file is a module by flux-core's interface, which runs in a process of its own."""
+    if not path.endswith(".py"):
+        return False
+    try:
+        with open(path, "rb") as file:
+            return _FLUX.search(file.read()) is not None
+    except OSError:
+        return False  # whoever loads it says so
 
 
 def find_function(path: str, name: str) -> Callable[..., Any]:

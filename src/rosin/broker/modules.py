@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.broker import arguments
 from rosin.broker.dependents import Dependents, EndedModule
-from rosin.broker.loader import MODULES, find
+from rosin.broker.loader import MODULES, find, written_for_flux
 from rosin.broker.module import BrokerModule, NotNeeded
 from rosin.broker.module_peer import ModulePeer
 from rosin.errors import FormatError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 def _find(path: str, name: str | None, process: bool, loader: str | None) -> type[BrokerModule]:
     """The class of a module, or of one in a process of its own. Raises OSError."""
-    if process or loader is not None or path.endswith(".so"):
+    if process or loader is not None or path.endswith(".so") or written_for_flux(path):
         from rosin.broker.modhost.hosted import hosted  # few brokers need it
 
         return hosted(path, loader, name)

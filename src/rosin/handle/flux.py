@@ -25,7 +25,7 @@ from rosin.handle.framing import frame
 from rosin.handle.future import error
 from rosin.handle.handle import BACKLOG, MessageHandler
 from rosin.handle.reactive import ReactorHandle
-from rosin.handle.stream import ConnectionLost, Stream, connect
+from rosin.handle.stream import ConnectionLost, Stream, connect, inherited
 from rosin.handle.uri import SSH, default_uri, local_path
 
 TYPE_CHECKING = False
@@ -93,6 +93,8 @@ def _ancestor(path: str) -> str:
 
 def _connect(uri: str) -> socket:
     """The socket of a connector. Raises OSError."""
+    if uri.startswith("fd://"):
+        return inherited(uri)
     try:
         if uri.startswith(SSH):
             from rosin.handle import ssh

@@ -26,6 +26,19 @@ _READ_SIZE = 1 << 14
 _MAX_READ_SIZE = 1 << 18
 
 
+def inherited(uri: str) -> socket:
+    """The socket of a ``fd://N`` URI, which the broker lets in (flux-core's modules). Raises OSError."""
+    number = uri.removeprefix("fd://")
+    if not number.isdecimal():
+        raise OSError(errno.EINVAL, f"{uri}: expected fd://N, as a broker sets it")
+    sock = socket(fileno=int(number))
+    os.set_inheritable(sock.fileno(), False)
+    if sock.recv(1) != b"\0":
+        sock.close()
+        raise OSError(errno.ECONNRESET, f"{uri}: the broker is gone")
+    return sock
+
+
 def connect(path: str) -> socket:
     """Connect to a broker's socket and read its answer byte (RFC 3, UNIX socket transport).
 

@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING, Any
 from flux.message import Message
 from rosin.constants import FLUX_POLLIN, FLUX_POLLOUT
 from rosin.handle.flux import Flux as _Flux
+from rosin.rfc.message import Message as _Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rosin.handle.reactor import Reactor
-    from rosin.rfc.message import Message as _Message
 
 __all__ = ["Flux"]
 
 
 def _inner(message: Any) -> Any:
     """The message of the handle below; OSError (EINVAL) for what is none."""
+    if isinstance(message, _Message):
+        return message
     if not isinstance(message, Message):
         raise OSError(errno.EINVAL, f"expected a flux.message.Message, not {type(message)}")
     return message.handle

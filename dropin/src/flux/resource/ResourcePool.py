@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 
 from flux.resource.ResourcePoolImplementation import (
@@ -144,6 +145,21 @@ class ResourcePool:
     def to_dict(self) -> dict[str, Any]:
         """R as an object."""
         return dict(self.impl.to_dict())
+
+
+def pool_class_of(uri: str) -> Any:
+    """The class that ``MODULE:CLASS`` names, or ``pool_class`` of ``MODULE``; None if there is none.
+
+    A module of :mod:`flux.resource` may be named without that.
+    """
+    name, _, attribute = uri.partition(":")
+    name = name.replace("-", "_")
+    for candidate in (name, f"flux.resource.{name}") if "." not in name else (name,):
+        try:
+            return getattr(import_module(candidate), attribute or "pool_class", None)
+        except ImportError:
+            continue
+    return None
 
 
 def _impl(R: Any) -> Any:

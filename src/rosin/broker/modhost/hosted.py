@@ -18,7 +18,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rosin.broker.loader import MODULES
+from rosin.broker.loader import MODULES, written_for_flux
 from rosin.broker.modhost.channel import Channel
 from rosin.broker.module import FINALIZING, RUNNING, BrokerModule
 from rosin.broker.module_handle import ModuleHandle
@@ -56,6 +56,8 @@ def program(path: str, loader: str | None) -> list[str]:
     """What to execute for a module: the loader that was asked for, flux-core's for its modules, or ours."""
     if loader is not None:
         return [loader, path]
+    if written_for_flux(path):
+        return [sys.executable, "-m", "flux.core.module", path]
     if path.endswith(".so"):
         return ["flux", "module-exec", path]
     return [sys.executable, "-m", "rosin.broker.modhost.process", path]
