@@ -76,6 +76,7 @@ def page(tmp_path):
     """The scheduler of the page, as it stands there."""
     text = (ROOT / "docs" / "how-to" / "scheduler.md").read_text(encoding="utf-8")
     block = re.search(r"`last_in\.py`.*?^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert block is not None
     path = tmp_path / "last_in.py"
     path.write_text(block[1])
     return str(path)

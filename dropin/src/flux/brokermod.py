@@ -72,7 +72,7 @@ class BrokerLogger:
 
     def __call__(self, level: int, msg: str) -> None:
         if level <= self._level:
-            module = getattr(self._handle, "module", None)
+            module = self._handle.module
             self._handle.log(level, msg, None if module is None else module.name)
 
     def debug(self, msg: str) -> None:
@@ -128,7 +128,7 @@ class BrokerModule:
     def __init__(self, h: Flux, *args: str) -> None:
         self._h = h
         self._args = args
-        self._state: ModuleState | None = getattr(h, "module", None)
+        self._state: ModuleState | None = h.module
         self._failed = False
         self._watchers: list[Any] = []
         self.log = BrokerLogger(h)

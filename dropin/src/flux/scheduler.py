@@ -196,7 +196,7 @@ class Scheduler(BrokerModule):
 
     def prioritize(self, jobs: list[list[int]]) -> None:
         """Priorities change: pairs of job id and priority."""
-        priorities = dict(map(tuple, jobs))
+        priorities = {pair[0]: pair[1] for pair in jobs}
         for job in self._queue:
             job.priority = priorities.get(job.jobid, job.priority)
         heapq.heapify(self._queue)
@@ -308,7 +308,7 @@ class Scheduler(BrokerModule):
 
         Raises ValueError.
         """
-        kind = self.pool_class
+        kind: Any = self.pool_class
         if kind is not None and not issubclass(kind, (ResourcePool, ResourcePoolImplementation)):
             raise ValueError(f"pool_class must be a ResourcePool or its implementation, got {kind!r}")
         if kind is None and R.get("scheduling") is not None:
@@ -319,7 +319,7 @@ class Scheduler(BrokerModule):
         future = self.handle.rpc("resource.acquire", flags=FLUX_RPC_STREAMING)
         first = future.get()
         self._resources = self._make_pool(first["resources"])
-        known = getattr(self._resources.impl, "known_options", frozenset())
+        known: frozenset[str] = getattr(self._resources.impl, "known_options", frozenset())
         for key in [key for key in self.pool_kwargs if key not in known]:
             self.log.warning(f"pool: ignoring unknown option {key!r}")
             del self.pool_kwargs[key]

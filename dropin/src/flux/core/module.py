@@ -83,18 +83,19 @@ def main(argv: list[str]) -> int:
     if len(argv) != 1:
         sys.stderr.write("usage: python -m flux.core.module FILE\n")
         return 2
-    with Flux(os.environ.pop("FLUX_MODULE_URI", "")) as h:
+    h = Flux(os.environ.pop("FLUX_MODULE_URI", ""))
+    with h:
         welcome = h.recv(topic_glob="welcome").payload
-        h.module = ModuleState(h, welcome["name"])
+        state = h.module = ModuleState(h, welcome["name"])
         try:
             resolve_entry_point(_load(argv[0]))(h, *welcome.get("args", ()))
         except Exception as exc:
             h.log(3, traceback.format_exc(), welcome["name"])
             text = " ".join(str(exc).split())
-            h.module.tell(_EXITED, errnum=getattr(exc, "errno", None) or errno.EINVAL, errstr=text)
+            state.tell(_EXITED, errnum=getattr(exc, "errno", None) or errno.EINVAL, errstr=text)
             return 1
-        h.module.tell(_FINALIZING)
-        h.module.tell(_EXITED, errnum=0)
+        state.tell(_FINALIZING)
+        state.tell(_EXITED, errnum=0)
     return 0
 
 
