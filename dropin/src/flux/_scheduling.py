@@ -5,13 +5,23 @@ from __future__ import annotations
 
 import inspect
 from functools import total_ordering
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from flux.core.handle import Flux
-    from flux.scheduler import Scheduler
+
+
+class Answering(Protocol):
+    """What sends answers."""
+
+    def alloc_success(
+        self, msg: Any, R: dict[str, Any], annotations: dict[str, Any] | None = None
+    ) -> None: ...
+    def alloc_deny(self, msg: Any, note: str | None = None) -> None: ...
+    def alloc_cancel(self, msg: Any) -> None: ...
+    def alloc_annotate(self, msg: Any, annotations: dict[str, Any]) -> None: ...
 
 
 @total_ordering
@@ -47,7 +57,7 @@ class AllocRequest:
 
     __slots__ = ("_annotated", "_answered", "_msg", "_scheduler", "jobid")
 
-    def __init__(self, scheduler: Scheduler, msg: Any) -> None:
+    def __init__(self, scheduler: Answering, msg: Any) -> None:
         self._scheduler = scheduler
         self._msg = msg
         self.jobid: int = msg.payload["id"]

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from flux.core.handle import Flux
-    from flux.core.module import ModuleState
 
 __all__ = [
     "FLUX_MSGTYPE_EVENT",
@@ -128,7 +127,7 @@ class BrokerModule:
     def __init__(self, h: Flux, *args: str) -> None:
         self._h = h
         self._args = args
-        self._state: ModuleState | None = h.module
+        self._state = h.module
         self._failed = False
         self._watchers: list[Any] = []
         self.log = BrokerLogger(h)

@@ -17,7 +17,6 @@ from rosin.rfc.message import Message as _Message
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from flux.core.module import ModuleState
     from rosin.handle.reactor import Reactor
 
 __all__ = ["Flux"]
@@ -45,7 +44,7 @@ class Flux(_Flux):
 
     tls = _Thread()
     #: What the process of a broker module knows of it.
-    module: ModuleState | None = None
+    module: Any = None
 
     # -- messages ---------------------------------------------------------------------------------
 
