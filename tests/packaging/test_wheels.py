@@ -161,11 +161,11 @@ def test_web_page_has_its_files(installed):
         "import pathlib, rosin.rest\n"
         "base = pathlib.Path(rosin.rest.__file__).parent\n"
         "create_app(Settings(uri='local:///nowhere'))\n"
-        "print(len(list(base.glob('templates/*.html'))), len(list(base.glob('static/*'))))\n"
+        "print(len(list(base.glob('templates/*.html'))), len(list(base.glob('static/**/*.*'))))\n"
     )
     templates, static = map(int, _run(installed / "python", "-c", code).split())
     assert templates == len(list((ROOT / "src/rosin/rest/templates").glob("*.html"))) > 0
-    assert static == len(list((ROOT / "src/rosin/rest/static").glob("*"))) > 0
+    assert static == len(list((ROOT / "src/rosin/rest/static").glob("**/*.*"))) > 0
 
 
 def test_job_that_is_an_instance(installed):

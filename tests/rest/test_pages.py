@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-@pytest.mark.parametrize("path", ["/", "/jobs", "/jobs/submit", "/docs"])
+PATHS = ["/", "/jobs", "/jobs/submit", "/resources", "/queues", "/events", "/tokens", "/about", "/docs"]
+
+
+@pytest.mark.parametrize("path", PATHS)
 async def test_pages_are_complete(api, path):
     page = await api.get(path, headers=HTML)
     assert page.status_code == 200
@@ -27,9 +31,24 @@ async def test_errors_are_pages_too(api):
     assert "there is no job" in page.text
 
 
+@pytest.mark.parametrize("path", ["/jobs?state=failed&cols=name,id", "/events?search=x", "/resources?host=a"])
+async def test_views_have_their_state_in_the_address(api, path):
+    """The parameters of a page are its own; those of the API on the same path are checked as ever."""
+    assert (await api.get(path, headers=HTML)).status_code == 200
+    assert (await api.get("/jobs?cols=name")).status_code == 400
+    assert (await api.get("/jobs?limit=1")).json()["jobs"] is not None
+
+
+async def test_pages_and_answers_on_one_path_vary_by_accept(api):
+    page = await api.get("/resources", headers=HTML)
+    assert page.headers["content-type"].startswith("text/html")
+    assert page.headers["vary"] == "Accept"
+    assert "all" in (await api.get("/resources")).json()
+    assert (await api.get("/queues")).status_code == 404
+
+
 def test_nothing_is_loaded_from_elsewhere():
-    static = files("rosin.rest") / "static"
-    for entry in static.iterdir():
+    for entry in (Path(str(files("rosin.rest"))) / "static").rglob("*.*"):
         text = entry.read_text().replace("http://www.w3.org/2000/svg", "")
         assert "http://" not in text, entry.name
         assert "https://" not in text, entry.name
@@ -53,4 +72,4 @@ async def test_name_of_a_job_is_text(api):
 
 
 async def test_old_page_of_a_job_leads_on(api):
-    assert (await api.get("/job/ƒabc")).headers["location"] == "/jobs/%C6%92abc"
+    assert (await api.get("/job/ƒabc", headers=HTML)).headers["location"] == "/jobs/%C6%92abc"

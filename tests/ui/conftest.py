@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # No sandbox: the tests run as root in containers. No background networking: nothing but the page is loaded.
 _ARGUMENTS = [
@@ -57,6 +60,18 @@ class Site:
         assert self.process.stderr is not None
         self.url = self.process.stderr.readline().split()[-1].rstrip("/")
 
+    def call(self, path: str, body: Any = None) -> Any:
+        """What the API answers."""
+        data = None if body is None else json.dumps(body).encode()
+        asked = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(asked) as answer:
+            return json.load(answer)
+
+    def submit(self, command: str, **members: Any) -> str:
+        """Submit a job, in a shell; returns its id."""
+        body = {"command": command, "shell": True, **members}
+        return str(self.call("/rosin/v1/jobs", body)["id"])
+
     def stop(self) -> None:
         self.process.terminate()  # nothing happens if a test has ended it
         self.process.communicate(timeout=30)
@@ -71,17 +86,30 @@ def site() -> Iterator[Site]:
 
 
 @contextmanager
-def open_page(browser: Browser, site: Site) -> Iterator[Page]:
+def open_page(browser: Browser, site: Site, width: int = 1280, **options: Any) -> Iterator[Page]:
     """A page that fails the test on errors of its scripts and on requests to other hosts."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context = browser.new_context(viewport={"width": width, "height": 800}, **options)
     page = context.new_page()
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith((site.url, "data:")) else faults.append(r.url))
-    page.set_default_timeout(20_000)
+    watch(page, site, faults)
     yield page
     context.close()
     assert not faults
+
+
+def watch(page: Page, site: Site, faults: list[str]) -> None:
+    """Note errors of scripts, what the policy forbids, and requests to other hosts."""
+    own = (site.url, "data:", "blob:")
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
+    page.on("request", lambda asked: None if asked.url.startswith(own) else faults.append(asked.url))
+    page.set_default_timeout(20_000)
+
+
+def live(page: Page, url: str) -> None:
+    """Go to a page and wait until it is connected."""
+    page.goto(url)
+    expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=20_000)
 
 
 @pytest.fixture

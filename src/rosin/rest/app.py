@@ -29,7 +29,19 @@ from rosin.rest.own.fields import invalid
 from rosin.rest.own.idempotency import Answers
 from rosin.rest.own.lineindex import LineIndexes
 from rosin.rest.problem import Problem, of_error
-from rosin.rest.routes import events, health, home, jobs, nodes, output, service, session, tokens, webhooks
+from rosin.rest.routes import (
+    events,
+    health,
+    home,
+    jobs,
+    nodes,
+    output,
+    service,
+    session,
+    tokens,
+    web,
+    webhooks,
+)
 from rosin.rest.settings import Settings
 from rosin.rest.v1 import jobs as v1_jobs
 from rosin.rest.v1 import service as v1_service
@@ -91,7 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         v1_jobs,
         v1_service,
     )
-    routers = [*(module.router for module in modules), *own_routers.ROUTERS]
+    routers = [web.router, *(module.router for module in modules), *own_routers.ROUTERS]
     for router in routers:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=str(files("rosin.rest") / "static")), name="static")
@@ -112,7 +124,7 @@ async def _refuse(request: Request, problem: Problem) -> Response:
     if path.startswith(own.PREFIX):
         problem.headers.setdefault("Vary", "Accept")
     elif wants_html(request) and not path.startswith("/v1/"):
-        page = pages.render(request, "error.html", problem.status, problem=problem)
+        page = pages.shell(request, str(problem.status), "error.html", problem.status, problem=problem)
         page.headers.update(problem.headers)
         return page
     response = refusal(path, problem)

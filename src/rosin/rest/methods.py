@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from starlette.routing import compile_path
 
 from rosin.rest.problem import Problem
+from rosin.rest.routes.web import PageRoute
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,11 +27,15 @@ _MOST_PARAMETERS = 100
 
 
 class RoutePath:
-    """One path: ``methods`` to the names of their query parameters, None where any is taken."""
+    """One path: ``methods`` to the names of their query parameters, None where any is taken.
+
+    ``page``: a browser gets a page there, whose parameters are the state of its view.
+    """
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         self.pattern = pattern
         self.methods: dict[str, frozenset[str] | None] = {}
+        self.page = False
 
     @property
     def allow(self) -> str:
@@ -50,7 +55,11 @@ def resources(routes: Iterable[object]) -> list[RoutePath]:
             resource = found.setdefault(route.path, RoutePath(route.path_regex))
             names = frozenset(_query_names(route))
             for method in route.methods or ():
-                resource.methods[method] = None if route.path.startswith("/v1/") else names
+                if isinstance(route, PageRoute):
+                    resource.page = True
+                    resource.methods.setdefault(method, None)
+                else:
+                    resource.methods[method] = None if route.path.startswith("/v1/") else names
     return list(found.values())
 
 
@@ -91,7 +100,8 @@ class Methods:
         used = "GET" if head else method
         if used not in resource.methods:
             raise Problem(405, "Method Not Allowed", {"Allow": resource.allow})
-        _check_parameters(scope["query_string"], resource.methods[used])
+        if not (resource.page and PageRoute.wanted(scope)):
+            _check_parameters(scope["query_string"], resource.methods[used])
         if head:
             # Streams look at rosin.head: they would not end.
             await self.app({**scope, "method": "GET", "rosin.head": True}, receive, _without_body(send))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
@@ -40,6 +41,49 @@ def render(request: Request, name: str, status: int = 200, **context: Any) -> Re
         **context,
     )
     return HTMLResponse(text, status)
+
+
+#: The pages in the order of the menu: path, name and icon, title, and whether a phone's bar leaves it out.
+_LINKS = tuple(
+    {"path": path, "name": name, "icon": icon, "title": title, "extra": extra}
+    for path, name, icon, title, extra in (
+        ("/", "overview", "overview", "Overview", False),
+        ("/jobs", "jobs", "jobs", "Jobs", False),
+        ("/jobs/submit", "submit", "plus", "New job", False),
+        ("/resources", "resources", "resources", "Resources", False),
+        ("/queues", "queues", "queues", "Queues", False),
+        ("/events", "events", "events", "Events", True),
+        ("/tokens", "tokens", "tokens", "Tokens", True),
+        ("/about", "about", "about", "About", False),
+    )
+)
+
+
+def shell(
+    request: Request, title: str, name: str = "shell.html", status: int = 200, **context: Any
+) -> Response:
+    """The page that every view is shown in, or one with a content of its own."""
+    context.update(title=f"{title} · Rosin", links=_LINKS, modules=_modules())
+    page = render(request, name, status, **context)
+    page.headers["Vary"] = "Accept"
+    return page
+
+
+@cache
+def _modules() -> list[str]:
+    """The scripts that every view needs, to be fetched at once and not one after the other."""
+    return [path for path in scripts() if path.partition("/")[0] in ("net", "model", "view")] + ["router.js"]
+
+
+def scripts() -> list[str]:
+    """Paths of all scripts below ``static/js``."""
+    base = files("rosin.rest") / "static" / "js"
+    return sorted(
+        entry.name if folder is base else f"{folder.name}/{entry.name}"
+        for folder in (base, *(one for one in base.iterdir() if one.is_dir()))
+        for entry in folder.iterdir()
+        if entry.is_file() and entry.name.endswith(".js")
+    )
 
 
 def asset(name: str) -> str:

@@ -8,15 +8,13 @@ from typing import Any
 
 from rosin import _json
 from rosin.errors import FormatError
-from rosin.job.lookup import job_info_lookup
 from rosin.rest.instance import InstanceLink
-from rosin.rest.own.detail import looked_up
+from rosin.rest.own.detail import looked_up, signed_jobspec
 from rosin.rest.own.fields import field_problem, parsed
 from rosin.rest.own.making import jobspec_of
 from rosin.rest.own.schema.requests import JobRequest
 from rosin.rest.problem import Problem
 from rosin.rfc import jobspec as rfc14
-from rosin.rfc import sign
 
 #: What says how large a job is: one of them replaces all that was said of it.
 _SIZE = frozenset({"ntasks", "nnodes", "cores_per_task", "gpus_per_task", "exclusive", "shape"})
@@ -83,13 +81,8 @@ def _overlay(old: dict[str, Any], new: dict[str, Any]) -> None:
 
 async def _original(instance: InstanceLink, jobid: int) -> dict[str, Any]:
     """What was submitted: the signed jobspec has the environment, which the other one has lost."""
-    handle = await instance.connected()
-    try:
-        signed = (await instance.answer(job_info_lookup(handle, jobid, ["J"])))["J"]
-        spec = _json.loads(sign.unwrap(signed)[0])
-    except (Problem, FormatError, ValueError, TypeError):
-        spec = None
-    if not isinstance(spec, dict):
+    spec = await signed_jobspec(instance, jobid)
+    if spec is None:
         text = await looked_up(instance, jobid, "jobspec")
         spec = _json.loads(text) if text else None
     if not isinstance(spec, dict):

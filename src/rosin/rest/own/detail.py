@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 from typing import Any
 
+from rosin import _json
 from rosin.constants import FLUX_JOB_INFO_LOOKUP_CURRENT
 from rosin.errors import FormatError
 from rosin.job.lookup import decode_special_data, job_info_lookup
@@ -16,7 +17,7 @@ from rosin.rest import jobview
 from rosin.rest.instance import InstanceLink
 from rosin.rest.own.jobrow import ALL
 from rosin.rest.problem import Problem
-from rosin.rfc import eventlog, fluid
+from rosin.rfc import eventlog, fluid, sign
 
 #: Event logs of a job, and what they are called.
 _LOGS = {"eventlog": "job", "guest.exec.eventlog": "exec"}
@@ -43,12 +44,23 @@ async def detail_of(instance: InstanceLink, jobid: int, row: Row) -> dict[str, A
     return {
         **ALL.of(row),
         "command": _dig(jobspec, "tasks", 0, "command"),
-        "environment": _dig(jobspec, "attributes", "system", "environment"),
+        "environment": _dig(await signed_jobspec(instance, jobid), "attributes", "system", "environment"),
         "script": _script(jobspec),
         "gpus": _gpus(R),
         "jobspec": jobspec if isinstance(jobspec, dict) else None,
         "R": R if isinstance(R, dict) else None,
     }
+
+
+async def signed_jobspec(instance: InstanceLink, jobid: int) -> dict[str, Any] | None:
+    """What was submitted, with the environment that the other jobspec has lost; None if it is not shown."""
+    handle = await instance.connected()
+    try:
+        signed = (await instance.answer(job_info_lookup(handle, jobid, ["J"])))["J"]
+        spec = _json.loads(sign.unwrap(signed)[0])
+    except (Problem, FormatError, ValueError, TypeError):
+        return None
+    return spec if isinstance(spec, dict) else None
 
 
 def _dig(obj: Any, *path: Any) -> Any:

@@ -37,7 +37,10 @@ _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})", re.ASCII)
 #: Jobs that are over whose numbers of bytes are remembered.
 _SIZES = 1024
 
-StreamName = Annotated[Literal["", "stdout", "stderr", "log"], Query(description="only this stream")]
+StreamName = Annotated[
+    Literal["", "stdout", "stderr", "log", "all"],
+    Query(description="only this stream; log: of the job shell, all: of tasks and shell"),
+]
 Rank = Annotated[str, Query(max_length=256, description="only these tasks: an idset")]
 _BYTES = "application/octet-stream"
 
@@ -46,7 +49,7 @@ class WantedOutput:
     """What is asked for: writers of lines, and of bytes. Raises Problem 400."""
 
     def __init__(self, stream: str, rank: str) -> None:
-        self.streams = {"": _TASKS, "log": ("log", "redirect")}.get(stream, (stream,))
+        self.streams = {"": _TASKS, "log": ("log", "redirect"), "all": STREAMS}.get(stream, (stream,))
         try:
             self.ranks = Idset(rank) if rank else None
         except FormatError as exc:

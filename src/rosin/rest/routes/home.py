@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.routing import APIRoute
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from rosin import __version__
 from rosin.rest import pages
-from rosin.rest.context import PROBLEMS, answer, wants_html
+from rosin.rest.context import PROBLEMS, answer
 from rosin.rest.models import About
-from rosin.rest.routes.session import open_link, sign_in
+from rosin.rest.routes.session import open_link
 
 router = APIRouter(default_response_class=Response)
 
@@ -32,20 +32,16 @@ async def home(
     request: Request,
     login: Annotated[str, Query(max_length=256, description="the token of a one-time login link")] = "",
 ) -> Response:
-    """What answers here; in a browser the dashboard, or the way to it."""
+    """What answers here."""
     if login:
         return open_link(request, login)
-    if not wants_html(request):
-        return answer({"name": "rosin", "version": __version__, "documentation": "/docs"})
-    if request.scope.get("rosin.user") is None:
-        return sign_in(request)
-    return pages.render(request, "jobs.html")
+    return answer({"name": "rosin", "version": __version__, "documentation": "/docs"})
 
 
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> Response:
     """The API on one page."""
-    return pages.render(request, "docs.html", groups=_groups(request))
+    return pages.shell(request, "API", "docs.html", groups=_groups(request))
 
 
 def _groups(request: Request) -> dict[str, list[dict[str, Any]]]:
@@ -56,12 +52,6 @@ def _groups(request: Request) -> dict[str, list[dict[str, Any]]]:
             entry = {"method": method.upper(), "path": path, "text": text.replace("``", "")}
             groups.setdefault(about.get("tags", ["other"])[0], []).append(entry)
     return groups
-
-
-@router.get("/job/{jobid}", include_in_schema=False)
-async def old_job_page(jobid: str) -> Response:
-    """Where flux-restful-api has the page of a job."""
-    return RedirectResponse(f"/jobs/{jobid}")
 
 
 def operation_id(route: APIRoute) -> str:

@@ -32,16 +32,13 @@ _KNOWN = 2.0
 
 @router.get("", responses={200: {"model": JobPage}, **PROBLEMS})
 async def list_jobs(
-    request: Request,
     instance: Here,
     limit: Annotated[int, Query(ge=0, le=5000)] = 1000,
     cursor: Annotated[str, Query(max_length=256, description="where the last page ended")] = "",
     state: Annotated[str, Query(max_length=256, description="states or results, comma-separated")] = "",
     q: Annotated[str, Query(max_length=256, description="text in name, id, user or hosts")] = "",
 ) -> Response:
-    """The jobs, newest first; in a browser the page of jobs."""
-    if wants_html(request):
-        return pages.render(request, "jobs.html")
+    """The jobs, newest first."""
     return answer(listing.page(await instance.jobs(), limit, cursor, state, q))
 
 
@@ -63,12 +60,6 @@ def submitted(jobid: int) -> dict[str, Any]:
     """The answer to a submission."""
     text = fluid.encode(jobid, "f58")
     return {"Message": "Job submit.", "id": jobid, "jobid": text, "id_str": str(jobid)}
-
-
-@router.get("/submit", include_in_schema=False)
-async def submit_page(request: Request) -> Response:
-    """The form."""
-    return pages.render(request, "submit.html")
 
 
 @router.post(
@@ -113,11 +104,9 @@ async def known(instance: InstanceLink, text: str) -> tuple[int, Row]:
 
 
 @router.get("/{jobid}", responses={200: {"model": JobAnswer}, **PROBLEMS})
-async def job(request: Request, instance: Here, jobid: JobId) -> Response:
-    """Everything about a job; in a browser its page."""
-    number, row = await known(instance, jobid)
-    if wants_html(request):
-        return pages.render(request, "job.html", jobid=fluid.encode(number, "f58"), job=jobview.summary(row))
+async def job(instance: Here, jobid: JobId) -> Response:
+    """Everything about a job."""
+    _, row = await known(instance, jobid)
     return answer({"job": jobview.detail(row)})
 
 
