@@ -3,12 +3,12 @@
 
 Events: ``job RANKS [SETTING=VALUE...]`` (a start request, with ``hosts``, ``guest=yes``, ``keep``, the
 seconds for which shells outlive their broker, and keys of the table ``[exec]``; the namespace follows);
-``again RANKS [SETTING=VALUE...] [EVENT...]`` (one with reattach, the events in the exec.eventlog, and
-``RANK:CODE`` of shells that had ended); ``found RANK...`` and ``gone RANK...`` (shells of before); ``started
-RANK...``; ``ended RANK... STATUS`` (``exit N`` or a signal); ``failed RANK ERRNO [TEXT]``; ``barrier
-RANK...``; ``timer NAME``; ``critical RANKS``; ``exception TYPE``; ``signalled SIGNUM SEQ`` (an event for the
-tasks); ``ready RANK`` (a shell hears of those from now on); ``closed`` (the namespace is part of the primary
-one).
+``again RANKS [SETTING=VALUE...] [EVENT...]`` (one with reattach, after a restart of the broker with
+``restarted=yes``, the events in the exec.eventlog, and ``RANK:CODE`` of shells that had ended); ``found
+RANK...`` and ``gone RANK...`` (shells of before); ``started RANK...``; ``ended RANK... STATUS`` (``exit N``
+or a signal); ``failed RANK ERRNO [TEXT]``; ``barrier RANK...``; ``timer NAME``; ``critical RANKS``;
+``exception TYPE``; ``signalled SIGNUM SEQ`` (an event for the tasks); ``ready RANK`` (a shell hears
+of those from now on); ``closed`` (the namespace is part of the primary one).
 
 Shown are the actions: answers to the start request, entries of the exec.eventlog, signals, timers, and so on.
 """
@@ -74,13 +74,14 @@ class Driver:
             "R": {"version": 1, "execution": execution},
             "reattach": events is not None,
         }
-        keep = float(table.pop("keep", 0))
+        keep, restarted = float(table.pop("keep", 0)), table.pop("restarted", "no") == "yes"
         settings = ExecSettings.parse({"exec": table})
         decoded = StartRequest.decode(request)
         self.job = ExecJob(decoded, JobNodes(decoded.R), settings, uid, keep)
         self.shells = ShellExec(self.job)
         self.job.begin(self.shells)
-        self.job.namespace_ready(NOW, None if events is None else JobHistory(events, NOW - 10, ended))
+        history = None if events is None else JobHistory(events, NOW - 10, ended, restarted=restarted)
+        self.job.namespace_ready(NOW, history)
 
     def do_started(self, *ranks):
         for rank in map(int, ranks):

@@ -30,3 +30,13 @@ def test_no_job_is_lost_or_run_twice(tmp_path: Path) -> None:
         assert not result.problems
         assert len(result.returned) >= kill_after
         assert result.stored >= len(crash.ids)
+
+
+def test_jobs_go_on_when_a_broker_is_killed_at_any_moment(tmp_path: Path) -> None:
+    """With a run directory that stays: each has run once, and ends as it would have."""
+    (tmp_path / "run").mkdir()
+    crash = CrashTest(str(tmp_path), real_every=3, options=(f"-Srundir={tmp_path}/run",))
+    for jobs, kill_after in ((60, 10), (60, 60)):
+        result = crash.round(jobs, kill_after, 0.1)
+        assert not result.problems
+        assert result.stored >= len(crash.ids)

@@ -167,6 +167,7 @@ def test_a_shell_that_is_killed_while_there_is_no_broker(site: Site) -> None:
     with site.start() as instance:
         done = instance.run("job", "attach", job)
         assert done.returncode == 128 + signal.SIGKILL
+        assert "job shell ended without having found the broker" in done.stderr
         assert "finish status=9" in instance.run("job", "eventlog", job).stdout
 
 

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 #: The leader shell's event after the last barrier.
 _STARTED = "shell.start"
+#: Its event when a task has ended: it ends by itself when all have, and this is written.
+_TASK_ENDED = "shell.task-exit"
 #: Notes of exceptions.
 LOST = "lost contact with job shell on broker restart"
+UNHEARD = "job shell ended without having found the broker that was restarted"
 HALF_STARTED = "job is not recoverable: its shells were still waiting for each other"
 
 
@@ -51,6 +54,11 @@ def why_lost(job: ExecJob) -> str:
     """What is added to the note of the exception for shells that were not found."""
     reason = ends_with_broker(job) if job.keep > 0 else None
     return f": {reason}" if reason else ""
+
+
+def unheard(job: ExecJob, history: JobHistory) -> bool:
+    """Whether the shell of a job has to be heard of before its end can be the job's own."""
+    return history.restarted and outlives(job) and _TASK_ENDED not in history.exec_events
 
 
 def keepable(job: ExecJob) -> bool:

@@ -375,11 +375,11 @@ class JobExec(BrokerModule):
         job = run.job
         try:
             kept = keeper.outlives(job) and isinstance(backend, ShellExec)
-            await recovery.restore_namespace(self.h, job.id, job.userid, self.empty_root, kept=kept)
+            new = await recovery.restore_namespace(self.h, job.id, job.userid, self.empty_root, kept=kept)
         except OSError as err:
             job.namespace_failed(err.errno or errno.EIO)
         else:
-            history = await recovery.read_history(self.h, job.id, self.log.warning)
+            history = await recovery.read_history(self.h, job.id, self.log.warning, restarted=new)
             if job.finalizing:  # by an exception in the meantime
                 kvs.namespace_remove_async(self.h, job.namespace)
             else:

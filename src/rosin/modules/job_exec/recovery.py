@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 ENDED_KEY = "exec.ended"
 
 
-async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str, *, kept: bool) -> None:
+async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str, *, kept: bool) -> bool:
     """Make the guest namespace exist again, with what it had last, if it was kept, or with the content that a
     clean shutdown has kept.
 
     Raises OSError if that is impossible. A namespace that is still there (only the execution service was
-    reloaded) stays as it is.
+    reloaded) stays as it is: then the result is False.
     """
     rootref = empty_root
     for key in (kept_key(guest_namespace(jobid)), job_key(jobid, "guest")):
@@ -47,16 +47,20 @@ async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str, 
     try:
         await kvs.namespace_create_async(h, guest_namespace(jobid), owner, rootref=rootref, kept=kept)
     except FileExistsError:
-        pass
+        return False
+    return True
 
 
-async def read_history(h: Handle, jobid: int, warn: Callable[[str], None]) -> JobHistory:
+async def read_history(
+    h: Handle, jobid: int, warn: Callable[[str], None], *, restarted: bool = False
+) -> JobHistory:
     """What the job's two event logs say; a log that cannot be read says nothing but a warning."""
     events = await _read(h, guest_namespace(jobid), KEY, warn)
     log = await _read(h, kvs.PRIMARY, job_key(jobid, "eventlog"), warn)
     starts = [event.timestamp for event in log if event.name == "start"]
     ended = await _ended(h, guest_namespace(jobid), warn)
-    return JobHistory([event.name for event in events], starts[0] if starts else None, ended)
+    names = [event.name for event in events]
+    return JobHistory(names, starts[0] if starts else None, ended, restarted=restarted)
 
 
 def keep_ended(h: Handle, jobid: int, ended: dict[int, int]) -> RPC:

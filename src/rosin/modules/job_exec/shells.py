@@ -70,6 +70,7 @@ class ShellExec:
         self._found = 0  # of the shells that were looked for after a restart
         self._was_started = False  # before it
         self._recovers = True  # if they are found
+        self._unheard = False  # the shell has outlived its broker, and may not know yet that there is another
 
     # -- Backend ----------------------------------------------------------------------------------
 
@@ -96,7 +97,8 @@ class ShellExec:
                 self.ended += 1
                 self.exits[rank] = status
                 self.status = max(self.status, status)
-        if not keeper.outlives(self.job):  # else it asks again, by its new connection
+        self._unheard = keeper.unheard(self.job, history)
+        if not history.restarted:  # else it asks again, by its new connection
             self.deaf = Idset()
         self.barrier.skip(BARRIERS)
         self._recovers = keeper.recoverable(history, self.total)
@@ -138,6 +140,7 @@ class ShellExec:
         """The shell on ``rank`` hears of signals from now on; returns [seq, signum] of those before.
 
         It is up to the shell to leave out those that it has heard of."""
+        self._unheard = False
         missed = sorted([seq, signum] for signum, seq in self.missed.items())
         self._listens(rank)
         return missed
@@ -212,6 +215,8 @@ class ShellExec:
         """The shell on ``rank`` ended."""
         self.pids.pop(rank, None)
         self.status = max(self.status, status)
+        if self._unheard:
+            self.job.fatal(keeper.UNHEARD)
         self._count_end(rank, status)
 
     def shell_failed(self, rank: int, errnum: int, text: str) -> None:
