@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from rosin.broker.loader import find
 from rosin.job.pending import PendingQueue
-from rosin.modules.sched import Deny, PendingJob, Policy, Portion, ResourceRequest, Start
+from rosin.modules.sched import Backfill, Deny, PendingJob, Policy, Portion, ResourceRequest, Start
 from rosin.resource.allocator.placement import best_fit, by_rank, worst_fit
 from rosin.rfc.count import Count
 
@@ -78,11 +78,21 @@ def test_jobs_start_in_order_until_one_waits(policy, key, entries):
     check(pool)
 
 
-def test_resources_that_go_away_end_a_job_without_a_limit():
-    queue, pool = scene(Policy(), [(0, 1, 0.0, 0), (0, 1, 5.0, 0)])
+def test_no_job_holds_resources_for_longer_than_there_are_any():
+    queue, pool = scene(Policy(), [(0, 1, 0.0, 0), (0, 1, 5.0, 0), (0, 1, 76.5, 0)])
     pool.expiration = 77.0
     ends = [decision.allocation.expiration for decision in Policy().plan(queue, pool, 1.0)]
-    assert ends == [77.0, 6.0]
+    assert ends == [77.0, 6.0, 77.0]
+
+
+@pytest.mark.parametrize("now", [77.0, 78.0])
+def test_nothing_starts_when_the_resources_have_gone(now):
+    """R of such a job would end before it begins, which RFC 20 does not allow."""
+    for policy in (Policy(), Backfill({"queue-policy": "easy"})):
+        queue, pool = scene(policy, [(0, 1, 0.0, 0), (0, 1, 5.0, 0)])
+        pool.expiration = 77.0
+        assert [decision for decision in policy.plan(queue, pool, now) if decision] == []
+        assert len(queue) == 2
 
 
 def test_a_constraint_that_cannot_be_read_denies():

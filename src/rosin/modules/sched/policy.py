@@ -85,9 +85,17 @@ class Policy:
             yield decision
 
     def attempt(self, job: PendingJob, pool: NodePool, now: float) -> Start | Deny | None:
-        """Give a job what it asks for; None when that is not free now."""
-        duration = job.request.duration
-        expiration = now + duration if duration > 0.0 else pool.expiration
+        """Give a job what it asks for; None when that is not free now.
+
+        No job has its resources for longer than there are any: what would take longer ends with them, since
+        most jobs take less than their limit.
+        """
+        duration, last = job.request.duration, pool.expiration
+        expiration = now + duration if duration > 0.0 else last
+        if 0.0 < last <= expiration:
+            if last <= now:
+                return None
+            expiration = last
         try:
             allocation = pool.alloc(job.id, job.request, expiration)
         except InfeasibleError as error:
