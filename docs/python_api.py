@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import rosin
+from rosin.connection import AsyncInstance, AsyncJob
 from rosin.handle.flux import Flux
 from rosin.handle.future import Future
 from rosin.handle.rpc import RPC
@@ -26,7 +27,7 @@ Each function takes any handle and either returns a future or, without `_async` 
 which needs a blocking handle. Failures are `OSError` with the `errno` of the service and one line that
 says why."""
 _SESSION = re.compile(r"(?m)^>>> .*\n(?:(?:\.\.\.|>>>) .*\n?)*")
-_CLASSES = (Instance, Flux, Future, RPC)
+_CLASSES = (Instance, Flux, AsyncInstance, AsyncJob, Future, RPC)
 _MODULES = ("rosin.job", "rosin.kvs", "rosin.content", "rosin.resource", "rosin.queue")
 
 

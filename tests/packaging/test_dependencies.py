@@ -23,6 +23,7 @@ PLACES = {
     "curve": "rosin.security.curve",
     "lz4": "rosin.modules.content_sqlite",
     "overlay": "rosin.broker.overlay",
+    "pytest": "rosin.fixtures",
 }
 #: What another package imports for us.
 INDIRECT = {
