@@ -16,17 +16,25 @@ import random
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import hypothesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from rosin.testing.jobs import GUESTS, HOSTS, QUEUES, RELOADED, JobChecks
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 JOBS = st.integers(0, 30)
 USERS = st.sampled_from((None, None, *GUESTS))
@@ -36,6 +44,7 @@ SECONDS = st.sampled_from((0.01, 1.0, 5.0, 100.0))
 RANKS = st.sampled_from([str(rank) for rank in range(HOSTS)] + [f"0-{HOSTS - 1}"])
 NAMES = st.sampled_from((None, *QUEUES))
 SCHEMES = ("after", "afterany", "afterok", "afternotok", "afterstart", "after-finish", "after-except")
+PERILOGS = str(Path(__file__).with_name("perilogs.py"))
 SCHEDULERS = ((), ("queue-depth=1",), ("queue-depth=3",), ("queue-policy=easy",))
 
 
@@ -54,10 +63,10 @@ class JobMachine(RuleBasedStateMachine):
         """Do something on the broker's loop."""
         self.runner.run(what)
 
-    @initialize(scheduler=st.sampled_from(SCHEDULERS))
-    def begin(self, scheduler: tuple[str, ...]) -> None:
+    @initialize(scheduler=st.sampled_from(SCHEDULERS), plugins=st.sampled_from(((), (PERILOGS,))))
+    def begin(self, scheduler: tuple[str, ...], plugins: tuple[str, ...]) -> None:
         """A broker comes up."""
-        self.world = JobChecks(scheduler)
+        self.world = JobChecks(scheduler, plugins)
         self.run(self._begin())
 
     async def _begin(self) -> None:
@@ -113,6 +122,13 @@ class JobMachine(RuleBasedStateMachine):
         """Somebody submits a job, now and then one that is refused."""
         self.world.submit(userid=userid, **shape)
         self.step("submit", turns)
+
+    @rule(count=st.integers(2, 6), slots=st.sampled_from((1, 2, 6)), userid=USERS, turns=TURNS)
+    def submit_many(self, count: int, slots: int, userid: int | None, turns: int) -> None:
+        """More jobs come at once than there is room for."""
+        for number in range(count):
+            self.world.submit(userid=userid, slots=slots, seconds=1 + number, urgency=16 - number)
+        self.step("submit_many", turns)
 
     @rule(scheme=st.sampled_from(SCHEMES), other=JOBS, seconds=st.sampled_from((1, 50)), turns=TURNS)
     def depend(self, scheme: str, other: int, seconds: float, turns: int) -> None:
@@ -235,8 +251,33 @@ class JobMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(RELOADED), turns=TURNS)
     def reload(self, name: str, turns: int) -> None:
         """A module is replaced."""
-        self.run(self.world.reload(name))
+        self.begin_change(self.world.reload, name)
         self.step(f"reload {name}", turns)
+
+    def begin_change(self, change: Callable[[str], None], name: str) -> None:
+        """Begin something with a module."""
+
+        async def begin() -> None:
+            if name == "kvs":  # nobody does that together with anything else
+                await self.world.changed()
+            change(name)
+            if name == "kvs":
+                await self.world.changed()
+
+        self.run(begin())
+
+    @rule(name=st.sampled_from(RELOADED[:-1]), turns=TURNS)
+    def remove(self, name: str, turns: int) -> None:
+        """A module is removed."""
+        self.begin_change(self.world.remove, name)
+        self.step(f"remove {name}", turns)
+
+    @precondition(lambda self: self.world.absent)
+    @rule(turns=TURNS)
+    def load(self, turns: int) -> None:
+        """What was removed is loaded."""
+        self.run(self.world.load_absent())
+        self.step("load", turns)
 
     @rule()
     def restart(self) -> None:
@@ -253,6 +294,11 @@ class JobMachine(RuleBasedStateMachine):
         """The power is cut: what was written last is gone."""
         self.run(self._again("power", seed))
 
+    @rule(turns=st.sampled_from((1, 3, 10, 30, 100, 200, 300, 400)))
+    def kill_again(self, turns: int) -> None:
+        """The broker is killed, and the next one while it starts."""
+        self.run(self._again("kill at start", turns))
+
     async def _again(self, how: str, seed: int) -> None:
         world, rng = self.world, random.Random(seed)
         if how == "stop":
@@ -262,6 +308,8 @@ class JobMachine(RuleBasedStateMachine):
             world.forget_unsynced()
         else:
             await world.crash(world.torn_write(rng) if how == "torn" else None)
+        if how == "kill at start":
+            await world.start_in_vain(seed)
         await world.restart()
         self.taken[how] += 1
         self.rest = False

@@ -44,7 +44,7 @@ def test_each_service_is_replaced():
     """One after the other, with a job that runs and one that waits."""
     assert set(RELOADED) == {"kvs", "kvs-watch", "resource", *(name for name in RELOADED if "-" in name)}
     steps = machine.JobMachine()
-    steps.begin(scheduler=())
+    steps.begin(scheduler=(), plugins=())
     steps.world.submit(seconds=50)
     steps.world.submit(slots=6, seconds=1)
     for name in RELOADED:

@@ -39,6 +39,10 @@ class Dependents:
         """A module has been loaded or removed for its own sake: it is not waited for any more."""
         self._waiting.pop(name, None)
 
+    def waits(self, name: str) -> bool:
+        """Whether a module is to come back."""
+        return name in self._waiting
+
     def ready(self, loaded: Container[str]) -> EndedModule | None:
         """One whose followed modules are all there; it waits no longer."""
         for user in self._waiting.values():

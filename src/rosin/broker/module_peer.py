@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rosin.broker.module import BrokerModule
@@ -48,7 +49,10 @@ class ModulePeer(Peer, Generic[M]):
         self.backlog_of = switch.backlog_of
         self.room = switch.room
         self.module = cls(self, name, args)
+        self._starting: asyncio.Future[None] | None = None
         self._stopping: asyncio.Future[None] | None = None
+        #: It is up, or has not come up.
+        self.came = asyncio.Event()
         self._interrupted = False
         #: It has been removed.
         self.over = asyncio.Event()
@@ -112,6 +116,18 @@ class ModulePeer(Peer, Generic[M]):
 
     # -- for the broker ---------------------------------------------------------------------------
 
+    async def start(self) -> None:
+        """Start the service. Raises what its start raises, and OSError ECANCELED if that is interrupted."""
+        self._starting = asyncio.ensure_future(self.module.initialize())
+        try:
+            await self._starting
+        except asyncio.CancelledError:
+            if not self._interrupted:
+                raise
+            raise OSError(errno.ECANCELED, "its start has been interrupted") from None
+        finally:
+            self.came.set()
+
     async def stop(self) -> None:
         """Answer what is queued, run the service's own stop, and retire it."""
         if self._inbox:
@@ -128,9 +144,11 @@ class ModulePeer(Peer, Generic[M]):
         await self.retire()
 
     def interrupt(self) -> None:
-        """Let its end last no longer, now or when it comes."""
+        """Let its start last no longer, nor its end, now or when it comes."""
         self._interrupted = True
         self.module.interrupt()
+        if self._starting is not None and not self._starting.done() and not self.module.apart:
+            self._starting.cancel()
         if self._stopping is not None and not self.module.apart:
             self._stopping.cancel()
 

@@ -89,7 +89,7 @@ class Modules(Mapping[str, BrokerModule]):
         try:
             for service in cls.services:
                 self._switch.router.add_service(service, peer)
-            await peer.module.initialize()
+            await peer.start()
         except BaseException as exc:
             self._unload(name)
             await peer.retire()
@@ -125,6 +125,7 @@ class Modules(Mapping[str, BrokerModule]):
             arguments.parse(name, cls.arguments or (), (args or []) if cls.arguments is not None else [])
         except OSError as exc:
             raise OSError(exc.errno, f"{exc.strerror}; {name} is left as it is") from None
+        followed = tuple(user for user in cls.follows if user in self.peers)
         await self.remove(name, cancel=cancel)
         assert old is not None
         try:
@@ -133,6 +134,10 @@ class Modules(Mapping[str, BrokerModule]):
             reason = str(exc.strerror if isinstance(exc, OSError) else exc) or type(exc).__name__
             if not isinstance(exc, OSError | FormatError):
                 self._log(f"reload {name}: " + "".join(traceback.format_exception(exc)))
+        if missing := [user for user in followed if user not in self._running()]:
+            self._dependents.wait(EndedModule(name, cls, args or [], _place(cls, path) or path, followed))
+            text = f"{reason}; {name} comes back with {' and '.join(missing)}, which it follows"
+            raise OSError(errno.EINVAL, text)
         try:
             await self.load_class(type(old.module), old.module.args, name, old.path)
         except Exception as exc:
@@ -161,15 +166,23 @@ class Modules(Mapping[str, BrokerModule]):
                 errno.EINPROGRESS, f"module {name} is already being removed; --cancel interrupts it"
             )
 
-    async def _remove(self, name: str, peer: ModulePeer[Any], *, cancel: bool = False) -> None:
+    async def _remove(
+        self, name: str, peer: ModulePeer[Any], *, cancel: bool = False, user: EndedModule | None = None
+    ) -> None:
+        """Remove a module, also one that is only just coming; *user* waits to come back then."""
         peer.module.stopping = True
         try:
             await self._remove_dependents(name)
             if cancel:
                 peer.interrupt()
-            await peer.stop()
+            await peer.came.wait()
+            if user is not None:
+                self._dependents.wait(user)
+            if self.peers.get(name) is peer:  # else whoever loads it has seen it fail
+                await peer.stop()
         finally:
-            self._unload(name)
+            if self.peers.get(name) is peer:
+                self._unload(name)
             peer.over.set()
 
     def dependents(self, name: str) -> list[str]:
@@ -182,18 +195,25 @@ class Modules(Mapping[str, BrokerModule]):
             peer = self.peers[users[0]]
             followed = tuple(followed for followed in peer.module.follows if followed in self.peers)
             self._switch.log(4, "broker", f"module {users[0]} ends with {name}, which it follows")
-            self._dependents.wait(
-                EndedModule(users[0], type(peer.module), peer.module.args, peer.path, followed)
-            )
-            await self._remove(users[0], peer)
+            user = EndedModule(users[0], type(peer.module), peer.module.args, peer.path, followed)
+            await self._remove(user.name, peer, user=user)
 
     async def _bring_back(self) -> None:
         """Load those that waited for what has just been loaded; a failure is logged."""
-        while (user := self._dependents.ready(self.peers)) is not None:
+        while (user := self._dependents.ready(self._running())) is not None:
             try:
                 await self.load_class(user.cls, user.args, user.name, user.path)
             except Exception as exc:
-                self._log(f"module {user.name} does not come back with what it follows: {exc}")
+                if user.name in self.peers or self._dependents.waits(user.name):
+                    continue  # somebody else sees to it
+                if self._running().issuperset(user.followed):
+                    self._log(f"module {user.name} does not come back with what it follows: {exc}")
+                else:
+                    self._dependents.wait(user)  # which is not there any more
+
+    def _running(self) -> set[str]:
+        """The modules that can be followed."""
+        return {name for name, peer in self.peers.items() if peer.came.is_set() and not peer.module.stopping}
 
     def _unload(self, name: str) -> None:
         peer = self.peers.pop(name, None)
@@ -208,6 +228,11 @@ class Modules(Mapping[str, BrokerModule]):
         for name in reversed(list(self.peers)):
             peer = self.peers.get(name)
             if peer is not None:
+                if not peer.came.is_set():
+                    peer.interrupt()
+                    await peer.came.wait()
+                if self.peers.get(name) is not peer:
+                    continue  # it has not come up
                 try:
                     await peer.stop()
                 finally:

@@ -6,6 +6,7 @@ import pytest
 from rosin.modules.job_manager import restart
 from rosin.modules.job_manager.plugins import Plugin, Reject, callback
 
+from .bench import R
 from .witness import Witness, log, topics
 
 
@@ -129,6 +130,30 @@ def test_prologs_and_epilogs(bench, use):
     bench.exec(id, "release", ranks="all", final=True)
     assert bench.names(id)[-2:] == ["epilog-start", "release"]
     plugin.epilog_finish(bench.job(id), "e", 256)
+    assert bench.names(id)[-3:] == ["epilog-finish", "free", "clean"]
+
+
+def test_an_epilog_begun_for_a_job_that_a_restart_has_ended_keeps_its_resources(bench, use, jobspec):
+    class Epilog(Plugin):
+        name = "epilog"
+
+        @callback("job.state.cleanup")
+        def cleanup(self, job):
+            self.epilog_start(job, "e")
+
+    plugin = use(Epilog)
+    bench.online()
+    id = bench.submit()
+    bench.settle()
+    bench.alloc(id)
+    plugin.prolog_start(bench.job(id), "p")
+    bench.settle()
+    job = restart.replay(id, b"".join(line + b"\n" for line in bench.job(id).lines), jobspec(), R)
+    bench.manager.active.clear()
+    restart.load(bench.manager, job)
+    restart.resume(bench.manager)
+    assert bench.names(id)[-3:] == ["exception", "epilog-start", "release"]
+    plugin.epilog_finish(bench.job(id), "e")
     assert bench.names(id)[-3:] == ["epilog-finish", "free", "clean"]
 
 

@@ -34,6 +34,7 @@ class World:
         self.commits = []
         self.values = dict(values or {})
         self.fail = None
+        self.silent = False
         self.changes = asyncio.Queue()
         self.greeting = None
         self.ready = None
@@ -57,6 +58,8 @@ class World:
 
             @request_handler("lookup")
             def lookup(self, msg):
+                if world.silent:
+                    raise OSError(errno.ENOSYS, "Function not implemented")
                 if msg.args["key"] not in world.values:
                     raise OSError(errno.ENOENT, "No such file or directory")
                 return {"val": treeobj.val(json.dumps(world.values[msg.args["key"]]).encode())}

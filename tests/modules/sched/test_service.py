@@ -152,6 +152,18 @@ async def test_hello_after_restart(world, spec, make_r):
         assert w.raised == [(2, "scheduler-restart")]
 
 
+async def test_nobody_ends_because_the_kvs_cannot_tell(world, make_r):
+    """R of a running job may be there: the scheduler does not start, and the job goes on."""
+    jobs = [{"id": 1, "priority": 16, "userid": 1, "t_submit": 1.0}]
+    w = world(R=make_r(1, 2), running=jobs)
+    w.silent = True
+    with pytest.raises(OSError, match=r"cannot read R of .*: Function not implemented") as caught:
+        async with w:
+            pass
+    assert caught.value.errno == errno.ENOSYS
+    assert w.raised == []
+
+
 @pytest.mark.rfc(27, "free")
 async def test_partial_free(world, spec, make_r):
     async with world(R=make_r(2, 2), up="0-1") as w:

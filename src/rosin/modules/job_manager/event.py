@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rosin.constants import (
+    FLUX_JOB_DEBUG,
     FLUX_JOB_PRIORITY_MAX,
     FLUX_JOB_STATE_CLEANUP,
     FLUX_JOB_STATE_DEPEND,
@@ -50,6 +51,8 @@ POSTING_CLEAN = 8
 
 #: The least and the greatest wait status, an int of C.
 WAIT_STATUS = (-(2**31), 2**31 - 1)
+#: What ``set-flags`` can set.
+_FLAGS = ("debug", "immutable", "alloc-bypass")
 _NOTHING: tuple[str, ...] = ()
 _NO_CONTEXT: Context = {}
 
@@ -144,16 +147,14 @@ def _resource_update(job: Job, context: Context, timestamp: float) -> str | None
 
 
 def _set_flags(job: Job, context: Context, timestamp: float) -> None:
-    bits = {"debug": 2}
-    for flag in field(context, "flags", list):
-        if flag == "immutable":
-            job.immutable = True
-        elif flag == "alloc-bypass":
-            job.bypass = True
-        elif flag in bits:
-            job.flags |= bits[flag]
-        else:
+    flags = field(context, "flags", list)
+    for flag in flags:
+        if flag not in _FLAGS:
             raise FormatError(f"eventlog: set-flags: unknown flag {flag!r}")
+    job.immutable |= "immutable" in flags
+    job.bypass |= "alloc-bypass" in flags
+    if "debug" in flags:
+        job.flags |= FLUX_JOB_DEBUG
 
 
 def _memo(job: Job, context: Context, timestamp: float) -> None:

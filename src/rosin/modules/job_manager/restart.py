@@ -159,12 +159,16 @@ def _interrupted(manager: Manager, job: Job) -> None:
     job.start_pending = True
     job.perilogs = 0
     manager.except_(job, "exec", 0, _LOST)
-    _ended(manager, job)
+    job.start_pending = False
+    _give_back(manager, job)  # when the epilogs are over that plugins may have begun
 
 
 def _ended(manager: Manager, job: Job) -> None:
-    job.start_pending = False
     job.perilogs = 0
+    _give_back(manager, job)
+
+
+def _give_back(manager: Manager, job: Job) -> None:
     if job.has_resources and not job.released:
         manager.post(job, "release", {"ranks": "all", "final": True})
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from errno import EINVAL, ENOENT, ENOSYS
+from errno import EEXIST, EINVAL, ENODATA, ENOENT, ENOSYS
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -114,7 +114,10 @@ class Scheduler(BrokerModule):
 
     async def _begin(self, stream: Any) -> None:
         """Take the resources, learn what is in use of them, announce readiness."""
-        self._use(await anext(stream))
+        acquired = await anext(stream, None)
+        if acquired is None:
+            raise OSError(ENODATA, "resource.acquire: the stream has ended")
+        self._use(acquired)
         self.create_task(self._follow(stream))
         await self._hello()
         limit = self.settings["queue-depth"]
@@ -184,7 +187,10 @@ class Scheduler(BrokerModule):
         await asyncio.gather(*(self._recover(job) for job in jobs))
 
     async def _recover(self, job: AllocJob) -> None:
-        """Mark the resources of a running job; a job whose resources are gone gets a fatal exception."""
+        """Mark the resources of a running job; a job whose resources are gone gets a fatal exception.
+
+        Raises OSError when the KVS cannot tell: nobody is to end for that.
+        """
         try:
             answer = await kvs.lookup_async(self.h, job_key(job.id, "R"), kvs.PRIMARY)
             R = ResourceSet.decode(treeobj.val_data(field(answer, "val", dict)))
@@ -193,6 +199,9 @@ class Scheduler(BrokerModule):
             pools = counted.decode(R.scheduling)
             pool.register(job.id, dict(R.items()), R.expiration, pools).userid = job.userid
         except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno not in (EEXIST, ENOENT):
+                name = fluid.encode(job.id, "f58")
+                raise OSError(error.errno, f"cannot read R of {name}: {error.strerror}") from None
             self.log.error(f"hello: {fluid.encode(job.id, 'f58')}: {error}")
             note = "failed to reallocate R for running job"
             self.create_task(self._raise(job.id, note))

@@ -45,8 +45,8 @@ class KnownJob:
 class JobChecks(JobWork):
     """A world that is looked over."""
 
-    def __init__(self, scheduler: tuple[str, ...] = ()) -> None:
-        super().__init__(scheduler)
+    def __init__(self, scheduler: tuple[str, ...] = (), plugins: tuple[str, ...] = ()) -> None:
+        super().__init__(scheduler, plugins)
         self.jobs: dict[int, KnownJob] = {}
         self._read = 0  # lines of the broker's log
         self._drained: set[int] = set()
@@ -56,7 +56,7 @@ class JobChecks(JobWork):
 
     def check_now(self) -> None:
         """Event logs are lawful, states are theirs, and no core has two jobs."""
-        if "job-manager" not in self.instance.broker.modules:
+        if not self.running("job-manager"):
             return
         core = self.module("job-manager").manager
         for id, job in core.active.items():
@@ -111,6 +111,12 @@ class JobChecks(JobWork):
         """All services tell the same, and what was promised is kept."""
         await self.settle()
         self.check_now()
+        if self.absent:
+            return
+        if not self.whole:
+            modules = " ".join(self.instance.broker.modules)
+            self.problem(f"modules are missing: there are {modules}; {self.tasks} are under way")
+            return
         core = self.module("job-manager").manager
         there = {*core.active, *core.inactive}
         for id in self.acked:
@@ -237,6 +243,7 @@ class JobChecks(JobWork):
 
     async def quiet(self) -> None:
         """Nothing holds any job back: all end, and nothing is left over."""
+        await self.load_absent()
         await self.settle()
         self.queue_enable(True, None)
         self.queue_start(True, None)
