@@ -10,10 +10,10 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "rosin"
 
 #: Their names are those of the schemas in /openapi.json.
-SCHEMAS = ("rest/models.py", "rest/own/schema/")
+SCHEMAS = ("rest/models.py", "rest/own/schema/", "client/types.py")
 
 #: Names of the public API that its users know, beside those of the formats behind them.
-PUBLIC = {"Instance", "Jobspec", "ResourceSet"}
+PUBLIC = {"Client", "Instance", "Jobspec", "ResourceSet"}
 
 
 def shared(root: Path) -> dict[str, list[str]]:

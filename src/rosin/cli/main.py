@@ -64,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "python": ("python", "run Rosin's Python"),
     "queue": ("queue", "list and control queues"),
     "relay": ("relay", "connect standard input and output with a broker's socket"),
+    "remote": ("remote", "submit and control jobs of an instance elsewhere, by HTTP"),
     "resource": ("resource", "list, drain and undrain resources"),
     "restore": ("restore", "read an archive into the key-value store"),
     "run": ("run", "submit a job and follow it to its end"),

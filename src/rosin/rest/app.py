@@ -22,7 +22,9 @@ from rosin.rest.auth.authenticator import Authenticator
 from rosin.rest.context import wants_html
 from rosin.rest.gate import Gate, refusal
 from rosin.rest.instance import InstanceLinks
+from rosin.rest.meter import Counters, Meter
 from rosin.rest.methods import Methods, resources
+from rosin.rest.official import routes as official
 from rosin.rest.own import route as own
 from rosin.rest.own import routers as own_routers
 from rosin.rest.own.fields import invalid
@@ -103,7 +105,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         v1_jobs,
         v1_service,
     )
-    routers = [web.router, *(module.router for module in modules), *own_routers.ROUTERS]
+    own_parts = [*own_routers.ROUTERS, official.router]
+    routers = [web.router, *(module.router for module in modules), *own_parts]
     for router in routers:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=str(files("rosin.rest") / "static")), name="static")
@@ -115,6 +118,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(FormatError, _on_error)
     app.add_middleware(Methods, table=resources(route for router in routers for route in router.routes))
     app.add_middleware(Gate, settings=settings, auth=auth, audit=audit)
+    app.state.counters = Counters()
+    app.add_middleware(Meter, counters=app.state.counters)
     return app
 
 
@@ -123,7 +128,7 @@ async def _refuse(request: Request, problem: Problem) -> Response:
     path = request.url.path
     if path.startswith(own.PREFIX):
         problem.headers.setdefault("Vary", "Accept")
-    elif wants_html(request) and not path.startswith("/v1/"):
+    elif wants_html(request) and not path.startswith(("/v1/", "/api/")):
         page = pages.shell(request, str(problem.status), "error.html", problem.status, problem=problem)
         page.headers.update(problem.headers)
         return page

@@ -44,7 +44,7 @@ _TAKE_CREDENTIALS = frozenset({"/v1/token", "/v1/login/access-token"})
 SIGN_IN = "/rosin/v1/session"
 
 #: Paths that need no credentials: the front page, the probes, and those that take credentials themselves.
-OPEN = frozenset({"/", "/health", "/ready"}) | _TAKE_CREDENTIALS
+OPEN = frozenset({"/", "/health", "/ready", "/rosin/v1/health", "/rosin/v1/ready"}) | _TAKE_CREDENTIALS
 
 #: Bytes that a request without credentials may have, which any stranger can send many of: name and password.
 STRANGER_BODY = 1 << 16
@@ -300,9 +300,14 @@ def too_large(limit: int) -> Problem:
 
 
 def refusal(path: str, problem: Problem) -> ASGIApp:
-    """The answer to a request that fails: a problem object, or what ``/v1`` has always sent."""
+    """The answer to a request that fails: a problem, or what ``/v1`` and ``/api/v1`` have always sent."""
     if path.startswith("/v1/"):
         from starlette.responses import JSONResponse
 
         return JSONResponse({"detail": problem.detail, **problem.members}, problem.status, problem.headers)
+    if path.startswith("/api/v1/"):
+        from starlette.responses import JSONResponse
+
+        body = {"error": problem.body()["title"], "detail": problem.detail, "path": path}
+        return JSONResponse(body, problem.status, problem.headers)
     return problem.response()

@@ -19,8 +19,13 @@ _AT = POSITION
 _INACTIVE = 64
 
 
+def attributes_of(row: Row) -> dict[str, Any]:
+    """The attributes of RFC 43 that the job has: states and results are numbers."""
+    return _ALL.object(row)
+
+
 def record(row: Row) -> dict[str, Any]:
-    """The job as job-list sends it: states and results are numbers."""
+    """The job as job-list sends it, and its id in other spellings."""
     job = _ALL.object(row)
     job["jobid"] = fluid.encode(row[0], "f58")
     job["id_str"] = str(row[0])

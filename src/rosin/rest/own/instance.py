@@ -35,7 +35,7 @@ router = APIRouter(prefix=PREFIX, tags=["instance"], default_response_class=Resp
 
 _ATTRIBUTES = (
     *("version", "security.owner", "size", "instance-level", "jobid", "parent-uri"),
-    *("hostlist", "broker.starttime"),
+    *("hostlist", "broker.starttime", "rank"),
 )
 _STATE, _RESULT, _RUN = POSITION["state"], POSITION["result"], POSITION["t_run"]
 _PRIORITY, _URGENCY, _INACTIVE = POSITION["priority"], POSITION["urgency"], POSITION["t_inactive"]

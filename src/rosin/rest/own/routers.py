@@ -3,8 +3,18 @@
 
 from __future__ import annotations
 
-from rosin.rest.own import actions, events, instance, jobs, output, queues, resources, submitting, talking
+from rosin.rest.own import (
+    actions,
+    events,
+    instance,
+    jobs,
+    output,
+    probes,
+    queues,
+    resources,
+    submitting,
+    talking,
+)
 
-ROUTERS = [
-    part.router for part in (instance, submitting, actions, output, talking, jobs, resources, queues, events)
-]
+_PARTS = (instance, submitting, actions, output, talking, jobs, resources, queues, events, probes)
+ROUTERS = [part.router for part in _PARTS]
