@@ -127,6 +127,8 @@ class Timeline:
             if start < bound or future.most < needed or future.free().bit_count() < needed:
                 continue
             yield  # what follows takes long on many nodes
+            if now.packing.room(future.free(), request) < wanted(request).min:
+                continue
             allocation = future.pool(self.pool).alloc(job.id, request)
             if allocation is not None:
                 self._bounds.append((needs, start))

@@ -102,13 +102,11 @@ class NodePool:
 
     def mark_up(self, nodes: int) -> None:
         """Make the nodes of a mask available."""
-        self.up |= nodes & self.valid
-        self.changes += 1
+        self.up, self.changes = self.up | nodes & self.valid, self.changes + 1
 
     def mark_down(self, nodes: int) -> None:
         """Make them unavailable; what jobs hold on them stays theirs."""
-        self.up &= ~nodes
-        self.changes += 1
+        self.up, self.changes = self.up & ~nodes, self.changes + 1
 
     def shrink(self, nodes: int) -> None:
         """Remove the nodes of a mask for good."""
@@ -321,13 +319,15 @@ class NodePool:
         vars(new).update(vars(self))
         new.jobs, new.counted = {}, self.counted.having(units)
         new._free_cores, new._free_gpus = [cores for cores, _ in free], [gpus for _, gpus in free]
-        groups: dict[tuple[int, int], list[int]] = {}
-        for i, (cores, gpus) in enumerate(free):
-            groups.setdefault((cores.bit_count(), gpus.bit_count()), []).append(i)
-        new._free = {key: Idset(nodes).mask for key, nodes in groups.items()}
+        alike: dict[tuple[int, int], list[int]] = {}  # few nodes differ
+        for i, held in enumerate(free):
+            alike.setdefault(held, []).append(i)
+        new._free, new._idle = {}, 0
+        for (cores, gpus), nodes in alike.items():
+            key, mask = (cores.bit_count(), gpus.bit_count()), Idset(nodes).mask
+            new._free[key] = new._free.get(key, 0) | mask
+            new._idle |= mask & sum(m for size, m in self._capacity.items() if size[0] == key[0])
         new._order = sorted(new._free)
-        whole = [i for key, nodes in groups.items() for i in nodes if self._class[i][0] == key[0]]
-        new._idle = Idset(whole).mask
         return new
 
     def free_now(self) -> Iterator[tuple[int, int]]:
