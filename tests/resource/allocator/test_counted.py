@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rosin.errors import FormatError
-from rosin.resource.allocator.counted import MAX_POOLS, MAX_SIZE, Counted, attach, decode, parse
+from rosin.resource.allocator.counted import MAX_SIZE, Counted, attach, decode, parse
 from rosin.resource.allocator.packed import Packing
 from rosin.resource.allocator.pool import InfeasibleError
-from rosin.resource.allocator.request import from_jobspec
+from rosin.resource.allocator.request import MAX_POOLS, from_jobspec
 from rosin.rfc.count import parse as count
 from rosin.rfc.fluxion import attach as with_graph
 from rosin.rfc.rset import ResourceSet
@@ -44,6 +44,7 @@ def machine(nnodes=2, ncores=4, scheduling=POOLS):
         ({"node": 3}, "x: 'node': expected a name of letters, digits, - and _, such as matlab, that is no"),
         ({"": 3}, "x: '': expected a name"),
         ({"a b": 3}, "x: 'a b': expected a name"),
+        ({"a" * 65: 3}, "expected a name"),
         ({"ü": 3}, "x: 'ü': expected a name"),
         ({f"p{n}": 1 for n in range(MAX_POOLS + 1)}, f"x: 65 pools: expected {MAX_POOLS} at most"),
     ],
@@ -232,3 +233,17 @@ def test_enough_of_the_whole_when_none_are_free():
     assert counted.short(request, 4) == [{"pool": "m", "needed": 4, "free": 1, "size": 4}]
     assert counted.short(request, 4, idle=True) == []
     assert request.slots == count(4)
+
+
+@pytest.mark.parametrize(
+    "vertices",
+    [[{"type": f"t{n}", "count": 1} for n in range(10000)], [{"type": "t" * 65, "count": 1}]],
+    ids=["many", "long"],
+)
+def test_what_a_user_writes_is_bounded(vertices):
+    """Each pass looks at each pool that a job asks for, and a refusal names them."""
+    slot = {"type": "slot", "label": "task", "count": 1, "with": [{"type": "core", "count": 1}]}
+    with pytest.raises(FormatError, match="expected 64 types of resources at most, of 64 characters"):
+        from_jobspec(
+            {"version": 2, "resources": [slot, *vertices], "attributes": {"system": {"duration": 0}}}
+        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.resource.allocator.bits import lowest
+from rosin.resource.allocator.request import MAX_NAME, MAX_POOLS
 from rosin.rfc.payload import describe
 
 if TYPE_CHECKING:
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 #: The ``writer`` of a key that has nothing but pools.
 WRITER = "rosin"
-#: Units of one pool, and pools, at most: each unit is a bit, which is held or free.
+#: Units of one pool at most: each is a bit, which is held or free.
 MAX_SIZE = 1 << 16
-MAX_POOLS = 64
 #: Types that are something else.
 _TAKEN = ("cluster", "core", "gpu", "node", "slot")
 
@@ -34,7 +34,12 @@ def parse(table: Any, place: str) -> dict[str, int]:
     if len(table) > MAX_POOLS:
         raise FormatError(f"{place}: {len(table)} pools: expected {MAX_POOLS} at most")
     for name, size in table.items():
-        if not name.replace("-", "").replace("_", "").isalnum() or not name.isascii() or name in _TAKEN:
+        if (
+            not name.replace("-", "").replace("_", "").isalnum()
+            or not name.isascii()
+            or name in _TAKEN
+            or len(name) > MAX_NAME
+        ):
             text = "expected a name of letters, digits, - and _, such as matlab, that is no"
             raise FormatError(f"{place}: {describe(name)}: {text} {', '.join(_TAKEN)}")
         if type(size) is not int or not 0 <= size <= MAX_SIZE:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 #: Deepest nesting of resources that is followed; legitimate requests have four or five levels.
 MAX_DEPTH = 64
+#: Counted pools of one request, or of an instance, and characters of their names, at most.
+MAX_POOLS = 64
+MAX_NAME = 64
 #: Types that mean something to an allocator.
 _TYPES = ("node", "slot", "core", "gpu")
 
@@ -170,6 +173,11 @@ class _Walk:
                     children, parents if kind == "node" else parents * count.min, depth + 1, above, within
                 )
             elif kind not in _TYPES and isinstance(kind, str):
+                if len(kind) > MAX_NAME or len(self.pools) >= 3 * MAX_POOLS:
+                    text = (
+                        f"jobspec: expected {MAX_POOLS} types of resources at most, of {MAX_NAME} characters"
+                    )
+                    raise FormatError(text)
                 self.pools[kind, place] = self.pools.get((kind, place), 0) + inside * count.min
 
 
