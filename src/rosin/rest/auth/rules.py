@@ -47,15 +47,18 @@ def _row(pattern: str, look: str | None, who: Guests, change: str | None, whose:
 _ALL, _OWN, _NONE = Guests.ALL, Guests.OWN, Guests.NONE
 #: The first that matches counts. Guests see what flux-core shows them: all jobs, but not what others' have.
 _TABLE: tuple[_Row, ...] = (
-    _row(r"/|/about|/tokens|/health|/ready|/docs|/openapi\.json|/static/.*|\*", READ, _ALL, ADMIN, _NONE),
+    _row(r"(?:/rosin/v1)?/(?:health|ready)", READ, _ALL, ADMIN, _NONE),
+    _row(r"/|/about|/tokens|/docs|/openapi\.json|/static/.*|\*", READ, _ALL, ADMIN, _NONE),
     _row(r"/v1/token|/v1/login/access-token", None, _ALL, None, _ALL),
     _row(r"/rosin/v1/(?:session|tokens(?:/.*)?)", None, _ALL, None, _ALL),
     _row(rf"{_JOBS}|{_JOBS}/(?:submit|bulk|check|validate|preview|parse)", READ, _ALL, SUBMIT, _NONE),
     _row(rf"{_JOBS}/search", READ, _ALL, ADMIN, _NONE),
     _row(rf"{_JOBS}/(?:actions|cancel)", READ, _NONE, CONTROL, _NONE),
+    # The working directory may be the home directory, with keys in it.
+    _row(rf"{_JOB}/files(?:/.*)?", SUBMIT, _OWN, SUBMIT, _OWN),
     # To write to a job or into its directory, or to start it anew, is to run programs.
     _row(
-        rf"{_JOB}/(?:input|stdin|pty|terminal|attach|exec|files|resubmit|clone)(?:/.*)?",
+        rf"{_JOB}/(?:input|stdin|pty|terminal|attach|exec|resubmit|clone)(?:/.*)?",
         READ,
         _OWN,
         SUBMIT,

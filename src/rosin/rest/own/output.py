@@ -103,7 +103,7 @@ async def _size(request: Request, log: OutputLog, key: Any, choice: WantedOutput
     return size
 
 
-def _range(header: str, size: int) -> tuple[int, int] | None:
+def byte_range(header: str, size: int) -> tuple[int, int] | None:
     """The bytes that are asked for (RFC 9110, 14.1.2); None for all. Raises Problem 416."""
     match = _RANGE.fullmatch(header.strip())
     if match is None or match[1] == match[2] == "":
@@ -153,7 +153,7 @@ async def own_output(
         over = jobview.is_inactive(row)
         key = (instance.mirror.epoch, number, *choice.key) if over else None
         size = await _size(request, log, key, choice)
-        wanted = _range(given, size)
+        wanted = byte_range(given, size)
         if wanted is not None:
             start, stop = wanted
             headers["Content-Range"] = f"bytes {start}-{stop - 1}/{size}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 from rosin.rest.own import (
     actions,
     events,
+    files,
     instance,
     jobs,
     output,
@@ -16,5 +17,5 @@ from rosin.rest.own import (
     talking,
 )
 
-_PARTS = (instance, submitting, actions, output, talking, jobs, resources, queues, events, probes)
+_PARTS = (instance, submitting, actions, output, talking, files, jobs, resources, queues, events, probes)
 ROUTERS = [part.router for part in _PARTS]
