@@ -19,6 +19,8 @@ from rosin.shell.errors import ShellError
         ({"cpu-afinity": "off"}, "unknown shell option cpu-afinity: did you mean cpu-affinity?"),
         ({"output": {"stdout": {"pth": "x"}}}, "output.stdout.pth: did you mean output.stdout.path?"),
         ({"zzzzz": 1}, "unknown shell option zzzzz: see the reference"),
+        ({"kill-timeout": 5}, "unknown shell option kill-timeout: the instance has it in its configuration"),
+        ({"tmpdir": "/x"}, "unknown shell option tmpdir: the job's directory is FLUX_JOB_TMPDIR"),
         (
             {"input": 3},
             "shell option input=3: expected one of input.batch-timeout, input.limit, input.stdin.path, inp",

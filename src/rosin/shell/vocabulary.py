@@ -174,9 +174,18 @@ def _below(name: str) -> str:
     return ", ".join(sorted(known for known in OPTIONS if known.startswith(f"{name}.")))
 
 
+#: What somebody may look for here, and where it is.
+_ELSEWHERE = {
+    "kill-timeout": "the instance has it in its configuration, [exec] kill-timeout",
+    "tmpdir": "the job's directory is FLUX_JOB_TMPDIR; set TMPDIR by --env=TMPDIR=/some/where",
+}
+
+
 def _unknown(name: str) -> str:
     from difflib import get_close_matches
 
+    if name in _ELSEWHERE:
+        return f"unknown shell option {name}: {_ELSEWHERE[name]}"
     near = get_close_matches(name[:64], sorted({*OPTIONS, *OPEN}), 1)
     hint = f"did you mean {near[0]}?" if near else "see the reference of the job shell for those there are"
     return f"unknown shell option {name}: {hint}"

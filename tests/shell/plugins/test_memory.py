@@ -127,6 +127,15 @@ def test_use_is_told_at_the_end(group: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert shell.h.subscribed == []
 
 
+def test_use_that_nobody_asks_for(group: Path) -> None:
+    shell = FakeShell({"sysmon": 0})
+    plugin = shell.load("sysmon")
+    plugin.shell_init()
+    plugin.shell_start()
+    plugin.shell_exit()
+    assert shell.logged == []
+
+
 @pytest.mark.parametrize("period", [None, "5s", 5])
 def test_use_is_told_as_the_job_runs(group: Path, monkeypatch: pytest.MonkeyPatch, period: Any) -> None:
     shell = FakeShell({"sysmon": 1 if period is None else {"period": period}})

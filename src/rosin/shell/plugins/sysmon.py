@@ -40,6 +40,7 @@ class Sysmon(ShellPlugin):
                 raise ShellError(
                     f"shell option sysmon.period={value} is not a valid FSD: expected a duration, as in 5s"
                 )
+        self._wanted = shell.info.options.get("sysmon") not in (None, 0)
         self._group: cgroup.Cgroup | None = None
         self._memory = False
         self._first: tuple[float, int] | None = None
@@ -47,6 +48,8 @@ class Sysmon(ShellPlugin):
         self._timer: Timer | None = None
 
     def shell_init(self) -> None:
+        if not self._wanted:
+            return
         log = self.shell.log
         try:
             self._group = cgroup.own()
