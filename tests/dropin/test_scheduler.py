@@ -2,7 +2,10 @@
 """Modules with flux-core's Python interface, in processes of a running broker."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,6 +101,19 @@ def test_a_module(instance, tmp_path):
     assert "not to be seen" not in log
     rosin(instance, "module", "remove", "helper")
     assert "helper" not in rosin(instance, "module", "list")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"), [((), 2, "usage: "), (("x.py",), 1, "x.py: Unable to conn")]
+)
+def test_a_process_without_a_broker(words, code, text):
+    env = {**os.environ, **ENV}
+    env.pop("FLUX_MODULE_URI", None)
+    command = [sys.executable, "-m", "flux.core.module", *words]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(text)
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_scheduler_of_the_page(instance, page):

@@ -15,6 +15,7 @@ from rosin.handle import flux
 from rosin.handle.flux import Flux
 from rosin.handle.framing import FrameReader, frame
 from rosin.handle.stream import connect
+from rosin.rfc.message import Message
 
 
 def test_opening(monkeypatch):
@@ -107,3 +108,25 @@ def test_a_refused_connection_is_tried_again(tmp_path, monkeypatch):
         connect(path + ".none")
     with pytest.raises(OSError, match="Unable to connect"):
         connect("/" + "x" * 200)
+
+
+def test_a_socket_from_the_broker():
+    """A process of a module has it; the broker lets it in with a byte."""
+    for uri in ("fd://", "fd://x", "fd://-1", "fd://١"):
+        with pytest.raises(OSError, match="expected fd://N, as a broker sets it") as caught:
+            Flux(uri)
+        assert caught.value.errno == errno.EINVAL
+    for answer in (b"", b"\1"):
+        ours, theirs = socket.socketpair()
+        with ours:
+            ours.sendall(answer)
+            ours.shutdown(socket.SHUT_WR)
+            with pytest.raises(ConnectionResetError, match="the broker is gone"):
+                Flux(f"fd://{theirs.detach()}")
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.sendall(b"\0")
+        with Flux(f"fd://{theirs.detach()}") as h:
+            ours.sendall(frame(Message.request("welcome", {"name": "m"})))
+            assert h.recv(topic_glob="welcome").args == {"name": "m"}
+            assert not os.get_inheritable(h.fileno())

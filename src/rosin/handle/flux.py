@@ -26,7 +26,7 @@ from rosin.handle.future import error
 from rosin.handle.handle import BACKLOG, MessageHandler
 from rosin.handle.reactive import ReactorHandle
 from rosin.handle.stream import ConnectionLost, Stream, connect, inherited
-from rosin.handle.uri import SSH, default_uri, local_path
+from rosin.handle.uri import FD, SSH, default_uri, local_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,9 +93,9 @@ def _ancestor(path: str) -> str:
 
 def _connect(uri: str) -> socket:
     """The socket of a connector. Raises OSError."""
-    if uri.startswith("fd://"):
-        return inherited(uri)
     try:
+        if uri.startswith(FD):
+            return inherited(uri)
         if uri.startswith(SSH):
             from rosin.handle import ssh
 

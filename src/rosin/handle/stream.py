@@ -15,7 +15,7 @@ import time
 from _socket import AF_UNIX, SOCK_STREAM, socket
 
 from rosin.handle.framing import FrameReader
-from rosin.handle.uri import not_found
+from rosin.handle.uri import descriptor, not_found
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,11 +27,8 @@ _MAX_READ_SIZE = 1 << 18
 
 
 def inherited(uri: str) -> socket:
-    """The socket of a ``fd://N`` URI, which the broker lets in (flux-core's modules). Raises OSError."""
-    number = uri.removeprefix("fd://")
-    if not number.isdecimal():
-        raise OSError(errno.EINVAL, f"{uri}: expected fd://N, as a broker sets it")
-    sock = socket(fileno=int(number))
+    """The socket of a ``fd://N`` URI, in the process of a module. Raises OSError and ValueError."""
+    sock = socket(fileno=descriptor(uri))
     os.set_inheritable(sock.fileno(), False)
     if sock.recv(1) != b"\0":
         sock.close()

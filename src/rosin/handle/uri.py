@@ -16,6 +16,8 @@ import os
 
 #: How the URI of an instance on another host begins.
 SSH = "ssh://"
+#: How that of a socket begins that a process has from its broker.
+FD = "fd://"
 #: The socket of a system instance, where flux-core looks without FLUX_URI.
 SYSTEM_SOCKET = "/run/flux/local"
 
@@ -43,6 +45,14 @@ def default_uri() -> str:
     if tops:
         raise OSError(errno.ENOTUNIQ, f"Unable to connect to Flux: {registry.choice(tops)}")
     raise OSError(errno.ENOENT, not_found(SYSTEM_SOCKET))
+
+
+def descriptor(uri: str) -> int:
+    """The descriptor of a ``fd://N`` URI. Raises ValueError."""
+    number = uri.removeprefix(FD)
+    if number == uri or not (number.isascii() and number.isdecimal()):
+        raise ValueError(f"FLUX_MODULE_URI={uri}: expected fd://N, as a broker sets it")
+    return int(number)
 
 
 def not_found(path: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from flux.brokermod import resolve_entry_point
 from flux.core.handle import Flux
 from rosin.constants import FLUX_RPC_NORESPONSE
+from rosin.handle.uri import FD
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -83,7 +84,11 @@ def main(argv: list[str]) -> int:
     if len(argv) != 1:
         sys.stderr.write("usage: python -m flux.core.module FILE\n")
         return 2
-    h = Flux(os.environ.pop("FLUX_MODULE_URI", ""))
+    try:
+        h = Flux(os.environ.pop("FLUX_MODULE_URI", None) or FD)
+    except OSError as exc:
+        sys.stderr.write(f"{argv[0]}: {exc.strerror}\n")
+        return 1
     with h:
         welcome = h.recv(topic_glob="welcome").payload
         state = h.module = ModuleState(h, welcome["name"])

@@ -25,6 +25,7 @@ from rosin.constants import (
     FLUX_ROLE_OWNER,
 )
 from rosin.errors import FormatError
+from rosin.handle.uri import descriptor
 from rosin.rfc.message import Message
 from rosin.rfc.payload import field, list_field
 from rosin.rfc.syslog import encode as encode_log
@@ -175,10 +176,7 @@ class ModuleProcess:
 
 def inherited(uri: str) -> socket.socket:
     """The socket of a ``fd://N`` URI. Raises ValueError."""
-    number = uri.removeprefix("fd://")
-    if number == uri or not number.isdecimal():
-        raise ValueError(f"FLUX_MODULE_URI={uri}: expected fd://N, as a broker sets it")
-    sock = socket.socket(fileno=int(number))
+    sock = socket.socket(fileno=descriptor(uri))
     sock.setblocking(False)
     os.set_inheritable(sock.fileno(), False)
     return sock
