@@ -236,3 +236,19 @@ def test_owner_of_a_connection(family, address):
         assert peer.peer_uid(mine, own) == os.getuid()
         with pytest.raises(OSError):
             peer.peer_uid((address, 1), own)
+
+
+@pytest.mark.skipif(not peer.works(), reason="needs sock_diag")
+def test_owner_of_a_connection_of_ipv4_from_a_socket_of_ipv6():
+    """As Java's are."""
+    with socket.socket() as server, socket.socket(socket.AF_INET6) as client:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        try:
+            client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            client.connect(("::ffff:127.0.0.1", server.getsockname()[1]))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        served, _ = server.accept()
+        with served:
+            assert peer.established_peer(served) == os.getuid()

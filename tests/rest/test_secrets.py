@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import os
 import secrets
+import select
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -22,16 +26,24 @@ _SHELL = " ".join(SERVE)
 
 # What a job can find: its own user's environments and arguments, and files that others hold open.
 _SEARCH = """
-import glob, sys
+import glob, os, stat, sys
 needles = [bytes.fromhex(text) for text in sys.argv[1:]]
 found = set()
-for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"):
+paths = glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline")
+for path in glob.glob("/proc/[0-9]*/fd/*"):
+    try:  # files in memory, or without a name
+        if stat.S_ISREG(os.stat(path).st_mode) and os.readlink(path).endswith(" (deleted)"):
+            paths.append(path)
+    except OSError:
+        pass
+for path in paths:
     try:
-        data = open(path, "rb").read()
+        with open(path, "rb") as stream:
+            data = stream.read(1 << 20)
     except OSError:
         continue
     if any(needle in data for needle in needles):
-        found.add(path + " " + open(path.rsplit("/", 1)[0] + "/comm").read().strip())
+        found.add(path + " " + open("/proc/" + path.split("/")[2] + "/comm").read().strip())
 print("searched", *sorted(found))
 """
 
@@ -117,6 +129,86 @@ def test_what_a_descriptor_holds(monkeypatch):
         monkeypatch.setenv(credentials.VARIABLE, text)
         with pytest.raises(ValueError, match="did not come along"):
             credentials.take()
+
+
+def test_what_a_broker_answers(monkeypatch):
+    given = {"FLUX_TOKEN": "a=b\n", "FLUX_SECRET_KEY": "\u00fc" * 100_000}
+    offer = credentials.Offer(given)
+    for _ in range(3):  # as for servers of one shell
+        fd = os.dup(offer.theirs)
+        monkeypatch.setenv(credentials.VARIABLE, f"{fd}:{offer.variable.partition(':')[2]}")
+        with ThreadPoolExecutor(1) as pool:
+            taken = pool.submit(credentials.take)
+            select.select([offer], [], [])
+            assert offer.answer()
+            assert taken.result() == given
+        with pytest.raises(OSError):  # closed
+            os.fstat(fd)
+    with pytest.raises(OSError):  # and no path leads to what it holds
+        os.open(f"/proc/self/fd/{offer.theirs}", os.O_RDONLY)
+    fd = os.dup(offer.theirs)
+    offer.given()
+    assert offer.answer()  # nobody has asked
+    monkeypatch.setenv(credentials.VARIABLE, f"{fd}:{offer.variable.partition(':')[2]}")
+    offer.close()
+    with pytest.raises(ValueError, match="did not come along"):
+        credentials.take()
+
+
+def test_who_asks_and_takes_nothing_keeps_nobody_waiting():
+    offer = credentials.Offer({"FLUX_TOKEN": "x"})
+    with socket.socket(fileno=os.dup(offer.theirs)) as theirs:
+        theirs.setblocking(False)
+        for _ in range(1000):
+            try:
+                theirs.send(b"?")
+            except BlockingIOError:
+                pass
+            assert offer.answer()
+    offer.given()
+    while select.select([offer], [], [], 0)[0] and offer.answer():
+        pass
+    assert not offer.answer()
+    offer.close()
+
+
+# As another user: whether a process of the same user sees the memory and the files of one that hides them.
+_HIDDEN = """
+import os, sys
+from rosin.process import platform
+platform.warm()
+os.setuid(65534)
+platform._prctl(4, 1)  # as any process that has not changed its user
+ready, going = os.pipe(), os.pipe()
+pid = os.fork()
+if pid == 0:
+    platform.hide_memory() if sys.argv[1] == "hide" else None
+    os.write(ready[1], b"x")
+    os.read(going[0], 1)
+    os._exit(0)
+os.read(ready[0], 1)
+for name in ("environ", "fd/0", "mem"):
+    try:
+        os.close(os.open(f"/proc/{pid}/{name}", os.O_RDONLY))
+        print("seen")
+    except PermissionError:
+        print("hidden")
+os.write(going[1], b"x")
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or sys.platform != "linux", reason="needs root to become another user")
+@pytest.mark.parametrize("what", ["hide", "show"])
+def test_a_server_hides_its_memory(what):
+    source = str(Path(credentials.__file__).parents[2])
+    asked = subprocess.run(
+        [sys.executable, "-c", _HIDDEN, what],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": source},
+    )
+    assert asked.stdout.split() == [{"hide": "hidden", "show": "seen"}[what]] * 3, asked.stderr
 
 
 def test_secrets_from_files(tmp_path, capsys):

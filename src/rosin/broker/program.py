@@ -75,6 +75,17 @@ def describe(status: int) -> tuple[int, str]:
     return exit_code(status), signal_text(signum) if signum else "Exited"
 
 
+def _answer(offer: credentials.Offer) -> None:
+    """Answer whoever asks for credentials, as long as somebody could."""
+    loop = asyncio.get_running_loop()
+
+    def ready() -> None:
+        if not offer.answer():
+            loop.remove_reader(offer.fileno())
+
+    loop.add_reader(offer.fileno(), ready)
+
+
 class InitialProgram:
     """A running initial program. A zygote sees to it that it does not outlive a broker that is killed."""
 
@@ -102,14 +113,22 @@ class InitialProgram:
     async def run(self) -> int:
         """Start it and wait; returns its wait status. Raises OSError if it cannot be started."""
         # It shares the terminal's process group, so that job control works as in any shell session.
-        if self._secrets:
-            fd, self.env[credentials.VARIABLE] = credentials.share(self._secrets)
-            try:
-                self.child = self._spawn([fd])
-            finally:
-                os.close(fd)
-        else:
+        offer = credentials.Offer(self._secrets) if self._secrets else None
+        try:
+            return await self._run(offer)
+        finally:
+            if offer is not None:
+                asyncio.get_running_loop().remove_reader(offer.fileno())
+                offer.close()
+
+    async def _run(self, offer: credentials.Offer | None) -> int:
+        if offer is None:
             self.child = self._spawn([])
+        else:
+            self.env[credentials.VARIABLE] = offer.variable
+            self.child = self._spawn([offer.theirs])
+            offer.given()
+            _answer(offer)
         if self._zygote is not None:
             self._zygote.guard(self.child.pid)
         self._programs[LABEL] = ProgramOfBroker(self.child, self.argv)

@@ -152,8 +152,11 @@ def main(argv: list[str], prog: str) -> int:
         from rosin.rest.server import serve
     except ModuleNotFoundError as exc:
         raise needs_package("the server", exc.name or "?", "rest") from None
+    from rosin.process import platform
     from rosin.rest.server_sockets import tcp_socket, tls_context, unix_socket
 
+    if settings.token is not None:
+        platform.hide_memory()  # jobs are processes of this user
     tls = None if args.tls_cert is None else tls_context(args.tls_cert, args.tls_key)
     if args.unix is not None:
         sock = unix_socket(args.unix)

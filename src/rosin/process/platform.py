@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _PTRACE_TRACEME = 0
@@ -55,6 +56,14 @@ def set_child_subreaper() -> bool:
 def set_parent_death_signal(signum: int) -> bool:
     """Ask for ``signum`` when the parent thread dies. Kept by exec, dropped by fork."""
     return _prctl(_PR_SET_PDEATHSIG, signum)
+
+
+def hide_memory() -> bool:
+    """Keep this process's memory, environment and files from other processes of its user, but for root's.
+
+    Dropped by exec. No debugger can attach, and there is no core file.
+    """
+    return _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def _ptrace(request: int, pid: int) -> None:

@@ -37,7 +37,7 @@ def peer_uid(peer: tuple[str, int], own: tuple[str, int]) -> int:
     """The user who owns the socket *peer* of an established connection with *own*. Raises OSError."""
     if not sys.platform.startswith("linux"):
         raise OSError(errno.ENOSYS, "the owner of a TCP connection is known on Linux only")
-    peer, own = (_unmapped(address) for address in (peer, own))
+    peer, own = _unmapped(peer), _unmapped(own)
     family = socket.AF_INET6 if ":" in peer[0] else socket.AF_INET
     # Seen from the peer: its own address is the source.
     sockid = struct.pack(">HH", peer[1], own[1]) + _packed(peer[0], family) + _packed(own[0], family)
@@ -53,11 +53,23 @@ def peer_uid(peer: tuple[str, int], own: tuple[str, int]) -> int:
     if kind == _NLMSG_ERROR:
         (code,) = struct.unpack_from("=i", answer, _HEADER.size)
         raise OSError(-code, f"{peer[0]}:{peer[1]}: {os.strerror(-code)}")
-    about = _HEADER.size
     # The kernel may find a listening socket of that port instead, which is the server's own.
-    if answer[about + 1] != _ESTABLISHED or answer[about + 4 : about + 4 + len(sockid)] != sockid:
+    if _found(answer) != (_ESTABLISHED, peer, own):
         raise OSError(errno.ENOTCONN, f"{peer[0]}:{peer[1]}: the connection is not established")
     return int(struct.unpack_from("=I", answer, _UID_AT)[0])
+
+
+def _found(answer: bytes) -> tuple[int, tuple[str, int], tuple[str, int]]:
+    """The state, source and destination of the socket that an inet_diag_msg tells of.
+
+    One of IPv6 may have a connection of IPv4, as Java's have: then its addresses are mapped ones.
+    """
+    family, state = answer[_HEADER.size : _HEADER.size + 2]
+    ports = struct.unpack_from(">HH", answer, _HEADER.size + 4)
+    length = 4 if family == socket.AF_INET else 16
+    at = _HEADER.size + 8
+    texts = [socket.inet_ntop(family, answer[place : place + length]) for place in (at, at + 16)]
+    return state, _unmapped((texts[0], ports[0])), _unmapped((texts[1], ports[1]))
 
 
 def _unmapped(address: tuple[str, int]) -> tuple[str, int]:
