@@ -26,13 +26,13 @@ _SHELL = " ".join(SERVE)
 
 # What a job can find: its own user's environments and arguments, and files that others hold open.
 _SEARCH = """
-import glob, os, stat, sys
+import glob, os, sys
 needles = [bytes.fromhex(text) for text in sys.argv[1:]]
 found = set()
 paths = glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline")
 for path in glob.glob("/proc/[0-9]*/fd/*"):
-    try:  # files in memory, or without a name
-        if stat.S_ISREG(os.stat(path).st_mode) and os.readlink(path).endswith(" (deleted)"):
+    try:
+        if "memfd:" in os.readlink(path):
             paths.append(path)
     except OSError:
         pass

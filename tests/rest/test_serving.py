@@ -72,6 +72,33 @@ def test_tls(real_instance: RealInstance, tmp_path: Path) -> None:
             assert b"200" not in plain.recv(100)
 
 
+def test_another_link(real_instance: RealInstance) -> None:
+    command = [sys.executable, "-m", "rosin", "token", "link"]
+    token = "t" * 20
+    for variables in ({}, {"FLUX_TOKEN": token}):
+        with serving(real_instance, "--port", "0", **variables) as lines:
+            base = lines[0].split()[-1]
+            asked = subprocess.run(
+                [*command, base], env={**os.environ, **_NOTHING, **variables}, capture_output=True, text=True
+            )
+            assert asked.returncode == 0, asked.stderr
+            assert asked.stdout.startswith(f"{base}?login=")
+            assert httpx.get(asked.stdout.strip()).status_code == 303
+            assert httpx.get(asked.stdout.strip()).status_code == (303 if not variables else 403)
+            if variables:
+                env = {**os.environ, **_NOTHING}
+                asked = subprocess.run([*command, base], env=env, capture_output=True, text=True)
+                assert (asked.returncode, asked.stderr.count("\n")) == (1, 1)
+                assert "Not authenticated" in asked.stderr
+    for url, says in (
+        (base, "refused"),
+        ("x", "expected the address of a server, such as http://127.0.0.1:5000"),
+    ):
+        asked = subprocess.run([*command, url], capture_output=True, text=True)
+        assert (asked.returncode, asked.stderr.count("\n")) == (1, 1)
+        assert says in asked.stderr
+
+
 def test_a_unix_socket_is_the_users_own(real_instance: RealInstance) -> None:
     with tempfile.TemporaryDirectory(prefix="rosin-unix-", dir="/tmp") as folder:
         _try_unix_socket(real_instance, Path(folder) / "s")

@@ -217,9 +217,15 @@ def test_sessions_end_and_are_few():
         assert sessions.find(cookie, None) is session
         now[0] += IDLE / 2
     assert sessions.find(cookie, None) is None
-    cookies = [sessions.begin(OWNER, None)[0] for _ in range(2000)]
+    other, _ = sessions.begin(Identity("bob", 1001), None)
+    cookies = [sessions.begin(OWNER, None)[0] for _ in range(200)]
     assert sessions.find(cookies[0], None) is None
     assert sessions.find(cookies[-1], None) is not None
+    assert sessions.find(other, None) is not None  # nobody signs others out by signing in
+    for number in range(2000):
+        sessions.begin(Identity(str(number), 1), None)
+    assert len(sessions._found) <= 1024
+    cookies = [sessions.begin(OWNER, None)[0]]
     sessions.end_all("ann")
     assert sessions.find(cookies[-1], None) is None
 

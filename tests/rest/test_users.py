@@ -136,6 +136,21 @@ async def test_a_user_who_is_removed_is_out_at_once(served, users):
     assert (await served.get("/jobs", auth=OWNER)).status_code == 200
 
 
+async def test_users_without_a_token_of_the_owner(make, users):
+    """The owner comes by the own connection, which the test has none of, or by the link."""
+    client = await make(same_user=True, users=str(users))
+    assert (await client.get("/jobs")).status_code == 401
+    assert (await client.get("/jobs", auth=GUEST)).status_code == 200
+    for wrong in (("fluxuser", ""), ("fluxuser", "None"), ("bob", "x"), ("", "")):
+        assert (await client.get("/jobs", auth=wrong)).status_code == 401
+    assert (await client.get("/jobs", headers={"Authorization": "Bearer None"})).status_code == 401
+    page = await client.get("/", headers={"Accept": "text/html"})
+    assert 'name="password"' in page.text
+    owner = client.app.state.auth.owner
+    assert (await client.get(f"/?login={client.app.state.auth.links.make(owner)}")).status_code == 303
+    assert (await client.get("/rosin/v1/session")).json()["role"] == "owner"
+
+
 # -- passwords ---------------------------------------------------------------------------------------
 
 

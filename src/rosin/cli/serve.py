@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Credentials come from the environment: FLUX_USER and FLUX_TOKEN are the name and password (HTTP Basic, or the
-token as a bearer token); FLUX_TOKEN_FILE names a file with the token. Without them only your own processes
-on this machine are let in.
+token as a bearer token); FLUX_TOKEN_FILE names a file with the token. Without them your own processes on this
+machine are let in, and the browser that first opens the link which is printed. 'rosin token' makes tokens for
+programs.
 """
 
 

@@ -48,10 +48,30 @@ def parser(prog: str) -> AdminParser:
     one = result.command("revoke", _revoke, "make tokens worth nothing, at once")
     one.add_argument("ids", metavar="ID", nargs="+", help="the id of a token, from the list")
     _file(one)
+    one = result.command("link", _link, "print a link that signs a browser in, once and within 15 minutes")
+    one.add_argument(
+        "url",
+        metavar="URL",
+        nargs="?",
+        default="http://127.0.0.1:5000",
+        help="the address of the server (default: http://127.0.0.1:5000). FLUX_TOKEN is sent if it is set",
+    )
     result.command(
         "password", _password, "read a password and print what the file of 'rosin serve --users' has of it"
     )
     return result
+
+
+def _link(args: argparse.Namespace) -> None:
+    import os
+    from urllib.parse import urlsplit
+
+    from rosin.rest.loginlink import ask
+
+    parts = urlsplit(args.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"expected the address of a server, such as http://127.0.0.1:5000, got '{args.url}'")
+    print(ask(args.url.rstrip("/"), os.environ.get("FLUX_TOKEN", "")))
 
 
 def _file(one: AdminParser) -> None:

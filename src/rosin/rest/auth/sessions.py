@@ -21,7 +21,7 @@ from rosin.rest.auth.identity import Identity
 #: Seconds after which a session ends that is not used, and after which it ends anyway.
 IDLE = 12 * 3600.0
 LONGEST = 7 * 86400.0
-_MOST = 1024
+_MOST, _MOST_OF_USER = 1024, 64
 #: Characters of a cookie that is looked at.
 _MAX_COOKIE = 128
 _BYTES = 32
@@ -63,9 +63,12 @@ class Sessions:
         now = self._clock()
         secret = secrets.token_urlsafe(_BYTES)
         session = WebSession(replace(identity, via="session"), secrets.token_urlsafe(_BYTES), uid, now, now)
-        self._found[digest(secret)] = session
-        if len(self._found) > _MOST:
+        own = [key for key, found in self._found.items() if found.identity.name == identity.name]
+        if len(own) >= _MOST_OF_USER:  # nobody signs others out by signing in
+            del self._found[own[0]]
+        elif len(self._found) >= _MOST:
             self._found.popitem(last=False)
+        self._found[digest(secret)] = session
         return secret, session
 
     def find(self, cookie: str, uid: int | None) -> WebSession | None:
