@@ -71,6 +71,8 @@ async def test_a_scope_opens_what_it_names_and_nothing_else(locked, given):
         ("POST", "/rosin/v1/jobs/actions", "control"),
         ("POST", "/rosin/v1/jobs/1/input", "submit"),
         ("PUT", "/rosin/v1/jobs/1/files/a/b", "submit"),
+        ("GET", "/rosin/v1/jobs/1/files/.ssh/id_rsa", "submit"),
+        ("GET", "/rosin/v1/jobs/1/files", "submit"),
         ("POST", "/rosin/v1/jobs/1/urgency", "control"),
         ("DELETE", "/api/v1/jobs/1", "control"),
         ("POST", "/v1/service/stop", "admin"),
@@ -98,6 +100,10 @@ def test_what_guests_may():
     ):
         assert rule("POST", path).guests is Guests.NONE
     assert rule("GET", "/events").guests is Guests.NONE
+    # These are done with the rights of the server's account, or are for owners only.
+    for what in ("resubmit", "clone", "files/a", "urgency", "update", "what/comes"):
+        assert rule("POST", f"/rosin/v1/jobs/1/{what}").guests is Guests.NONE
+    assert rule("GET", "/rosin/v1/jobs/1/files/etc/passwd").guests is Guests.NONE
     assert rule("GET", "/rosin/v1/jobs/1/terminal", websocket=True).scope == "submit"
     assert rule("GET", "/rosin/v1/events", websocket=True).scope == "read"
     assert rule("GET", "/x", websocket=True).scope == "admin"

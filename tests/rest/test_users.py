@@ -89,6 +89,10 @@ async def test_a_guest_has_rights_on_jobs_of_the_own_account(served):
     assert (await served.get(f"/jobs/{jobid}", auth=own)).status_code == 200
     assert (await served.post(f"/jobs/{jobid}/cancel", auth=own)).status_code == 200
     assert (await served.post("/jobs/submit", json={"command": "true"}, auth=own)).status_code == 403
+    # A job that is started anew would be one of the server's account.
+    for what in ("resubmit", "update", "urgency"):
+        answer = await served.post(f"/rosin/v1/jobs/{jobid}/{what}", json={"command": "id"}, auth=own)
+        assert answer.status_code == 403
 
 
 async def test_a_user_with_the_owners_role_may_still_be_for_looking(served):
