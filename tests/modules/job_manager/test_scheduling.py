@@ -50,6 +50,7 @@ def test_limited_mode_overtakes(bench):
     assert allocs(bench) == []
     assert bench.port.take("sched.cancel") == [{"id": 2}]
     bench.submit(urgency=18)
+    bench.manager.flush()
     assert bench.port.take("sched.cancel") == [{"id": 1}]
     bench.alloc(2, type=3)
     assert allocs(bench) == [urgent]
@@ -139,6 +140,7 @@ def test_a_priority_event_reorders(bench):
     bench.manager.flush()
     assert bench.port.take("sched.prioritize") == [{"jobs": [[1, 40]]}]
     bench.manager.post(bench.job(2), "priority", {"priority": 50})
+    bench.manager.flush()
     assert bench.port.take("sched.cancel") == [{"id": 1}]
 
 

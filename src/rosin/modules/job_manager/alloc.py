@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: Requests that are sent in one go: a scheduler that comes to 100,000 jobs has the broker not wait for them.
 _BURST = 500
+#: A place before that of any job.
+_FIRST = (-(1 << 33), -1)
 
 
 class Alloc:
@@ -52,6 +54,8 @@ class Alloc:
         self._greeted = b""  # a scheduler that has asked what is in use and is not ready yet
         self._frees: list[dict[str, Any]] = []  # what it has to be told then
         self._reordered: dict[int, int] = {}  # priorities that the scheduler has to be told, by job id
+        self._overtaken = False  # perhaps: a job has come that may precede those the scheduler holds
+        self._last = _FIRST  # the place of the last of those, or one behind it
 
     # -- what the state machine asks for ------------------------------------------------------------
 
@@ -62,7 +66,7 @@ class Alloc:
         if self.manager.queues.started(job.queue):
             self.queue.add(job)
             job.alloc_queued = True
-            self._overtake()
+            self._overtaken = True
 
     def requeue(self, job: Job) -> None:
         """Take the request of *job* back; it is queued again when the job returns to SCHED."""
@@ -84,8 +88,10 @@ class Alloc:
             self.requeue(job)
         elif job.alloc_queued:
             self.queue.add(job)
-            self._overtake()
+            self._overtaken = True
+            self.manager.port.wake()
         elif job.alloc_pending:
+            self._last = max(self._last, by_priority(job))
             self._reordered[job.id] = job.priority
             self.manager.port.wake()
 
@@ -119,15 +125,21 @@ class Alloc:
         self.manager.port.wake()
 
     def _overtake(self) -> None:
-        """In limited mode, make room for jobs that have come to precede those the scheduler holds."""
-        if not self.limit or len(self.sent) < self.limit:
-            return
+        """In limited mode, make room for jobs that have come to precede those the scheduler holds.
+
+        That is asked once for all jobs of a turn, and mostly answered by a look at the first of the queue.
+        """
+        self._overtaken = False
         first = self.queue.first()
-        held = [job for job in self.sent.values() if not job.cancel_sent]
-        if first is None or not held or by_priority(first) > max(map(by_priority, held)):
+        if not self.limit or len(self.sent) < self.limit or first is None or by_priority(first) > self._last:
+            return
+        held = sorted(
+            (job for job in self.sent.values() if not job.cancel_sent), key=by_priority, reverse=True
+        )
+        self._last = by_priority(held[0]) if held else _FIRST
+        if by_priority(first) > self._last:
             return
         leaving = len(self.sent) - len(held)
-        held.sort(key=by_priority, reverse=True)
         waiting = self.queue.head(len(self.sent))[leaving:]
         for candidate, job in zip(waiting, held, strict=False):
             if by_priority(candidate) < by_priority(job):
@@ -143,6 +155,8 @@ class Alloc:
             self._reordered = {}
             if jobs:
                 manager.port.notify("sched.prioritize", {"jobs": jobs})
+        if self._overtaken:
+            self._overtake()
         for _ in range(_BURST):
             if not self.online or (self.limit and len(self.sent) >= self.limit):
                 return
@@ -153,6 +167,7 @@ class Alloc:
             job.alloc_queued = False
             job.alloc_pending = True
             self.sent[job.id] = job
+            self._last = max(self._last, by_priority(job))
             request = AllocJob(job.id, job.priority, job.userid, job.t_submit, jobspec=job.jobspec)
             manager.port.request("sched.alloc", request.encode())
             if job.flags & FLUX_JOB_DEBUG:
