@@ -17,6 +17,7 @@ from rosin.constants import (
     FLUX_USERID_UNKNOWN,
 )
 from rosin.modules.job_manager.event import WAIT_STATUS
+from rosin.modules.job_manager.slices import Slices
 from rosin.rfc import urgency as rfc30
 from rosin.rfc.payload import field, id_field, int_field
 from rosin.rfc.role import allowed, authorized
@@ -87,17 +88,22 @@ def _targets(manager: Manager, msg: Message, states: int, text: str) -> list[Job
     ]
 
 
-def raiseall(manager: Manager, msg: Message) -> dict[str, Any]:
+def raiseall(manager: Manager, msg: Message) -> None:
     """``job-manager.raiseall {dry_run, userid, states, severity, type, note?}`` -> ``{count, errors}``."""
     dry_run = field(msg.args, "dry_run", bool)
     states = field(msg.args, "states", int)
     text = "guests can only raise exceptions on their own jobs"
     targets = _targets(manager, msg, states & FLUX_JOB_STATE_ACTIVE, text)
     severity, kind, note = _exception(msg.args)
-    if not dry_run:
-        for job in targets:
+
+    def step(job: Job) -> None:
+        if job.state & states:
             manager.except_(job, kind, severity, note, msg.userid)
-    return {"count": len(targets), "errors": 0}
+
+    # Those that wait first: they are not to be given what others leave.
+    targets.sort(key=lambda job: job.state & FLUX_JOB_STATE_RUNNING)
+    answer = {"count": len(targets), "errors": 0}
+    Slices(manager, () if dry_run else targets, step, lambda: manager.answer(msg, answer))
 
 
 def _signum(args: dict[str, Any]) -> int:
@@ -118,15 +124,18 @@ def kill(manager: Manager, msg: Message) -> None:
     manager.port.publish(f"shell-{job.id}.kill", {"signum": signum})
 
 
-def killall(manager: Manager, msg: Message) -> dict[str, Any]:
+def killall(manager: Manager, msg: Message) -> None:
     """``job-manager.killall {dry_run, userid, signum}`` -> ``{count, errors}``."""
     dry_run = field(msg.args, "dry_run", bool)
     targets = _targets(manager, msg, FLUX_JOB_STATE_RUNNING, "guests can only kill their own jobs")
     signum = _signum(msg.args)
-    if not dry_run:
-        for job in targets:
+
+    def step(job: Job) -> None:
+        if job.state & FLUX_JOB_STATE_RUNNING:
             manager.port.publish(f"shell-{job.id}.kill", {"signum": signum})
-    return {"count": len(targets), "errors": 0}
+
+    answer = {"count": len(targets), "errors": 0}
+    Slices(manager, () if dry_run else targets, step, lambda: manager.port.respond(msg, answer))
 
 
 def memo(manager: Manager, msg: Message) -> dict[str, Any] | None:

@@ -25,6 +25,7 @@ from rosin.modules.job_manager.job import redact_R
 from rosin.modules.job_manager.journal import EventJournal
 from rosin.modules.job_manager.plugins.topics import STATE_TOPICS
 from rosin.modules.job_manager.queues import Queues
+from rosin.modules.job_manager.slices import Slices
 from rosin.modules.job_manager.store import CommitQueue
 from rosin.rfc import fluid
 from rosin.rfc.jobpath import job_key
@@ -67,6 +68,7 @@ class Core:
         self.actions: dict[str, Callable[[Job], None]] = {}
         self._posts: deque[tuple[Job, dict[str, Any], bool]] = deque()
         self._posting = False
+        self._reprioritizing: Slices | None = None
         self._held: tuple[Job, list[tuple[dict[str, Any], bool]]] | None = None
 
     # -- what its parts tell ------------------------------------------------------------------------
@@ -246,12 +248,18 @@ class Core:
             self.post(job, "priority", {"priority": priority})
 
     def reprioritize_all(self) -> None:
-        """Ask the plugins for the priorities of all jobs that are to be scheduled."""
-        for job in list(self.active.values()):
-            if job.state in (FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED):
-                priority = self.jobtap.priority(job, "job.priority.get")
-                if priority is not None:
-                    self.reprioritize(job, priority)
+        """Ask the plugins for the priorities of all jobs that are to be scheduled; again, if that goes on."""
+        if self._reprioritizing is not None:
+            self._reprioritizing.cancel()
+        states = (FLUX_JOB_STATE_PRIORITY, FLUX_JOB_STATE_SCHED)
+
+        def step(job: Job) -> None:
+            priority = self.jobtap.priority(job, "job.priority.get") if job.state in states else None
+            if priority is not None:
+                self.reprioritize(job, priority)
+
+        jobs = [job for job in self.active.values() if job.state in states]
+        self._reprioritizing = Slices(self, jobs, step)
 
     # -- storing ----------------------------------------------------------------------------------
 

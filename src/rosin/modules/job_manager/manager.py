@@ -18,11 +18,12 @@ from rosin.modules.job_manager.plugins.load import load_builtins
 from rosin.modules.job_manager.plugins.stack import Stack
 from rosin.modules.job_manager.plugins.topics import STATE_TOPICS
 from rosin.modules.job_manager.purge import Purge
+from rosin.modules.job_manager.slices import Slices
 from rosin.modules.job_manager.start import StartProtocol
 from rosin.modules.job_manager.wait import Waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rosin.modules.job_manager.job import Job
     from rosin.modules.job_manager.port import Port
@@ -135,17 +136,23 @@ class Manager(Core):
         self.alloc.send_requests()
         self.journal.flush()
 
-    def requeue_all(self) -> None:
+    def requeue_all(self, done: Callable[[], None] | None = None) -> None:
         """Queues were started or stopped: ask for what may be scheduled now, take back what may not."""
-        for job in self.active.values():
+
+        def step(job: Job) -> None:
             if job.state != FLUX_JOB_STATE_SCHED:
-                continue
+                return
             if self.queues.started(job.queue):
                 self.alloc.enqueue(job)
             else:
                 self.alloc.requeue(job)
-        self.drain.check()
-        self.port.wake()
+
+        def end() -> None:
+            self.drain.check()
+            if done is not None:
+                done()
+
+        Slices(self, [job for job in self.active.values() if job.state == FLUX_JOB_STATE_SCHED], step, end)
 
     def shut_down(self) -> None:
         """The service ends: answer all that wait."""

@@ -248,15 +248,17 @@ class JobManager(BrokerModule):
 
     @request_handler("raiseall", allow_guest=True)
     def raiseall(self, msg: Message) -> Any:
-        return self._stored(msg, control.raiseall(self.manager, msg))
+        control.raiseall(self.manager, msg)
+        return DEFERRED
 
     @request_handler("kill", allow_guest=True)
     def kill(self, msg: Message) -> None:
         control.kill(self.manager, msg)
 
     @request_handler("killall", allow_guest=True)
-    def killall(self, msg: Message) -> dict[str, Any]:
-        return control.killall(self.manager, msg)
+    def killall(self, msg: Message) -> Any:
+        control.killall(self.manager, msg)
+        return DEFERRED
 
     @request_handler("memo", allow_guest=True)
     def memo(self, msg: Message) -> Any:
@@ -379,9 +381,9 @@ class JobManager(BrokerModule):
     @request_handler("queue-start")
     def queue_start(self, msg: Message) -> Any:
         self.manager.queues.request_start(msg.args)
-        self.manager.requeue_all()
+        self.manager.requeue_all(lambda: self.manager.answer(msg, None))
         self.manager.checkpoint()
-        return self._stored(msg, None)
+        return DEFERRED
 
     @request_handler("purge")
     def purge(self, msg: Message) -> Any:
