@@ -8,6 +8,7 @@ A service has one class of settings: a NamedTuple with ``parse(config, arguments
 from __future__ import annotations
 
 import math
+import os
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -126,7 +127,9 @@ class KeepSettings(NamedTuple):
 
     def applies(self, attrs: Mapping[str, str]) -> bool:
         """Whether shells are kept by a broker with these attributes: its directories have to be there again
-        for the next one."""
+        for the next one. A launcher (``rosin start -s N``) removes them at its end."""
+        if "FLUX_START_URI" in os.environ:
+            return False
         kept = ("rundir",) if attrs.get("rank", "0") != "0" else ("rundir", "statedir")
         return self.timeout > 0 and all(attrs.get(f"{name}-cleanup", "1") == "0" for name in kept)
 

@@ -40,6 +40,9 @@ class SubprocessHost(Protocol):
     def keeps(self) -> bool:
         """Whether processes can outlive the host."""
 
+    def forsaken(self) -> None:
+        """A process that can outlive the host has lost its client: call ``end_unclaimed`` in a while."""
+
     def environment(self, command: Command) -> dict[str, str]:
         """The environment of a command's process."""
 

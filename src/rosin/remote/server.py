@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -87,22 +88,24 @@ class SubprocessServer:
             {"env": {}, "opts": {}, "channels": [], **field({"keep": kept.keep}, "keep", dict)}
         )
         session = ProcessSession(self, None, command, 0)
+        session.forsaken = time.monotonic()
         self.sessions[session] = None
         if command.label is not None:
             self.by_label[command.label] = session
         session.process.adopt(kept)
 
     def leave(self) -> None:
-        """Leave those processes to the next broker that wait for a client and can do so without this one."""
-        for session in [s for s in self.sessions if s.kept and s.process.outlives]:
+        """Leave those processes to the next broker that can do without this one."""
+        for session in [s for s in self.sessions if s.process.outlives]:
             self._remove(session)
             session.process.leave()
 
-    def end_unclaimed(self) -> list[str]:
-        """Kill those that wait for a client, as none is going to come; their labels."""
-        unclaimed = [session for session in self.sessions if session.kept]
+    def end_unclaimed(self, seconds: float) -> list[str]:
+        """Kill those that have waited for a client for so long, as none is going to come; their labels."""
+        since = time.monotonic() - seconds
+        unclaimed = [s for s in self.sessions if s.forsaken is not None and s.forsaken <= since]
         for session in unclaimed:
-            session.waitable = False
+            session.forsaken, session.waitable = None, False
             session.process.signal(signal.SIGKILL)
             if session.process.closed:
                 self._remove(session)
@@ -199,7 +202,11 @@ class SubprocessServer:
                 session.waiter = None
             if session.listener is not None and session.listener.sender == sender:
                 self._silence(session)
-                if not session.background:
+                if not session.background and session.process.outlives:
+                    session.keep()
+                    session.forsaken = time.monotonic()
+                    self.host.forsaken()
+                elif not session.background:
                     session.process.signal(signal.SIGKILL)
                 session.process.resume()
 

@@ -68,6 +68,8 @@ class ProcessSession:
         self.retained = RetainedOutput()
         #: A process of the foreground that is in the background until the next client attaches to it.
         self.kept = False
+        #: Its client has not said so: since when it is not known that there will be another one.
+        self.forsaken: float | None = None
         if msg is None:
             self.keep()
         self.process = Process(command, server.loop, self, collected=server.collects)
@@ -109,6 +111,7 @@ class ProcessSession:
     def attach(self, msg: Message, flags: int) -> None:
         """Let a client listen to a background process from now on."""
         self.listener = msg
+        self.forsaken = None
         self.flags = flags
         if self.process.pid >= 0:
             self._attached()

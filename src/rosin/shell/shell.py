@@ -290,7 +290,14 @@ class Shell:
         self.log.debug(f"forwarding signal {signum} to tasks", "signals")
         self._kill(signum)
         if os.getppid() != self._parent:  # the signal is what a dying zygote leaves us
+            self._stay()
             self._abandon()
+
+    def _stay(self) -> None:
+        """Look for no other broker than this one: this shell is not to outlive it any more."""
+        self.h.patience = 0.0
+        if self.h.away:
+            self.h.give_up()
 
     def _on_lost(self, error: OSError) -> None:
         """The broker is gone: nobody can ask for this job any more."""
@@ -333,9 +340,7 @@ class Shell:
 
     def _fatal(self, error: ShellError) -> int:
         """End the job: log, kill what runs, raise the exception."""
-        self.h.patience = 0.0
-        if self.h.away:
-            self.h.give_up()
+        self._stay()
         if self._lost is not None:
             return 1
         self._failed = self.api.service.closed = True

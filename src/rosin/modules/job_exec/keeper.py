@@ -56,6 +56,11 @@ def why_lost(job: ExecJob) -> str:
     return f": {reason}" if reason else ""
 
 
+def waits(job: ExecJob) -> bool:
+    """Whether a job goes on without knowing what its shell does, as another broker may come."""
+    return outlives(job) and keepable(job)
+
+
 def unheard(job: ExecJob, history: JobHistory) -> bool:
     """Whether the shell of a job has to be heard of before its end can be the job's own."""
     return history.restarted and outlives(job) and _TASK_ENDED not in history.exec_events

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from rosin.handle.rpc import RPC
     from rosin.modules.job_exec.run import Run
 
-#: Seconds until a broker that is not there yet is asked again.
+#: What is answered where a broker, or its subprocess server, is not there yet.
+NOT_YET = (errno.EHOSTUNREACH, errno.ENOSYS)
+#: Seconds until it is asked again.
 RETRY = 1.0
 #: Seconds in which subprocess servers are to say that they keep shells.
 KEEP_TIMEOUT = 5.0
@@ -75,7 +77,10 @@ class Launcher:
         """
         asked = []
         for run in runs:
-            if keeper.keepable(run.job):
+            if keeper.outlives(run.job) and not keeper.keepable(run.job):
+                for rank, pid in _backend(run).pids.items():  # it would outlive us otherwise
+                    self.kill(run, rank, pid, signal.SIGKILL)
+            elif keeper.keepable(run.job):
                 for rank in run.shells:
                     label = keeper.label(run.job, rank)
                     topic = f"{run.job.config.service}.keep"
@@ -136,10 +141,10 @@ class Launcher:
         backend = _backend(run)
         if rank in run.statuses:
             backend.shell_exited(rank, run.statuses[rank])
-        elif run.job.request.reattach and rank in backend.unstarted:
-            until = run.sought[rank]
-            if getattr(err, "errno", None) == errno.EHOSTUNREACH and self._module.now() < until:
-                self._module.call_later(RETRY, partial(self._attach, run, rank, until))
+        elif rank in run.sought and rank in backend.unstarted:
+            early = getattr(err, "errno", None) in NOT_YET
+            if early and self._module.now() < run.sought[rank]:
+                self._module.call_later(RETRY, partial(self._attach, run, rank, run.sought[rank]))
                 return
             backend.shell_gone(rank, self._module.now())
         else:

@@ -221,12 +221,23 @@ class ShellExec:
 
     def shell_failed(self, rank: int, errnum: int, text: str) -> None:
         """The shell on ``rank`` could not be started, or contact with it was lost."""
+        if errnum == errno.EHOSTUNREACH and rank in self.pids and keeper.waits(self.job):
+            self._look_again(rank)
+            return
         self.pids.pop(rank, None)
         self.unstarted = self.unstarted.without_id(rank)
         if errnum != errno.EHOSTUNREACH:  # the job may survive that: it is no failure of its
             self.status = max(self.status, exited(unstarted(errnum)))
         self._tell_failure(rank, errnum, text)
         self._count_end(rank, -1)
+
+    def _look_again(self, rank: int) -> None:
+        """The broker of a shell that outlives it is gone: look for the shell when there is another one."""
+        del self.pids[rank]
+        here = Idset([rank])
+        self.unstarted, self.deaf = self.unstarted | here, self.deaf | here
+        self._was_started = self._unheard = True
+        self.job.actions.append(Reattach())
 
     def _tell_failure(self, rank: int, errnum: int, text: str) -> None:
         job, host, service = self.job, self.job.allocation.host(rank), self.job.config.service

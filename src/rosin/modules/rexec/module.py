@@ -56,6 +56,7 @@ class Rexec(BrokerModule):
     def _keep(self, directory: str) -> None:
         """Go on with what the broker before this one has left, and let job shells outlive this one."""
         keeping = KeepSettings.parse(self.config)
+        self._patience = keeping.timeout
         found = kept.take_over(directory, self.log.error)
         for zygote in {process.zygote for process in found}:
             zygote.attach(self.loop)
@@ -66,13 +67,16 @@ class Rexec(BrokerModule):
                 self.log.error(f"process {process.spawned.pid}, which was kept, is unknown: {exc}")
                 process.spawned.kill(signal.SIGKILL)
         if found:
-            self.call_later(keeping.timeout, self._end_unclaimed)
+            self.forsaken()
         if self.zygote is not None and keeping.applies(self.attrs):
             self.zygote.keep(directory, keeping.timeout)
             self.keeps = True
 
+    def forsaken(self) -> None:
+        self.call_later(self._patience + 0.01, self._end_unclaimed)
+
     def _end_unclaimed(self) -> None:
-        for label in self.server.end_unclaimed():
+        for label in self.server.end_unclaimed(self._patience):
             self.log.error(f"{label} has outlived its broker and is ended, as nothing is known of its job")
 
     def reconfigure(self, config: dict[str, Any]) -> None:

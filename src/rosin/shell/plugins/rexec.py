@@ -101,6 +101,9 @@ class ShellRexec(ShellPlugin):
     zygote: Zygote | None = None
     keeps = False
 
+    def forsaken(self) -> None:
+        """No process here outlives its shell."""
+
     def __init__(self, shell: Api) -> None:
         """Raises ShellError for a bad option."""
         super().__init__(shell)
