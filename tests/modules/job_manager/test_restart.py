@@ -93,7 +93,13 @@ async def test_a_submission_that_was_cut_short_is_removed(world, job, jobspec):
         h = await inst.connect()
         await inst.settle()
         assert (await h.rpc("job-manager.getinfo", {}))["max_jobid"] == 5
-    assert not [key for key in world.data if key.startswith("job.")]
+        # Its announcement was on the way while the job manager was loaded again: it is nobody's job.
+        answer = await h.rpc("job-manager.submit", {"jobs": [job(5), job(6)]})
+        text = "the job manager was started again meanwhile: submit the job once more"
+        assert answer == {"errors": [[5, text]]}
+        await h.rpc("job-manager.drain", {})
+        assert (await h.rpc("job-manager.stats-get"))["inactive_jobs"] == 1
+    assert not [key for key in world.data if key.startswith(job_key(5))]
 
 
 async def test_damaged_jobs_are_set_aside(world, job):

@@ -56,6 +56,8 @@ class Core:
         self.active: dict[int, Job] = {}
         self.inactive: dict[int, InactiveJob] = {}
         self.max_jobid = 0
+        #: Ids of submissions of which all that was stored has been removed.
+        self.removed: set[int] = set()
         self.running = 0
         #: When the resources of the instance expire, seconds since the epoch; 0 = never.
         self.expiration = 0.0

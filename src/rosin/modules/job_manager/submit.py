@@ -69,6 +69,8 @@ def _job(manager: Manager, item: Any) -> Job:
 
 def admit(manager: Manager, job: Job) -> None:
     """Check *job* and post its first events. Raises OSError EINVAL, FormatError: why it is refused."""
+    if job.id in manager.removed:
+        raise OSError(errno.EAGAIN, "the job manager was started again meanwhile: submit the job once more")
     check_shape(job.jobspec)
     manager.queues.check_submit(job.queue)
     context = {
