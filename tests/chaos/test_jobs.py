@@ -48,7 +48,7 @@ def test_each_service_is_replaced():
     steps.world.submit(seconds=50)
     steps.world.submit(slots=6, seconds=1)
     for name in RELOADED:
-        steps.reload(name, 200)
+        steps.reload(name, machine.ALL)
         steps.nothing_is_lost()
     steps.teardown()
 

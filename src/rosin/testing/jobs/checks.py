@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ATTRS = ("id", "userid", "urgency", "priority", "state", "result", "queue", "t_submit", "t_inactive")
 #: Severity of lines of the log that must not be there: error and worse.
 _ERROR = 3
-#: Seconds after which nothing is left to wait for, and how many of them pass at a time.
+#: Seconds after which nothing is left to wait for, and how many of them pass at a time, at most.
 QUIET, STRIDE = 20_000.0, 500.0
 
 
@@ -148,7 +148,8 @@ class JobChecks(JobWork):
 
     async def answer(self, what: str, future: Future) -> Any:
         """The answer of a service, now."""
-        await self.instance.settle()
+        if not future.is_ready():
+            await self.instance.settle()
         if not future.is_ready():
             self.problem(f"{what}: no answer")
             return None
@@ -195,7 +196,8 @@ class JobChecks(JobWork):
                 self.problem(f"job {id} is listed as {found} and not {over.result, over.t_clean}")
 
     async def _next(self, future: Future) -> Any:
-        await self.instance.settle()
+        if not future.is_ready():
+            await self.instance.settle()
         if not future.is_ready():
             self.problem("job-list.list: no answer")
             return None
@@ -256,10 +258,11 @@ class JobChecks(JobWork):
                 self.ask("job-manager.raise", {"id": id, "type": "cancel", "severity": 0})
             elif job.urgency == 0:
                 self.ask("job-manager.urgency", {"id": id, "urgency": 16})
-        left = QUIET
+        left, stride = QUIET, 1.0
         while core.active and left > 0:
-            await self.advance(STRIDE)
-            left -= STRIDE
+            await self.advance(stride)
+            left -= stride
+            stride = min(2 * stride, STRIDE)
         await self.check_rest()
         for id, job in core.active.items():
             names = " ".join(_json.loads(line)["name"] for line in job.lines)

@@ -43,7 +43,7 @@ CONFIG: dict[str, Any] = {
     "exec": {"testexec": {"allow-guests": True}},
 }
 #: Arguments of modules.
-ARGUMENTS = {"resource": ["monitor-force-up"]}
+ARGUMENTS = {"resource": ["monitor-force-up"], "heartbeat": ["period=60s"]}
 #: What can be replaced while it runs, with all that follows it.
 RELOADED = (
     *("job-manager", "sched-simple", "job-exec", "job-list", "job-info", "job-ingest"),
@@ -105,6 +105,7 @@ class BrokerWorld:
         attrs = {"statedir": self.state, "statedir-cleanup": "0", "content.backing-module": "content-sqlite"}
         self.instance = Instance(config=self.config, attrs=attrs)
         self.instance.clock = VirtualClock(self._now)
+        self.instance.turns_of_a_timer = 20
         self.absent.clear()
         await self.instance.__aenter__()
         for load in rctable.loads(0):
