@@ -62,8 +62,8 @@ async def _ids_below(lookup: Lookup, directories: Iterable[str]) -> list[int]:
 async def load(manager: Manager, lookup: Lookup, load: Load) -> tuple[int, list[tuple[int, str]]]:
     """Replay all jobs that the KVS holds; returns their number, and (id, reason) of those that cannot be.
 
-    What is left of a submission that was cut short, of which nobody was told, is removed; if it is still on its
-    way, as this service alone was started again, it comes too late.
+    What is left of a submission that was cut short, of which nobody was told, is removed; if it is still on
+    its way, as this service alone was started again, it comes too late.
     """
     directories = await _below(lookup, await _below(lookup, [_DIRECTORY]))
     prefixes = {key: _prefix(key) for key in directories}
