@@ -105,12 +105,13 @@ def test_a_secret_above_is_told():
 
 
 @pytest.mark.system
-def test_submitted_environment():
+@pytest.mark.parametrize("name", ["FLUX_TOKEN", "FLUX_SECRET_KEY", "ROSIN_TOKEN"])
+def test_submitted_environment(name):
     """A jobspec is no place for a secret that the submitter's shell has exported, unless asked for."""
-    for options in ([], ["--env=FLUX_TOKEN"]):
+    for options in ([], [f"--env={name}"]):
         asked = subprocess.run(
             [*ROSIN, "submit", "--dry-run", *options, "true"],
-            env={**os.environ, "FLUX_TOKEN": "n33dle"},
+            env={**os.environ, name: "n33dle"},
             capture_output=True,
             text=True,
         )

@@ -106,8 +106,8 @@ def job_environment(rules: Sequence[str] | None, find_commands: bool = False) ->
     """The environment of this process, as the rules change it. Raises ValueError.
 
     ``find_commands``: by its ``PATH`` the job finds the commands of this installation.
-    The credentials of ``rosin serve`` are left out, as a jobspec is no place for them; ``--env=FLUX_TOKEN``
-    passes one on.
+    The credentials of ``rosin serve``, and for it, are left out, as a jobspec is no place for them;
+    ``--env=FLUX_TOKEN`` passes one on.
     Variables that are not UTF-8 are left out, with a warning unless a rule removes or replaces them.
     """
     lost = sorted(name for name, value in os.environ.items() if not _encodable(name + value))
@@ -115,7 +115,7 @@ def job_environment(rules: Sequence[str] | None, find_commands: bool = False) ->
     if find_commands and "PATH" in variables:
         variables["PATH"] = search_path(variables["PATH"])
     result = Environment(variables)
-    for name in (*credentials.NAMES, credentials.VARIABLE):
+    for name in credentials.PRIVATE:
         result.variables.pop(name, None)
     result.apply(rules or ())
     if lost:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: The variables that hold a secret.
 NAMES = ("FLUX_TOKEN", "FLUX_SECRET_KEY")
 VARIABLE = "ROSIN_CREDENTIALS"
+#: All that a jobspec is no place for: those, and the token of programs that use a server.
+PRIVATE = (*NAMES, VARIABLE, "ROSIN_TOKEN")
 #: Seconds to wait for a broker.
 _PATIENCE = 30.0
 
