@@ -126,12 +126,6 @@ def test_credentials(monkeypatch, tmp_path):
 async def test_awaited(url):
     async with AsyncClient(url) as client:
         jobid = (await client.submit(command=["cat"]))["id"]
-        async for record in client.events(
-            topics="jobs", jobs=jobid, since=(await client.jobs(limit=0))["position"]
-        ):
-            if "shell.start" in [event["name"] for event in await client.timeline(jobid)]:
-                break
-            assert record["event"] != "gone"
         await client.input(jobid, "hello\n", end=True)
         job = await client.wait(jobid)
         assert job["result"] == "COMPLETED"
@@ -163,7 +157,7 @@ def test_remote_submits_and_shows(url, tmp_path):
     assert remote(url, "jobs", "-q", "name:nobody", "--json").stdout == '{"jobs":[]}\n'
     assert remote(url, "submit", "--dry-run", "true").stdout == "rosin submit true\n"
     done = remote(url, "submit", "--dry-run", "-N99", "true", status=1)
-    assert "nnodes: there are 1 nodes" in done.stderr
+    assert "nnodes: there is 1 node, not 99" in done.stderr
     script = tmp_path / "s.sh"
     script.write_text("#!/bin/sh\n# flux: -n1 --urgency=hold\ntrue\n")
     batch = remote(url, "batch", str(script)).stdout.strip()

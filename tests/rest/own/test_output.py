@@ -187,3 +187,11 @@ async def test_a_log_whose_blobs_were_put_together_is_read_again(monkeypatch):
     with pytest.raises(Changed):
         await index.update(None, 1)
     index.close()
+
+
+async def test_input_waits_for_a_job_that_is_about_to_begin(api):
+    jobid = (await api.post(JOBS, json={"command": ["cat"]})).json()["id"]
+    answer = await api.post(f"{JOBS}/{jobid}/input", json={"data": "soon\n", "end": True})
+    assert answer.status_code == 200, answer.text
+    await api.ended(jobid)
+    assert (await api.get(f"{JOBS}/{jobid}/output")).content == b"soon\n"

@@ -181,7 +181,8 @@ def _status(args: Namespace) -> int:
         about, goes_on = client.instance(), client.overview(limit=0)
     counts, there = goes_on["counts"], goes_on["resources"]
     pending = counts["depend"] + counts["priority"] + counts["sched"]
-    print(f"{plain(about['owner']['name'])}'s instance, {about['size']} brokers, version {about['version']}")
+    brokers = "1 broker" if about["size"] == 1 else f"{about['size']} brokers"
+    print(f"{plain(about['owner']['name'])}'s instance, {brokers}, version {about['version']}")
     print(f"jobs: {pending} wait, {counts['run'] + counts['cleanup']} run, {counts['inactive']} are over")
     for unit in ("nodes", "cores", "gpus"):
         print(f"{unit}: {there['allocated'][unit]} of {there['up'][unit]} in use, {there['down'][unit]} down")

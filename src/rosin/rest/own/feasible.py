@@ -35,23 +35,25 @@ def _too_much(asked: JobRequest, view: SchedResourceList) -> Faults:
     found: Faults = []
     if asked.jobspec is not None or asked.shape is not None:
         return found
-    for field, number, most, what in (
-        ("nnodes", asked.nnodes or 0, len(nodes), "nodes"),
-        ("cores_per_task", cores, most_cores, "cores on a node"),
-        ("gpus_per_task", gpus, most_gpus, "GPUs on a node"),
+    for field, number, most, what, where in (
+        ("nnodes", asked.nnodes or 0, len(nodes), "node", ""),
+        ("cores_per_task", cores, most_cores, "core", " on a node"),
+        ("gpus_per_task", gpus, most_gpus, "GPU", " on a node"),
     ):
         if number > most:
-            found.append(
-                {"field": field, "detail": f"there are {most or 'no'} {what}, and {number} are asked for"}
-            )
+            found.append({"field": field, "detail": f"{_there(most, what)}{where}, not {number}"})
     for number, most, what in (
-        (tasks * cores, view.all.ncores, "cores"),
-        (tasks * gpus, view.all.ngpus, "GPUs"),
+        (tasks * cores, view.all.ncores, "core"),
+        (tasks * gpus, view.all.ngpus, "GPU"),
     ):
         if not found and number > most:
-            text = f"there are {most or 'no'} {what}, and {tasks} tasks need {number}"
+            text = f"{_there(most, what)}, and {tasks} tasks need {number}"
             found.append({"field": "ntasks" if asked.ntasks else "nnodes", "detail": text})
     return found
+
+
+def _there(number: int, what: str) -> str:
+    return f"there is 1 {what}" if number == 1 else f"there are {number or 'no'} {what}s"
 
 
 async def _of_queue(instance: InstanceLink, asked: JobRequest, spec: dict[str, Any]) -> Faults:

@@ -62,12 +62,17 @@ class _Key:
         self.backwards = backwards
 
     def __lt__(self, other: _Key) -> bool:
-        mine, theirs = self.value, other.value
-        if mine == theirs:
-            return self.jobid > other.jobid if self.backwards else self.jobid < other.jobid
-        if mine is None or theirs is None:
-            return theirs is None
-        return bool(mine > theirs if self.backwards else mine < theirs)
+        return _before(self.value, self.jobid, other)
+
+
+def _before(value: Any, jobid: int, other: _Key) -> bool:
+    """Whether a job with this value comes before another one."""
+    theirs = other.value
+    if value == theirs:
+        return jobid > other.jobid if other.backwards else jobid < other.jobid
+    if value is None or theirs is None:
+        return theirs is None
+    return bool(value > theirs if other.backwards else value < theirs)
 
 
 #: What is sorted by number and not by name.
@@ -181,6 +186,7 @@ async def _search(
     """The jobs of a page and one more, how many match, and how many of each state match the rest."""
     counts, total = CountByState(), 0
     best: list[tuple[_Key, Row]] = []
+    worst: _Key | None = None  # of a whole page: what is behind it needs no key of its own
     others, states_mask, results_mask = where.others, where.states, where.results
     async for chunk in slices(mirror.snapshot()):
         candidates = []
@@ -193,11 +199,15 @@ async def _search(
             ):
                 continue
             total += 1
-            key = order.key(row)
+            value = order.get(row)
+            if worst is not None and not _before(value, row[0], worst):
+                continue
+            key = _Key(value, row[0], order.backwards)
             if after is None or after < key:
                 candidates.append((key, row))
         if candidates:
             best = heapq.nsmallest(limit + 1, [*best, *candidates], key=_first)
+            worst = best[-1][0] if len(best) > limit else None
     return best, total, counts
 
 

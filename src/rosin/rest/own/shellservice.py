@@ -14,6 +14,8 @@ from rosin.rest.problem import Problem
 from rosin.rfc import eventlog
 
 _STATE, _RUN = POSITION["state"], 16
+#: Seconds to wait for a shell, and between two looks at its event log, which no event tells of.
+_PATIENCE, _LOOK = 5.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,24 @@ class ShellPlace:
     terminal: str | None
 
 
+async def shell_soon(instance: InstanceLink, jobid: int, row: Row) -> ShellPlace:
+    """:func:`shell_of`, waited for if it is about to begin."""
+    deadline = instance.loop.time() + _PATIENCE
+    while True:
+        try:
+            return await shell_of(instance, jobid, row)
+        except Problem as problem:
+            if "Retry-After" not in problem.headers or instance.loop.time() >= deadline:
+                raise
+        await instance.mirror.bell.wait(_LOOK)
+        row = instance.mirror.row(jobid) or row
+
+
 async def shell_of(instance: InstanceLink, jobid: int, row: Row) -> ShellPlace:
-    """The shell of a job. Raises Problem 409 for one that does not run, or has not begun to."""
+    """The shell of a job. Raises Problem 409 for one that does not run, with Retry-After if it may yet."""
     if row[_STATE] != _RUN:
-        raise Problem(409, "the job is not running")
+        later = {"Retry-After": "1"} if row[_STATE] < _RUN else None
+        raise Problem(409, "the job is not running", later)
     text = await looked_up(instance, jobid, "guest.exec.eventlog")
     try:
         entries = eventlog.decode_entries(text or "")

@@ -24,7 +24,7 @@ from rosin.rest.own.jobs import JobId
 from rosin.rest.own.route import PREFIX, OwnRoute, errors, reply
 from rosin.rest.own.schema.jobs import Acted
 from rosin.rest.own.schema.requests import Input
-from rosin.rest.own.shellservice import ShellPlace, shell_of
+from rosin.rest.own.shellservice import ShellPlace, shell_of, shell_soon
 from rosin.rest.problem import Problem, of_error
 from rosin.rest.routes.jobs import known
 from rosin.rfc import fluid
@@ -53,7 +53,7 @@ async def own_input(instance: Here, jobid: JobId, asked: Input) -> Response:
     data = _data(asked)
     if not data and not asked.end:
         raise field_problem("data", "there is nothing to be read; end: true says that there is no more")
-    shell = await shell_of(instance, number, row)
+    shell = await shell_soon(instance, number, row)
     handle = await instance.connected()
     message = encode_data("stdin", asked.ranks, data or None, asked.end)
     try:
