@@ -65,3 +65,31 @@ def test_every_answer_has_a_model():
             assert about["description"], f"{method} {path} says nothing"
             assert about["operationId"] not in names
             names.add(about["operationId"])
+
+
+def test_who_may_and_where_is_described():
+    document = create_app().openapi()
+    assert document["openapi"].startswith("3.1")
+    assert document["servers"][0]["url"] == "/"
+    assert set(document["components"]["securitySchemes"]) == {"basic", "bearer", "session"}
+    assert len(document["security"]) == 3
+    assert document["paths"]["/health"]["get"]["security"] == []
+    assert "security" not in document["paths"]["/rosin/v1/jobs"]["get"]
+
+
+def references(obj):
+    if isinstance(obj, dict):
+        if isinstance(obj.get("$ref"), str):
+            yield obj["$ref"]
+        for value in obj.values():
+            yield from references(value)
+    elif isinstance(obj, list):
+        for value in obj:
+            yield from references(value)
+
+
+def test_what_is_referred_to_is_there():
+    document = create_app().openapi()
+    found = {name for name in references(document) if name.startswith("#/components/schemas/")}
+    assert found
+    assert {name.rpartition("/")[2] for name in found} <= document["components"]["schemas"].keys()

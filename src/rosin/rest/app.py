@@ -20,7 +20,8 @@ from rosin.rest import pages
 from rosin.rest.auth.audit import AuditLog
 from rosin.rest.auth.authenticator import Authenticator
 from rosin.rest.context import wants_html
-from rosin.rest.gate import Gate, refusal
+from rosin.rest.description import describe
+from rosin.rest.gate import OPEN, Gate, refusal
 from rosin.rest.instance import InstanceLinks
 from rosin.rest.meter import Counters, Meter
 from rosin.rest.methods import Methods, resources
@@ -120,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(Gate, settings=settings, auth=auth, audit=audit)
     app.state.counters = Counters()
     app.add_middleware(Meter, counters=app.state.counters)
+    describe(app, settings.cookie, OPEN)
     return app
 
 

@@ -7,6 +7,8 @@ import asyncio
 
 import pytest
 
+from rosin.rest.own.schema.requests import JobRequest
+
 JOBS = "/rosin/v1/jobs"
 
 
@@ -228,3 +230,12 @@ async def test_once_more_with_changes(api):
     wrong = await api.post(f"{JOBS}/{first}/resubmit", json={"changes": {"script": "x"}})
     assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "changes.script")
     assert (await api.post(f"{JOBS}/99/resubmit")).status_code == 404
+
+
+@pytest.mark.parametrize("asked", JobRequest.model_json_schema()["examples"])
+async def test_the_examples_of_the_description_can_be_submitted(api, asked):
+    checked = (await api.post(f"{JOBS}/check", json=asked)).json()
+    assert checked["jobspec"] is not None, checked["errors"]
+    answer = await api.post(JOBS, json={**asked, "urgency": 0})
+    assert answer.status_code == 201, answer.text
+    await api.post(f"{JOBS}/{answer.json()['id']}/cancel")
