@@ -27,32 +27,38 @@ class Loader:
         """Bring blobs into memory, and the directories along the path that goes on from one.
 
         Raises OSError; ENOENT: there is no such blob; ENOTRECOVERABLE: a directory is not one."""
+        found: dict[str, Directory | bytes] = {}
+        for one in (missing, *missing.others):
+            await self._load_one(one, found)
+        return found
+
+    async def _load_one(self, missing: Missing, found: dict[str, Directory | bytes]) -> None:
+        """Add to what has been *found*."""
         try:
-            return await self._load_path(missing)
+            await self._load_path(missing, found)
         except OSError as error:
             if not missing.key or error.errno not in (errno.ENOENT, errno.ENOTRECOVERABLE):
                 raise
             raise OSError(error.errno, f"{error.strerror} (key {missing.key[:200]})") from None
 
-    async def _load_path(self, missing: Missing) -> dict[str, Directory | bytes]:
-        found = await self._load(missing.refs, missing.directory)
-        if missing.path:
-            directory = found[missing.refs[0]]
-            for depth, name in enumerate(missing.path[:-1], 1):
-                entry = directory.get(name) if isinstance(directory, Directory) else None
-                if entry is None or entry["type"] != "dirref":
-                    break
-                ref = entry["data"][0]
+    async def _load_path(self, missing: Missing, found: dict[str, Directory | bytes]) -> None:
+        found |= await self._load([ref for ref in missing.refs if ref not in found], missing.directory)
+        directory = found[missing.refs[0]]
+        for depth, name in enumerate(missing.path[:-1], 1):
+            entry = directory.get(name) if isinstance(directory, Directory) else None
+            if entry is None or entry["type"] != "dirref":
+                break
+            ref = entry["data"][0]
+            if ref not in found:
                 try:
-                    directory = self._objects.directory(ref)
+                    found[ref] = self._objects.directory(ref)
                 except Missing:
                     try:
                         found |= await self._load([ref], True)
                     except OSError:
                         missing.key = ".".join(filter(None, [missing.key, *missing.path[:depth]]))
                         raise
-                    directory = found[ref]
-        return found
+            directory = found[ref]
 
     async def _load(self, refs: list[str], directory: bool) -> dict[str, Directory | bytes]:
         found: dict[str, Directory | bytes] = {}

@@ -36,6 +36,7 @@ class Missing(Exception):
 
     ``path``: names to go on along from the directory that is missing, so that a deep key is loaded in one go.
     ``key``: where what is missing is referred to, if that is known.
+    ``others``: what else the operation would find missing, so that it is not run again for each.
     """
 
     def __init__(self, refs: list[str], directory: bool) -> None:
@@ -44,6 +45,7 @@ class Missing(Exception):
         self.directory = directory
         self.path: list[str] = []
         self.key = ""
+        self.others: list[Missing] = []
 
 
 class Cache(Generic[T]):

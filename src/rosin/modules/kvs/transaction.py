@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     Op = dict[str, Any]
 
+#: Directories that are looked for together, before a transaction that lacks them is tried again.
+MISSING_MAX = 1000
 #: Parts of all keys of one commit of a guest.
 GUEST_PARTS = 8192
 
@@ -183,15 +185,34 @@ def apply(root: Directory, ops: Sequence[Op], objects: Objects, namespace: str) 
     Raises Missing (load the blobs and try again), OSError, or FormatError for a malformed operation.
     """
     transaction = Transaction(root, objects, namespace)
+    missing: Missing | None = None
     for op in ops:
-        key, flags, dirent = decode_op(op)
-        if dirent is not None:
-            try:
-                treeobj.validate(dirent)
-            except FormatError as error:
-                raise OSError(errno.EINVAL, f"Invalid argument: {key[:200]}: {error}") from None
-        transaction.link(key, flags, dirent)
+        try:
+            _apply_op(transaction, op)
+        except Missing as one:
+            if missing is None:
+                missing = one
+            else:
+                missing.others.append(one)
+                if len(missing.others) == MISSING_MAX:
+                    break
+        except (OSError, FormatError):
+            if missing is None:
+                raise
+            break  # perhaps only for want of what is missing
+    if missing is not None:
+        raise missing
     return transaction.finish()
+
+
+def _apply_op(transaction: Transaction, op: Op) -> None:
+    key, flags, dirent = decode_op(op)
+    if dirent is not None:
+        try:
+            treeobj.validate(dirent)
+        except FormatError as error:
+            raise OSError(errno.EINVAL, f"Invalid argument: {key[:200]}: {error}") from None
+    transaction.link(key, flags, dirent)
 
 
 def _draft_of(obj: TreeObj, objects: Objects) -> _Draft:
