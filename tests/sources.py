@@ -106,6 +106,32 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "process/worker.py": ("process/test_zygote.py",),
     "process/zygote_server.py": ("process/test_zygote.py",),
     "queue.py": ("job/test_queue.py",),
+    **dict.fromkeys(
+        (
+            *(f"rest/auth/{name}.py" for name in ("sessions", "links", "csrf", "models")),
+            "rest/routes/session.py",
+        ),
+        ("rest/test_sessions.py",),
+    ),
+    **dict.fromkeys(
+        (*(f"rest/auth/{name}.py" for name in ("authenticator", "access", "throttle")), "rest/v1/tokens.py"),
+        ("rest/test_auth.py", "rest/test_malformed.py", "rest/test_users.py", "rest/test_tokens.py"),
+    ),
+    **dict.fromkeys(
+        ("rest/auth/identity.py", "rest/auth/rules.py", "rest/auth/tokens.py", "rest/routes/tokens.py"),
+        ("rest/test_tokens.py", "rest/test_users.py"),
+    ),
+    **{f"rest/auth/{name}.py": (f"rest/test_{name}.py",) for name in ("users", "rates", "audit")},
+    "rest/gate.py": (
+        "rest/test_sessions.py",
+        "rest/test_users.py",
+        "rest/test_auth.py",
+        "rest/test_attacks.py",
+    ),
+    "rest/gate_checks.py": ("rest/test_attacks.py", "rest/test_connection.py", "rest/test_sessions.py"),
+    "rest/loginlink.py": ("rest/test_serving.py",),
+    "rest/peer.py": ("rest/test_attacks.py", "rest/test_connection.py"),
+    "rest/webhooks": ("rest/test_webhooks.py",),
     "shell/vocabulary.py": ("shell/test_refusals.py",),
     "testing": ("modules", "system/test_crash.py", "fuzz"),
 }
