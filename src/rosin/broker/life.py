@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rosin.broker import rc, rundir, sdnotify
 from rosin.broker.assemble import assemble
 from rosin.broker.attrtable import check_given, check_size, defaults
+from rosin.broker.collector import Collector
 from rosin.broker.connector import ConnectorLocal
 from rosin.broker.course import INSTEAD, Action, Course
 from rosin.broker.directories import Directories
@@ -115,6 +115,7 @@ class Life:
             config_path=options.config_path,
             zygote=self.zygote,
         )
+        self._collector = Collector(self.broker.clock)
         self.course.begin(self.broker.state, self.broker.attrs)
         self._close_log = open_sinks(self.broker.ring, self.broker.attrs)
         for level, text in self._notices:
@@ -174,6 +175,7 @@ class Life:
             ignore_signals()
             await self._unload()
         finally:
+            self._collector.stop()
             registration.remove()
         return self.course.exit_code
 
@@ -276,10 +278,7 @@ class Life:
             code = await self._rc_program("rc1", command)
         event = self.course.rc1_ended(code)
         if event != "rc1-fail":
-            # What rc1 has made lives on. Of the rest few are in cycles: to look as usual costs 3 %.
-            gc.freeze()
-            gc.set_threshold(5000)
-            gc.enable()
+            self._collector.start()  # what rc1 has made lives on
         return event
 
     async def _builtin_rc1(self) -> int:
