@@ -77,6 +77,7 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "cli/job": ("cli/test_job_commands.py", "cli/test_job_parts.py", "cli/test_run.py"),
     "cli/kvs": ("cli/test_kvs_commands.py",),
     "cli/R.py": ("cli/test_admin_sets.py",),
+    "cli/job/debug.py": ("cli/test_debug.py",),
     "cli/job/output.py": ("cli/test_job_parts.py",),
     "cli/resource": ("cli/test_resource_list.py", "cli/test_admin_commands.py"),
     "cli/shutdown.py": ("cli/test_shutdown_gc.py",),
@@ -132,6 +133,8 @@ EXCEPTIONS: dict[str, tuple[str, ...]] = {
     "rest/loginlink.py": ("rest/test_serving.py",),
     "rest/peer.py": ("rest/test_attacks.py", "rest/test_connection.py"),
     "rest/webhooks": ("rest/test_webhooks.py",),
+    "shell/plugins/oom.py": ("shell/plugins/test_memory.py",),
+    "shell/plugins/sysmon.py": ("shell/plugins/test_memory.py",),
     "shell/vocabulary.py": ("shell/test_refusals.py",),
     "testing": ("modules", "system/test_crash.py", "fuzz"),
 }

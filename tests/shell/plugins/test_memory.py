@@ -110,6 +110,23 @@ def test_what_cannot_be_adjusted_does_not_end_the_job(
     assert shell.logged == [(6, "pid 100 score_adj None->1: No such file or directory")]
 
 
+def test_the_shell_itself_is_adjusted_for_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    score = tmp_path / "score"
+    score.write_text("7\n")
+    monkeypatch.setattr(oom, "_SCORE", str(score))
+    plugin, task = FakeShell({"oom": {"adjust": 321}}).load("oom"), FakeTask()
+    for _ in range(2):
+        plugin.task_exec(task)
+        assert score.read_text() == "321"
+        plugin.task_fork(task)
+        assert score.read_text() == "7"
+    tried: list[int] = []
+    monkeypatch.setattr(oom, "_adjust", lambda number: tried.append(number) or "no")
+    plugin.task_exec(task)
+    plugin.task_fork(task)
+    assert tried == [321]  # what was not changed is not changed back
+
+
 # --- sysmon
 
 
