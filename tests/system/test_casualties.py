@@ -70,7 +70,8 @@ def test_killed_shell(h: Flux, tmp_path: Path) -> None:
     for name in ("victim", "other"):
         ids.append(job(h, tmp_path / name, "sh", "-c", LOOP))
         log(h, ids[-1], "data", "guest.output")
-    victim, _ = [process["pid"] for process in h.rpc("rexec.list").get()["procs"]]  # in order of start
+    processes = h.rpc("rexec.list").get()["procs"]  # in order of start
+    victim, _ = [process["pid"] for process in processes if process["label"].startswith("shell-")]
     os.kill(victim, signal.SIGKILL)
     context = {entry["name"]: entry.get("context") for entry in log(h, ids[0], "clean")}
     assert context["finish"] == {"status": signal.SIGKILL}

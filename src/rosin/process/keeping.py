@@ -66,16 +66,26 @@ class Keeping:
         self.children: dict[int, KeptChild] = {}  # by request
         #: When nobody has come in time; None while there is a master.
         self.deadline: float | None = None
-        os.close(open_private(directory))
         self.path = f"{directory}/{os.getpid()}"
-        self.listener = socket.socket(socket.AF_UNIX)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path)  # of a process that had this id before
-        with socket_path(self.path) as path:
-            self.listener.bind(path)
+        try:
+            self._bind(directory)
+        except FileNotFoundError:  # another zygote has just removed the empty directory
+            self._bind(directory)
         os.chmod(self.path, 0o700)
         self.listener.listen()
         self.listener.setblocking(False)
+
+    def _bind(self, directory: str) -> None:
+        os.close(open_private(directory))
+        self.listener = socket.socket(socket.AF_UNIX)
+        try:
+            with socket_path(self.path) as path:
+                self.listener.bind(path)
+        except OSError:
+            self.listener.close()
+            raise
 
     def add(self, child: KeptChild) -> None:
         """Keep a process from now on."""
@@ -159,9 +169,10 @@ class Keeping:
                 os.close(fd)
 
     def close(self) -> None:
-        """Nobody can ask any more."""
+        """Nobody can ask any more. The last one removes the directory."""
         self.listener.close()
         with contextlib.suppress(OSError):
             os.unlink(self.path)
+            os.rmdir(os.path.dirname(self.path))
         for number in list(self.children):
             self.drop(number)
