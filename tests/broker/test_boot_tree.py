@@ -225,6 +225,22 @@ async def test_a_broker_that_does_not_go_is_named_and_left(live):
     await child.end()
 
 
+async def test_a_broker_that_gives_no_sign_of_life_is_not_waited_for(live):
+    """As one that is stopped (SIGSTOP): nothing else would end the wait."""
+    attrs = {"broker.rc2_none": "1", "broker.quorum": "1", "tbon.torpid_max": "100ms"}
+    root, child = live(attrs=attrs, size=3), live(rank=1, size=3)
+    end = asyncio.create_task(root.run())
+    await root.until("->run")
+    await child.stand_still("run")
+    while not root.broker.router.below:
+        await asyncio.sleep(0)
+    root.instance.shutdown()
+    await root.until("shutdown goes on without host1 (rank 1): no sign of life")
+    assert await end == 0
+    assert "children-complete: shutdown->finalize" in root.transitions()
+    await child.end()
+
+
 async def test_a_broker_that_cannot_go_on_ends_alone(pair):
     """The others stay: it was not theirs to fail."""
     root, child, start = pair

@@ -20,10 +20,13 @@ from rosin.rfc.payload import field
 if TYPE_CHECKING:
     from rosin.broker.broker import Broker
     from rosin.broker.module_handle import ModuleHandle
+    from rosin.broker.overlay.children import Child
     from rosin.broker.services.config import ConfigService
     from rosin.broker.services.overlay import OverlayService
 
 _SHUTDOWN = STATES.index("shutdown")
+#: Seconds after which a broker that ends looks again whether those below it are alive.
+_LOOK = 1.0
 
 
 class TreeStates:
@@ -130,21 +133,31 @@ class TreeStates:
         return "shutdown" if await self._reaches("shutdown") else "parent-fail"
 
     async def children(self) -> str:
-        """The brokers below are gone."""
+        """The brokers below are gone, or those that are left do not answer any more (``tbon.torpid_max``)."""
         if not self._broker.router.below:
             return "children-none"
 
         from rosin.broker.reminder import Reminder, seconds
 
+        def left() -> list[Child]:
+            return [child for child in self._overlay.links.below.children if child.online]
+
+        def look() -> None:
+            if left() and all(child.torpid for child in left()):
+                names = self._broker.named(Idset(child.rank for child in left()))
+                self._log(f"shutdown goes on without {names}: no sign of life")
+                gone.cancel()
+
         def remind() -> None:
-            below = Idset(child.rank for child in self._overlay.links.below.children if child.online)
+            below = Idset(child.rank for child in left())
             self._log(f"shutdown delayed: waiting for {len(below)} peers: {self._broker.named(below)}")
 
         clock = self._broker.clock
         gone = asyncio.ensure_future(self._broker.childless())
         limit = Reminder(clock, seconds(self._attr("broker.shutdown-timeout")), gone.cancel)
         try:
-            with limit, Reminder(clock, seconds(self._attr("broker.shutdown-warn")), remind):
+            warn = seconds(self._attr("broker.shutdown-warn"))
+            with limit, Reminder(clock, warn, remind), Reminder(clock, _LOOK, look):
                 await asyncio.wait((gone,))
         finally:
             gone.cancel()
