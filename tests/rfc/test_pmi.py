@@ -313,11 +313,20 @@ def test_wrong_responses(line):
         client.receive(line)
 
 
-def test_a_server_of_another_version():
+@pytest.mark.parametrize("version", ["pmi_version=2 pmi_subversion=0", "pmi_version=1 pmi_subversion=0"])
+def test_a_server_of_another_version(version):
     client = PmiClient()
     client.init()
-    with pytest.raises(FormatError, match="wants version 2"):
-        client.receive("cmd=response_to_init rc=0 pmi_version=2 pmi_subversion=0")
+    with pytest.raises(FormatError, match=r"wants version (2.0|1.0), not 1.1"):
+        client.receive(f"cmd=response_to_init rc=0 {version}")
+
+
+def test_a_server_that_knows_more():
+    """As MPICH 5 does: what is new in it is not asked for."""
+    client = PmiClient()
+    client.init()
+    client.receive("cmd=response_to_init rc=0 pmi_version=1 pmi_subversion=2")
+    assert client.get_maxes() == "cmd=get_maxes\n"
 
 
 @pytest.mark.rfc(13, "length-max")

@@ -30,7 +30,7 @@ from rosin.modules.job_list.listings import SLICE, Listings
 from rosin.modules.job_list.settings import JobListSettings
 from rosin.rfc.jobpath import job_key
 from rosin.rfc.message import Message
-from rosin.rfc.payload import field, id_field
+from rosin.rfc.payload import field, id_field, list_field
 from rosin.rfc.role import privileged
 
 #: Seconds between two responses of a streaming job-stats.
@@ -172,7 +172,7 @@ class JobListModule(BrokerModule):
     def rows(self, msg: Message) -> bytes:
         """Private to job-manager: rows of inactive jobs, to be kept; lines, the first one their format."""
         jobs = self._table.index.jobs
-        found = [jobs.get(id) for id in field(msg.args, "ids", list)]
+        found = [jobs.get(id) for id in list_field(msg.args, "ids", int)]
         return b"\n".join(
             [SHAPE.encode(), *[kept_row(row) if isinstance(row, tuple) else b"" for row in found]]
         )

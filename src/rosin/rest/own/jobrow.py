@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from rosin import _json
 from rosin.job.info import get_username
 from rosin.job.table.attributes import POSITION, Row
-from rosin.process.outcome import describe, signal_text
+from rosin.process.outcome import describe, return_code, signal_text
 from rosin.rest.jobview import returncode
 from rosin.rest.problem import Problem
 from rosin.rfc import fluid, states
@@ -59,10 +58,8 @@ def _ending(row: Row) -> str | None:
 
 def describe_job(status: int) -> str:
     """How a job ended: job shells count a signal that ended a task as 128+N."""
-    if os.WIFEXITED(status) and os.WEXITSTATUS(status) > 128:
-        code = os.WEXITSTATUS(status)
-        return f"Exit {code}: {signal_text(code - 128)}"
-    return describe(status)
+    code = return_code(status)
+    return f"Exit {code}: {signal_text(code - 128)}" if code is not None and code > 128 else describe(status)
 
 
 def _limit(row: Row) -> float | None:

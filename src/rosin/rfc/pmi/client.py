@@ -179,8 +179,9 @@ class PmiClient:
 
     def _keep(self, command: str, fields: dict[str, str | int]) -> None:
         if command == "init":
-            if (fields["pmi_version"], fields["pmi_subversion"]) != (1, 1):
-                raise FormatError(f"pmi: the server wants version {fields['pmi_version']}, not 1.1")
+            version, minor = int(fields["pmi_version"]), int(fields["pmi_subversion"])
+            if version != 1 or minor < 1:  # MPICH 5 says 1.2, and takes what 1.1 has
+                raise FormatError(f"pmi: the server wants version {version}.{minor}, not 1.1")
             self.initialized = True
         elif command == "get_maxes":
             sizes = [int(fields[key]) for key in ("kvsname_max", "keylen_max", "vallen_max")]
