@@ -170,7 +170,8 @@ class JobMachine(RuleBasedStateMachine):
     )
     def cancel(self, job: int, kind: str, severity: int, userid: int | None, turns: int) -> None:
         """An exception is raised on a job."""
-        self.world.raise_(job, kind, severity, userid)
+        # job-list, as flux-core's, tells the gravest exception, also a mild one, as the end of a failed job
+        self.world.raise_(job, "other" if severity else kind, severity, userid)
         self.step("cancel", turns)
 
     @rule(turns=TURNS)
