@@ -34,6 +34,9 @@ def start(args: Namespace, settings: StartSettings, prog: str) -> int:
         settings.warn(prog)
     settings.check_terminal()
     gc.disable()
+    from rosin import _codecache
+
+    _codecache.install()
     from rosin.broker.stdio import open_missing
     from rosin.launch.launcher import EXIT_TIMEOUT, LocalLauncher, Plan, withheld
     from rosin.launch.terminal import restored

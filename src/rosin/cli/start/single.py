@@ -28,6 +28,9 @@ def run(
     # The collector would walk through half-imported modules again and again; the broker turns it on when
     # it serves.
     gc.disable()
+    from rosin import _codecache
+
+    _codecache.install()
     from importlib import import_module
 
     from rosin import _json
@@ -55,7 +58,9 @@ def run(
     secrets = credentials.take()
     given = {**settings.attrs, **(attrs or {})}
     options = BootOptions(settings.command, given, settings.config, settings.config_path, secrets)
-    return run(options, zygote, ignored)
+    code = run(options, zygote, ignored)
+    _codecache.finder.keep()
+    return code
 
 
 def execute(words: list[str]) -> NoReturn:
