@@ -111,7 +111,8 @@ def test_memory_is_limited(instance: RealInstance, attack: Callable[[str], int])
     works(instance)
     before = resident(instance)
     as_guest(attack, path(instance))
-    assert resident(instance) - before < 120 * MEGABYTE
+    # What the limits let in, and as much again that is being copied; without, 300 and more.
+    assert resident(instance) - before < 200 * MEGABYTE
     works(instance)
 
 

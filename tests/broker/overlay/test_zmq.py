@@ -252,19 +252,21 @@ async def test_who_has_much_to_send_can_wait(tmp_path):
     flow = upper.link.outflow(b"peer")
     await asyncio.wait_for(flow.drained(), 30)
 
-    def fill():
-        while flow.backlog() < 4 << 20:
-            upper.link.send(b"peer", [b"x" * 100_000])
+    data = b"x" * 100_000
+
+    def fill(size):
+        while flow.backlog() < size:
+            upper.link.send(b"peer", [data])
         return asyncio.create_task(flow.drained()), asyncio.create_task(flow.drained())
 
-    waits = fill()
+    waits = fill(4 << 20)
     while not waits[0].done():
         await asyncio.sleep(0)
         while peer.poll(0):
             peer.recv()
     await waits[1]
     assert flow.backlog() < 4 << 20
-    waits = fill()
+    waits = fill(256 << 20)  # more than both ends of ZeroMQ take of it by and by
     await asyncio.sleep(0)
     assert not waits[0].done()
     peer.close()

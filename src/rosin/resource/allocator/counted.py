@@ -63,7 +63,10 @@ def _of_graph(scheduling: dict[str, Any]) -> dict[str, int]:
 
     if fluxion.writer(scheduling)[0] != "fluxion":
         return {}
-    graph = fluxion.decode(scheduling)
+    try:
+        graph = fluxion.decode(scheduling)
+    except FormatError:  # some other scheduler's own, which says nothing of pools
+        return {}
     sizes: dict[str, int] = {}
     for root in graph.roots():
         for vertex in preorder(graph, root, prune=lambda pool: pool.type != "node"):
