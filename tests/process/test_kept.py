@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -149,6 +150,20 @@ def test_nothing_is_left_when_nobody_comes_in_time(master, tmp_path):
     first.wait_end(first.pids[0])
     first.wait_end(first.zygote)
     assert not (tmp_path / "kept").exists()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_nothing_is_left_when_nobody_can_come(master, tmp_path, again):
+    """The directory is removed, as a system does with those in /run; another of that name is another's."""
+    first = master("exec sleep 999")
+    (name,) = os.listdir(tmp_path / "kept")
+    shutil.rmtree(tmp_path / "kept")
+    if again:
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "kept" / name).touch()
+    first.kill()
+    first.wait_end(first.pids[0])
+    first.wait_end(first.zygote)
 
 
 def test_a_master_that_ends_in_good_order_leaves_what_runs(master, tmp_path):

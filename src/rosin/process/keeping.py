@@ -29,6 +29,8 @@ VERSION = 1
 #: Seconds for which the end of a process is remembered of which the master has been told: it may be killed
 #: before it has made anything of that.
 MEMORY = 10.0
+#: Seconds between two looks whether the socket is still where a next master would look for it.
+LOOK = 5.0
 #: Processes whose outputs are held: a zygote has as many descriptors as a shell of a user.
 MAX_HELD = 200
 
@@ -74,6 +76,7 @@ class Keeping:
         except FileNotFoundError:  # another zygote has just removed the empty directory
             self._bind(directory)
         os.chmod(self.path, 0o700)
+        self._place = self._found()
         self.listener.listen()
         self.listener.setblocking(False)
 
@@ -135,6 +138,24 @@ class Keeping:
         for number in (1, 2):
             os.dup2(fd, number)
         os.close(fd)
+
+    def next_look(self) -> float:
+        """When to ask :meth:`over` again, by the monotonic clock."""
+        deadline = time.monotonic() + LOOK
+        return deadline if self.deadline is None else min(self.deadline, deadline)
+
+    def over(self) -> bool:
+        """Nobody comes any more: the time is over, or the socket has been removed with its directory."""
+        if self.deadline is None:
+            return False
+        return time.monotonic() >= self.deadline or self._found() != self._place
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = os.lstat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
 
     def admit(self) -> socket.socket | None:
         """The next master, if somebody asks who may: a program of this user."""

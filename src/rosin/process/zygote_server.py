@@ -123,7 +123,7 @@ class ZygoteServer:
         if self._guard.busy:
             deadlines.append(self._guard_due)
         if self._keeping is not None and self._keeping.deadline is not None and not self._closing:
-            deadlines.append(self._keeping.deadline)
+            deadlines.append(self._keeping.next_look())
         if not deadlines:
             return None
         return max(0, int((min(deadlines) - time.monotonic()) * 1000) + 1)
@@ -342,7 +342,7 @@ class ZygoteServer:
             with contextlib.suppress(OSError):  # it has gone already: end of file follows on the next turn
                 for frame, fds in keeping.account():
                     self._writer.send(frame, fds)
-        elif keeping.deadline is not None and time.monotonic() >= keeping.deadline:
+        elif keeping.over():
             self._closing = True
             self._end_everything()
 
