@@ -35,14 +35,17 @@ class FakeReactor:
             callback()
 
     def expire(self):
-        for timer in self.timers:
+        timers, self.timers = self.timers, []
+        for timer in timers:
             if timer.callback is not None:
                 timer.callback()
 
 
 class FakeRPC:
-    def __init__(self, payload):
+    def __init__(self, payload, topic="kvs.commit"):
+        self.topic = topic
         self.payload = payload
+        self.result = {}
         self.error = None
         self.abandoned = False
 
@@ -56,10 +59,11 @@ class FakeRPC:
     def get(self):
         if self.error is not None:
             raise self.error
-        return {}
+        return self.result
 
-    def answer(self, error=None):
+    def answer(self, error=None, result=None):
         self.error = error
+        self.result = result or {}
         self.callback()
 
     @property
@@ -76,8 +80,8 @@ class FakeHandle:
         self.rpcs = []
 
     def rpc(self, topic, payload):
-        assert topic == "kvs.commit"
-        self.rpcs.append(FakeRPC(payload))
+        assert topic in ("kvs.commit", "kvs.lookup")
+        self.rpcs.append(FakeRPC(payload, topic))
         return self.rpcs[-1]
 
 
@@ -259,21 +263,89 @@ def test_without_anything_on_its_way_nothing_is_sent_again(handle, kept):
     assert [number(rpc) for rpc in handle.rpcs] == [[1]]
 
 
-def test_a_kvs_that_ends_may_take_a_commit_later(handle, kept):
-    failed = []
-    kept.on_error = failed.append
+def written(count):
+    return {"val": treeobj.val(str(count).encode())}
+
+
+@pytest.fixture
+def failed(log):
+    """Errors of commits whose entries are lost."""
+    errors = []
+    log.on_error = errors.append
+    return errors
+
+
+@pytest.fixture(params=[errno.ENOSYS, errno.EHOSTUNREACH, errno.ECONNRESET])
+def doubted(request, handle, kept, failed):
+    """A log that does not know of its first commit, a, whether it was taken; b comes after it."""
     kept.append("output", "a")
     handle.reactor.turn()
-    handle.rpcs[0].answer(OSError(errno.ENOSYS, "it ends"))
+    kept.append("output", "b")
+    handle.rpcs[0].answer(OSError(request.param, "it ends, or cannot reach rank 0"))
+    handle.reactor.turn()
     assert failed == []
+    assert len(handle.rpcs) == 1
+    return kept
+
+
+@pytest.mark.parametrize(("answer", "again"), [(written(0), ["a"]), (written(1), []), (None, ["a"])])
+def test_a_commit_is_looked_for_that_may_be_taken_or_not(handle, doubted, failed, answer, again):
+    """Nothing is looked up until all that was sent before is over."""
     handle.reactor.expire()
-    assert [number(rpc) for rpc in handle.rpcs] == [[1], [1]]
-    kept.suspend()
-    handle.reactor.expire()  # not while nobody knows what has become of it
+    assert handle.rpcs[1].payload["ops"] == []
     assert len(handle.rpcs) == 2
-    kept.resume(1)
-    assert kept.idle
+    handle.rpcs[1].answer()
+    assert handle.rpcs[2].topic == "kvs.lookup"
+    assert handle.rpcs[2].payload["key"] == WRITTEN_KEY
+    assert handle.rpcs[2].payload["namespace"] == "job-1234"
+    handle.rpcs[2].answer(None if answer else OSError(errno.ENOENT, "no such key"), answer)
+    while not doubted.idle:
+        handle.rpcs[-1].answer()
+    assert [entries(rpc)[0] for rpc in handle.rpcs[3:]] == [*again, "b"]
+    assert number(handle.rpcs[-1]) == [2]
     assert failed == []
+    assert doubted.backlog == 0
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_a_broker_that_goes_while_a_commit_is_looked_for(handle, doubted, failed, step):
+    """The next one is asked; the search of before ends."""
+    if step:
+        handle.reactor.expire()
+    if step == 2:
+        handle.rpcs[1].answer()
+    before = len(handle.rpcs)
+    doubted.suspend()
+    assert all(rpc.abandoned for rpc in handle.rpcs[step:])
+    doubted.resume(0)
+    handle.reactor.expire()
+    assert [entries(rpc) for rpc in handle.rpcs[before:]] == [["a"]]
+    assert failed == []
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_search_that_is_not_answered_begins_again(handle, doubted, failed, step):
+    handle.reactor.expire()
+    if step == 2:
+        handle.rpcs[1].answer()
+    handle.rpcs[-1].answer(OSError(errno.EHOSTUNREACH, "overlay disconnect"))
+    handle.reactor.expire()
+    assert handle.rpcs[-1].payload["ops"] == []
+    assert failed == []
+
+
+def test_a_number_that_is_none_is_an_error(handle, doubted, failed):
+    handle.reactor.expire()
+    handle.rpcs[1].answer()
+    handle.rpcs[2].answer(result={"val": treeobj.val(b"many")})
+    assert [error.errno for error in failed] == [errno.EPROTO]
+    assert entries(handle.rpcs[3]) == ["b"]
+
+
+def test_a_closed_log_looks_for_nothing(handle, doubted):
+    doubted.close()
+    handle.reactor.expire()
+    assert len(handle.rpcs) == 1
 
 
 def test_what_comes_while_there_is_no_broker_waits(handle, kept):
@@ -286,9 +358,7 @@ def test_what_comes_while_there_is_no_broker_waits(handle, kept):
     assert [entries(rpc) for rpc in handle.rpcs] == [["a"]]
 
 
-def test_not_for_ever(handle, kept):
-    failed = []
-    kept.on_error = failed.append
+def test_not_for_ever(handle, kept, failed):
     kept.keep = -1.0
     kept.append("output", "a")
     handle.reactor.turn()
@@ -297,9 +367,7 @@ def test_not_for_ever(handle, kept):
     assert kept.idle
 
 
-def test_other_refusals_are_final(handle, kept):
-    failed = []
-    kept.on_error = failed.append
+def test_other_refusals_are_final(handle, kept, failed):
     kept.append("output", "a")
     handle.reactor.turn()
     handle.rpcs[0].answer(OSError(errno.ENOSPC, "full"))

@@ -10,10 +10,8 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-from rosin.errors import FormatError
-from rosin.kvs.lookup import decode_value
 from rosin.rfc.jobpath import guest_namespace
-from rosin.shell.guestlog import WRITTEN_KEY
+from rosin.shell.guestlog import WRITTEN_KEY, last_written
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
@@ -68,10 +66,8 @@ class Comeback:
 
     def _go_on(self, found: Future, ready: Future) -> None:
         try:
-            written = int(decode_value(found.get()))
-        except FileNotFoundError:
-            written = 0
-        except (OSError, FormatError, TypeError, ValueError):
+            written = last_written(found)
+        except OSError:
             self._h.again()
             return
         self._h.go_on()

@@ -7,7 +7,8 @@ commits at a time. :attr:`GuestLog.backlog` counts the bytes that are not yet ac
 
 A shell that outlives its broker numbers its commits, each of which writes its number with the entries. So
 after a restart it knows which of them have been taken, and sends the others again: each entry is there once.
-There is one such commit at a time.
+There is one such commit at a time. It is looked for, too, when the broker is there but cannot tell what has
+become of it: one below rank 0 that has lost the way to it, say, which ends a moment later.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from rosin.errors import FormatError
+from rosin.kvs.lookup import decode_value, lookup_async
 from rosin.kvs.txn import KVSTxn
 from rosin.rfc import eventlog
 from rosin.rfc.jobpath import guest_namespace
@@ -36,21 +39,33 @@ LAZY = 0.01
 
 #: Where the number of the last commit is written, in the guest namespace.
 WRITTEN_KEY = "exec.written"
-#: Seconds until a commit is sent again that a KVS has refused which is about to end.
+#: Seconds until a commit is looked for of which it is not known whether it was taken.
 AGAIN = 0.5
+#: Answers that leave that open: the KVS ends, the way to rank 0 is broken, or events from there were lost.
+UNKNOWN = (errno.ENOSYS, errno.EHOSTUNREACH, errno.ECONNRESET)
+
+
+def last_written(found: Future) -> int:
+    """The number of the last commit that was taken, from a lookup of ``WRITTEN_KEY``. Raises OSError."""
+    try:
+        return int(decode_value(found.get()))
+    except FileNotFoundError:
+        return 0
+    except (FormatError, TypeError, ValueError) as error:
+        raise OSError(errno.EPROTO, f"Protocol error: {WRITTEN_KEY} is not a number: {error}") from None
 
 
 class Flight:
     """A numbered commit on its way: ``ops`` for a transaction, and the bytes of its entries."""
 
-    __slots__ = ("number", "ops", "refused", "rpc", "size")
+    __slots__ = ("doubted", "number", "ops", "rpc", "size")
 
     def __init__(self, number: int, ops: list[dict[str, Any]], size: int) -> None:
         self.number = number
         self.ops = ops
         self.size = size
         self.rpc: Future | None = None
-        self.refused = 0.0  # when that happened first
+        self.doubted = 0.0  # since when it is not known whether it was taken
 
 
 class GuestLog:
@@ -69,6 +84,7 @@ class GuestLog:
         self.keep = 0.0
         self._number = 0
         self._flight: Flight | None = None
+        self._search: Timer | None = None
         self._suspended = False
         self.backlog = 0
         #: Called whenever a commit was answered.
@@ -149,49 +165,92 @@ class GuestLog:
     def _send(self, flight: Flight) -> Future:
         txn = KVSTxn(self._h, namespace=self._namespace)
         txn.ops = list(flight.ops)
-        flight.rpc = txn.commit_async().then(self._answered, flight)
+        return self._follow(flight, txn.commit_async(), self._answered)
+
+    def _follow(self, flight: Flight, rpc: Future, then: Callable[[Future, Flight], None]) -> Future:
+        """The numbered commit depends on this answer now."""
+        flight.rpc = rpc.then(then, flight)
         if self._suspended:  # since the broker has gone while it was being sent
             flight.rpc.abandon()
         return flight.rpc
 
     def _answered(self, rpc: Future, flight: Flight) -> None:
-        """A numbered commit was taken, or refused; by a KVS that ends with its broker it may yet be taken."""
+        """A numbered commit was taken, or refused, or nobody can tell."""
         try:
             rpc.get()
         except OSError as error:
-            now = time.monotonic()
-            flight.refused = flight.refused or now
-            if error.errno == errno.ENOSYS and now - flight.refused < self.keep and not self._closed:
-                self._h.reactor.timer(AGAIN, partial(self._send_again, flight))
-                return
-        self._flight = None
-        self._committed(rpc, flight.size)
+            self._doubt(flight, error)
+        else:
+            self._taken(flight)
 
-    def _send_again(self, flight: Flight) -> None:
-        if flight is self._flight and not (self._suspended or self._closed):
+    def _taken(self, flight: Flight) -> None:
+        self._flight = None
+        if not self._closed:
+            self._landed(flight.size)
+
+    def _doubt(self, flight: Flight, error: OSError) -> None:
+        """A numbered commit is lost, unless it may be there all the same, or may yet be."""
+        now = time.monotonic()
+        flight.doubted = flight.doubted or now
+        if error.errno in UNKNOWN and now - flight.doubted < self.keep and not self._closed:
+            self._search = self._h.reactor.timer(AGAIN, partial(self._pass, flight))
+            return
+        self._flight = None
+        if not self._closed:
+            self._lost(flight.size, error)
+
+    def _pass(self, flight: Flight) -> None:
+        """Transactions have their turn in order: when one that changes nothing is over, so is this one."""
+        self._search = None
+        self._follow(flight, KVSTxn(self._h, namespace=self._namespace).commit_async(), self._passed)
+
+    def _passed(self, rpc: Future, flight: Flight) -> None:
+        try:
+            rpc.get()
+        except OSError as error:
+            self._doubt(flight, error)
+        else:
+            self._follow(flight, lookup_async(self._h, WRITTEN_KEY, self._namespace), self._found)
+
+    def _found(self, rpc: Future, flight: Flight) -> None:
+        try:
+            written = last_written(rpc)
+        except OSError as error:
+            self._doubt(flight, error)
+        else:
+            self._settle(flight, written)
+
+    def _settle(self, flight: Flight, written: int) -> None:
+        """The KVS has the commits up to this number."""
+        if flight.number > written:
             self._send(flight)
+        else:
+            self._taken(flight)
 
     def suspend(self) -> None:
         """The broker is gone, perhaps not for ever: what is on its way may have been taken or not."""
         self._suspended = True
+        self._search_no_more()
         if self._flight is not None and self._flight.rpc is not None:
             self._flight.rpc.abandon()
 
     def resume(self, written: int) -> None:
         """Another broker is there, whose KVS has the commits up to this number."""
         self._suspended = False
-        flight = self._flight
-        if flight is None:
+        if self._flight is None:
             self._flush_urgent()
-        elif flight.number > written:
-            self._send(flight)
         else:
-            self._flight = None
-            self._landed(flight.size)
+            self._settle(self._flight, written)
+
+    def _search_no_more(self) -> None:
+        if self._search is not None:
+            self._search.cancel()
+            self._search = None
 
     def close(self) -> None:
         """The broker is gone: forget what cannot be written any more."""
         self._closed = True
+        self._search_no_more()
         self._batch = {}
         self._in_flight = 0
         self._flight = None
@@ -202,8 +261,13 @@ class GuestLog:
         try:
             rpc.get()
         except OSError as error:
-            if self.on_error is not None:
-                self.on_error(error)
+            self._lost(size, error)
+        else:
+            self._landed(size)
+
+    def _lost(self, size: int, error: OSError) -> None:
+        if self.on_error is not None:
+            self.on_error(error)
         self._landed(size)
 
     def _landed(self, size: int) -> None:
