@@ -86,7 +86,7 @@ def test_the_page_of_a_package_leads_somewhere(wheels):
     targets = re.findall(r'\]\(([^)\s]+)|src="([^"]+)', text)
     assert len(targets) > 10
     assert [a or b for a, b in targets if not (a or b).startswith("https://")] == []
-    assert f"({REPOSITORY}/raw/main/docs/images/page-jobs.png)" in text
+    assert f"({REPOSITORY}/raw/main/docs/images/page-overview.png)" in text
     assert f"({REPOSITORY}/blob/main/docs/index.md#how-to)" in text
 
 

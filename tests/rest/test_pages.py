@@ -47,6 +47,14 @@ async def test_pages_and_answers_on_one_path_vary_by_accept(api):
     assert (await api.get("/queues")).status_code == 404
 
 
+async def test_scripts_are_kept_until_they_change(api):
+    first = await api.get("/static/js/main.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await api.get("/static/js/main.js", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["cache-control"] == "no-cache"
+
+
 def test_nothing_is_loaded_from_elsewhere():
     for entry in (Path(str(files("rosin.rest"))) / "static").rglob("*.*"):
         text = entry.read_text().replace("http://www.w3.org/2000/svg", "")

@@ -28,6 +28,10 @@ _ARGUMENTS = [
     "--disable-sync",
 ]
 
+#: Milliseconds to wait for what has to come, on a machine that may be busy.
+_PATIENCE = 30_000
+expect.set_options(timeout=_PATIENCE)
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -53,10 +57,12 @@ def _short(directory: str) -> dict[str, str | float | bool]:
 class Site:
     """``rosin start rosin serve``: ``url`` ends without a slash."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         rosin = [sys.executable, "-m", "rosin"]
-        command = [*rosin, "start", *rosin, "serve", "--port", "0"]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        command = [*rosin, "start", *options, *rosin, "serve", "--port", "0"]
+        self.state = tempfile.TemporaryDirectory(prefix="rosin-ui-state-")
+        env = {**os.environ, "XDG_STATE_HOME": self.state.name}
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)
         assert self.process.stderr is not None
         self.url = self.process.stderr.readline().split()[-1].rstrip("/")
 
@@ -75,6 +81,7 @@ class Site:
     def stop(self) -> None:
         self.process.terminate()  # nothing happens if a test has ended it
         self.process.communicate(timeout=30)
+        self.state.cleanup()
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +110,13 @@ def watch(page: Page, site: Site, faults: list[str]) -> None:
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda said: faults.append(said.text) if "Security Policy" in said.text else None)
     page.on("request", lambda asked: None if asked.url.startswith(own) else faults.append(asked.url))
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(_PATIENCE)
 
 
 def live(page: Page, url: str) -> None:
     """Go to a page and wait until it is connected."""
     page.goto(url)
-    expect(page.locator("#link")).to_have_attribute("data-state", "live", timeout=20_000)
+    expect(page.locator("#link")).to_have_attribute("data-state", "live")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 from tests.ui.conftest import live, open_page
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.timeout(300)]
 
 PATHS = ["/", "/jobs", "/jobs/submit", "/resources", "/queues", "/events", "/tokens", "/about", "/docs"]
 
@@ -24,6 +24,7 @@ def jobs(site):
 def settled(page):
     """Nothing is being fetched any more."""
     expect(page.locator("#main [aria-busy]")).to_have_count(0)
+    expect(page.get_by_text("could not be loaded")).to_have_count(0)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -101,3 +102,62 @@ def test_errors_are_pages_with_the_menu(page, site):
     expect(page.locator("#main")).to_contain_text("there is no job")
     page.locator("#side nav").get_by_role("link", name="Jobs").click()
     expect(page.locator("h1")).to_have_text("Jobs")
+
+
+def test_a_token_is_made_shown_once_and_revoked(page, site):
+    live(page, f"{site.url}/tokens")
+    expect(page.locator(".blank")).to_contain_text("No tokens")
+    page.get_by_role("button", name="New token").click()
+    page.get_by_label("Name").fill("nightly")
+    page.get_by_label("Submit jobs").check()
+    page.get_by_role("button", name="Make it").click()
+    secret = page.locator(".secret").inner_text()
+    assert len(secret) > 20
+    page.reload()
+    row = page.locator("tr", has_text="nightly")
+    expect(row).to_contain_text("submit")
+    assert secret not in page.content()
+    row.get_by_role("button", name="Revoke").click()
+    page.locator("dialog").get_by_role("button", name="Revoke").click()
+    expect(row).to_have_count(0)
+
+
+def test_a_node_is_drained_and_undrained(page, site):
+    live(page, f"{site.url}/resources")
+    page.get_by_role("button", name="Drain", exact=True).click()
+    page.get_by_label("Reason").fill("bad memory")
+    page.locator("dialog").get_by_role("button", name="Drain").click()
+    expect(page.locator(".node")).to_contain_text("bad memory")
+    expect(page.locator(".node")).to_contain_text("drain")
+    page.get_by_role("button", name="Undrain").click()
+    expect(page.get_by_role("button", name="Drain", exact=True)).to_be_visible()
+
+
+def test_a_queue_is_stopped_and_started(page, site):
+    live(page, f"{site.url}/queues")
+    page.get_by_role("button", name="Stop").click()
+    page.get_by_label("Reason").fill("maintenance")
+    page.locator("dialog").get_by_role("button", name="Stop").click()
+    expect(page.locator("table")).to_contain_text("maintenance")
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+
+
+def test_events_are_told_as_they_happen(page, site):
+    live(page, f"{site.url}/events")
+    expect(page.locator(".blank")).to_contain_text("Nothing has happened yet")
+    site.submit("true", name="told")
+    expect(page.locator("tbody tr", has_text="clean").first).to_contain_text("told")
+    page.get_by_label("Search events").fill("submit")
+    expect(page.locator("tbody tr")).to_have_count(1)
+
+
+def test_the_overview_says_what_runs_what_waits_and_why(page, site, jobs):
+    live(page, f"{site.url}/")
+    expect(page.locator("a.figure", has_text="Running")).to_contain_text("1")
+    expect(page.locator("section", has_text="Waiting, and why")).to_contain_text("held")
+    expect(page.locator("section", has_text="Failed last")).to_contain_text("139: segmentation fault")
+    expect(page.get_by_role("img", name="Cores in use over time")).to_be_visible()
+    page.get_by_role("button", name="1 hour").click()
+    page.reload()
+    expect(page.get_by_role("button", name="1 hour")).to_have_attribute("aria-pressed", "true")

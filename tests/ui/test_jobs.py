@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.ui.conftest import live
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.timeout(300)]
 
 
 def row(page: Page, jobid: str) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 from tests.ui.conftest import Site, live, watch
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.timeout(300)]
 
 
 def test_seven_tabs_leave_the_eighth_and_its_buttons_working(browser, site):

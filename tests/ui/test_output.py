@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 from tests.ui.conftest import live
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.timeout(300)]
 
 #: The number of the line at the top of the view, and where it begins there.
 _TOP = """() => {
@@ -238,3 +238,23 @@ def test_a_terminal(page, site):
     expect(terminal).to_contain_text("hello world")
     page.keyboard.press("Enter")
     expect(page.locator(".badge")).to_have_text("Completed")
+
+
+def test_files_of_a_job(page, site, tmp_path):
+    """Looked at, downloaded, uploaded."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "result.txt").write_text("42\n")
+    jobid = site.submit("true", cwd=str(tmp_path))
+    live(page, f"{site.url}/jobs/{jobid}?tab=files")
+    page.get_by_role("button", name="sub", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="result.txt").click()
+    assert download.value.path().read_text() == "42\n"
+    page.reload()
+    expect(page.get_by_role("link", name="result.txt")).to_be_visible()
+    data = bytes(range(256)) * 5000  # more than one request carries
+    page.get_by_label("Files to upload").set_input_files(
+        {"name": "in put.bin", "mimeType": "", "buffer": data}
+    )
+    expect(page.get_by_role("link", name="in put.bin")).to_be_visible()
+    assert (tmp_path / "sub" / "in put.bin").read_bytes() == data

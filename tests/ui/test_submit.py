@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 from tests.ui.conftest import live, open_page
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.timeout(300)]
 
 
 def test_what_is_filled_in_is_submitted(page, site):

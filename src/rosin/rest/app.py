@@ -12,7 +12,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
-from starlette.staticfiles import StaticFiles
 
 from rosin import __version__, _json
 from rosin.errors import FormatError
@@ -110,7 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     routers = [web.router, *(module.router for module in modules), *own_parts]
     for router in routers:
         app.include_router(router)
-    app.mount("/static", StaticFiles(directory=str(files("rosin.rest") / "static")), name="static")
+    app.mount("/static", web.Assets(directory=str(files("rosin.rest") / "static")), name="static")
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -6,12 +6,13 @@ Every page is the same shell; the script in it shows the view of the address and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.routing import APIRoute
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
+from starlette.staticfiles import StaticFiles
 
 from rosin.rest import jobview, pages
 from rosin.rest.context import Here
@@ -34,6 +35,16 @@ class PageRoute(APIRoute):
     def wanted(scope: Scope) -> bool:
         """Whether a page is asked for."""
         return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+
+
+class Assets(StaticFiles):
+    """Scripts, style and logo: kept by browsers, which ask whether they are still those of this version."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """The file, or that it is as before."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 router = APIRouter(route_class=PageRoute, default_response_class=Response, include_in_schema=False)

@@ -63,3 +63,8 @@ export const getTokens = () => request(`${API}/tokens`);
 export const createToken = (body) => post(`${API}/tokens`, body);
 /** @param {string} id */
 export const revokeToken = (id) => request(`${API}/tokens/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+/** @param {string} id @param {string} path @returns {Promise<any>} */
+export const listFiles = (id, path) => request(jobPath(id, `/files${query({ path })}`));
+/** @param {string} id @param {string} path encoded @param {Blob} data @param {number} [offset] */
+export const writeFile = (id, path, data, offset) => request(jobPath(id, `/files/${path}${query({ offset })}`), { method: "PUT", blob: data });

@@ -45,21 +45,22 @@ function fieldFault(entry) {
 /**
  * Send a request and decode its JSON.
  * @param {string} path
- * @param {{method?: string, body?: any, signal?: AbortSignal, headers?: Record<string, string>}} [options]
+ * @param {{method?: string, body?: any, blob?: Blob, signal?: AbortSignal, headers?: Record<string, string>}} [options]
  * @returns {Promise<any>}
  */
 export async function request(path, options = {}) {
-  const { method = "GET", body, signal, headers = {} } = options;
+  const { method = "GET", body, blob, signal, headers = {} } = options;
   /** @type {Record<string, string>} */
   const sent = { Accept: "application/json", ...headers };
-  if (body !== undefined) sent["Content-Type"] = "application/json";
+  if (blob) sent["Content-Type"] = "application/octet-stream";
+  else if (body !== undefined) sent["Content-Type"] = "application/json";
   if (method !== "GET") {
     const token = csrf();
     if (token) sent["X-CSRF-Token"] = token;
   }
   let response;
   try {
-    response = await fetch(path, { method, signal, headers: sent, body: body === undefined ? undefined : JSON.stringify(body) });
+    response = await fetch(path, { method, signal, headers: sent, body: blob ?? (body === undefined ? undefined : JSON.stringify(body)) });
   } catch (error) {
     if (/** @type {Error} */ (error).name === "AbortError") throw error;
     throw new RequestError("The server cannot be reached.", 0);

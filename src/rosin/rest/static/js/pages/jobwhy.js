@@ -2,7 +2,7 @@
 /** Why a job waits, as long as it does; and what went wrong, when it did. */
 
 import * as api from "../net/api.js";
-import { date, plural, sentence } from "../model/format.js";
+import { plural, sentence } from "../model/format.js";
 import { ending, isPending, status } from "../model/status.js";
 import { fill, h, icon } from "../view/dom.js";
 
@@ -35,11 +35,10 @@ export function whyCard(id) {
     drawn = text;
     const [first = "The scheduler has not looked at it yet.", ...more] = why.sentences ?? [];
     const ahead = why.ahead ? `${plural(why.ahead, "job")} ${why.ahead === 1 ? "is" : "are"} looked at first.` : "";
-    const estimate = why.t_estimate ? `Expected to start at ${date(why.t_estimate)}.` : "";
     node.hidden = false;
     fill(node, h("div", { class: "note wait", role: "status" }, icon("clock"), h("div", {},
       h("strong", {}, sentence(first)), more.map((/** @type {string} */ text) => h("p", {}, sentence(text))),
-      (ahead || estimate) && h("p", { class: "soft" }, [ahead, estimate].filter(Boolean).join(" ")))));
+      ahead && h("p", { class: "soft" }, ahead))));
   }
 
   return {

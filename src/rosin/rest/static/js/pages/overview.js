@@ -10,8 +10,9 @@ import { blank, meter, stateView } from "../view/parts.js";
 import { chart } from "../view/chart.js";
 import { live } from "../view/live.js";
 
-const DEFAULTS = { span: "900" };
-const SPANS = { 900: "15 min", 3600: "1 hour", 21600: "6 hours", 86400: "1 day", 604800: "1 week" };
+/** Without a span the chart begins with the instance, or a day ago. */
+const DEFAULTS = { span: "" };
+const SPANS = { "": "Since its start", 900: "15 min", 3600: "1 hour", 21600: "6 hours", 86400: "1 day", 604800: "1 week" };
 
 /** @param {HTMLElement} main @param {import("../router.js").Context} context */
 export function open(main, context) {
@@ -24,8 +25,16 @@ export function open(main, context) {
   fill(main, h("div", { class: "head" }, h("h1", {}, "Overview"), h("span", { class: "grow" }), h("a", { class: "button primary", href: "/jobs/submit" }, icon("plus"), "New job")), body);
   /** @type {any} */
   let known = null;
-  const refresh = live(body, () => api.getOverview({ span: state.span, points: 120 }), (data) => { known = data; draw(); }, context.signal);
+  /** @type {number | null} */
+  let begin = null;
+  const refresh = live(body, () => overview(), (data) => { known = data; draw(); }, context.signal);
   const timer = setInterval(() => { if (known) tick(); }, 1000);
+
+  async function overview() {
+    if (!state.span) begin ??= (await api.getInstance()).start ?? Date.now() / 1000 - 900;
+    const age = Math.ceil(now() / 1000 - (begin ?? 0));
+    return api.getOverview({ span: state.span || Math.max(60, Math.min(86_400, age)), points: 120 });
+  }
 
   /** @param {string} span */
   function choose(span) {
@@ -45,12 +54,12 @@ export function open(main, context) {
   function draw() {
     const { counts, resources, utilisation, running, waiting, failed } = known;
     if (!counts.total) {
-      fill(body, h("div", { class: "columns even" }, figures(counts, resources)), h("section", { class: "card" }, blank("All is quiet", "No job has been submitted yet. What runs and waits shows up here by itself.", { sleeping: true, actions: [h("a", { class: "button primary", href: "/jobs/submit" }, icon("plus"), "New job")] })));
+      fill(body, h("div", { class: "figures" }, figures(counts, resources)), h("section", { class: "card" }, blank("All is quiet", "No job has been submitted yet. What runs and waits shows up here by itself.", { sleeping: true, actions: [h("a", { class: "button primary", href: "/jobs/submit" }, icon("plus"), "New job")] })));
       return;
     }
     const { start, step } = utilisation;
     fill(body,
-      h("div", { class: "columns even" }, figures(counts, resources)),
+      h("div", { class: "figures" }, figures(counts, resources)),
       h("div", { class: "columns" },
         h("section", { class: "card half" }, h("header", {}, h("h2", { class: "grow" }, "Cores in use")), h("div", { class: "body" },
           chart([{ name: "cores", color: "var(--accent-fill)", values: utilisation.cores }], { most: resources.all.cores, start, step, label: "Cores in use over time", unit: "cores" }))),
@@ -71,8 +80,8 @@ function figures(counts, resources) {
   const jobs = [["Running", counts.run + counts.cleanup, "/jobs?state=running"], ["Waiting", counts.depend + counts.priority + counts.sched + (counts.new ?? 0), "/jobs?state=waiting"]];
   const amounts = [["Nodes", allocated.nodes, up.nodes, all.nodes], ["Cores", allocated.cores, up.cores, all.cores], ["GPUs", allocated.gpus, up.gpus, all.gpus]].filter(([, , , whole]) => whole);
   return [
-    ...jobs.map(([title, number, href]) => h("a", { class: "card quarter figure", href }, h("span", { class: "label" }, title), h("strong", {}, count(number)))),
-    ...amounts.map(([title, used, whole, total]) => h("a", { class: "card quarter figure", href: "/resources" },
+    ...jobs.map(([title, number, href]) => h("a", { class: "card figure", href }, h("span", { class: "label" }, title), h("strong", {}, count(number)))),
+    ...amounts.map(([title, used, whole, total]) => h("a", { class: "card figure", href: "/resources" },
       h("span", { class: "label" }, title, total > whole ? h("span", { class: "tiny" }, `${count(total - whole)} down`) : false),
       h("strong", {}, count(used), h("small", {}, ` of ${count(whole)} in use`)), meter(used, whole, `${title} in use`))),
   ];

@@ -116,6 +116,7 @@ function cells(node) {
     link.style.setProperty("--c", colorOf(job.id));
     return link;
   };
-  return h("div", { class: "cells", "aria-hidden": "true" },
-    numbers(node.cores).slice(0, CELLS).map((n) => cell(cores.get(n), "core")), numbers(node.gpus).slice(0, CELLS).map((n) => cell(gpus.get(n), "gpu")));
+  return h("div", { class: "cellrows", "aria-hidden": "true" },
+    h("div", { class: "cells" }, numbers(node.cores).slice(0, CELLS).map((n) => cell(cores.get(n), "core"))),
+    node.ngpus ? h("div", { class: "cells" }, numbers(node.gpus).slice(0, CELLS).map((n) => cell(gpus.get(n), "gpu"))) : false);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 /** Parts that several pages use: status, empty and error states, toasts, questions, menus, copying. */
 
+import { RequestError } from "../net/http.js";
 import { isLive } from "../net/link.js";
 import { status } from "../model/status.js";
 import { byId, fill, h, icon, stateIcon } from "./dom.js";
@@ -25,6 +26,7 @@ export function blank(title, text = "", { sleeping = false, actions = [], icon: 
 
 /** What stands where something could not be had. @param {Error} error @param {() => void} [again] */
 export function failure(error, again) {
+  if (!(error instanceof RequestError)) reportError(error); // a fault of ours, not of the connection
   const actions = again ? [h("button", { on: { click: again } }, icon("again"), "Try again")] : [];
   return h("div", { role: "alert" }, blank("This could not be loaded", error.message, { actions }));
 }

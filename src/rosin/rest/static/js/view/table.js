@@ -84,7 +84,7 @@ export class Table {
     const wide = ["1.25rem", ...columns.map((column) => column.width), "2.5rem"];
     this.node.style.setProperty("--columns", this.narrow.matches ? "1.25rem minmax(0, 1fr) auto 1.75rem" : wide.join(" "));
     const all = h("input", { type: "checkbox", "aria-label": "Select all jobs in sight", on: { change: () => this.selectLoaded(all.checked) } });
-    fill(this.heads, h("span", { role: "columnheader" }, all), columns.map((column) => this.head(column)),
+    fill(this.heads, h("span", { role: "columnheader", class: "pick" }, all), columns.map((column) => this.head(column)),
       h("span", { role: "columnheader" }, h("span", { class: "sr" }, "Actions")));
     for (const row of this.rows.values()) row.node.remove();
     this.rows.clear();
