@@ -42,7 +42,7 @@ def test_the_preview_is_the_exact_command(page, site):
 @pytest.mark.parametrize(
     ("label", "value", "words"),
     [
-        ("Nodes", "4096", "nodes"),
+        ("Nodes", "4096", "1 node, not 4096"),
         ("Tasks", "0", "whole number"),
         ("Time limit", "soon", "90s"),
         ("Queue", "no-such-queue", "no-such-queue"),
