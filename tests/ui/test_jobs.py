@@ -27,8 +27,10 @@ def test_jobs_appear_change_and_are_counted(page, site):
     jobid = site.submit("exit 3", name="fails-always")
     expect(row(page, jobid)).to_contain_text("fails-always")
     expect(row(page, jobid).locator(".state")).to_have_text("Failed (3)")
+    number = chip(page, "Failed").locator("b").inner_text()
     chip(page, "Failed").click()
-    expect(page.locator(".job")).to_have_count(int(chip(page, "Failed").locator("b").inner_text()))
+    assert chip(page, "Failed").locator("b").inner_text() == number  # known while the list is fetched, too
+    expect(page.locator(".job")).to_have_count(int(number))
     expect(row(page, jobid)).to_be_visible()
 
 
@@ -179,6 +181,7 @@ def test_who_has_scrolled_keeps_their_rows_when_jobs_come(page, site):
     many = ManyJobs(5000)
     page.route(re.compile(r"/rosin/v1/jobs\?"), many)
     live(page, f"{site.url}/jobs")
+    expect(row(page, "f4999")).to_be_visible()
     page.locator(".grid").evaluate("grid => { grid.scrollTop = 4000; }")
     expect(row(page, "f4895")).to_be_visible()
     before = row(page, "f4895").bounding_box()

@@ -44,7 +44,7 @@ class Jobs {
     const from = cursor === "" ? 0 : this.rows.findIndex((job) => job.n < Number(cursor));
     const items = from < 0 ? [] : this.rows.slice(from, from + limit).map((job) => ({ ...job }));
     const more = from >= 0 && from + limit < this.rows.length;
-    return { items, next: more ? String(items.at(-1).n) : null, total: this.rows.length, counts: { total: this.rows.length } };
+    return { items, next: more ? String(items.at(-1).n) : null, total: this.rows.length, counts: { total: this.rows.length, run: this.rows.length, inactive: 0, failed: 0 } };
   };
 
   add(count) {
@@ -100,6 +100,24 @@ test("jobs that do not match any more go", async () => {
   assert.equal(list.total, 0);
 });
 
+test("a listing that is asked for again changes all at once", async () => {
+  const server = new Jobs(1000);
+  const list = new JobList(server.page, () => {});
+  for (const index of [199, 399, 599]) await list.ensure(index);
+  server.add(7);
+  const { page } = server;
+  const seen = [];
+  list.fetch = async (asked) => {
+    const answer = await page(asked);
+    seen.push([list.total, list.counts.total, list.indexOf("j999"), list.loaded]);
+    return answer;
+  };
+  await list.refresh(300, 500);
+  assert.ok(seen.length > 1);
+  for (const state of seen) assert.deepEqual(state, [1000, 1000, 0, 600]);
+  assert.deepEqual([list.total, list.counts.total, list.indexOf("j999")], [1007, 1007, 7]);
+});
+
 test("what happens to a job shows at once", async () => {
   const server = new Jobs(300);
   let changes = 0;
@@ -109,6 +127,9 @@ test("what happens to a job shows at once", async () => {
   assert.ok(list.update({ id: "j299", state: "INACTIVE" }));
   assert.equal(list.at(0).state, "INACTIVE");
   assert.equal(list.at(0).n, 299);
+  assert.deepEqual(list.counts, { total: 300, run: 299, inactive: 1, failed: 0 }, "and in the numbers");
+  list.update({ id: "j299", result: "FAILED" });
+  assert.equal(list.counts.failed, 1);
   assert.equal(list.update({ id: "j0", state: "INACTIVE" }), false, "it is not here yet");
 });
 

@@ -7,6 +7,7 @@
 /** @typedef {import("./types.js").Job} Job */
 /** @typedef {import("./types.js").JobPage} JobPage */
 /** @typedef {{cursor: string, rows: Job[]}} Page */
+/** @typedef {{pages: Page[], next: string | null, answers: JobPage[]}} Draft what a listing will be */
 
 export const PAGE = 200;
 /** Jobs on a page that is fetched to get far down. */
@@ -88,46 +89,40 @@ export class JobList {
     });
   }
 
-  /** Ask again for the pages that hold the rows from *first* to *last*. @param {number} first @param {number} last */
+  /** Ask again for the pages that hold the rows from *first* to *last*; they change all at once. @param {number} first @param {number} last */
   refresh(first, last) {
     return this.queue(async () => {
+      /** @type {Draft} */
+      const draft = { pages: [...this.pages], next: this.next, answers: [] };
       let before = 0;
-      for (let i = 0; i < this.pages.length; i += 1) {
-        const page = this.pages[i];
-        const count = page.rows.length;
+      for (let i = 0; i < draft.pages.length; i += 1) {
+        const count = draft.pages[i].rows.length;
         const seen = before <= last && before + count > first;
         before += count;
-        if ((seen || i === 0) && (i === 0 || count <= LEAP)) await this.renew(i);
+        if (i === 0 || (seen && count <= LEAP)) await this.renew(draft, i);
         if (before > last) break;
       }
-      if (!this.pages.length) await this.renew(0);
+      if (!draft.pages.length) await this.renew(draft, 0);
+      for (const answer of draft.answers) this.take(answer);
+      [this.pages, this.next] = [draft.pages, draft.next];
       this.settle();
     });
   }
 
-  /** @param {number} i */
-  async renew(i) {
-    const old = this.pages[i];
+  /** @param {Draft} draft @param {number} i */
+  async renew(draft, i) {
+    const old = draft.pages[i];
     const cursor = old?.cursor ?? "";
     const limit = Math.min(LEAP, Math.max(PAGE, (old?.rows.length ?? 0) + 50));
     const answer = await this.fetch({ cursor, limit, counts: true });
-    this.take(answer);
-    const after = this.pages[i + 1];
+    draft.answers.push(answer);
+    const after = draft.pages[i + 1];
     const later = new Set(after?.rows.map((job) => job.id));
     const cut = answer.items.findIndex((job) => later.has(job.id));
-    if (after && (cut >= 0 || answer.next === null)) {
-      this.pages[i] = { cursor, rows: cut >= 0 ? answer.items.slice(0, cut) : answer.items };
-      if (answer.next === null && cut < 0) this.end(i, null);
-    } else {
-      this.pages[i] = { cursor, rows: answer.items };
-      this.end(i, answer.next);
-    }
-  }
-
-  /** What comes after a page is not known any more. @param {number} i @param {string | null} next */
-  end(i, next) {
-    this.pages.length = i + 1;
-    this.next = next;
+    draft.pages[i] = { cursor, rows: cut >= 0 ? answer.items.slice(0, cut) : answer.items };
+    if (cut >= 0) return;
+    draft.pages.length = i + 1; // what comes after it is not known any more
+    draft.next = answer.next;
   }
 
   /** @param {JobPage} answer */
@@ -146,10 +141,21 @@ export class JobList {
     this.changed();
   }
 
+  /** The numbers go with the rows, and not only with the next answer. @param {Job} job @param {number} by */
+  count(job, by) {
+    for (const name of [job.state, job.result]) {
+      const key = name?.toLowerCase() ?? "";
+      if (key in this.counts) this.counts[key] = Math.max(0, this.counts[key] + by);
+    }
+  }
+
   /** Something happened to a job: its row shows that. Returns whether it is here. @param {Job} job */
   update(job) {
     const row = this.known.get(job.id);
-    if (row) Object.assign(row, job);
-    return row !== undefined;
+    if (!row) return false;
+    this.count(row, -1);
+    Object.assign(row, job);
+    this.count(row, 1);
+    return true;
   }
 }

@@ -113,7 +113,7 @@ export function open(main, context) {
   function show() {
     for (const { group, chip, number } of chips) {
       chip.setAttribute("aria-pressed", String(group.name === state.state));
-      setText(number, list.ready ? count(total(list.counts, group.counts)) : "");
+      if (list.ready) setText(number, count(total(list.counts, group.counts)));
     }
     const wrongQuery = fault && /** @type {any} */ (fault).status === 400 && state.q;
     setText(expressionRow.querySelector("#q-fault") ?? shown, wrongQuery && fault ? fault.message : "");
@@ -147,7 +147,7 @@ export function open(main, context) {
     asking = false;
   }
   const stop = onEvent((name, data) => {
-    if (data?.job && list.update(data.job)) table.change();
+    if (data?.job && list.update(data.job)) show();
     if (name !== "keepalive") refresh();
   });
   let wasLive = true;

@@ -122,6 +122,7 @@ export class Table {
     if (!shift) return;
     this.resize();
     this.node.scrollTop += shift;
+    this.draw(); // both or neither
   }
 
   resize() {
