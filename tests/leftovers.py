@@ -39,6 +39,9 @@ class Leftovers:
         tempfile.tempdir = None  # look again
         #: Where the instances of this run register.
         self.registry = tempfile.mkdtemp(prefix="registry-")
+        #: Where servers of this run keep tokens: not where those of the user are, which would let tests' in.
+        self.state = tempfile.mkdtemp(prefix="state-")
+        os.environ["XDG_STATE_HOME"] = self.state
         self._found: list[str] = []
         self._before = _signals()
 
@@ -57,7 +60,7 @@ class Leftovers:
         self._found = [f"process {pid}: {_command(pid)}" for pid in sorted(pids)]
         if pids and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        names = sorted({*os.listdir(self.directory)} - {os.path.basename(self.registry)})
+        names = sorted({*os.listdir(self.directory)} - {*map(os.path.basename, (self.registry, self.state))})
         self._found += [f"file {name}" for name in names]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

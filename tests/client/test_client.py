@@ -184,3 +184,19 @@ def test_remote_submits_and_shows(url, tmp_path):
 )
 def test_remote_says_what_is_wrong(url, words, status, text):
     assert text in remote(url, *words, status=status).stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("2", 2.0),
+        ("86400", 60.0),
+        ("9" * 400, 60.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("-1", None),
+        (None, None),
+    ],
+)
+def test_how_long_a_server_has_one_wait(said, seconds):
+    """Not for a day, whatever a proxy thinks, and not for ever."""
+    assert ApiError.of(503, {"detail": "busy"}, said).retry_after == seconds

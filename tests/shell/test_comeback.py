@@ -17,6 +17,8 @@ from rosin.shell.plugins.api import Api
 from rosin.shell.plugins.kill import Kill
 
 JOBID = 1234
+#: A transaction that changes nothing.
+EMPTY = "kvs.commit, empty"
 
 
 class Info:
@@ -33,6 +35,7 @@ class Brokers:
             "service.add": None,
             "event.subscribe": None,
             "state-machine.wait": None,
+            EMPTY: {"rootref": "x", "rootseq": 1},
         }
         self.answers["job-exec.shell-ready"] = {"signals": []}
         self.seen = []
@@ -60,8 +63,10 @@ class Brokers:
 
     def _take(self, msg):
         with self._changed:
-            self.seen.append(msg)
-            answer = self.answers.get(msg.topic, Ellipsis)
+            empty = msg.topic == "kvs.commit" and not msg.data["ops"]
+            topic = EMPTY if empty else msg.topic
+            self.seen.append((topic, msg))
+            answer = self.answers.get(topic, Ellipsis)
             if isinstance(answer, int):
                 self._conn.sendall(frame(msg.response(None, answer)))
             elif answer is not Ellipsis:
@@ -70,7 +75,13 @@ class Brokers:
 
     def topics(self):
         with self._changed:
-            return [msg.topic for msg in self.seen]
+            return [topic for topic, _ in self.seen]
+
+    def answer(self, wanted, payload):
+        """Answer what has not been answered."""
+        with self._changed:
+            (msg,) = [msg for topic, msg in self.seen if topic == wanted]
+            self._conn.sendall(frame(msg.response(payload)))
 
     def end(self):
         """The broker ends; another one listens at once."""
@@ -143,11 +154,12 @@ def test_it_says_who_it_is_and_sends_what_was_not_answered(brokers, shell):
     turn(shell, lambda: shell.h.away)
     meanwhile = shell.h.rpc("some.question", {"n": 3})
     turn(shell, lambda: not shell.h.away and "kvs.commit" in brokers.topics() and meanwhile.is_ready())
-    assert brokers.topics()[:5] == [
+    assert brokers.topics()[:6] == [
         "state-machine.wait",
         "event.subscribe",
         "service.add",
         "job-exec.shell-ready",
+        EMPTY,
         "kvs.lookup",
     ]
     assert brokers.topics().count("kvs.commit") == 1
@@ -165,6 +177,21 @@ def test_what_was_taken_is_not_sent_again(brokers, shell):
     assert "kvs.commit" not in brokers.topics()
 
 
+def test_what_is_still_being_taken_is_waited_for(brokers, shell):
+    """The broker before has sent a commit on, of which the KVS does not tell before its turn is over."""
+    shell.guest.append("output", "data")
+    turn(shell, lambda: "kvs.commit" in brokers.topics())
+    brokers.answers["kvs.lookup"] = written(0)
+    del brokers.answers[EMPTY]
+    brokers.end()
+    turn(shell, lambda: EMPTY in brokers.topics())
+    assert "kvs.lookup" not in brokers.topics()
+    brokers.answers["kvs.lookup"] = written(1)
+    brokers.answer(EMPTY, {"rootref": "y", "rootseq": 2})
+    turn(shell, lambda: shell.guest.idle)
+    assert "kvs.commit" not in brokers.topics()
+
+
 def test_nothing_was_written_yet(brokers, shell):
     brokers.answers["kvs.lookup"] = errno.ENOENT
     brokers.end()
@@ -173,7 +200,7 @@ def test_nothing_was_written_yet(brokers, shell):
 
 
 def test_a_broker_that_ends_at_once_or_knows_nothing_yet_is_left_for_the_next(brokers, shell):
-    steps = iter(("state-machine.wait", "job-exec.shell-ready", "kvs.lookup"))
+    steps = iter(("state-machine.wait", "job-exec.shell-ready", EMPTY, "kvs.lookup"))
     for topic in steps:
         good = brokers.answers.get(topic, written(0))
         brokers.answers[topic] = errno.ENOSYS

@@ -140,11 +140,11 @@ def test_what_docs_show(browser, lively, tmp_path):
         assert (screens / f"{name}.png").stat().st_size > 10_000
 
 
-def test_a_lost_connection(browser, lively, tmp_path):
-    """Last, as it ends the instance."""
+def test_a_lost_connection(browser, own_site, tmp_path):
+    """Its own instance ends: others may come after this test."""
     screens = Path(os.environ.get("ROSIN_WALK", tmp_path))
-    with open_page(browser, lively, 1440) as page:
-        ready(page, lively, "/jobs")
-        lively.process.send_signal(signal.SIGTERM)
+    with open_page(browser, own_site, 1440) as page:
+        live(page, f"{own_site.url}/jobs")
+        own_site.process.send_signal(signal.SIGTERM)
         expect(page.locator("#banner")).to_be_visible()
         page.screenshot(path=screens / "gone.png")

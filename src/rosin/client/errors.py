@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from typing import Any
 
+#: Seconds that a server may have one wait before the next try, whatever it or a proxy says.
+LONGEST = 60.0
+
 
 class ApiError(Exception):
     """A refusal (RFC 9457).
@@ -37,5 +40,5 @@ class ApiError(Exception):
             detail = str(body.get("detail") or body.get("Message") or detail)
             found = body.get("errors")
             errors = found if isinstance(found, list) else None
-        seconds = float(retry_after) if retry_after and retry_after.isdecimal() else None
+        seconds = min(float(retry_after), LONGEST) if retry_after and retry_after.isdecimal() else None
         return cls(status, detail, errors, seconds)

@@ -29,6 +29,7 @@ class Comeback:
         self._shell = shell
         self._h = shell.h
         self._kill = kill
+        self._namespace = guest_namespace(shell.jobid)
         shell.guest.keep = shell.startup.keep
         shell.h.remembers = shell.startup.keep > 0
         shell.h.on_away = shell.guest.suspend
@@ -60,9 +61,19 @@ class Comeback:
             else:
                 self._h.again()
             return
-        namespace = guest_namespace(self._shell.jobid)
-        request = {"key": WRITTEN_KEY, "namespace": namespace, "flags": 0}
-        self._h.ask("kvs.lookup", request).then(self._go_on, rpc)
+        # Transactions have their turn in order: when one that changes nothing is over, so is each that the
+        # broker before has still sent on.
+        request = {"namespace": self._namespace, "ops": [], "flags": 0}
+        self._h.ask("kvs.commit", request).then(self._passed, rpc)
+
+    def _passed(self, commit: Future, ready: Future) -> None:
+        try:
+            commit.get()
+        except OSError:
+            self._h.again()
+            return
+        request = {"key": WRITTEN_KEY, "namespace": self._namespace, "flags": 0}
+        self._h.ask("kvs.lookup", request).then(self._go_on, ready)
 
     def _go_on(self, found: Future, ready: Future) -> None:
         try:
