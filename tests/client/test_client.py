@@ -94,6 +94,7 @@ def test_the_instance(client):
     client.queue("all", "start")
     client.drain("0", "tea")
     client.undrain("0")
+    client.wait(client.submit(command=["true"])["id"])
     assert client.overview(limit=1)["counts"]["total"] >= 1
     assert client.act("cancel", q="name:none-such")["done"] == 0
 
