@@ -156,6 +156,11 @@ def test_remote_submits_and_shows(url, tmp_path):
     assert remote(url, "output", jobid).stdout == "hi\nhi\n"
     assert remote(url, "attach", jobid).stdout == "hi\nhi\n"
     assert remote(url, "jobs", "-q", "name:nobody", "--json").stdout == '{"jobs":[]}\n'
+    signed = remote(url, "submit", "--sign=none", "--urgency=0", "echo", "signed").stdout.strip()
+    assert '"urgency":0' in remote(url, "info", signed).stdout
+    remote(url, "release", signed)
+    assert remote(url, "attach", signed).stdout == "signed\n"
+    assert "ntasks" in remote(url, "submit", "--sign=none", "-n", "0", "true", status=1).stderr
     assert remote(url, "submit", "--dry-run", "true").stdout == "rosin submit true\n"
     done = remote(url, "submit", "--dry-run", "-N99", "true", status=1)
     assert "nnodes: there is 1 node, not 99" in done.stderr

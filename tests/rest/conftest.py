@@ -86,20 +86,27 @@ async def locked(make: Maker) -> Api:
     )
 
 
-@pytest.fixture
-async def served(real_instance) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of a server on a socket, in this loop."""
-    app = create_app(Settings(uri=real_instance.uri))
+@contextlib.asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """Serves an application on a socket, in this loop; gives its URL."""
     server = RestServer(configuration(app), app)
     server.capture_signals = contextlib.nullcontext  # type: ignore[assignment, method-assign]
     with tcp_socket("127.0.0.1", 0) as sock:
         sock.listen(100)
         task = asyncio.create_task(server.serve([sock]))
-        base = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        limits = httpx.Limits(max_connections=200)
-        async with httpx.AsyncClient(base_url=base, timeout=30, limits=limits) as client:
-            client.app = app  # type: ignore[attr-defined]
-            yield client
+        try:
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+        finally:
             server.stop()
-        await task
-        await app.state.instances.close()
+            await task
+            await app.state.instances.close()
+
+
+@pytest.fixture
+async def served(real_instance) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a server on a socket, in this loop."""
+    app = create_app(Settings(uri=real_instance.uri))
+    limits = httpx.Limits(max_connections=200)
+    async with serving(app) as base, httpx.AsyncClient(base_url=base, timeout=30, limits=limits) as client:
+        client.app = app  # type: ignore[attr-defined]
+        yield client

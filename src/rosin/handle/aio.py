@@ -46,9 +46,12 @@ class LoopHandle(Handle):
 class AsyncFlux(LoopHandle, asyncio.Protocol):
     """A connection to a broker for asyncio programs: ``h = await AsyncFlux.connect()``."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, uri: str) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, uri: str, credential: tuple[int, int] | None = None
+    ) -> None:
         super().__init__(loop)
         self.uri = uri
+        self._credential = credential
         self._reader = FrameReader()
         self._transport: asyncio.Transport | None = None
         self._accepted: asyncio.Future[None] = loop.create_future()
@@ -59,19 +62,24 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         self._after: Callable[[], asyncio.Future[None]] | None = None
 
     @classmethod
-    async def connect(cls, uri: str | None = None, timeout: float = 10.0) -> AsyncFlux:
-        """Connect to ``uri`` (default: FLUX_URI and so on). Raises OSError that says why not."""
+    async def connect(
+        cls, uri: str | None = None, timeout: float = 10.0, credential: tuple[int, int] | None = None
+    ) -> AsyncFlux:
+        """Connect to ``uri`` (default: FLUX_URI and so on). Raises OSError that says why not.
+
+        ``credential``: user id and roles in whose name requests are sent (RFC 12), if the owner connects.
+        """
         loop = asyncio.get_running_loop()
         uri = uri or default_uri()
         try:
             if uri.startswith(SSH):
-                return await cls._by_ssh(loop, uri)
+                return await cls._by_ssh(loop, uri, credential)
             path = local_path(uri)
         except ValueError as exc:
             raise OSError(errno.EINVAL, f"Unable to connect to Flux: {exc}") from None
         try:
             with socket_path(path) as name:
-                _, handle = await loop.create_unix_connection(lambda: cls(loop, uri), name)
+                _, handle = await loop.create_unix_connection(lambda: cls(loop, uri, credential), name)
         except FileNotFoundError:
             raise OSError(errno.ENOENT, not_found(path)) from None
         except OSError as exc:
@@ -91,13 +99,15 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         return handle
 
     @classmethod
-    async def _by_ssh(cls, loop: asyncio.AbstractEventLoop, uri: str) -> AsyncFlux:
+    async def _by_ssh(
+        cls, loop: asyncio.AbstractEventLoop, uri: str, credential: tuple[int, int] | None
+    ) -> AsyncFlux:
         """Connect to another host; how long that takes is for ssh to say."""
         from rosin.handle import ssh
 
         raw = ssh.open_socket(uri)
         sock = socket.socket(fileno=raw.detach())
-        _, handle = await loop.create_unix_connection(lambda: cls(loop, uri), sock=sock)
+        _, handle = await loop.create_unix_connection(lambda: cls(loop, uri, credential), sock=sock)
         handle._after = lambda: loop.run_in_executor(None, ssh.finish, raw.process)
         try:
             await asyncio.shield(handle._accepted)
@@ -109,7 +119,7 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
     @property
     def userid(self) -> int:
         """User on whose behalf requests are sent."""
-        return os.getuid()
+        return os.getuid() if self._credential is None else self._credential[0]
 
     async def close(self) -> None:
         """Close the connection; pending RPCs fail with ECONNRESET."""
@@ -182,6 +192,8 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
 
     def _send(self, msg: Message) -> None:
         self._check()
+        if self._credential is not None:
+            msg.userid, msg.rolemask = self._credential
         if not self._out:
             self.loop.call_soon(self._flush)
         self._out.append(frame(msg))

@@ -57,6 +57,12 @@ def _job_options(one: AdminParser) -> AdminParser:
     add("--cwd", metavar="DIRECTORY", help="working directory there (default: the home directory)")
     add("-o", "--setopt", metavar="OPT[=VAL]", action="append", default=[], help="set a job shell option")
     add("--output", dest="stdout_path", metavar="FILE", help="write standard output to a file there")
+    add(
+        "--sign",
+        metavar="MECHANISM",
+        choices=("none", "munge", "curve"),
+        help="sign it here, as guests have to",
+    )
     add("--error", dest="stderr_path", metavar="FILE", help="write standard error to a file there")
     return one
 
@@ -96,6 +102,7 @@ def _command(args: Namespace) -> list[str]:
 def _submit(args: Namespace) -> int:
     request = {**_request(args), "command": _command(args)}
     with connected(args) as client:
+        request = _signed(args, client, request)
         if args.dry_run:
             found = client.check(**request)
             for fault in found["errors"]:
@@ -116,14 +123,28 @@ def _batch(args: Namespace) -> int:
     request = {**_request(args), "script": script, "args": args.args}
     request.setdefault("name", args.script.rpartition("/")[2])
     with connected(args) as client:
-        print(client.submit(**request)["id"])
+        print(client.submit(**_signed(args, client, request))["id"])
     return 0
+
+
+def _signed(args: Namespace, client: Client, request: dict[str, Any]) -> dict[str, Any]:
+    """The same job, signed here by who submits it (RFC 39). Raises ValueError for one that is wrong."""
+    if args.sign is None or getattr(args, "dry_run", False):
+        return request
+    from rosin import _json
+    from rosin.security.signer import Signer
+
+    found = client.check(**request)
+    for fault in found["errors"]:
+        raise ValueError(f"{fault['field'] or 'job'}: {fault['detail']}")
+    whole: dict[str, Any] = {"signed": Signer().wrap(_json.dumps(found["jobspec"]), args.sign)}
+    return {**whole, "urgency": request["urgency"]} if "urgency" in request else whole
 
 
 def _run(args: Namespace) -> int:
     request = {**_request(args), "command": _command(args)}
     with connected(args) as client:
-        jobid = client.submit(**request)["id"]
+        jobid = client.submit(**_signed(args, client, request))["id"]
         return _follow(args, client, jobid, not is_terminal() and sys.stdin is not None)
 
 

@@ -51,18 +51,20 @@ _TABLE: tuple[_Row, ...] = (
     _row(r"/|/about|/tokens|/docs|/openapi\.json|/static/.*|\*", READ, _ALL, ADMIN, _NONE),
     _row(r"/v1/token|/v1/login/access-token", None, _ALL, None, _ALL),
     _row(r"/rosin/v1/(?:session|tokens(?:/.*)?)", None, _ALL, None, _ALL),
-    _row(rf"{_JOBS}|{_JOBS}/(?:submit|bulk|check|validate|preview|parse)", READ, _ALL, SUBMIT, _NONE),
+    # The routes take of a guest what is signed by the guest, and look whether the job is theirs.
+    _row(r"/rosin/v1/jobs(?:/(?:bulk|check))?", READ, _ALL, SUBMIT, _ALL),
+    _row(r"/rosin/v1/jobs/actions", READ, _NONE, CONTROL, _ALL),
+    _row(rf"{_JOBS}|{_JOBS}/submit", READ, _ALL, SUBMIT, _NONE),
     _row(rf"{_JOBS}/search", READ, _ALL, ADMIN, _NONE),
-    _row(rf"{_JOBS}/(?:actions|cancel)", READ, _NONE, CONTROL, _NONE),
     # To start a job anew, or to look into its directory, is done with the rights of the server's account. A
     # guest must not borrow them, nor do what only an owner can, such as to change a limit of time.
     # A directory may be a home, where the keys to everything are: to read it is as much as to run programs.
     _row(rf"{_JOB}/(?:resubmit|clone|exec|files)(?:/.*)?", SUBMIT, _NONE, SUBMIT, _NONE),
     # To write to a job is to run programs.
     _row(rf"{_JOB}/(?:input|stdin|pty|terminal|attach)(?:/.*)?", READ, _OWN, SUBMIT, _OWN),
-    _row(rf"{_JOB}(?:/(?:cancel|signal|hold|release))?", READ, _OWN, CONTROL, _OWN),
+    _row(rf"{_JOB}(?:/(?:cancel|signal|hold|release|urgency))?", READ, _OWN, CONTROL, _OWN),
     _row(rf"{_JOB}/.*", READ, _OWN, CONTROL, _NONE),
-    _row(rf"{_API}/(?:nodes|resources|instance|overview|queues)", READ, _ALL, ADMIN, _NONE),
+    _row(rf"{_API}/(?:nodes|resources|instance|overview|queues|events)", READ, _ALL, ADMIN, _NONE),
     _row(rf"{_API}/webhooks(?:/.*)?", READ, _NONE, CONTROL, _NONE),
 )
 

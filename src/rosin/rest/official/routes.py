@@ -17,7 +17,7 @@ from rosin.job.info import JobInfo, get_username
 from rosin.rest import jobview
 from rosin.rest.context import Here, answer
 from rosin.rest.own.instance import attributes
-from rosin.rest.own.submitting import submit
+from rosin.rest.own.submitting import submit_spec
 from rosin.rest.problem import Problem
 from rosin.rest.routes.jobs import known
 from rosin.rest.submission import clean_environment, server_options
@@ -143,7 +143,7 @@ async def official_submit(request: Request, instance: Here) -> Response:
     spec = _jobspec(asked)
     for path, value in server_options(instance.settings.option_flags).items():
         build.set_shell_option(spec, path, value)
-    jobid = await submit(instance, spec, 16, [])
+    jobid = await submit_spec(instance, spec, 16, [])
     await instance.mirror.wait_known(jobid, _KNOWN)
     ident = fluid.encode(jobid, "f58plain")
     return answer({"id": ident}, 201, {"Location": f"{PREFIX}/jobs/{ident}"})

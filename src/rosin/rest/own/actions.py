@@ -6,16 +6,17 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from rosin.job.table.attributes import Row
+from rosin.job.table.attributes import POSITION, Row
 from rosin.rest import jobview
 from rosin.rest.context import Here
 from rosin.rest.instance import InstanceLink
 from rosin.rest.mirror import Mirror
 from rosin.rest.own.acting import ACTIONS
 from rosin.rest.own.fields import field_problem, parsed
+from rosin.rest.own.guests import check_own, check_urgency, guest_of, is_own
 from rosin.rest.own.jobpage import slices
 from rosin.rest.own.jobs import JobId
 from rosin.rest.own.route import PREFIX, OwnRoute, errors, reply
@@ -34,6 +35,7 @@ router = APIRouter(
 #: Jobs that one request may change, and how many of them the instance is asked about at a time.
 MOST = 10_000
 _AT_ONCE = 64
+_URGENCY = POSITION["urgency"]
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": Acted}, **errors(404, 409, 415)}
 
 
@@ -68,8 +70,10 @@ async def own_release(instance: Here, jobid: JobId) -> Response:
 
 
 @router.post("/{jobid}/urgency", responses=_ANSWERS)
-async def own_urgency(instance: Here, jobid: JobId, asked: Urgency) -> Response:
+async def own_urgency(request: Request, instance: Here, jobid: JobId, asked: Urgency) -> Response:
     """Change the urgency of a pending job."""
+    _, row = await known(instance, jobid)
+    check_urgency(asked.urgency, guest_of(request), row[_URGENCY] or 0)
     return await _act(instance, jobid, "urgency", asked)
 
 
@@ -80,12 +84,17 @@ async def own_update(instance: Here, jobid: JobId, asked: Update) -> Response:
 
 
 @router.post("/actions", responses={200: {"model": ActedMany}, **errors(415)})
-async def own_actions(instance: Here, asked: Actions) -> Response:
-    """Do the same to many jobs. Each has its own `status`: 404 for one that is not there, 409 and so on."""
-    mirror = await instance.jobs()
+async def own_actions(request: Request, instance: Here, asked: Actions) -> Response:
+    """Do the same to many jobs. Each has its own `status`: 404 for one that is not there, 409 and so on.
+
+    A guest's own jobs are selected by `q` and `state`.
+    """
+    mirror, guest = await instance.jobs(), guest_of(request)
+    if guest is not None and asked.action == "update":
+        raise Problem(403, "only the owner of the instance may do this")
     model, act = ACTIONS[asked.action]
     arguments = parsed(model, asked.arguments, "arguments")
-    targets = await _targets(mirror, asked)
+    targets = await _targets(mirror, asked, guest)
     gate = asyncio.Semaphore(_AT_ONCE)
 
     async def one(given: str | int, row: Row | None) -> dict[str, Any]:
@@ -94,6 +103,9 @@ async def own_actions(instance: Here, asked: Actions) -> Response:
             if row is None:
                 jobview.parse_id(str(given))
                 raise Problem(404, f"there is no job {str(given)[:80]}")
+            check_own(mirror, [row[0]], guest)
+            if isinstance(arguments, Urgency):
+                check_urgency(arguments.urgency, guest, row[_URGENCY] or 0)
             if asked.dry_run:
                 return {"id": ident, "status": 200, "result": {}, "problem": None}
             async with gate:
@@ -107,7 +119,7 @@ async def own_actions(instance: Here, asked: Actions) -> Response:
     return reply({"items": items, "done": done, "failed": len(items) - done})
 
 
-async def _targets(mirror: Mirror, asked: Actions) -> list[tuple[str | int, Row | None]]:
+async def _targets(mirror: Mirror, asked: Actions, guest: int | None) -> list[tuple[str | int, Row | None]]:
     if asked.ids is not None:
         if asked.q or asked.state:
             raise field_problem("ids", "give ids, or q and state, not both")
@@ -117,7 +129,7 @@ async def _targets(mirror: Mirror, asked: Actions) -> list[tuple[str | int, Row 
         raise field_problem("ids", "say which jobs: ids, q or state; state: active is all that are not over")
     found: list[tuple[str | int, Row | None]] = []
     async for rows in slices(mirror.snapshot()):
-        found += [(row[0], row) for row in rows if where.matches(row)]
+        found += [(row[0], row) for row in rows if is_own(row, guest) and where.matches(row)]
         if len(found) > MOST:
             raise Problem(413, f"more than {MOST} jobs match: select fewer")
     return found

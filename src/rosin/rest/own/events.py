@@ -15,6 +15,7 @@ from starlette.websockets import WebSocketDisconnect
 from rosin import _json
 from rosin.rest.context import Here, closing
 from rosin.rest.own.follow import Follower, Record, parse_interest, parse_place
+from rosin.rest.own.guests import check_own, guest_of
 from rosin.rest.own.route import PREFIX, OwnRoute, check_accept, errors
 from rosin.rest.problem import Problem
 from rosin.rest.stream import COMMENT, StreamResponse
@@ -87,8 +88,8 @@ async def own_events(
     """
     interest = parse_interest(topics, jobs, output, fields)
     place = parse_place(request.headers.get("last-event-id") or since)
-    await instance.jobs()
-    follower = Follower(instance, interest, place, lambda: closing(request))
+    check_own(await instance.jobs(), interest.outputs, guest_of(request))
+    follower = Follower(instance, interest, place, lambda: closing(request), guest_of(request))
     kind = check_accept(request, (SSE, NDJSON))
     parts = _encoded(follower, _sse if kind == SSE else _line)
     return StreamResponse(parts, kind, headers={"Vary": "Accept"})
@@ -112,12 +113,13 @@ async def own_events_socket(
         check_parameters(socket, ("topics", "jobs", "output", "fields", "since"))
         interest = parse_interest(topics, jobs, output, fields)
         place = parse_place(since)
-        await instance.jobs()
+        check_own(await instance.jobs(), interest.outputs, guest_of(socket))
     except Problem as problem:
         await refuse(socket, problem)
         return
     await socket.accept()
-    follower = Follower(instance, interest, place, lambda: bool(socket.app.state.instances.closing))
+    guest = guest_of(socket)
+    follower = Follower(instance, interest, place, lambda: bool(socket.app.state.instances.closing), guest)
     listener = asyncio.ensure_future(_listen(socket, follower))
     speaker = asyncio.ensure_future(_speak(socket, follower))
     try:
@@ -165,10 +167,12 @@ async def _listen(socket: WebSocket, follower: Follower) -> None:
             await socket.close(1003, "messages are texts")
             return
         try:
-            follower.interest = _asked(text)
+            interest = _asked(text)
+            check_own(follower.instance.mirror, interest.outputs, guest_of(socket))
         except Problem as problem:
             await socket.close(1008, short(problem))
             return
+        follower.interest = interest
         follower.wake()
 
 

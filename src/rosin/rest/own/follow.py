@@ -21,6 +21,7 @@ from rosin.rest.bell import any_of
 from rosin.rest.instance import InstanceLink
 from rosin.rest.mirror import MirrorEvent, SiteEvent
 from rosin.rest.output import Feed, OutputChunk
+from rosin.rest.own.guests import is_own
 from rosin.rest.own.jobpage import all_counts
 from rosin.rest.own.jobrow import ALL, Members
 from rosin.rest.problem import Problem
@@ -102,15 +103,24 @@ def _ids(text: str) -> list[int]:
 
 
 class Follower:
-    """One reader. ``interest`` may change while it reads: then :meth:`wake`."""
+    """One reader. ``interest`` may change while it reads: then :meth:`wake`.
+
+    A *guest* is told of others' jobs what listings show, and nothing of their output.
+    """
 
     def __init__(
-        self, instance: InstanceLink, interest: Interest, place: Place, closing: Callable[[], bool]
+        self,
+        instance: InstanceLink,
+        interest: Interest,
+        place: Place,
+        closing: Callable[[], bool],
+        guest: int | None = None,
     ) -> None:
         self.instance = instance
         self.interest = interest
         self.place = place
         self._closing = closing
+        self._guest = guest
         self._feeds: dict[int, Feed] = {}
         self._ended: set[int] = set()
         self._counted = (-1, 0.0)
@@ -169,7 +179,12 @@ class Follower:
                 if _TOPIC_OF[entry.topic] in self.interest.topics:
                     yield entry.topic, self.place.encode(), _site(entry)
             elif self.interest.job(entry.jobid):
-                yield "job", self.place.encode(), _job(entry, self.interest.members)
+                yield "job", self.place.encode(), self._job(entry)
+
+    def _job(self, entry: MirrorEvent) -> bytes:
+        if not is_own(entry.row, self._guest):
+            return _json.dumps({**_about(entry, self.interest.members), "context": {}})
+        return _job(entry, self.interest.members)
 
     # -- output -----------------------------------------------------------------------------------
 
@@ -185,7 +200,10 @@ class Follower:
             self.place.outputs.pop(jobid, None)
         self._ended &= set(wanted)
         for jobid in wanted:
-            if jobid not in self._feeds and jobid not in self._ended and self.instance.mirror.row(jobid):
+            if jobid in self._feeds or jobid in self._ended:
+                continue
+            row = self.instance.mirror.row(jobid)
+            if row is not None and is_own(row, self._guest):
                 self._feeds[jobid] = self.instance.output(jobid)
                 self.place.outputs.setdefault(jobid, 0)
 

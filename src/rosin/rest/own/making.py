@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from rosin import _json
 from rosin.errors import FormatError
 from rosin.rest.own.fields import field_problem
 from rosin.rest.own.schema.requests import JobRequest
 from rosin.rest.own.script import with_directives
 from rosin.rest.submission import clean_environment, options, words
 from rosin.rfc import jobspec as rfc14
-from rosin.rfc import shape
+from rosin.rfc import shape, sign
 from rosin.rfc.constraint.query import parse as parse_query
 from rosin.rfc.dependency import parse_uri
 from rosin.rfc.jobspec import build
@@ -23,7 +24,7 @@ T = TypeVar("T")
 _OPERATORS = {None: "properties", "host": "hostlist", "hosts": "hostlist", "rank": "ranks"}
 #: Reads the text that a job brings along; without a shell between, tasks could not find it.
 _WITH_STDIN = 'exec "$@" < "$FLUX_JOB_TMPDIR/stdin"'
-_DESCRIBED = ("command", "script", "jobspec")
+_DESCRIBED = ("command", "script", "jobspec", "signed")
 
 
 def _of(field: str, make: Callable[[], T]) -> T:
@@ -44,8 +45,8 @@ def prepared(asked: JobRequest) -> JobRequest:
             else "it is needed, or a script, or a jobspec"
         )
         raise field_problem(given[-1] if given else "command", text)
-    if asked.jobspec is not None:
-        allowed = {"jobspec", "urgency", "flags"}
+    if asked.jobspec is not None or asked.signed is not None:
+        allowed = {given[0], "urgency", "flags"}
         if extra := sorted(asked.model_fields_set - allowed):
             raise field_problem(extra[0], "a jobspec says that itself")
     if asked.args and asked.script is None:
@@ -53,15 +54,20 @@ def prepared(asked: JobRequest) -> JobRequest:
     return with_directives(asked) if asked.script is not None else asked
 
 
-def jobspec_of(asked: JobRequest, defaults: dict[str, Any] | None = None) -> dict[str, Any]:
+def jobspec_of(
+    asked: JobRequest, defaults: dict[str, Any] | None = None, userid: int | None = None
+) -> dict[str, Any]:
     """The jobspec of a :func:`prepared` request. Raises Problem 422.
 
-    *defaults*: options of the job shell for every job.
+    *defaults*: options of the job shell for every job; *userid*: whose the job is, in whose home it runs.
     """
     if asked.jobspec is not None:
         _of("jobspec", lambda: rfc14.validate(asked.jobspec))
         return asked.jobspec
-    spec = _nested(asked) if asked.script is not None else _tasks(asked)
+    if asked.signed is not None:
+        return _signed(asked.signed)
+    account = os.getuid() if userid is None else userid
+    spec = _nested(asked, account) if asked.script is not None else _tasks(asked, account)
     if asked.shape is not None:
         spec["resources"] = _resources(asked)
     _add(spec, asked)
@@ -74,7 +80,15 @@ def jobspec_of(asked: JobRequest, defaults: dict[str, Any] | None = None) -> dic
     return spec
 
 
-def _tasks(asked: JobRequest) -> dict[str, Any]:
+def _signed(text: str) -> dict[str, Any]:
+    """What is in a signed job request."""
+    spec = _of("signed", lambda: _json.loads(sign.unwrap(text)[0]))
+    _of("signed", lambda: rfc14.validate(spec))
+    found: dict[str, Any] = spec
+    return found
+
+
+def _tasks(asked: JobRequest, userid: int) -> dict[str, Any]:
     assert asked.command is not None
     command = asked.command
     argv = _of("command", lambda: words(command, asked.shell))
@@ -94,17 +108,17 @@ def _tasks(asked: JobRequest) -> dict[str, Any]:
             output=asked.stdout_path,
             error=asked.stderr_path,
             label_io=asked.label_io,
-            **_options(asked, name_of(asked)),
+            **_options(asked, name_of(asked), userid),
         ),
     )
 
 
-def _nested(asked: JobRequest) -> dict[str, Any]:
+def _nested(asked: JobRequest, userid: int) -> dict[str, Any]:
     assert asked.script is not None
     if asked.stdin is not None:
         raise field_problem("stdin", "the tasks of a script read what it gives them")
     script, (count, exclusive) = asked.script, _count(asked)
-    keywords = _options(asked, None)
+    keywords = _options(asked, None, userid)
     del keywords["name"]
     return _of(
         "script",
@@ -146,8 +160,8 @@ def name_of(asked: JobRequest) -> str | None:
     return first.rpartition("/")[2] or first
 
 
-def _options(asked: JobRequest, name: str | None) -> dict[str, Any]:
-    base = clean_environment(os.getuid())
+def _options(asked: JobRequest, name: str | None, userid: int) -> dict[str, Any]:
+    base = clean_environment(userid)
     environment = {**base, **asked.environment}
     for variable, value in asked.environment.items():
         if not variable or "=" in variable or "\0" in variable or "\0" in value:

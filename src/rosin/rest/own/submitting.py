@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from starlette.responses import Response
 
+from rosin.constants import FLUX_JOB_URGENCY_DEFAULT
 from rosin.errors import FormatError
 from rosin.job.submission import submit_async
 from rosin.rest.context import Here
@@ -18,6 +19,7 @@ from rosin.rest.own.again import jobspec_again
 from rosin.rest.own.commandline import argv_of, line_of
 from rosin.rest.own.feasible import faults_of
 from rosin.rest.own.fields import field_problem, parsed
+from rosin.rest.own.guests import account_of, check_urgency, guest_of, submit_signed
 from rosin.rest.own.idempotency import Answers, Outcome
 from rosin.rest.own.jobs import JobId
 from rosin.rest.own.making import jobspec_of, prepared
@@ -46,17 +48,28 @@ Key = Annotated[
 ]
 
 
-async def submit(instance: InstanceLink, spec: dict[str, Any], urgency: int, flags: list[str]) -> int:
-    """Submit a jobspec; returns the id. Raises Problem."""
+async def submit_spec(instance: InstanceLink, spec: dict[str, Any], urgency: int, flags: list[str]) -> int:
+    """Submit a jobspec as the server's own user; returns the id. Raises Problem."""
     handle = await instance.connected()
     keywords = dict.fromkeys(flags, True)
     reply = await instance.answer(submit_async(handle, spec, urgency, **keywords))
     return int(reply["id"])
 
 
-def _made(instance: InstanceLink, asked: JobRequest) -> tuple[JobRequest, dict[str, Any]]:
+async def submit(instance: InstanceLink, asked: JobRequest, guest: int | None) -> int:
+    """Submit a job of the server's own user, or of a guest who has signed it; returns the id.
+
+    Raises Problem.
+    """
     whole = prepared(asked)
-    return whole, jobspec_of(whole, server_options(instance.settings.option_flags))
+    check_urgency(whole.urgency, guest, FLUX_JOB_URGENCY_DEFAULT)
+    if whole.signed is not None:
+        return await submit_signed(instance, whole.signed, whole.urgency, whole.flags, guest)
+    if guest is not None:
+        text = "the job would be the server's own: send its jobspec (POST /rosin/v1/jobs/check) `signed`"
+        raise Problem(403, text)
+    spec = jobspec_of(whole, server_options(instance.settings.option_flags))
+    return await submit_spec(instance, spec, whole.urgency, list(whole.flags))
 
 
 def _submitted(jobid: int) -> tuple[dict[str, str], dict[str, str]]:
@@ -64,10 +77,7 @@ def _submitted(jobid: int) -> tuple[dict[str, str], dict[str, str]]:
     return {"id": fluid.encode(jobid, "f58"), "id_dec": str(jobid)}, {"Location": location}
 
 
-async def _submit_one(
-    instance: InstanceLink, spec: dict[str, Any], urgency: int, flags: list[str]
-) -> Outcome:
-    jobid = await submit(instance, spec, urgency, flags)
+async def _submitted_one(instance: InstanceLink, jobid: int) -> Outcome:
     await instance.mirror.wait_known(jobid, _KNOWN)
     obj, headers = _submitted(jobid)
     return 201, obj, headers
@@ -86,21 +96,20 @@ async def own_submit(request: Request, instance: Here, asked: JobRequest, key: K
     """Submit a job: a command, a script or a jobspec. Listings show it when this is answered."""
 
     async def act() -> Outcome:
-        whole, spec = _made(instance, asked)
-        return await _submit_one(instance, spec, whole.urgency, list(whole.flags))
+        return await _submitted_one(instance, await submit(instance, asked, guest_of(request)))
 
     status, obj, headers = await _answers(request).once(request, act)
     return reply(obj, status, headers)
 
 
 @router.post("/check", responses={200: {"model": Checked}, **errors(413, 415)})
-async def own_check(instance: Here, asked: JobRequest) -> Response:
+async def own_check(request: Request, instance: Here, asked: JobRequest) -> Response:
     """What a submission would be: the command, the jobspec, and what is wrong with it. Nothing is done."""
     spec: dict[str, Any] | None = None
     whole, faults = asked, []
     try:
         whole = prepared(asked)
-        spec = jobspec_of(whole, server_options(instance.settings.option_flags))
+        spec = jobspec_of(whole, server_options(instance.settings.option_flags), account_of(request))
         faults = await faults_of(instance, whole, spec)
     except Problem as problem:
         if problem.status != 422:
@@ -146,7 +155,7 @@ async def own_bulk(request: Request, instance: Here, asked: JobRequests, key: Ke
         for number, one in enumerate(requests):
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
-            items.append(asyncio.ensure_future(_item(instance, one, gate)))
+            items.append(asyncio.ensure_future(_item(instance, one, gate, guest_of(request))))
         found = await asyncio.gather(*items)
         last = max((int(item.pop("number")) for item in found), default=0)
         if last:
@@ -186,13 +195,12 @@ def _copy(template: JobRequest, ident: str) -> JobRequest:
 
 
 async def _item(
-    instance: InstanceLink, one: dict[str, Any] | JobRequest, gate: asyncio.Semaphore
+    instance: InstanceLink, one: dict[str, Any] | JobRequest, gate: asyncio.Semaphore, guest: int | None
 ) -> dict[str, Any]:
     async with gate:
         try:
             asked = one if isinstance(one, JobRequest) else parsed(JobRequest, one)
-            whole, spec = _made(instance, asked)
-            jobid = await submit(instance, spec, whole.urgency, list(whole.flags))
+            jobid = await submit(instance, asked, guest)
         except Problem as problem:
             return {"id": None, "status": problem.status, "problem": problem.body(), "number": 0}
     return {"id": fluid.encode(jobid, "f58"), "status": 201, "problem": None, "number": jobid}
@@ -209,7 +217,7 @@ async def own_resubmit(
     async def act() -> Outcome:
         spec = await jobspec_again(instance, number, changes.changes)
         urgency = 16 if changes.urgency is None else changes.urgency
-        return await _submit_one(instance, spec, urgency, [])
+        return await _submitted_one(instance, await submit_spec(instance, spec, urgency, []))
 
     status, obj, headers = await _answers(request).once(request, act)
     return reply(obj, status, headers)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from rosin.rest import jobview, listing
 from rosin.rest.context import PROBLEMS, Here, closing
 from rosin.rest.instance import InstanceLink
 from rosin.rest.mirror import MirrorEvent
+from rosin.rest.own.guests import guest_of, is_own
 from rosin.rest.stream import COMMENT, KEEPALIVE, event_stream, sse
 from rosin.rfc import fluid
 
@@ -25,18 +26,23 @@ def _position(last: str, epoch: str) -> int | None:
     return int(number) if name == epoch and number.isdecimal() and len(number) < 20 else None
 
 
-def _encode(entry: MirrorEvent, ident: str) -> bytes:
+def _encode(entry: MirrorEvent, ident: str, guest: int | None) -> bytes:
+    if not is_own(entry.row, guest):  # what listings show, too
+        return sse("job", {**_about(entry), "context": {}}, ident)
     if entry.encoded is None:  # once for all readers
-        event = entry.event
-        data = {
-            "jobid": fluid.encode(entry.jobid, "f58"),
-            "timestamp": event["timestamp"],
-            "name": event["name"],
-            "context": event.get("context", {}),
-            "job": jobview.summary(entry.row),
-        }
-        entry.encoded = sse("job", data, ident)
+        entry.encoded = sse("job", _about(entry), ident)
     return entry.encoded
+
+
+def _about(entry: MirrorEvent) -> dict[str, Any]:
+    event = entry.event
+    return {
+        "jobid": fluid.encode(entry.jobid, "f58"),
+        "timestamp": event["timestamp"],
+        "name": event["name"],
+        "context": event.get("context", {}),
+        "job": jobview.summary(entry.row),
+    }
 
 
 async def follow(
@@ -57,7 +63,7 @@ async def follow(
         elif entries:
             assert position is not None
             wanted = [
-                _encode(entry, f"{epoch}.{at}")
+                _encode(entry, f"{epoch}.{at}", guest_of(request))
                 for at, entry in enumerate(entries, position + 1)
                 if isinstance(entry, MirrorEvent) and (jobid is None or entry.jobid == jobid)
             ]

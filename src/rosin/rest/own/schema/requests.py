@@ -18,7 +18,7 @@ JobIdText = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 
 
 class JobRequest(Model):
-    """A job to be run: a `command`, a `script` or a whole `jobspec`."""
+    """A job to be run: a `command`, a `script`, a whole `jobspec`, or one that is `signed`."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -40,6 +40,10 @@ class JobRequest(Model):
     )
     args: Annotated[list[Word], Field(max_length=65536)] | None = Field(None, description="the script's")
     jobspec: dict[str, Any] | None = Field(None, description="RFC 14, instead of all that describes a job")
+    signed: Annotated[str, StringConstraints(max_length=_MOST)] | None = Field(
+        None,
+        description="RFC 39: a jobspec that its user has signed, which makes the job theirs; guests need it",
+    )
     name: Text | None = Field(None, description="that of the command by default")
     ntasks: Count | None = Field(None, description="tasks, one by default; of a script its slots")
     nnodes: Count | None = None
