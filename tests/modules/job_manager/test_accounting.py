@@ -303,6 +303,19 @@ def test_a_job_changes_its_bank(bench, accounts):
     assert held(bench, third) == []
 
 
+def test_a_job_that_waits_changes_to_a_bank_with_a_limit(bench, accounts):
+    """What it waits for besides does not stand for the limit, which is not in its log yet."""
+    accounts("user", [ANN, "B"], max_running_jobs=1)
+    begin = str(bench.port.time + 100)
+    waits = submit(bench, dependencies=[{"scheme": "begin-time", "value": begin}])
+    change(bench, waits, bank="B")
+    assert held(bench, waits)[1:] == ["max-running-jobs-user-limit"]
+    bench.port.advance(60.0)
+    bench.port.advance(60.0)
+    bench.settle()
+    assert held(bench, waits) == []
+
+
 def test_banks_to_which_it_cannot(bench, accounts):
     accounts("user", [ANN, "B"], max_running_jobs=1, max_active_jobs=2)
     id, other = submit(bench), submit(bench, bank="B")

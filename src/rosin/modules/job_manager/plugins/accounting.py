@@ -186,8 +186,8 @@ class Accounting(AccountingService):
         while at < len(places):
             job = self.manager.active.get(places[at][1])
             at += 1
-            # One without a dependency has just been held: it goes when that is in its log.
-            if job is None or len(job.dependencies or ()) != 1:
+            # One that has just been held goes when that is in its log; one that waits for more, after it.
+            if job is None or list(job.dependencies or ()) != [self._holds[job.id][0]]:
                 continue
             demand = _demand(job)
             queue = self.ledger.queue(demand.queue)
