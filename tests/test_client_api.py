@@ -26,6 +26,17 @@ BY_HAND = {
         "modules/job_manager/plugins/perilog.py",
         "resource.drain",
     ): "a plugin asks through the manager's port; the payload is the API's",
+    **dict.fromkeys(
+        (
+            (name, "feasibility.check")
+            for name in (
+                "modules/job_ingest/module.py",
+                "modules/job_manager/update.py",
+                "rest/own/feasible.py",
+            )
+        ),
+        "no part of the API: a validator makes this request, too, with the job as it came",
+    ),
     ("broker/services/config.py", "config.get"): "a stream of the configuration that a broker's parent has",
     (
         "shell/plugins/input.py",

@@ -77,6 +77,7 @@ _FEASIBLE = "modules/job_ingest/test_ingest.py::test_feasibility_is_asked_where_
 _FAKE = "broker/test_fakeresources.py::test_all_keys"
 _BAD = "broker/test_configcheck.py::test_what_would_change_the_instance_is_refused"
 _HEART = "modules/heartbeat/test_heartbeat.py::test_table_and_arguments"
+_PLUGINS = "modules/job_ingest/test_plugins.py::"
 _INGEST = "modules/job_ingest/test_configuration.py::"
 _PERILOG = "modules/job_manager/test_perilog.py::"
 _SCRIPTS = "cli/test_runscripts.py::test_the_configuration_says_whether_to_stop"
@@ -133,6 +134,11 @@ CONFIGURATION = {
     "heartbeat.period": _HEART,
     "heartbeat.timeout": _HEART,
     "heartbeat.warn_thresh": _HEART,
+    "ingest.buffer-size": f"{_PLUGINS}test_a_job_that_is_too_large_for_the_processes",
+    "ingest.frobnicator.timeout": f"{_PLUGINS}test_a_frobnicator_that_does_not_answer",
+    "ingest.frobnicator.*": f"{_PLUGINS}test_a_frobnicator_of_a_site_between_those_that_come_with_rosin",
+    "ingest.validator.timeout": f"{_PLUGINS}test_a_wild_validator_costs_its_job_alone",
+    "ingest.validator.*": f"{_PLUGINS}test_settings_of_plugins_and_their_arguments",
     "ingest.frobnicator.plugins": f"{_INGEST}test_the_frobnicator_table_says_what_is_added",
     "ingest.frobnicator.args": f"{_INGEST}test_the_frobnicator_table_says_what_is_added",
     "ingest.frobnicator.disable": f"{_INGEST}test_the_frobnicator_table_says_what_is_added",

@@ -30,6 +30,7 @@ FOLLOWED = [
     ["licences.md"],
     ["scheduler.md"],
     ["submission-plugin.md"],
+    ["ingest-plugin.md"],
 ]
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

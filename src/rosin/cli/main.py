@@ -42,6 +42,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "housekeeping": ("housekeeping", "list and end what runs on the nodes of jobs that are over"),
     "idset": ("idset", "combine sets of ids"),
     "job": ("job", "follow, signal and inspect single jobs"),
+    "job-frobnicator": ("job_validator", "try plugins that change jobs as they are submitted"),
+    "job-validator": ("job_validator", "try plugins that say which jobs may be submitted"),
     "jobs": ("jobs", "list jobs"),
     "jobspec": ("jobspec", "check, convert and summarize jobspecs"),
     "jobtap": ("jobtap", "list, load and remove plugins of the job manager"),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """The ``job-ingest`` service: ``job-ingest.submit`` takes a signed job request and returns the job's id.
 
-Jobspecs are validated in this process. What arrives in one turn of the loop is one commit and one
-announcement; there is no timer. The id is returned when job-manager has stored the job.
+Jobspecs are validated in this process, by plugins in files in others. What arrives in one turn of the loop
+is one commit and one announcement; there is no timer. The id is returned when job-manager has stored the job.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from rosin import kvs
 from rosin.broker.module import DEFERRED, BrokerModule, NotNeeded, request_handler
 from rosin.errors import FormatError
 from rosin.modules.job_ingest.batch import SubmissionBatch, refusals
+from rosin.modules.job_ingest.pipeline import Pipeline
 from rosin.modules.job_ingest.request import IngestRequest, validate
 from rosin.modules.job_ingest.settings import ARGUMENTS, IngestSettings
 from rosin.modules.job_ingest.validator import FEASIBILITY, INSTANCE, JOBSPEC, check_constraints
+from rosin.modules.job_ingest.worker import PluginProcess, environment
 from rosin.rfc import fluid
 from rosin.rfc.hostlist import Hostlist
 from rosin.rfc.jobpath import job_key
@@ -53,6 +55,7 @@ class JobIngest(BrokerModule):
         self._batch = SubmissionBatch()
         self._batches: set[asyncio.Task[None]] = set()
         self._checking: set[IngestRequest] = set()
+        self._pipeline = Pipeline(self.settings, self)
         self._counts = {"requests": 0, "errors": 0}
         self._generator = fluid.Generator(rank, await self._first_timestamp(rank), self._now_ms())
 
@@ -73,6 +76,7 @@ class JobIngest(BrokerModule):
         return fluid.timestamp(int((await self.h.rpc("job-manager.getinfo", {}))["max_jobid"])) + 1
 
     async def stop(self) -> None:
+        await self._pipeline.stop()
         checking, self._checking = self._checking, set()
         for submission in checking:
             self.respond_error(submission.msg, errno.ENOSYS, "job-ingest is shutting down")
@@ -83,14 +87,30 @@ class JobIngest(BrokerModule):
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Take the tables alone: arguments that win over them hold until then, as flux-core's do."""
         new = IngestSettings.parse(config)
-        self.settings = self.settings._replace(policy=new.policy, checks=new.checks, instances=new.instances)
+        self.settings = self.settings._replace(
+            policy=new.policy, checks=new.checks, instances=new.instances, crew=new.crew, room=new.room
+        )
+        before, self._pipeline = self._pipeline, Pipeline(self.settings, self)
+        self.create_task(before.retire())
 
     def stats(self) -> dict[str, Any]:
-        """flux-core's shape; in place of its worker processes this one does the work, at once."""
+        """flux-core's shape; what comes with Rosin is done in this process, at once."""
         changed = self._counts["requests"] if self.settings.policy.adds else 0
         frobnicator = _worker(self.settings.policy.adds, {"requests": changed, "errors": 0})
         checked = _worker(bool(self.settings.checks), self._counts)
-        return {"pipeline": {"frobnicator": frobnicator, "validator": checked}}
+        own = {"frobnicator": frobnicator, "validator": checked}
+        return {"pipeline": {**own, **self._pipeline.stats()}}
+
+    def begin(self, argv: list[str]) -> PluginProcess:
+        """Start a process of plugins. Raises OSError."""
+        worker = PluginProcess(argv, environment(os.environ, self.attrs.get("local-uri", "")), self.log.error)
+        if self.zygote is not None:
+            self.zygote.guard(worker.pid)  # it is ended when this broker is killed
+        return worker
+
+    def blame(self, text: str) -> None:
+        """Log what has become of such a process."""
+        self.log.error(text)
 
     def _now_ms(self) -> int:
         """The clock of job ids: steps of the wall clock must neither use the ids up nor repeat them."""
@@ -110,26 +130,57 @@ class JobIngest(BrokerModule):
         try:
             submission = IngestRequest(msg)
             self._check_root(submission)
-            wanted = self.settings.checks if submission.validate else frozenset[str]()
-            if JOBSPEC in wanted or INSTANCE in wanted:
-                validate(submission.jobspec, self.settings.strict)
-                check_constraints(submission.jobspec, self._hosts)
-            elif not isinstance(submission.jobspec, dict):
-                raise OSError(errno.EINVAL, "jobspec: expected an object")
-            self.settings.policy.check_access(submission.jobspec, submission.userid)
-            if INSTANCE in wanted and self.settings.instances is not None:
-                self.settings.instances.check(submission.jobspec)
+            if self._pipeline.apart:
+                self.create_task(self._pass(submission, self._pipeline))
+                return DEFERRED
+            self._check(submission, submission.jobspec)
         except OSError:
             self._counts["errors"] += 1
             raise
-        jobspec = self.settings.policy.apply(submission.jobspec)
-        if FEASIBILITY in wanted:
+        self._ask(submission, self.settings.policy.apply(submission.jobspec))
+        return DEFERRED
+
+    def _wanted(self, submission: IngestRequest) -> frozenset[str]:
+        return self.settings.checks if submission.validate else frozenset()
+
+    def _check(self, submission: IngestRequest, jobspec: Any) -> None:
+        """Check a jobspec in this process. Raises OSError."""
+        wanted = self._wanted(submission)
+        if JOBSPEC in wanted or INSTANCE in wanted:
+            validate(jobspec, self.settings.strict)
+            check_constraints(jobspec, self._hosts)
+        elif not isinstance(jobspec, dict):
+            raise OSError(errno.EINVAL, "jobspec: expected an object")
+        self.settings.policy.check_access(jobspec, submission.userid)
+        if INSTANCE in wanted and self.settings.instances is not None:
+            self.settings.instances.check(jobspec)
+
+    async def _pass(self, submission: IngestRequest, pipeline: Pipeline) -> None:
+        """Let plugins in files change the jobspec, check it, and let such plugins check it."""
+        self._checking.add(submission)
+        try:
+            jobspec = await pipeline.change(submission)
+            self._check(submission, jobspec)
+            if submission.validate:
+                await pipeline.check(submission, jobspec)
+        except OSError as error:
+            self._counts["errors"] += 1
+            if submission in self._checking:
+                self._checking.discard(submission)
+                self.respond_exception(submission.msg, error)
+            return
+        if submission in self._checking:
+            self._checking.discard(submission)
+            self._ask(submission, jobspec)
+
+    def _ask(self, submission: IngestRequest, jobspec: dict[str, Any]) -> None:
+        """Take the job, if need be when the scheduler has said that it could run."""
+        if FEASIBILITY in self._wanted(submission):
             self._checking.add(submission)
             rpc = self.h.rpc("feasibility.check", {"jobspec": jobspec})
             rpc.then(self._checked, submission, jobspec)
         else:
             self._add(submission, jobspec)
-        return DEFERRED
 
     def _check_root(self, submission: IngestRequest) -> None:
         """Refuse jobs of root where somebody else starts them: no process could run as root (flux-core)."""

@@ -1,47 +1,76 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""RFC 33: what the configuration adds to a jobspec that leaves it open (flux-core's frobnicator).
+"""``[ingest.frobnicator]``, ``[policy]`` and ``[queues]``: what becomes of a jobspec before it is checked.
 
-``[policy.jobspec.defaults.system]`` fills attributes in, a duration of 0 counting as open; defaults of the
-job's queue go before. A queue with ``requires`` adds its properties to the job's constraints.
+What comes with Rosin (RFC 33) is added in this process; plugins in files have processes of their own.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from rosin.broker.settings import Table
 from rosin.errors import FormatError
+from rosin.job.plugin_file import is_file, plugin_name
 from rosin.modules.job_ingest.access import Access
-from rosin.rfc.queues import QueueConfig, constrained
+from rosin.modules.job_ingest.crew import CrewSettings
+from rosin.rfc.queues import QueueConfig
+from rosin.rfc.queues.additions import ADDITIONS, Additions
 
-#: What may be added to a jobspec, by the names of flux-core's frobnicator plugins.
-ADDITIONS = ("defaults", "constraints")
+
+class Frobnicators(NamedTuple):
+    """The plugins that change jobs: ``stages`` are Additions, or processes for one or more files."""
+
+    stages: tuple[Additions | CrewSettings, ...]
+
+    @property
+    def apart(self) -> bool:
+        """Whether some of them are in processes."""
+        return any(isinstance(stage, CrewSettings) for stage in self.stages)
+
+    @classmethod
+    def parse(cls, config: dict[str, Any], queues: QueueConfig) -> Frobnicators:
+        """Read them. Raises FormatError for what cannot be done."""
+        place = "ingest.frobnicator"
+        plugins: list[Any] = Table(config, place).get("plugins", list, [])
+        files = [name for name in plugins if isinstance(name, str) and is_file(name)]
+        table = Table(config, place, ("disable", "plugins", "args", "timeout", *map(plugin_name, files)))
+        for name in plugins:
+            if name not in ADDITIONS and name not in files:
+                known = ", ".join(ADDITIONS)
+                text = f"{name!r} is not known (known: {known}, and Python files, such as ./site.py)"
+                raise FormatError(f"{place}.plugins: {text}")
+        args = table.get("args", list, [])
+        for arg in args:
+            if not files or not isinstance(arg, str):
+                text = "is for plugins in files, of which there is none; remove it"
+                raise FormatError(f"{place}.args: {arg!r}: {text}" if not files else f"{place}.args: {arg!r}")
+        if table.get("disable", bool, False):
+            return cls(())
+        stages: list[Additions | CrewSettings] = []
+        for apart, names in groupby(plugins or ADDITIONS, is_file):
+            if apart:
+                stages.append(CrewSettings.parse(table, tuple(names), tuple(args)))
+            else:
+                stages.append(Additions(queues, tuple(names)))
+        return cls(tuple(stages))
 
 
 class PolicyDefaults:
-    """The defaults of a configuration. Raises FormatError when they are wrong."""
+    """The policy of a configuration: what is added to jobs. Raises FormatError when it is wrong."""
 
-    __slots__ = ("_access", "_default", "_defaults", "_queues", "_requires")
+    __slots__ = ("_access", "_default", "frobnicators")
 
     def __init__(self, config: dict[str, Any]) -> None:
-        added = _frobnicator(config)
         queues = QueueConfig(config)
+        self.frobnicators = Frobnicators.parse(config, queues)
         self._access = Access(queues)
         self._default = queues.default
-        self._defaults: dict[str, Any] = {}
-        self._queues: dict[str, dict[str, Any]] = {name: {} for name in queues.queues}
-        self._requires: dict[str, list[str]] = {}
-        if "defaults" in added:
-            self._defaults = queues.policy.defaults
-            self._queues = {name: queues.effective(name).defaults for name in queues.queues}
-        if "constraints" in added:
-            required = {name: queues.required(name) for name in queues.queues}
-            self._requires = {name: names for name, names in required.items() if names}
 
     @property
     def adds(self) -> bool:
         """Whether there is anything to add to any jobspec."""
-        return bool(self._defaults or self._queues)
+        return any(self.frobnicators.stages)
 
     def check_access(self, jobspec: dict[str, Any], userid: int) -> None:
         """Raise OSError EACCES unless the user may submit to the queue of the job."""
@@ -50,36 +79,8 @@ class PolicyDefaults:
         self._access.check(queue if isinstance(queue, str) else None, userid)
 
     def apply(self, jobspec: dict[str, Any]) -> dict[str, Any]:
-        """*jobspec* with the defaults, itself when nothing was open."""
-        if not self.adds:
-            return jobspec
-        attributes = jobspec.get("attributes") or {}
-        system = attributes.get("system") or {}
-        queue = str(system.get("queue", self._defaults.get("queue")))
-        added = dict(self._defaults)
-        added.update(self._queues.get(queue, {}))
-        added = {key: value for key, value in added.items() if _open(system, key)}
-        if queue in self._requires:
-            added["constraints"] = constrained(system.get("constraints"), self._requires[queue])
-        if not added:
-            return jobspec
-        return {**jobspec, "attributes": {**attributes, "system": {**system, **added}}}
-
-
-def _frobnicator(config: dict[str, Any]) -> tuple[str, ...] | list[str]:
-    """``[ingest.frobnicator]``: what is added to jobspecs. Raises FormatError for what cannot be done."""
-    table = Table(config, "ingest.frobnicator", ("disable", "plugins", "args"))
-    place = table.name
-    for arg in table.get("args", list, []):
-        raise FormatError(f"{place}.args: {arg!r}: there is no program to take arguments; remove it")
-    plugins: list[str] = table.get("plugins", list, [])
-    for name in plugins:
-        if name not in ADDITIONS:
-            raise FormatError(f"{place}.plugins: {name!r} is not known (known: {', '.join(ADDITIONS)})")
-    if table.get("disable", bool, False):
-        return ()
-    return plugins or ADDITIONS
-
-
-def _open(system: dict[str, Any], key: str) -> bool:
-    return key not in system or (key == "duration" and not system[key])
+        """*jobspec* with what comes with Rosin, itself when nothing was open."""
+        for stage in self.frobnicators.stages:
+            if isinstance(stage, Additions):
+                jobspec = stage.apply(jobspec)
+        return jobspec
