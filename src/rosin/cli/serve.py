@@ -60,6 +60,12 @@ def parser(prog: str) -> Parser:
         metavar="FILE",
         help="file of API tokens (default: that of 'rosin token', rosin/tokens.json in XDG_STATE_HOME)",
     )
+    add(
+        "--state",
+        metavar="FILE",
+        help="file of what outlives the server: sessions, webhooks, answers (default: "
+        "rosin/serve-HOST-PLACE.db in XDG_STATE_HOME; with --port=0 none)",
+    )
     add("--users", metavar="FILE", help="file of users beside the owner, and of guests (TOML)")
     add("--audit-log", metavar="FILE", help="add a line of JSON for what is changed or refused, and by whom")
     add(
@@ -119,6 +125,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         "hosts": tuple(dict.fromkeys(hosts)),
         "proxies": proxies,
         "same_user": same_user,
+        "state": args.state,
         "users": args.users,
         "audit": args.audit_log,
         "rate": args.rate_limit,
@@ -155,6 +162,7 @@ def main(argv: list[str], prog: str) -> int:
         raise needs_package("the server", exc.name or "?", "rest") from None
     from rosin.process import platform
     from rosin.rest.server_sockets import tcp_socket, tls_context, unix_socket
+    from rosin.rest.serverstate import default_path
 
     if settings.token is not None:
         platform.hide_memory()  # jobs are processes of this user
@@ -168,6 +176,8 @@ def main(argv: list[str], prog: str) -> int:
         host = f"[{address}]" if ":" in address else address
         where = f"http{'' if tls is None else 's'}://{host}:{port}/"
         settings = replace(settings, cookie=_cookie(port, tls is not None))
+    if settings.state is None and (args.unix is not None or args.port):
+        settings = replace(settings, state=default_path(where))
     with sock:
         try:
             return serve(settings, sock, where, args.verbose, tls)

@@ -18,6 +18,7 @@ from rosin.errors import FormatError
 from rosin.rest import pages
 from rosin.rest.auth.audit import AuditLog
 from rosin.rest.auth.authenticator import Authenticator
+from rosin.rest.auth.sessions import IDLE, LONGEST
 from rosin.rest.context import wants_html
 from rosin.rest.description import describe
 from rosin.rest.gate import OPEN, Gate, refusal
@@ -44,6 +45,7 @@ from rosin.rest.routes import (
     web,
     webhooks,
 )
+from rosin.rest.serverstate import ServerState
 from rosin.rest.settings import Settings
 from rosin.rest.v1 import jobs as v1_jobs
 from rosin.rest.v1 import service as v1_service
@@ -69,9 +71,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         instances.current()
+        _app.state.webhooks.begin()
         yield
         await _app.state.webhooks.close()
         await instances.close()
+        state.close()
 
     app = FastAPI(
         title="Rosin",
@@ -83,12 +87,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,  # its Location is made of what the client wrote
         generate_unique_id_function=home.operation_id,
     )
-    auth = Authenticator(settings)
+    state = ServerState(settings.state)
+    state.forget_old(settings.token, IDLE, LONGEST)
+    auth = Authenticator(settings, state)
     auth.users.load()
     audit = None if settings.audit is None else AuditLog(settings.audit)
     app.state.settings, app.state.instances, app.state.auth = settings, instances, auth
-    app.state.webhooks = Webhooks(instances, settings.webhook_networks)
-    app.state.answers, app.state.lines, app.state.output_sizes = Answers(), LineIndexes(), {}
+    app.state.webhooks = Webhooks(instances, settings.webhook_networks, state)
+    app.state.answers, app.state.lines, app.state.output_sizes = Answers(state), LineIndexes(), {}
+    app.state.state = state
     instances.closers.append(app.state.lines.close)
     modules = (
         home,

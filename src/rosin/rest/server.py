@@ -131,11 +131,13 @@ def serve(
         sys.stderr.flush()
         app.state.instances.on_gone = server.instance_gone
         app.state.instances.current()
+        app.state.webhooks.begin()
         try:
             await server.serve([sock])
         finally:
             await app.state.webhooks.close()
             await app.state.instances.close()
+            app.state.state.close()
         return 0
 
     return uvloop.run(main(), loop_factory=_Loop)

@@ -36,6 +36,7 @@ class Settings:
         proxies: addresses of proxies whose X-Forwarded-For is believed; none by default.
         same_user: answer only to processes of this user (loopback without credentials).
         tokens: the file of API tokens; None keeps them in memory.
+        state: the file of what outlives the server (sessions, webhooks, answers); None keeps it in memory.
         users: the file of users beside the owner.
         audit: the file of the audit log.
         rate: requests a second of each known user; 0 for any number.
@@ -59,6 +60,7 @@ class Settings:
     proxies: Proxies = ()
     same_user: bool = False
     tokens: str | None = None
+    state: str | None = None
     users: str | None = None
     audit: str | None = None
     rate: float = 0.0

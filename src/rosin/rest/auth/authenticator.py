@@ -17,7 +17,7 @@ from rosin import _base64
 from rosin.rest.auth.access import AccessTokens, SignedRequests, claims_of
 from rosin.rest.auth.identity import Identity
 from rosin.rest.auth.links import LoginLinks
-from rosin.rest.auth.sessions import Sessions, WebSession, same
+from rosin.rest.auth.sessions import KnownSessions, Sessions, WebSession, same
 from rosin.rest.auth.throttle import Throttle
 from rosin.rest.auth.tokens import PREFIX, TokenStore
 from rosin.rest.auth.users import Users
@@ -46,12 +46,12 @@ def _readable(what: str) -> Iterator[None]:
 class Authenticator:
     """Checks credentials against the settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, state: KnownSessions | None = None) -> None:
         self.settings = settings
         self.owner = Identity(settings.user, os.getuid())
         self.throttle = Throttle()
         self.access = AccessTokens(settings.token_minutes)
-        self.sessions = Sessions()
+        self.sessions = Sessions(state=state)
         self.links = LoginLinks()
         self.tokens = TokenStore(settings.tokens)
         self.users = Users(settings.users)

@@ -98,7 +98,7 @@ async def own_submit(request: Request, instance: Here, asked: JobRequest, key: K
     async def act() -> Outcome:
         return await _submitted_one(instance, await submit(instance, asked, guest_of(request)))
 
-    status, obj, headers = await _answers(request).once(request, act)
+    status, obj, headers = await _answers(request).once(request, instance, act)
     return reply(obj, status, headers)
 
 
@@ -163,7 +163,7 @@ async def own_bulk(request: Request, instance: Here, asked: JobRequests, key: Ke
         done = sum(item["status"] == 201 for item in found)
         return 200, {"items": found, "done": done, "failed": len(found) - done}, {}
 
-    status, obj, headers = await _answers(request).once(request, act)
+    status, obj, headers = await _answers(request).once(request, instance, act)
     return reply(obj, status, headers)
 
 
@@ -219,5 +219,5 @@ async def own_resubmit(
         urgency = 16 if changes.urgency is None else changes.urgency
         return await _submitted_one(instance, await submit_spec(instance, spec, urgency, []))
 
-    status, obj, headers = await _answers(request).once(request, act)
+    status, obj, headers = await _answers(request).once(request, instance, act)
     return reply(obj, status, headers)

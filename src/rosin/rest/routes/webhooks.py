@@ -28,7 +28,9 @@ Ident = Annotated[str, Path(max_length=64, description="a webhook's id")]
 
 
 def _all(request: Request) -> Webhooks:
-    return cast(Webhooks, request.app.state.webhooks)
+    found = cast(Webhooks, request.app.state.webhooks)
+    found.begin()
+    return found
 
 
 def _known(request: Request, ident: str) -> Webhook:

@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 from rosin.rest import jobview
 from rosin.rest.mirror import MirrorEvent
 from rosin.rest.problem import Problem
-from rosin.rest.webhooks.hook import Post, Sleep, Webhook, message
+from rosin.rest.webhooks.hook import Post, Sleep, Webhook, decode, message
 from rosin.rest.webhooks.post import post
 from rosin.rest.webhooks.target import Networks, Target, resolve
 from rosin.rfc import fluid
@@ -17,6 +18,7 @@ from rosin.rfc import fluid
 if TYPE_CHECKING:
     from rosin.rest.instance import InstanceLinks
     from rosin.rest.mirror import Mirror
+    from rosin.rest.serverstate import ServerState
 
 #: Webhooks of one user, and of all.
 MOST_OF_USER, MOST = 20, 200
@@ -25,9 +27,13 @@ _AGAIN = 1.0
 
 
 class Webhooks:
-    """The webhooks of one server. They end with it."""
+    """The webhooks of one server; *state* keeps them for its next life."""
 
-    def __init__(self, instances: InstanceLinks, networks: Networks = ()) -> None:
+    def __init__(
+        self, instances: InstanceLinks, networks: Networks = (), state: ServerState | None = None
+    ) -> None:
+        self._state = state
+        self._begun = False
         self.found: dict[str, Webhook] = {}
         self._instances = instances
         self._networks = networks
@@ -42,6 +48,18 @@ class Webhooks:
         """Raises OSError for a target that nothing will be delivered to."""
         await resolve(target, self._networks)
 
+    def begin(self) -> None:
+        """Go on with those of the server's life before."""
+        if self._begun:
+            return
+        self._begun = True
+        for text in [] if self._state is None else self._state.webhooks():
+            try:
+                self._start(decode(text))
+            except (ValueError, KeyError, TypeError) as exc:
+                sys.stderr.write(f"rosin-serve: ERROR: a webhook cannot be read: {exc}\n")
+                sys.stderr.flush()
+
     def of(self, user: str | None) -> list[Webhook]:
         """A user's webhooks; everybody's for None."""
         return [hook for hook in self.found.values() if user in (None, hook.user)]
@@ -50,6 +68,11 @@ class Webhooks:
         """Begin to deliver. Raises Problem 429 for one too many."""
         if len(self.found) >= MOST or len(self.of(hook.user)) >= MOST_OF_USER:
             raise Problem(429, f"a user has at most {MOST_OF_USER} webhooks, a server {MOST}: delete some")
+        self._start(hook)
+        if self._state is not None:
+            self._state.keep_webhook(hook.id, hook.encode())
+
+    def _start(self, hook: Webhook) -> None:
         self.found[hook.id] = hook
         loop = asyncio.get_running_loop()
         self._tasks[hook.id] = loop.create_task(hook.run(self.post, self.sleep))
@@ -60,6 +83,8 @@ class Webhooks:
         """Deliver nothing any more."""
         del self.found[ident]
         self._tasks.pop(ident).cancel()
+        if self._state is not None:
+            self._state.delete_webhook(ident)
         if not self.found:
             self._tasks.pop("").cancel()
 
@@ -101,8 +126,11 @@ class Webhooks:
         """Deliver nothing any more: the server ends."""
         tasks = list(self._tasks.values())
         self._tasks.clear()
-        self.found.clear()
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        if self._state is not None:
+            for hook in self.found.values():
+                self._state.keep_webhook(hook.id, hook.encode())
+        self.found.clear()

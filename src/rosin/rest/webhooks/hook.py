@@ -11,17 +11,20 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from rosin import _json
 from rosin.rest.webhooks import signature
-from rosin.rest.webhooks.target import Target
+from rosin.rest.webhooks.target import Target, parse_url
 
 #: Seconds before each further attempt; after the last a delivery is dead.
 DELAYS = (1.0, 5.0, 30.0, 120.0, 600.0)
 #: Dead deliveries one after the other, after which nothing is tried any more until somebody asks for it.
 PATIENCE = 3
 _QUEUE, _DEAD = 1000, 50
+#: Messages that wait and outlive the server.
+_KEPT = 100
 _GONE = 410
 _EVENT = re.compile(r"[a-z][a-z0-9._-]{0,63}|\*")
 
@@ -54,6 +57,27 @@ class Delivery:
     time: float
     attempts: int = 0
     error: str = ""
+
+    def encode(self) -> list[Any]:
+        """As JSON."""
+        return [self.ident, self.type, self.body.decode(), self.time, self.attempts, self.error]
+
+    @classmethod
+    def decode(cls, row: list[Any]) -> Delivery:
+        """That of :meth:`encode`."""
+        ident, type_, body, *rest = row
+        return cls(ident, type_, body.encode(), *rest)
+
+
+def decode(text: str) -> Webhook:
+    """The webhook of :meth:`Webhook.encode`. Raises ValueError, KeyError and TypeError."""
+    about = _json.loads(text)
+    about["target"] = parse_url(about.pop("url"))
+    about["key"] = bytes.fromhex(about["key"])
+    about["events"] = check_events(about["events"])
+    about["queue"] = deque(Delivery.decode(one) for one in about["queue"])
+    about["dead"] = deque((Delivery.decode(one) for one in about["dead"]), maxlen=_DEAD)
+    return Webhook(**about)
 
 
 def message(type_: str, timestamp: float, data: dict[str, Any]) -> Delivery:
@@ -101,6 +125,26 @@ class Webhook:
             self.lost += 1
         self.wake.set()
 
+    def encode(self) -> str:
+        """All of it as JSON, its secret, too."""
+        return _json.dumps(
+            {
+                "user": self.user,
+                "url": self.target.url,
+                "key": self.key.hex(),
+                "events": sorted(self.events),
+                "jobid": self.jobid,
+                "id": self.id,
+                "created": self.created,
+                "queue": [one.encode() for one in islice(self.queue, _KEPT)],
+                "dead": [one.encode() for one in self.dead],
+                "delivered": self.delivered,
+                "lost": self.lost + max(0, len(self.queue) - _KEPT),
+                "failures": self.failures,
+                "stopped": self.stopped,
+            }
+        ).decode()
+
     def retry(self) -> int:
         """Try everything dead once more, and go on; returns how many."""
         again, self.stopped, self.failures = list(self.dead), "", 0
@@ -118,7 +162,12 @@ class Webhook:
                 self.wake.clear()
                 await self.wake.wait()
             delivery = self.queue.popleft()
-            if await self._deliver(delivery, post, sleep):
+            try:
+                done = await self._deliver(delivery, post, sleep)
+            except asyncio.CancelledError:
+                self.queue.appendleft(delivery)  # for the server's next life
+                raise
+            if done:
                 self.delivered += 1
                 self.failures = 0
                 continue
