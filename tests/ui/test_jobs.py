@@ -140,6 +140,15 @@ def test_script_in_a_name_stays_text(page, site):
     assert page.title() != "1"
 
 
+def test_a_long_name_is_cut_and_its_row_is_like_the_others(page, site):
+    jobs = [site.submit("true", name=name) for name in ("wide", "wide-" + "long" * 60)]
+    live(page, f"{site.url}/jobs?search=wide")
+    boxes = [row(page, jobid).locator("[data-column=status]").bounding_box() for jobid in jobs]
+    assert boxes[0]["x"] == boxes[1]["x"]
+    grid = page.locator(".grid")
+    assert grid.evaluate("grid => grid.scrollWidth <= grid.clientWidth")
+
+
 class ManyJobs:
     """A listing of a hundred thousand jobs, newest first."""
 

@@ -225,6 +225,20 @@ def test_why_a_job_waits_and_how_it_ended(page, site):
     expect(page.locator("aside")).to_contain_text("UTC")
 
 
+def test_the_reasons_of_a_job_that_waits_lead_to_those_in_its_way(page, site):
+    """Their ids are as they are, and the time of its start is the reader's."""
+    cores = site.call("/rosin/v1/overview?span=60&points=2")["resources"]["all"]["cores"]
+    first = site.submit("sleep 300", name="in-its-way", nnodes=1, ntasks=1, exclusive=True, duration=900)
+    waits = site.submit("true", ntasks=cores)
+    live(page, f"{site.url}/jobs/{waits}")
+    link = page.locator(".note.wait a", has_text=first)
+    expect(link).to_have_attribute("href", f"/jobs/{first}")
+    link.click()
+    expect(page.locator("h1")).to_have_text("in-its-way")
+    for jobid in (waits, first):
+        site.call(f"/rosin/v1/jobs/{quote(jobid)}/cancel", {})
+
+
 def test_a_terminal(page, site):
     jobid = site.submit("stty size; read name; echo hello $name; read end", pty=True)
     live(page, f"{site.url}/jobs/{jobid}")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { duration, parseDuration, plural, size } from "../../../src/rosin/rest/static/js/model/format.js";
+import { duration, parseDuration, plural, sentence, size } from "../../../src/rosin/rest/static/js/model/format.js";
 import { numbers } from "../../../src/rosin/rest/static/js/model/idset.js";
 import { EMPTY, faults, formOf, needsShell, quote, requestOf } from "../../../src/rosin/rest/static/js/model/jobform.js";
 import { ending, runtime, status } from "../../../src/rosin/rest/static/js/model/status.js";
@@ -31,6 +31,11 @@ test("each fault is named at its field", () => {
 test("a shell is needed for what only a shell understands", () => {
   for (const text of ["a | b", "echo $HOME", "for i in 1 2; do x; done", "ls *.c", "a > b", "a && b", "echo $(date)"]) assert.ok(needsShell(text), text);
   for (const text of ["hostname", "echo 'a | b'", "python train.py --lr 0.1", "a=b cmd"]) assert.ok(!needsShell(text), text);
+});
+
+test("a sentence begins as sentences do, but the id of a job stays what it is", () => {
+  assert.equal(sentence("it is held"), "It is held");
+  for (const text of ["\u0192Lm1RqZ is first", "fLm1RqZ is first", "3 jobs are ahead"]) assert.equal(sentence(text), text);
 });
 
 test("words are quoted as a shell reads them back", () => {

@@ -44,8 +44,8 @@ export function size(bytes) {
 
 const whole = new Intl.NumberFormat("en-US");
 
-/** A text that begins as a sentence does. @param {string} text */
-export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+/** A text that begins as a sentence does; the id of a job stays what it is. @param {string} text */
+export const sentence = (text) => text.replace(/^[a-z](?![\w.]*[A-Z0-9])/, (letter) => letter.toUpperCase());
 
 /** 12,345. @param {number} n */
 export const count = (n) => whole.format(n);

@@ -89,13 +89,21 @@ export const quote = (word) => (word !== "" && /^[\w@%+=:,./-]+$/.test(word) ? w
 /** Variables that every job has; those of the form come on top. */
 const BASE = ["HOME", "LOGNAME", "PATH", "SHELL", "USER"];
 
+/** What a job runs, as somebody would type it: a script, a text for a shell, or words. @param {any} job @returns {{text: string, shell: boolean}} */
+export function commandOf(job) {
+  const words = Array.isArray(job.command) ? job.command : [];
+  if (job.script) return { text: job.script, shell: false };
+  if (words.length === 3 && words[0] === "/bin/sh" && words[1] === "-c") return { text: words[2], shell: true };
+  return { text: words.map(quote).join(" "), shell: false };
+}
+
 /** The form of a job that was, to be changed. @param {any} job @returns {Form} */
 export function formOf(job) {
   const form = { ...EMPTY };
   const words = Array.isArray(job.command) ? job.command : [];
-  if (job.script) [form.kind, form.script] = ["script", job.script];
-  else if (words.length === 3 && /^(\/bin\/)?(ba)?sh$/.test(words[0]) && words[1] === "-c") [form.command, form.shell] = [words[2], "1"];
-  else form.command = words.map(quote).join(" ");
+  const { text, shell } = commandOf(job);
+  if (job.script) [form.kind, form.script] = ["script", text];
+  else [form.command, form.shell] = [text, shell ? "1" : "0"];
   const system = job.jobspec?.attributes?.system ?? {};
   if (job.name && job.name !== words[0]?.split("/").pop()) form.name = job.name;
   const shape = shapeOf(job.jobspec);

@@ -3,8 +3,8 @@
 
 import * as api from "../net/api.js";
 import { now, onEvent } from "../net/link.js";
-import { date, duration } from "../model/format.js";
-import { quote } from "../model/jobform.js";
+import { date, duration, plural } from "../model/format.js";
+import { commandOf } from "../model/jobform.js";
 import { ending, isActive, isPending, runtime } from "../model/status.js";
 import { fill, h, icon, setText } from "../view/dom.js";
 import { action, copyButton, failure, menu, stateView } from "../view/parts.js";
@@ -57,7 +57,7 @@ export async function open(main, context) {
     h("div", { class: "row" }, tabs),
     h("div", { class: "jobpage" }, panel,
       h("aside", { class: "stack", "aria-label": "Facts" },
-        h("section", { class: "card" }, h("header", {}, h("h2", {}, "Job")), h("div", { class: "body stack" }, phases, facts)))));
+        h("section", { class: "card" }, h("header", {}, h("h2", {}, "Job")), h("div", { class: "body stack" }, phases, commandBox(job), facts)))));
   context.title(job.name ? `${job.name} ${job.id}` : job.id);
 
   /** @param {string} name @param {boolean} [push] */
@@ -173,18 +173,26 @@ function buttonsOf(job) {
   return [...found, box];
 }
 
+/** What is run, as it was typed: the text of a shell keeps its lines. @param {any} job */
+function commandBox(job) {
+  const { text, shell } = commandOf(job);
+  if (!text) return false;
+  const box = h("pre", { class: "code", tabIndex: 0, "aria-label": "Command" }, text);
+  return h("div", { class: "stack command" }, h("span", { class: "soft tiny" }, shell ? "Command, run in a shell" : job.script ? "Script" : "Command"), h("div", { class: "copy" }, box, copyButton(text, "Copy the command")));
+}
+
 /** @param {any} job */
 function factsOf(job) {
   const gpus = job.gpus ?? job.ngpus;
   const amounts = [[job.nnodes, "node"], [job.ntasks, "task"], [job.ncores, "core"], [gpus, "GPU"]]
     .filter(([n]) => n).map(([n, word]) => `${n} ${word}${n === 1 ? "" : "s"}`).join(", ");
-  const command = Array.isArray(job.command) ? job.command.map(quote).join(" ") : "";
+  const variables = Object.keys(job.environment ?? {}).length;
   const end = ending(job);
   const note = job.exception ? [job.exception.type, job.exception.note].filter(Boolean).join(": ") : "";
   /** @type {[string, Node | string | null | undefined | false][]} */
   const rows = [
-    ["Command", command && h("code", { title: command }, command.length > 300 ? `${command.slice(0, 300)}…` : command)],
     ["Directory", job.cwd && h("code", {}, job.cwd)],
+    ["Environment", variables ? h("a", { href: `/jobs/${job.id}?tab=spec` }, plural(variables, "variable")) : ""],
     ["Resources", amounts],
     ["Hosts", job.nodelist],
     ["Ranks", job.ranks],

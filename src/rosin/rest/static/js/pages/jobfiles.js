@@ -32,7 +32,7 @@ export function filesPanel(job, context) {
   }
 
   /** @param {string} title @param {string} path */
-  const step = (title, path) => h("button", { type: "button", class: "quiet small", on: { click: () => enter(path) } }, title);
+  const step = (title, path) => h("button", { type: "button", class: "plainlink", on: { click: () => enter(path) } }, title);
 
   async function load() {
     const asked = dir;

@@ -2,9 +2,10 @@
 /** Why a job waits, as long as it does; and what went wrong, when it did. */
 
 import * as api from "../net/api.js";
-import { plural, sentence } from "../model/format.js";
+import { date, plural } from "../model/format.js";
 import { ending, isPending, status } from "../model/status.js";
 import { fill, h, icon } from "../view/dom.js";
+import { withJobs } from "../view/parts.js";
 
 /** Milliseconds after which the reasons are asked for again: others' jobs change them. */
 const AGAIN = 5000;
@@ -33,12 +34,13 @@ export function whyCard(id) {
     const text = JSON.stringify(why);
     if (text === drawn) return;
     drawn = text;
-    const [first = "The scheduler has not looked at it yet.", ...more] = why.sentences ?? [];
-    const ahead = why.ahead ? `${plural(why.ahead, "job")} ${why.ahead === 1 ? "is" : "are"} looked at first.` : "";
+    // A sentence for each reason comes first; what follows is said here, in the reader's own time.
+    const [first = "The scheduler has not looked at it yet", ...more] = (why.sentences ?? []).slice(0, why.reasons?.length ?? 0);
+    const rest = [why.ahead ? `${plural(why.ahead, "job")} ${why.ahead === 1 ? "is" : "are"} ahead of it` : "", why.t_estimate ? `expected to start ${date(why.t_estimate)}` : ""].filter(Boolean).join(", ");
     node.hidden = false;
     fill(node, h("div", { class: "note wait", role: "status" }, icon("clock"), h("div", {},
-      h("strong", {}, sentence(first)), more.map((/** @type {string} */ text) => h("p", {}, sentence(text))),
-      ahead && h("p", { class: "soft" }, ahead))));
+      h("strong", {}, withJobs(first)), more.map((/** @type {string} */ text) => h("p", {}, withJobs(text))),
+      rest && h("p", { class: "soft" }, withJobs(rest)))));
   }
 
   return {

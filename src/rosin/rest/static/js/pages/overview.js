@@ -3,26 +3,26 @@
 
 import * as api from "../net/api.js";
 import { now } from "../net/link.js";
-import { count, date, duration, sentence, when } from "../model/format.js";
+import { count, date, duration, when } from "../model/format.js";
 import { ending, runtime } from "../model/status.js";
 import { fill, h, icon } from "../view/dom.js";
-import { blank, meter, stateView } from "../view/parts.js";
+import { blank, figure, stateView, withJobs } from "../view/parts.js";
 import { chart } from "../view/chart.js";
 import { live } from "../view/live.js";
 
 /** Without a span the chart begins with the instance, or a day ago. */
 const DEFAULTS = { span: "" };
-const SPANS = { "": "Since its start", 900: "15 min", 3600: "1 hour", 21600: "6 hours", 86400: "1 day", 604800: "1 week" };
+const SPANS = [["", "All"], ["900", "15 min"], ["3600", "1 hour"], ["21600", "6 hours"], ["86400", "1 day"], ["604800", "1 week"]];
 
 /** @param {HTMLElement} main @param {import("../router.js").Context} context */
 export function open(main, context) {
   context.title("Overview");
   let state = context.state(DEFAULTS);
-  if (!(state.span in SPANS)) state = DEFAULTS;
+  if (!SPANS.some(([span]) => span === state.span)) state = DEFAULTS;
   const body = h("div", { class: "stack" });
-  const spans = h("div", { class: "tabs", role: "group", "aria-label": "Time shown" }, Object.entries(SPANS).map(([span, title]) =>
+  const spans = h("div", { class: "tabs", role: "group", "aria-label": "Time shown" }, SPANS.map(([span, title]) =>
     h("button", { type: "button", "aria-pressed": String(span === state.span), data: { span }, on: { click: () => choose(span) } }, title)));
-  fill(main, h("div", { class: "head" }, h("h1", {}, "Overview"), h("span", { class: "grow" }), h("a", { class: "button primary", href: "/jobs/submit" }, icon("plus"), "New job")), body);
+  fill(main, h("div", { class: "head" }, h("h1", {}, "Overview"), h("span", { class: "grow" }), spans, h("a", { class: "button primary", href: "/jobs/submit" }, icon("plus"), "New job")), body);
   /** @type {any} */
   let known = null;
   /** @type {number | null} */
@@ -54,18 +54,19 @@ export function open(main, context) {
   function draw() {
     const { counts, resources, utilisation, running, waiting, failed } = known;
     if (!counts.total) {
-      fill(body, h("div", { class: "figures" }, figures(counts, resources)), h("section", { class: "card" }, blank("All is quiet", "No job has been submitted yet. What runs and waits shows up here by itself.", { sleeping: true, actions: [h("a", { class: "button primary", href: "/jobs/submit" }, icon("plus"), "New job")] })));
+      spans.hidden = true;
+      fill(body, figures(counts, resources), h("section", { class: "card" }, blank("All is quiet", "No job has been submitted yet. What runs and waits shows up here by itself.", { sleeping: true, actions: [h("a", { class: "button primary", href: "/jobs/submit" }, icon("plus"), "New job")] })));
       return;
     }
     const { start, step } = utilisation;
+    spans.hidden = false;
     fill(body,
-      h("div", { class: "figures" }, figures(counts, resources)),
+      figures(counts, resources),
       h("div", { class: "columns" },
         h("section", { class: "card half" }, h("header", {}, h("h2", { class: "grow" }, "Cores in use")), h("div", { class: "body" },
           chart([{ name: "cores", color: "var(--accent-fill)", values: utilisation.cores }], { most: resources.all.cores, start, step, label: "Cores in use over time", unit: "cores" }))),
         h("section", { class: "card half" }, h("header", {}, h("h2", { class: "grow" }, "Jobs")), h("div", { class: "body" },
           chart([{ name: "waiting", color: "var(--wait)", values: utilisation.pending }, { name: "running", color: "var(--run)", values: utilisation.running }], { start, step, label: "Jobs over time", unit: "jobs" })))),
-      h("div", { class: "row" }, h("span", { class: "soft" }, "Shown:"), spans),
       h("div", { class: "columns" },
         list("Running", "/jobs?state=running", counts.run + counts.cleanup, running.map(runningItem), "Nothing runs."),
         list("Waiting, and why", "/jobs?state=waiting", counts.depend + counts.priority + counts.sched, waiting.map(waitingItem), "Nothing waits."),
@@ -74,17 +75,16 @@ export function open(main, context) {
   return () => clearInterval(timer);
 }
 
+const KINDS = { nodes: "Nodes", cores: "Cores", gpus: "GPUs" };
+
 /** @param {any} counts @param {any} resources */
 function figures(counts, resources) {
   const { allocated, up, all } = resources;
   const jobs = [["Running", counts.run + counts.cleanup, "/jobs?state=running"], ["Waiting", counts.depend + counts.priority + counts.sched + (counts.new ?? 0), "/jobs?state=waiting"]];
-  const amounts = [["Nodes", allocated.nodes, up.nodes, all.nodes], ["Cores", allocated.cores, up.cores, all.cores], ["GPUs", allocated.gpus, up.gpus, all.gpus]].filter(([, , , whole]) => whole);
-  return [
-    ...jobs.map(([title, number, href]) => h("a", { class: "card figure", href }, h("span", { class: "label" }, title), h("strong", {}, count(number)))),
-    ...amounts.map(([title, used, whole, total]) => h("a", { class: "card figure", href: "/resources" },
-      h("span", { class: "label" }, title, total > whole ? h("span", { class: "tiny" }, `${count(total - whole)} down`) : false),
-      h("strong", {}, count(used), h("small", {}, ` of ${count(whole)} in use`)), meter(used, whole, `${title} in use`))),
-  ];
+  const amounts = Object.entries(KINDS).filter(([kind]) => all[kind]);
+  return h("div", { class: "figures", data: { n: 2 + amounts.length } },
+    jobs.map(([title, number, href]) => h("a", { class: "card figure", href }, h("span", { class: "label" }, title), h("strong", {}, count(number)))),
+    amounts.map(([kind, title]) => h("a", { class: "card figure", href: "/resources" }, figure(title, allocated[kind], up[kind], all[kind]))));
 }
 
 /** @param {string} title @param {string} href @param {number} total @param {Node[]} items @param {string} none */
@@ -103,7 +103,7 @@ const runningItem = (job) => h("li", {}, h("div", { class: "grow" }, h("div", { 
 /** @param {any} item */
 function waitingItem({ job, sentences, t_estimate: estimate }) {
   const why = sentences[0] ?? "The scheduler has not looked at it yet.";
-  return h("li", {}, h("div", { class: "grow" }, h("div", { class: "clip" }, name(job)), h("div", { class: "soft tiny" }, sentence(why)), estimate ? h("div", { class: "soft tiny", title: date(estimate) }, `Expected at ${when(estimate)}`) : false));
+  return h("li", {}, h("div", { class: "grow" }, h("div", { class: "clip" }, name(job)), h("div", { class: "soft tiny" }, withJobs(why)), estimate ? h("div", { class: "soft tiny", title: date(estimate) }, `Expected at ${when(estimate)}`) : false));
 }
 
 /** @param {any} job */

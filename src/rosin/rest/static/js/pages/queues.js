@@ -22,7 +22,7 @@ export function open(main, context) {
       return;
     }
     const head = ["Queue", "New jobs", "Starts jobs", "Waiting", "Running", "Nodes", "Time limit", ""];
-    fill(body, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, head.map((title) => h("th", { scope: "col" }, title || h("span", { class: "sr" }, "Actions"))))),
+    fill(body, h("table", { class: "plain folds" }, h("thead", {}, h("tr", {}, head.map((title) => h("th", { scope: "col" }, title || h("span", { class: "sr" }, "Actions"))))),
       h("tbody", {}, queues.map(row))));
   }
 
@@ -33,12 +33,12 @@ export function open(main, context) {
     const pending = counts.new + counts.depend + counts.priority + counts.sched;
     const running = counts.run + counts.cleanup;
     const word = (/** @type {boolean} */ on, /** @type {string} */ yes, /** @type {string} */ no, /** @type {string} */ reason) => h("span", { class: `state ${on ? "good" : "wait"}`, title: reason ?? "" }, on ? yes : no, !on && reason ? h("span", { class: "soft" }, `: ${reason}`) : false);
-    return h("tr", {}, h("th", { scope: "row" }, queue.name ? h("a", { href: `/jobs?q=queue:${encodeURIComponent(queue.name)}` }, label) : label, queue.default ? h("span", { class: "pill" }, "default") : false),
-      h("td", {}, word(queue.enabled, "open", "closed", queue.disable_reason)), h("td", {}, word(queue.started && !queue.blocked, "yes", queue.started ? "blocked" : "stopped", queue.blocked ?? queue.stop_reason)),
-      h("td", { class: "tabular" }, count(pending)), h("td", { class: "tabular" }, count(running)),
-      h("td", { class: "tabular" }, `${count(queue.resources.allocated.nodes)} of ${count(queue.resources.all.nodes)}`),
-      h("td", {}, duration(queue.limits.duration) || "none"),
-      h("td", {}, h("div", { class: "row" },
+    return h("tr", {}, h("th", { scope: "row" }, queue.name ? h("a", { href: `/jobs?q=queue:${encodeURIComponent(queue.name)}` }, label) : label, queue.default ? [" ", h("span", { class: "pill" }, "default")] : []),
+      h("td", { data: { label: "New jobs" } }, word(queue.enabled, "open", "closed", queue.disable_reason)), h("td", { data: { label: "Starts jobs" } }, word(queue.started && !queue.blocked, "yes", queue.started ? "blocked" : "stopped", queue.blocked ?? queue.stop_reason)),
+      h("td", { class: "tabular", data: { label: "Waiting" } }, count(pending)), h("td", { class: "tabular", data: { label: "Running" } }, count(running)),
+      h("td", { class: "tabular", data: { label: "Nodes in use" } }, `${count(queue.resources.allocated.nodes)} of ${count(queue.resources.all.nodes)}`),
+      h("td", { data: { label: "Time limit" } }, duration(queue.limits.duration) || "none"),
+      h("td", {}, h("div", { class: "row acts" },
         queue.enabled ? action({ class: "small", on: { click: () => change(queue, "disable", true) } }, "Close") : action({ class: "small", on: { click: () => change(queue, "enable") } }, "Open"),
         queue.started ? action({ class: "small", on: { click: () => change(queue, "stop", true) } }, "Stop") : action({ class: "small", on: { click: () => change(queue, "start") } }, "Start"))));
   }

@@ -2,10 +2,10 @@
 /** A map of nodes, cores and GPUs, with what runs where. */
 
 import * as api from "../net/api.js";
-import { count, date } from "../model/format.js";
+import { count, date, sentence } from "../model/format.js";
 import { numbers } from "../model/idset.js";
 import { fill, h, icon } from "../view/dom.js";
-import { action, ask, blank, meter, toast } from "../view/parts.js";
+import { action, ask, blank, figure, toast } from "../view/parts.js";
 import { live } from "../view/live.js";
 
 const DEFAULTS = { state: "", host: "" };
@@ -48,11 +48,10 @@ export function open(main, context) {
   /** @param {any} map */
   function draw(map) {
     const kinds = ["nodes", "cores", "gpus"].filter((kind) => map.all[kind]);
-    const sums = kinds.map((kind) => h("div", { class: "figure third" }, h("span", { class: "label" }, kind === "gpus" ? "GPUs" : kind[0].toUpperCase() + kind.slice(1), map.down[kind] ? h("span", { class: "tiny" }, `${count(map.down[kind])} down`) : false),
-      h("strong", {}, count(map.allocated[kind]), h("small", {}, ` of ${count(map.up[kind])} in use`)), meter(map.allocated[kind], map.up[kind], `${kind} in use`)));
+    const sums = kinds.map((kind) => h("div", { class: "figure" }, figure(kind === "gpus" ? "GPUs" : sentence(kind), map.allocated[kind], map.up[kind], map.all[kind])));
     const more = map.total > map.nodes.length ? h("p", { class: "note" }, `${count(map.nodes.length)} of ${count(map.total)} nodes are drawn: say which hosts to see others.`) : false;
     const nodes = map.nodes.length ? h("div", { class: "nodes" }, map.nodes.map(nodeView)) : blank("No such node", "No node is in that state or has that name.");
-    fill(body, h("div", { class: "columns" }, sums), more, nodes);
+    fill(body, h("div", { class: "figures", data: { n: sums.length } }, sums), more, nodes);
   }
 
   /** @param {any} node */
@@ -68,7 +67,7 @@ export function open(main, context) {
       h("div", { class: "soft tiny tabular" }, `${node.cores_used} of ${node.ncores} cores${node.ngpus ? `, ${node.gpus_used} of ${node.ngpus} GPUs` : ""}`, node.properties.length ? ` · ${node.properties.join(", ")}` : ""),
       drained ? h("div", { class: "tiny" }, `Drained ${date(node.drain.timestamp)}${node.drain.reason ? `: ${node.drain.reason}` : ""}`) : false,
       node.jobs.length ? h("ul", { class: "list tiny" }, node.jobs.slice(0, 6).map(share), node.jobs.length > 6 ? h("li", {}, `and ${node.jobs.length - 6} more`) : false) : false,
-      h("div", {}, toggle));
+      h("footer", {}, toggle));
   }
 
   /** @param {any} job */

@@ -113,7 +113,7 @@ export async function open(main, context) {
       const text = all || touched.has(name) || name in refused ? (wrong[name] ?? "") : "";
       input.setAttribute("aria-invalid", String(Boolean(text)));
       fault.hidden = !text;
-      setText(fault, text);
+      setText(fault, sentence(text));
       const details = fault.closest("details");
       if (text && details) details.open = true;
     }

@@ -35,10 +35,10 @@ export function open(main, context) {
       return;
     }
     const titles = ["Name", "Scopes", "Made", "Ends", "Last used", ""];
-    fill(body, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title || h("span", { class: "sr" }, "Actions"))))),
-      h("tbody", {}, tokens.map((token) => h("tr", {}, h("th", { scope: "row" }, token.name), h("td", {}, h("div", { class: "row" }, token.scopes.map((/** @type {string} */ scope) => h("span", { class: "pill" }, scope)))),
-        h("td", { class: "tabular" }, date(token.created)), h("td", { class: "tabular" }, token.expires ? date(token.expires) : "never"), h("td", { class: "tabular soft" }, token.used ? date(token.used) : "not yet"),
-        h("td", {}, action({ class: "small danger", on: { click: () => revoke(token) } }, "Revoke")))))));
+    fill(body, h("table", { class: "plain folds" }, h("thead", {}, h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title || h("span", { class: "sr" }, "Actions"))))),
+      h("tbody", {}, tokens.map((token) => h("tr", {}, h("th", { scope: "row" }, token.name), h("td", { data: { label: "Scopes" } }, h("div", { class: "row" }, token.scopes.map((/** @type {string} */ scope) => h("span", { class: "pill" }, scope)))),
+        h("td", { class: "tabular", data: { label: "Made" } }, date(token.created)), h("td", { class: "tabular", data: { label: "Ends" } }, token.expires ? date(token.expires) : "never"), h("td", { class: "tabular soft", data: { label: "Last used" } }, token.used ? date(token.used) : "not yet"),
+        h("td", {}, h("div", { class: "row acts" }, action({ class: "small danger", on: { click: () => revoke(token) } }, "Revoke"))))))));
   }
 
   /** @param {any} token */

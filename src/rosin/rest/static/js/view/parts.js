@@ -3,6 +3,7 @@
 
 import { RequestError } from "../net/http.js";
 import { isLive } from "../net/link.js";
+import { count, sentence } from "../model/format.js";
 import { status } from "../model/status.js";
 import { byId, fill, h, icon, stateIcon } from "./dom.js";
 
@@ -13,6 +14,9 @@ export function stateView(job, badge = false) {
   const { kind, word } = status(job);
   return h("span", { class: `state ${kind}${badge ? " badge" : ""}` }, stateIcon(kind), word);
 }
+
+/** A sentence with the ids of jobs as links. @param {string} text @returns {(Node | string)[]} */
+export const withJobs = (text) => sentence(text).split(/(ƒ[1-9A-HJ-NP-Za-km-z]+)/).map((part, i) => (i % 2 ? h("a", { class: "mono", href: `/jobs/${part}` }, part) : part));
 
 /**
  * What stands where there is nothing.
@@ -162,6 +166,12 @@ export async function copy(text) {
 /** A small button that copies. @param {string} text @param {string} label */
 export const copyButton = (text, label) =>
   h("button", { type: "button", class: "quiet square small", "aria-label": label, title: label, on: { click: () => copy(text) } }, icon("copy"));
+
+/** How much of what is up is in use, with its bar. @param {string} title @param {number} used @param {number} up @param {number} all */
+export const figure = (title, used, up, all) => [
+  h("span", { class: "label" }, title, all > up ? h("span", { class: "tiny" }, `${count(all - up)} down`) : false),
+  h("strong", {}, count(used), h("small", {}, ` of ${count(up)}`)), meter(used, up, `${title} in use`),
+];
 
 /** A number of something with a bar. @param {number} used @param {number} all @param {string} label */
 export function meter(used, all, label) {

@@ -82,6 +82,9 @@ export class Table {
   layout() {
     const columns = this.options.columns();
     const wide = ["1.25rem", ...columns.map((column) => column.width), "2.5rem"];
+    // The names of a job may be long, its row is not: the least width is that of the columns.
+    const least = wide.reduce((sum, width) => sum + parseFloat(width.replace("minmax(", "")) + 0.75, 1.05);
+    this.node.style.setProperty("--least", this.narrow.matches ? "0" : `${least}rem`);
     this.node.style.setProperty("--columns", this.narrow.matches ? "1.25rem minmax(0, 1fr) auto 1.75rem" : wide.join(" "));
     const all = h("input", { type: "checkbox", "aria-label": "Select all jobs in sight", on: { change: () => this.selectLoaded(all.checked) } });
     fill(this.heads, h("span", { role: "columnheader", class: "pick" }, all), columns.map((column) => this.head(column)),
