@@ -16,7 +16,7 @@ ROSIN = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DROPIN = tomllib.loads((ROOT / "dropin" / "pyproject.toml").read_text())["project"]
 
 #: Packages that are imported by another name than that of their distribution.
-NAMES = {"jwt": "pyjwt", "yaml": "pyyaml", "zmq": "pyzmq"}
+NAMES = {"jwt": "pyjwt", "re2": "google-re2", "yaml": "pyyaml", "zmq": "pyzmq"}
 #: Where the packages of an extra are imported, and nowhere else unless they are part of a plain installation.
 PLACES = {
     "rest": "rosin.rest",

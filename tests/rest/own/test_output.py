@@ -10,6 +10,7 @@ import pytest
 from rosin.rest.output import OutputChunk
 from rosin.rest.outputlog import OutputLog
 from rosin.rest.own.lineindex import LONG, Changed, LineIndex
+from rosin.rest.own.linematch import expression
 
 JOBS = "/rosin/v1/jobs"
 
@@ -41,6 +42,10 @@ async def test_all_lines_and_some(api, written):
     two = await lines(api, written, search="OUT 2", ignore_case=True)
     assert sorted(line["text"] for line in two["items"]) == ["0 out 2", "1 out 2"]
     assert (await lines(api, written, search="OUT 2"))["total"] == 0
+    odd = await lines(api, written, search="^[01] OUT [13]$", ignore_case=True, regex=True)
+    assert sorted(line["text"] for line in odd["items"]) == ["0 out 1", "0 out 3", "1 out 1", "1 out 3"]
+    assert (await lines(api, written, search="^[01] OUT", regex=True))["total"] == 0
+    assert (await lines(api, written, search="^end$", regex=True))["total"] == 2  # also without an end
     last = await lines(api, written, start=-3, count=2)
     assert (last["start"], [line["n"] for line in last["items"]]) == (7, [7, 8])
     assert (await lines(api, written, start=99))["items"] == []
@@ -195,3 +200,38 @@ async def test_input_waits_for_a_job_that_is_about_to_begin(api):
     assert answer.status_code == 200, answer.text
     await api.ended(jobid)
     assert (await api.get(f"{JOBS}/{jobid}/output")).content == b"soon\n"
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(", r"(a)\1", "(?=a)", "a{1000}{1000}", "((a{100}){100}){100}", "[z-a]", "a" * 257]
+)
+async def test_what_is_no_safe_expression_is_refused(api, pattern):
+    jobid = await api.submit("true")
+    answer = await api.get(f"{JOBS}/{jobid}/lines", params={"search": pattern, "regex": True})
+    assert answer.status_code == 422
+    assert "search" in answer.json()["errors"][0]["field"]
+
+
+def test_no_expression_takes_longer_than_its_line():
+    """Each of these takes a backtracking matcher longer than the universe is old."""
+    line = b"a" * LONG
+    for pattern in ("(a+)+$b", "(a|a)*b", "(a|aa)+c", "(.*)*x", "a*a*a*a*a*a*b"):
+        assert not expression(pattern, True)(line)
+    assert expression("(a+)+$", False)(line + b"\n")
+    assert expression("\u017f", True)("\u017f".encode())
+    assert expression("b", False)(b"\xff\xfeb")
+
+
+async def test_long_lines_leave_others_their_turn(monkeypatch):
+    index = LineIndex()
+    line = b"x" * (LONG - 1) + b"\n"
+    for _ in range(8):
+        index._add(OutputChunk("stdout", "0", line, 1.0))
+    looked: list[tuple[int, int]] = []
+    matching = LineIndex._matching
+    monkeypatch.setattr(
+        LineIndex, "_matching", lambda self, *args: looked.append(args[:2]) or matching(self, *args)
+    )
+    assert len(await index.view("all", None, lambda data: data.endswith(b"x\n"))) == 8
+    assert looked == [(at, at + 1) for at in range(8)]
+    index.close()

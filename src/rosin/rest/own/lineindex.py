@@ -12,6 +12,7 @@ import errno
 import os
 import tempfile
 from array import array
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -33,6 +34,7 @@ MOST = 8 << 30
 _KEPT = 64
 #: LineView that are looked through without a turn for others.
 _SLICE = 5000
+_SLICE_BYTES = 1 << 19
 
 Writer = tuple[str, str]
 
@@ -167,10 +169,15 @@ class LineIndex:
             self._views.move_to_end(key)
         while self._looked.get(key, len(self)) < len(self):
             start = self._looked[key]
-            stop = self._looked[key] = min(start + _SLICE, len(self))
+            stop = self._looked[key] = self._slice(start)
             found.extend(self._matching(start, stop, writer, text))
             await asyncio.sleep(0)
         return LineView(self, found)
+
+    def _slice(self, start: int) -> int:
+        """Where to stop that nobody waits for long, and one line at least is looked at."""
+        most = bisect_right(self._ends, self._begin(start) + _SLICE_BYTES)
+        return min(max(most, start + 1), start + _SLICE, len(self))
 
     def _matching(self, start: int, stop: int, writer: Any, text: Any) -> list[int]:
         good = None if writer is None else [writer(name) for name in self._names]

@@ -15,6 +15,7 @@ from rosin.errors import FormatError
 from rosin.rest import jobview
 from rosin.rest.context import Here
 from rosin.rest.outputlog import OutputLog, batched, open_log
+from rosin.rest.own import linematch
 from rosin.rest.own.jobs import JobId
 from rosin.rest.own.lineindex import LineIndex, LineIndexes, Writer
 from rosin.rest.own.route import PREFIX, OwnRoute, errors, reply
@@ -166,9 +167,12 @@ async def _nothing(_ref: str) -> bytes:
     return b""
 
 
-def _search(text: str, ignore_case: bool) -> Callable[[bytes], bool] | None:
+def _search(text: str, ignore_case: bool, regex: bool) -> Callable[[bytes], bool] | None:
+    """Whether a line is looked for, None for any. Raises Problem 422."""
     if not text:
         return None
+    if regex:
+        return linematch.expression(text, ignore_case)
     needle = text.encode("utf-8", "replace")
     if not ignore_case:
         return lambda line: needle in line
@@ -191,19 +195,22 @@ async def own_lines(
     rank: Rank = "",
     search: Annotated[str, Query(max_length=256, description="only lines with this text")] = "",
     ignore_case: Annotated[bool, Query(description="whether small and capital letters are the same")] = False,
+    regex: Annotated[bool, Query(description="whether `search` is a regular expression (RE2)")] = False,
 ) -> Response:
     """A range of the lines that a job has written until now, with their numbers and how many there are.
+
+    With `regex` the search is a regular expression of RE2, which takes no longer than the line is long.
 
     With `stream`, `rank` or `search` the lines are numbered among those that match: `n`; `line` is the number
     among all.
     """
     number, row = await known(instance, jobid)
     choice = WantedOutput(stream, rank)
-    text = _search(search, ignore_case)
+    text = _search(search, ignore_case, regex)
     over = jobview.is_inactive(row)
     indexes = cast(LineIndexes, request.app.state.lines)
     index = await indexes.of(instance, number)
-    lines = await index.view((choice.key, search, ignore_case), choice.writer, text)
+    lines = await index.view((choice.key, search, ignore_case, regex), choice.writer, text)
     open_lines = _unfinished(index, choice, text)
     total = len(lines) + len(open_lines)
     first = max(0, total + start) if start < 0 else start
