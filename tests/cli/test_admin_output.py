@@ -269,14 +269,19 @@ class TestKvs:
 
     def test_values_are_one_line(self):
         assert value_line("k", val(b"abc"), 0) == "k = abc"
-        assert value_line("k", val(b"a\nb\n"), 0) == "k = a..."
+        assert value_line("k", val(b"a\nb\n"), 0) == "k = a\nb\n"
+        assert value_line("k", val(b"a\nb\n"), 80) == "k = a..."
+        assert value_line("k", val(b"a\n"), 80) == "k = a"
+        assert value_line("k", val(b"a\nb"), 9) == "k = a..."
         assert value_line("k", val(b"0123456789"), 12) == "k = 01234..."
+        assert value_line("k", val(b"0123456789"), 3) == "k = 0123456789"
 
     def test_links(self):
         data = {"target": "a.b", "namespace": "ns"}
         assert link_text(data) == "ns::a.b"
         assert link_text(data, namespace_only=True) == "ns"
         assert link_text(data, key_only=True) == "a.b"
+        assert link_text(data, namespace_only=True, key_only=True) == "ns"
         assert link_text({"target": "a.b"}, namespace_only=True) == "a.b"
 
 

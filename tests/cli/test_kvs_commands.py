@@ -59,8 +59,12 @@ def test_append(tree):
         (["dir", "a.b"], "a.b: "),
         (["readlink", "a"], "a: "),
         (["put", "x"], "put: you must specify a value as key=value"),
-        (["put", "=v"], "KVS key must not be empty"),
-        (["mkdir", ""], "KVS key must not be empty"),
+        (["put", "=v"], "Invalid argument: a KVS key must not be empty"),
+        (["mkdir", ""], "Invalid argument: a KVS key must not be empty"),
+        (["get", ""], ": Invalid argument"),
+        (["unlink", ""], "cannot unlink '': Invalid argument"),
+        (["copy", "", "x"], "flux_kvs_copy: : Invalid argument"),
+        (["get", "-N", "", "z"], "z: Operation not supported"),
         (["put", "-t", 'x={"ver":1}'], "x: Protocol error"),
         (["unlink", "nope"], "cannot unlink 'nope': No such file or directory: nope"),
         (["unlink", "a"], "cannot unlink 'a': Directory not empty"),
@@ -70,6 +74,8 @@ def test_append(tree):
         (["eventlog", "get", "nope"], "flux_kvs_lookup_get: "),
         (["eventlog", "wait-event", "nope", "x"], "eventlog path nope not found"),
         (["eventlog", "append", "e", "x", "[1]"], "eventlog_entry_create: Invalid argument"),
+        (["eventlog", "append", "e", ""], "eventlog_entry_create: Invalid argument"),
+        (["eventlog", "get", "-w", "-S", "e"], "flux_kvs_lookup_get: Invalid argument"),
         (["put", "-N", "missing", "a=1"], "flux_kvs_commit: "),
     ],
 )
@@ -105,9 +111,56 @@ def test_ls(tree):
 
 
 def test_ls_goes_on_after_a_missing_key(tree):
-    result = tree("ls", "nope", "z")
+    result = tree("ls", "nope", "z", "z.", "")
     assert (result.code, result.out) == (1, "z\n")
-    assert result.err == "nope: No such file or directory\n"
+    assert result.err.splitlines() == [
+        "nope: No such file or directory",
+        "z: Not a directory",
+        ": Invalid argument: a KVS key must not be empty",
+    ]
+
+
+def test_ls_follows_links_unless_it_shows_them(tree):
+    for name, target in (("l", "a"), ("v", "z"), ("dead", "nowhere"), ("loop", "loop")):
+        tree("link", target, name)
+    assert tree("ls", "l").out == tree("ls", "a").out == "b    c    d\n"
+    assert tree("ls", "v", "dead").out == "dead    v\n"
+    assert tree("ls", "-F", "l", "a.").out == "l@\n\na:\nb    c    d.\n"
+    assert tree("ls", "-d", "l", "a").out == "a    l\n"
+    looped = tree("ls", "loop", "z")
+    assert (looped.code, looped.out) == (1, "z\n")
+    assert looped.err.startswith("loop: Too many levels of symbolic links")
+
+
+def test_the_width_that_is_none(tree):
+    tree("put", "lines=a\nb", f"long={'x' * 100}")
+    assert tree("dir", "-w", "-1").out == tree("dir").out
+    assert "lines = a\nb\n" in tree("dir", "-w", "0").out
+    assert tree("dir", "-w", "2").out == tree("dir", "-w", "0").out
+
+
+def test_a_value_in_pieces_is_a_line(tree):
+    assert tree("get", "-S", "a.b", "z").out == "1\n3\n"
+    assert tree("get", "-S", "-l", "a.b").out == "a.b=1\n"
+    assert tree("get", "-S", "-r", "a.b").out == "1"
+    assert tree("put", "none=").code == 0
+    assert tree("get", "-S", "none").out == ""
+
+
+def test_the_tree_object_of_a_raw_value(tree):
+    assert tree("get", "-r", "-t", "z").out == tree("get", "-t", "z").out
+
+
+def test_a_forced_unlink_of_nothing_is_a_commit(tree):
+    root = tree("getroot", "-b").out
+    assert tree("unlink", "-f", "-b", "nope") == (0, root, "")
+
+
+def test_a_namespace_without_a_name_is_not_the_primary_one(rosin, monkeypatch):
+    monkeypatch.setenv("FLUX_KVS_NAMESPACE", "")
+    result = rosin("kvs", "put", "a=1")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("rosin-kvs: flux_kvs_commit: Operation not supported")
 
 
 UNKNOWN = "sha1-" + "0" * 40
@@ -211,6 +264,23 @@ def test_watch(tree):
         assert watcher.wait(30) == 0
 
 
+def test_watch_of_several_keys(tree):
+    with follow("get", "-w", "-l", "-c4", "z", "a.b") as watcher:
+        assert sorted(watcher.stdout.readline() for _ in range(2)) == ["a.b=1\n", "z=3\n"]
+        tree("put", "a.b=2")
+        assert watcher.stdout.readline() == "a.b=2\n"
+        tree("put", "z=4")
+        assert watcher.stdout.readline() == "z=4\n"
+        assert watcher.wait(30) == 0
+
+
+def test_the_end_of_a_key_ends_a_watch(tree):
+    with follow("get", "-w", "z", "a.b") as watcher:
+        assert sorted(watcher.stdout.readline() for _ in range(2)) == ["1\n", "3\n"]
+        tree("unlink", "z")
+        assert watcher.wait(30) == 1
+
+
 def test_watch_of_changes_only(tree):
     with follow("get", "-w", "-u", "-l", "-c2", "z") as watcher:
         assert watcher.stdout.readline() == "z=3\n"
@@ -235,6 +305,10 @@ def test_eventlog(kvs):
     assert kvs("eventlog", "wait-event", "log", "bar").out == "3.500000 bar\n"
     assert kvs("eventlog", "wait-event", "-v", "log", "bar").out == "2.500000 foo a=1\n3.500000 bar\n"
     assert kvs("eventlog", "wait-event", "-q", "log", "bar").out == ""
+    assert kvs("eventlog", "wait-event", "-qv", "log", "bar").out == "2.500000 foo a=1\n"
+    assert kvs("eventlog", "wait-event", "-t", "0", "log", "bar").out == "3.500000 bar\n"
+    kvs("eventlog", "append", "-t", "0", "now", "foo")
+    assert json.loads(kvs("get", "now").out)["timestamp"] > 1e9
     result = kvs("eventlog", "wait-event", "-t", "0.01s", "log", "never")
     assert (result.code, result.err) == (1, "rosin-kvs: wait-event timeout on event 'never'\n")
 

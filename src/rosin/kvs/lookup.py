@@ -30,8 +30,19 @@ _WATCHING = FLUX_KVS_WATCH | FLUX_KVS_WAITCREATE | FLUX_KVS_STREAM
 
 
 def default_namespace(namespace: str | None) -> str:
-    """*namespace*, else the environment's FLUX_KVS_NAMESPACE, else ``primary``."""
-    return namespace or os.environ.get("FLUX_KVS_NAMESPACE") or PRIMARY
+    """*namespace*, else the environment's FLUX_KVS_NAMESPACE, else ``primary``.
+
+    One without a name is none that exists: what a script names by an unset variable is not the primary one.
+    """
+    return os.environ.get("FLUX_KVS_NAMESPACE", PRIMARY) if namespace is None else namespace
+
+
+def checked_key(key: object) -> str:
+    """*key*, which has a name. Raises OSError EINVAL, TypeError."""
+    text: str = check_text(key, "KVS key")
+    if not text:
+        raise OSError(errno.EINVAL, "Invalid argument: a KVS key must not be empty")
+    return text
 
 
 def lookup_async(
@@ -42,7 +53,7 @@ def lookup_async(
     *flags*: FLUX_KVS_READDIR, READLINK, TREEOBJ; with WATCH, STREAM or WAITCREATE the response comes from
     kvs-watch, repeatedly for the first two. *at*: a JSON ``dirref`` text to read a snapshot.
     """
-    key = check_text(key, "KVS key")
+    key = checked_key(key)
     if flags & _WATCHING:
         args = {"key": key, "namespace": default_namespace(namespace), "flags": flags}
         streaming = FLUX_RPC_STREAMING if flags & (FLUX_KVS_WATCH | FLUX_KVS_STREAM) else 0

@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import errno
-
 from rosin.constants import FLUX_KVS_APPEND
-from rosin.handle.checks import check_text
-from rosin.kvs.lookup import default_namespace
+from rosin.kvs.lookup import checked_key, default_namespace
 from rosin.rfc import treeobj
 
 TYPE_CHECKING = False
@@ -107,10 +104,7 @@ def _encode(value: Any, raw: bool) -> bytes:
 
 def _checked(key: object) -> str:
     """A key that can be written, before it spoils the transaction that it is part of."""
-    text = key if key.__class__ is str else check_text(key, "KVS key")
-    if not text:
-        raise OSError(errno.EINVAL, "KVS key must not be empty")
-    return text
+    return key if key.__class__ is str and key else checked_key(key)
 
 
 def _commit(flux_handle: Handle, ops: list[Op], flags: int, namespace: str | None) -> RPC:

@@ -118,8 +118,7 @@ def _unlink(args: argparse.Namespace) -> None:
             with about(f"cannot unlink '{key}'"):
                 if _removable(h, key, args):
                     txn.unlink(key)
-        if not txn.is_empty() or not args.force:
-            _commit(txn, args)
+        _commit(txn, args)
 
 
 def _removable(h: Flux, key: str, args: argparse.Namespace) -> bool:

@@ -31,7 +31,7 @@ def add_commands(parser: AdminParser) -> None:
     group = parser.commands("eventlog", "append to, print and wait on event logs")
     append = group.command("append", _append, "append an event")
     append.namespace()
-    append.add_argument("-t", "--timestamp", metavar="SECONDS", type=float, help="time of the event")
+    append.add_argument("-t", "--timestamp", metavar="SECONDS", type=float, help="time of the event; 0: now")
     append.add_argument("key", metavar="KEY", help="key of the log")
     append.add_argument("name", metavar="NAME", help="name of the event")
     append.add_argument("context", metavar="CONTEXT", nargs="*", help="JSON object that belongs to it")
@@ -43,8 +43,10 @@ def add_commands(parser: AdminParser) -> None:
     get.add_argument("key", metavar="KEY", help="key of the log")
     wait = group.command("wait-event", _wait_event, "wait for an event")
     _common(wait)
-    wait.add_argument("-t", "--timeout", metavar="DURATION", help="give up after this time, such as 5s")
-    wait.flag("-q", "--quiet", text="print nothing")
+    wait.add_argument(
+        "-t", "--timeout", metavar="DURATION", help="give up after this time, such as 5s; 0: never"
+    )
+    wait.flag("-q", "--quiet", text="do not print the event that is waited for")
     wait.flag("-v", "--verbose", text="print the events before it too")
     wait.add_argument("key", metavar="KEY", help="key of the log")
     wait.add_argument("event", metavar="EVENT", help="name of the event")
@@ -73,7 +75,9 @@ def _append(args: argparse.Namespace) -> None:
             context = ""
         if not isinstance(context, dict):
             raise ValueError("eventlog_entry_create: Invalid argument: the context is not a JSON object")
-    line = encode(args.name, context, time.time() if args.timestamp is None else args.timestamp)
+    if not args.name:
+        raise ValueError("eventlog_entry_create: Invalid argument: an event has a name, as in 'start'")
+    line = encode(args.name, context, args.timestamp or time.time())
     with connect() as h, about("flux_kvs_commit"):
         txn = KVSTxn(h, namespace=args.namespace)
         txn.append(args.key, line)
@@ -115,7 +119,8 @@ def _get(args: argparse.Namespace) -> None:
             data = val_data(lookup_async(h, args.key, args.namespace, flags).get()["val"])
             sys.stdout.writelines(formatter.format(entry) + "\n" for entry in decode_entries(data))
             return
-        flags = _watch_flags(args) if args.watch else FLUX_KVS_STREAM
+        # A service refuses both.
+        flags = (_watch_flags(args) if args.watch else 0) | (FLUX_KVS_STREAM if args.stream else 0)
         rpc = lookup_async(h, args.key, args.namespace, flags)
         left = args.count or 0
         for entry in events(rpc):
@@ -130,10 +135,10 @@ def _wait_event(args: argparse.Namespace) -> None:
     from rosin.rfc.fsd import parse
 
     formatter = _formatter(args)
-    timeout = -1.0 if args.timeout is None else parse(args.timeout)
+    timeout = 0.0 if args.timeout is None else parse(args.timeout)
     with connect() as h:
         rpc = lookup_async(h, args.key, args.namespace, _watch_flags(args))
-        if timeout >= 0:
+        if timeout > 0:
             h.timer_watcher_create(timeout, lambda *_: _time_out(args.event)).start()
         found: list[bool] = []
         rpc.then(lambda _rpc: _look(rpc, args, formatter, found))
@@ -159,7 +164,7 @@ def _look(rpc: RPC, args: argparse.Namespace, formatter: EventFormatter, found: 
 
     for entry in decode_entries(val_data(rpc.get()["val"])):
         match = entry["name"] == args.event
-        if not args.quiet and (match or args.verbose):
+        if not args.quiet if match else args.verbose:
             print(formatter.format(entry), flush=True)
         if match:
             found.append(True)

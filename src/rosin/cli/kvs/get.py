@@ -58,8 +58,6 @@ def lookup_flags(args: argparse.Namespace) -> int:
         raise ValueError(
             "--at cannot be used with --watch, --waitcreate or --stream: a snapshot never changes"
         )
-    if args.raw and args.treeobj:
-        raise ValueError("--raw and --treeobj cannot be used together")
     options = (
         (args.treeobj, FLUX_KVS_TREEOBJ),
         (args.watch, FLUX_KVS_WATCH),
@@ -107,6 +105,9 @@ def _get(args: argparse.Namespace) -> None:
         raise ValueError("--count must not be negative")
     check_snapshot(args.at)
     with connect() as h:
+        if args.watch:
+            _Watch(h, args).run(flags)
+            return
         for key in args.key:
             with about(key):
                 _get_one(h, key, flags, args)
@@ -117,18 +118,56 @@ def _get_one(h: Flux, key: str, flags: int, args: argparse.Namespace) -> None:
 
     out = sys.stdout.buffer
     rpc = lookup_async(h, key, args.namespace, flags, args.at)
-    label = f"{key}=".encode() if args.label else b""
-    if not flags & (FLUX_KVS_WATCH | FLUX_KVS_STREAM):
-        out.write(label + text_of(rpc.get(), args.raw, args.treeobj))
+    text = f"{key}=".encode() if args.label else b""
+    if not args.stream:
+        out.write(text + text_of(rpc.get(), args.raw, args.treeobj))
         return
-    left = args.count or 0
+    whole = not args.raw and not args.treeobj
+    some = False
     for response in rpc:
-        text = text_of(response, args.raw or args.stream, args.treeobj)
-        out.write(label + text)
+        piece = text_of(response, args.raw or whole, args.treeobj)
+        out.write(text + piece)
+        text, some = b"", some or bool(piece)
+    if whole and some:
+        out.write(b"\n")
+
+
+class _Watch:
+    """``get --watch``: the values of all keys as they come, until there were as many as are wanted."""
+
+    def __init__(self, h: Flux, args: argparse.Namespace) -> None:
+        self._h = h
+        self._args = args
+        self._left = args.count or 0
+        self._watched = len(args.key)
+
+    def run(self, flags: int) -> None:
+        """Print until the end. Raises OSError for the first key that fails."""
+        from rosin.kvs.lookup import lookup_async
+
+        for key in self._args.key:
+            with about(key):
+                lookup_async(self._h, key, self._args.namespace, flags).then(self._print, key)
+        self._h.reactor_run()
+
+    def _print(self, rpc: Any, key: str) -> None:
+        args, out = self._args, sys.stdout.buffer
+        try:
+            with about(key):
+                text = text_of(rpc.get(), args.raw, args.treeobj)
+        except OSError as exc:
+            if exc.errno != errno.ENODATA:
+                raise
+            self._watched -= 1
+            if not self._watched:
+                self._h.reactor_stop()
+            return
+        out.write((f"{key}=".encode() if args.label else b"") + text)
         out.flush()
-        left -= 1
-        if left == 0 and args.watch:
-            rpc.cancel("kvs-watch.cancel")
+        rpc.reset()
+        self._left -= 1
+        if self._left == 0:
+            self._h.reactor_stop()
 
 
 def _readlink(args: argparse.Namespace) -> None:
@@ -147,6 +186,6 @@ def _readlink(args: argparse.Namespace) -> None:
 def link_text(data: dict[str, str], namespace_only: bool = False, key_only: bool = False) -> str:
     """A link as ``NAMESPACE::KEY``, or ``KEY`` when it has no namespace, or one of the two."""
     namespace, key = data.get("namespace"), data["target"]
-    if namespace is None or key_only:
+    if namespace is None:
         return key
-    return namespace if namespace_only else f"{namespace}::{key}"
+    return namespace if namespace_only else key if key_only else f"{namespace}::{key}"

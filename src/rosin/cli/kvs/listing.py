@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rosin.handle.flux import Flux
 
 _DIRECTORIES = ("dir", "dirref")
+_DOTS = len("...")
 
 
 def add_commands(parser: AdminParser) -> None:
@@ -46,7 +48,7 @@ def add_commands(parser: AdminParser) -> None:
 
 def _width(asked: int | None, otherwise: int) -> int:
     """Columns to use, 0 for no limit: as asked, of the terminal, as ``COLUMNS`` says, or ``otherwise``."""
-    if asked is not None:
+    if asked is not None and asked >= 0:
         return asked
     if sys.stdout.isatty():
         return terminal.columns(sys.stdout.fileno())
@@ -71,8 +73,8 @@ def _dir(args: argparse.Namespace) -> None:
 
     check_snapshot(args.at)
     with connect() as h:
-        # Whoever reads this from a pipe wants whole values.
-        _print_dir(h, args.key.rstrip(".") or ".", args, _width(args.width, 0))
+        # Whoever reads this from a pipe wants whole lines.
+        _print_dir(h, args.key.rstrip(".") or ".", args, _width(args.width, sys.maxsize))
 
 
 def _print_dir(h: Flux, key: str, args: argparse.Namespace, width: int) -> None:
@@ -106,13 +108,16 @@ def _print_dir(h: Flux, key: str, args: argparse.Namespace, width: int) -> None:
 
 
 def value_line(path: str, obj: Any, width: int) -> str:
-    """``KEY = VALUE`` on one line, cut to ``width`` columns unless that is 0."""
+    """``KEY = VALUE`` on one line, cut to ``width`` columns, or whole if that is 0."""
     from rosin.rfc.treeobj import val_data
 
-    text, more, _ = val_data(obj).decode(errors="surrogateescape").partition("\n")
-    line = f"{path} = {text}{'...' if more else ''}"
-    room = max(width - 3, 0)  # flux-core keeps room for the dots whether they are needed or not
-    return line[:room] + "..." if width > 0 and len(line) > room else line
+    text = val_data(obj).decode(errors="surrogateescape")
+    if width <= _DOTS:  # no room for anything but the dots
+        return f"{path} = {text}"
+    line = f"{path} = {text}"
+    # As flux-core, which keeps room for the dots whether they are needed or not.
+    start, _, rest = line[: width - _DOTS].partition("\n")
+    return f"{start}..." if rest or len(line) > width - _DOTS else start
 
 
 def columns(names: Iterable[str], width: int, longest: int) -> str:
@@ -142,28 +147,43 @@ class _Lister:
     def run(self) -> int:
         values, directories, failed = [], [], False
         for key in self.args.key:
+            name = key.rstrip(".") or key[:1]
             try:
-                if self._is_directory(key) and not self.args.directory:
-                    directories.append(key)
+                obj = self._lookup(name, key != name)
+                if obj["type"] in _DIRECTORIES and not self.args.directory:
+                    directories.append(name)
                 else:
-                    values.append((key, self._class_of(key)))
+                    values.append((name + (self._mark(obj) if name != "." else ""), ""))
             except OSError as exc:
                 sys.stdout.flush()
-                sys.stderr.write(f"{key}: {reason(exc).removeprefix(f'{key}: ')}\n")
+                sys.stderr.write(f"{name}: {reason(exc).removeprefix(f'{name}: ')}\n")
                 failed = True
-        self._print(values)
-        for key in directories:
+        self._print(sorted(values))
+        for key in sorted(directories):
             self._directory(key)
         return 1 if failed else 0
 
-    def _is_directory(self, key: str) -> bool:
+    def _lookup(self, key: str, as_directory: bool) -> Any:
+        """What is shown for a key: a link leads on, unless links themselves are asked for."""
         from rosin.kvs.lookup import lookup_treeobj
 
-        self._object = lookup_treeobj(self.h, key, self.args.namespace)
-        return self._object["type"] in _DIRECTORIES
+        obj = lookup_treeobj(self.h, key, self.args.namespace)
+        if as_directory and obj["type"] not in _DIRECTORIES:
+            raise OSError(errno.ENOTDIR, "Not a directory")
+        if obj["type"] == "symlink" and not (self.args.classify or self.args.directory):
+            return self._behind(key) or obj
+        return obj
 
-    def _class_of(self, key: str) -> str:
-        return self._mark(self._object) if key != "." else ""
+    def _behind(self, key: str) -> Any:
+        """A directory that a link leads to, None for a value or nothing. Raises OSError (ELOOP, ENOTSUP)."""
+        from rosin.kvs.lookup import lookup_async
+
+        try:
+            return lookup_async(self.h, key, self.args.namespace, FLUX_KVS_READDIR).get()["val"]
+        except OSError as exc:
+            if exc.errno not in (errno.ENOENT, errno.ENOTDIR):
+                raise
+            return None
 
     def _mark(self, obj: Any) -> str:
         if not self.args.classify:

@@ -103,6 +103,8 @@ def lookup(objects: Objects, root: str, key: str, flags: int, root_of: RootOf) -
 
     Raises OSError (EISDIR, ENOTDIR, EINVAL, ELOOP, or what *root_of* raises) or Missing.
     """
+    if not key:
+        return None
     if not key.strip("."):
         # The root is a directory whatever READLINK says.
         return value(objects, treeobj.dirref(root), flags & ~FLUX_KVS_READLINK)
