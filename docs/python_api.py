@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import rosin
 from rosin.connection import AsyncInstance, AsyncJob
+from rosin.executor import JobExecutor, JobFuture
 from rosin.handle.flux import Flux
 from rosin.handle.future import Future
 from rosin.handle.rpc import RPC
@@ -27,8 +28,8 @@ Each function takes any handle and either returns a future or, without `_async` 
 which needs a blocking handle. Failures are `OSError` with the `errno` of the service and one line that
 says why."""
 _SESSION = re.compile(r"(?m)^>>> .*\n(?:(?:\.\.\.|>>>) .*\n?)*")
-_CLASSES = (Instance, Flux, AsyncInstance, AsyncJob, Future, RPC)
-_MODULES = ("rosin.job", "rosin.kvs", "rosin.content", "rosin.resource", "rosin.queue")
+_CLASSES = (Instance, Flux, AsyncInstance, AsyncJob, JobExecutor, JobFuture, Future, RPC)
+_MODULES = ("rosin.executor", "rosin.job", "rosin.kvs", "rosin.content", "rosin.resource", "rosin.queue")
 
 
 def python_api() -> str:

@@ -20,6 +20,7 @@ PROGRAMS = {
     "bulk.sh": r"ALPHA\nBETA\nGAMMA\n(upper COMPLETED 0\n){3}",
     "client.py": r"100 answers, size 1\ntrue: wait status 0\nfalse: wait status 256\nsleep 0: .* 0\n",
     "instance.py": r"6 0\n12 0\n18 0\n",
+    "functions.py": r"(\d+%\n)*1000000 samples: 3\.1\d+\npi is about 3\.14\d*\nZeroDivisionError\n",
     "executor.py": r"(\S+: asked for (\d), returned \2\n){4}",
     "hello.py": r"submit\n(\w+\n)+clean\nhello from task 0\nhello from task 1\nexit code 0\n",
     "jobspec.sh": r"(worker [01] of 2, amber\n){2}sh 2 COMPLETED 0\n",

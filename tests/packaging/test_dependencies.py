@@ -20,6 +20,7 @@ NAMES = {"jwt": "pyjwt", "re2": "google-re2", "yaml": "pyyaml", "zmq": "pyzmq"}
 #: Where the packages of an extra are imported, and nowhere else unless they are part of a plain installation.
 PLACES = {
     "rest": "rosin.rest",
+    "cloudpickle": "rosin.executor",
     "curve": "rosin.security.curve",
     "lz4": "rosin.modules.content_sqlite",
     "overlay": "rosin.broker.overlay",
