@@ -7,8 +7,9 @@ seconds for which shells outlive their broker, and keys of the table ``[exec]``;
 ``restarted=yes``, the events in the exec.eventlog, and ``RANK:CODE`` of shells that had ended); ``found
 RANK...`` and ``gone RANK...`` (shells of before); ``started RANK...``; ``ended RANK... STATUS`` (``exit N``
 or a signal); ``failed RANK ERRNO [TEXT]``; ``barrier RANK...``; ``timer NAME``; ``critical RANKS``;
-``exception TYPE``; ``signalled SIGNUM SEQ`` (an event for the tasks); ``ready RANK`` (a shell hears
-of those from now on); ``closed`` (the namespace is part of the primary one).
+``exception TYPE``; ``signalled SIGNUM SEQ`` (an event for the tasks); ``ready RANK [RANK...]`` (a shell
+hears of those from now on, and the leader says on which ranks the tasks are over); ``closed`` (the
+namespace is part of the primary one).
 
 Shown are the actions: answers to the start request, entries of the exec.eventlog, signals, timers, and so on.
 """
@@ -106,8 +107,8 @@ class Driver:
     def do_signalled(self, signum, seq):
         self.shells.tasks_signalled(int(signum), int(seq))
 
-    def do_ready(self, rank):
-        self.missed = self.shells.shell_ready(int(rank))
+    def do_ready(self, rank, *over):
+        self.missed = self.shells.shell_ready(int(rank), [int(number) for number in over])
 
     def do_critical(self, ranks):
         self.job.critical_ranks = Idset(ranks)
@@ -140,6 +141,8 @@ def show(action):
             return f"no timer {timer}"
         case actions.DrainRanks(ranks, reason):
             return f"drain {ranks.encode()}: {reason}"
+        case actions.KeepEnded():
+            return "write which have ended"
         case actions.TellLeader(payload):
             return f"tell the leader{words(payload)}"
         case actions.Release(token, number, text):

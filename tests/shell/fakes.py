@@ -62,6 +62,7 @@ class FakeHandle:
     """The handle and its reactor."""
 
     uri = "local:///nowhere"
+    lost = False
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, Any, int | None]] = []
@@ -184,12 +185,12 @@ class FakeShell(Api):
         size: int = 2,
         ntasks: int | None = None,
         environment: dict[str, str] | None = None,
+        keep: float = 0.0,
         **system: Any,
     ) -> None:
         handle: Any = FakeHandle()
-        super().__init__(
-            handle, JOBID, {}, {"attrs": {"rundir": "/nowhere", "security.owner": str(os.getuid())}}
-        )
+        attrs = {"rundir": "/nowhere", "security.owner": str(os.getuid())}
+        super().__init__(handle, JOBID, {}, {"attrs": attrs, "keep": keep})
         self.guest = FakeGuest()
         self.logged: list[tuple[int, str]] = []
         self.log.sink = lambda context: self.logged.append((context["level"], context["message"]))

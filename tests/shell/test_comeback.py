@@ -157,10 +157,10 @@ def test_it_says_who_it_is_and_sends_what_was_not_answered(brokers, shell):
     assert brokers.topics()[:6] == [
         "state-machine.wait",
         "event.subscribe",
-        "service.add",
         "job-exec.shell-ready",
         EMPTY,
         "kvs.lookup",
+        "service.add",  # who asks something of it before that gets no answer
     ]
     assert brokers.topics().count("kvs.commit") == 1
     assert asked.get() == meanwhile.get() == {"n": 2}

@@ -18,20 +18,11 @@ import pytest
 from rosin.process.platform import pidfd_open
 from rosin.testing.process import RealInstance
 
+from .kept import WRITER, check_output
+
 pytestmark = pytest.mark.system
 
 LOST = "lost contact with job shell on broker restart"
-#: Writes numbered lines at once until it may end, tells its pid, ends with 7.
-WRITER = (
-    "import os, sys\n"
-    "number, end = 0, sys.argv[1]\n"
-    "print('pid', os.getpid(), flush=True)\n"
-    "while not os.path.exists(end):\n"
-    "    number += 1\n"
-    "    print(number, 'x' * 100, flush=True)\n"
-    "print('last', number, flush=True)\n"
-    "sys.exit(7)\n"
-)
 
 
 class Site:
@@ -86,14 +77,6 @@ def events(instance: RealInstance, jobid: str, *options: str) -> list[str]:
     done = instance.run("job", "eventlog", *options, jobid)
     assert done.returncode == 0, done.stderr
     return [line.split()[1] for line in done.stdout.splitlines()]
-
-
-def check_output(text: str) -> None:
-    """All lines, each once."""
-    pid, *lines, last = text.splitlines()
-    assert pid.startswith("pid ")
-    assert [int(line.split()[0]) for line in lines] == list(range(1, len(lines) + 1))
-    assert last == f"last {len(lines)}"
 
 
 def test_output_is_whole_and_once_whenever_the_broker_is_killed(site: Site) -> None:

@@ -11,7 +11,7 @@ import errno
 from typing import TYPE_CHECKING
 
 from rosin.rfc.jobpath import guest_namespace
-from rosin.shell.guestlog import WRITTEN_KEY, last_written
+from rosin.shell.guestlog import last_written
 
 if TYPE_CHECKING:
     from rosin.handle.future import Future
@@ -50,7 +50,7 @@ class Comeback:
             return
         self._kill.begin_again()
         self._h.renew()
-        self._h.ask("job-exec.shell-ready", self._kill.request()).then(self._reattached)
+        self._h.ask("job-exec.shell-ready", self._shell.ready()).then(self._reattached)
 
     def _reattached(self, rpc: Future) -> None:
         try:
@@ -72,7 +72,7 @@ class Comeback:
         except OSError:
             self._h.again()
             return
-        request = {"key": WRITTEN_KEY, "namespace": self._namespace, "flags": 0}
+        request = {"key": self._shell.guest.written_key, "namespace": self._namespace, "flags": 0}
         self._h.ask("kvs.lookup", request).then(self._go_on, ready)
 
     def _go_on(self, found: Future, ready: Future) -> None:

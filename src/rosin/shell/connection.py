@@ -51,6 +51,11 @@ class ShellHandle(Flux):
         self._asked: dict[int, Message] = {}
         self._standing: list[Message] = []
 
+    @property
+    def lost(self) -> bool:
+        """The broker is gone for good."""
+        return self._lost is not None
+
     def corked(self) -> _Cork:
         """A context in which requests are collected."""
         return _Cork(self)
@@ -121,13 +126,18 @@ class ShellHandle(Flux):
             self._direct = False
 
     def renew(self) -> None:
-        """Tell a broker that has just come what this shell is, and wants to hear."""
-        for msg in self._standing:  # nobody waits for answers to what was answered before
-            super()._send(msg)
+        """Tell a broker that has just come what this shell wants to hear."""
+        self._stand("event.subscribe")
+
+    def _stand(self, topic: str) -> None:
+        for msg in self._standing:
+            if msg.topic == topic:  # nobody waits for answers to what was answered before
+                super()._send(msg)
 
     def go_on(self) -> None:
         """This broker serves the shell: send what was asked for and not answered."""
         self._until = None
+        self._stand("service.add")  # what it would have been asked earlier it could not have answered
         for tag in self._rpcs:
             if tag in self._asked:
                 super()._send(self._asked[tag])

@@ -37,7 +37,7 @@ LARGE = 1 << 20
 LAZY = 0.01
 
 
-#: Where the number of the last commit is written, in the guest namespace.
+#: Where the number of the leader's last commit is written, in the guest namespace.
 WRITTEN_KEY = "exec.written"
 #: Seconds until a commit is looked for of which it is not known whether it was taken.
 AGAIN = 0.5
@@ -82,6 +82,8 @@ class GuestLog:
         self._closed = False
         #: Seconds for which it waits for a next broker; 0: it ends with the one that it has.
         self.keep = 0.0
+        #: The shell's rank in its job: each has its own commits.
+        self.rank = 0
         self._number = 0
         self._flight: Flight | None = None
         self._search: Timer | None = None
@@ -93,6 +95,11 @@ class GuestLog:
         self.on_idle: Callable[[], None] | None = None
         #: Called with the error of a commit that failed: its entries are lost.
         self.on_error: Callable[[OSError], None] | None = None
+
+    @property
+    def written_key(self) -> str:
+        """Where the number of the last commit is."""
+        return f"{WRITTEN_KEY}-{self.rank}" if self.rank else WRITTEN_KEY
 
     def append(
         self, key: str, name: str, context: dict[str, Any] | None = None, *, lazy: bool = False
@@ -157,7 +164,7 @@ class GuestLog:
             return None
         if self.keep:
             self._number += 1
-            txn.put(WRITTEN_KEY, self._number)
+            txn.put(self.written_key, self._number)
             self._flight = Flight(self._number, txn.ops, size)
             return self._send(self._flight)
         return txn.commit_async().then(self._committed, size)
@@ -210,7 +217,7 @@ class GuestLog:
         except OSError as error:
             self._doubt(flight, error)
         else:
-            self._follow(flight, lookup_async(self._h, WRITTEN_KEY, self._namespace), self._found)
+            self._follow(flight, lookup_async(self._h, self.written_key, self._namespace), self._found)
 
     def _found(self, rpc: Future, flight: Flight) -> None:
         try:

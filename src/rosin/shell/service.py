@@ -41,7 +41,8 @@ class ShellService:
         # Guests too: the shell of a guest's job serves that guest, and this is where it is checked.
         handle.on_request(f"{name}.*", self._request, allow_guest=True)
 
-    def _find(self, name: str) -> Method | None:
+    def find(self, name: str) -> Method | None:
+        """The method of this name."""
         load = self.families.pop(name.partition(".")[0], None)
         if load is not None:
             load()
@@ -56,7 +57,7 @@ class ShellService:
             # that ends.
             self._h.respond_error(msg, errno.ENOSYS, "the job shell is about to end")
             return
-        method = self._find(msg.topic[len(self.name) + 1 :])
+        method = self.find(msg.topic[len(self.name) + 1 :])
         if method is None:
             self._h.respond_error(msg, errno.ENOSYS, f"No service matching {msg.topic} is registered")
             return

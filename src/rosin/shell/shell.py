@@ -33,6 +33,7 @@ from rosin.shell.comeback import Comeback
 from rosin.shell.errors import ShellError, complain, fatal_error
 from rosin.shell.info import ShellInfo
 from rosin.shell.log import FATAL
+from rosin.shell.others import Hearing, Tidings
 from rosin.shell.plugins import table, userrc
 from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.plugins.kill import Kill
@@ -124,7 +125,7 @@ class Shell:
     def _learn(self, info: ShellInfo) -> None:
         """Take in the job's data and load the plugins that it needs."""
         self.api.info = info
-        self.log.rank = info.rank
+        self.log.rank = self.api.guest.rank = info.rank
         if info.rank == 0:  # one of them says it for all
             info.on_bad_template = partial(self.log.error, component="mustache")
         site = self.api.startup.attr(SITE)
@@ -137,6 +138,8 @@ class Shell:
         self.log.verbose = min(verbose, 2)
         if verbose > 2:
             self.log.warn("Ignoring shell verbosity > 2")
+        if self.api.startup.keep and info.size > 1:
+            self._relay()
         table.load_all(self.api)
         for cls in own:
             plugin = cls(self.api)
@@ -146,6 +149,14 @@ class Shell:
         self.tasks.on_complete = self._task_complete
         for text in info.adjusted:
             self.log.warn(text)
+
+    def _relay(self) -> None:
+        """What a shell tells the leader is not to be lost with a broker on the way."""
+        if self.api.leader:
+            Hearing(self.api)
+        else:
+            self.api.relay = Tidings(self.api)
+            self.api.relay.on_idle = self._check_done
 
     def _announce_early(self) -> bool:
         """Let the headers and ``shell.init`` travel with the first requests.
@@ -236,7 +247,9 @@ class Shell:
         self.log.debug(f"exit {code}")
         self._leave()
         api.guest.flush()
-        self._serve(lambda: api.guest.idle)
+        if api.relay is not None:
+            api.relay.hurry()
+        self._serve(lambda: api.guest.idle and (api.relay is None or api.relay.idle))
         return max(code, api.exit_code, int(self._lost is not None))
 
     def _say_where(self) -> None:
@@ -303,6 +316,8 @@ class Shell:
         """The broker is gone: nobody can ask for this job any more."""
         self._lost = error
         self.api.guest.close()
+        if self.api.relay is not None:
+            self.api.relay.close()
         complain(str(error.strerror))
         self._abandon()
 

@@ -103,6 +103,31 @@ def test_another_shell_reads_the_log() -> None:
         watch.answer({"event": "x"})
 
 
+def entry(name: str, text: str = "{}") -> dict[str, str]:
+    return {"event": f'{{"timestamp":1.0,"name":"{name}","context":{text}}}\n'}
+
+
+def test_a_log_that_is_told_again() -> None:
+    """By another broker, in the same watch, or because the way to the log was lost."""
+    shell = FakeShell(rank=7, keep=60.0)
+    plugin, task = shell.load("input"), FakeTask(1)
+    shell.tasks = [task]  # type: ignore[list-item]
+    plugin.shell_post_init()
+    watch = shell.h.find(WATCH)
+    told = [entry("header"), *(entry("data", f'{{"stream":"stdin","rank":"1","data":"{x}"}}') for x in "abc")]
+    for event in (*told[:3], *told[:2]):
+        watch.answer(event)
+    watch.answer(OSError(errno.EHOSTUNREACH, "lost"))
+    shell.h.timers[-1].callback()
+    for event in told:
+        shell.h.rpcs[-1].answer(event)
+    assert task.input == [(b"a", False), (b"b", False), (b"c", False)]
+    watch.answer(OSError(errno.EHOSTUNREACH, "lost"))
+    shell.h.lost, count = True, len(shell.h.rpcs)
+    shell.h.timers[-1].callback()
+    assert len(shell.h.rpcs) == count
+
+
 @pytest.mark.parametrize("rank", [3, 7])
 def test_a_file_is_every_tasks_own(rank: int, tmp_path: Path) -> None:
     path = tmp_path / "in"

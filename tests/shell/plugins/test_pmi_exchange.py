@@ -176,3 +176,29 @@ def test_another_key_value_space_is_unknown() -> None:
 
     with pytest.raises(ShellError, match=r"pmi-simple\.kvs=native: expected exchange"):
         vocabulary.check({"pmi-simple": {"kvs": "native"}})
+
+
+def test_what_is_asked_again_where_shells_outlive_their_brokers() -> None:
+    """Nobody is counted twice, and who missed an answer gets it later."""
+    job = Joined(2, keep=60.0)
+    leader, other = job.shells
+
+    def ask(barrier: int, key: str) -> None:
+        leader.request(METHOD, {"rank": 7, "barrier": barrier, "keys": {key: "1"}})
+
+    ask(1, "k")
+    ask(1, "k")
+    assert leader.h.responses == []
+    job.barrier(0)
+    assert leader.h.responses == [(METHOD, 0, {"k0": "0", "k": "1"})]
+    assert job.tasks[0].said[-1] == "cmd=barrier_out rc=0\n"
+    job.barrier(0)
+    ask(1, "k")
+    ask(2, "l")
+    assert leader.h.responses[1:] == [(METHOD, 0, {"k0": "0", "k": "1"}), (METHOD, 0, {"k0": "0", "l": "1"})]
+    for bad in ({"rank": 8, "barrier": 3, "keys": {}}, {"rank": 7, "barrier": 1, "keys": {}}, {"k": "1"}):
+        leader.request(METHOD, bad)
+    errors = [error for _, error, _ in leader.h.responses[3:]]
+    assert errors == [errno.EINVAL, errno.EIO, errno.EPROTO]
+    job.barrier(1)
+    assert other.h.sent[-1][1:] == ({"rank": 7, "barrier": 1, "keys": {"k1": "1"}}, 3)

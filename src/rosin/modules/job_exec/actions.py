@@ -71,6 +71,10 @@ class DrainRanks(NamedTuple):
     reason: str
 
 
+class KeepEnded(NamedTuple):
+    """Write which shells have ended, while others go on: nobody could tell after a restart."""
+
+
 class TellLeader(NamedTuple):
     """Call the ``exception`` method of the leader shell's service."""
 
@@ -111,6 +115,7 @@ Action = (
     | Disarm
     | DisarmAll
     | DrainRanks
+    | KeepEnded
     | TellLeader
     | Release
     | Close

@@ -2,9 +2,9 @@
 """Who keeps shells alive while no execution service looks after them (RFC 32, reattach; RFC 42; pure).
 
 It is the subprocess server of each rank. Shells are started so that they outlive their client and are found
-again by their label. So they outlive this module, and the job manager. A single shell of Rosin's own also
-outlives its broker, where there is a next one that finds it (``exec.keep-timeout``): the zygote of the rank
-keeps it, it connects again, and has the KVS keep what the job writes.
+again by their label. So they outlive this module, and the job manager. Shells of Rosin's own also outlive
+their brokers, where there is a next one that finds them (``exec.keep-timeout``): the zygote of the rank
+keeps each, it connects again, and has the KVS keep what the job writes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from rosin.modules.job_exec import launch
 from rosin.rfc import fluid
 from rosin.rfc.exec_eventlog import is_recoverable
+from rosin.rfc.idset import Idset
 
 if TYPE_CHECKING:
     from rosin.modules.job_exec.job import ExecJob, JobHistory
@@ -38,8 +39,6 @@ def ends_with_broker(job: ExecJob) -> str | None:
     """Why the shells of a job do not outlive their broker where others do; None if they do."""
     if job.multiuser:
         return "jobs of other users than the owner of the instance are not kept"
-    if len(job.allocation.ranks) > 1:
-        return "jobs on several nodes are not kept"
     if launch.shell_path(job) is not None:
         return "jobs with another job shell are not kept"
     return None
@@ -61,9 +60,21 @@ def waits(job: ExecJob) -> bool:
     return outlives(job) and keepable(job)
 
 
-def unheard(job: ExecJob, history: JobHistory) -> bool:
-    """Whether the shell of a job has to be heard of before its end can be the job's own."""
-    return history.restarted and outlives(job) and _TASK_ENDED not in history.exec_events
+def unheard(job: ExecJob, history: JobHistory) -> Idset:
+    """Ranks whose shells have outlived their broker, and have not been heard of."""
+    return job.allocation.ranks if history.restarted and outlives(job) else Idset()
+
+
+def done(job: ExecJob, history: JobHistory) -> Idset:
+    """Ranks where a shell may end all the same: the leader, as it has seen tasks end."""
+    leader = job.allocation.ranks.first()
+    return Idset([leader] if leader is not None and _TASK_ENDED in history.exec_events else [])
+
+
+def ended_unheard(job: ExecJob, history: JobHistory) -> str:
+    """The note of the exception for a shell that has outlived its broker, and ended without a word."""
+    started = len(job.allocation.ranks) == 1 or _STARTED in history.exec_events
+    return UNHEARD if started else HALF_STARTED
 
 
 def keepable(job: ExecJob) -> bool:
@@ -71,9 +82,12 @@ def keepable(job: ExecJob) -> bool:
     return not job.finalizing and not job.exception_in_progress
 
 
-def recoverable(history: JobHistory, shells: int) -> bool:
+def recoverable(job: ExecJob, history: JobHistory) -> bool:
     """Whether a job can be gone on with by somebody who does not know how far its shells have come.
 
-    Those of many wait in barriers, which are forgotten; a single one does not.
+    Those of many wait in barriers, which are forgotten; a single one does not. Nor do those that have
+    outlived their broker: one that was in a barrier then has ended.
     """
-    return shells == 1 or _STARTED in history.exec_events or is_recoverable(history.exec_events)
+    if len(job.allocation.ranks) == 1 or (history.restarted and outlives(job)):
+        return True
+    return _STARTED in history.exec_events or is_recoverable(history.exec_events)

@@ -54,10 +54,11 @@ class Launcher:
             rpc.then(self._answered, run, rank)
 
     def reattach(self, run: Run) -> None:
-        """Look for the shell on each rank where none is known to have ended."""
+        """Look for the shell on each rank where none is known, unless that is done already."""
         until = self._module.now() + (run.job.keep if keeper.outlives(run.job) else 0.0)
         for rank in _backend(run).unstarted:
-            self._attach(run, rank, until)
+            if rank not in run.sought:
+                self._attach(run, rank, until)
 
     def _attach(self, run: Run, rank: int, until: float) -> None:
         """Look for a shell, until then again if its broker is not there yet."""
@@ -81,7 +82,7 @@ class Launcher:
                 for rank, pid in _backend(run).pids.items():  # it would outlive us otherwise
                     self.kill(run, rank, pid, signal.SIGKILL)
             elif keeper.keepable(run.job):
-                for rank in run.shells:
+                for rank in run.shells.keys() - run.sought.keys():
                     label = keeper.label(run.job, rank)
                     topic = f"{run.job.config.service}.keep"
                     rpc = self._module.h.rpc(topic, protocol.keep_request(label), nodeid=rank)
@@ -130,6 +131,7 @@ class Launcher:
                 backend.shell_output(rank, launch.component(run.job), response.io.stream, text)
         elif response.type == "attached":
             assert response.pid is not None
+            run.sought.pop(rank, None)
             backend.shell_found(rank, response.pid, self._module.now())
         elif response.pid is not None:
             backend.shell_started(rank, response.pid, self._module.now())
@@ -146,6 +148,7 @@ class Launcher:
             if early and self._module.now() < run.sought[rank]:
                 self._module.call_later(RETRY, partial(self._attach, run, rank, run.sought[rank]))
                 return
+            del run.sought[rank]
             backend.shell_gone(rank, self._module.now())
         else:
             errnum = getattr(err, "errno", None) or errno.EPROTO

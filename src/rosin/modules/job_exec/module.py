@@ -15,16 +15,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rosin import kvs
-from rosin.broker.module import DEFERRED, BrokerModule, event_handler, request_handler
+from rosin.broker.module import DEFERRED, event_handler, request_handler
 from rosin.broker.settings import KeepSettings
-from rosin.constants import (
-    FLUX_MSGFLAG_NORESPONSE,
-    FLUX_RPC_NORESPONSE,
-)
+from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
 from rosin.kvs.namespace import empty_root
 from rosin.modules.job_exec import actions, keeper, recovery, settings
 from rosin.modules.job_exec.allocation import JobNodes
+from rosin.modules.job_exec.base import ShellRequests, f58
 from rosin.modules.job_exec.job import ExecJob
 from rosin.modules.job_exec.launcher import Launcher
 from rosin.modules.job_exec.mock import MockExec, mock_config
@@ -36,7 +34,6 @@ from rosin.rfc import eventlog, fluid
 from rosin.rfc.exec_protocol import ALL, StartRequest, StartResponse, hello
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field, id_field, int_field
-from rosin.rfc.role import authorized
 from rosin.rfc.rset.format import MAX_RANKS
 
 if TYPE_CHECKING:
@@ -46,7 +43,7 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
-class JobExec(BrokerModule):
+class JobExec(ShellRequests):
     """Service ``job-exec``."""
 
     name = "job-exec"
@@ -71,6 +68,7 @@ class JobExec(BrokerModule):
             actions.Disarm: self._do_disarm,
             actions.DisarmAll: self._do_disarm_all,
             actions.DrainRanks: self._do_drain,
+            actions.KeepEnded: self._do_keep_ended,
             actions.TellLeader: self._do_tell_leader,
             actions.Release: self._do_release,
             actions.Close: self._do_close,
@@ -85,8 +83,7 @@ class JobExec(BrokerModule):
         kept = [run for run in self.runs.values() if run.job.has_namespace and not run.job.finalizing]
         for run in kept:
             if isinstance(run.job.backend, ShellExec) and run.job.backend.exits:
-                rpc = recovery.keep_ended(self.h, run.job.id, run.job.backend.exits)
-                rpc.then(self.writer.check, f"{_f58(run.job.id)}: {recovery.ENDED_KEY}")
+                self._do_keep_ended(run, None)
         written = {run.job.id: self.writer.write(run.guest) for run in kept}
         await recovery.graft_all(self.h, written, self.report)
         for run in list(self.runs.values()):
@@ -101,7 +98,7 @@ class JobExec(BrokerModule):
         self.settings = settings.ExecSettings.parse(config, self.arg_values)
 
     def stats(self) -> dict[str, Any]:
-        jobs = {_f58(run.job.id): run.job.stats(run.expires) for run in self.runs.values()}
+        jobs = {f58(run.job.id): run.job.stats(run.expires) for run in self.runs.values()}
         return {**self.settings.stats(), "jobs": jobs}
 
     # -- requests ---------------------------------------------------------------------------------
@@ -153,47 +150,13 @@ class JobExec(BrokerModule):
             raise OSError(errno.EINVAL, f"invalid expiration {seconds}")
         run.job.update_expiration(float(seconds), self.now())
         self._do_all(run)
-        self.log.debug(f"updated expiration of {_f58(run.job.id)} to {seconds:.2f}")
+        self.log.debug(f"updated expiration of {f58(run.job.id)} to {seconds:.2f}")
 
     @request_handler("critical-ranks", allow_guest=True)
     def critical_ranks(self, msg: Message) -> None:
         run = self._lookup(id_field(msg.args))
         self._owner_only(run, msg)
         run.job.critical_ranks = Idset.decode(field(msg.args, "ranks", str), limit=MAX_RANKS)
-
-    @request_handler("shell-barrier", allow_guest=True)
-    def shell_barrier(self, msg: Message) -> object:
-        """Sent without wanting a response, and answered all the same: the answer opens the barrier."""
-        token = msg.copy()
-        token.flags &= ~FLUX_MSGFLAG_NORESPONSE
-        try:
-            run = self.runs.get(id_field(msg.args))
-            if run is None:
-                raise OSError(errno.ENOENT, "job not found")
-            self._owner_only(run, msg)
-            if not isinstance(run.job.backend, ShellExec):
-                raise OSError(errno.ENOSYS, "testexec does not support shell barrier")
-            run.job.backend.enter_barrier(field(msg.args, "rank", int), token)
-        except (OSError, FormatError) as err:
-            self.respond_exception(token, err)
-        else:
-            self._do_all(run)
-        return DEFERRED
-
-    @request_handler("shell-ready", allow_guest=True)
-    def shell_ready(self, msg: Message) -> object:
-        """A shell of ours has subscribed to the signals for its tasks; the answer holds the earlier ones.
-
-        One that has outlived its broker is answered when its job is here again, with its namespace."""
-        run = self._lookup(id_field(msg.args))
-        self._owner_only(run, msg)
-        if run.job.request.reattach and not run.job.started and not run.job.finalizing:
-            run.asked.append(msg)
-            return DEFERRED
-        rank, backend = field(msg.args, "rank", int), run.job.backend
-        if rank not in run.job.allocation.ranks or not isinstance(backend, ShellExec):
-            raise OSError(errno.EINVAL, f"job {_f58(run.job.id)} has no shell on rank {rank}")
-        return {"signals": backend.shell_ready(rank)}
 
     @request_handler("override", allow_guest=True)
     def override(self, msg: Message) -> None:
@@ -226,20 +189,10 @@ class JobExec(BrokerModule):
         if run is not None and isinstance(run.job.backend, ShellExec):
             run.job.backend.tasks_signalled(int_field(msg.args, "signum", 0, signal.NSIG - 1), msg.seq)
 
-    def _lookup(self, jobid: int) -> Run:
-        run = self.runs.get(jobid)
-        if run is None:
-            raise OSError(errno.ENOENT, f"job {_f58(jobid)} is not being executed")
-        return run
-
-    def _owner_only(self, run: Run, msg: Message) -> None:
-        if not authorized(msg.userid, msg.rolemask, run.job.userid):
-            raise OSError(errno.EPERM, f"job {_f58(run.job.id)} belongs to another user")
-
     def _restart(self, run: Run, msg: Message, request: StartRequest) -> None:
         """A start request for a job that is here already: its manager was reloaded."""
         if not request.reattach:
-            raise OSError(errno.EEXIST, f"job {_f58(run.job.id)} is already being executed")
+            raise OSError(errno.EEXIST, f"job {f58(run.job.id)} is already being executed")
         run.msg, run.job.request = msg, request
         if run.job.running:
             run.job.respond("reattached")
@@ -287,11 +240,11 @@ class JobExec(BrokerModule):
 
     def _do_signal(self, run: Run, action: actions.Signal) -> None:
         rpc = self.launcher.kill(run, action.rank, action.pid, int(action.signum))
-        what = f"{_f58(run.job.id)}: signal shell on rank {action.rank}"
+        what = f"{f58(run.job.id)}: signal shell on rank {action.rank}"
         rpc.then(self.writer.check, what, errno.ESRCH, errno.EHOSTUNREACH)  # its exec request tells of a loss
 
     def _do_signal_tasks(self, run: Run, action: actions.SignalTasks) -> None:
-        self.log.debug(f"Sending signal {action.signum} to the tasks of job {_f58(run.job.id)}")
+        self.log.debug(f"Sending signal {action.signum} to the tasks of job {f58(run.job.id)}")
         self.h.event_send(f"shell-{run.job.id}.kill", {"signum": action.signum})
 
     def _do_arm(self, run: Run, action: actions.Arm) -> None:
@@ -316,7 +269,12 @@ class JobExec(BrokerModule):
     def _do_drain(self, run: Run, action: actions.DrainRanks) -> None:
         ranks = action.ranks.encode()
         rpc = drain(self.h, ranks, action.reason, "update")
-        rpc.then(self.writer.check, f"failed to drain ranks {ranks} for job {_f58(run.job.id)}")
+        rpc.then(self.writer.check, f"failed to drain ranks {ranks} for job {f58(run.job.id)}")
+
+    def _do_keep_ended(self, run: Run, _action: actions.KeepEnded | None) -> None:
+        assert isinstance(run.job.backend, ShellExec)
+        rpc = recovery.keep_ended(self.h, run.job.id, run.job.backend.exits)
+        rpc.then(self.writer.check, f"{f58(run.job.id)}: {recovery.ENDED_KEY}")
 
     def _do_tell_leader(self, run: Run, action: actions.TellLeader) -> None:
         service = f"{run.job.userid}-shell-{fluid.encode(run.job.id, 'f58plain')}"
@@ -393,7 +351,3 @@ class JobExec(BrokerModule):
                 self.respond(msg, self.shell_ready(msg))
             except (OSError, FormatError) as exc:
                 self.respond_exception(msg, exc)
-
-
-def _f58(jobid: int) -> str:
-    return fluid.encode(jobid, "f58")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rosin.broker.arguments import Argument
 from rosin.broker.settings import NO_ARGUMENTS, Table
+from rosin.errors import FormatError
 from rosin.process.outcome import signal_name, signal_number
 
 if TYPE_CHECKING:
@@ -153,3 +154,16 @@ def _percent(table: Table, default: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise table.wrong(key, "a number of 0 or more", value)
     return float(value)
+
+
+#: What ``attributes.system.exec.bulkexec`` may hold, in flux-core, too.
+_KEYS = ("barrier-timeout", "mock_exception", "sdexec-test-expected-cpus", "service")
+
+
+def check_keys(options: dict[str, Any]) -> None:
+    """Raise FormatError for a setting of a job that nobody knows."""
+    unknown = next((name for name in options if name not in _KEYS), None)
+    if unknown is not None:
+        raise FormatError(
+            f"failed to unpack system.exec.bulkexec: unknown key {unknown}: it takes {', '.join(_KEYS)}"
+        )

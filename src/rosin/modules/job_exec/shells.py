@@ -6,16 +6,28 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, Any
 
-from rosin.errors import FormatError
 from rosin.modules.job_exec import keeper
-from rosin.modules.job_exec.actions import Arm, Disarm, DrainRanks, Launch, Reattach, Signal, TellLeader
+from rosin.modules.job_exec.actions import (
+    Arm,
+    Disarm,
+    DrainRanks,
+    KeepEnded,
+    Launch,
+    Reattach,
+    Signal,
+    TellLeader,
+)
 from rosin.modules.job_exec.barrier import ShellBarrier
+from rosin.modules.job_exec.settings import check_keys
+from rosin.modules.job_exec.silence import Silence
 from rosin.process.outcome import exited, signal_text, termsig, unstarted
 from rosin.rfc import fluid, fsd
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rosin.modules.job_exec.job import ExecJob, JobHistory
 
 _CRITICAL = 2  # severity of an exception that a job may survive
@@ -24,18 +36,6 @@ _CRITICAL = 2  # severity of an exception that a job may survive
 BARRIERS = 2
 #: Shells that end within so many seconds of each other are told of at once.
 ENDS = 0.01
-
-#: What ``attributes.system.exec.bulkexec`` may hold, in flux-core, too.
-_KEYS = ("barrier-timeout", "mock_exception", "sdexec-test-expected-cpus", "service")
-
-
-def check_keys(options: dict[str, Any]) -> None:
-    """Raise FormatError for a setting that nobody knows."""
-    unknown = next((name for name in options if name not in _KEYS), None)
-    if unknown is not None:
-        raise FormatError(
-            f"failed to unpack system.exec.bulkexec: unknown key {unknown}: it takes {', '.join(_KEYS)}"
-        )
 
 
 class ShellExec:
@@ -65,12 +65,11 @@ class ShellExec:
         self.early_signal = 0  # came before a shell had its pid
         self.deaf = ranks  # shells that have not said that they hear of signals for their tasks
         self.missed: dict[int, int] = {}  # signal -> the number of its event, for those
-        self.barrier = ShellBarrier(ranks)
-        self.early_end = False  # a shell ended before the first barrier
+        self.barrier, self.early_end = ShellBarrier(ranks), False  # a shell ended before the first one
         self._found = 0  # of the shells that were looked for after a restart
         self._was_started = False  # before it
         self._recovers = True  # if they are found
-        self._unheard = False  # the shell has outlived its broker, and may not know yet that there is another
+        self._silence, self._unheard = Silence(self.leader), keeper.UNHEARD
 
     # -- Backend ----------------------------------------------------------------------------------
 
@@ -97,11 +96,12 @@ class ShellExec:
                 self.ended += 1
                 self.exits[rank] = status
                 self.status = max(self.status, status)
-        self._unheard = keeper.unheard(self.job, history)
+        self._silence.begin(keeper.unheard(self.job, history), done=keeper.done(self.job, history))
+        self._unheard = keeper.ended_unheard(self.job, history)
         if not history.restarted:  # else it asks again, by its new connection
             self.deaf = Idset()
         self.barrier.skip(BARRIERS)
-        self._recovers = keeper.recoverable(history, self.total)
+        self._recovers = keeper.recoverable(self.job, history)
         self.job.actions.append(Reattach())
 
     def kill(self, signum: int) -> None:
@@ -136,11 +136,15 @@ class ShellExec:
         if self.deaf:
             self.missed[signum] = seq
 
-    def shell_ready(self, rank: int) -> list[list[int]]:
+    def shell_ready(self, rank: int, over: Sequence[int] = ()) -> list[list[int]]:
         """The shell on ``rank`` hears of signals from now on; returns [seq, signum] of those before.
 
-        It is up to the shell to leave out those that it has heard of."""
-        self._unheard = False
+        It is up to the shell to leave out those that it has heard of. The leader knows that the tasks on the
+        ranks ``over`` are: their shells may end unheard."""
+        self.job.actions += self._silence.heard(rank, over)
+        if rank == self.leader:
+            self._count_silent()
+            self._look_at_ends()
         missed = sorted([seq, signum] for signum, seq in self.missed.items())
         self._listens(rank)
         return missed
@@ -215,13 +219,24 @@ class ShellExec:
         """The shell on ``rank`` ended."""
         self.pids.pop(rank, None)
         self.status = max(self.status, status)
-        if self._unheard:
-            self.job.fatal(keeper.UNHEARD)
-        self._count_end(rank, status)
+        if not self._silence.hold(rank, status, self.active()):
+            self._check_heard(rank)
+            self._count_end(rank, status)
+
+    def _check_heard(self, rank: int) -> None:
+        if rank in self._silence:
+            self.job.fatal(self._unheard)
+
+    def _count_silent(self) -> None:
+        """The leader has said what it knows: what the ends of others mean is clear now."""
+        for rank, status in self._silence.take().items():
+            self._check_heard(rank)
+            self._count(rank, status)
 
     def shell_failed(self, rank: int, errnum: int, text: str) -> None:
         """The shell on ``rank`` could not be started, or contact with it was lost."""
-        if errnum == errno.EHOSTUNREACH and rank in self.pids and keeper.waits(self.job):
+        away = errnum == errno.EHOSTUNREACH and rank in self.pids and keeper.waits(self.job)
+        if away and (self.total == 1 or self.barrier.passed >= BARRIERS):
             self._look_again(rank)
             return
         self.pids.pop(rank, None)
@@ -235,8 +250,8 @@ class ShellExec:
         """The broker of a shell that outlives it is gone: look for the shell when there is another one."""
         del self.pids[rank]
         here = Idset([rank])
-        self.unstarted, self.deaf = self.unstarted | here, self.deaf | here
-        self._was_started = self._unheard = True
+        self.unstarted, self.deaf, self._was_started = self.unstarted | here, self.deaf | here, True
+        self._silence.begin(here)
         self.job.actions.append(Reattach())
 
     def _tell_failure(self, rank: int, errnum: int, text: str) -> None:
@@ -259,14 +274,23 @@ class ShellExec:
     def _count_end(self, rank: int, status: int) -> None:
         if self.job.finalizing:
             return
+        self._count(rank, status)
+        if rank == self.leader:
+            self._silence.leader_ended()
+            self._count_silent()
+        self._look_at_ends()
+
+    def _count(self, rank: int, status: int) -> None:
         self._listens(rank)
         self.ended += 1
         self._ends[rank] = self.exits[rank] = status
-        if self.ended == self.total:
+        if len(self._ends) == 1 and self.ended < self.total:
+            self.job.actions.append(Arm("ends", ENDS))
+
+    def _look_at_ends(self) -> None:
+        if self.ended == self.total and self._ends:
             self._tell_ends()
             self.job.complete(self.status)
-        elif len(self._ends) == 1:
-            self.job.actions.append(Arm("ends", ENDS))
 
     def _tell_ends(self) -> None:
         """Draw the conclusions from the shells that have ended."""
@@ -275,6 +299,8 @@ class ShellExec:
             self._leader_ended(self.leader, ends[self.leader])
         if self.total > 1:
             self._some_of_many_ended(ends)
+            if self.active() and keeper.outlives(self.job):
+                self.job.actions.append(KeepEnded())
 
     def _leader_ended(self, rank: int, status: int) -> None:
         context: dict[str, Any] = {"rank": rank, "wait_status": status}
@@ -330,7 +356,9 @@ class ShellExec:
             "shell_rank": number,
             "message": message,
         }
-        self.job.actions.append(TellLeader(payload))
+        told = TellLeader(payload)
+        if not self._silence.postpone(told):
+            self.job.actions.append(told)
 
     def _shell_exit_timeout(self) -> None:
         active = self.active()

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.shell.guestlog import GuestLog
 from rosin.shell.log import ShellLog
+from rosin.shell.others import Question, Tidings
 from rosin.shell.plugins.stack import ShellStack
 from rosin.shell.service import ShellService, service_name
 from rosin.shell.startup import Startup
 
 if TYPE_CHECKING:
-    from rosin.handle.rpc import RPC
+    from rosin.handle.future import Future
     from rosin.shell.connection import ShellHandle
     from rosin.shell.info import ShellInfo
     from rosin.shell.options import Options
@@ -49,6 +50,10 @@ class Api:
         self.complete = False
         #: What the events ``shell.init`` and ``shell.start`` tell in addition.
         self.announcement: dict[str, Any] = {}
+        #: Ranks of the brokers of shells whose tasks are over, as far as the leader has heard.
+        self.over: list[int] = []
+        #: What the leader is told, where that may be lost on the way.
+        self.relay: Tidings | None = None
         #: The shell's exit code is at least this.
         self.exit_code = 0
         #: Sends a signal to the job's processes on this node.
@@ -61,6 +66,11 @@ class Api:
     def leader(self) -> bool:
         """This is shell rank 0, which writes the job's logs and serves its clients."""
         return self.info.rank == 0
+
+    def ready(self) -> dict[str, Any]:
+        """What the execution service is told by ``job-exec.shell-ready``."""
+        told = {"id": self.jobid, "rank": self.info.node.rank}
+        return {**told, "over": self.over} if self.over else told
 
     def hold(self, name: str) -> None:
         """Keep the shell from ending when its tasks are over."""
@@ -79,15 +89,25 @@ class Api:
 
     def tell(self, method: str, payload: dict[str, Any]) -> None:
         """Call a method of the leader shell's service that has no answer; in vain once the broker is lost."""
+        if self.relay is not None:
+            self.relay.tell(method, payload)
+            return
         with contextlib.suppress(ConnectionError):
-            self.h.rpc(f"{self.service.name}.{method}", payload, self._leader_rank, FLUX_RPC_NORESPONSE)
+            self.h.rpc(f"{self.service.name}.{method}", payload, self.leader_rank, FLUX_RPC_NORESPONSE)
 
-    def ask(self, method: str, payload: dict[str, Any]) -> RPC:
-        """Call a method of the leader shell's service."""
-        return self.h.rpc(f"{self.service.name}.{method}", payload, self._leader_rank)
+    def ask(self, method: str, payload: dict[str, Any], then: Callable[[Future], None]) -> None:
+        """Call a method of the leader shell's service. Raises ConnectionError: the broker is lost."""
+        self.call(self.leader_rank, method, payload, then)
+
+    def call(self, rank: int, method: str, payload: dict[str, Any], then: Callable[[Future], None]) -> None:
+        """Call a method of the service of the shell on a broker's rank; ``then(future)`` gets the answer.
+
+        Where shells outlive their brokers it may come to that shell twice. Raises ConnectionError."""
+        Question(self, rank, method, payload, then)
 
     @property
-    def _leader_rank(self) -> int:
+    def leader_rank(self) -> int:
+        """The rank of the leader's broker."""
         return self.info.resources.nodes[0].rank
 
     def pause(self, paused: bool) -> None:

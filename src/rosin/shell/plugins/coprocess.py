@@ -220,7 +220,7 @@ class Program:
         self._sent = 0
         if self._pump is not None:
             self._shell.h.reactor.remove_fd(self._pump.fd)
-        self._shell.ask("write-getcredit", {"credits": 0}).then(self._arrived)
+        self._shell.ask("write-getcredit", {"credits": 0}, self._arrived)
 
     def _arrived(self, rpc: Future) -> None:
         try:

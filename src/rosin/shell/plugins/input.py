@@ -21,6 +21,7 @@ from rosin.rfc import eventlog, ioencode
 from rosin.rfc.idset import Idset
 from rosin.rfc.payload import field
 from rosin.shell.errors import ShellError
+from rosin.shell.guestlog import AGAIN, UNKNOWN
 from rosin.shell.options import Options
 from rosin.shell.plugins.api import Api, ShellPlugin
 
@@ -43,6 +44,8 @@ class TaskInput(ShellPlugin):
         super().__init__(shell)
         self.input = Input(shell.info.options, shell.info.ntasks)
         self.prepares = not self.input.is_service
+        self._taken = 0  # entries of the log that have been taken
+        self._entry = 0  # the one that comes next, in this watch of it
         if shell.leader and self.input.is_service:
             shell.service.methods["stdin"] = self._receive
 
@@ -56,10 +59,15 @@ class TaskInput(ShellPlugin):
     def shell_post_init(self) -> None:
         """From now on the input log exists."""
         if not self.shell.leader and self.input.is_service:
-            request = {"id": self.shell.jobid, "path": "guest.input", "flags": 0}
-            nodeid = self.shell.startup.source
-            rpc = self.shell.h.rpc("job-info.eventlog-watch", request, nodeid, FLUX_RPC_STREAMING)
-            rpc.then(self._recorded)
+            self._watch()
+
+    def _watch(self) -> None:
+        if self.shell.h.lost:
+            return
+        request = {"id": self.shell.jobid, "path": "guest.input", "flags": 0}
+        nodeid = self.shell.startup.source
+        rpc = self.shell.h.rpc("job-info.eventlog-watch", request, nodeid, FLUX_RPC_STREAMING)
+        rpc.then(self._recorded)
 
     def task_init(self, task: Task) -> None:
         task.stdin_path = self.input.path
@@ -70,16 +78,26 @@ class TaskInput(ShellPlugin):
 
     def _recorded(self, rpc: Future) -> None:
         try:
-            event = eventlog.decode_line(field(rpc.get(), "event", str))
-            if event.name == "data":
-                deliver(event.context, self.shell.tasks)
+            self._take(eventlog.decode_line(field(rpc.get(), "event", str)))
         except FormatError as error:
             raise ShellError(f"malformed input event: {error}") from None
         except OSError as error:
-            if error.errno != errno.ENODATA:
+            if error.errno in UNKNOWN and self.shell.startup.keep:
+                self.shell.h.reactor.timer(AGAIN, self._watch)
+            elif error.errno != errno.ENODATA:
                 raise ShellError(f"job-info.eventlog-watch: {error.strerror}") from None
             return
         rpc.reset()
+
+    def _take(self, event: eventlog.Event) -> None:
+        """Another broker, or another watch, tells the log from its beginning."""
+        if event.name == "header":
+            self._entry = 0
+        self._entry += 1
+        if self._entry > self._taken:
+            self._taken = self._entry
+            if event.name == "data":
+                deliver(event.context, self.shell.tasks)
 
 
 class Input:

@@ -39,11 +39,7 @@ class Kill(ShellPlugin):
 
     def shell_begin(self) -> None:
         """Ask for earlier signals."""
-        self.shell.h.rpc("job-exec.shell-ready", self.request()).then(self.catch_up)
-
-    def request(self) -> dict[str, int]:
-        """The question."""
-        return {"id": self.shell.jobid, "rank": self.shell.info.node.rank}
+        self.shell.h.rpc("job-exec.shell-ready", self.shell.ready()).then(self.catch_up)
 
     def _event(self, msg: Message) -> None:
         try:

@@ -38,7 +38,7 @@ class LeaderLink:
         if self._credits <= self._low and not self._asked:
             self._asked = True
             try:
-                self._shell.ask("write-getcredit", {"credits": self._high}).then(self._granted)
+                self._shell.ask("write-getcredit", {"credits": self._high}, self._granted)
             except ConnectionError:
                 self._lost = True
         if self._credits <= 0 and not self._killed:

@@ -3,7 +3,8 @@
 
 A shell adds its own keys to those of the shells below it, asks the one above it (``pmi-exchange``, whose
 payload and answer are the keys themselves, as flux-core's are), and gives what that one answers to those
-below.
+below. Where shells outlive their brokers the same may be asked again, so the payload says who asks, and in
+which barrier: ``{"rank":R,"barrier":N,"keys":{...}}``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import errno
 from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
+from rosin.rfc.payload import field, int_field
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 METHOD = "pmi-exchange"
 #: Shells below each one.
 FANOUT = 2
+_MAX_BARRIERS = 1 << 62
 
 
 class Exchange:
@@ -44,10 +47,13 @@ class Exchange:
         place = members.index(shell.info.node.rank) if shell.info.node.ntasks else len(members)
         below = range(fanout * place + 1, fanout * place + fanout + 1)
         self._above = members[(place - 1) // fanout] if place else None
-        self._below = sum(number < len(members) for number in below)
-        self._requests: list[Message] = []
+        self._below = [members[number] for number in below if number < len(members)]
+        self._again = bool(shell.startup.keep)
+        self._barrier = 1
+        self._answer: Keys | None = None  # of the barrier before: None: it has failed
+        self._requests: dict[int, Message] = {}  # by rank of the shell below, else as they came
         self._keys: Keys = {}
-        self._entered = False
+        self._entered = self._asked = False
         shell.service.methods[METHOD] = self._request
 
     def enter(self, keys: Keys) -> None:
@@ -57,21 +63,40 @@ class Exchange:
         self._advance()
 
     def _request(self, msg: Message) -> Any:
-        if len(self._requests) >= self._below:
+        if self._again:
+            return self._numbered(msg)
+        if len(self._requests) >= len(self._below):
             raise OSError(errno.EINPROGRESS, f"{METHOD}: all shells below are in the barrier already")
-        self._keys |= _keys(msg.args)
-        self._requests.append(msg)
+        return self._enter(len(self._requests), _keys(msg.args), msg)
+
+    def _numbered(self, msg: Message) -> Any:
+        rank, barrier = field(msg.args, "rank", int), int_field(msg.args, "barrier", 1, _MAX_BARRIERS)
+        if rank not in self._below:
+            raise OSError(errno.EINVAL, f"{METHOD}: the shell on rank {rank} is not below this one")
+        if barrier == self._barrier:
+            return self._enter(rank, _keys(field(msg.args, "keys", dict)), msg)
+        if barrier != self._barrier - 1 or self._answer is None:
+            raise OSError(errno.EIO, f"{METHOD}: barrier {barrier} has failed")
+        return self._answer  # it has been answered, but that was lost
+
+    def _enter(self, place: int, keys: Keys, msg: Message) -> Any:
+        self._keys |= keys
+        self._requests[place] = msg
         self._advance()
         return LATER
 
     def _advance(self) -> None:
-        if not self._entered or len(self._requests) < self._below:
+        if not self._entered or self._asked or len(self._requests) < len(self._below):
             return
         if self._above is None:
             self._end(None)
-        else:
-            topic = f"{self._shell.service.name}.{METHOD}"
-            self._shell.h.rpc(topic, self._keys, self._above).then(self._answered)
+            return
+        self._asked = True
+        payload: dict[str, Any] = self._keys
+        if self._again:
+            rank = self._shell.info.node.rank
+            payload = {"rank": rank, "barrier": self._barrier, "keys": self._keys}
+        self._shell.call(self._above, METHOD, payload, self._answered)
 
     def _answered(self, future: Future) -> None:
         try:
@@ -83,12 +108,14 @@ class Exchange:
 
     def _end(self, fault: str | None) -> None:
         """Let everybody out of the barrier, below this shell first."""
-        requests, self._requests = self._requests, []
+        requests, self._requests = self._requests, {}
         keys, self._keys = self._keys, {}
-        self._entered = False
+        self._entered = self._asked = False
+        self._barrier += 1
+        self._answer = keys if fault is None and self._again else None
         if fault is not None:
             self._shell.log.warn(fault, "pmi-simple")
-        for msg in requests:
+        for msg in requests.values():
             if fault is None:
                 self._shell.h.respond(msg, keys)
             else:

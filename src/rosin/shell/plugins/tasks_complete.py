@@ -10,6 +10,7 @@ from rosin.shell.plugins.api import Api, ShellPlugin
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
+    from rosin.handle.future import Future
     from rosin.rfc.message import Message
 
 
@@ -44,8 +45,19 @@ class TasksComplete(ShellPlugin):
             self.shell.tell("tasks-complete", {"shell_rank": self.shell.info.rank})
 
     def _remote(self, msg: Message) -> Any:
-        self.shell_lost(field(msg.args, "shell_rank", int))
+        rank = field(msg.args, "shell_rank", int)
+        if rank in self._active and self.shell.startup.keep:
+            # If that shell's broker is killed in the next moment, this is how its end is known to be right.
+            self.shell.over.append(self.shell.info.resources.nodes[rank].rank)
+            self.shell.h.rpc("job-exec.shell-ready", self.shell.ready()).then(self._said)
+        self.shell_lost(rank)
         return LATER  # these requests have no response
+
+    def _said(self, rpc: Future) -> None:
+        try:
+            rpc.get()
+        except OSError as error:
+            self.shell.log.debug(f"nobody knows which shells are over: {error.strerror}", self.name)
 
     def shell_lost(self, rank: int) -> None:
         if not self._active:
