@@ -13,6 +13,7 @@ import pytest
 from rosin.client import ApiError, AsyncClient, Client
 from rosin.client.place import place_of
 from rosin.testing.process import RealInstance
+from rosin.testing.terminal import Terminal
 
 pytestmark = pytest.mark.system
 
@@ -206,3 +207,74 @@ def test_remote_says_what_is_wrong(url, words, status, text):
 def test_how_long_a_server_has_one_wait(said, seconds):
     """Not for a day, whatever a proxy thinks, and not for ever."""
     assert ApiError.of(503, {"detail": "busy"}, said).retry_after == seconds
+
+
+def sitting(url, *words):
+    env = {**os.environ, "ROSIN_URL": url}
+    return Terminal(sys.executable, "-m", "rosin", "remote", *words, env=env, rows=31, columns=97)
+
+
+def test_a_terminal_of_a_job_here(url, client):
+    script = "read x; stty size; echo got $x; read y; stty size; exit 7"
+    with sitting(url, "run", "--pty", "sh", "-c", script) as terminal:
+        terminal.send("\u0167ext\r")
+        terminal.expect("31 97")
+        terminal.expect("got \u0167ext")
+        terminal.resize(20, 60)
+        terminal.send("\r")
+        terminal.expect("20 60")
+        assert terminal.wait() == 7
+
+
+def test_control_c_is_the_jobs_and_control_backslash_detaches(url, client):
+    script = "trap 'echo caught' INT; while :; do read x && echo got $x; done"
+    with sitting(url, "run", "--pty", "--job-name=sits", "sh", "-c", script) as terminal:
+        terminal.send("a\r")
+        terminal.expect("got a")
+        terminal.send("\x03")
+        terminal.expect("caught")
+        terminal.send("b\x1c")
+        terminal.expect("detached; to come back: rosin remote attach")
+        assert terminal.wait() == 0
+    jobid = client.jobs(q="name:sits")["items"][0]["id"]
+    with sitting(url, "attach", jobid) as terminal:
+        terminal.send("\r")
+        terminal.expect("got")
+        client.cancel(jobid)
+        assert terminal.wait() != 0
+    assert client.wait(jobid)["result"] in ("CANCELED", "FAILED")
+
+
+def test_keys_of_who_follows_a_job_without_a_terminal(url, client):
+    script = "trap 'echo usr1' USR1; echo begun; while :; do sleep 0.1; done"
+    with sitting(url, "run", "--job-name=follows", "sh", "-c", script) as terminal:
+        terminal.expect("begun")
+        os.kill(terminal.pid, signal.SIGUSR1)
+        terminal.expect("usr1")
+        terminal.send("\x03")
+        terminal.expect("one more ctrl-C within 2s to cancel or ctrl-Z to detach")
+        terminal.send("\x1a")
+        terminal.expect("detached")
+        assert terminal.wait() == 0
+    jobid = client.jobs(q="name:follows")["items"][0]["id"]
+    assert client.job(jobid)["state"] == "RUN"
+    with sitting(url, "attach", jobid) as terminal:
+        terminal.expect("begun")
+        terminal.send("\x03")
+        terminal.expect("one more")
+        terminal.send("\x03")
+        assert terminal.wait() != 0
+    assert client.wait(jobid)["result"] == "CANCELED"
+
+
+def shown(client, jobid):
+    with client.terminal(jobid) as terminal:
+        while terminal.ended is None:
+            terminal.receive()
+
+
+def test_a_job_without_a_terminal_says_so(client):
+    jobid = client.submit(command=["sleep", "100"])["id"]
+    with pytest.raises(ApiError, match=r"no terminal|not running"):
+        shown(client, jobid)
+    client.cancel(jobid)

@@ -8,7 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from rosin import _json
 from rosin.client import calls
@@ -27,6 +27,9 @@ from rosin.client.types import (
     Page,
     Reasons,
 )
+
+if TYPE_CHECKING:
+    from rosin.client.terminal import RemoteTerminal
 
 T = TypeVar("T")
 _CHUNK = 1 << 16
@@ -242,6 +245,12 @@ class Client:
                 if job["state"] == "INACTIVE":
                     return job
         raise ApiError(503, "the server ended the stream of events")
+
+    def terminal(self, jobid: str | int, columns: int = 80, rows: int = 24) -> RemoteTerminal:
+        """Attach to the terminal of a running job that was submitted with ``pty=True``."""
+        from rosin.client.terminal import RemoteTerminal
+
+        return RemoteTerminal(self._place, jobid, columns, rows, self._timeout)
 
     # -- the instance -----------------------------------------------------------------------------
 

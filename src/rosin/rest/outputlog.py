@@ -120,11 +120,11 @@ async def batched(parts: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, N
     yield b"".join(waiting)
 
 
-async def open_log(instance: InstanceLink, jobid: int) -> OutputLog | None:
-    """The output log of a job, None if it has none yet. Raises Problem."""
+async def open_log(instance: InstanceLink, jobid: int, name: str = "output") -> OutputLog | None:
+    """The output or ``input`` log of a job, None if it has none yet. Raises Problem."""
     handle = await instance.connected()
     try:
-        key = jobpath.guest_key(jobid, "output")
+        key = jobpath.guest_key(jobid, name)
         tree = (await lookup_async(handle, key, "primary", FLUX_KVS_TREEOBJ))["val"]
     except OSError as exc:
         if exc.errno in (errno.ENOENT, errno.ENOTSUP):  # no log, no namespace yet
@@ -139,7 +139,7 @@ async def open_log(instance: InstanceLink, jobid: int) -> OutputLog | None:
 
         return OutputLog([""], whole, data)
     if kind != "valref":
-        raise Problem(502, f"the output log of job {jobid} is no value")
+        raise Problem(502, f"the {name} log of job {jobid} is no value")
 
     async def load(ref: str) -> bytes:
         return await instance.answer(content.load_async(await instance.connected(), ref).raw())

@@ -235,3 +235,33 @@ async def test_long_lines_leave_others_their_turn(monkeypatch):
     assert len(await index.view("all", None, lambda data: data.endswith(b"x\n"))) == 8
     assert looked == [(at, at + 1) for at in range(8)]
     index.close()
+
+
+async def timeline(api, jobid, **parameters):
+    answer = await api.get(f"{JOBS}/{jobid}/timeline", params=parameters)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def test_what_is_read_and_written_is_among_the_events(api):
+    job = {"command": ["sh", "-c", "read x; echo got $x; echo err >&2"]}
+    jobid = (await api.post(JOBS, json=job)).json()["id"]
+    told = await api.post(f"{JOBS}/{jobid}/input", json={"data": "\u0167ext\n", "end": True})
+    assert told.status_code == 200, told.text
+    await api.ended(jobid)
+    found = await timeline(api, jobid, logs="job,exec,input,output")
+    times = [item["timestamp"] for item in found["items"]]
+    assert (times == sorted(times), found["complete"]) == (True, True)
+    talk = [item for item in found["items"] if item["log"] in ("input", "output")]
+    assert [(item["log"], item["context"]["stream"], item["context"]["text"]) for item in talk[:2]] == [
+        ("input", "stdin", "\u0167ext\n"),
+        ("output", "stdout", "got \u0167ext\n"),
+    ]
+    assert (talk[0]["context"]["bytes"], talk[0]["name"], len(talk)) == (6, "data", 3)
+    assert {item["log"] for item in found["items"]} == {"job", "exec", "input", "output"}
+    short = await timeline(api, jobid, logs="output,input", limit=1)
+    assert (len(short["items"]), short["complete"]) == (1, False)
+    assert {item["log"] for item in (await timeline(api, jobid))["items"]} == {"job", "exec"}
+    assert (await timeline(api, jobid, logs="input", limit=1))["complete"]
+    wrong = await api.get(f"{JOBS}/{jobid}/timeline", params={"logs": "job,outputs"})
+    assert (wrong.status_code, "outputs" in wrong.json()["detail"]) == (400, True)

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import threading
 
 from rosin.cli.arguments import REMAINDER
-from rosin.cli.remote.server import add_url, connected, is_terminal, status_of, write_out
+from rosin.cli.remote.follow import follow
+from rosin.cli.remote.server import add_url, connected, is_terminal, status_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from rosin.cli.subcommands import AdminParser
     from rosin.client.blocking import Client
 
-_CHUNK = 1 << 15
 _NUMBERS = ("ntasks", "nnodes", "cores_per_task", "gpus_per_task")
 _TEXTS = ("queue", "bank", "name", "requires", "cwd", "stdout_path", "stderr_path")
 
@@ -30,11 +28,12 @@ def add_commands(parser: AdminParser) -> None:
     one.flag("--wait", text="wait for its end, and exit as it does")
     one.add_argument("command", metavar="COMMAND", nargs=REMAINDER, help="the command and its arguments")
     one = _job_options(parser.command("run", _run, "run a job: its output here, its input from here"))
+    one.flag("--pty", text="give it a terminal, and sit at it here (detach with Control-Backslash)")
     one.add_argument("command", metavar="COMMAND", nargs=REMAINDER, help="the command and its arguments")
     one = _job_options(parser.command("batch", _batch, "submit a script of here, whose directives count"))
     one.add_argument("script", metavar="SCRIPT", help="its file")
     one.add_argument("args", metavar="ARG", nargs="*", help="the script's arguments")
-    one = add_url(parser.command("attach", _attach, "show a job's output as it comes, and exit as it does"))
+    one = add_url(parser.command("attach", _attach, "show a job's output or terminal, and exit as it does"))
     one.flag("-i", "--input", text="give the job what is read here")
     one.add_argument("id", metavar="JOBID", help="the job")
 
@@ -142,59 +141,12 @@ def _signed(args: Namespace, client: Client, request: dict[str, Any]) -> dict[st
 
 
 def _run(args: Namespace) -> int:
-    request = {**_request(args), "command": _command(args)}
+    request = {**_request(args), "command": _command(args), "pty": args.pty}
     with connected(args) as client:
         jobid = client.submit(**_signed(args, client, request))["id"]
-        return _follow(args, client, jobid, not is_terminal() and sys.stdin is not None)
+        return follow(args, client, jobid, not is_terminal() and sys.stdin is not None)
 
 
 def _attach(args: Namespace) -> int:
     with connected(args) as client:
-        return _follow(args, client, client.job(args.id)["id"], args.input)
-
-
-def _follow(args: Namespace, client: Client, jobid: str, with_input: bool) -> int:
-    """Show a job's output until it is over; returns its exit code."""
-    if with_input:
-        threading.Thread(target=_feed, args=(args, jobid), daemon=True).start()
-    for record in client.events(topics="jobs", jobs=jobid, output=jobid, fields="state"):
-        data = record.get("data", {})
-        if record["event"] == "output" and data["stream"] in ("stdout", "stderr"):
-            write_out(data["data"].encode("utf-8", "surrogateescape"), data["stream"])
-        elif record["event"] == "output":
-            sys.stderr.write(data["data"])
-        elif record["event"] == "gap":
-            sys.stderr.write(f"rosin-remote: {data['missed']} pieces of output were missed\n")
-        elif record["event"] == "end":
-            if data["error"]:
-                raise OSError(None, str(data["error"]))
-            break
-        elif record["event"] == "gone":
-            raise OSError(None, str(data["reason"]))
-    job = client.wait(jobid)
-    exception = job.get("exception")
-    if exception and exception.get("severity") == 0:
-        note = f": {exception['note']}" if exception.get("note") else ""
-        sys.stderr.write(f"rosin-remote: {jobid}: {exception['type']}{note}\n")
-    return status_of(job)
-
-
-def _feed(args: Namespace, jobid: str) -> None:
-    """Give a job what is read here, once its shells have begun to read."""
-    import time
-
-    from rosin.client.errors import ApiError
-
-    with connected(args) as client:
-        while True:
-            data = os.read(0, _CHUNK)
-            while True:
-                try:
-                    client.input(jobid, data.decode("utf-8", "surrogateescape"), end=not data)
-                    break
-                except ApiError as exc:
-                    if exc.retry_after is None:
-                        return  # it reads nothing, or is over
-                    time.sleep(exc.retry_after)
-            if not data:
-                return
+        return follow(args, client, client.job(args.id)["id"], args.input)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+from contextlib import aclosing
 from typing import Any
 
 from rosin import _json
@@ -15,12 +16,18 @@ from rosin.job.why import job_why_async, known_reasons, sentences
 from rosin.resource.rset import ResourceSet
 from rosin.rest import jobview
 from rosin.rest.instance import InstanceLink
+from rosin.rest.output import OutputChunk
+from rosin.rest.outputlog import open_log
 from rosin.rest.own.jobrow import ALL
 from rosin.rest.problem import Problem
 from rosin.rfc import eventlog, fluid, sign
 
 #: Event logs of a job, and what they are called.
 _LOGS = {"eventlog": "job", "guest.exec.eventlog": "exec"}
+#: What it has read and written (RFC 24), and bytes of that which are told.
+_TALK = ("input", "output")
+_TOLD = 200
+TIMELINE_LOGS = frozenset({*_LOGS.values(), *_TALK})
 _OVER: dict[str, Any] = {"state": "INACTIVE", "reasons": []}
 
 
@@ -113,17 +120,55 @@ def _reasons(jobid: int, told: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-async def timeline_of(instance: InstanceLink, jobid: int) -> dict[str, Any]:
-    """A :class:`~rosin.rest.own.schema.jobs.Timeline`. Raises Problem."""
+async def timeline_of(instance: InstanceLink, jobid: int, logs: frozenset[str], limit: int) -> dict[str, Any]:
+    """A :class:`~rosin.rest.own.schema.jobs.Timeline`, of input and output *limit* pieces. Raises Problem."""
     items: list[dict[str, Any]] = []
     for key, name in _LOGS.items():
+        if name not in logs:
+            continue
         text = await looked_up(instance, jobid, key)
         try:
             items += [_event(name, entry) for entry in eventlog.decode_entries(text or "")]
         except FormatError as exc:
             raise Problem(502, f"the event log {key} of the job: {exc}") from None
+    complete = True
+    for name in _TALK:
+        if name in logs:
+            found, whole = await _talk(instance, jobid, name, limit)
+            items += found
+            limit -= len(found)
+            complete = complete and whole
     items.sort(key=lambda item: item["timestamp"])
-    return {"items": items}
+    return {"items": items, "complete": complete}
+
+
+async def _talk(
+    instance: InstanceLink, jobid: int, name: str, limit: int
+) -> tuple[list[dict[str, Any]], bool]:
+    """The first pieces of what a job has read or written, and whether these are all. Raises Problem."""
+    found: list[dict[str, Any]] = []
+    log = await open_log(instance, jobid, name)
+    if log is None:
+        return found, True
+    try:
+        async with aclosing(log.chunks()) as chunks:
+            async for chunk in chunks:
+                if len(found) == limit:
+                    return found, False
+                found.append(_piece(name, chunk))
+    except FormatError as exc:
+        raise Problem(502, f"the {name} log of the job: {exc}") from None
+    return found, True
+
+
+def _piece(name: str, chunk: OutputChunk) -> dict[str, Any]:
+    context = {
+        "stream": chunk.stream,
+        "rank": chunk.rank,
+        "bytes": len(chunk.data),
+        "text": chunk.data[:_TOLD].decode("utf-8", "ignore"),
+    }
+    return {"log": name, "timestamp": chunk.timestamp, "name": "data", "context": context}
 
 
 def _event(log: str, entry: dict[str, Any]) -> dict[str, Any]:

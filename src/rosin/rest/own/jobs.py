@@ -11,12 +11,13 @@ from starlette.responses import Response
 
 from rosin.rest.context import Here
 from rosin.rest.own import jobpage
-from rosin.rest.own.detail import detail_of, timeline_of, why_of
+from rosin.rest.own.detail import TIMELINE_LOGS, detail_of, timeline_of, why_of
 from rosin.rest.own.jobrow import Members
 from rosin.rest.own.route import PREFIX, OwnRoute, errors, fresh, reply, tagged
 from rosin.rest.own.schema.base import Model
 from rosin.rest.own.schema.jobs import JobDetail, JobPage, JobWhy, Timeline
 from rosin.rest.own.where import Where
+from rosin.rest.problem import Problem
 from rosin.rest.routes.jobs import known
 
 router = APIRouter(
@@ -110,7 +111,20 @@ async def own_why(instance: Here, jobid: JobId) -> Response:
 
 
 @router.get("/{jobid}/timeline", responses={200: {"model": Timeline}, **errors(404)})
-async def own_timeline(instance: Here, jobid: JobId) -> Response:
-    """All event logs of a job, as one: of the job manager, the job shell, input and output."""
+async def own_timeline(
+    instance: Here,
+    jobid: JobId,
+    logs: Annotated[
+        str, Query(max_length=64, description="some of job, exec, input, output; job,exec by default")
+    ] = "job,exec",
+    limit: Annotated[int, Query(ge=0, le=10_000, description="records of input and output at most")] = 1000,
+) -> Response:
+    """Event logs of a job, as one: of the job manager, the job shell, what it has read and written.
+
+    Of input and output the context has `stream`, `rank`, `bytes`, and the first 200 of them as `text`.
+    """
+    wanted = frozenset(word.strip() for word in logs.split(",") if word.strip())
+    if wrong := wanted - TIMELINE_LOGS:
+        raise Problem(400, f"logs: '{min(wrong)[:40]}' is none of {', '.join(sorted(TIMELINE_LOGS))}")
     number, _ = await known(instance, jobid)
-    return reply(await timeline_of(instance, number))
+    return reply(await timeline_of(instance, number, wanted, limit))

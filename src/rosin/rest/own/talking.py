@@ -13,10 +13,11 @@ from starlette.responses import Response
 from starlette.websockets import WebSocketDisconnect
 
 from rosin import _base64, _json
-from rosin.constants import FLUX_RPC_STREAMING
+from rosin.constants import FLUX_JOB_STATE_RUN, FLUX_RPC_STREAMING
 from rosin.errors import FormatError
 from rosin.handle.aio import AsyncFlux
 from rosin.job import ptydata
+from rosin.job.table.attributes import POSITION
 from rosin.rest.context import Here
 from rosin.rest.own.events import check_parameters, refuse, short
 from rosin.rest.own.fields import field_problem
@@ -40,6 +41,7 @@ router = APIRouter(
 
 #: Seconds after which a terminal is told that its client is still there.
 _KEEPALIVE = 2.0
+_STATE = POSITION["state"]
 #: Bytes of one message to a terminal, and pieces that wait for a slow reader.
 _MOST = 4096
 _WAITING = 256
@@ -92,7 +94,8 @@ async def own_terminal(socket: WebSocket, jobid: str, columns: str = "80", rows:
         check_parameters(socket, ("columns", "rows"))
         size = _size({"columns": _whole(columns), "rows": _whole(rows)})
         number, row = await known(instance, jobid[:256])
-        shell = await shell_of(instance, number, row)
+        running = row[_STATE] == FLUX_JOB_STATE_RUN
+        shell = await (shell_soon if running else shell_of)(instance, number, row)
         if shell.terminal is None:
             raise Problem(409, "the job has no terminal: submit it with pty")
     except Problem as problem:

@@ -85,7 +85,7 @@ class JobDetail(Job):
 class TimelineEvent(Model):
     """An event of one of a job's logs (RFC 18)."""
 
-    log: str = Field(description="job (RFC 21) or exec (RFC 50)")
+    log: str = Field(description="job (RFC 21), exec (RFC 50), or input and output (RFC 24)")
     timestamp: float
     name: str
     context: dict[str, Any]
@@ -95,6 +95,7 @@ class Timeline(Model):
     """The event logs of a job, by time."""
 
     items: list[TimelineEvent]
+    complete: bool = Field(description="whether all of input and output that was asked for is there")
 
 
 class JobWhy(Model):
