@@ -91,17 +91,13 @@ def test_what_guests_may():
     assert rule("GET", "/jobs/1/output").guests is Guests.OWN
     assert rule("GET", "/jobs/ƒ1/output").job == "ƒ1"
     assert rule("POST", "/v1/jobs/1/cancel").guests is Guests.OWN
-    for path in (
-        "/jobs/submit",
-        "/service/stop",
-        "/rosin/v1/resources/drain",
-        "/rosin/v1/jobs/actions",
-        "/x",
-    ):
+    assert rule("POST", "/rosin/v1/jobs/actions").guests is Guests.ALL  # each job's owner is asked for
+    for path in ("/jobs/submit", "/service/stop", "/rosin/v1/resources/drain", "/x"):
         assert rule("POST", path).guests is Guests.NONE
-    assert rule("GET", "/events").guests is Guests.NONE
+    assert rule("GET", "/events").guests is Guests.ALL  # of others it tells what listings show
+    assert rule("POST", "/rosin/v1/jobs/1/urgency").guests is Guests.OWN  # how high, is asked for there
     # These are done with the rights of the server's account, or are for owners only.
-    for what in ("resubmit", "clone", "files/a", "urgency", "update", "what/comes"):
+    for what in ("resubmit", "clone", "files/a", "update", "what/comes"):
         assert rule("POST", f"/rosin/v1/jobs/1/{what}").guests is Guests.NONE
     assert rule("GET", "/rosin/v1/jobs/1/files/etc/passwd").guests is Guests.NONE
     assert rule("GET", "/rosin/v1/jobs/1/terminal", websocket=True).scope == "submit"
