@@ -45,6 +45,7 @@ BOUNDS: dict[str, list[str]] = {
     ],
     "a jobspec: requests bound how it nests": [
         "rest.own.again._overlay",
+        "rest.own.requested._leaves",
     ],
     "the query was parsed with MAX_DEPTH": [
         "rest.own.where._compile",

@@ -12,7 +12,18 @@ import pytest
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
-PATHS = ["/", "/jobs", "/jobs/submit", "/resources", "/queues", "/events", "/tokens", "/about", "/docs"]
+PATHS = [
+    "/",
+    "/jobs",
+    "/jobs/submit",
+    "/resources",
+    "/queues",
+    "/events",
+    "/tokens",
+    "/webhooks",
+    "/about",
+    "/docs",
+]
 
 
 @pytest.mark.parametrize("path", PATHS)

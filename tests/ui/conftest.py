@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -55,11 +55,11 @@ def _short(directory: str) -> dict[str, str | float | bool]:
 
 
 class Site:
-    """``rosin start rosin serve``: ``url`` ends without a slash."""
+    """``rosin start rosin serve``: ``url`` ends without a slash. *serve*: options of the server."""
 
-    def __init__(self, *options: str) -> None:
+    def __init__(self, *options: str, serve: Sequence[str] = ()) -> None:
         rosin = [sys.executable, "-m", "rosin"]
-        command = [*rosin, "start", *options, *rosin, "serve", "--port", "0"]
+        command = [*rosin, "start", *options, *rosin, "serve", "--port", "0", *serve]
         self.state = tempfile.TemporaryDirectory(prefix="rosin-ui-state-")
         env = {**os.environ, "XDG_STATE_HOME": self.state.name}
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=env)

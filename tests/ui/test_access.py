@@ -9,7 +9,18 @@ from tests.ui.conftest import live, open_page
 
 pytestmark = [pytest.mark.ui, pytest.mark.timeout(300)]
 
-PATHS = ["/", "/jobs", "/jobs/submit", "/resources", "/queues", "/events", "/tokens", "/about", "/docs"]
+PATHS = [
+    "/",
+    "/jobs",
+    "/jobs/submit",
+    "/resources",
+    "/queues",
+    "/events",
+    "/tokens",
+    "/webhooks",
+    "/about",
+    "/docs",
+]
 
 
 @pytest.fixture(scope="module")

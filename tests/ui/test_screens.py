@@ -111,6 +111,7 @@ PATHS = [
     "/queues",
     "/events",
     "/tokens",
+    "/webhooks",
     "/about",
     "/docs",
     "/jobs/99",

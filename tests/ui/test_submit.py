@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -117,6 +120,73 @@ def test_a_job_is_run_again_with_changes(page, site):
     page.get_by_label("Command", exact=True).fill("echo $A")
     page.get_by_role("button", name="Submit job").click()
     expect(page.locator(".badge")).to_have_text("Completed")
+
+
+#: Labels of fields, what they hold, and the members of a request that they stand for.
+_EVERY: dict[str, tuple[str, dict[str, Any]]] = {
+    "Command": ("cat; hostname", {"command": "cat; hostname", "shell": True}),
+    "Tasks": ("1", {"ntasks": 1}),
+    "Nodes": ("1", {"nnodes": 1}),
+    "Cores per task": ("2", {"cores_per_task": 2}),
+    "Time limit": ("90", {"duration": 90}),
+    "Name": ("every-field", {"name": "every-field"}),
+    "Working directory": ("/tmp", {"cwd": "/tmp"}),
+    "Environment": ('A=b=c\nB="two\\nlines"', {"environment": {"A": "b=c", "B": "two\nlines"}}),
+    "Standard input": ("read me\n", {"stdin": "read me\n"}),
+    "Write output to a file": ("out-{{id}}.txt", {"stdout_path": "out-{{id}}.txt"}),
+    "Write errors to a file": ("err.txt", {"stderr_path": "err.txt"}),
+    "Urgency": ("0", {"urgency": 0}),
+    "Not before": ("2033-05-18T03:33:20", {"begin_time": 2000000000}),
+    "Dependencies": ("singleton:", {"dependencies": ["singleton:"]}),
+    "Properties of nodes": ("rank:0", {"requires": "rank:0"}),
+    "Bank": ("physics", {"bank": "physics"}),
+    "Options of the job shell": ("verbose=2", {"options": {"verbose": 2}}),
+    "Attributes of the jobspec": ("system.project=p", {"attributes": {"system.project": "p"}}),
+}
+_BOXES: dict[str, dict[str, Any]] = {
+    "Run in a shell": {},
+    "Whole nodes": {"exclusive": True},
+    "Begin each line": {"label_io": True},
+    "A terminal for its first task": {"pty": True},
+}
+
+
+def test_running_again_fills_in_every_field(browser, site):
+    asked = {key: value for _, members in _EVERY.values() for key, value in members.items()}
+    for members in _BOXES.values():
+        asked |= members
+    jobid = str(site.call("/rosin/v1/jobs", asked)["id"])
+    with open_page(browser, site, timezone_id="UTC") as page:
+        live(page, f"{site.url}/jobs/submit?from={jobid}")
+        for label, (text, _) in _EVERY.items():
+            expect(page.get_by_label(label, exact=True)).to_have_value(text)
+            expect(page.get_by_label(label, exact=True)).to_be_visible()
+        for label in _BOXES:
+            expect(page.get_by_label(label)).to_be_checked()
+        # Fields without a value here are those that the others exclude.
+        filled = page.locator("form input:not([type=checkbox]), form textarea").evaluate_all(
+            "nodes => nodes.filter((node) => !node.value).map((node) => node.name)"
+        )
+        assert sorted(filled) == sorted(
+            ["args", "cc", "gpus_per_task", "jobspec", "queue", "script", "stdin_path"]
+        )
+        page.get_by_role("button", name="Submit job").click()
+        expect(page.locator("h1")).to_have_text("every-field")
+    again = page.url.rpartition("/")[2]
+    assert site.call(f"/rosin/v1/jobs/{again}/request") == site.call(f"/rosin/v1/jobs/{quote(jobid)}/request")
+
+
+def test_a_jobspec_is_submitted_as_it_is(page, site):
+    spec = site.call("/rosin/v1/jobs/check", {"command": "true", "name": "by-jobspec"})["jobspec"]
+    live(page, f"{site.url}/jobs/submit")
+    page.get_by_role("button", name="Jobspec").click()
+    expect(page.get_by_label("Tasks", exact=True)).to_be_hidden()
+    page.get_by_label("Jobspec", exact=True).fill("{")
+    page.get_by_label("Jobspec", exact=True).blur()
+    expect(page.get_by_label("Jobspec", exact=True)).to_have_attribute("aria-invalid", "true")
+    page.get_by_label("Jobspec", exact=True).fill(json.dumps(spec))
+    page.get_by_role("button", name="Submit job").click()
+    expect(page.locator("h1")).to_have_text("by-jobspec")
 
 
 def test_many_at_once(page, site):

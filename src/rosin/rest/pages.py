@@ -54,6 +54,7 @@ _LINKS = tuple(
         ("/queues", "queues", "queues", "Queues", False),
         ("/events", "events", "events", "Events", True),
         ("/tokens", "tokens", "tokens", "Tokens", True),
+        ("/webhooks", "webhooks", "webhooks", "Webhooks", True),
         ("/about", "about", "about", "About", False),
     )
 )

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { duration, parseDuration, plural, sentence, size } from "../../../src/rosin/rest/static/js/model/format.js";
 import { numbers } from "../../../src/rosin/rest/static/js/model/idset.js";
-import { EMPTY, faults, formOf, needsShell, quote, requestOf } from "../../../src/rosin/rest/static/js/model/jobform.js";
+import { EMPTY, commandOf, faults, formOf, needsShell, quote, requestOf, wordsOf } from "../../../src/rosin/rest/static/js/model/jobform.js";
 import { ending, runtime, status } from "../../../src/rosin/rest/static/js/model/status.js";
 import { readState, writeState } from "../../../src/rosin/rest/static/js/model/urlstate.js";
 import { problem } from "../../../src/rosin/rest/static/js/net/http.js";
@@ -44,23 +44,37 @@ test("words are quoted as a shell reads them back", () => {
   assert.equal(quote(""), "''");
 });
 
-test("a job is cloned with all that it asked for", () => {
-  const jobspec = {
-    resources: [{ type: "node", count: 2, exclusive: true, with: [{ type: "slot", count: 3, with: [{ type: "core", count: 4 }, { type: "gpu", count: 1 }] }] }],
-    tasks: [{ command: ["a"], count: { per_slot: 1 } }], attributes: { system: { cwd: "/work" } },
-  };
-  const cloned = formOf({ command: ["/bin/sh", "-c", "a | b"], jobspec, name: "mine", duration: 60, urgency: 20, queue: "debug", environment: { HOME: "/h", A: "1" } });
-  assert.equal(cloned.command, "a | b");
-  assert.equal(cloned.shell, "1");
-  assert.equal(cloned.nnodes, "2");
-  assert.equal(cloned.ntasks, "6");
-  assert.equal(cloned.cores_per_task, "4");
-  assert.equal(cloned.gpus_per_task, "1");
-  assert.equal(cloned.exclusive, "1");
-  assert.equal(cloned.cwd, "/work");
-  assert.equal(cloned.environment, "A=1");
-  assert.equal(cloned.urgency, "20");
+/** A value for each member of a request. */
+const EVERY = {
+  command: "a | b", shell: true, name: "mine", ntasks: 6, nnodes: 2, cores_per_task: 4, gpus_per_task: 1, exclusive: true, duration: 90, queue: "debug", bank: "b",
+  urgency: 20, begin_time: 1900000000.25, dependencies: ["afterok:f1", "singleton:"], requires: "gpu and not host:n[0-3]", cwd: "/work", stdin: " two\nlines\n",
+  environment: { A: "1", EMPTY: "", LINES: "a\nb", SPACES: " x ", QUOTED: '"q"', EQUALS: "a=b" }, stdin_path: "in", stdout_path: "out-{{id}}", stderr_path: "err",
+  label_io: true, pty: true, options: { verbose: 2, flag: 1, "x.y": { z: [1] }, text: "5", word: "per-task", none: "", off: false }, attributes: { "system.project": "p", "user.n": 3 },
+};
+
+test("a form is filled with every member of a request, and makes the same request again", () => {
+  assert.deepEqual(requestOf(formOf(EVERY)), EVERY);
+  for (const [name, value] of Object.entries(EVERY)) {
+    const one = name === "command" || name === "shell" ? { command: "true" } : { command: "true", [name]: value };
+    assert.deepEqual(requestOf(formOf(one)), one, name);
+  }
+  const script = { script: "#!/bin/sh\ntrue\n", args: ["a", "b c", "it's", ""], ntasks: 2 };
+  assert.deepEqual(requestOf(formOf(script)), script);
+  const spec = { jobspec: { version: 1, tasks: [] }, urgency: 3 };
+  assert.deepEqual(requestOf(formOf(spec)), spec);
+  assert.deepEqual(faults(formOf(EVERY)), {});
   assert.equal(formOf({ command: ["echo", "a b"] }).command, "echo 'a b'");
+  assert.equal(formOf({ command: ["echo", "a;b"] }).shell, "0", "no shell where there was none");
+});
+
+test("words of a line are those of a shell", () => {
+  assert.deepEqual(wordsOf(`a 'b c' "d \\"e" f\\ g ''`), ["a", "b c", 'd "e', "f g", ""]);
+});
+
+test("what a job runs is shown as it was typed", () => {
+  assert.deepEqual(commandOf({ command: ["/bin/sh", "-c", "a | b"] }), { text: "a | b", shell: true });
+  assert.deepEqual(commandOf({ command: ["echo", "a b"] }), { text: "echo 'a b'", shell: false });
+  assert.deepEqual(commandOf({ script: "#!/bin/sh", command: ["flux", "broker"] }), { text: "#!/bin/sh", shell: false });
 });
 
 test("times, sizes and numbers in words", () => {

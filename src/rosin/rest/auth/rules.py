@@ -48,7 +48,7 @@ _ALL, _OWN, _NONE = Guests.ALL, Guests.OWN, Guests.NONE
 #: The first that matches counts. Guests see what flux-core shows them: all jobs, but not what others' have.
 _TABLE: tuple[_Row, ...] = (
     _row(r"(?:/rosin/v1)?/(?:health|ready)", READ, _ALL, ADMIN, _NONE),
-    _row(r"/|/about|/tokens|/docs|/openapi\.json|/static/.*|\*", READ, _ALL, ADMIN, _NONE),
+    _row(r"/|/about|/tokens|/webhooks|/docs|/openapi\.json|/static/.*|\*", READ, _ALL, ADMIN, _NONE),
     _row(r"/v1/token|/v1/login/access-token", None, _ALL, None, _ALL),
     _row(r"/rosin/v1/(?:session|tokens(?:/.*)?)", None, _ALL, None, _ALL),
     # The routes take of a guest what is signed by the guest, and look whether the job is theirs.

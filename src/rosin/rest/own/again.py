@@ -23,7 +23,7 @@ _WHAT = frozenset({"jobspec", "script", "args"})
 
 async def jobspec_again(instance: InstanceLink, jobid: int, changes: dict[str, Any]) -> dict[str, Any]:
     """The jobspec as it was submitted, with members of a job request. Raises Problem."""
-    old = await _original(instance, jobid)
+    old = await original(instance, jobid)
     if wrong := sorted(_WHAT.intersection(changes)):
         raise field_problem(f"changes.{wrong[0]}", "that would be another job: submit it")
     if not changes:
@@ -79,7 +79,7 @@ def _overlay(old: dict[str, Any], new: dict[str, Any]) -> None:
             old[key] = value
 
 
-async def _original(instance: InstanceLink, jobid: int) -> dict[str, Any]:
+async def original(instance: InstanceLink, jobid: int) -> dict[str, Any]:
     """What was submitted: the signed jobspec has the environment, which the other one has lost."""
     spec = await signed_jobspec(instance, jobid)
     if spec is None:

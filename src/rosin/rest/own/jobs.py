@@ -9,13 +9,16 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
+from rosin.job.table.attributes import POSITION
 from rosin.rest.context import Here
 from rosin.rest.own import jobpage
+from rosin.rest.own.again import original
 from rosin.rest.own.detail import TIMELINE_LOGS, detail_of, timeline_of, why_of
 from rosin.rest.own.jobrow import Members
+from rosin.rest.own.requested import request_of
 from rosin.rest.own.route import PREFIX, OwnRoute, errors, fresh, reply, tagged
 from rosin.rest.own.schema.base import Model
-from rosin.rest.own.schema.jobs import JobDetail, JobPage, JobWhy, Timeline
+from rosin.rest.own.schema.jobs import JobAsked, JobDetail, JobPage, JobWhy, Timeline
 from rosin.rest.own.where import Where
 from rosin.rest.problem import Problem
 from rosin.rest.routes.jobs import known
@@ -101,6 +104,14 @@ async def own_job(instance: Here, jobid: JobId) -> Response:
     """A job with its jobspec and its resources."""
     number, row = await known(instance, jobid)
     return reply(await detail_of(instance, number, row))
+
+
+@router.get("/{jobid}/request", responses={200: {"model": JobAsked}, **errors(404, 409)})
+async def own_request(instance: Here, jobid: JobId) -> Response:
+    """The request that makes a job like this one, to be changed and sent again."""
+    number, row = await known(instance, jobid)
+    request, exact = request_of(await original(instance, number), row[POSITION["urgency"]])
+    return reply({"request": request, "exact": exact})
 
 
 @router.get("/{jobid}/why", responses={200: {"model": JobWhy}, **errors(404)})

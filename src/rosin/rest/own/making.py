@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 _OPERATORS = {None: "properties", "host": "hostlist", "hosts": "hostlist", "rank": "ranks"}
 #: Reads the text that a job brings along; without a shell between, tasks could not find it.
-_WITH_STDIN = 'exec "$@" < "$FLUX_JOB_TMPDIR/stdin"'
+WITH_STDIN = 'exec "$@" < "$FLUX_JOB_TMPDIR/stdin"'
 _DESCRIBED = ("command", "script", "jobspec", "signed")
 
 
@@ -93,7 +93,7 @@ def _tasks(asked: JobRequest, userid: int) -> dict[str, Any]:
     command = asked.command
     argv = _of("command", lambda: words(command, asked.shell))
     if asked.stdin is not None:
-        argv = ["/bin/sh", "-c", _WITH_STDIN, argv[0], *argv]
+        argv = ["/bin/sh", "-c", WITH_STDIN, argv[0], *argv]
     count, exclusive = _count(asked)
     return _of(
         _blamed(asked),

@@ -109,6 +109,12 @@ async def tokens(request: Request) -> Response:
     return pages.shell(request, "Tokens")
 
 
+@router.get("/webhooks")
+async def webhooks(request: Request) -> Response:
+    """The webhooks."""
+    return pages.shell(request, "Webhooks")
+
+
 @router.get("/about")
 async def about(request: Request) -> Response:
     """What runs here."""

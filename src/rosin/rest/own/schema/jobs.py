@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from rosin.rest.own.schema.base import Model
+from rosin.rest.own.schema.requests import JobRequest
 
 
 class JobException(Model):
@@ -80,6 +81,13 @@ class JobDetail(Job):
     gpus: int | None = Field(None, description="GPUs that it has, once it has some")
     jobspec: dict[str, Any] | None = Field(None, description="RFC 14, with updates")
     R: dict[str, Any] | None = Field(None, description="RFC 20")
+
+
+class JobAsked(Model):
+    """The request that makes a job like this one."""
+
+    request: JobRequest = Field(description="for POST /rosin/v1/jobs; only what would not be so by itself")
+    exact: bool = Field(description="whether it makes the very same jobspec")
 
 
 class TimelineEvent(Model):

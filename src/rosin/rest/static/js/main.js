@@ -66,7 +66,7 @@ dark.addEventListener("change", showTheme);
 // -- the keys ----------------------------------------------------------------------------------------------
 
 /** @type {Record<string, string>} */
-const GO = { o: "/", j: "/jobs", n: "/jobs/submit", r: "/resources", q: "/queues", e: "/events", t: "/tokens", a: "/about" };
+const GO = { o: "/", j: "/jobs", n: "/jobs/submit", r: "/resources", q: "/queues", e: "/events", t: "/tokens", w: "/webhooks", a: "/about" };
 let prefix = 0;
 
 addEventListener("keydown", (event) => {
@@ -89,7 +89,7 @@ addEventListener("keydown", (event) => {
 
 function help() {
   const rows = [
-    ["/", "search"], ["n", "new job"], ["g o", "overview"], ["g j", "jobs"], ["g r", "resources"], ["g q", "queues"], ["g e", "events"],
+    ["/", "search"], ["n", "new job"], ["g o", "overview"], ["g j", "jobs"], ["g r", "resources"], ["g q", "queues"], ["g e", "events"], ["g w", "webhooks"],
     ["↑ ↓", "move in the table"], ["Space", "select a job"], ["Shift ↑ ↓", "select several"], ["Enter", "open a job"], ["Ctrl Enter", "send the form"], ["?", "this list"],
   ];
   const dialog = h("dialog", { "aria-labelledby": "keys-title" }, h("div", { class: "body" }, h("h2", { id: "keys-title" }, "Keys"),

@@ -26,6 +26,7 @@ const PAGES = [
   [/^\/queues$/, "queues", () => import("./pages/queues.js")],
   [/^\/events$/, "events", () => import("./pages/events.js")],
   [/^\/tokens$/, "tokens", () => import("./pages/tokens.js")],
+  [/^\/webhooks$/, "webhooks", () => import("./pages/webhooks.js")],
   [/^\/about$/, "about", () => import("./pages/about.js")],
 ];
 

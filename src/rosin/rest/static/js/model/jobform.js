@@ -9,11 +9,11 @@ import { parseDuration } from "./format.js";
 export const EMPTY = {
   command: "", shell: "", script: "", kind: "command", name: "", ntasks: "", nnodes: "", cores_per_task: "", gpus_per_task: "", exclusive: "",
   duration: "", queue: "", bank: "", urgency: "", begin_time: "", dependencies: "", requires: "", cwd: "", environment: "", stdin: "",
-  stdout_path: "", stderr_path: "", label_io: "", pty: "", cc: "", options: "",
+  stdin_path: "", stdout_path: "", stderr_path: "", label_io: "", pty: "", cc: "", options: "", args: "", attributes: "", jobspec: "",
 };
 
 const NUMBERS = ["ntasks", "nnodes", "cores_per_task", "gpus_per_task"];
-const TEXTS = ["name", "queue", "bank", "requires", "cwd", "stdout_path", "stderr_path"];
+const TEXTS = ["name", "queue", "bank", "requires", "cwd", "stdin_path", "stdout_path", "stderr_path"];
 const BOXES = ["exclusive", "label_io", "pty"];
 
 /** What only a shell understands: pipes, loops, redirections, variables. */
@@ -28,6 +28,10 @@ export function faults(form) {
   const found = {};
   if (form.kind === "command" && !form.command.trim()) found.command = "A command is needed.";
   if (form.kind === "script" && !form.script.trim()) found.script = "A script is needed.";
+  if (form.kind === "jobspec") {
+    const spec = value(form.jobspec.trim());
+    if (typeof spec !== "object" || spec === null || Array.isArray(spec)) found.jobspec = "A jobspec (RFC 14) as JSON is needed.";
+  }
   for (const name of NUMBERS) {
     const least = name === "gpus_per_task" ? 0 : 1;
     const text = form[name].trim();
@@ -40,6 +44,8 @@ export function faults(form) {
   if (wrong !== undefined) found.environment = `Each line is NAME=VALUE; "${wrong.slice(0, 40)}" is not.`;
   const option = lines(form.options).find((line) => /^\s*-o|^=/.test(line));
   if (option !== undefined) found.options = "Each line is NAME or NAME=VALUE, without -o.";
+  const attribute = lines(form.attributes).find((line) => !/^[\w-]+\.[^=]+=/.test(line));
+  if (attribute !== undefined) found.attributes = `Each line is a PATH=VALUE such as system.project=mine; "${attribute.slice(0, 40)}" is not.`;
   if (form.begin_time && Number.isNaN(Date.parse(form.begin_time))) found.begin_time = "A date and a time.";
   return found;
 }
@@ -56,6 +62,22 @@ function value(text) {
   }
 }
 
+/** Whether a text is the rest of one line as it stands. @param {string} text */
+const plainLine = (text) => text.trim() === text && !/[\r\n]/.test(text);
+
+/** A value of the environment as a line has it: in quotes, as JSON, if it would not come back. @param {string} text */
+const quotedLine = (text) => (plainLine(text) && !text.startsWith('"') ? text : JSON.stringify(text));
+
+/** @param {string} text */
+function unquotedLine(text) {
+  const read = text.startsWith('"') ? value(text) : text;
+  return typeof read === "string" ? read : text;
+}
+
+/** Words of a line, as a shell reads them. @param {string} text */
+export const wordsOf = (text) => (text.match(/(?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^\s'"\\])+/gs) ?? []).map((word) =>
+  word.replace(/'([^']*)'|"((?:\\.|[^"\\])*)"|\\(.)/gs, (_, plain, quoted, one) => plain ?? quoted?.replace(/\\([\\"$`])/g, "$1") ?? one));
+
 /** NAME=VALUE lines. @param {string} text @returns {[string, string][]} */
 const pairs = (text) => lines(text).map((line) => {
   const at = line.indexOf("=");
@@ -64,8 +86,10 @@ const pairs = (text) => lines(text).map((line) => {
 
 /** The request of a form without faults. @param {Form} form @returns {Record<string, any>} */
 export function requestOf(form) {
+  if (form.kind === "jobspec") return { jobspec: JSON.parse(form.jobspec), ...(form.urgency.trim() && { urgency: Number(form.urgency) }) };
   /** @type {Record<string, any>} */
   const body = form.kind === "script" ? { script: form.script.endsWith("\n") ? form.script : `${form.script}\n` } : { command: form.command.trim() };
+  if (form.kind === "script" && form.args.trim()) body.args = wordsOf(form.args);
   if (form.kind === "command" && form.shell === "1") body.shell = true;
   for (const name of NUMBERS) if (form[name].trim()) body[name] = Number(form[name]);
   for (const name of TEXTS) if (form[name].trim()) body[name] = form[name].trim();
@@ -76,18 +100,23 @@ export function requestOf(form) {
   const dependencies = form.dependencies.split(/[\s,]+/).filter(Boolean);
   if (dependencies.length) body.dependencies = dependencies;
   const environment = pairs(form.environment);
-  if (environment.length) body.environment = Object.fromEntries(environment);
+  if (environment.length) body.environment = Object.fromEntries(environment.map(([name, text]) => [name, unquotedLine(text)]));
   if (form.stdin) body.stdin = form.stdin;
-  const options = pairs(form.options);
-  if (options.length) body.options = Object.fromEntries(options.map(([name, text]) => [name, text === "" ? 1 : value(text)]));
+  for (const name of ["options", "attributes"]) {
+    const given = pairs(form[name]);
+    if (given.length) body[name] = Object.fromEntries(given.map(([path, text]) => [path, text === "" ? 1 : value(text)]));
+  }
   return body;
 }
 
 /** A word as a shell reads it back. @param {string} word */
 export const quote = (word) => (word !== "" && /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
-/** Variables that every job has; those of the form come on top. */
-const BASE = ["HOME", "LOGNAME", "PATH", "SHELL", "USER"];
+/** A value as a field of options holds it: what would be read as JSON stays in quotes. @param {any} one */
+const shown = (one) => (typeof one === "string" && one !== "" && value(one) === one && plainLine(one) ? one : JSON.stringify(one));
+
+/** @param {Record<string, any>} [members] */
+const settings = (members = {}) => Object.entries(members).map(([name, one]) => (one === 1 ? name : `${name}=${shown(one)}`)).join("\n");
 
 /** What a job runs, as somebody would type it: a script, a text for a shell, or words. @param {any} job @returns {{text: string, shell: boolean}} */
 export function commandOf(job) {
@@ -97,45 +126,28 @@ export function commandOf(job) {
   return { text: words.map(quote).join(" "), shell: false };
 }
 
-/** The form of a job that was, to be changed. @param {any} job @returns {Form} */
-export function formOf(job) {
-  const form = { ...EMPTY };
-  const words = Array.isArray(job.command) ? job.command : [];
-  const { text, shell } = commandOf(job);
-  if (job.script) [form.kind, form.script] = ["script", text];
-  else [form.command, form.shell] = [text, shell ? "1" : "0"];
-  const system = job.jobspec?.attributes?.system ?? {};
-  if (job.name && job.name !== words[0]?.split("/").pop()) form.name = job.name;
-  const shape = shapeOf(job.jobspec);
-  for (const name of NUMBERS) form[name] = shape[name] && !(name.endsWith("tasks") && shape[name] === 1) && !(name === "cores_per_task" && shape[name] === 1) ? String(shape[name]) : "";
-  if (shape.exclusive) form.exclusive = "1";
-  if (job.duration) form.duration = String(job.duration);
-  for (const name of ["queue", "bank"]) form[name] = job[name] ?? "";
-  form.cwd = system.cwd ?? job.cwd ?? "";
-  form.environment = Object.entries(job.environment ?? {}).filter(([name]) => !BASE.includes(name)).map(([name, text]) => `${name}=${text}`).join("\n");
-  if (job.urgency !== 16 && job.urgency !== 0) form.urgency = String(job.urgency);
-  return form;
+/** A UNIX time as a field for dates has it, in the reader's zone. @param {number} seconds */
+export function localTime(seconds) {
+  const date = new Date(Math.round(seconds * 1000));
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, -1).replace(/(:00)?\.000$/, "");
 }
 
-/** Numbers of a version 1 jobspec's resources. @param {any} jobspec @returns {Record<string, any>} */
-function shapeOf(jobspec) {
-  /** @type {Record<string, any>} */
-  const found = {};
-  const walk = (/** @type {any[]} */ parts) => {
-    for (const part of parts ?? []) {
-      const amount = typeof part.count === "object" ? part.count?.min : part.count;
-      if (part.type === "node") {
-        found.nnodes = amount;
-        if (part.exclusive) found.exclusive = true;
-      } else if (part.type === "slot") found.slots = amount;
-      else if (part.type === "core") found.cores_per_task = amount;
-      else if (part.type === "gpu") found.gpus_per_task = amount;
-      walk(part.with);
-    }
-  };
-  walk(jobspec?.resources);
-  const tasks = jobspec?.tasks?.[0]?.count ?? {};
-  found.ntasks = tasks.total ?? (found.slots ?? 1) * (tasks.per_slot ?? 1) * (found.nnodes ?? 1);
-  if (found.ntasks === found.nnodes) found.ntasks = undefined;
-  return found;
+/** The form that makes a request: the way back from `requestOf`. @param {Record<string, any>} request @returns {Form} */
+export function formOf(request) {
+  const form = { ...EMPTY };
+  const { command, script, jobspec, args, environment, options, attributes, dependencies } = request;
+  if (jobspec !== undefined) [form.kind, form.jobspec] = ["jobspec", JSON.stringify(jobspec, null, 2)];
+  else if (script !== undefined) [form.kind, form.script] = ["script", script];
+  else if (typeof command === "string") form.command = command;
+  else form.command = (command ?? []).map(quote).join(" ");
+  if (form.kind === "command") form.shell = request.shell ? "1" : "0";
+  if (args) form.args = args.map(quote).join(" ");
+  for (const name of [...NUMBERS, ...TEXTS, "duration", "urgency", "stdin"]) if (request[name] !== undefined) form[name] = String(request[name]);
+  for (const name of BOXES) if (request[name]) form[name] = "1";
+  if (request.begin_time !== undefined) form.begin_time = localTime(request.begin_time);
+  if (dependencies) form.dependencies = dependencies.join(" ");
+  if (environment) form.environment = Object.entries(environment).map(([name, text]) => `${name}=${quotedLine(text)}`).join("\n");
+  form.options = settings(options);
+  form.attributes = settings(attributes);
+  return form;
 }

@@ -14,6 +14,8 @@ export const listJobs = (parameters, signal) => request(`${API}/jobs${query({ fi
 export const getJob = (id) => request(jobPath(id));
 /** @param {string} id @returns {Promise<{items: any[]}>} */
 export const getTimeline = (id) => request(jobPath(id, "/timeline"));
+/** The request that makes a job like this one. @param {string} id @returns {Promise<{request: any, exact: boolean}>} */
+export const getAsked = (id) => request(jobPath(id, "/request"));
 /** @param {string} id @returns {Promise<any>} */
 export const getWhy = (id) => request(jobPath(id, "/why"));
 
@@ -63,6 +65,17 @@ export const getTokens = () => request(`${API}/tokens`);
 export const createToken = (body) => post(`${API}/tokens`, body);
 /** @param {string} id */
 export const revokeToken = (id) => request(`${API}/tokens/${encodeURIComponent(id)}`, { method: "DELETE" });
+
+/** @returns {Promise<any>} */
+export const getWebhooks = () => request(`${API}/webhooks`);
+/** @param {any} body @returns {Promise<any>} */
+export const createWebhook = (body) => post(`${API}/webhooks`, body);
+/** @param {string} id */
+export const deleteWebhook = (id) => request(`${API}/webhooks/${encodeURIComponent(id)}`, { method: "DELETE" });
+/** @param {string} id */
+export const pingWebhook = (id) => post(`${API}/webhooks/${encodeURIComponent(id)}/ping`);
+/** @param {string} id */
+export const retryWebhook = (id) => post(`${API}/webhooks/${encodeURIComponent(id)}/retry`);
 
 /** @param {string} id @param {string} path @returns {Promise<any>} */
 export const listFiles = (id, path) => request(jobPath(id, `/files${query({ path })}`));

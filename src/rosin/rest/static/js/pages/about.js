@@ -16,7 +16,7 @@ export async function open(main, context) {
     h("section", { class: "card" }, h("div", { class: "body" }, facts)),
     h("div", { class: "row" },
       h("a", { class: "button", href: "/docs" }, "The API"), h("a", { class: "button", href: "/openapi.json" }, "OpenAPI"),
-      h("a", { class: "button", href: "/tokens" }, icon("tokens"), "Tokens"), h("a", { class: "button", href: "/events" }, icon("events"), "Events"),
+      h("a", { class: "button", href: "/tokens" }, icon("tokens"), "Tokens"), h("a", { class: "button", href: "/webhooks" }, icon("webhooks"), "Webhooks"), h("a", { class: "button", href: "/events" }, icon("events"), "Events"),
       action({ class: "danger", on: { click: stop } }, icon("stop"), "Stop the instance"))));
   try {
     const about = await api.getInstance();

@@ -21,9 +21,12 @@ export async function open(main, context) {
   const given = rest;
   /** @type {Form} */
   let form = { ...given };
-  if (from && !given.command && !given.script) {
+  let exact = true;
+  if (from && !given.command && !given.script && !given.jobspec) {
     try {
-      form = { ...formOf(await api.getJob(from)), ...Object.fromEntries(Object.entries(given).filter(([name, text]) => text !== EMPTY[name])) };
+      const asked = await api.getAsked(from);
+      exact = asked.exact;
+      form = { ...formOf(asked.request), ...Object.fromEntries(Object.entries(given).filter(([name, text]) => text !== EMPTY[name])) };
     } catch (error) {
       toast(`${from} could not be read: ${/** @type {Error} */ (error).message}`, { bad: true });
     }
@@ -76,8 +79,9 @@ export async function open(main, context) {
 
   const commandRow = field("command");
   const shellRow = field("shell");
-  const scriptRow = field("script");
-  const kinds = h("div", { class: "tabs", role: "group", "aria-label": "What to run" }, [["command", "Command"], ["script", "Script"]].map(([kind, title]) =>
+  const scriptRow = h("div", { class: "stack" }, field("script"), field("args"));
+  const jobspecRow = field("jobspec");
+  const kinds = h("div", { class: "tabs", role: "group", "aria-label": "What to run" }, [["command", "Command"], ["script", "Script"], ["jobspec", "Jobspec"]].map(([kind, title]) =>
     h("button", { type: "button", data: { kind }, on: { click: () => { form.kind = kind; changed(); } } }, title)));
   const submit = action({ class: "primary", type: "submit" }, "Submit job");
   const outcome = h("div", { role: "status" });
@@ -87,27 +91,31 @@ export async function open(main, context) {
   const specBox = h("details", { hidden: true }, h("summary", {}, "Jobspec"), spec);
   const verdict = h("div", { role: "status" });
 
+  /** What a jobspec says itself. */
+  const described = h("div", { class: "stack" },
+    h("div", { class: "fields" }, ["ntasks", "nnodes", "cores_per_task", "gpus_per_task"].map(field)), field("exclusive"),
+    h("div", { class: "fields" }, ["duration", "name", "queue"].map(field)),
+    group("Directory, environment, files", ["cwd", "environment", "stdin", "stdin_path", "stdout_path", "stderr_path", "label_io"]),
+    group("When and where", ["urgency", "begin_time", "dependencies", "requires", "bank"]),
+    group("Many, terminal, shell options", ["cc", "pty", "options", "attributes"]));
   const node = h("form", { class: "form", noValidate: true, on: { submit: send } },
-    h("section", { class: "card" }, h("div", { class: "body stack" }, kinds, commandRow, shellRow, scriptRow,
-      h("div", { class: "fields" }, ["ntasks", "nnodes", "cores_per_task", "gpus_per_task"].map(field)), field("exclusive"),
-      h("div", { class: "fields" }, ["duration", "name", "queue"].map(field)),
-      group("Directory, environment, files", ["cwd", "environment", "stdin", "stdout_path", "stderr_path", "label_io"]),
-      group("When and where", ["urgency", "begin_time", "dependencies", "requires", "bank"]),
-      group("Many, terminal, shell options", ["cc", "pty", "options"]),
+    h("section", { class: "card" }, h("div", { class: "body stack" }, kinds, commandRow, shellRow, scriptRow, jobspecRow, described,
       h("div", { class: "row" }, submit, h("a", { class: "button quiet", href: "/jobs" }, "Back to the jobs"), h("span", { class: "grow" }), h("kbd", {}, "Ctrl"), h("kbd", {}, "Enter")), outcome)),
     h("aside", { class: "aside stack", "aria-label": "What will be submitted" },
       h("section", { class: "card" }, h("header", {}, h("h2", { class: "grow" }, "In a terminal")), h("div", { class: "body stack" }, copyBox, verdict, specBox))));
-  fill(main, h("div", { class: "head" }, h("h1", {}, from ? "Run again" : "New job"), from && h("span", { class: "soft" }, "as ", h("a", { class: "mono", href: `/jobs/${from}` }, from))), node);
+  fill(main, h("div", { class: "head" }, h("h1", {}, from ? "Run again" : "New job"), from && h("span", { class: "soft" }, "as ", h("a", { class: "mono", href: `/jobs/${from}` }, from))),
+    !exact && h("p", { class: "note wait" }, icon("warning"), h("span", {}, "This form cannot say all that this job asked for: look through it before you submit it.")), node);
   node.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) node.requestSubmit();
   });
 
   // -- what it is --------------------------------------------------------------------------------------------
   function show(all = false) {
-    const script = form.kind === "script";
+    const { kind } = form;
     for (const button of kinds.children) button.setAttribute("aria-pressed", String(/** @type {HTMLElement} */ (button).dataset.kind === form.kind));
-    commandRow.hidden = shellRow.hidden = script;
-    scriptRow.hidden = !script;
+    commandRow.hidden = shellRow.hidden = kind !== "command";
+    scriptRow.hidden = kind !== "script";
+    jobspecRow.hidden = !(described.hidden = kind === "jobspec");
     const wrong = { ...faults(form), ...refused };
     for (const [name, { input, fault }] of fields) {
       const text = all || touched.has(name) || name in refused ? (wrong[name] ?? "") : "";

@@ -10,6 +10,8 @@ export const FIELDS = {
   command: { title: "Command", lines: 3, placeholder: "hostname", properties: { required: true } },
   shell: { title: "Run in a shell: pipes, loops, $variables", box: true },
   script: { title: "Batch script", lines: 12, placeholder: "#!/bin/sh\n# flux: -n4 --job-name=mine\nflux run hostname", hint: "It runs in an instance of its own; its directives are read." },
+  args: { title: "Arguments", mono: true, placeholder: "of the script" },
+  jobspec: { title: "Jobspec", lines: 16, placeholder: "{\"version\": 1, …}", hint: "RFC 14, as JSON; it is submitted as it is." },
   ntasks: { title: "Tasks", placeholder: "1", properties: NUMBER },
   nnodes: { title: "Nodes", placeholder: "any", properties: NUMBER },
   cores_per_task: { title: "Cores per task", placeholder: "1", properties: NUMBER },
@@ -22,6 +24,7 @@ export const FIELDS = {
   cwd: { title: "Working directory", mono: true, placeholder: "your home" },
   environment: { title: "Environment", lines: 3, placeholder: "NAME=VALUE", hint: "Added to HOME, LOGNAME, PATH, SHELL and USER." },
   stdin: { title: "Standard input", lines: 3, hint: "The text that its tasks read." },
+  stdin_path: { title: "Read input from a file", mono: true },
   stdout_path: { title: "Write output to a file", mono: true, placeholder: "out-{{id}}.txt" },
   stderr_path: { title: "Write errors to a file", mono: true },
   label_io: { title: "Begin each line in those files with its task's rank", box: true },
@@ -32,4 +35,5 @@ export const FIELDS = {
   cc: { title: "Repeat", mono: true, placeholder: "1-100", hint: "A job for each number; {cc} in the command stands for it." },
   pty: { title: "A terminal for its first task", box: true },
   options: { title: "Options of the job shell", lines: 2, placeholder: "verbose=1", hint: "One NAME=VALUE per line." },
+  attributes: { title: "Attributes of the jobspec", lines: 2, placeholder: "system.project=mine", hint: "One PATH=VALUE per line." },
 };
