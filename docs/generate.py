@@ -57,6 +57,22 @@ The log of a job in execution (`rosin job eventlog -p exec ID`), RFC 50. It move
 with `shell.` are those of the job shell."""
 
 
+_ACCESS = """\
+What each path of [the REST API](rest.md) needs: a scope of the credentials, of a guest that the job is its
+own, and whether it is for strangers, too. The owner's own connection, name and token, and sessions have all
+scopes. What is not listed is for the owner, and to change it takes the scope `admin`. The WebSocket of events
+needs what its GET does, and that of a job's terminal what its input does."""
+#: Where guests may ask, and the route looks what is theirs.
+_OWN_OF_ALL = {
+    "POST /rosin/v1/jobs": "jobs that they have signed",
+    "POST /rosin/v1/jobs/bulk": "jobs that they have signed",
+    "POST /rosin/v1/jobs/actions": "own jobs, no update",
+    "GET /rosin/v1/events": "yes; output of own jobs",
+    "GET /rosin/v1/tokens": "own tokens",
+    "POST /rosin/v1/tokens": "own tokens",
+    "DELETE /rosin/v1/tokens/{ident}": "own tokens",
+}
+
 _ARGUMENTS = """\
 What `rosin module load NAME ARG...` and `rosin module reload NAME ARG...` take; flux-core's names. Anything
 else is refused before the module starts. Modules that are not here take no arguments."""
@@ -71,7 +87,29 @@ def pages() -> dict[str, str]:
         "configuration.md": configuration(),
         "module-arguments.md": module_arguments(),
         "python-api.md": _python_api(),
+        "rest-access.md": rest_access(),
     }
+
+
+def rest_access() -> str:
+    """Who may do what, by each path of the REST API."""
+    from rosin.rest.app import create_app
+    from rosin.rest.auth.rules import Guests, rule
+    from rosin.rest.gate import OPEN, SIGN_IN
+
+    words = {Guests.ALL: "yes", Guests.OWN: "own jobs", Guests.NONE: "no"}
+    paths = create_app().openapi()["paths"]
+    rows = [("method and path", "scope", "guests", "without credentials")]
+    for path in sorted(paths):
+        for method in paths[path]:
+            needed = rule(method.upper(), path)
+            name = f"{method.upper()} {path}"
+            scope = needed.scope or "any"
+            whose = _OWN_OF_ALL.get(name, words[needed.guests])
+            rows.append(
+                (f"`{name}`", scope, whose, "yes" if path in OPEN or name == f"POST {SIGN_IN}" else "no")
+            )
+    return f"{NOTE}\n\n# Who may do what by HTTP\n\n{_ACCESS}\n\n{_table(rows)}\n"
 
 
 def attributes() -> str:

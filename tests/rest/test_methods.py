@@ -43,13 +43,14 @@ async def test_head_is_get_without_a_body(api):
     for path, methods in (await paths(api)).items():
         if "GET" not in methods:
             continue
-        head = await api.head(path)  # also of a stream, which has no end
+        plain = {"Accept-Encoding": "identity"}
+        head = await api.head(path, headers=plain)  # also of a stream, which has no end
         assert head.content == b"", path
         # The job does not wait any more, and there is nothing else with an id.
         over = (path.endswith("/why") and not path.startswith("/rosin/")) or "{" in path
         assert head.status_code == (404 if over else 200), path
         if path not in STREAMS and not path.endswith("/stream"):
-            whole = await api.get(path)
+            whole = await api.get(path, headers=plain)
             assert head.headers.get("content-type") == whole.headers.get("content-type"), path
             if path not in CLOCKS:
                 assert head.headers.get("content-length") == whole.headers.get("content-length"), path

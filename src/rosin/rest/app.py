@@ -32,6 +32,7 @@ from rosin.rest.own.fields import invalid
 from rosin.rest.own.idempotency import Answers
 from rosin.rest.own.lineindex import LineIndexes
 from rosin.rest.problem import Problem, of_error
+from rosin.rest.representation import Representation
 from rosin.rest.routes import (
     events,
     health,
@@ -123,6 +124,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(OSError, _on_error)
     app.add_exception_handler(FormatError, _on_error)
+    app.add_middleware(Representation)
     app.add_middleware(Methods, table=resources(route for router in routers for route in router.routes))
     app.add_middleware(Gate, settings=settings, auth=auth, audit=audit)
     app.state.counters = Counters()

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.datastructures import MutableHeaders
 from starlette.routing import compile_path
 
 from rosin.rest.problem import Problem
@@ -96,6 +97,8 @@ class Methods:
         if resource is None:  # the application answers 404
             await self.app(scope, receive, send)
             return
+        if resource.page:
+            send = _varying(send)
         head = method == "HEAD" and "GET" in resource.methods
         used = "GET" if head else method
         if used not in resource.methods:
@@ -107,6 +110,19 @@ class Methods:
             await self.app({**scope, "method": "GET", "rosin.head": True}, receive, _without_body(send))
         else:
             await self.app(scope, receive, send)
+
+
+def _varying(send: Send) -> Send:
+    """A path with a page and JSON says that it looks at Accept."""
+
+    async def wrapped(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            if "accept" not in headers.get("vary", "").lower().replace(" ", "").split(","):
+                headers.add_vary_header("Accept")
+        await send(message)
+
+    return wrapped
 
 
 def _without_body(send: Send) -> Send:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import HTTPException, Request
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from rosin import _json
@@ -106,7 +107,12 @@ def check_accept(request: Request, offered: tuple[str, ...]) -> str:
 
 def fresh(request: Request, tag: str) -> bool:
     """Whether the client has the answer that *tag* names (RFC 9110, 13.1.2)."""
-    given = ",".join(request.headers.getlist("if-none-match"))
+    return is_fresh(request.headers, tag)
+
+
+def is_fresh(headers: Headers, tag: str) -> bool:
+    """:func:`fresh`, by the headers of a request."""
+    given = ",".join(headers.getlist("if-none-match"))
     opaque = tag.removeprefix("W/")
     return any(part.strip() in ("*", tag, opaque) for part in given.split(","))
 
