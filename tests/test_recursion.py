@@ -105,6 +105,9 @@ BOUNDS: dict[str, list[str]] = {
     "the hardware's topology, from hwloc": [
         "resource.hwloc._gpus",
     ],
+    "sockets, and NUMA domains in them": [
+        "resource.hwloc_tree.HwlocTree._domain",
+    ],
     "MAX_DEPTH, checked on the way down": [
         "modules.job_ingest.version2._walk",
         "resource.allocator.request._Walk.visit",

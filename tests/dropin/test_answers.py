@@ -41,7 +41,9 @@ def differences(name, *launcher):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", ["answers-util.txt", "answers-pool.txt", "answers-jobspec.txt"])
+@pytest.mark.parametrize(
+    "name", ["answers-util.txt", "answers-pool.txt", "answers-jobspec.txt", "answers-options.txt"]
+)
 def test_answers_are_those_of_flux_core(name):
     assert differences(name) == []
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.kvs."""
 
+from flux._elsewhere import elsewhere
 from rosin.kvs import (
     KVSDir,
     KVSTxn,
@@ -50,3 +51,5 @@ __all__ = [
     "put_unlink",
     "walk",
 ]
+
+__getattr__ = elsewhere(__name__)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from flux._elsewhere import elsewhere
 from rosin.constants import (
     FLUX_MSGTYPE_CONTROL,
     FLUX_MSGTYPE_EVENT,
@@ -18,6 +19,8 @@ from rosin.handle.watchers import MessageWatcher
 from rosin.rfc.message import Message as _Message
 
 __all__ = ["Message", "MessageWatcher", "msg_typestr"]
+
+__getattr__ = elsewhere(__name__)
 
 _TYPES = {
     FLUX_MSGTYPE_REQUEST: "request",

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.queue."""
 
+from flux._elsewhere import elsewhere
 from rosin.queue import (
     QueueDefaults,
     QueueInfo,
@@ -18,3 +19,5 @@ __all__ = [
     "QueueResourceCounts",
     "QueueResources",
 ]
+
+__getattr__ = elsewhere(__name__)

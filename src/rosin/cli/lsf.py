@@ -32,17 +32,24 @@ def first_node(jobid: str) -> str:
         raise ValueError(f"Unable to find a compute node attached to job {jobid}: {exc}") from exc
 
 
+def belongs(pid: str, jobid: str) -> bool:
+    """Whether a process of this host belongs to a job; not if it has ended, or is another user's."""
+    try:
+        return f"LSB_JOBID={jobid}".encode() in Path("/proc", pid, "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
 def broker_pid(jobid: str) -> int:
     """The user's process of a job on this host in which a Flux broker runs. Raises ValueError."""
-    wanted = f"LSB_JOBID={jobid}".encode()
     for directory in Path("/proc").glob("[0-9]*"):
         try:
             if not _BROKER.search((directory / "cmdline").read_bytes()):
                 continue
-            if wanted in (directory / "environ").read_bytes().split(b"\0"):
-                return int(directory.name)
         except OSError:
-            continue  # it has ended, or it is another user's
+            continue  # it has ended
+        if belongs(directory.name, jobid):
+            return int(directory.name)
     raise ValueError(f"LSF job {jobid} runs no Flux broker on this host")
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rosin.cli.arguments import Namespace, Parser
     from rosin.cli.declarations import Declarations
     from rosin.cli.plugin import CLIPlugin, CLIPluginOption
+    from rosin.job.spec import Jobspec
 
 
 def directories() -> list[str]:
@@ -97,14 +98,22 @@ class CLIPluginRegistry:
         from rosin.job.spec_v1 import JobspecV1
 
         jobspec = JobspecV1._made(obj)
-        for plugin in self.plugins:
-            _call(plugin, plugin.modify_jobspec, _seen(plugin, args), jobspec)
-        for plugin in self.plugins:
-            _call(plugin, plugin.validate, jobspec)
+        self.change(args, jobspec)
+        self.check(jobspec)
         if jobspec.jobspec is not obj:
             made = dict(jobspec.jobspec)
             obj.clear()
             obj.update(made)
+
+    def change(self, args: Any, jobspec: Jobspec) -> None:
+        """Let plugins change a jobspec. Raises ValueError."""
+        for plugin in self.plugins:
+            _call(plugin, plugin.modify_jobspec, _seen(plugin, args), jobspec)
+
+    def check(self, jobspec: Jobspec) -> None:
+        """Let plugins look at a jobspec. Raises ValueError."""
+        for plugin in self.plugins:
+            _call(plugin, plugin.validate, jobspec)
 
 
 def _files() -> Iterator[str]:

@@ -68,8 +68,8 @@ def _of(scheme: str, place: str, wait: bool, here: bool, program: str) -> str:
     return lsf.uri(place, program, here)
 
 
-def _of_job(h: Flux, text: str, wait: bool) -> str:
-    """The URI that a job's instance has published in its annotations."""
+def of_job(h: Flux, text: str, wait: bool) -> str:
+    """The URI that a job's instance has published in its annotations. Raises ValueError."""
     from rosin.errors import FormatError
     from rosin.rfc.fluid import parse
 
@@ -109,7 +109,8 @@ def _await_uri(h: Flux, jobid: int) -> None:
             return
 
 
-def _parent(h: Flux) -> str:
+def parent_of(h: Flux) -> str:
+    """The URI of the enclosing instance, that of the instance itself at the top."""
     if int(h.attr_get("instance-level")) == 0:
         return h.attr_get("local-uri")
     return h.attr_get("parent-uri")
@@ -124,7 +125,7 @@ def resolve_path(path: str, wait: bool) -> str:
         uri = _root(uri)
     for step in steps:
         with connect(JobURI(uri).near) as h:
-            uri = _parent(h) if step == ".." else _of_job(h, step, wait)
+            uri = parent_of(h) if step == ".." else of_job(h, step, wait)
     return uri
 
 

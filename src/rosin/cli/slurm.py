@@ -27,16 +27,21 @@ def local_pids(jobid: str) -> list[int]:
     return [pid for pid in pids if pid not in (0, os.getpid())]
 
 
-def remote_uri(jobid: str, program: str) -> str:
-    """Ask ``program`` on the first node of a job. Raises ValueError."""
+def hosts(jobid: str) -> Hostlist:
+    """The nodes of a job. Raises ValueError."""
     try:
-        hosts = Hostlist(_output("squeue", "-h", "-o", "%N", "-j", jobid))
+        return Hostlist(_output("squeue", "-h", "-o", "%N", "-j", jobid))
     except (OSError, subprocess.CalledProcessError) as exc:
         raise ValueError(f"unable to query nodelist for Slurm job {jobid}: {exc}") from exc
-    if not hosts:
+
+
+def remote_uri(jobid: str, program: str) -> str:
+    """Ask ``program`` on the first node of a job. Raises ValueError."""
+    nodes = hosts(jobid)
+    if not nodes:
         raise ValueError(f"empty nodelist returned for Slurm job {jobid}")
     env = {name: value for name, value in os.environ.items() if name != "FLUX_URI"}
-    step = ("srun", "--overlap", f"--jobid={jobid}", "-w", hosts[0], "-n1", "-N1")
+    step = ("srun", "--overlap", f"--jobid={jobid}", "-w", nodes[0], "-n1", "-N1")
     try:
         return _output(*step, program, "uri", "--remote", f"slurm:{jobid}", env=env)
     except (OSError, subprocess.CalledProcessError) as exc:

@@ -7,18 +7,19 @@ import contextlib
 import errno
 
 from rosin.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
+from rosin.handle.future import Future
 from rosin.kvs.lookup import decode_value, lookup_async
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
     from typing import Any, Self
 
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC
 
 
-class WatchImplementation:
+class WatchImplementation(Future):
     """A stream of values with a way to end it; cancelled when it is no longer referenced.
 
     A subclass says how a response is read (:meth:`watch_get`) and how the stream is ended
@@ -26,6 +27,7 @@ class WatchImplementation:
     """
 
     def __init__(self, future_handle: RPC) -> None:
+        super().__init__(future_handle.handle)
         self.rpc = future_handle
         self.needs_cancel = True
 
@@ -70,6 +72,15 @@ class WatchImplementation:
         """Call back no more."""
         self.rpc.stop()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether :meth:`stop` was called."""
+        return self.rpc.stopped
+
+    def listen(self, listener: Callable[[Future], None]) -> None:
+        """Call *listener* with this for every value, and now if there is one."""
+        self.rpc.listen(lambda _rpc: listener(self))
+
     def __enter__(self) -> Self:
         return self
 
@@ -100,6 +111,14 @@ class WatchImplementation:
     def watch_cancel(self, future: RPC) -> None:
         """Ask the service to end the stream."""
         raise NotImplementedError
+
+    def abandon(self) -> None:
+        """End the watch, and call no callback any more."""
+        self.cancel(stop=True)
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        yield from self.rpc.__await__()
+        return self.watch_get(self.rpc)
 
     def __iter__(self) -> Iterator[Any]:
         for _ in self.rpc._walk():

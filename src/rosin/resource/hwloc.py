@@ -118,14 +118,14 @@ def decode(
     cores = sum(
         1
         for obj in root.iter("object")
-        if obj.get("type") == "Core" and (units is None or units & _mask(obj.get("cpuset", "")))
+        if obj.get("type") == "Core" and (units is None or units & mask_of(obj.get("cpuset", "")))
     )
     if not host or not cores:
         raise FormatError("hwloc XML: no host name or no core in it")
-    gpus = sum(_gpus(root, each_gpu))
+    ngpus = sum(_gpus(root, each_gpu))
     children = {"core": f"0-{cores - 1}" if cores > 1 else "0"}
-    if gpus:
-        children["gpu"] = f"0-{gpus - 1}" if gpus > 1 else "0"
+    if ngpus:
+        children["gpu"] = f"0-{ngpus - 1}" if ngpus > 1 else "0"
     lite = [{"rank": str(rank), "children": children}]
     return {
         "version": 1,
@@ -158,7 +158,7 @@ def _restrict(root: Element, mask: int) -> None:
         while below:
             child = below.pop()
             cpuset = child.get("cpuset")
-            if cpuset is not None and not _mask(cpuset) & mask and child.get("type") != "NUMANode":
+            if cpuset is not None and not mask_of(cpuset) & mask and child.get("type") != "NUMANode":
                 below += [each for each in reversed(child) if each.tag == "object"]
                 continue
             kept.append(child)
@@ -166,11 +166,11 @@ def _restrict(root: Element, mask: int) -> None:
                 parents.append(child)
                 for name in _CPUSETS:
                     if name in child.attrib:
-                        child.set(name, _hex(_mask(child.attrib[name]) & mask))
+                        child.set(name, _hex(mask_of(child.attrib[name]) & mask))
         parent[:] = kept
 
 
-def _mask(text: str) -> int:
+def mask_of(text: str) -> int:
     """Return the integer of hwloc's bitmap text. Raises FormatError."""
     mask = 0
     for word in text.split(","):
@@ -182,24 +182,27 @@ def _mask(text: str) -> int:
 
 
 def _gpus(parent: Element, each: bool) -> Iterator[int]:
-    """Yield the number of GPUs below each object.
+    """Yield the number of GPUs below each object."""
+    for child in parent:
+        if child.tag == "object":
+            yield from _gpus(child, each)
+    yield gpus(parent, each)
+
+
+def gpus(parent: Element, each: bool = False) -> int:
+    """The number of GPUs right below an object.
 
     Several programming interfaces may each show the GPUs of one PCI device: there, the one that shows most
     counts, unless ``each`` is to.
     """
     devices: dict[str, int] = {}
     for child in parent:
-        if child.tag != "object":
-            continue
-        if child.get("type") == "OSDev":
+        if child.tag == "object" and child.get("type") == "OSDev":
             backend = _info(child, "Backend")
             if backend in _BACKENDS:
                 devices[backend] = devices.get(backend, 0) + 1
-        else:
-            yield from _gpus(child, each)
-    if devices:
-        once = parent.get("type") == "PCIDev" and not each
-        yield max(devices.values()) if once else sum(devices.values())
+    once = parent.get("type") == "PCIDev" and not each
+    return max(devices.values(), default=0) if once else sum(devices.values())
 
 
 def _info(element: Element, name: str) -> str:

@@ -28,7 +28,7 @@ def test_changes(up, steps):
         assert pool.expiration == model.expiration
         properties = model.properties()
         for name in ("p", "+q"):
-            there = inventory._eligible({"properties": [name]}) & pool.valid
+            there = inventory.eligible({"properties": [name]}) & pool.valid
             assert Idset.from_mask(there) == properties.get(name, Idset())
 
 
@@ -37,8 +37,8 @@ def test_a_copy_is_for_trying_things_on():
     trial = inventory.copy()
     trial.apply(Change(down=Idset("0"), add={"p": Idset("1")}, expiration=9.0))
     assert (trial.pool.up, trial.pool.expiration) == (0b10, 9.0)
-    assert trial._eligible({"properties": ["p"]}) == 0b10
+    assert trial.eligible({"properties": ["p"]}) == 0b10
     assert (inventory.pool.up, inventory.pool.expiration) == (0b11, 0.0)
-    assert inventory._eligible({"properties": ["p"]}) == 0
+    assert inventory.eligible({"properties": ["p"]}) == 0
     inventory.apply(Change(expiration=3.0))
     assert trial.pool.expiration == 9.0

@@ -85,7 +85,7 @@ def check_allocation(inventory, request, allocation, up):
     mask = inventory.nodes(Idset([pool.ranks[i] for i in allocation.nodes]))
     assert not mask & ~up
     if request.constraint is not None:
-        assert not mask & ~inventory._eligible(request.constraint)
+        assert not mask & ~inventory.eligible(request.constraint)
     for cores, gpus in allocation.nodes.values():
         if not request.exclusive:
             assert cores.bit_count() * request.gpus == gpus.bit_count() * request.cores

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from socket import MSG_DONTWAIT
 from typing import TYPE_CHECKING, Any
 
+from flux._elsewhere import elsewhere
 from flux.message import Message
 from rosin.constants import FLUX_POLLIN, FLUX_POLLOUT
 from rosin.handle.flux import Flux as _Flux
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from rosin.handle.reactor import Reactor
 
 __all__ = ["Flux"]
+
+__getattr__ = elsewhere(__name__)
 
 
 def _inner(message: Any) -> Any:

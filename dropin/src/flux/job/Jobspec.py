@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
+from flux._elsewhere import elsewhere
 from flux.job._utils import normalize_conf
 from rosin.job import spec_v1
 from rosin.job.spec import Jobspec
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Jobspec", "JobspecV1", "validate_counts", "validate_jobspec"]
+
+__getattr__ = elsewhere(__name__)
 
 #: What :meth:`JobspecV1.apply_options` takes of a namespace, also as commands name it.
 _OPTIONS = ["signal", "taskmap", "dependency", "requires", "setopt", "setattr", "add_file", "env", "rlimit"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""flux.job._utils: the configuration of instances in jobs."""
+"""flux.job._utils: what the options of the submission commands mean."""
 
 from __future__ import annotations
 
@@ -8,13 +8,47 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from flux._elsewhere import elsewhere
+from flux.job._options import (
+    MiniConstraintParser,
+    URIArg,
+    decode_duration,
+    decode_signal,
+    dependency_array_create,
+    filter_dict,
+    get_filtered_environment,
+    get_filtered_rlimits,
+    get_rlimits,
+    jobspec_add_file,
+    list_split,
+    parse_jobspec_keyval,
+    parse_signal_option,
+)
 from flux.util import dict_merge, get_treedict, set_treedict, xdg_searchpath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import BinaryIO
 
-__all__ = ["BatchConfig", "normalize_conf"]
+__all__ = [
+    "BatchConfig",
+    "MiniConstraintParser",
+    "URIArg",
+    "decode_duration",
+    "decode_signal",
+    "dependency_array_create",
+    "filter_dict",
+    "get_filtered_environment",
+    "get_filtered_rlimits",
+    "get_rlimits",
+    "jobspec_add_file",
+    "list_split",
+    "normalize_conf",
+    "parse_jobspec_keyval",
+    "parse_signal_option",
+]
+
+__getattr__ = elsewhere(__name__)
 
 
 class BatchConfig:

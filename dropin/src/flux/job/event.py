@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.event."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.events import (
     MAIN_EVENTS,
     EventLogEvent,
@@ -20,3 +21,5 @@ __all__ = [
     "event_watch",
     "event_watch_async",
 ]
+
+__getattr__ = elsewhere(__name__)

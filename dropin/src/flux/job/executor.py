@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.executor."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.events import MAIN_EVENTS
 from rosin.job.executor import (
     FluxExecutor,
@@ -12,3 +13,5 @@ __all__ = [
     "FluxExecutor",
     "FluxExecutorFuture",
 ]
+
+__getattr__ = elsewhere(__name__)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.info."""
 
+from flux._elsewhere import elsewhere
 from flux.util import OutputFormat
 from rosin.cli.jobformat import JobInfoFormat as _JobInfoFormat
 from rosin.job.counts import JobStats
@@ -50,6 +51,8 @@ __all__ = [
     "statustoemoji",
     "statustostr",
 ]
+
+__getattr__ = elsewhere(__name__)
 
 
 class JobInfoFormat(OutputFormat):

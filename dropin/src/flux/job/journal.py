@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.journal."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.journal import (
     SENTINEL_EVENT,
     JournalConsumer,
@@ -12,3 +13,5 @@ __all__ = [
     "JournalConsumer",
     "JournalEvent",
 ]
+
+__getattr__ = elsewhere(__name__)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.kill."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.control import (
     cancel,
     cancel_async,
@@ -18,3 +19,5 @@ __all__ = [
     "kill",
     "kill_async",
 ]
+
+__getattr__ = elsewhere(__name__)

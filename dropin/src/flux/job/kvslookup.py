@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.kvslookup."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.lookup import (
     JobInfoLookupRPC,
     JobKVSLookup,
@@ -18,3 +19,5 @@ __all__ = [
     "job_info_lookup",
     "job_kvs_lookup",
 ]
+
+__getattr__ = elsewhere(__name__)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.list."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.listing import (
     JobList,
     JobListIdRPC,
@@ -22,3 +23,5 @@ __all__ = [
     "job_list_id",
     "job_list_inactive",
 ]
+
+__getattr__ = elsewhere(__name__)

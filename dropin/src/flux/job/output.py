@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.output."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.output import (
     JobOutput,
     JobOutputEventWatch,
@@ -56,3 +57,5 @@ __all__ = [
     "output_watch_lines",
     "output_watch_lines_async",
 ]
+
+__getattr__ = elsewhere(__name__)

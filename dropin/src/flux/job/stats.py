@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.stats."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.counts import (
     JobStats,
 )
@@ -8,3 +9,5 @@ from rosin.job.counts import (
 __all__ = [
     "JobStats",
 ]
+
+__getattr__ = elsewhere(__name__)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.submit."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.submission import (
     SubmitFuture,
     submit,
@@ -14,3 +15,5 @@ __all__ = [
     "submit_async",
     "submit_get_id",
 ]
+
+__getattr__ = elsewhere(__name__)

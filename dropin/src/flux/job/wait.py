@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """flux.job.wait."""
 
+from flux._elsewhere import elsewhere
 from rosin.job.waiting import (
     JobResultFuture,
     JobWaitFuture,
@@ -22,3 +23,5 @@ __all__ = [
     "wait_async",
     "wait_get_status",
 ]
+
+__getattr__ = elsewhere(__name__)

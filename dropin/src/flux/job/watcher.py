@@ -5,55 +5,25 @@ from __future__ import annotations
 
 import io
 import sys
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Self
 
+from flux._elsewhere import elsewhere
+from flux.job.bar import JobProgressBar, JobStatus
 from rosin.cli.progress import Progress
 from rosin.cli.watcher import JobWatcher as _Watcher
-from rosin.job.info import JobInfo
-from rosin.job.info_values import PROGRESS
 from rosin.job.jobid import JobID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from rosin.handle.flux import Flux
+    from rosin.job.info import JobInfo
 
     Output = Callable[[JobID, str, str], Any]
 
-__all__ = ["JobStatus", "JobWatcher"]
+__all__ = ["JobProgressBar", "JobStatus", "JobWatcher"]
 
-
-class JobStatus:
-    """A job in a word: ``status`` is pending, running, complete or failed; ``exitcode`` is 0 until it failed.
-
-    Raises ValueError for what is no JobInfo.
-    """
-
-    def __init__(self, job: JobInfo) -> None:
-        if not isinstance(job, JobInfo):
-            raise ValueError("JobStatus requires an object of type JobInfo")
-        self.id = job.id
-        self.status = PROGRESS[job.status]
-        self.exitcode = job.returncode if self.status == "failed" else 0
-        self._events: Counter[str] = Counter()
-
-    @property
-    def active(self) -> bool:
-        """Whether it has not ended."""
-        return self.status in ("running", "pending")
-
-    def add_event(self, name: str) -> None:
-        """Count an event."""
-        self._events[name] += 1
-
-    def event_count(self, name: str) -> int:
-        """How often an event was counted."""
-        return self._events[name]
-
-    def has_event(self, name: str) -> bool:
-        """Whether it was counted at all."""
-        return self._events[name] > 0
+__getattr__ = elsewhere(__name__)
 
 
 class _Callback(io.RawIOBase):

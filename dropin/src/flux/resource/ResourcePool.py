@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from flux.resource.ResourcePoolImplementation import (
     InfeasibleRequest,
@@ -31,6 +31,8 @@ class ResourcePool:
 
     InsufficientResources = InsufficientResources
     InfeasibleRequest = InfeasibleRequest
+    #: What keeps resources of version 1.
+    implementation: ClassVar[type[Rv1Pool]] = Rv1Pool
 
     def __init__(
         self,
@@ -50,8 +52,8 @@ class ResourcePool:
         elif arg is not None:
             raise TypeError(f"ResourcePool cannot be instantiated from {type(arg)}")
         if version != 1:
-            raise ValueError(f"R version {version} not supported by ResourcePool")
-        self.impl = Rv1Pool(arg, log=log, **kwargs)
+            raise ValueError(f"R version {version} not supported by {type(self).__name__}")
+        self.impl = self.implementation(arg, log=log, **kwargs)
         self.version = 1
 
     def _of(self, impl: ResourcePoolImplementation) -> Self:

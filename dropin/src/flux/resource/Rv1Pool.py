@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from flux._elsewhere import elsewhere
 from flux.resource.ResourceCount import ResourceCount
 from flux.resource.ResourcePoolImplementation import (
     InfeasibleRequest,
@@ -19,9 +20,10 @@ from flux.resource.Rv1Set import Rv1Set
 from rosin.job.jobid import JobID
 from rosin.resource.allocator.allocation import Allocation
 from rosin.resource.allocator.inventory import Inventory
+from rosin.resource.allocator.placement import worst_fit
 from rosin.resource.allocator.pool import InfeasibleError
+from rosin.resource.allocator.request import MAX_DEPTH, from_jobspec
 from rosin.resource.allocator.request import ResourceRequest as _Request
-from rosin.resource.allocator.request import from_jobspec
 from rosin.rfc.acquire import Acquired, Change, first_response
 from rosin.rfc.idset import Idset
 
@@ -30,7 +32,12 @@ if TYPE_CHECKING:
 
     from rosin.rfc.rset import ResourceSet
 
-__all__ = ["ResourceRequest", "Rv1Pool"]
+__all__ = ["MAX_RESOURCE_DEPTH", "ResourceRequest", "Rv1Pool"]
+
+__getattr__ = elsewhere(__name__)
+
+#: Deepest nesting of a jobspec's resources.
+MAX_RESOURCE_DEPTH = MAX_DEPTH
 
 
 class ResourceRequest:
@@ -147,6 +154,8 @@ class Rv1Pool(Rv1Set, ResourcePoolImplementation):
 
     #: Options of the constructor that a subclass understands.
     known_options: frozenset[str] = frozenset()
+    #: In which order nodes are tried.
+    alloc_mode = staticmethod(worst_fit)
 
     def __init__(
         self,
@@ -157,12 +166,17 @@ class Rv1Pool(Rv1Set, ResourcePoolImplementation):
         if log is not None:
             self.log = log  # type: ignore[assignment, method-assign]
         super().__init__(R, keep_scheduling=True)
-        self._inventory = _inventory(self.rset)
+        self._inventory = self._keep(self.rset)
 
     def _like(self, rset: ResourceSet) -> Self:
         new = super()._like(rset)
-        new._inventory = _inventory(rset)
+        new._inventory = self._keep(rset)
         return new
+
+    def _keep(self, rset: ResourceSet) -> Inventory:
+        """The allocator of a set, all of it up."""
+        acquired = Acquired(first_response(rset, rset.ranks()))
+        return Inventory(acquired, lambda _request, portions: self.alloc_mode(portions))
 
     def _nodes(self, ids: str) -> int:
         pool = self._inventory.pool
@@ -278,8 +292,3 @@ class Rv1Pool(Rv1Set, ResourcePoolImplementation):
 
     def to_set(self) -> Rv1Set:
         return self._set_of(self._inventory.all())
-
-
-def _inventory(rset: ResourceSet) -> Inventory:
-    """The allocator of a set, all of it up."""
-    return Inventory(Acquired(first_response(rset, rset.ranks())))

@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from flux._elsewhere import elsewhere
 from flux.resource.ResourceSetImplementation import ResourceSetImplementation
 from rosin.resource.rset import ranks_of
 from rosin.rfc.constraint import copy_constraint
+from rosin.rfc.idset import IDSET_FLAG_BRACKETS, IDSET_FLAG_RANGE
 from rosin.rfc.idset.mutable import IDset
 from rosin.rfc.rset import ResourceSet
 
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
     from rosin.rfc.hostlist import Hostlist
 
-__all__ = ["Rv1Set"]
+__all__ = ["IDSET_FLAG_BRACKETS", "IDSET_FLAG_RANGE", "Rv1Set"]
+
+__getattr__ = elsewhere(__name__)
 
 
 class Rv1Set(ResourceSetImplementation):

@@ -10,6 +10,7 @@ import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from flux._elsewhere import elsewhere
 from flux.util.actions import (
     ColorAction,
     FilterAction,
@@ -75,6 +76,8 @@ __all__ = [
     "set_treedict",
     "xdg_searchpath",
 ]
+
+__getattr__ = elsewhere(__name__)
 
 
 class CLIMain:

@@ -50,7 +50,7 @@ class Inventory:
         nodes = dict(sorted(self._rset.items()))
         self._hosts = [self._rset.host(rank) for rank in nodes]
         cores, gpus = [c for c, _ in nodes.values()], [g for _, g in nodes.values()]
-        self.pool = NodePool(list(nodes), cores, gpus, self._eligible, place)
+        self.pool = NodePool(list(nodes), cores, gpus, self.eligible, place)
         if described(self._rset):
             self.pool.locality = Locality(self._rset)
         if self._rset.scheduling is not None:
@@ -66,7 +66,7 @@ class Inventory:
         vars(new).update(vars(self))
         new._acquired = self._acquired.copy()
         new._groups, new._known = {}, {}
-        new.pool = self.pool.copy(new._eligible)
+        new.pool = self.pool.copy(new.eligible)
         return new
 
     def apply(self, change: Change) -> None:
@@ -90,7 +90,7 @@ class Inventory:
         """Return the mask of the nodes with these ranks; unknown ranks are left out. Raises FormatError."""
         return self.pool.mask_of(Idset(ranks))
 
-    def _eligible(self, constraint: dict[str, Any]) -> int:
+    def eligible(self, constraint: dict[str, Any]) -> int:
         """Return the mask of the nodes that meet an RFC 31 constraint. Raises FormatError.
 
         Remembered until a property changes: the constraint of a queue or of a batch of jobs is worked out

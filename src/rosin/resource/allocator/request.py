@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 #: Deepest nesting of resources that is followed; legitimate requests have four or five levels.
-MAX_DEPTH = 64
+MAX_DEPTH = 100
 #: Counted pools of one request, or of an instance, and characters of their names, at most.
 MAX_POOLS = 64
 MAX_NAME = 64
