@@ -86,6 +86,31 @@ def test_keyboard_alone(page, site, jobs):
     expect(page.locator("dialog")).to_have_count(0)
 
 
+def test_the_palette_leads_to_pages_actions_and_jobs(page, site, jobs):
+    live(page, f"{site.url}/about")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type("que")
+    expect(page.locator("[role=option][aria-selected=true]")).to_contain_text("Queues")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("Queues")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("runnin")
+    option = page.locator("[role=option]", has_text=jobs)
+    expect(option).to_be_visible()
+    page.keyboard.press("ArrowUp")
+    expect(option).to_have_attribute("aria-selected", "true")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text("running")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("zzzz")
+    expect(page.locator(".choices")).to_contain_text("Nothing is called like that")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+    expect(page.locator("h1")).to_have_text("running")
+
+
 def test_the_theme_is_switched_and_kept(browser, site):
     with open_page(browser, site, color_scheme="light") as page:
         live(page, f"{site.url}/about")

@@ -51,10 +51,29 @@ def test_output_of_a_loop_as_it_comes_and_no_line_twice(page, site, tmp_path):
     assert download.value.suggested_filename.endswith(".txt")
 
 
+def test_output_is_told_of_and_not_asked_for_again_and_again(page, site, tmp_path):
+    """A silent job is left alone; what it writes then is there at once."""
+    gate = tmp_path / "gate"
+    jobid = site.submit(f"echo one; while ! test -e {gate}; do sleep 0.02; done; echo two; sleep 300")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/lines?" in request.url else None)
+    page.clock.install()
+    live(page, f"{site.url}/jobs/{jobid}")
+    expect(page.locator(".log")).to_contain_text("one")
+    before = len(asked)
+    page.clock.run_for(12_000)
+    assert len(asked) - before <= 1  # one for what was told just then
+    gate.touch()
+    expect(page.locator(".log")).to_contain_text("two", timeout=10_000)
+    site.call(f"/rosin/v1/jobs/{quote(jobid)}/cancel", {})
+    expect(page.locator(".logend")).to_contain_text("complete")
+
+
 def test_a_terminals_controls_and_colours(page, site):
     command = r"""printf '10%%\r100%%\nabcd\b\bX\nold\r\033[Knew\n'
 printf '\033[31mred\033[0m \033[7mrev\033[0m \033[9mgone\033[0m '
 printf '\033[38;5;208mo\033[0m \033[38;2;1;2;3mt\033[0m\n'
+printf '\033]8;;https://example.org/manual\033\\the manual\033]8;;\033\\\n'
 echo see https://example.org/a, or not"""
     jobid = site.submit(command)
     live(page, f"{site.url}/jobs/{jobid}")
@@ -66,7 +85,10 @@ echo see https://example.org/a, or not"""
     expect(styles.nth(2)).to_have_css("text-decoration-line", "line-through")
     expect(styles.nth(3)).to_have_css("color", "rgb(255, 135, 0)")
     expect(styles.nth(4)).to_have_css("color", "rgb(1, 2, 3)")
-    link = page.locator(".line a.url")
+    manual = page.locator(".line[data-n='5'] a.url")
+    expect(manual).to_have_text("the manual")
+    expect(manual).to_have_attribute("href", "https://example.org/manual")
+    link = page.locator(".line[data-n='6'] a.url")
     expect(link).to_have_attribute("href", "https://example.org/a")
     expect(link).to_have_attribute("rel", "noopener noreferrer")
 
@@ -146,7 +168,8 @@ def many(page, site):
     """A running job whose output is a million lines."""
     many = ManyLines()
     page.route(re.compile(r"/rosin/v1/jobs/[^/]+/lines"), many)
-    jobid = site.submit("sleep 300", name="million")
+    # It writes, so that the page is told that there is more.
+    jobid = site.submit("while sleep 0.2; do echo; done", name="million")
     page.many = f"{site.url}/jobs/{jobid}"
     yield many
     site.call(f"/rosin/v1/jobs/{quote(jobid)}/cancel", {})
@@ -211,6 +234,15 @@ def test_wrapping_and_widths_keep_the_line_at_the_top(page, many):
     assert abs(page.evaluate(_TOP)[0] - line) <= 1
 
 
+def test_who_is_at_the_end_stays_there_whatever_the_width(page, many):
+    live(page, page.many)
+    last = page.locator(".line[data-n='1000000']")
+    expect(last).to_be_in_viewport()
+    for width in (700, 1300, 400):
+        page.set_viewport_size({"width": width, "height": 800})
+        expect(last).to_be_in_viewport()
+
+
 def test_why_a_job_waits_and_how_it_ended(page, site):
     held = site.submit("true", urgency=0)
     live(page, f"{site.url}/jobs/{held}")
@@ -237,6 +269,20 @@ def test_the_reasons_of_a_job_that_waits_lead_to_those_in_its_way(page, site):
     expect(page.locator("h1")).to_have_text("in-its-way")
     for jobid in (waits, first):
         site.call(f"/rosin/v1/jobs/{quote(jobid)}/cancel", {})
+
+
+def test_the_timeline_has_input_and_output_when_it_is_asked_to(page, site):
+    jobid = site.submit("read word; echo got $word")
+    site.call(f"/rosin/v1/jobs/{quote(jobid)}/input", {"data": "magic\n", "end": True})
+    live(page, f"{site.url}/jobs/{jobid}?tab=timeline")
+    expect(page.locator(".badge")).to_have_text("Completed")
+    expect(page.locator("ol.timeline")).to_contain_text("Tasks started")
+    expect(page.locator("ol.timeline .talk")).to_have_count(0)
+    page.get_by_label("Input and output").check()
+    expect(page.locator("ol.timeline .talk", has_text="was given")).to_contain_text("magic")
+    expect(page.locator("ol.timeline .talk", has_text="Task 0 wrote")).to_contain_text("got magic")
+    page.reload()
+    expect(page.locator("ol.timeline .talk", has_text="Task 0 wrote")).to_be_visible()
 
 
 def test_a_terminal(page, site):

@@ -72,6 +72,36 @@ async def test_what_happens_comes_once_and_in_order():
     await records.aclose()
 
 
+async def test_that_a_job_has_written_is_told_without_what(served):
+    """The first time what there is already, then that there is more, at last that it is over."""
+    jobid = (
+        await served.post(f"{OWN}/jobs", json={"command": "echo a; read x; echo b", "shell": True})
+    ).json()["id"]
+    async with served.stream(
+        "GET", f"{OWN}/events?topics=resources&written={jobid}", headers=NDJSON
+    ) as answer:
+        told = []
+        async for line in answer.aiter_lines():
+            record = _json.loads(line)
+            if record["event"] == "written":
+                assert "position" not in record
+                assert record["data"]["id"] == jobid
+                told.append(record["data"])
+                if len(told) == 1:
+                    await served.post(f"{OWN}/jobs/{jobid}/input", json={"data": "x\n", "end": True})
+                if record["data"]["done"]:
+                    break
+    assert told[0]["chunks"] >= 1
+    assert told[-1]["chunks"] > told[0]["chunks"]
+    assert [one["done"] for one in told].count(True) == 1
+
+
+def test_of_too_many_jobs_one_is_not_told():
+    ids = ",".join(str(n) for n in range(1, 34))
+    with pytest.raises(Problem, match="written: it takes at most 32 jobs"):
+        parse_interest("", "", "", "", ids)
+
+
 async def test_a_reader_that_is_too_late_is_told():
     link = Link(ring=2)
     _, records, _ = reader(link, topics=frozenset({"jobs"}))

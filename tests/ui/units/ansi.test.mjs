@@ -82,6 +82,15 @@ test("characters beyond the first plane, and marks on characters, stay whole", (
   assert.equal(text("e\u0301\rx"), "x");
 });
 
+test("a text leads where OSC 8 says, and only to the web", () => {
+  const link = (href, text) => `\x1b]8;id=1;${href}\x1b\\${text}\x1b]8;;\x07`;
+  const { runs, style } = renderLine(`a${link("https://e.org/x", "\x1b[31mred\x1b[0m text")}b`);
+  assert.deepEqual(runs.map((run) => [run.text, run.style.href]), [["a", undefined], ["red", "https://e.org/x"], [" text", "https://e.org/x"], ["b", undefined]]);
+  assert.equal(style, PLAIN);
+  for (const href of ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://a b"]) assert.deepEqual(renderLine(link(href, "x")).runs, [{ text: "x", style: PLAIN }], href);
+  assert.deepEqual(renderLine("\x1b]0;title\x07x").runs, [{ text: "x", style: PLAIN }]);
+});
+
 test("addresses are found without the sentence's end", () => {
   const line = "see https://example.org/a?b=1, or (http://x.test/y).";
   assert.deepEqual(links(line).map(({ start, end }) => line.slice(start, end)), ["https://example.org/a?b=1", "http://x.test/y"]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { score } from "../../../src/rosin/rest/static/js/model/fuzzy.js";
 import { BLOCK, Blocks } from "../../../src/rosin/rest/static/js/model/blocks.js";
 import { JobList, PAGE } from "../../../src/rosin/rest/static/js/model/joblist.js";
 import { LogSource } from "../../../src/rosin/rest/static/js/model/logsource.js";
@@ -185,4 +186,14 @@ test("an old answer that comes late takes nothing away", () => {
   source.take(0, { first: 0, total: 10, lines: lines.slice(0, 10), complete: false });
   assert.equal(source.total, 40);
   assert.equal(source.lines(0).length, 40);
+});
+
+test("a few letters name what they fit best", () => {
+  const best = (letters) => ["Jobs", "New job", "Queues", "Dark theme", "Jobs that wait"].map((title) => [score(title, letters), title]).filter(([rank]) => rank > 0).sort((a, b) => b[0] - a[0]).map(([, title]) => title);
+  assert.deepEqual(best("jo"), ["Jobs", "Jobs that wait", "New job"]);
+  assert.deepEqual(best("nj"), ["New job"]);
+  assert.deepEqual(best("new job"), ["New job"]);
+  assert.deepEqual(best("qs"), ["Queues"]);
+  assert.deepEqual(best("zz"), []);
+  assert.equal(best("").length, 5);
 });

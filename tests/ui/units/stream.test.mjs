@@ -95,11 +95,34 @@ test("all listeners of a hub share one stream, which ends with the last of them"
   for (const list of got) assert.deepEqual(list.filter((message) => message.kind === "event"), [{ kind: "event", name: "job", data: { n: 1 }, id: "1" }]);
   hub.leave(listeners[0]);
   assert.ok(hub.stream);
-  for (const listener of [...hub.listeners]) hub.leave(listener);
+  for (const listener of [...hub.listeners.keys()]) hub.leave(listener);
   assert.equal(hub.stream, null);
   hub.join(listeners[0]);
   assert.equal(server.asked[1].last, "1", "a new stream goes on where the old one was");
   hub.leave(listeners[0]);
+});
+
+test("a hub asks for the writing of the jobs that its listeners want, and goes on where it was", async () => {
+  const server = new Server();
+  const hub = new Hub("/e?a=1", { fetch: server.fetch });
+  const links = [];
+  const [one, two] = [(message) => { if (message.kind === "link") links.push(message.link.state); }, () => {}];
+  hub.join(one);
+  hub.join(two);
+  const arrived = new Promise((resolve) => hub.join((message) => { if (message.kind === "event") resolve(); }));
+  server.answer(body(["id: 7\nevent: job\ndata: {}\n\n"], new Promise(() => {})));
+  await arrived;
+  hub.watch(one, ["f2"]);
+  hub.watch(two, ["f1", "f2"]);
+  hub.watch(two, ["f1", "f2"]);
+  hub.watch(one, []);
+  assert.deepEqual(server.asked.map(({ path, last }) => [path, last]), [["/e?a=1", null], ["/e?a=1&written=f2", "7"], ["/e?a=1&written=f1,f2", "7"]]);
+  hub.leave(two);
+  assert.equal(server.asked[3].path, "/e?a=1");
+  assert.deepEqual(new Set(links), new Set(["connecting", "live"]), "nobody sees that it was opened anew");
+  for (let n = 0; n < 40; n += 1) hub.watch(one, Array.from({ length: n }, (_, i) => `f${i}`));
+  assert.equal(server.asked.at(-1).path.split("=").at(-1).split(",").length, 32);
+  for (const listener of [...hub.listeners.keys()]) hub.leave(listener);
 });
 
 test("an instance that has gone is gone until something comes again", async () => {

@@ -32,6 +32,7 @@ Topics = Annotated[
 ]
 Jobs = Annotated[str, Query(max_length=4096, description="job events of these only")]
 Output = Annotated[str, Query(max_length=4096, description="ids of jobs whose output is to come, too")]
+Written = Annotated[str, Query(max_length=4096, description="ids of jobs of which is told when they write")]
 Fields = Annotated[str, Query(max_length=512, description="members of `job`; all by default")]
 Since = Annotated[
     str, Query(max_length=1024, description="the `position` of a listing or the last id: what came after it")
@@ -66,8 +67,8 @@ async def _encoded(follower: Follower, encode: Any) -> AsyncGenerator[bytes, Non
     responses={
         200: {
             "content": {SSE: {"schema": {"type": "string"}}, NDJSON: {"schema": {"type": "string"}}},
-            "description": "`hello`, then `job`, `resource`, `queue`, `counts`, `output`, `gap`, `end`; "
-            "`reset` when what came in between is no longer kept; `gone` when the instance goes",
+            "description": "`hello`, then `job`, `resource`, `queue`, `counts`, `output`, `gap`, `end`, "
+            "`written`; `reset` when what came in between is no longer kept; `gone` when the instance goes",
         },
         **errors(),
     },
@@ -78,6 +79,7 @@ async def own_events(
     topics: Topics = "",
     jobs: Jobs = "",
     output: Output = "",
+    written: Written = "",
     fields: Fields = "",
     since: Since = "",
 ) -> Response:
@@ -86,9 +88,9 @@ async def own_events(
     Who lists jobs and then follows with the listing's `position` as `since` misses nothing; who comes back
     says with `Last-Event-ID`, or `since`, where it was.
     """
-    interest = parse_interest(topics, jobs, output, fields)
+    interest = parse_interest(topics, jobs, output, fields, written)
     place = parse_place(request.headers.get("last-event-id") or since)
-    check_own(await instance.jobs(), interest.outputs, guest_of(request))
+    check_own(await instance.jobs(), interest.outputs + interest.written, guest_of(request))
     follower = Follower(instance, interest, place, lambda: closing(request), guest_of(request))
     kind = check_accept(request, (SSE, NDJSON))
     parts = _encoded(follower, _sse if kind == SSE else _line)
@@ -101,19 +103,20 @@ async def own_events_socket(
     topics: Topics = "",
     jobs: Jobs = "",
     output: Output = "",
+    written: Written = "",
     fields: Fields = "",
     since: Since = "",
 ) -> None:
     """The same as text messages, each an object `{event, position, data}`.
 
-    A reader may send `{"topics", "jobs", "output", "fields"}` to hear something else from then on.
+    A reader may send `{"topics", "jobs", "output", "fields", "written"}` to hear something else from then on.
     """
     instance = socket.app.state.instances.current()
     try:
-        check_parameters(socket, ("topics", "jobs", "output", "fields", "since"))
-        interest = parse_interest(topics, jobs, output, fields)
+        check_parameters(socket, ("topics", "jobs", "output", "written", "fields", "since"))
+        interest = parse_interest(topics, jobs, output, fields, written)
         place = parse_place(since)
-        check_own(await instance.jobs(), interest.outputs, guest_of(socket))
+        check_own(await instance.jobs(), interest.outputs + interest.written, guest_of(socket))
     except Problem as problem:
         await refuse(socket, problem)
         return
@@ -168,7 +171,7 @@ async def _listen(socket: WebSocket, follower: Follower) -> None:
             return
         try:
             interest = _asked(text)
-            check_own(follower.instance.mirror, interest.outputs, guest_of(socket))
+            check_own(follower.instance.mirror, interest.outputs + interest.written, guest_of(socket))
         except Problem as problem:
             await socket.close(1008, short(problem))
             return
@@ -183,7 +186,7 @@ def _asked(text: str) -> Any:
         asked = _json.loads(text)
     except (ValueError, RecursionError):
         raise Problem(400, "the message is not JSON") from None
-    names = ("topics", "jobs", "output", "fields")
+    names = ("topics", "jobs", "output", "fields", "written")
     if not isinstance(asked, dict) or asked.keys() - set(names):
         raise Problem(400, f"the message is an object with {', '.join(names)}")
     values = []

@@ -31,6 +31,8 @@ from rosin.rfc import fluid
 TOPICS = ("jobs", "resources", "queues", "counts")
 #: Jobs whose output one reader follows.
 MOST_OUTPUTS = 32
+#: Seconds between two times that somebody is told that the same job has written.
+_WRITTEN = 0.1
 #: Seconds between two ``counts``.
 _COUNTS = 1.0
 _LAST = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})((?:;[0-9]{1,19}:[0-9]{1,15})*)", re.ASCII)
@@ -48,6 +50,7 @@ class Interest:
     topics: frozenset[str] = frozenset(TOPICS)
     jobs: frozenset[int] | None = None
     outputs: tuple[int, ...] = ()
+    written: tuple[int, ...] = ()
     members: Members = ALL
 
     def job(self, jobid: int) -> bool:
@@ -81,19 +84,21 @@ def parse_place(text: str) -> Place:
     return Place(match[1], int(match[2]), {int(jobid): int(at) for jobid, at in pairs})
 
 
-def parse_interest(topics: str, jobs: str, outputs: str, fields: str) -> Interest:
+def parse_interest(topics: str, jobs: str, outputs: str, fields: str, written: str = "") -> Interest:
     """What parameters say. Raises Problem 400."""
     wanted = [word.strip() for word in topics.split(",") if word.strip()]
     for word in wanted:
         if word not in TOPICS:
             raise Problem(400, f"topics: '{word[:40]}' is none of {', '.join(TOPICS)}")
-    followed = _ids(outputs)
-    if len(followed) > MOST_OUTPUTS:
-        raise Problem(400, f"output: it takes at most {MOST_OUTPUTS} jobs")
+    followed, told = _ids(outputs), _ids(written)
+    for name, ids in (("output", followed), ("written", told)):
+        if len(ids) > MOST_OUTPUTS:
+            raise Problem(400, f"{name}: it takes at most {MOST_OUTPUTS} jobs")
     return Interest(
         frozenset(wanted or TOPICS),
         frozenset(_ids(jobs)) if jobs else None,
         tuple(dict.fromkeys(followed)),
+        tuple(dict.fromkeys(told)),
         Members(fields) if fields else ALL,
     )
 
@@ -123,6 +128,7 @@ class Follower:
         self._guest = guest
         self._feeds: dict[int, Feed] = {}
         self._ended: set[int] = set()
+        self._told: dict[int, tuple[int, bool, float]] = {}
         self._counted = (-1, 0.0)
         self._watching = False
 
@@ -140,7 +146,7 @@ class Follower:
         try:
             while not self._closing():
                 self._join()
-                found = [*self._events(), *self._outputs(), *self._counts()]
+                found = [*self._events(), *self._written(), *self._outputs(), *self._counts()]
                 if found:
                     yield found
                     await asyncio.sleep(0)  # a reader that is fast enough would leave nobody else a turn
@@ -194,21 +200,51 @@ class Follower:
         if queues != self._watching:
             self._watching = queues
             (self.instance.queues.join if queues else self.instance.queues.leave)()
-        wanted = self.interest.outputs
+        wanted = dict.fromkeys((*self.interest.outputs, *self.interest.written))
         for jobid in [jobid for jobid in self._feeds if jobid not in wanted]:
             self.instance.outputs.leave(self._feeds.pop(jobid))
-            self.place.outputs.pop(jobid, None)
-        self._ended &= set(wanted)
+        for jobid in [jobid for jobid in self.place.outputs if jobid not in self.interest.outputs]:
+            del self.place.outputs[jobid]
+        for jobid in [jobid for jobid in self._told if jobid not in self.interest.written]:
+            del self._told[jobid]
+        self._ended &= wanted.keys()
         for jobid in wanted:
             if jobid in self._feeds or jobid in self._ended:
                 continue
             row = self.instance.mirror.row(jobid)
             if row is not None and is_own(row, self._guest):
                 self._feeds[jobid] = self.instance.output(jobid)
+        for jobid in self.interest.outputs:
+            if jobid in self._feeds:
                 self.place.outputs.setdefault(jobid, 0)
+
+    def _written(self) -> Iterator[Record]:
+        """That there is more output of a job than before: what it is one asks for."""
+        for jobid, (feed, before) in self._unheard().items():
+            now = time.monotonic()
+            if now - before[2] < _WRITTEN and not feed.done:
+                continue
+            self._told[jobid] = feed.end, feed.done, now
+            yield "written", None, _json.dumps({"id": _f58(jobid), "chunks": feed.end, "done": feed.done})
+            if feed.done and jobid not in self.interest.outputs:
+                self._leave(jobid)
+
+    def _unheard(self) -> dict[int, tuple[Feed, tuple[int, bool, float]]]:
+        found = {}
+        for jobid in self.interest.written:
+            feed, before = self._feeds.get(jobid), self._told.get(jobid, (0, False, 0.0))
+            if feed is not None and (feed.end, feed.done) != before[:2]:
+                found[jobid] = feed, before
+        return found
+
+    def _leave(self, jobid: int) -> None:
+        self._ended.add(jobid)
+        self.instance.outputs.leave(self._feeds.pop(jobid))
 
     def _outputs(self) -> Iterator[Record]:
         for jobid, feed in list(self._feeds.items()):
+            if jobid not in self.place.outputs:
+                continue
             at = self.place.outputs[jobid]
             missed = max(0, feed.start - at)
             if missed:
@@ -221,8 +257,7 @@ class Follower:
             if not chunks and feed.done and self.place.outputs[jobid] >= feed.end:
                 error = feed.error
                 yield "end", None, _json.dumps({"id": _f58(jobid), "error": _text(error)})
-                self._ended.add(jobid)
-                self.instance.outputs.leave(self._feeds.pop(jobid))
+                self._leave(jobid)
 
     # -- waiting ----------------------------------------------------------------------------------
 
@@ -238,7 +273,9 @@ class Follower:
             yield "counts", None, _json.dumps(all_counts(mirror))
 
     def _patience(self) -> float:
-        """Seconds to wait: until the counts are due, if they have changed."""
+        """Seconds to wait: until something is due that was told a moment ago."""
+        if unheard := self._unheard():
+            return max(0.01, min(before[2] for _, before in unheard.values()) + _WRITTEN - time.monotonic())
         version, since = self._counted
         if "counts" in self.interest.topics and version != self.instance.mirror.version:
             return max(0.01, since + _COUNTS - time.monotonic())

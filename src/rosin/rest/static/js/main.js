@@ -69,6 +69,29 @@ dark.addEventListener("change", showTheme);
 const GO = { o: "/", j: "/jobs", n: "/jobs/submit", r: "/resources", q: "/queues", e: "/events", t: "/tokens", w: "/webhooks", a: "/about" };
 let prefix = 0;
 
+/** Everything that the palette offers besides jobs. */
+function palette() {
+  const keys = Object.fromEntries(Object.entries(GO).map(([key, path]) => [path, `g ${key}`]));
+  const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll("#side nav a")]);
+  const entries = links.map((link) => ({ title: link.textContent?.trim() ?? "", icon: icon(/** @type {any} */ (link.dataset.icon)), hint: keys[link.pathname], run: () => go(link.pathname) }));
+  const theme = byId("theme");
+  import("./pages/palette.js").then(({ openPalette }) => openPalette([
+    ...entries,
+    { title: theme.title, icon: icon(isDark() ? "sun" : "moon"), run: () => theme.click() },
+    { title: "Jobs that run", icon: icon("jobs"), run: () => go("/jobs?state=running") },
+    { title: "Jobs that wait", icon: icon("jobs"), run: () => go("/jobs?state=waiting") },
+    { title: "Jobs that failed", icon: icon("jobs"), run: () => go("/jobs?state=failed") },
+    { title: "Keys", icon: icon("about"), hint: "?", run: help },
+  ]));
+}
+
+addEventListener("keydown", (event) => {
+  if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey && !document.querySelector(".terminal:focus")) {
+    event.preventDefault();
+    palette();
+  }
+});
+
 addEventListener("keydown", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -89,7 +112,7 @@ addEventListener("keydown", (event) => {
 
 function help() {
   const rows = [
-    ["/", "search"], ["n", "new job"], ["g o", "overview"], ["g j", "jobs"], ["g r", "resources"], ["g q", "queues"], ["g e", "events"], ["g w", "webhooks"],
+    ["Ctrl k", "any page, action or job"], ["/", "search"], ["n", "new job"], ["g o", "overview"], ["g j", "jobs"], ["g r", "resources"], ["g q", "queues"], ["g e", "events"], ["g w", "webhooks"],
     ["↑ ↓", "move in the table"], ["Space", "select a job"], ["Shift ↑ ↓", "select several"], ["Enter", "open a job"], ["Ctrl Enter", "send the form"], ["?", "this list"],
   ];
   const dialog = h("dialog", { "aria-labelledby": "keys-title" }, h("div", { class: "body" }, h("h2", { id: "keys-title" }, "Keys"),

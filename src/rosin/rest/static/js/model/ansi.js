@@ -9,6 +9,7 @@
  * @property {string} flags letters of b(old) d(im) i(talic) u(nderline) s(trike) r(everse) h(idden), sorted
  * @property {string} fore a colour of CSS, or empty
  * @property {string} back
+ * @property {string} [href] where it leads (OSC 8)
  */
 /** @typedef {{text: string, style: Style}} Run */
 
@@ -74,6 +75,8 @@ export function sgr(style, parameters) {
       else back = color;
     }
   }
+  const { href } = style;
+  if (href) return { flags, fore, back, href };
   return flags || fore || back ? { flags, fore, back } : PLAIN;
 }
 
@@ -83,7 +86,7 @@ function trueColor(parts) {
   return `rgb(${red} ${green} ${blue})`;
 }
 
-const SEQUENCE = /\x1b(?:\[([0-9:;<=>?]*)[ -/]*([@-~])|\](?:[^\x07\x1b]*)(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]+[0-~]|[0-OQ-WYZ\\`-~])|\x9b([0-9:;<=>?]*)[ -/]*([@-~])/y;
+const SEQUENCE = /\x1b(?:\[([0-9:;<=>?]*)[ -/]*([@-~])|\]([^\x07\x1b]*)(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]+[0-~]|[0-OQ-WYZ\\`-~])|\x9b([0-9:;<=>?]*)[ -/]*([@-~])/y;
 
 /**
  * A line (without its end) as runs. The style that it begins with goes on from the line before.
@@ -114,7 +117,8 @@ class Line {
       if (code === 0x1b || code === 0x9b) {
         SEQUENCE.lastIndex = at;
         const match = SEQUENCE.exec(text);
-        if (match) this.control(match[2] ?? match[4], match[1] ?? match[3] ?? "");
+        if (match?.[3] !== undefined) this.link(match[3]);
+        else if (match) this.control(match[2] ?? match[5], match[1] ?? match[4] ?? "");
         at = match ? SEQUENCE.lastIndex : text.length; // what is not complete at the end of a line says nothing
         continue;
       }
@@ -163,6 +167,15 @@ class Line {
     else if (final === "G") this.column = Math.min(WIDEST, Math.max(1, amount) - 1);
     else if (final === "P") this.remove(Math.max(1, amount));
     else if (final === "J" && amount >= 2) this.erase(2);
+  }
+
+  /** What an operating system command says: of the eighth, where the text after it leads. @param {string} text */
+  link(text) {
+    const href = /^8;[^;]*;(.*)$/s.exec(text)?.[1];
+    if (href === undefined) return;
+    const { flags, fore, back } = this.style;
+    if (/^https?:\/\/[^\s]+$/i.test(href)) this.style = { flags, fore, back, href };
+    else this.style = flags || fore || back ? { flags, fore, back } : PLAIN;
   }
 
   /** @param {number} count */

@@ -12,8 +12,8 @@ export const listJobs = (parameters, signal) => request(`${API}/jobs${query({ fi
 
 /** @param {string} id @returns {Promise<any>} */
 export const getJob = (id) => request(jobPath(id));
-/** @param {string} id @returns {Promise<{items: any[]}>} */
-export const getTimeline = (id) => request(jobPath(id, "/timeline"));
+/** @param {string} id @param {string} logs job, exec, input, output @returns {Promise<{items: any[], complete: boolean}>} */
+export const getTimeline = (id, logs) => request(jobPath(id, `/timeline${query({ logs, limit: 500 })}`));
 /** The request that makes a job like this one. @param {string} id @returns {Promise<{request: any, exact: boolean}>} */
 export const getAsked = (id) => request(jobPath(id, "/request"));
 /** @param {string} id @returns {Promise<any>} */

@@ -7,6 +7,9 @@ import { EventStream } from "./sse.js";
 /** @typedef {{kind: "link", link: LinkState} | {kind: "event", name: string, data: any, id: string | null}} HubMessage */
 /** @typedef {(message: HubMessage) => void} Listener */
 
+/** Jobs of whose writing the server tells one reader. */
+const MOST = 32;
+
 export class Hub {
   /**
    * @param {string} path of the stream
@@ -16,8 +19,8 @@ export class Hub {
     this.path = path;
     this.options = options;
     this.now = options.now ?? (() => Date.now());
-    /** @type {Set<Listener>} */
-    this.listeners = new Set();
+    /** @type {Map<Listener, string[]>} each with the jobs of whose writing it wants to hear */
+    this.listeners = new Map();
     /** @type {EventStream | null} */
     this.stream = null;
     /** @type {string | null} */
@@ -28,7 +31,7 @@ export class Hub {
 
   /** A new listener is told how things are; the first one opens the stream. @param {Listener} listener */
   join(listener) {
-    this.listeners.add(listener);
+    this.listeners.set(listener, this.listeners.get(listener) ?? []);
     listener({ kind: "link", link: this.link });
     if (this.stream === null) this.open();
   }
@@ -36,15 +39,41 @@ export class Hub {
   /** The last listener to leave closes the stream. @param {Listener} listener */
   leave(listener) {
     this.listeners.delete(listener);
-    if (this.listeners.size || !this.stream) return;
+    if (!this.listeners.size) this.close();
+    else this.follow();
+  }
+
+  /** Tell this listener, too, when these jobs write something. @param {Listener} listener @param {string[]} ids */
+  watch(listener, ids) {
+    this.listeners.set(listener, ids);
+    this.follow();
+  }
+
+  /** Ask for what is wanted now: the stream goes on from the last event. */
+  follow() {
+    const wanted = this.wanted();
+    if (wanted === this.following || !this.stream || this.stream.closed) return;
+    this.close();
+    this.open();
+  }
+
+  /** The path of what all listeners want; of too many jobs the newest. */
+  wanted() {
+    const ids = [...new Set([...this.listeners.values()].flat())].slice(-MOST).sort();
+    return ids.length ? `${this.path}&written=${ids.map(encodeURIComponent).join(",")}` : this.path;
+  }
+
+  close() {
+    if (!this.stream) return;
     this.last = this.stream.last;
     this.stream.close();
     this.stream = null;
   }
 
   open() {
+    this.following = this.wanted();
     this.stream = new EventStream(
-      this.path,
+      this.following,
       (message) => this.take(message),
       (state, detail) => this.onState(state, detail),
       { fetch: this.options.fetch, last: this.last },
@@ -86,7 +115,7 @@ export class Hub {
 
   /** @param {HubMessage} message */
   tell(message) {
-    for (const listener of this.listeners) listener(message);
+    for (const listener of this.listeners.keys()) listener(message);
   }
 
   retry() {

@@ -13,6 +13,10 @@ import { EVENTS } from "./paths.js";
 const HIDDEN = 10_000;
 
 const listeners = new Set();
+/** @type {Map<() => void, string>} who wants to know that a job has written, and which */
+const watchers = new Map();
+/** @type {(ids: string[]) => void} */
+let watch = () => {};
 /** @type {LinkState} */
 let link = { state: "connecting", detail: "", since: Date.now() };
 /** @type {() => void} */
@@ -24,6 +28,8 @@ function take(message) {
     link = message.link;
     document.documentElement.dataset.link = link.state;
     dispatchEvent(new CustomEvent("rosin:link", { detail: link }));
+  } else if (message.name === "written") {
+    for (const [listener, id] of [...watchers]) if (id === message.data?.id) listener();
   } else for (const listener of [...listeners]) listener(message.name, message.data, message.id);
 }
 
@@ -40,6 +46,16 @@ export const now = () => (link.state === "lost" || link.state === "gone" || link
 export function onEvent(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
+}
+
+/** Call *listener* whenever a job has written something; returns what ends that. @param {string} id @param {() => void} listener */
+export function onWritten(id, listener) {
+  watchers.set(listener, id);
+  watch([...watchers.values()]);
+  return () => {
+    watchers.delete(listener);
+    watch([...watchers.values()]);
+  };
 }
 
 /** Try to connect at once. */
@@ -65,15 +81,19 @@ function throughWorker() {
   port.start();
   port.postMessage("join");
   again = () => port.postMessage("retry");
+  watch = (ids) => port.postMessage({ watch: ids });
   addEventListener("pagehide", () => port.postMessage("leave"));
   addEventListener("pageshow", (event) => {
-    if (event.persisted) port.postMessage("join");
+    if (!event.persisted) return;
+    port.postMessage("join");
+    watch([...watchers.values()]);
   });
 }
 
 function alone() {
   const hub = new Hub(EVENTS);
   again = () => hub.retry();
+  watch = (ids) => { if (joined) hub.watch(take, ids); };
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
   let joined = false;
@@ -82,6 +102,7 @@ function alone() {
     if (document.visibilityState === "visible") {
       if (!joined) hub.join(take);
       joined = true;
+      watch([...watchers.values()]);
     } else timer = setTimeout(() => { joined = false; hub.leave(take); }, HIDDEN);
   };
   document.addEventListener("visibilitychange", look);

@@ -12,6 +12,7 @@ addEventListener("connect", (event) => {
   const listener = (message) => port.postMessage(message);
   port.onmessage = ({ data }) => {
     if (data === "join") hub.join(listener);
+    else if (data.watch) hub.watch(listener, data.watch);
     else if (data === "leave") hub.leave(listener);
     else if (data === "retry") hub.retry();
   };

@@ -2,7 +2,7 @@
 /** The output of a job: follow, scroll, search, filter, link to a line, download. */
 
 import * as api from "../net/api.js";
-import { isLive } from "../net/link.js";
+import { isLive, onWritten } from "../net/link.js";
 import { jobPath } from "../net/paths.js";
 import { plural } from "../model/format.js";
 import { LogSource } from "../model/logsource.js";
@@ -16,9 +16,8 @@ import { Finder, matcherOf } from "./find.js";
 
 const DEFAULTS = { stream: "", rank: "", grep: "", grepx: "", find: "", regex: "", times: "", wrap: "1", line: "" };
 const NO_FILTER = { stream: "", rank: "", grep: "", grepx: "" };
-/** Milliseconds between looks for more output while the job runs: short after something came, longer in silence. */
-const SOON = 250;
-const LATE = 2000;
+/** Milliseconds between looks for more output while the job runs and the server has not told of any. */
+const LATE = 15_000;
 
 /** @param {any} job @param {import("../router.js").Context} context */
 export function outputPanel(job, context) {
@@ -27,7 +26,8 @@ export function outputPanel(job, context) {
   let current = job;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
-  let pause = SOON;
+  let looking = false;
+  let more = false;
   const end = new AbortController();
 
   /** Lines of the server. @param {number} start @param {number} amount @param {string} [search] */
@@ -146,18 +146,21 @@ export function outputPanel(job, context) {
     return blank("It has written nothing", "Jobs whose output goes to a file show none here.");
   }
 
+  /** Look for what was written: once more if the server tells of some meanwhile. */
   async function poll() {
     clearTimeout(timer);
     if (closed) return;
-    const was = source;
-    const came = isLive() || !source.ready ? await source.poll() : false;
-    if (closed || was !== source) return;
-    pause = came ? SOON : Math.min(LATE, pause * 1.4);
-    if (!source.complete && !isPending(current)) timer = setTimeout(poll, document.visibilityState === "visible" ? pause : 4 * LATE);
+    if (looking) { more = true; return; }
+    looking = true;
+    do {
+      more = false;
+      if (isLive() || !source.ready) await source.poll();
+    } while (more && !closed);
+    looking = false;
+    if (!closed && !source.complete && !isPending(current)) timer = setTimeout(poll, LATE);
   }
 
-  const seen = () => { if (document.visibilityState === "visible" && !source.complete) poll(); };
-  document.addEventListener("visibilitychange", seen);
+  const stop = isActive(job) ? onWritten(job.id, poll) : () => {};
   poll().then(() => {
     const line = Number(state.line || context.hash.replace(/^L/, ""));
     if (line > 0 && source.total) finder.place(line - 1).then((place) => view.toLine(place));
@@ -183,14 +186,14 @@ export function outputPanel(job, context) {
       const ended = isActive(current) && !isActive(now);
       current = now;
       show();
-      if (woke || ended) { pause = SOON; poll(); }
+      if (woke || ended) poll();
     },
     close() {
       closed = true;
       clearTimeout(timer);
       end.abort();
       view.close();
-      document.removeEventListener("visibilitychange", seen);
+      stop();
     },
   };
 }

@@ -64,7 +64,8 @@ function decorate(node, runs, matcher) {
       const piece = styled(whole.slice(inner[i - 1], inner[i]), run.style);
       const url = urls.find(({ start, end: stop }) => inner[i - 1] >= start && inner[i] <= stop);
       const mark = marks.find(({ start, end: stop }) => inner[i - 1] >= start && inner[i] <= stop);
-      const linked = url ? h("a", { class: "url", href: whole.slice(url.start, url.end), target: "_blank", rel: "noopener noreferrer" }, piece) : piece;
+      const href = run.style.href ?? (url && whole.slice(url.start, url.end));
+      const linked = href ? h("a", { class: "url", href, title: run.style.href, target: "_blank", rel: "noopener noreferrer" }, piece) : piece;
       node.append(mark ? h("mark", {}, linked) : linked);
     }
     at = end;

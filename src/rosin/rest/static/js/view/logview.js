@@ -215,7 +215,10 @@ export class LogView {
     }
     if (!blocks.count) return false;
     const fresh = [];
-    for (let block = first; block <= last; block += 1) if (this.drawBlock(block)) fresh.push(block);
+    for (let block = first; block <= last; block += 1) {
+      // What was drawn before the width changed is as high as it is, not as it was.
+      if (this.drawBlock(block) || !blocks.measured.has(block)) fresh.push(block);
+    }
     for (const block of fresh) { // measured together: one layout
       const drawn = this.drawn.get(block);
       if (drawn?.drawn) moved = Math.abs(blocks.measure(block, drawn.node.offsetHeight)) > 0.5 || moved;
