@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import rosin
-from rosin.connection import AsyncInstance, AsyncJob
+from rosin.connection import AsyncInstance, AsyncJob, AsyncKVS, ListedJob, ListedNode, ListedQueue, RowList
 from rosin.executor import JobExecutor, JobFuture
 from rosin.handle.flux import Flux
 from rosin.handle.future import Future
@@ -28,7 +28,10 @@ Each function takes any handle and either returns a future or, without `_async` 
 which needs a blocking handle. Failures are `OSError` with the `errno` of the service and one line that
 says why."""
 _SESSION = re.compile(r"(?m)^>>> .*\n(?:(?:\.\.\.|>>>) .*\n?)*")
-_CLASSES = (Instance, Flux, AsyncInstance, AsyncJob, JobExecutor, JobFuture, Future, RPC)
+_CLASSES = (
+    *(Instance, Flux, AsyncInstance, AsyncJob, AsyncKVS, RowList, ListedJob, ListedNode, ListedQueue),
+    *(JobExecutor, JobFuture, Future, RPC),
+)
 _MODULES = ("rosin.executor", "rosin.job", "rosin.kvs", "rosin.content", "rosin.resource", "rosin.queue")
 
 

@@ -14,9 +14,12 @@ from rosin.rfc.queues import asked_of_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from typing import TypeVar
 
     from rosin.handle.handle import Handle
     from rosin.handle.rpc import RPC
+
+    Q = TypeVar("Q", bound="QueueInfo")
 
 
 class QueueResourceCounts:
@@ -155,6 +158,47 @@ def configuration_async(handle: Handle) -> RPC:
     return handle.rpc("config.get")
 
 
+async def queue_infos(
+    handle: Handle,
+    queues: Iterable[str] | None = None,
+    make: type[Q] = QueueInfo,  # type: ignore[assignment]
+) -> tuple[str | None, list[Q]]:
+    """The name of the default queue, or None, and all queues, or those named, each made by ``make``.
+
+    Raises OSError, and ValueError for a queue that does not exist.
+    """
+    from rosin.resource import resource_list
+
+    answers = resource_list(handle), configuration_async(handle)
+    resources, config = [await future for future in answers]
+    policy = config.get("policy") or {}
+    system = ((policy.get("jobspec") or {}).get("defaults") or {}).get("system") or {}
+    default: str | None = system.get("queue")
+    known = list(config.get("queues") or {})
+    names: list[str] = list(queues or known)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"No such queue: {', '.join(unknown)}")
+    named: list[str | None] = [*names] or [None]
+    status = [queue_status_async(handle, name) for name in named]
+    found: list[Q] = []
+    for name, future in zip(names or [""], status, strict=True):
+        state = await future
+        found.append(
+            make(
+                name,
+                config,
+                resources,
+                state["enable"],
+                state["start"],
+                not name or name == default,
+                state.get("parent", ""),
+                state.get("blocked"),
+            )
+        )
+    return default, found
+
+
 class QueueList:
     """All queues, or those named; iterate, or index by name. Blocks while it asks the instance.
 
@@ -163,33 +207,10 @@ class QueueList:
     """
 
     def __init__(self, handle: Handle, queues: Iterable[str] | None = None) -> None:
-        from rosin.resource import resource_list
+        from rosin.handle.complete import complete
 
-        answers = resource_list(handle), configuration_async(handle)
-        resources, config = (future.get() for future in answers)
-        policy = config.get("policy") or {}
-        system = ((policy.get("jobspec") or {}).get("defaults") or {}).get("system") or {}
-        self.default_queue: str | None = system.get("queue")
-        known = list(config.get("queues") or {})
-        names: list[str] = list(queues or known)
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise ValueError(f"No such queue: {', '.join(unknown)}")
-        named: list[str | None] = [*names] or [None]
-        status = [queue_status_async(handle, name) for name in named]
-        self._queues: dict[str, QueueInfo] = {}
-        for name, future in zip(names or [""], status, strict=True):
-            state = future.get()
-            self._queues[name] = QueueInfo(
-                name,
-                config,
-                resources,
-                state["enable"],
-                state["start"],
-                not name or name == self.default_queue,
-                state.get("parent", ""),
-                state.get("blocked"),
-            )
+        self.default_queue, found = complete(handle, queue_infos(handle, queues, QueueInfo))
+        self._queues: dict[str, QueueInfo] = {queue.name: queue for queue in found}
 
     def __iter__(self) -> Iterator[QueueInfo]:
         return iter(self._queues.values())

@@ -143,12 +143,11 @@ def is_idset(text: str) -> bool:
 
 def constraint(words: Sequence[str]) -> dict[str, Any]:
     """The RFC 31 object of ``--requires``. Raises ValueError."""
-    from rosin.rfc.constraint.query import parse
+    from rosin.rfc.constraint.query import parse_resources
 
     text = " ".join(words)
-    operators = {None: "properties", "host": "hostlist", "hosts": "hostlist", "rank": "ranks"}
     try:
-        return parse(text, operators, {"properties": ","}, {"properties"})
+        return parse_resources(text)
     except ValueError as exc:
         accepted = "properties and operators, as in 'gpu and not host:n[0-3]'"
         raise ValueError(f"--requires='{text}': {exc}: it takes {accepted}") from None

@@ -57,7 +57,7 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         self._accepted: asyncio.Future[None] = loop.create_future()
         self._closed: asyncio.Future[None] = loop.create_future()
         self._out: list[bytes] = []
-        self._on_lost: Callable[[OSError], None] | None = None
+        self._on_lost: list[Callable[[OSError], None]] = []
         #: What is left to wait for when the connection has been closed.
         self._after: Callable[[], asyncio.Future[None]] | None = None
 
@@ -117,6 +117,11 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
         return handle
 
     @property
+    def closed(self) -> bool:
+        """Whether the connection was closed or lost."""
+        return self._transport is None
+
+    @property
     def userid(self) -> int:
         """User on whose behalf requests are sent."""
         return os.getuid() if self._credential is None else self._credential[0]
@@ -148,7 +153,7 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
 
     def on_lost(self, callback: Callable[[OSError], None]) -> None:
         """Call back once when the connection ends."""
-        self._on_lost = callback
+        self._on_lost.append(callback)
 
     # -- asyncio.Protocol -------------------------------------------------------------------------
 
@@ -185,8 +190,8 @@ class AsyncFlux(LoopHandle, asyncio.Protocol):
             self._fail(failure)
         if not self._closed.done():
             self._closed.set_result(None)
-        if self._on_lost is not None:
-            self._on_lost(failure)
+        for callback in self._on_lost:
+            callback(failure)
 
     # -- sending: one write per turn of the loop --------------------------------------------------
 

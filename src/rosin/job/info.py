@@ -179,6 +179,12 @@ class JobInfo:
     def __repr__(self) -> str:
         return f"<JobInfo {self.id}>"
 
+    def _repr_html_(self) -> str:
+        from rosin._html import table
+
+        columns = ("id", "username", "name", "status", "ntasks", "nnodes", "runtime", "contextual_info")
+        return table(columns, [[getattr(self, name, None) for name in columns]])
+
 
 def _copied(obj: Any) -> Any:
     return {key: _copied(value) for key, value in obj.items()} if isinstance(obj, dict) else obj

@@ -48,6 +48,17 @@ class SchedResourceList:
             raise AttributeError(f"Invalid SchedResourceList attr {state}")
         return value
 
+    def _repr_html_(self) -> str:
+        from rosin._html import table
+
+        states = ("all", "up", "down", "allocated", "free")
+        rows = (
+            (state, rset.nnodes, rset.ncores, rset.ngpus, rset.nodelist)
+            for state in states
+            for rset in (self[state],)
+        )
+        return table(("state", "nodes", "cores", "gpus", "hosts"), rows)
+
     def filter(self, include: str | Idset | Hostlist) -> None:
         """Restrict all sets to ranks (an idset) or hosts (a hostlist)."""
         try:

@@ -48,6 +48,15 @@ def parse(
     return result
 
 
+def parse_resources(query: str) -> dict[str, Any]:
+    """Compile a query for resources, as ``gpu and not host:n[0-3]``: properties, hosts and ranks.
+
+    Raises FormatError.
+    """
+    operators = {None: "properties", "host": "hostlist", "hosts": "hostlist", "rank": "ranks"}
+    return parse(query, operators, {"properties": ","}, {"properties"})
+
+
 def render(constraint: Any) -> str:
     """The query for an RFC 31 object, as ``--requires`` takes it: ``gpu and not host:n[0-3]``.
 

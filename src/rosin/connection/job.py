@@ -1,35 +1,29 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""An instance and its jobs for asyncio programs.
-
->>> async with rosin.connect() as flux:
-...     job = await flux.submit(["echo", "hello"])
-...     async for event in job.events():
-...         print(event.name)
-...     print((await job.output()).stdout, (await job.result()).returncode)
-
-The functions of :mod:`rosin.job` take ``flux.handle``, too. Any number of coroutines may use one connection;
-what one of them gives up, by cancellation or by leaving a loop, is given up at the broker.
-"""
+"""One job for asyncio programs."""
 
 from __future__ import annotations
 
 import errno
-import os
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin import job as api
-from rosin.handle.aio import AsyncFlux
+from rosin._html import table
+from rosin.constants import FLUX_JOB_INFO_LOOKUP_CURRENT
 from rosin.handle.future import error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Generator, Mapping
 
+    from rosin.handle.aio import AsyncFlux
     from rosin.job.events import EventLogEvent
     from rosin.job.info import JobInfo
     from rosin.job.output import JobOutput
 
-__all__ = ["AsyncInstance", "AsyncJob", "connect"]
+    class Connected(Protocol):
+        """What a job needs of its instance."""
+
+        handle: AsyncFlux
 
 
 class AsyncJob:
@@ -37,18 +31,23 @@ class AsyncJob:
 
     __slots__ = ("flux", "id")
 
-    def __init__(self, flux: AsyncInstance, id: int | str) -> None:
+    def __init__(self, flux: Connected, id: int | str) -> None:
         self.flux = flux
         self.id = api.JobID(id)
 
     def __repr__(self) -> str:
         return f"<Job {self.id.f58}>"
 
+    def _repr_html_(self) -> str:
+        return table(("job", "instance"), [(self.id.f58, self.flux.handle.uri)])
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AsyncJob) and (other.id, other.flux) == (self.id, self.flux)
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    # -- what happens -----------------------------------------------------------------------------------
 
     async def events(self, log: str = "eventlog") -> AsyncGenerator[EventLogEvent, None]:
         """The events of one of the job's logs (RFC 18), as they come, until the log is complete.
@@ -81,6 +80,10 @@ class AsyncJob:
         await future
         return future.get_info()
 
+    async def wait(self) -> JobInfo:
+        """Like :meth:`result`."""
+        return await self.result()
+
     def __await__(self) -> Generator[Any, None, JobInfo]:
         """Like :meth:`result`."""
         return self.result().__await__()
@@ -110,6 +113,8 @@ class AsyncJob:
             watch.cancel()
         return JobOutput(*("".join(parts) for parts in texts.values()))
 
+    # -- what is known ------------------------------------------------------------------------------------
+
     async def info(self) -> JobInfo:
         """What the instance knows of it now. Raises OSError: ENOENT there is no such job."""
         rpc = api.job_list_id(self.flux.handle, self.id)
@@ -125,6 +130,30 @@ class AsyncJob:
 
         return sentences(await job_why_async(self.flux.handle, self.id))
 
+    async def lookup(self, *keys: str) -> dict[str, Any]:
+        """What the KVS has of it (RFC 41): ``jobspec`` and ``R`` as objects, as updates have left them; other
+        keys (``J``, ``guest.output``) as text. Raises OSError: ENOENT there is no such job or key.
+        """
+        rpc = api.job_info_lookup(self.flux.handle, self.id, keys, FLUX_JOB_INFO_LOOKUP_CURRENT)
+        await rpc
+        found = rpc.get_decode()
+        return {key: found[key] for key in keys}
+
+    async def uri(self) -> str:
+        """Where the instance is that this job runs, for :func:`rosin.connect`. Waits until it is up.
+
+        Raises JobException, and OSError ENODATA if it ends without having told: it is no instance.
+        """
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                if event.name == "memo" and "uri" in event.context:
+                    return api.JobURI(str(event.context["uri"])).near
+                if event.name == "exception" and event.context["severity"] == 0:
+                    raise api.JobException(event)
+        raise error(errno.ENODATA, f"job {self.id.f58} has ended, and was no instance that tells where it is")
+
+    # -- what can be done to it ---------------------------------------------------------------------------
+
     async def cancel(self, reason: str | None = None) -> None:
         """Cancel it. Raises OSError."""
         await api.cancel_async(self.flux.handle, self.id, reason)
@@ -133,83 +162,33 @@ class AsyncJob:
         """Send a signal to its tasks. Raises OSError: it does not run."""
         await api.kill_async(self.flux.handle, self.id, signum)
 
+    async def raise_exception(self, type: str, severity: int = 0, note: str | None = None) -> None:
+        """Raise an exception on it, of severity 0 (ends it) to 7. Raises OSError."""
+        await api.job_raise_async(self.flux.handle, self.id, type, severity, note)
+
     async def urgency(self, urgency: int) -> None:
         """Change its urgency: 0 (held) to 31. Raises OSError."""
-        from rosin.job.control import urgency_async
+        await api.urgency_async(self.flux.handle, self.id, urgency)
 
-        await urgency_async(self.flux.handle, self.id, urgency)
-
-
-class AsyncInstance:
-    """What :func:`connect` gives. Attribute ``handle``: the AsyncFlux below, for RPCs and the client API."""
-
-    __slots__ = ("_uri", "handle")
-
-    handle: AsyncFlux
-
-    def __init__(self, uri: str | None = None) -> None:
-        self._uri = uri
-
-    async def __aenter__(self) -> AsyncInstance:
-        self.handle = await AsyncFlux.connect(self._uri)
-        return self
-
-    async def __aexit__(self, *_exc: object) -> None:
-        await self.close()
-
-    def __await__(self) -> Generator[Any, None, AsyncInstance]:
-        """Connect without ``async with``; :meth:`close` is then the caller's."""
-        return self.__aenter__().__await__()
-
-    async def close(self) -> None:
-        """End the connection; what is awaited on it fails with ECONNRESET."""
-        await self.handle.close()
-
-    async def submit(
-        self,
-        command: Sequence[str] | api.Jobspec,
-        *,
-        urgency: int = 16,
-        waitable: bool = False,
-        **options: Any,
-    ) -> AsyncJob:
-        """Submit a command, or a jobspec that is ready.
-
-        ``options`` of a command are those of :meth:`rosin.job.JobspecV1.from_command` (``num_tasks``,
-        ``cores_per_task``, ``gpus_per_task``, ``num_nodes``, ``duration``, ``name``, ``queue``, ...). Unless
-        they say another, directory and environment are this program's. Raises ValueError, OSError.
+    async def update(self, **attributes: Any) -> None:
+        """Change attributes: ``duration`` (seconds, ``"2h"``), ``name``, ``queue``, and others of
+        ``attributes.system``. Raises ValueError, and OSError if the instance does not allow it.
         """
-        if not isinstance(command, api.Jobspec):
-            if isinstance(command, (str, bytes)):
-                raise ValueError(f"a command is a list of words, such as ['echo', 'hello']; got {command!r}")
-            options = {"cwd": os.getcwd(), "environment": dict(os.environ), **options}
-            command = api.JobspecV1.from_command(command, **options)
-        elif options:
-            raise ValueError(f"{', '.join(options)}: options of a command; a jobspec has them already")
-        answer = await api.submit_async(self.handle, command, urgency=urgency, waitable=waitable)
-        return AsyncJob(self, answer["id"])
+        await api.update_async(self.flux.handle, self.id, _updates(attributes))
 
-    def job(self, id: int | str) -> AsyncJob:
-        """A job by its number or its name in any encoding of RFC 19. Raises ValueError: that is none."""
-        return AsyncJob(self, id)
-
-    async def jobs(self, max_entries: int = 1000, filters: Iterable[str] = (), **query: Any) -> list[JobInfo]:
-        """The jobs, newest first; ``filters`` are states and results (``running``, ``failed``, ...).
-
-        ``query`` is that of :class:`rosin.job.JobList`: ``user``, ``name``, ``queue``, ``since``,
-        ``constraint``. Raises OSError, ValueError.
-        """
-        from rosin.job.info import JobInfo
-
-        found = api.JobList(self.handle, max_entries=max_entries, filters=filters, **query).fetch_jobs()
-        assert isinstance(found, api.JobListRPC)  # no ids are asked for
-        return [JobInfo(each) for each in await found.jobs()]
+    async def memo(self, volatile: bool = False, **memo: Any) -> None:
+        """Add to its annotations, which listings show under ``user``; None removes. Raises OSError."""
+        await api.memo_async(self.flux.handle, self.id, memo, volatile)
 
 
-def connect(uri: str | None = None) -> AsyncInstance:
-    """An instance: ``async with rosin.connect() as flux``, or ``flux = await rosin.connect()``.
+def _updates(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes by their keys in the jobspec."""
+    from rosin.rfc.jobspec import build
 
-    ``uri`` by default is FLUX_URI, the enclosing instance, ``/run/flux/local``, or the user's only running
-    one. Raises OSError that says why not.
-    """
-    return AsyncInstance(uri)
+    updates = dict(attributes)
+    if "duration" in updates:
+        seconds = getattr(updates["duration"], "total_seconds", None)
+        updates["duration"] = build.seconds(updates["duration"] if seconds is None else seconds())
+    if "name" in updates:
+        updates["job.name"] = updates.pop("name")
+    return {f"attributes.system.{key}": value for key, value in updates.items()}
