@@ -2,6 +2,7 @@
 """R of an enclosing job: asked for over a real socket, followed, and done without when it cannot be had."""
 
 import asyncio
+import errno
 import socket
 import threading
 
@@ -15,7 +16,8 @@ from rosin.testing import Instance
 
 
 class Parent:
-    """Answers the first request on its socket with ``results``: objects, an errno, or None to hang up."""
+    """Answers the first request on its socket with ``results``: objects, an errno, or None to hang up, after
+    which the rest are for the next connection."""
 
     def __init__(self, path, results):
         self.uri = f"local://{path}"
@@ -27,13 +29,22 @@ class Parent:
         self._thread.start()
 
     def _run(self):
+        results = self._results
+        while results:
+            life, results = results, []
+            if None in life[:-1]:
+                cut = life.index(None) + 1
+                life, results = life[:cut], life[cut:]
+            self._serve(life)
+
+    def _serve(self, results):
         conn, _ = self._listener.accept()
         conn.sendall(b"\0")
         reader, messages = FrameReader(), []
         while not messages:
             messages = list(reader.feed(conn.recv(65536)))
         self.request = messages[0]
-        for result in self._results:
+        for result in results:
             if result is None:
                 break
             errnum = result if isinstance(result, int) else 0
@@ -63,15 +74,18 @@ def machine(rank=0):
 
 @pytest.fixture
 def inherit(tmp_path):
-    async def inherit(results):
+    async def inherit(results, count=0):
         parent = Parent(tmp_path / "local", results)
         warnings = []
         attrs = {"parent-uri": parent.uri, "jobid": "ƒ5"}
         inheritance = Inheritance(attrs, warnings.append)
         rset = await inheritance.begin(machine(), 0, 1)
         expirations = []
-        if rset is not None:
-            expirations = [value async for value in inheritance.expirations()]
+        if count:
+            async for value in inheritance.expirations():
+                expirations.append(value)
+                if len(expirations) == count:
+                    break
         await inheritance.close()
         await asyncio.to_thread(parent.join)
         assert parent.request.topic == "job-info.update-watch"
@@ -82,10 +96,29 @@ def inherit(tmp_path):
 
 
 async def test_updates(inherit):
-    rset, expirations, warnings = await inherit([r_object(5.0), r_object(9.0), None])
+    rset, expirations, warnings = await inherit([r_object(5.0), r_object(9.0)], 1)
     assert (rset.dumps(), rset.expiration, expirations) == ("rank0/core[0-1]", 5.0, [9.0])
-    assert len(warnings) == 1
+    assert warnings == []
+
+
+async def test_a_parent_that_comes_back(inherit, monkeypatch):
+    """It is asked again, and said once that it was away."""
+    monkeypatch.setattr("rosin.modules.resource.inheritance.RETRY", 0.0)
+    lives = [r_object(5.0), None, errno.ENOSYS, None, r_object(6.0), None, r_object(6.0), r_object(9.0)]
+    _, expirations, warnings = await inherit(lives, 3)
+    assert expirations == [6.0, 6.0, 9.0]
+    assert len(warnings) == 2
     assert warnings[0].startswith("no more news of the enclosing job's R: Lost connection")
+
+
+async def test_a_parent_that_does_not_know_the_job_any_more(tmp_path):
+    parent, warnings = Parent(tmp_path / "local", [r_object(5.0), errno.ENOENT]), []
+    inheritance = Inheritance({"parent-uri": parent.uri, "jobid": "ƒ5"}, warnings.append)
+    await inheritance.begin(machine(), 0, 1)
+    assert [value async for value in inheritance.expirations()] == []
+    assert warnings == ["no more news of the enclosing job's R: No such file or directory"]
+    await inheritance.close()
+    await asyncio.to_thread(parent.join)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from errno import EPROTO
+from errno import ECONNRESET, EHOSTUNREACH, ENOSYS, EPIPE, EPROTO
 from typing import TYPE_CHECKING, Any
 
 from rosin.broker.enclosing import TIMEOUT, EnclosingJob, reason
@@ -13,16 +13,29 @@ from rosin.modules.resource import inventory
 from rosin.rfc.rset import ResourceSet
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+#: The parent ends, or is not yet so far that it can answer.
+_AWAY = (ECONNRESET, EPIPE, ENOSYS, EHOSTUNREACH)
+#: Seconds until it is asked again.
+RETRY = 1.0
 
 
 class Inheritance:
-    """``warn(text)`` is told when the parent cannot be asked; the instance then goes by what it has."""
+    """``warn(text)`` is told when the parent cannot be asked; the instance then goes by what it has. A parent
+    that was restarted while this job went on is found again; ``sleep(seconds)`` is waited for until then."""
 
-    def __init__(self, attrs: Mapping[str, str], warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        attrs: Mapping[str, str],
+        warn: Callable[[str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._attrs = attrs
         self._warn = warn
+        self._sleep = sleep
         self._job: EnclosingJob | None = None
+        self._closed = False
         self._followed = False
         #: When the job has started and will end, seconds since the epoch; 0.0: not known.
         self.times = (0.0, 0.0)
@@ -57,16 +70,43 @@ class Inheritance:
         return self._followed
 
     async def expirations(self) -> AsyncIterator[float]:
-        """When the job ends, after each update of its R."""
+        """When the job ends, after each update of its R; a parent that is back tells it first."""
+        warned = False
+        while not self._closed:
+            try:
+                async for R in self._updates:
+                    warned = False
+                    yield ResourceSet.decode(R).expiration
+                return
+            except (OSError, FormatError) as error:
+                if self._closed:
+                    return
+                if not warned:
+                    self._warn(f"no more news of the enclosing job's R: {reason(error)}")
+                if not isinstance(error, OSError) or error.errno not in _AWAY:
+                    return
+            warned = True
+            await self._disconnect()
+            await self._sleep(RETRY)
+            await self._find_again()
+
+    async def _find_again(self) -> None:
+        """Connect to the parent, if there is one."""
         try:
-            async for R in self._updates:
-                yield ResourceSet.decode(R).expiration
-        except (OSError, FormatError) as error:
-            if self._job is not None:
-                self._warn(f"no more news of the enclosing job's R: {reason(error)}")
+            job = await EnclosingJob.connect(self._attrs)
+        except OSError:
+            return  # it was said that there is none
+        assert job is not None
+        self._job, self._updates = job, job.watch_R()
+        if self._closed:
+            await self._disconnect()
 
     async def close(self) -> None:
         """End the connection to the parent."""
+        self._closed = True
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         job, self._job = self._job, None
         if job is not None:
             await job.close()

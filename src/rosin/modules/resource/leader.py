@@ -82,7 +82,7 @@ class ResourceLeader(ResourceBase):
             self.store.get(R_KEY), self.store.get(KEY), self.store.get(CHECKPOINT_KEY)
         )
         recorded = eventlog.decode_entries(log or b"")
-        self.inheritance = Inheritance(self.attrs, self.log.warning)
+        self.inheritance = Inheritance(self.attrs, self.log.warning, self.sleep)
         wanted = not self.recovery and self.settings.rset is None
         choice = inventory.choose(
             enclosing=await self.inheritance.begin(self.local, self.rank, self.size) if wanted else None,
