@@ -5,7 +5,8 @@ Events: ``job RANKS [SETTING=VALUE...]`` (a start request, with ``hosts``, ``gue
 seconds for which shells outlive their broker, and keys of the table ``[exec]``; the namespace follows);
 ``again RANKS [SETTING=VALUE...] [EVENT...]`` (one with reattach, after a restart of the broker with
 ``restarted=yes``, the events in the exec.eventlog, and ``RANK:CODE`` of shells that had ended); ``found
-RANK...`` and ``gone RANK...`` (shells of before); ``started RANK...``; ``ended RANK... STATUS`` (``exit N``
+RANK...``, ``gone RANK...`` and ``away RANK...`` (shells of before, the last ones with their brokers);
+``started RANK...``; ``ended RANK... STATUS`` (``exit N``
 or a signal); ``failed RANK ERRNO [TEXT]``; ``barrier RANK...``; ``timer NAME``; ``critical RANKS``;
 ``exception TYPE``; ``signalled SIGNUM SEQ`` (an event for the tasks); ``ready RANK [RANK...]`` (a shell
 hears of those from now on, and the leader says on which ranks the tasks are over); ``closed`` (the
@@ -60,9 +61,12 @@ class Driver:
         for rank in map(int, ranks):
             self.shells.shell_found(rank, 100 + rank, NOW)
 
-    def do_gone(self, *ranks):
+    def do_gone(self, *ranks, away=False):
         for rank in map(int, ranks):
-            self.shells.shell_gone(rank, NOW)
+            self.shells.shell_gone(rank, NOW, away=away)
+
+    def do_away(self, *ranks):
+        self.do_gone(*ranks, away=True)
 
     def do_job(self, ranks, *words, events=None, ended=None):
         table = dict(word.split("=", 1) for word in words)

@@ -24,7 +24,7 @@ class Kvs:
         (OSError(errno.ENOENT, "no such key"), []),
         (
             OSError(errno.EIO, "blob is damaged"),
-            ["exec.eventlog", "job.0000.0000.0000.0001.eventlog", "exec.ended"],
+            ["exec.eventlog", "job.0000.0000.0000.0001.eventlog", "exec.ended", "exec.critical-ranks"],
         ),
     ],
 )

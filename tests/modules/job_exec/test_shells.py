@@ -226,6 +226,13 @@ async def test_critical_ranks(inst: Instance, manager: Any, tmp_path: Path) -> N
     await h.rpc("job-exec.critical-ranks", {"id": JOBID, "ranks": "0,5"})
     (stats,) = (await h.rpc("job-exec.stats-get", {}))["jobs"].values()
     assert (stats["critical_ranks"], stats["total_shells"], stats["active_ranks"]) == ("0,5", 1, "0")
+    await inst.broker.modules.remove("job-exec")
+    await inst.load("job-exec")
+    manager.responses.clear()
+    manager.run(system=shell(tmp_path, "exec sleep 1000"), reattach=True)
+    await manager.until("reattached")
+    (stats,) = (await h.rpc("job-exec.stats-get", {}))["jobs"].values()
+    assert stats["critical_ranks"] == "0,5"
     manager.exception()
     await ended(inst, manager)
 

@@ -69,17 +69,19 @@ class Backend(Protocol):
 class JobHistory:
     """What the KVS says of a job that ran before a restart."""
 
-    __slots__ = ("ended", "exec_events", "restarted", "start_time")
+    __slots__ = ("critical", "ended", "exec_events", "restarted", "start_time")
 
     def __init__(
         self,
         exec_events: list[str],
         start_time: float | None,
         ended: dict[int, int] | None = None,
+        critical: Idset | None = None,
         *,
         restarted: bool = False,
     ) -> None:
         self.restarted = restarted  # the whole broker, and with it its connection to the job's shells
+        self.critical = critical  # shells without which the job cannot go on; None: it has not said
         self.ended = ended or {}  # rank -> wait status of shells that are known to have ended
         self.exec_events = exec_events  # names in the exec.eventlog, empty if it is lost
         self.start_time = start_time  # of the "start" event, None if there is none
@@ -153,6 +155,8 @@ class ExecJob:
             return
         self.started = True
         if history is not None:
+            if history.critical is not None:
+                self.critical_ranks = history.critical
             self.backend.reattach(now, history)
         else:
             self.backend.launch(now)

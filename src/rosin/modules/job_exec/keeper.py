@@ -25,6 +25,7 @@ _STARTED = "shell.start"
 _TASK_ENDED = "shell.task-exit"
 #: Notes of exceptions.
 LOST = "lost contact with job shell on broker restart"
+AWAY = ": its broker has not come back"
 UNHEARD = "job shell ended without having found the broker that was restarted"
 HALF_STARTED = "job is not recoverable: its shells were still waiting for each other"
 

@@ -149,7 +149,7 @@ class Launcher:
                 self._module.call_later(RETRY, partial(self._attach, run, rank, run.sought[rank]))
                 return
             del run.sought[rank]
-            backend.shell_gone(rank, self._module.now())
+            backend.shell_gone(rank, self._module.now(), away=early and rank != self._rank)
         else:
             errnum = getattr(err, "errno", None) or errno.EPROTO
             backend.shell_failed(rank, errnum, getattr(err, "strerror", None) or str(err))

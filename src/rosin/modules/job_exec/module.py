@@ -157,6 +157,8 @@ class JobExec(ShellRequests):
         run = self._lookup(id_field(msg.args))
         self._owner_only(run, msg)
         run.job.critical_ranks = Idset.decode(field(msg.args, "ranks", str), limit=MAX_RANKS)
+        rpc = recovery.keep_critical(self.h, run.job.id, run.job.critical_ranks)
+        rpc.then(self.writer.check, f"{f58(run.job.id)}: {recovery.CRITICAL_KEY}")
 
     @request_handler("override", allow_guest=True)
     def override(self, msg: Message) -> None:

@@ -14,8 +14,10 @@ from rosin.modules.job_exec import guest
 from rosin.modules.job_exec.job import JobHistory
 from rosin.rfc import eventlog, fluid, treeobj
 from rosin.rfc.exec_eventlog import KEY
+from rosin.rfc.idset import Idset
 from rosin.rfc.jobpath import guest_namespace, job_key
 from rosin.rfc.payload import field
+from rosin.rfc.rset.format import MAX_RANKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Which shells had ended when the execution service was unloaded.
 ENDED_KEY = "exec.ended"
+#: Without which shells the job cannot go on, if it has said so.
+CRITICAL_KEY = "exec.critical-ranks"
 
 
 async def restore_namespace(h: Handle, jobid: int, owner: int, empty_root: str, *, kept: bool) -> bool:
@@ -59,8 +63,16 @@ async def read_history(
     log = await _read(h, kvs.PRIMARY, job_key(jobid, "eventlog"), warn)
     starts = [event.timestamp for event in log if event.name == "start"]
     ended = await _ended(h, guest_namespace(jobid), warn)
+    critical = await _critical(h, guest_namespace(jobid), warn)
     names = [event.name for event in events]
-    return JobHistory(names, starts[0] if starts else None, ended, restarted=restarted)
+    return JobHistory(names, starts[0] if starts else None, ended, critical, restarted=restarted)
+
+
+def keep_critical(h: Handle, jobid: int, ranks: Idset) -> RPC:
+    """Note without which shells the job cannot go on: it says so once."""
+    txn = kvs.KVSTxn(h, namespace=guest_namespace(jobid))
+    txn.put(CRITICAL_KEY, ranks.encode())
+    return txn.commit_async()
 
 
 def keep_ended(h: Handle, jobid: int, ended: dict[int, int]) -> RPC:
@@ -94,6 +106,17 @@ async def _ended(h: Handle, namespace: str, warn: Callable[[str], None]) -> dict
     except (OSError, TypeError, ValueError) as error:
         warn(f"cannot read {ENDED_KEY} in namespace {namespace}: {error}")
         return {}
+
+
+async def _critical(h: Handle, namespace: str, warn: Callable[[str], None]) -> Idset | None:
+    try:
+        found = decode_value(await kvs.lookup_async(h, CRITICAL_KEY, namespace))
+        return Idset.decode(found, limit=MAX_RANKS)
+    except FileNotFoundError:
+        return None
+    except (OSError, TypeError, ValueError) as error:
+        warn(f"cannot read {CRITICAL_KEY} in namespace {namespace}: {error}")
+        return None
 
 
 async def _read(h: Handle, namespace: str, key: str, warn: Callable[[str], None]) -> list[eventlog.Event]:

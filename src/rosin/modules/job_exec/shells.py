@@ -185,26 +185,27 @@ class ShellExec:
             self.job.fatal(keeper.HALF_STARTED)
         self._looked_for(now)
 
-    def shell_gone(self, rank: int, now: float) -> None:
-        """The shell on ``rank`` did not outlive the restart."""
+    def shell_gone(self, rank: int, now: float, *, away: bool = False) -> None:
+        """The shell on ``rank`` did not outlive the restart; ``away``: nor is its broker there."""
         self.unstarted = self.unstarted.without_id(rank)
-        if self._found or self.unstarted:
-            what = f"{keeper.LOST} on {self.job.allocation.host(rank)}"
-            self._lost(rank, what, keeper.why_lost(self.job))
+        host, why = self.job.allocation.host(rank), keeper.why_lost(self.job)
+        if self._found or self.unstarted or self.pids:
+            what = f"node failure on {host}" if away else f"{keeper.LOST} on {host}"
+            self._lost(rank, what, keeper.AWAY if away else why)
             self._count_end(rank, -1)
             self._looked_for(now)
         else:
-            self._all_gone()
+            self._all_gone(f"node failure on {host}{keeper.AWAY}" if away else keeper.LOST + why)
 
     def _looked_for(self, now: float) -> None:
         if not self.unstarted and not self.job.running and not self.job.finalizing:
             self.job.running_now(now)
 
-    def _all_gone(self) -> None:
+    def _all_gone(self, note: str) -> None:
         """Nothing is left of the job but what it has written."""
         job = self.job
         self.ended = self.total
-        job.fatal(keeper.LOST + keeper.why_lost(job))
+        job.fatal(note)
         if self._was_started:
             job.complete(exited(1))
         else:
