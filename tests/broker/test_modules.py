@@ -363,3 +363,36 @@ async def test_a_timeout_of_a_handler_is_no_internal_error() -> None:
             async for _ in h.rpc("hasty.watch", flags=FLUX_RPC_STREAMING):
                 pass
         assert not any("Traceback" in line for line in inst.logged())
+
+
+class Ending(BrokerModule):
+    """Notes of each last response of a stream whether its matchtag is taken still."""
+
+    name = "ending"
+
+    async def start(self) -> None:
+        self.taken: list[bool] = []
+
+    def respond_error(self, msg: Message, errnum: int, text: str | None = None) -> None:
+        self.taken.append((msg.sender, msg.matchtag) in self._streams)
+        super().respond_error(msg, errnum, text)
+
+    @request_handler("watch")
+    async def watch(self, msg: Message) -> AsyncIterator[dict[str, Any]]:
+        yield {}
+        if msg.args.get("fail"):
+            raise OSError(errno.ENOENT, "it is gone")
+
+
+@pytest.mark.parametrize("fail", [False, True])
+async def test_the_last_response_of_a_stream_frees_its_matchtag(fail: bool) -> None:
+    """Flux-core's library uses it again at once."""
+    async with Instance([Ending]) as inst:
+        h = await inst.connect()
+        stream = h.rpc("ending.watch", {"fail": fail}, flags=FLUX_RPC_STREAMING)
+        assert await stream == {}
+        stream.reset()
+        with pytest.raises(OSError) as caught:
+            await stream
+        assert caught.value.errno == (errno.ENOENT if fail else errno.ENODATA)
+        assert inst.broker.modules["ending"].taken == [False]  # type: ignore[attr-defined]

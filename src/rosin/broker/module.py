@@ -323,8 +323,10 @@ class BrokerModule(StandardMethods):
                 self.respond(msg, payload)
                 await self.host.room(msg)
         except Exception as exc:
+            self._streams.pop((msg.sender, msg.matchtag), None)  # the last response frees the matchtag
             self.respond_exception(msg, exc)
         else:
+            self._streams.pop((msg.sender, msg.matchtag), None)
             self.respond_error(msg, errno.ENODATA)
 
     def _cancel(self, msg: Message) -> bool:

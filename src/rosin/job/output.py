@@ -80,6 +80,8 @@ class _OutputFuture(Future):
             self._finish()
 
     def _output_event(self, watch: Any) -> None:
+        if watch is not self._output:
+            return  # one that is asked no more
         try:
             while watch.is_ready() and not self._ended:
                 event: EventLogEvent | None = watch.get_event()
@@ -103,12 +105,24 @@ class _OutputFuture(Future):
                         raise OSError(errno.EIO, f"job {self._jobid} never started")
                     if self._complete:
                         self._finish()
+                    elif not self._seen:
+                        self._ask_again()
                     return
                 self._started = self._started or event.name == "start"
                 if event.name == "exception":
                     self._deliver(JobExceptionEvent(event))
         except OSError as exc:
             self._fail(exc)
+
+    def _ask_again(self) -> None:
+        """Follow the output log of a job that is over.
+
+        One that was asked for while flux-core moved the job's logs is waited for where they were.
+        """
+        before = self._output
+        self._output = event_watch_async(before.handle, self._jobid, "guest.output")
+        self._output.listen(self._output_event)
+        before.close()
 
     def _fail(self, exc: Exception) -> None:
         if not self._ended:
