@@ -6,6 +6,7 @@ from __future__ import annotations
 import inspect
 import re
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rosin
@@ -49,8 +50,26 @@ def python_api() -> str:
             for item, value in vars(module).items()
             if not item.startswith("_") and getattr(value, "__module__", "") == name
         ]
-        parts += [_entry(item, getattr(module, item)) for item in sorted(public)]
+        parts += [_entry(item, getattr(module, item)) + _example(f"{name}.{item}") for item in sorted(public)]
     return "\n\n".join(parts) + "\n"
+
+
+def examples() -> dict[str, str]:
+    """The sessions of docs/python_examples.txt by the function that each is of."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in Path(__file__).with_name("python_examples.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("# "):
+            name = line[2:]
+            found[name] = []
+        else:
+            found[name].append(line)
+    return {name: "\n".join(lines) for name, lines in found.items() if lines}
+
+
+def _example(name: str) -> str:
+    session = examples().get(name)
+    return f"\n\n```python\n{session}\n```" if session else ""
 
 
 def _members(cls: type) -> Iterator[str]:
