@@ -167,7 +167,13 @@ def test_eventlog_and_wait_event(program, submit):
     assert json.loads(program("job", "eventlog", "-f", "json", jobid)[1].splitlines()[0])["name"] == "submit"
     assert program("job", "eventlog", "-T", "offset", jobid)[1].startswith("0.000000 submit")
     assert program("job", "wait-event", jobid, "clean")[1] == lines[-1] + "\n"
+    assert program("job", "wait-event", "-t", "0", jobid, "clean")[1] == lines[-1] + "\n"
+    # What is not printed is not what a short time refers to.
+    assert program("job", "wait-event", "-H", jobid, "clean")[1].endswith("] clean\n")
+    assert "+" not in program("job", "wait-event", "-H", jobid, "clean")[1]
+    assert program("job", "wait-event", "-T", "offset", jobid, "submit")[1].startswith("0.000000 submit")
     assert program("job", "wait-event", "-q", "-m", "status=0", jobid, "finish") == (0, "", "")
+    assert program("job", "wait-event", "-m", "=1", jobid, "finish")[:2] == (1, "")
     assert program("job", "wait-event", "-m", "status=1", jobid, "finish") == (
         1,
         "",
@@ -219,6 +225,13 @@ def test_requests_about_one_job(program, submit):
     assert program("jobs", "-no", "{user.a.b}{user.c}", jobid)[1] == "1x\n"
     assert program("job", "raise", "-s", "7", "-t", "test", jobid, "two words")[0] == 0
     assert 'exception type="test" severity=7 note="two words"' in program("job", "eventlog", jobid)[1]
+    assert program("job", "raise", "-s7", jobid, "--", "123", "-s", "0") == (0, "", "")
+    assert program("job", "raise", "-s7", "--", jobid, "--", "a", "--", "b") == (0, "", "")
+    noted = program("job", "eventlog", jobid)[1].splitlines()[-2:]
+    assert [line.partition("note=")[2] for line in noted] == [
+        f'"{note}" userid={os.getuid()}' for note in ("123 -s 0", "a -- b")
+    ]
+    assert program("job", "raise", "-s7", "--")[0] == 2
     assert program("job", "kill", jobid)[::2] == (1, f"rosin-job: kill {jobid}: job is not running\n")
     assert program("job", "purge", jobid)[2] == "rosin-job: purge: cannot purge active job\n"
     program("cancel", jobid)
@@ -269,6 +282,26 @@ def test_time_left(program, submit):
     program("job", "wait-event", jobid, "start")
     assert 0 < int(program("job", "timeleft", jobid)[1]) <= 600
     program("cancel", jobid)
+    code, out, err = program("job", "timeleft", "")
+    assert (code, out, err.startswith("rosin-job: failed to parse jobid")) == (1, "", True)
+
+
+def test_tasks_that_are_none(program, submit):
+    jobid = submit("--urgency=hold", "true")
+    code, out, err = program("job", "hostpids", "-r", "", jobid)
+    assert (code, out, err.startswith("rosin-job: --ranks=: Invalid argument")) == (1, "", True)
+    program("cancel", jobid)
+
+
+def test_options_are_known_by_their_beginnings(program):
+    """As getopt_long(3) has it; what belongs to a command that is run is left alone."""
+    assert program("kvs", "put", "a=1")[0] == 0
+    assert program("kvs", "get", "--lab", "--names=primary", "a") == (0, "a=1\n", "")
+    assert program("kvs", "get", "--wat", "--cou", "1", "a") == (0, "1\n", "")
+    assert program("exec", "--ra", "0", "echo", "--lab") == (0, "--lab\n", "")
+    code, _, err = program("kvs", "get", "--w", "a")
+    assert (code, "unrecognized option '--w'" in err) == (2, True)
+    assert program("jobs", "--no-head")[0] == 2
 
 
 def test_unknown_subcommands(program):

@@ -75,13 +75,27 @@ class AdminArgumentParser(ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         words = sys.argv[1:] if args is None else args
-        self._words = tuple(words)
         end = self._command_at(words)
+        words = self._whole(words, end)
+        self._words = tuple(words)
         words = [*map(self._complete, words[:end]), *words[end:]]
         namespace, extra = super().parse_known_args(words, namespace)
         if self._commands is not None and not hasattr(namespace, "run"):
             self.error("missing subcommand")
         return namespace, extra
+
+    def _whole(self, words: list[str], end: int) -> list[str]:
+        """The words with unique beginnings of long options made whole, as getopt_long(3) does."""
+        result = []
+        for at, word in enumerate(words):
+            if at >= end or word == "--" or (word[:1] != "-" and self._commands is not None):
+                return [*result, *words[at:]]
+            name, equals, value = word.partition("=")
+            if name[:2] == "--" and name not in self._option_string_actions:
+                found = [option for option in self._option_string_actions if option.startswith(name)]
+                word = f"{found[0]}{equals}{value}" if len(found) == 1 else word
+            result.append(word)
+        return result
 
     def _command_at(self, words: list[str]) -> int:
         """Where the words of a command (REMAINDER) begin at the earliest: they are its own, as they are."""

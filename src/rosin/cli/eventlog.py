@@ -54,6 +54,11 @@ class EventFormatter:
             words += [self._pair(key, value) for key, value in context.items()]
         return " ".join(words)
 
+    def skip(self, entry: dict[str, Any]) -> None:
+        """Take note of an event that is not printed: offsets are relative to the first one."""
+        if self._first is None:
+            self._first = float(entry["timestamp"])
+
     def _green(self, text: str) -> str:
         return f"{GREEN}{text}{RESET}" if self._color else text
 

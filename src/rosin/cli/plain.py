@@ -160,12 +160,17 @@ class Plain:
             if word == "--" or len(word) < 2 or word[0] != "-":
                 return at
             at += 1
-            option = self.options.get(word)
+            option = self.options.get(word) or self._beginning(word)
             if option is not None:
                 at += option.following()
             elif word[1] != "-":
                 at += self._clustered(word)
         return at
+
+    def _beginning(self, word: str) -> _Argument | None:
+        """The only long option that begins with this word, which may be short for it."""
+        found = [option for option in self.options if option.startswith(word)] if word[:2] == "--" else []
+        return self.options[found[0]] if len(found) == 1 else None
 
     def _clustered(self, word: str) -> int:
         """The same for flags in one word (``-xl``), the last of which may take an argument."""

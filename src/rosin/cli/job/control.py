@@ -38,7 +38,10 @@ def signal_number(prog: str, command: str, text: str) -> int:
 def jobids_and_note(
     prog: str, words: list[str], message: str | None
 ) -> tuple[list[tuple[str, int]], str | None]:
-    """Leading job ids, and the words behind them as a note unless ``--message`` gives one."""
+    """Leading job ids, and the words behind them as a note unless ``--message`` gives one.
+
+    A ``--`` ends the ids: what follows is the note, though it may look like an id.
+    """
     from rosin.rfc.fluid import parse
 
     jobs: list[tuple[str, int]] = []
@@ -94,11 +97,15 @@ def raise_(argv: list[str], prog: str) -> int:
     add("-s", "--severity", metavar="N", type=int, default=0, help="0 (ends the job, default) to 7")
     add("-t", "--type", metavar="TYPE", default="cancel", help="type of the exception (cancel)")
     add("-m", "--message", metavar="NOTE", help="a note for it")
-    add("words", metavar="JOBID... [NOTE...]", nargs="+")
-    args = options.parse_args(argv)
+    add("words", metavar="JOBID... [--] [NOTE...]", nargs="*")
+    end = argv.index("--") if "--" in argv else len(argv)
+    args = options.parse_args(argv[:end])
+    words = args.words + argv[end:] if args.words else argv[end + 1 :]
+    if not words:
+        options.error("the following arguments are required: JOBID")
     if not 0 <= args.severity <= 7:
         die(prog, f"raise: --severity={args.severity}: invalid exception severity: it takes {_SEVERITIES}")
-    jobs, note = jobids_and_note(prog, args.words, args.message)
+    jobs, note = jobids_and_note(prog, words, args.message)
     return for_each(
         prog,
         "raise",

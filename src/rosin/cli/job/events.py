@@ -60,8 +60,8 @@ class Printer:
         self._formatter = EventFormatter(form, times, use_color(args.color), pad=False)
 
     def skip(self, event: dict[str, Any]) -> None:
-        """Take note of the time of an event that is not printed: others are relative to it."""
-        self._formatter.format(event)
+        """Take note of an event that is not printed."""
+        self._formatter.skip(event)
 
     def print(self, event: dict[str, Any]) -> None:
         sys.stdout.write(self._formatter.format(event) + "\n")
@@ -82,7 +82,7 @@ def eventlog(argv: list[str], prog: str) -> int:
     printer = Printer(args, prog)
     with connect() as handle:
         if args.follow:
-            args.event, args.match_context, args.count, args.timeout = end, None, 1, -1.0
+            args.event, args.match_context, args.count, args.timeout = end, None, 1, 0.0
             args.waitcreate, args.verbose, args.quiet = True, True, False
             return _Waiter(handle, jobid, path, args, printer, prog).run(need=bool(end))
         try:
@@ -110,9 +110,10 @@ class _Waiter:
         self._printer = printer
         self._prog = prog
         self._left: int = args.count
-        self._key: str
-        self._value: str
-        self._key, _, self._value = (args.match_context or "").partition("=")
+        self._context: tuple[str, str] | None = None
+        if args.match_context is not None:
+            key, _, value = args.match_context.partition("=")
+            self._context = key, value
         flags = FLUX_JOB_EVENT_WATCH_WAITCREATE if args.waitcreate else 0
         request = {"id": jobid, "path": path, "flags": flags}
         self._rpc = handle.rpc("job-info.eventlog-watch", request, flags=FLUX_RPC_STREAMING)
@@ -121,7 +122,7 @@ class _Waiter:
         """Returns the exit code; ``need``: the event must come."""
         try:
             while True:
-                self._rpc.wait_for(self._args.timeout)
+                self._rpc.wait_for(self._args.timeout or -1.0)
                 event = parse_event(self._rpc.get()["event"])
                 self._rpc.reset()
                 if self._take(event):
@@ -158,12 +159,13 @@ class _Waiter:
         return last
 
     def _matches(self, context: dict[str, Any]) -> bool:
-        if not self._key:
+        if self._context is None:
             return True
-        if self._key not in context:
+        key, wanted = self._context
+        if key not in context:
             return False
-        value = context[self._key]
-        return bool(value == self._value) or _json.dumps(value).decode() == self._value
+        value = context[key]
+        return bool(value == wanted) or _json.dumps(value).decode() == wanted
 
 
 def wait_event(argv: list[str], prog: str) -> int:
@@ -176,8 +178,8 @@ def wait_event(argv: list[str], prog: str) -> int:
         "--timeout",
         metavar="DURATION",
         type=duration,
-        default=-1.0,
-        help="give up after this time",
+        default=0.0,
+        help="give up after this time; 0: never",
     )
     add("-m", "--match-context", metavar="KEY=VAL", help="only an event with this in its context")
     add("-c", "--count", metavar="COUNT", type=int, default=1, help="wait for that many matches (1)")

@@ -54,20 +54,23 @@ def main(argv: list[str], prog: str) -> int:
     add = options.add_argument
     add("-d", "--delimiter", metavar="STRING", default=",", help="what separates them (,)")
     add("-r", "--ranks", metavar="IDSET", default="all", help="only these tasks")
-    add("-t", "--timeout", metavar="DURATION", type=duration, default=-1.0, help="wait no longer")
+    add("-t", "--timeout", metavar="DURATION", type=duration, default=0.0, help="wait no longer; 0: for ever")
     add("jobid", metavar="JOBID")
     args = options.parse_args(argv)
     try:
         ranks = None if args.ranks == "all" else Idset(args.ranks)
     except ValueError as exc:
         die(prog, f"--ranks={args.ranks}: {exc}")
+    if ranks is not None and not ranks:
+        die(prog, f"--ranks={args.ranks}: Invalid argument: it takes the numbers of tasks, as in 0-3, or all")
     jobid = parse_jobid(prog, args.jobid)
+    timeout = args.timeout or -1.0
     with connect() as handle:
         _check_active(handle, jobid, args.jobid, prog)
-        service, leader = _shell(handle, jobid, args.timeout, prog)
+        service, leader = _shell(handle, jobid, timeout, prog)
         rpc = handle.rpc(f"{service}.proctable", None, leader)
         try:
-            rpc.wait_for(args.timeout)
+            rpc.wait_for(timeout)
             table = decode(rpc.get())
         except (OSError, FormatError) as exc:
             die(prog, f"failed to get MPIR_proctable from job shell: {getattr(exc, 'strerror', None) or exc}")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import os
 
-from rosin.cli.base import connect
+from rosin.cli.base import JOBID_FORM, connect, die
 from rosin.cli.subcommands import AdminParser
 from rosin.job.remaining import timeleft
 
@@ -20,6 +20,8 @@ def main(argv: list[str], prog: str) -> int:
     options.flag("-H", "--human", text="print a duration with its unit")
     options.add_argument("jobid", metavar="JOBID", nargs="?")
     args = options.parse_args(argv)
+    if args.jobid == "":
+        die(prog, f"failed to parse jobid : it takes {JOBID_FORM}")
     if args.jobid:
         os.environ["FLUX_JOB_ID"] = args.jobid
     with connect() as handle:

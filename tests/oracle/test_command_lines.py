@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
-"""Command lines run in an instance of flux-core and in one of Rosin, whose answers are compared."""
+"""Command lines, run in an instance of flux-core and in one of Rosin, whose answers are compared.
+
+The lines are in ``lines``: a file is run in a new instance of each, from its first line on. ``# start OPTIONS``
+in it is for ``flux start``; a line that begins with ``!`` is run, its answers are not compared.
+"""
 
 import json
 import os
@@ -7,7 +11,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
+LINES = sorted((Path(__file__).parent / "lines").glob("*.txt"))
 
 #: Rosin's commands by flux-core's name.
 OURS = os.path.join(os.path.dirname(sys.executable), "flux")
@@ -17,7 +27,8 @@ _RUNNER = """
 import json, os, subprocess, sys, tempfile
 os.chdir(tempfile.mkdtemp(dir=sys.argv[1]))
 for line in sys.stdin:
-    done = subprocess.run(["sh", "-c", json.loads(line)], stdin=subprocess.DEVNULL, capture_output=True)
+    command = ["timeout", "-k", "5", "20", "bash", "-c", json.loads(line)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
     texts = [text.decode(errors="backslashreplace") for text in (done.stdout, done.stderr)]
     print(json.dumps([done.returncode, *texts]), flush=True)
 """
@@ -31,7 +42,7 @@ class Answer(NamedTuple):
     err: str
 
 
-def run(flux: str, lines: Iterable[str], folder: object, *options: str) -> list[Answer]:
+def run(flux: str, lines: Iterable[str], folder: object, options: list[str]) -> list[Answer]:
     """What each line answers in one new instance that ``flux start OPTIONS`` makes."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("FLUX")}
     env["PATH"] = f"{os.path.dirname(flux)}:{env['PATH']}"
@@ -48,17 +59,18 @@ def run(flux: str, lines: Iterable[str], folder: object, *options: str) -> list[
     return [Answer(*json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def differences(flux: str, text: str, folder: object, *options: str) -> list[tuple[str, Any, Any]]:
-    """The lines of ``text`` that Rosin answers in another way: (line, flux-core's answer, Rosin's).
+def differences(flux: str, path: Path, folder: object) -> list[tuple[str, Answer, Answer]]:
+    """The lines of a file that Rosin answers in another way: (line, flux-core's answer, Rosin's).
 
     Meant to differ are usage errors (exit code 2, each program's own text) and explanations that follow
     flux-core's error text on its line.
     """
-    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
-    theirs = run(flux, lines, folder, *options)
-    ours = run(OURS, lines, folder, *options)
-    rows = zip(lines, theirs, ours, strict=True)
-    return [(line, real, rosin) for line, real, rosin in rows if not _agree(_plain(real), _plain(rosin))]
+    lines = path.read_text().splitlines()
+    options = [word for line in lines if line.startswith("# start ") for word in line.split()[2:]]
+    lines = [line for line in lines if line and line[0] != "#"]
+    plain = [line.lstrip("!") for line in lines]
+    rows = zip(lines, run(flux, plain, folder, options), run(OURS, plain, folder, options), strict=True)
+    return [row for row in rows if row[0][0] != "!" and not _agree(*map(_plain, row[1:]))]
 
 
 def _plain(answer: Answer) -> Answer:
@@ -81,3 +93,8 @@ def _agree(real: Answer, rosin: Answer) -> bool:
         and len(lines[0]) == len(lines[1])
         and all(ours.startswith(theirs.rstrip(". ")) for theirs, ours in zip(*lines, strict=True))
     )
+
+
+@pytest.mark.parametrize("path", LINES, ids=lambda path: path.stem)
+def test_lines(flux: str, tmp_path: Path, path: Path) -> None:
+    assert differences(flux, path, tmp_path) == []
