@@ -192,8 +192,8 @@ class TestConfig:
         [
             ("a.b", "any", "1"),
             ("a.b", "integer", "1"),
-            ("a.b", "real", "1"),
-            ("a.f", "real", "1.500000"),
+            ("a.f", "real", "1.5"),
+            ("a.f", "any", "1.5"),
             ("a.s", "string", "x"),
             ("a.y", "boolean", "true"),
             ("a.l", "array", "[1]"),
@@ -205,7 +205,10 @@ class TestConfig:
     def test_values_by_type(self, key, kind, text):
         assert config.format_value(key, config.lookup(CONFIG_CONFIG, key), kind) == text
 
-    @pytest.mark.parametrize(("key", "kind"), [("a.s", "integer"), ("a.y", "integer"), ("a.b", "fsd")])
+    @pytest.mark.parametrize(
+        ("key", "kind"),
+        [("a.s", "integer"), ("a.y", "integer"), ("a.b", "fsd"), ("a.b", "real"), ("a.s", "fsd")],
+    )
     def test_a_value_of_another_type_is_refused(self, key, kind):
         with pytest.raises(ValueError, match="does not have the requested type"):
             config.format_value(key, config.lookup(CONFIG_CONFIG, key), kind)
@@ -214,8 +217,37 @@ class TestConfig:
         assert config.convert("5", "string") == "5"
         assert config.convert("5", "real") == 5.0
         assert config.convert('{"x":1}', "object") == {"x": 1}
-        with pytest.raises(ValueError, match="not of type integer"):
-            config.convert("true", "integer")
+        assert [config.convert(text, "integer") for text in ("0x10", "010", "-5", " 7")] == [16, 8, -5, 7]
+        assert [config.convert(text, "boolean") for text in ("TRUE", "1", "False", "0")] == [
+            *(True, True, False, False)
+        ]
+        assert config.convert("5m", "FSD") == "5m"
+
+    @pytest.mark.parametrize(
+        ("text", "kind", "says"),
+        [
+            ("true", "integer", "Error parsing integer value: 'true'"),
+            ("5.5", "integer", "Error parsing integer value: '5.5'"),
+            ("9" * 20, "integer", "Error parsing integer value: 9+ does not fit"),
+            ("x", "real", "Error parsing real value: 'x'"),
+            ("nan", "real", "Error parsing real value: 'nan'"),
+            ("yes", "boolean", "Error parsing boolean value: 'yes'"),
+            ("[1]", "object", "Error parsing json object"),
+            ("{}", "array", "Error parsing json array"),
+            ("5x", "fsd", "Error parsing Flux Standard Duration"),
+            ("5", "fsd-integer", "Invalid type for the set subcommand: fsd-integer"),
+            ("5", "any", "Invalid type for the set subcommand: any"),
+            ("5", "nosuch", "Unknown type: nosuch"),
+        ],
+    )
+    def test_texts_that_are_no_values(self, text, kind, says):
+        with pytest.raises(ValueError, match=rf"^{says}"):
+            config.convert(text, kind)
+
+    def test_an_endless_duration_is_no_integer(self):
+        assert config.format_value("a", "infinity", "fsd-real") == "inf"
+        with pytest.raises(ValueError, match=r"^a does not have"):
+            config.format_value("a", "infinity", "fsd-integer")
 
 
 class TestExec:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Command lines, run in an instance of flux-core and in one of Rosin, whose answers are compared.
 
-The lines are in ``lines``: a file is run in a new instance of each, from its first line on. ``# start OPTIONS``
-in it is for ``flux start``; a line that begins with ``!`` is run, its answers are not compared.
+The lines are in ``lines``: a file is run in a new instance of each, from its first line on. ``# start
+OPTIONS`` in it is for ``flux start``; a line that begins with ``!`` is run, its answers are not compared.
 """
 
 import json

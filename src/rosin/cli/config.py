@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from rosin.cli.subcommands import AdminParser, dispatch
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
 _TYPES = ("any", "string", "integer", "real", "boolean", "object", "array", "fsd", "fsd-integer", "fsd-real")
 _MISSING = object()
@@ -55,16 +57,18 @@ def parser(prog: str) -> AdminParser:
 
 def _parse(text: str) -> dict[str, Any]:
     """A configuration in JSON or TOML. Raises ValueError."""
-    if text.lstrip().startswith("{"):
-        import json
+    import json
 
-        try:
-            config = json.loads(text)
-        except ValueError as exc:
+    try:
+        config = json.loads(text)
+    except ValueError as exc:
+        if text.lstrip().startswith("{"):
             raise ValueError(f"JSON parse error: {exc}") from None
-        if not isinstance(config, dict):
-            raise ValueError("the configuration is not an object")
-        return config
+    else:
+        if isinstance(config, dict):
+            return config
+        if isinstance(config, list):
+            raise ValueError("Invalid argument: the configuration is not an object, as in {}")
     from rosin.configfile import parse
 
     try:
@@ -107,33 +111,50 @@ def lookup(config: dict[str, Any], key: str) -> Any:
     return value
 
 
+def _name(key: str) -> str:
+    """A name whose parts have names. Raises ValueError."""
+    if "" in key.split("."):
+        raise ValueError(f"{key}: Invalid argument: it takes a period-delimited name, as in tbon.torpid_max")
+    return key
+
+
+def _kind(name: str) -> str:
+    """A type by its name, in any case. Raises ValueError."""
+    if name.lower() not in _TYPES:
+        raise ValueError(f"Unknown type: {name}: it takes one of {', '.join(_TYPES)}")
+    return name.lower()
+
+
 def format_value(key: str, value: Any, kind: str) -> str:
     """The text of a value of the type asked for. Raises ValueError if it has another one."""
     from rosin import _json
 
-    if kind not in _TYPES:
-        raise ValueError(f"Unknown type: {kind}")
     if kind.startswith("fsd"):
-        from rosin.rfc.fsd import parse
-
-        if not isinstance(value, str):
-            raise ValueError(f"{key} does not have the requested type")
-        seconds = parse(value)
-        return value if kind == "fsd" else str(int(seconds)) if kind == "fsd-integer" else f"{seconds:.6f}"
+        return _format_duration(key, value, kind)
     if kind != "any" and not _has_type(value, kind):
         raise ValueError(f"{key} does not have the requested type")
     if isinstance(value, str):
         return value
-    if isinstance(value, float):
-        return f"{value:.6f}"
     return _json.dumps(value).decode()
+
+
+def _format_duration(key: str, value: Any, kind: str) -> str:
+    from rosin.rfc.fsd import parse
+
+    try:
+        seconds = parse(value) if isinstance(value, str) else math.nan
+    except ValueError as exc:
+        raise ValueError(f"{key} does not have the requested type: {exc}") from None
+    if math.isnan(seconds) or (kind == "fsd-integer" and math.isinf(seconds)):
+        raise ValueError(f"{key} does not have the requested type")
+    return value if kind == "fsd" else str(int(seconds)) if kind == "fsd-integer" else f"{seconds:.6f}"
 
 
 def _has_type(value: Any, kind: str) -> bool:
     if kind == "boolean" or isinstance(value, bool):
         return kind == "boolean" and isinstance(value, bool)
-    types = {"string": str, "integer": int, "real": (int, float), "object": dict, "array": list, "fsd": str}
-    return isinstance(value, types[kind])  # type: ignore[arg-type]
+    types = {"string": str, "integer": int, "real": float, "object": dict, "array": list, "fsd": str}
+    return isinstance(value, types[kind])
 
 
 def _config(args: argparse.Namespace) -> dict[str, Any]:
@@ -149,12 +170,11 @@ def _config(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _get(args: argparse.Namespace) -> int:
-    if args.type not in _TYPES:
-        raise ValueError(f"Unknown type: {args.type}")
+    kind = _kind(args.type)
     config = _config(args)
-    value = config if args.key is None else lookup(config, args.key)
+    value = config if args.key is None else lookup(config, _name(args.key))
     if value is not _MISSING:
-        print(format_value(args.key or ".", value, args.type))
+        print(format_value("value" if args.key is None else args.key, value, kind))
         return 0
     if args.default is not None:
         print(args.default)
@@ -166,25 +186,76 @@ def _get(args: argparse.Namespace) -> int:
 
 def convert(text: str, kind: str) -> Any:
     """A value of a type from its text. Raises ValueError."""
-    if kind in ("string", "fsd"):
-        if kind == "fsd":
-            from rosin.rfc.fsd import parse
+    kind = _kind(kind)
+    if kind not in _SETTABLE:
+        raise ValueError(f"Invalid type for the set subcommand: {kind}: it takes {', '.join(_SETTABLE)}")
+    reader, what = _SETTABLE[kind]
+    try:
+        return reader(text)
+    except ValueError as exc:
+        raise ValueError(f"Error parsing {what}: {exc}") from None
 
-            parse(text)
-        elif text[:1] == '"':
-            return _quoted(text)
-        return text
+
+def _boolean(text: str) -> bool:
+    values = {"true": True, "1": True, "false": False, "0": False}
+    if text.lower() not in values:
+        raise ValueError(f"'{text}' is neither true nor false")
+    return values[text.lower()]
+
+
+def _integer(text: str) -> int:
+    """As strtol(3) reads it: decimal, 0x10 or 010."""
+    import re
+
+    octal = re.fullmatch(r"([+-]?)0([0-7]+)", text)
+    try:
+        value = int("".join(octal.groups()), 8) if octal else int(text, 0)
+    except ValueError:
+        raise ValueError(f"'{text}' is not a whole number, as in 10") from None
+    if not -(1 << 63) <= value < 1 << 63:
+        raise ValueError(f"{text} does not fit into 64 bits")
+    return value
+
+
+def _real(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"'{text}' is not a number, as in 1.5")
+    return value
+
+
+def _string(text: str) -> str:
+    return _quoted(text) if text[:1] == '"' else text
+
+
+def _duration(text: str) -> str:
+    from rosin.rfc.fsd import parse
+
+    parse(text)
+    return text
+
+
+def _object(text: str) -> Any:
+    return _json_of(text, dict, 'JSON object, as in {"a":1}')
+
+
+def _array(text: str) -> Any:
+    return _json_of(text, list, "JSON array, as in [1,2]")
+
+
+def _json_of(text: str, kind: type, form: str) -> Any:
     from rosin import _json
 
     try:
         value = _json.loads(text)
     except ValueError:
         value = None
-    if kind not in _TYPES or kind == "any":
-        raise ValueError(f"Unknown type: {kind}")
-    if not _has_type(value, kind):
-        raise ValueError(f"'{text}' is not of type {kind}")
-    return float(value) if kind == "real" else value
+    if not isinstance(value, kind):
+        raise ValueError(f"'{text}' is not a {form}")
+    return value
 
 
 def _quoted(text: str) -> str:
@@ -196,8 +267,20 @@ def _quoted(text: str) -> str:
     except ValueError:
         value = None
     if not isinstance(value, str):
-        raise ValueError(f"Error parsing string: {text} begins with a quote but is no JSON string")
+        raise ValueError(f"{text} begins with a quote but is no JSON string")
     return value
+
+
+#: Type that can be set -> its reader, and what messages call it.
+_SETTABLE: dict[str, tuple[Callable[[str], Any], str]] = {
+    "string": (_string, "string"),
+    "integer": (_integer, "integer value"),
+    "real": (_real, "real value"),
+    "boolean": (_boolean, "boolean value"),
+    "object": (_object, "json object"),
+    "array": (_array, "json array"),
+    "fsd": (_duration, "Flux Standard Duration"),
+}
 
 
 def _type_of(value: Any) -> str | None:
@@ -209,7 +292,8 @@ def _type_of(value: Any) -> str | None:
 def _set(args: argparse.Namespace) -> None:
     with connect() as h:
         config = h.rpc("config.get").get()
-        kind = args.type or _type_of(lookup(config, args.key))
+        old = lookup(config, _name(args.key))
+        kind = args.type or _type_of(old)
         if kind is None:
             raise ValueError("Type is unknown, please specify --type")
         from rosin.rfc import treedict
@@ -221,7 +305,7 @@ def _set(args: argparse.Namespace) -> None:
 def _unset(args: argparse.Namespace) -> None:
     with connect() as h:
         config = h.rpc("config.get").get()
-        if lookup(config, args.key) is _MISSING:
+        if lookup(config, _name(args.key)) is _MISSING:
             return
         *tables, name = args.key.split(".")
         table = config
