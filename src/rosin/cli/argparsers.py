@@ -86,7 +86,7 @@ class AdminArgumentParser(ArgumentParser):
 
     def _whole(self, words: list[str], end: int) -> list[str]:
         """The words with unique beginnings of long options made whole, as getopt_long(3) does."""
-        result = []
+        result: list[str] = []
         for at, word in enumerate(words):
             if at >= end or word == "--" or (word[:1] != "-" and self._commands is not None):
                 return [*result, *words[at:]]
