@@ -42,7 +42,14 @@ def differences(name, *launcher):
 
 
 @pytest.mark.parametrize(
-    "name", ["answers-util.txt", "answers-pool.txt", "answers-jobspec.txt", "answers-options.txt"]
+    "name",
+    [
+        "answers-util.txt",
+        "answers-pool.txt",
+        "answers-jobspec.txt",
+        "answers-options.txt",
+        "answers-commands.txt",
+    ],
 )
 def test_answers_are_those_of_flux_core(name):
     assert differences(name) == []
