@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qs, quote, urlparse
 
 import pytest
 from playwright.sync_api import Page, Route, expect
@@ -69,6 +69,45 @@ def test_several_are_selected_by_keys_and_boxes_and_held(page, site):
     row(page, jobs[1]).get_by_role("checkbox").check()
     page.locator(".bulk").get_by_role("button", name="Release").click()
     expect(row(page, jobs[1]).locator(".state")).to_have_text("Completed")
+
+
+def test_a_range_goes_from_where_it_began_to_where_one_is(page, site):
+    jobs = [site.submit("true", name=f"range-{n}", urgency=0) for n in range(6)][::-1]
+    live(page, f"{site.url}/jobs?search=range-")
+    expect(page.locator(".job[data-id]")).to_have_count(6)
+
+    def selected() -> list[int]:
+        chosen = page.locator(".job[aria-selected=true]").evaluate_all(
+            "rows => rows.map((row) => row.dataset.id)"
+        )
+        return sorted(jobs.index(jobid) for jobid in chosen)
+
+    page.locator(".grid").focus()
+    page.keyboard.press("ArrowDown")
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowDown")
+    expect(page.locator(".bulk")).to_contain_text("4 selected")
+    page.keyboard.press("Shift+ArrowUp")
+    expect(page.locator(".bulk")).to_contain_text("3 selected")
+    assert selected() == [1, 2, 3]
+    page.keyboard.press("Shift+Home")
+    expect(page.locator(".bulk")).to_contain_text("2 selected")
+    assert selected() == [0, 1]
+    page.keyboard.press("Shift+End")
+    expect(page.locator(".bulk")).to_contain_text("5 selected")
+    page.keyboard.press("Escape")
+    expect(page.locator(".bulk")).to_be_hidden()
+    row(page, jobs[4]).get_by_role("checkbox").click()
+    row(page, jobs[2]).get_by_role("checkbox").click(modifiers=["Shift"])
+    expect(page.locator(".bulk")).to_contain_text("3 selected")
+    assert selected() == [2, 3, 4]
+    chip(page, "Failed").click()  # what is not shown must not be cancelled
+    expect(page.locator(".bulk")).to_be_hidden()
+    chip(page, "All").click()
+    expect(page.locator(".job[data-id]")).to_have_count(6)
+    assert selected() == []
+    for jobid in jobs:
+        site.call(f"/rosin/v1/jobs/{quote(jobid)}/cancel", {})
 
 
 def test_no_row_moves_between_pressing_and_releasing(page, site):

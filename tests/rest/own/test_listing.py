@@ -5,7 +5,27 @@ from __future__ import annotations
 
 import pytest
 
+from rosin import _json
+from rosin.rest.own.jobrow import gpus_of
+
 JOBS = "/rosin/v1/jobs"
+
+
+@pytest.mark.parametrize(
+    ("summary", "gpus"),
+    [
+        ("rank0/core0", 0),
+        ("rank0/core[0-3],gpu1", 1),
+        ("rank0/core[1-8],gpu[0-3] rank3/core[4-11],gpu[0-1,3]", 7),
+        ("rank[0-3,7]/core[0-1],gpu[0-1]", 10),
+        ("rank0/gpu[0-", 0),
+        ("rank[3-1]/core0,gpu0", None),
+        (5, None),
+    ],
+)
+def test_gpus_are_those_that_the_scheduler_tells_of(summary, gpus):
+    assert gpus_of(f'{{"sched": {{"resource_summary": {_json.dumps(summary).decode()}}}}}') == gpus
+    assert gpus_of("{}") is None
 
 
 @pytest.fixture

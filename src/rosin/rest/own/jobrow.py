@@ -4,21 +4,28 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 from rosin import _json
+from rosin.errors import FormatError
 from rosin.job.info import get_username
 from rosin.job.table.attributes import POSITION, Row
 from rosin.process.outcome import describe, return_code, signal_text
 from rosin.rest.jobview import returncode
 from rosin.rest.problem import Problem
 from rosin.rfc import fluid, states
+from rosin.rfc.idset import Idset
 
 _AT = POSITION
 _RUN, _CLEANUP = _AT["t_run"], _AT["t_cleanup"]
 
 Getter = Callable[[Row], Any]
+
+#: Ranks, and the GPUs of each of them.
+_GPUS = re.compile(r"rank(\[[^\]]*\]|\d+)/\S*?\bgpu(\[[^\]]*\]|\d+)", re.ASCII)
 
 
 def _plain(name: str) -> Getter:
@@ -62,6 +69,25 @@ def describe_job(status: int) -> str:
     return f"Exit {code}: {signal_text(code - 128)}" if code is not None and code > 128 else describe(status)
 
 
+def _gpus(row: Row) -> int | None:
+    """GPUs that the scheduler has told of in its annotations (RFC 27): the table of jobs counts none."""
+    text = row[_AT["annotations"]]
+    return None if text is None else gpus_of(text)
+
+
+@lru_cache(4096)
+def gpus_of(annotations: str | bytes) -> int | None:
+    """The GPUs of ``{"sched": {"resource_summary": "rank[0-3]/core[0-7],gpu0"}}``; None if it has none."""
+    try:
+        summary = _json.loads(annotations)["sched"]["resource_summary"]
+        return sum(
+            len(Idset(ranks.strip("[]"))) * len(Idset(gpus.strip("[]")))
+            for ranks, gpus in _GPUS.findall(summary)
+        )
+    except (FormatError, KeyError, TypeError, ValueError):
+        return None
+
+
 def _limit(row: Row) -> float | None:
     return row[_AT["duration"]] or None
 
@@ -72,7 +98,7 @@ def _expiration(row: Row) -> float | None:
 
 _NAMES = (
     *("name", "user", "userid", "state", "result", "status", "urgency", "priority", "queue", "project"),
-    *("bank", "cwd", "ntasks", "ncores", "nnodes", "ranks", "nodelist", "duration", "expiration"),
+    *("bank", "cwd", "ntasks", "ncores", "nnodes", "ngpus", "ranks", "nodelist", "duration", "expiration"),
     *("t_submit", "t_depend", "t_priority", "t_sched", "t_run", "t_cleanup", "t_inactive", "runtime"),
     *("success", "waitstatus", "returncode", "ending", "exception", "annotations", "dependencies"),
 )
@@ -81,6 +107,7 @@ _MADE: dict[str, Getter] = {
     "state": lambda row: states.state_name(row[_AT["state"]]),
     "result": _result,
     "status": _status,
+    "ngpus": _gpus,
     "duration": _limit,
     "expiration": _expiration,
     "runtime": _runtime,

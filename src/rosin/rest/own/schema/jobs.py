@@ -39,6 +39,7 @@ class Job(Model):
     ntasks: int | None = None
     ncores: int | None = None
     nnodes: int | None = None
+    ngpus: int | None = Field(None, description="as the scheduler tells, once it has some")
     ranks: str | None = Field(None, description="an idset (RFC 22)")
     nodelist: str | None = Field(None, description="a hostlist (RFC 29)")
     duration: float | None = Field(None, description="time limit in seconds")

@@ -4,7 +4,7 @@
 export const API = "/rosin/v1";
 /** Members of jobs that tables show. */
 export const TABLE_FIELDS = [
-  "id", "name", "user", "state", "result", "status", "urgency", "priority", "queue", "bank", "project", "ntasks", "ncores", "nnodes",
+  "id", "name", "user", "state", "result", "status", "urgency", "priority", "queue", "bank", "project", "ntasks", "ncores", "nnodes", "ngpus",
   "nodelist", "duration", "t_submit", "t_run", "t_cleanup", "t_inactive", "returncode", "exception",
 ].join(",");
 

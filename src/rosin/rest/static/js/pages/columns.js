@@ -34,6 +34,7 @@ export const COLUMNS = [
   { name: "tasks", title: "Tasks", width: "4rem", sort: "ntasks", num: true, cell: (job) => number(job.ntasks) },
   { name: "nodes", title: "Nodes", width: "4rem", sort: "nnodes", num: true, cell: (job) => number(job.nnodes) },
   { name: "cores", title: "Cores", width: "4rem", sort: "ncores", num: true, cell: (job) => number(job.ncores) },
+  { name: "gpus", title: "GPUs", width: "4rem", sort: "ngpus", num: true, cell: (job) => number(job.ngpus || null) },
   { name: "hosts", title: "Hosts", width: "minmax(7rem, 1fr)", sort: "nodelist", cell: (job) => h("span", { title: job.nodelist ?? "" }, job.nodelist ?? "") },
   { name: "time", title: "Run time", width: "6rem", sort: "runtime", num: true, ticks: true, cell: (job, now) => duration(isActive(job) ? Math.floor(runtime(job, now) ?? NaN) : runtime(job, now)) },
   { name: "limit", title: "Limit", width: "5.5rem", sort: "duration", num: true, cell: (job) => duration(job.duration || null) },

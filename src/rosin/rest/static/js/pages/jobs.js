@@ -87,6 +87,8 @@ export function open(main, context) {
     const before = state;
     state = { ...state, ...part };
     context.save(state, DEFAULTS, push);
+    const narrowed = ["state", "search", "q"].some((name) => /** @type {any} */ (before)[name] !== /** @type {any} */ (state)[name]);
+    if (narrowed) table.selectLoaded(false); // what is not shown must not be cancelled
     table.sort = state.sort;
     if (before.cols !== state.cols || before.sort !== state.sort) table.layout();
     if (before.cols === state.cols) begin();

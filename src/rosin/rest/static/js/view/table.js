@@ -41,7 +41,9 @@ export class Table {
     /** @type {Set<string>} */
     this.selected = new Set();
     this.active = 0;
-    this.anchorRow = 0;
+    /** @type {string | null} where a range begins */
+    this.anchor = null;
+    this.reach = 0; // the row that it goes to
     this.sort = "-id";
     this.pressed = false;
     this.dirty = false;
@@ -138,6 +140,11 @@ export class Table {
     if (this.pressed && this.dirty) return;
     this.dirty = false;
     this.resize();
+    const box = this.heads.querySelector("input");
+    if (box) {
+      box.checked = this.selected.size > 0 && this.selected.size >= this.source.total;
+      box.indeterminate = this.selected.size > 0 && !box.checked;
+    }
     const { rowHeight, node } = this;
     const first = Math.max(0, Math.floor(node.scrollTop / rowHeight) - SPARE);
     const last = Math.min(this.source.total, Math.ceil((node.scrollTop + node.clientHeight) / rowHeight) + SPARE);
@@ -216,17 +223,38 @@ export class Table {
     }
   }
 
-  /** @param {Job} job @param {boolean} on @param {boolean} [range] */
+  /** Select or not, with *range* all from the row that was picked last. @param {Job} job @param {boolean} on @param {boolean} [range] */
   pick(job, on, range = false) {
     const index = this.source.indexOf(job.id);
-    const [from, to] = range ? [Math.min(index, this.anchorRow), Math.max(index, this.anchorRow)] : [index, index];
-    for (let i = from; i <= to; i += 1) {
+    const anchor = range && this.anchor !== null ? this.source.indexOf(this.anchor) : -1;
+    this.choose(anchor < 0 ? index : anchor, index, on);
+    if (anchor < 0) this.anchor = job.id;
+    this.reach = index;
+    this.active = index;
+    this.options.onSelect();
+    this.schedule();
+  }
+
+  /** @param {number} from @param {number} to @param {boolean} on */
+  choose(from, to, on) {
+    for (let i = Math.min(from, to); i <= Math.max(from, to); i += 1) {
       const one = this.source.at(i);
       if (one && on) this.selected.add(one.id);
       else if (one) this.selected.delete(one.id);
     }
-    this.anchorRow = index;
-    this.active = index;
+  }
+
+  /** With Shift the selection goes from where it began to here, and no further. @param {number} index */
+  extendTo(index) {
+    const from = this.source.at(this.active);
+    let anchor = this.anchor === null ? -1 : this.source.indexOf(this.anchor);
+    if (anchor < 0 || !this.selected.has(this.anchor ?? "")) {
+      anchor = this.active;
+      this.anchor = from?.id ?? null;
+    } else this.choose(anchor, this.reach, false);
+    this.moveTo(index);
+    this.choose(anchor, this.active, true);
+    this.reach = this.active;
     this.options.onSelect();
     this.schedule();
   }
@@ -234,6 +262,7 @@ export class Table {
   /** @param {boolean} on */
   selectLoaded(on) {
     this.selected.clear();
+    this.anchor = null;
     if (on) for (let i = 0; i < this.source.total; i += 1) {
       const job = this.source.at(i);
       if (!job) break;
@@ -265,13 +294,9 @@ export class Table {
     const page = Math.max(1, Math.floor(this.node.clientHeight / this.rowHeight) - 2);
     const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1, PageDown: page, PageUp: -page }[event.key];
     const job = this.source.at(this.active);
-    if (step !== undefined && !event.ctrlKey) {
-      if (event.shiftKey && job) this.pick(job, true);
-      this.moveTo(this.active + step);
-      const next = this.source.at(this.active);
-      if (event.shiftKey && next) this.pick(next, true);
-    } else if (event.key === "Home") this.moveTo(0);
-    else if (event.key === "End") this.moveTo(this.source.total - 1);
+    const target = step !== undefined ? this.active + step : { Home: 0, End: this.source.total - 1 }[event.key];
+    if (target !== undefined && !event.ctrlKey && event.shiftKey) this.extendTo(target);
+    else if (target !== undefined && !event.ctrlKey) this.moveTo(target);
     else if (event.key === "Enter" && job) this.options.onOpen(job);
     else if ((event.key === " " || event.key === "x") && job) this.pick(job, !this.selected.has(job.id));
     else if (event.key === "a" && (event.ctrlKey || event.metaKey)) this.selectLoaded(true);
