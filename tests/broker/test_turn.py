@@ -2,6 +2,7 @@
 """The order of a broker's steps within one turn of the loop."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from rosin.broker.turn import LIMIT, Turn
@@ -92,3 +93,18 @@ async def test_what_comes_while_a_turn_is_due_shares_it() -> None:
     assert seen == []
     await asyncio.sleep(0)
     assert seen == ["first", "second"]
+
+
+async def test_a_turn_that_takes_long_is_interrupted(monkeypatch) -> None:
+    time = iter(range(1000))
+    monkeypatch.setattr("rosin.broker.turn.thread_time", lambda: next(time))
+    turn = Turn()
+    seen: list[object] = []
+    for number in range(100):
+        turn.soon(partial(seen.append, number))
+    turn.last(lambda: seen.append("last"))
+    await asyncio.sleep(0)
+    assert seen == [0, 1, 2, "last"]
+    while len(seen) < 101:
+        await asyncio.sleep(0)
+    assert [number for number in seen if number != "last"] == list(range(100))

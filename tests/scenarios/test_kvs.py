@@ -170,6 +170,9 @@ class Driver:
     def create_task(self, coro):
         self.ready.append(lambda: self.step(coro))
 
+    async def pause(self):
+        pass
+
     def promise(self):
         return Reply(self)
 

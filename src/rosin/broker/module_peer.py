@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from time import thread_time
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rosin.broker.module import BrokerModule
 from rosin.broker.peer import Peer
+from rosin.broker.turn import SECONDS
 from rosin.constants import FLUX_MSGTYPE_EVENT
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ M = TypeVar("M", bound=BrokerModule)
 class ModulePeer(Peer, Generic[M]):
     """The seat of one module (see :class:`rosin.broker.host.Host`), from its load to its removal.
 
-    What arrives in a turn is passed to the module in one go. ``path`` is where its class is from.
+    What arrives in a turn is passed to the module in one go, unless that takes long. ``path`` is where its
+    class is from.
     """
 
     def __init__(self, switch: Switch, cls: type[M], name: str, args: list[str], path: str) -> None:
@@ -81,8 +84,7 @@ class ModulePeer(Peer, Generic[M]):
     def deliver_request(self, msg: Message) -> None:
         self._inbox.append(msg)
         if not self._draining and not self._held:
-            self._draining = True
-            self.soon(self._drain)
+            self._go_on()
 
     deliver_event = deliver_request
 
@@ -91,12 +93,18 @@ class ModulePeer(Peer, Generic[M]):
             self.trace("rx", msg)
         self.module.h.receive_response(msg)
 
+    def _go_on(self) -> None:
+        self._draining = True
+        self.soon(self._drain)
+
     def _drain(self) -> None:
+        """Pass on what has arrived; when that takes long, the rest in another turn."""
         self._draining = False
         inbox, self._inbox = self._inbox, []
         self._last = self.clock.monotonic()
         module = self.module
-        for msg in inbox:
+        until = thread_time() + SECONDS
+        for place, msg in enumerate(inbox, 1):
             try:
                 if self.traces:
                     self.trace("rx", msg)
@@ -106,13 +114,16 @@ class ModulePeer(Peer, Generic[M]):
                     module.receive_request(msg)
             except Exception as exc:  # those behind it are not to wait for ever, and neither is its sender
                 module.respond_exception(msg, exc)
+            if place & 3 == 3 and place < len(inbox) and thread_time() > until:
+                self._inbox[:0] = inbox[place:]
+                self._go_on()
+                break
 
     def defer(self, on: bool) -> None:
         """Hold back what arrives, or let it pass again (``module.debug``)."""
         self._held = on
         if not on and self._inbox and not self._draining:
-            self._draining = True
-            self.soon(self._drain)
+            self._go_on()
 
     # -- for the broker ---------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import thread_time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Steps after which the loop looks at its sockets again, so that no exchange of messages shuts out the world.
 LIMIT = 1000
+#: Seconds of processor time after which it does as well: nobody is to wait long for those who ask for much.
+SECONDS = 0.02
 _LIMITED = range(LIMIT)
 _FAILURES = (Exception, asyncio.CancelledError)
 
@@ -77,8 +80,11 @@ class Turn:
     def _run(self) -> None:
         steps, last = self._steps, self._last
         ends: list[Step] = []
+        until = thread_time() + SECONDS
         try:
-            for _ in _LIMITED:
+            for number in _LIMITED:
+                if number & 3 == 3 and thread_time() > until:
+                    break
                 if steps:
                     step = steps.popleft()
                 elif last:

@@ -4,6 +4,7 @@
 import asyncio
 import errno
 
+from rosin.modules.job_manager.store import COMMIT_JOBS, CommitQueue
 from rosin.rfc.jobpath import job_key
 
 
@@ -71,3 +72,22 @@ async def test_a_prolog_that_begins_before_the_start_is_stored_holds_the_start(w
         exec.end(1)
         await inst.settle()
         assert world.names(1)[-1] == "clean"
+
+
+def test_events_of_very_many_jobs_are_several_commits():
+    queue, told = CommitQueue(), []
+    for id in range(2 * COMMIT_JOBS + 1):
+        queue.append(id, b"one")
+    queue.put("x", b"1")
+    queue.after(told.append)
+    sizes = []
+    while (batch := queue.take()) is not None:
+        sizes.append((len(batch.lines), len(batch.changes.ops)))
+        assert told == []
+        if len(sizes) == 2:  # what is refused goes before the rest, some at a time
+            queue.failed(OSError(errno.ENOSPC, "full"))
+        else:
+            queue.done()
+    assert sizes == [(COMMIT_JOBS, 0), (COMMIT_JOBS, 0), (COMMIT_JOBS, 0), (1, 1)]
+    assert told == [None]
+    assert queue.idle

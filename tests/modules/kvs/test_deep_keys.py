@@ -8,6 +8,7 @@ import pytest
 from rosin.constants import FLUX_KVS_READDIR
 from rosin.modules.kvs import journal, transaction
 from rosin.modules.kvs.key import MAX_LINKS, MAX_PARTS
+from rosin.modules.kvs.objects import Reach
 from rosin.rfc import treeobj
 from rosin.testing import Instance
 
@@ -122,7 +123,7 @@ async def test_no_exception_keeps_later_transactions_from_their_turn(stored, mon
     elif where == "load":
         monkeypatch.setattr(kvs.loader, "load", fail)
     else:
-        monkeypatch.setattr(kvs.objects, "reachable", fail)
+        monkeypatch.setattr(Reach, "step", fail)
         await fails(put(h, "d.c", b"1", flags=4))
     pending = [put(h, "d.b", b"2", flags=1), put(h, "x", b"3", flags=1)]
     for rpc in pending[: 0 if where == "checkpoint" else 1]:

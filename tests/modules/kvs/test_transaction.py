@@ -13,7 +13,7 @@ from rosin.modules.kvs.append import FANOUT, FROZEN
 from rosin.modules.kvs.directory import RUN, Directory
 from rosin.modules.kvs.key import MAX_LINKS, normalize
 from rosin.modules.kvs.lookup import lookup, tail
-from rosin.modules.kvs.objects import Missing, Objects
+from rosin.modules.kvs.objects import Missing, Objects, Reach
 from rosin.modules.kvs.transaction import apply
 from rosin.rfc import blobref, treeobj
 
@@ -29,6 +29,11 @@ class Store:
         root = self.objects.directory(self.root)
         self.root = apply(root, ops, self.objects, "primary").ref
         return self.root
+
+    def sweep(self):
+        reach = Reach(self.objects.fresh, [treeobj.dirref(self.root)])
+        assert not reach.step()
+        self.objects.drop_others(reach)
 
     def put(self, key, data):
         return self.apply(op(key, treeobj.val(data)))
@@ -151,7 +156,7 @@ def test_transactions_follow_the_model(transactions):
         store.apply(*accepted)
     assert contents(store) == model
     before = set(store.objects.fresh)
-    store.objects.sweep([store.root])
+    store.sweep()
     assert contents(store) == model
     assert set(store.objects.fresh) <= before
 
@@ -378,7 +383,7 @@ def test_a_subtree_of_another_root_can_be_linked_in():
     store = Store()
     guest = apply(store.objects.empty, [op("output", val("o" * 100))], store.objects, "job-1")
     store.apply(op("job.1.guest", treeobj.dirref(guest.ref)))
-    store.objects.sweep([store.root])
+    store.sweep()
     assert store.get("job.1.guest.output") == b"o" * 100
     reachable = store.objects.reachable([treeobj.dirref(store.root)])
     assert set(reachable) == set(store.objects.fresh)

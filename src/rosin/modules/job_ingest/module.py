@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Seconds that stopping the module may wait for what it has sent to the KVS and to job-manager.
 _STOP_TIMEOUT = 20.0
+#: Jobs of one commit, and of one message to job-manager: others have their turn in between.
+_BATCH = 150
 
 
 def _worker(used: bool, counts: dict[str, int]) -> dict[str, Any]:
@@ -205,7 +207,10 @@ class JobIngest(BrokerModule):
 
     def _add(self, submission: IngestRequest, jobspec: dict[str, Any]) -> None:
         self._batch.add(self._generator.next(self._now_ms()), submission, jobspec, self.now())
-        self.call_soon_once(self._flush)
+        if len(self._batch.submissions) < _BATCH:
+            self.call_soon_once(self._flush)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         if self._batch.submissions:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """RFC 16, RFC 18: what waits to be written to the KVS, and what waits for it to be written.
 
-All events of all jobs in one turn of the loop are one commit. While a commit runs, whatever happens is
-collected for the next one; at most one is in flight, so the events of a job are stored in their order. A
-reply, or an action such as a job's start, that must not overtake the events before it goes into the batch.
+All events of one turn of the loop are one commit, unless they are of very many jobs. While a commit runs,
+whatever happens is collected for the next one; at most one is in flight, so the events of a job are stored in
+their order. A reply, or an action such as a job's start, that must not overtake the events before it goes
+into the batch.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rosin.kvs import KVSTxn
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Waiter = Callable[[OSError | None], None]
+
+
+#: Jobs of which one commit has events: others have their turn in between.
+COMMIT_JOBS = 200
 
 
 class PendingCommit:
@@ -40,6 +46,17 @@ class PendingCommit:
             txn.append(job_key(id, "eventlog"), b"\n".join([*lines, b""]))
         txn.ops += self.changes.ops
         return txn
+
+    def split(self, jobs: int) -> PendingCommit:
+        """Leave the lines of the first *jobs* here. Returns the rest, with all that may depend on them."""
+        rest = PendingCommit()
+        if len(self.lines) > jobs:
+            lines = iter(self.lines.items())
+            self.lines = dict(islice(lines, jobs))
+            rest.lines = dict(lines)
+            rest.changes, self.changes = self.changes, rest.changes
+            rest.waiters, self.waiters = self.waiters, rest.waiters
+        return rest
 
     def merge(self, later: PendingCommit) -> None:
         """Add what *later* has to write."""
@@ -103,7 +120,7 @@ class CommitQueue:
         """The batch to commit now; None while another is in flight or when there is nothing to write."""
         if self.in_flight is not None or not self.next:
             return None
-        self.in_flight, self.next = self.next, PendingCommit()
+        self.in_flight, self.next = self.next, self.next.split(COMMIT_JOBS)
         return self.in_flight
 
     def done(self) -> None:

@@ -67,6 +67,9 @@ class KvsBackend(Protocol):
     def promise(self) -> Promise:
         """A new promise."""
 
+    async def pause(self) -> None:
+        """Let others have their turn."""
+
     def fetch(self, missing: Missing, /) -> Awaitable[dict[str, Directory | bytes]]:
         """Get what an operation has found missing. Raises OSError."""
 

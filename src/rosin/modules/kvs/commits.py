@@ -35,6 +35,10 @@ def _removed() -> OSError:
     return OSError(errno.ENOTSUP, "Operation not supported: namespace was removed")
 
 
+#: Namespaces, such as those of jobs that begin, that are worked on in one go.
+_READY = 20
+
+
 class Commits:
     """Namespaces where they are changed, one transaction (or several merged) after the other."""
 
@@ -76,7 +80,9 @@ class Commits:
             self._ready.append(namespace)
 
     def _run_ready(self) -> None:
-        ready, self._ready = self._ready, []
+        ready, self._ready = self._ready[:_READY], self._ready[_READY:]
+        if self._ready:
+            self._backend.call_last(self._run_ready)
         for namespace in ready:
             self.advance(namespace)
 

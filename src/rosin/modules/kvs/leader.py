@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,6 @@ from rosin.modules.kvs.restore import Restore
 from rosin.rfc.payload import field
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
 
     from rosin.handle.rpc import RPC
@@ -77,6 +77,10 @@ class KvsLeader(KvsBase[Namespace]):
     def promise(self) -> asyncio.Future[None]:
         """Something to wait for, in this process."""
         return self.loop.create_future()
+
+    async def pause(self) -> None:
+        """Let others have their turn."""
+        await asyncio.sleep(0)
 
     def store(self, commit: BackingCommit) -> RPC:
         """Have blobs, a journal record and a checkpoint stored."""

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rosin.rfc.message import Message
 
 
+#: Operations of transactions that become one root change, unless a single one has more.
+MERGED_OPS = 400
+
+
 class CommitRequest:
     """One transaction: its operations, its name in events, and the message to answer."""
 
@@ -54,12 +58,19 @@ class Namespace(Root):
         return self.noops, len(self.queue) + len(self.held), len(self.queue)
 
     def take(self, merge: bool = True) -> list[CommitRequest]:
-        """The next transactions that become one root change: neighbours with equal flags, unless NO_MERGE."""
+        """The next transactions that become one root change: neighbours with equal flags, unless NO_MERGE.
+
+        Not so many that nobody else has a turn meanwhile.
+        """
         queue = self.queue
         first = queue.popleft()
         batch = [first]
         if merge and not first.alone:
-            while queue and not queue[0].alone and queue[0].flags == first.flags:
+            room = MERGED_OPS - len(first.ops)
+            while (
+                queue and not queue[0].alone and queue[0].flags == first.flags and len(queue[0].ops) <= room
+            ):
+                room -= len(queue[0].ops)
                 batch.append(queue.popleft())
         return batch
 

@@ -2,7 +2,7 @@
 """Blobs that the KVS knows: decoded directories and values, fresh or cached.
 
 *Fresh* objects were made by a transaction and are not yet in the content store. They live exactly as long as
-some root reaches them: :meth:`Objects.reachable` finds what a root needs, :meth:`Objects.sweep` drops the
+some root reaches them: :class:`Reach` finds what a root needs, :meth:`Objects.drop_others` drops the
 rest. So the many versions that a busy directory goes through never leave memory. Everything else is a copy
 of something in the content store, in two caches bounded by bytes.
 """
@@ -29,6 +29,8 @@ VALUE_WEIGHT = 256
 #: Directories that a sweep keeps for a while though no root reaches them any more: readers may hold on to a
 #: root that has been left; those on other ranks, for as long as messages take.
 YOUNG, YOUNG_FOR_OTHERS = 64, 4096
+#: Objects that are looked at in one go.
+_PART = range(5000)
 
 
 class Missing(Exception):
@@ -82,6 +84,42 @@ class Cache(Generic[T]):
         while self.size > self.limit and len(self._items) > 1:
             oldest = next(iter(self._items))
             self.size -= self._items.pop(oldest)[1]
+
+
+class Reach:
+    """A walk over the fresh objects that tree objects refer to, a part at a time. ``found``: so far."""
+
+    __slots__ = ("_fresh", "_todo", "found")
+
+    def __init__(self, fresh: dict[str, Directory | bytes], objs: Iterable[TreeObj]) -> None:
+        self._fresh = fresh
+        self._todo = list(objs)
+        self.found: dict[str, None] = {}
+
+    def extend(self, objs: Iterable[TreeObj]) -> None:
+        """Look at what these refer to as well."""
+        self._todo += objs
+
+    def step(self) -> bool:
+        """Look at some thousand objects more. Returns whether there are others."""
+        fresh, found, todo = self._fresh, self.found, self._todo
+        for _ in _PART:
+            if not todo:
+                return False
+            obj = todo.pop()
+            kind = obj["type"]
+            if kind == "val" or kind == "symlink":
+                continue
+            if kind == "dir":
+                todo += obj["data"].values()
+                continue
+            for ref in obj["data"]:
+                if ref in fresh and ref not in found:
+                    found[ref] = None
+                    target = fresh[ref]
+                    if isinstance(target, Directory):
+                        todo += target.values()
+        return True
 
 
 class Objects:
@@ -197,24 +235,10 @@ class Objects:
 
     def reachable(self, objs: Iterable[TreeObj]) -> list[str]:
         """The fresh objects that tree objects refer to, directly or through other fresh objects."""
-        fresh = self.fresh
-        found: dict[str, None] = {}
-        todo = list(objs)
-        while todo:
-            obj = todo.pop()
-            kind = obj["type"]
-            if kind == "val" or kind == "symlink":
-                continue
-            if kind == "dir":
-                todo += obj["data"].values()
-                continue
-            for ref in obj["data"]:
-                if ref in fresh and ref not in found:
-                    found[ref] = None
-                    target = fresh[ref]
-                    if isinstance(target, Directory):
-                        todo += target.values()
-        return list(found)
+        reach = Reach(self.fresh, objs)
+        while reach.step():
+            pass
+        return list(reach.found)
 
     def settle(self, refs: Iterable[str]) -> None:
         """The fresh objects *refs* are in the content store now: they become cached copies."""
@@ -230,24 +254,25 @@ class Objects:
                 self.fresh_bytes -= obj.weight
                 self._keep(ref, obj)
 
-    def sweep(self, roots: Iterable[str]) -> int:
-        """Drop fresh objects that none of *roots* (root references) reaches. Returns how many.
+    def drop_others(self, reach: Reach) -> list[Directory | bytes]:
+        """Drop fresh objects that a walk from all roots has not found. Returns them: to free them takes time.
 
         The youngest directories stay in the cache for a while, for readers that hold on to an older root.
         """
-        live = set(self.reachable([treeobj.dirref(root) for root in roots]))
-        fresh = self.fresh
+        live, fresh = reach.found, self.fresh
         dead = [ref for ref in fresh if ref not in live]
         young = len(dead) - self._young
+        dropped = []
         for age, ref in enumerate(dead):
             obj = fresh.pop(ref)
+            dropped.append(obj)
             if isinstance(obj, bytes):
                 self.fresh_bytes -= len(obj)
             else:
                 self.fresh_bytes -= obj.weight
                 if age >= young:
                     self._keep(ref, obj)
-        return len(dead)
+        return dropped
 
     def _keep(self, ref: str, directory: Directory) -> None:
         self._directories.put(ref, directory, directory.weight)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.internal.backing_commit import BackingCommit
 from rosin.modules.kvs import journal
+from rosin.modules.kvs.objects import Reach
 from rosin.modules.kvs.settings import CHECKPOINT_PERIOD
 from rosin.rfc import treeobj
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from rosin.modules.kvs.backend import KvsBackend
     from rosin.modules.kvs.namespace import CommitRequest, Namespace
     from rosin.modules.kvs.objects import Objects
+    from rosin.rfc.treeobj import TreeObj
 
 #: Journal records, and their bytes, after which a checkpoint is written.
 CHECKPOINT_RECORDS = 2000
@@ -36,8 +38,10 @@ CHECKPOINT_BYTES = 8 << 20
 #: Seconds after which it is tried again.
 RETRY = 30.0
 #: Bytes of blobs, and blobs, in one message: other services get their turn in between.
-MESSAGE_BYTES = 16 << 20
-MESSAGE_BLOBS = 2000
+MESSAGE_BYTES = 4 << 20
+MESSAGE_BLOBS = 500
+#: Objects that become cached copies in one go.
+SETTLED = 500
 #: Fresh bytes that are tolerated before unreachable objects are dropped and large values are stored.
 FRESH_BYTES = 16 << 20
 LARGE_VALUE = 64 << 10
@@ -68,7 +72,7 @@ class Storage:
         self._due = False
         self._timer: Any = None
         self._sweep_at = FRESH_BYTES
-        self._spilling = False
+        self._relieving = False
         self._waiters: list[Any] = []
 
     @property
@@ -194,12 +198,17 @@ class Storage:
 
     async def checkpoint(self, root: str, seq: int) -> None:
         """Store a root with all that it reaches; the journal begins anew. Raises OSError."""
-        refs = self.objects.reachable([treeobj.dirref(root)])
+        reach = Reach(self.objects.fresh, [treeobj.dirref(root)])
+        while reach.step():
+            await self.backend.pause()
+        refs = list(reach.found)
         value = {"version": 1, "rootref": root, "sequence": seq, "timestamp": self.backend.now()}
         rest = await self._write(refs)
         await self.backend.store(self._batch(rest, None, value)).raw()
         # Not before all of it is stored: what is settled stands for everything that it refers to.
-        self.objects.settle(refs)
+        for first in range(0, len(refs), SETTLED):
+            self.objects.settle(refs[first : first + SETTLED])
+            await self.backend.pause()
         self._records = self._bytes = 0
         if self._timer is not None:
             self._timer.cancel()
@@ -224,16 +233,32 @@ class Storage:
 
     def relieve(self, namespaces: dict[str, Namespace]) -> None:
         """Drop unreachable objects when there are many; store large values when that is not enough."""
-        if self.objects.fresh_bytes < self._sweep_at or self._spilling:
-            return
-        roots = [ns.root for ns in namespaces.values()]
-        self.objects.sweep(roots + [ns.pending for ns in namespaces.values() if ns.pending is not None])
-        self._sweep_at = max(FRESH_BYTES, 2 * self.objects.fresh_bytes)
-        if self.objects.fresh_bytes > FRESH_BYTES // 2:
-            self._spilling = True
-            self.backend.create_task(self._spill(namespaces))
+        if self.objects.fresh_bytes >= self._sweep_at and not self._relieving:
+            self._relieving = True
+            self.backend.create_task(self._relieve(namespaces))
 
-    async def _spill(self, namespaces: dict[str, Namespace]) -> None:
+    async def _relieve(self, namespaces: dict[str, Namespace]) -> None:
+        try:
+            await self._sweep(namespaces)
+            self._sweep_at = max(FRESH_BYTES, 2 * self.objects.fresh_bytes)
+            if self.objects.fresh_bytes > FRESH_BYTES // 2:
+                await self._spill()
+        finally:
+            self._relieving = False
+
+    async def _sweep(self, namespaces: dict[str, Namespace]) -> None:
+        reach = Reach(self.objects.fresh, _roots(namespaces))
+        while reach.step():
+            await self.backend.pause()
+        reach.extend(_roots(namespaces))  # what has changed meanwhile, all at once
+        while reach.step():
+            pass
+        dropped = self.objects.drop_others(reach)
+        while dropped:
+            del dropped[-SETTLED:]
+            await self.backend.pause()
+
+    async def _spill(self) -> None:
         large = [ref for ref, obj in self.objects.fresh.items() if len(obj) >= LARGE_VALUE]
         large = [ref for ref in large if self.objects.fresh[ref].__class__ is bytes]
         try:
@@ -243,8 +268,6 @@ class Storage:
         except OSError as error:  # anything else is logged with its task
             if error.errno != errno.ENOSYS:
                 self.backend.log.error(f"cannot store values early: {error.strerror}")
-        finally:
-            self._spilling = False
         self._sweep_at = max(FRESH_BYTES, 2 * self.objects.fresh_bytes)
 
     async def finish(self, namespace: Namespace) -> None:
@@ -265,3 +288,10 @@ class Storage:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _roots(namespaces: dict[str, Namespace]) -> list[TreeObj]:
+    """What all namespaces have, and are about to have."""
+    roots = [ns.root for ns in namespaces.values()]
+    roots += [ns.pending for ns in namespaces.values() if ns.pending is not None]
+    return list(map(treeobj.dirref, roots))
