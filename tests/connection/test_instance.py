@@ -296,11 +296,14 @@ async def test_live():
     assert told == ["a", "b", "end"]
     with pytest.raises(ValueError, match="more than 0 seconds"):
         await live(ask, bool, 0)
+    pages = iter([Page("a")])
+    with pytest.raises(RuntimeError, match="for notebooks"):  # where IPython shows nothing
+        await live(ask, bool, 1, lambda page: None)
 
 
 async def test_live_outside_of_a_notebook(flux, monkeypatch):
     monkeypatch.setitem(sys.modules, "IPython.display", None)
-    with pytest.raises(RuntimeError, match="for notebooks, and IPython is not installed"):
+    with pytest.raises(RuntimeError, match="for notebooks, and this program is none"):
         await flux.live()
 
 

@@ -38,7 +38,7 @@ def test_each_says_how_it_is_run():
 def test_one_that_there_is_not(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["run.py", "psij", "nosuch"])
     assert run.main() == 2
-    assert "nosuch: no such program; there are executorlib, " in capsys.readouterr().err
+    assert "nosuch: no such program; there are dask, executorlib, " in capsys.readouterr().err
 
 
 def test_the_table(monkeypatch, capsys):

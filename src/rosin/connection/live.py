@@ -16,6 +16,9 @@ if TYPE_CHECKING:
         def update(self, obj: Any) -> None: ...
 
 
+_NO_NOTEBOOK = "a live table is for notebooks, and this program is none: await flux.jobs() lists once"
+
+
 async def live(
     ask: Callable[[], Awaitable[Any]], ends: Callable[[Any], bool], interval: float, show: Any = None
 ) -> None:
@@ -27,7 +30,9 @@ async def live(
         raise ValueError(f"interval is more than 0 seconds, such as 1.0; got {interval!r}")
     show = show or _notebook()
     listing = await ask()
-    shown: Shown = show(listing)
+    shown: Shown | None = show(listing)
+    if shown is None:  # IPython is there, but this is no notebook
+        raise RuntimeError(_NO_NOTEBOOK)
     last = listing._repr_html_()
     while not ends(listing):
         await asyncio.sleep(interval)
@@ -42,7 +47,5 @@ def _notebook() -> Any:
     try:
         display = import_module("IPython.display").display
     except ImportError:
-        raise RuntimeError(
-            "a live table is for notebooks, and IPython is not installed: await flux.jobs() lists once"
-        ) from None
+        raise RuntimeError(_NO_NOTEBOOK) from None
     return lambda obj: display(obj, display_id=True)
