@@ -92,6 +92,16 @@ def test_what_is_no_job(run, args, text):
     assert (done.returncode, done.stderr) == (1, f"rosin-exec: {text}\n")
 
 
+def test_an_empty_word_is_not_a_missing_one(run):
+    """A script may name what is empty: that is no reason to run the command elsewhere."""
+    for option, text in (
+        ("--jobid=", 'error parsing jobid: ""'),
+        ("--service=", "No service matching .exec"),
+    ):
+        done = run(option, "echo", "ran")
+        assert (done.returncode, done.stdout, text in done.stderr) == (1, "", True)
+
+
 def test_a_job_that_has_ended(run, rosin):
     jobid = rosin("submit", "--wait", "true").out.strip()
     assert run("-j", jobid, "true").stderr == f"rosin-exec: job {jobid} is not currently running\n"

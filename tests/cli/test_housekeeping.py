@@ -50,10 +50,10 @@ def test_targets():
 
 def test_kill_wants_to_know_what(command):
     assert command("housekeeping", "kill").err == (
-        "rosin-housekeeping: specify at least one of --targets, --jobid, or --all\n"
+        "rosin-housekeeping: ERROR: specify at least one of --targets, --jobid, or --all\n"
     )
     assert command("housekeeping", "kill", "--all", "-j1").err == (
-        "rosin-housekeeping: do not specify --jobid with --all\n"
+        "rosin-housekeeping: ERROR: do not specify --jobid with --all\n"
     )
 
 

@@ -50,20 +50,28 @@ def test_load_list_query_remove(jobtap, monkeypatch):
         (
             ["load", "nosuch.py"],
             1,
-            "rosin-jobtap: nosuch.py: No such plugin found; a file is named with a slash",
+            "rosin-jobtap: ERROR: nosuch.py not found; a file is named with a slash",
         ),
-        (["load", "./nosuch.py"], 1, "/nosuch.py: No such plugin found\n"),
-        (["load", ".history"], 1, "rosin-jobtap: .history already loaded\n"),
-        (["load", str(QUOTA), "most=x"], 1, "rosin-jobtap: quota.py: most: expected a number, got 'x'\n"),
-        (["load", str(QUOTA), "a=1", "a.b=2"], 1, "rosin-jobtap: cannot set a.b: a is not an object\n"),
+        (["load", "./nosuch.py"], 1, "/nosuch.py not found\n"),
+        (["load", ".history"], 1, "rosin-jobtap: ERROR: .history already loaded\n"),
+        (
+            ["load", str(QUOTA), "most=x"],
+            1,
+            "rosin-jobtap: ERROR: quota.py: most: expected a number, got 'x'\n",
+        ),
+        (
+            ["load", str(QUOTA), "a=1", "a.b=2"],
+            1,
+            "rosin-jobtap: ERROR: cannot set a.b: a is not an object\n",
+        ),
         (
             ["load", str(QUOTA), "most"],
             2,
             "KEY=VALUE: invalid setting value: 'most': it takes KEY=VALUE, as in ",
         ),
         (["load"], 2, "rosin-jobtap load: the following arguments are required: PLUGIN\n"),
-        (["remove", "x"], 1, "rosin-jobtap: x not found\n"),
-        (["query", "x"], 1, "rosin-jobtap: x: plugin not found\n"),
+        (["remove", "x"], 1, "rosin-jobtap: ERROR: x not found\n"),
+        (["query", "x"], 1, "rosin-jobtap: ERROR: x: plugin not found\n"),
     ],
 )
 def test_what_is_wrong_is_one_line(jobtap, args, code, text):

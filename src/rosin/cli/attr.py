@@ -45,8 +45,11 @@ def _setattr(args: argparse.Namespace) -> None:
     request = {"name": args.name, "value": args.value}
     if args.force:
         request["force"] = True
-    with connect() as h, about(args.name):
-        h.rpc("attr.set", request).get()
+    with connect() as h:
+        try:
+            h.rpc("attr.set", request).get()
+        except OSError as exc:  # flux-core's words are the broker's alone
+            raise OSError(exc.errno, f"{args.name}: {exc.strerror}") from None
 
 
 def _lsattr(args: argparse.Namespace) -> None:

@@ -37,7 +37,7 @@ def _payload(words: list[str], raw: bool) -> str | bytes | None:
         return None
     text = " ".join(words)
     if raw:
-        return text.encode()
+        return text.encode(errors="surrogateescape")
     from rosin import _json
 
     try:

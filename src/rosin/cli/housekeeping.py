@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect
-from rosin.cli.subcommands import AdminParser, dispatch
+from rosin.cli.subcommands import AdminParser, perform
 
 if TYPE_CHECKING:
     import argparse
@@ -186,4 +186,4 @@ def _kill(args: argparse.Namespace) -> None:
 
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
-    return dispatch(parser(prog), argv, prog)
+    return perform(parser(prog), argv, prog)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 
 from rosin.cli.base import connect
-from rosin.cli.subcommands import AdminParser, dispatch
+from rosin.cli.subcommands import AdminParser, perform
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +61,10 @@ def _load(args: argparse.Namespace) -> None:
         treedict.put(request.setdefault("conf", {}), key, value)
     if args.remove:
         request["remove"] = args.remove
-    _request(request)
+    try:
+        _request(request)
+    except FileNotFoundError as exc:
+        raise OSError(str(exc.strerror).replace(": No such plugin found", " not found")) from None
 
 
 def _remove(args: argparse.Namespace) -> None:
@@ -98,4 +101,4 @@ def setting(text: str) -> tuple[str, Any]:
 
 def main(argv: list[str], prog: str) -> int:
     """Run the command."""
-    return dispatch(parser(prog), argv, prog)
+    return perform(parser(prog), argv, prog)

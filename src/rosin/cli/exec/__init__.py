@@ -115,12 +115,12 @@ def _exec(args: argparse.Namespace) -> int:
         owner = h.attr_get("security.owner")
         service, candidates = "rexec", Idset.from_range(0, int(h.attr_get("size")) - 1)
         jobid = None
-        if args.jobid:
+        if args.jobid is not None:
             from rosin.cli.exec.job import job_service
 
             service, candidates, jobid = job_service(h, args.jobid)
-        ranks = choose_ranks(candidates, args.rank, args.exclude, bool(args.jobid))
-        service = args.service or service
+        ranks = choose_ranks(candidates, args.rank, args.exclude, jobid is not None)
+        service = service if args.service is None else args.service
         if args.with_imp:
             args.command[:0] = [_imp(h), "run"]
         command = {} if args.attach else make_command(args, owner)
