@@ -104,12 +104,12 @@ def test_some_paths_only(tree):
 
 def test_what_no_archive_holds(tmp_path):
     os.mkfifo(tmp_path / "fifo")
-    with pytest.raises(OSError, match="is no file") as caught:
+    with pytest.raises(OSError, match="unsupported file type") as caught:
         create(str(tmp_path), ["fifo"])
     assert caught.value.errno == errno.ENOTSUP
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
-        with pytest.raises(OSError, match="is no file"):
+        with pytest.raises(OSError, match="unsupported file type"):
             create(str(tmp_path), ["socket"])
 
 

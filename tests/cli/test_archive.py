@@ -64,7 +64,11 @@ def test_some_of_the_files(archive, rosin):
     result = rosin("archive", "extract", "-n", "x", "-v", "-C", "../out", "a")
     assert result == (0, "", "a\n")
     assert os.listdir("../out") == ["a"]
-    assert rosin("archive", "list", "-n", "x", "no*") == (0, "", "No files matched pattern 'no*'\n")
+    assert rosin("archive", "list", "-n", "x", "no*") == (
+        0,
+        "",
+        "rosin-archive: No files matched pattern 'no*'\n",
+    )
 
 
 def test_what_is_there_already(archive, rosin):
@@ -150,7 +154,9 @@ def test_waiting_for_an_archive(rosin, real_instance, files):
         (["create", "--mmap", "--no-force-primary", "d"], 1, "--mmap cannot work with --no-force-primary"),
         (["create", "--append", "--overwrite", "d"], 1, "--overwrite and --append cannot be used together"),
         (["create", "--chunksize=x", "d"], 1, "--chunksize=x: not a size: 'x'"),
-        (["create", "fifo"], 1, "fifo: is no file, directory or symbolic link"),
+        (["create", "--chunksize=2G", "d"], 1, "--chunksize: value 2G too large (must be < 2G)"),
+        (["create", "--small-file-threshold=3G", "d"], 1, "value 3G too large (must be < 2G)"),
+        (["create", "fifo"], 1, "fifo: unsupported file type: no file, directory or symbolic link"),
         (["create"], 2, "the following arguments are required: PATH"),
         (["extract", "-n", "x"], 1, "KVS lookup archive.x: No such file or directory"),
         (["list", "-n", "x"], 1, "KVS lookup archive.x: No such file or directory"),

@@ -245,6 +245,7 @@ def test_fsck_of_a_root(rosin, h):
         assert (done.code, sorted(done.err.splitlines())) == (1, ["rosin-fsck: Total errors: 2", *lines])
         done = rosin("fsck", "-v", "-r", ref)
         assert "rosin-fsck: t.v: missing blobref index=0" in done.err.splitlines()
+        assert "rosin-fsck: " not in done.err.splitlines()  # the root is no key
         done = rosin("fsck", "-r", "sha1-" + "8" * 40)
         assert done.err.splitlines() == [
             "rosin-fsck: : missing dirref blobref",

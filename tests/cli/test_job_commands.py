@@ -56,6 +56,7 @@ def test_jobs(program, submit):
     code, out, err = program("jobs", "-o", "{id} {name} {state} {nnodes:h}", "--name=listed")
     assert (code, out, err) == (0, f"JOBID NAME STATE NNODES\n{jobid} listed SCHED -\n", "")
     assert program("jobs", "-n", "--name=listed", "-f", "running")[1] == ""
+    assert program("jobs", "-n", "--name=listed", "--queue=") == (0, "", "")
     one = json.loads(program("jobs", "--json", jobid)[1])
     assert (one["name"], one["state"], one["jobid"]) == ("listed", "SCHED", jobid)
     assert [job["name"] for job in json.loads(program("jobs", "--json", "--name=listed")[1])["jobs"]] == [

@@ -89,7 +89,7 @@ def _times(info: os.stat_result) -> dict[str, int]:
 
 
 def _unsupported(full: str) -> OSError:
-    return OSError(errno.ENOTSUP, "is no file, directory or symbolic link", full)
+    return OSError(errno.ENOTSUP, "unsupported file type: no file, directory or symbolic link", full)
 
 
 def _read(fd: int, offset: int, size: int, full: str) -> bytes:

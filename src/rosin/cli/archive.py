@@ -161,12 +161,12 @@ def _remove_keys(h: Flux, args: argparse.Namespace) -> None:
         h.rpc("content.mmap-remove", {"tag": args.name}, 0).get()
 
 
-def _matching(entries: list[Entry], pattern: str | None) -> list[Entry]:
+def _matching(entries: list[Entry], pattern: str | None, prog: str) -> list[Entry]:
     if pattern is None:
         return entries
     found = [entry for entry in entries if fnmatchcase(entry.path, pattern.removeprefix("./"))]
     if not found:
-        sys.stderr.write(f"No files matched pattern '{pattern}'\n")
+        sys.stderr.write(f"{prog}: No files matched pattern '{pattern}'\n")
     return found
 
 
@@ -265,12 +265,16 @@ class Creation:
 
 
 def _bytes(option: str, text: str) -> int:
+    """The value of an option. Raises ValueError, also for what a signed integer of 32 bits does not hold."""
     from rosin import _size as sizes
 
     try:
-        return sizes.parse(text)
+        size = sizes.parse(text)
     except ValueError as exc:
         raise ValueError(f"{option}={text}: {exc}") from None
+    if size >= 1 << 31:
+        raise ValueError(f"{option}: value {text} too large (must be < 2G)")
+    return size
 
 
 def _run_create(args: argparse.Namespace) -> None:
@@ -306,7 +310,7 @@ def _run_list(args: argparse.Namespace) -> None:
 
     with connect() as h:
         entries = archive.decode(_lookup(h, args))
-    for entry in _matching(entries, args.pattern):
+    for entry in _matching(entries, args.pattern, args.prog):
         print(_json.dumps(entry.encode()).decode() if args.raw else _line(entry, args.long))
 
 
@@ -314,7 +318,7 @@ def _run_extract(args: argparse.Namespace) -> None:
     from rosin.archive.extract import extract
 
     with connect() as h:
-        entries = _matching(archive.decode(_lookup(h, args, args.waitcreate)), args.pattern)
+        entries = _matching(archive.decode(_lookup(h, args, args.waitcreate)), args.pattern, args.prog)
         if args.list_only:
             for entry in entries:
                 print(_line(entry, args.verbose > 0))

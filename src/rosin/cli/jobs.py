@@ -124,7 +124,7 @@ class Query:
             max_entries=count + 1 if count > 0 else count,
             since=self.since,
             name=self.args.name,
-            queue=self.args.queue,
+            queue=[""] if self.args.queue == [] else self.args.queue,  # no queue is called so
             constraint=self.constraint,
         )
         jobs = query.jobs()

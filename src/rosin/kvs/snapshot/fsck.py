@@ -47,7 +47,7 @@ class Check:
         """Look at all that *root* reaches. Raises OSError when the store does not answer."""
         async for visit in Walk(load, validate, window=WINDOW).visit(root):
             path = ".".join(visit.names)
-            if self._visited is not None:
+            if self._visited is not None and path:  # the root is no key
                 self._visited(path)
             if visit.fault is not None:
                 self._directory(path, visit)
