@@ -204,7 +204,7 @@ async def test_resource_usage() -> None:
         assert usage["maxrss"] > 0
         for who in ("self", "children", "thread"):
             assert set(await h.rpc("gate.rusage", {"who": who})) == set(usage)
-        await fails(h.rpc("gate.rusage", {"who": "all"}), errno.EPROTO, "unknown target 'all'")
+        await fails(h.rpc("gate.rusage", {"who": "all"}), errno.EINVAL, "'all' is unsupported")
 
 
 @pytest.mark.rfc(5, "debug")

@@ -150,9 +150,15 @@ async def test_who_may_monitor_and_how():
         guest, h = await inst.connect(userid=4242), await inst.connect()
         with pytest.raises(PermissionError):
             await guest.rpc("state-machine.monitor", {"final": 5}, flags=FLUX_RPC_STREAMING)
-        with pytest.raises(OSError, match="requires the streaming flag") as caught:
-            await h.rpc("state-machine.monitor", {"final": 5})
+        for payload in (None, {}, {"final": 5}):
+            assert await h.rpc("state-machine.monitor", payload) == {"state": 5}
+        with pytest.raises(OSError, match="final") as caught:
+            await h.rpc("state-machine.monitor", {"final": "x"})
         assert caught.value.errno == errno.EPROTO
+        to_the_end = h.rpc("state-machine.monitor", flags=FLUX_RPC_STREAMING)
+        await inst.settle()
+        assert len(service(inst)._monitors) == 1
+        del to_the_end
 
 
 async def test_posting():

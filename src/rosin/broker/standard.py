@@ -132,6 +132,6 @@ def _rusage(who: str) -> dict[str, Any]:
         "thread": getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF),
     }
     if who not in targets:
-        raise OSError(errno.EPROTO, f"rusage: unknown target '{who}', expected self, children or thread")
+        raise OSError(errno.EINVAL, f"rusage: '{who}' is unsupported, expected self, children or thread")
     usage = resource.getrusage(targets[who])
     return {name.removeprefix("ru_"): getattr(usage, name) for name in dir(usage) if name.startswith("ru_")}

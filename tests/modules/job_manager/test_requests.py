@@ -120,7 +120,7 @@ async def test_requests_that_are_wrong(world, job):
             ("kill", {"id": 1, "signum": -3}, errno.EINVAL, "Invalid signal number"),
             ("kill", {"id": 1, "signum": 9}, errno.EINVAL, "job is not running"),
             ("kill", {"id": 9, "signum": 9}, errno.EINVAL, "unknown job id"),
-            ("memo", {"id": 1, "memo": 3}, errno.EINVAL, "expected an object"),
+            ("memo", {"id": 1, "memo": 3}, errno.EPROTO, "expected an object"),
             ("memo", {"id": 9, "memo": {}}, errno.ENOENT, "unknown job id"),
             ("getattr", {"id": 9, "attrs": []}, errno.EINVAL, "unknown job"),
             ("getattr", {"id": 1, "attrs": ["x"]}, errno.ENOENT, "unknown attr x"),

@@ -57,11 +57,13 @@ class StateMachineService(Builtin):
 
     @request_handler("monitor")
     def monitor(self, msg: Message) -> Any:
-        final = field(msg.args, "final", int)
-        if not msg.streaming:
-            raise OSError(errno.EPROTO, "state-machine.monitor requires the streaming flag")
+        """Tell the state; with the streaming flag also those that come, up to ``final`` (default: all)."""
+        last = len(STATES) - 1
+        final = field(msg.args, "final", int, last) if msg.has_payload else last
         number = self.machine.number
         self.respond(msg, {"state": number})
+        if not msg.streaming:
+            return DEFERRED
         if number < final:
             self._monitors.add(Waiter(msg, final))
         else:

@@ -144,7 +144,7 @@ def memo(manager: Manager, msg: Message) -> dict[str, Any] | None:
     id = id_field(args)
     volatile = field(args, "volatile", bool, False)
     if not isinstance(args.get("memo"), dict):
-        raise OSError(errno.EINVAL, "memo: expected an object")
+        raise OSError(errno.EPROTO, "memo: expected an object")
     job = manager.lookup(id)
     authorize(msg, job.userid, "guests can only add a memo to their own jobs")
     manager.post(job, "memo", args["memo"], commit=not volatile)
