@@ -10,7 +10,7 @@ import socket
 
 import pytest
 
-from rosin.cli import event, kvs, module
+from rosin.cli import event, kvs, module, ping
 from rosin.cli.dmesg import LogFormatter
 from rosin.cli.ping import size
 from rosin.cli.resource.eventlog import Targets
@@ -67,6 +67,25 @@ class TestPing:
             f"rosin-ping: nosuch.ping: {os.strerror(errno.ENOSYS)}: "
             "No service matching nosuch.ping is registered\n"
         )
+
+
+def test_pads_have_an_end(capsys):
+    with pytest.raises(SystemExit) as caught:
+        ping.main(["-p", "2G", "kvs"], "rosin-ping")
+    assert caught.value.code == 2
+    assert "value 2G too large (must be < 2G)" in capsys.readouterr().err
+
+
+def test_a_rank_is_named_once(capsys):
+    assert ping.main(["-r", "0", "1!kvs"], "rosin-ping") == 1
+    assert capsys.readouterr().err == "rosin-ping: --rank and TARGET both try to specify a nodeid\n"
+
+
+@pytest.mark.parametrize("words", [("-f", "foo"), ("-T", "foo")])
+def test_formats_of_the_resource_eventlog(words, command):
+    done = command("resource", "eventlog", *words)
+    assert done.code == 2
+    assert "invalid choice: 'foo' (choose from" in done.err
 
 
 def test_size():
@@ -250,8 +269,13 @@ def test_how_it_is_to_be_replaced_is_told(monkeypatch):
     assert h.asked["module.load"]["exec"] is True
 
 
+@pytest.mark.parametrize(("text", "mask"), [("8", 8), ("010", 8), ("0x10", 16), ("0", 0), ("00", 0)])
+def test_masks_are_read_as_in_c(text, mask):
+    assert module._mask(text) == mask
+
+
 @pytest.mark.parametrize("option", ["--set", "--setbit", "--clearbit"])
-@pytest.mark.parametrize("mask", ["x", "-1", "0x100000000"])
+@pytest.mark.parametrize("mask", ["x", "-1", "08", "0x100000000"])
 def test_masks_of_debug_flags(option, mask, capsys):
     with pytest.raises(SystemExit) as caught:
         module.main(["debug", f"{option}={mask}", "kvs"], "rosin-module")

@@ -53,6 +53,33 @@ def test_programs_are_commands(programs, variable, name):
     assert rosin("help", "hey", **{variable: places})[1] == f"{name} --help\n"
 
 
+@pytest.mark.parametrize("option", ["-v", "--verbose"])
+def test_verbose_prints_the_environment(option):
+    code, out, err = rosin(option, "python", "--get-path", FLUX_URI="local:///nowhere")
+    lines = out.splitlines()
+    assert (code, err) == (0, "")
+    assert "FLUX_URI=local:///nowhere" in lines
+    assert f"PYTHONPATH={lines[-1]}" in lines or f":{lines[-1]}" in out
+    assert "search path" not in out
+    assert rosin(option)[:2] == (1, rosin()[1])
+
+
+def test_verbose_prints_where_a_program_is_looked_for(programs):
+    program = programs("rosin-hey")
+    code, out, err = rosin(
+        "-v", "hey", "x", FLUX_EXEC_PATH=f"/nowhere:{program.parent}", FLUX_EXEC_PATH_PREPEND=""
+    )
+    assert code == 3
+    assert out.splitlines()[-2].startswith(f"sub-command search path: /nowhere:{program.parent}:")
+    assert out.splitlines()[-1] == "rosin-hey x"
+    assert err == f"rosin: trying to exec /nowhere/rosin-hey\nrosin: trying to exec {program}\n"
+
+
+def test_versions_of_python():
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}\n"
+    assert rosin("python", "--list-versions") == (0, version, "")
+
+
 def test_which_program_comes_first(programs, monkeypatch):
     monkeypatch.setenv("PATH", str(programs("flux-hey").parent))
     assert front.find("hey", "rosin") == str(programs("flux-hey"))
@@ -89,8 +116,8 @@ def test_a_path_is_a_program(programs, tmp_path):
 
 
 def test_what_is_not_here_is_told_from_what_is_mistyped(command):
-    text = "rosin: 'job-validator' is a command of flux-core that Rosin does not have yet\n"
-    assert command("job-validator").err == text
+    text = "rosin: 'slurm-expiration-sync' is a command of flux-core that Rosin does not have yet\n"
+    assert command("slurm-expiration-sync").err == text
     assert command("cofnig").err.splitlines() == [
         "rosin: 'cofnig' is not a rosin command. See 'rosin --help'",
         "Did you mean: config?",
@@ -145,7 +172,7 @@ def test_parent_and_root(monkeypatch, options, uri, namespace):
     monkeypatch.setattr("rosin.cli.base.connect", _Attributes)
     monkeypatch.setenv("FLUX_URI", "local://leaf")
     monkeypatch.setenv("FLUX_KVS_NAMESPACE", "mine")
-    assert front.options([*options, "getattr", "-p"]) == ["getattr", "-p"]
+    assert front.options([*options, "getattr", "-p"], "rosin", COMMANDS) == ["getattr", "-p"]
     assert os.environ["FLUX_URI"] == uri
     assert os.environ.get("FLUX_KVS_NAMESPACE") == namespace
 

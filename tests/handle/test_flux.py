@@ -104,6 +104,13 @@ def test_waiting_has_an_end(h, peer):
     assert rpc.wait_for(30).get() is None
 
 
+@pytest.mark.parametrize("timeout", [float("inf"), 1e300, 1e10])
+def test_an_end_that_is_too_far_away_for_the_system_is_none(h, peer, timeout):
+    rpc = h.rpc("a.b")
+    peer.answer()
+    assert rpc.wait_for(timeout).get() is None
+
+
 @pytest.mark.parametrize(
     ("args", "exception"),
     [

@@ -9,15 +9,15 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
     from rosin.handle.flux import Flux
 
 #: Commands of flux-core that are not here; a mistyped word is not what was meant.
-NOT_HERE = frozenset(("job-validator", "slurm-expiration-sync"))
+NOT_HERE = frozenset(("slurm-expiration-sync",))
 
 #: The options that come before a command.
-OPTIONS = ("-p", "--parent", "-r", "--root")
+OPTIONS = ("-p", "--parent", "-r", "--root", "-v", "--verbose")
 
 
 def find(name: str, prog: str) -> str | None:
@@ -28,15 +28,38 @@ def find(name: str, prog: str) -> str | None:
     """
     if "/" in name:
         return name
+    return next(filter(_is_program, _candidates(name, prog)), None)
+
+
+def _places() -> list[str]:
     variables = ("FLUX_EXEC_PATH_PREPEND", "FLUX_EXEC_PATH", "PATH")
     places = [place for variable in variables for place in os.environ.get(variable, "").split(":") if place]
-    places.append(os.path.dirname(sys.executable))
+    return [*places, os.path.dirname(sys.executable)]
+
+
+def _candidates(name: str, prog: str) -> Iterator[str]:
+    """What :func:`find` tries, in this order."""
     for front in (prog, "flux" if prog == "rosin" else "rosin"):
-        for place in places:
-            path = os.path.join(place, f"{front}-{name}")
-            if os.path.isfile(path) and os.access(path, os.X_OK):
-                return path
-    return None
+        for place in _places():
+            yield os.path.join(place, f"{front}-{name}")
+
+
+def _is_program(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)
+
+
+def tell(name: str, prog: str, known: Collection[str]) -> None:
+    """Print the environment of a command, and for one that is a program where it is looked for (``-v``)."""
+    from rosin.cli.env import environment
+
+    print(*(f"{variable}={value}" for variable, value in environment().items()), sep="\n", flush=True)
+    if name in known or name == "help" or name[:1] == "-" or "/" in name:
+        return
+    print(f"sub-command search path: {':'.join(_places())}", flush=True)
+    for path in _candidates(name, prog):
+        sys.stderr.write(f"{prog}: trying to exec {path}\n")
+        if _is_program(path):
+            return
 
 
 def execute(path: str, args: list[str]) -> NoReturn:
@@ -80,12 +103,17 @@ def _attribute(h: Flux, name: str) -> str:
         return ""
 
 
-def options(args: list[str]) -> list[str]:
+def options(args: list[str], prog: str, known: Collection[str]) -> list[str]:
     """Obey the options before a command; returns the command and its arguments. Raises OSError."""
-    at = 0
+    at, verbose = 0, False
     while at < len(args) and args[at] in OPTIONS:
-        ancestor(args[at] in ("-r", "--root"))
+        if args[at] in ("-v", "--verbose"):
+            verbose = True
+        else:
+            ancestor(args[at] in ("-r", "--root"))
         at += 1
+    if verbose and at < len(args):
+        tell(args[at], prog, known)
     return args[at:]
 
 

@@ -103,6 +103,7 @@ def usage(prog: str) -> str:
         f"Usage: {prog} [OPTIONS] COMMAND [ARGS...]\n\n"
         "  -h, --help     print this; 'help COMMAND' shows the help of a command\n"
         "  -V, --version  print the version\n"
+        "  -v, --verbose  print the environment of the command, and where it is looked for\n"
         "  -p, --parent   talk to the parent of the enclosing instance\n"
         "  -r, --root     talk to the root of the enclosing instances\n\n"
         "Commands:\n"
@@ -232,7 +233,7 @@ def _dispatch(args: list[str], prog: str) -> int:
         rest: list[str] = []
 
         def obey(_args: list[str], _prog: str) -> int:
-            rest[:] = options(args)
+            rest[:] = options(args, prog, COMMANDS)
             return 0
 
         return run(obey, args, prog) or _dispatch(rest, prog)

@@ -234,11 +234,11 @@ def format_stats(stats: Any, path: str | None, scale: float, kind: str | None) -
 
 
 def _mask(text: str) -> int:
-    """Debug flags, in base 10 or as 0x... Raises ValueError."""
+    """Debug flags, in base 10, 8 (``010``) or 16 (``0x8``), as in C. Raises ArgumentTypeError."""
     from argparse import ArgumentTypeError
 
     try:
-        value = int(text, 0)
+        value = int(text, 8 if text[:1] == "0" and text.isdigit() else 0)
     except ValueError:
         value = -1
     if not 0 <= value < 1 << 32:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rosin.handle.future import Future
 
 
+#: Bytes that a request is not padded to: a length in a message has 31 bits.
+_LARGEST_PAD = 1 << 31
+
+
 def parser(prog: str) -> AdminParser:
     """The options of the command."""
     result = AdminParser(prog, "Send requests to a service and print the route and time of each answer.")
@@ -69,16 +73,19 @@ def hosts(h: Flux) -> list[str]:
 
 def size(text: str) -> int:
     """Type of an option: a number of bytes, with K, M or G for multiples of 1024. ArgumentTypeError."""
+    from argparse import ArgumentTypeError
+
     from rosin import _size
 
     try:
-        return _size.parse(text)
+        value = _size.parse(text)
     except ValueError:
-        from argparse import ArgumentTypeError
-
         raise ArgumentTypeError(
             f"invalid number of bytes '{text}': expected one such as 100 or 10K"
         ) from None
+    if value >= _LARGEST_PAD:
+        raise ArgumentTypeError(f"value {text} too large (must be < 2G): expected one such as 100 or 10K")
+    return value
 
 
 class _Pinger:
@@ -156,6 +163,8 @@ def _ping(args: argparse.Namespace) -> int:
         raise ValueError("--count, --pad and --interval must not be negative")
     if args.batch and not args.count:
         raise ValueError("--batch should only be used with --count")
+    if args.rank is not None and "!" in args.target:
+        raise ValueError("--rank and TARGET both try to specify a nodeid")
     with connect() as h:
         return _Pinger(h, args).run()
 

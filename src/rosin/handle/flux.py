@@ -271,9 +271,11 @@ class Flux(ReactorHandle):
             return
         import select
 
+        from rosin.handle.reactor import LONGEST
+
         poll = select.poll()
         poll.register(self.fileno(), select.POLLIN)
-        if poll.poll(timeout * 1000):
+        if poll.poll(min(timeout * 1000, LONGEST)):
             self._read(MSG_DONTWAIT)
 
     def _wait(self, future: Future, timeout: float) -> None:

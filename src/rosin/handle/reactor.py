@@ -23,7 +23,7 @@ else:
 #: What poll(2) reports whether or not it was asked for.
 _ALWAYS = select.POLLERR | select.POLLHUP | select.POLLNVAL
 #: Milliseconds that it can be told to wait; a timer may be further away, or never due.
-_LONGEST = (1 << 31) - 1
+LONGEST = (1 << 31) - 1
 
 
 class Timer:
@@ -210,7 +210,7 @@ class Reactor:
             timeout = until if timeout < 0 else min(timeout, until)
         elif timeout < 0 and not forever and not self.active():
             return
-        ready = self._poll.poll(None if timeout < 0 else min(timeout * 1000, _LONGEST))
+        ready = self._poll.poll(None if timeout < 0 else min(timeout * 1000, LONGEST))
         if self._phases:
             self._call_phase("check")
             if self._stop is not None:

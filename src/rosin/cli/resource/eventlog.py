@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.cli.base import connect
 from rosin.cli.colour import use_color
+from rosin.cli.eventlog import FORMATS, TIME_FORMATS
 
 if TYPE_CHECKING:
     import argparse
@@ -21,8 +22,15 @@ def add_commands(parser: AdminParser) -> None:
     """Add the subcommand to the parser of ``resource``."""
     sub = parser.command("eventlog", _eventlog, "print what has happened to the resources")
     add = sub.add_argument
-    add("-f", "--format", metavar="FORMAT", default="text", help="text or json")
-    add("-T", "--time-format", metavar="FORMAT", default="raw", help="raw, iso, offset or human")
+    add("-f", "--format", metavar="FORMAT", choices=FORMATS, default="text", help="text or json")
+    add(
+        "-T",
+        "--time-format",
+        metavar="FORMAT",
+        choices=TIME_FORMATS,
+        default="raw",
+        help="raw, iso, offset or human",
+    )
     sub.flag("-H", "--human", text="print short times")
     sub.color()
     sub.flag("-F", "--follow", text="print new events as they come")
