@@ -233,6 +233,7 @@ class TestResource:
         out = rosin("resource", "eventlog", "-w", "drain", "-m", "reason=x", "-f", "json").out
         assert json.loads(out.splitlines()[-1])["context"]["reason"] == "x"
         assert "drain" not in rosin("resource", "eventlog", "-i", "5").out
+        assert rosin("resource", "eventlog", "-t", "0", "-w", "drain").code == 0
         late = rosin("resource", "eventlog", "-t", "0.01s", "-w", "never")
         assert late.err == "rosin-resource: ERROR: no further event within 0.01s\n"
 

@@ -35,7 +35,10 @@ def add_commands(parser: AdminParser) -> None:
     sub.color()
     sub.flag("-F", "--follow", text="print new events as they come")
     add(
-        "-t", "--timeout", metavar="TIME", help="with --follow or --wait, give up after this time, such as 5s"
+        "-t",
+        "--timeout",
+        metavar="TIME",
+        help="with --follow or --wait, give up after this time, such as 5s; 0: never",
     )
     add("-w", "--wait", metavar="EVENT", help="end with this event, now or later")
     add(
@@ -119,7 +122,8 @@ def _eventlog(args: argparse.Namespace) -> None:
     if args.timeout:
         from rosin.rfc.fsd import parse
 
-        deadline = time.monotonic() + parse(args.timeout)
+        seconds = parse(args.timeout)
+        deadline = time.monotonic() + seconds if seconds else None
     with connect() as h:
         _follow(h, args, formatter, wanted, deadline)
 
