@@ -195,6 +195,7 @@ class TestOverlay:
         assert rosin("overlay", "status", "--down").out == ""
         assert rosin("overlay", "status", "-H", "0").out == f"<<0 {host}>>: full\n"
         assert re.fullmatch(r"0 .*: full for \S+ \(\d+\.\d{3} ms\)\n", rosin("overlay", "status", "-vv").out)
+        assert re.fullmatch(r"0 .* for \S+ \(.* ms\)\n", rosin("overlay", "status", "--verbose=2").out)
         assert rosin("overlay", "status", "-w", "full").code == 0
         assert rosin("overlay", "status", "-w", "full", "-t", "0").code == 0
         assert rosin("overlay", "status", "-w", "lost", "-t", "0.1s") == (

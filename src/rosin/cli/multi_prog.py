@@ -32,7 +32,9 @@ def parser(prog: str) -> Parser:
         epilog=_EPILOG,
         formatter_class=as_written,
     )
-    result.add_argument("-n", "--dry-run", metavar="RANKS", help="print what these tasks would run")
+    result.add_argument(
+        "-n", "--dry-run", metavar="RANKS", type=_ranks, help="print what these tasks would run"
+    )
     result.add_argument("config", metavar="CONFIG", help="the file with the commands")
     return result
 
@@ -110,7 +112,7 @@ def main(argv: list[str], prog: str) -> int:
     if args.dry_run is not None:
         import shlex
 
-        for rank in _ranks(args.dry_run):
+        for rank in args.dry_run:
             print(f"{rank}: {shlex.join(programs.command(rank))}")
         return 0
     command = programs.command(_task_rank())
@@ -128,4 +130,7 @@ def _ranks(text: str) -> Idset:
     try:
         return Idset(text)
     except ValueError as exc:
-        raise ValueError(f"--dry-run={text}: {exc}: it takes a set of task ranks, as in 0-3,7") from None
+        from argparse import ArgumentTypeError
+
+        text = f"invalid IDset value: '{text}': {exc}: it takes a set of task ranks, as in 0-3,7"
+        raise ArgumentTypeError(text) from None

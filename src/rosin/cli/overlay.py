@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from rosin.cli.base import connect
+from rosin.cli.base import connect, optional_argument
 from rosin.cli.colour import use_color
 from rosin.cli.overlayhealth import Answer, Survey
 from rosin.cli.subcommands import AdminParser, about, dispatch
@@ -29,13 +29,9 @@ def parser(prog: str) -> AdminParser:
     sub = result.command("status", _status, "print the state of the brokers as a tree")
     add = sub.add_argument
     add("-r", "--rank", metavar="NODEID", type=int, default=0, help="begin with this broker (0)")
-    add(
-        "-v",
-        "--verbose",
-        action="count",
-        default=0,
-        help="show for how long it has been so; twice: how long the answer took",
-    )
+    text = "show for how long it has been so; twice: how long the answer took"
+    add("-v", action="count", dest="verbose", default=0, help=text)
+    add("--verbose", type=int, metavar="LEVEL", **optional_argument(1), default=0, help="as LEVEL times -v")
     add(
         "-t",
         "--timeout",
