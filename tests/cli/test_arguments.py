@@ -18,6 +18,9 @@ from rosin.cli.plain import Plain
 GOOD = ["a", "b,c", "1", "10s", "f2Hb4sKD"]
 VALUES = ["a", "b,c", "x=y", "1", "2.5", "10s", "f2Hb4sKD", "0-3", "", "-", "-1", "--", "-x=1", "a b", "none"]
 
+#: Their plugins add options, so argparse itself reads them.
+OPEN = {"job-frobnicator", "job-validator"}
+
 
 class Caught(BaseException):
     pass
@@ -31,7 +34,7 @@ def declared() -> Iterator[tuple[str, Parser]]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Parser, "_parse", catch)
-        for name in sorted(COMMANDS):
+        for name in sorted(COMMANDS.keys() - OPEN):
             module = import_module(f"rosin.cli.{COMMANDS[name][0]}")
             for sub in getattr(module, "SUBCOMMANDS", [""]):
                 try:
