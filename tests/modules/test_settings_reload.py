@@ -151,9 +151,10 @@ def of_job_manager(module: Any) -> object:
 
 def of_job_ingest(module: Any) -> object:
     policy = module.settings.policy
-    parts = [getattr(policy, name) for name in ("_default", "_defaults", "_queues", "_requires")]
+    names = ("_defaults", "_queues", "_requires")
+    parts = [[getattr(stage, name) for name in names] for stage in policy.frobnicators.stages]
     users = {name: (entry.users, entry.groups) for name, entry in policy._access._policies.items()}
-    return module.settings._replace(policy=None), parts, users
+    return module.settings._replace(policy=None), policy._default, parts, users
 
 
 #: What a service makes of its settings.

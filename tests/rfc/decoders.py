@@ -235,6 +235,7 @@ TEXT: dict[str, tuple[Callable[[str], Any], list[str]]] = {
         lambda text: constraint_query.parse(text, {None: "n"}),
         ["(a|-b) and not c:'d e'"],
     ),
+    "constraint.query.parse_resources": (constraint_query.parse_resources, ["gpu and not host:n[0-3]"]),
     "count.parse_string": (count.parse_string, ["2-8:2:*", "1,3-5", "[2+]"]),
     "dependency.begin_time": (lambda text: dependency.begin_time({"value": text}), ["1.5"]),
     "dependency.jobid": (lambda text: dependency.jobid({"scheme": "after", "value": text}), ["f2"]),

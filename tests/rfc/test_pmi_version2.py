@@ -67,7 +67,7 @@ def test_no_message(data: bytes) -> None:
         Frames().feed(data)
 
 
-@pytest.mark.parametrize("text", ["cmd", "cmd=x", "=x;", "a;b=c;", "cmd=x;;"])
+@pytest.mark.parametrize("text", ["cmd", "cmd=x", "=x;", "a;b=c;", "cmd=x;;", "cmd=\ud800;"])
 def test_no_pairs(text: str) -> None:
     with pytest.raises(FormatError, match="pmi: "):
         parse(text)

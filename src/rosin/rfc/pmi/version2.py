@@ -65,6 +65,7 @@ class Frames:
 
 def parse(text: str) -> Words:
     """Take a message apart. The first of two pairs with the same key counts. Raises FormatError."""
+    wire.refuse_surrogates(text)
     words: Words = {}
     at = 0
     while at < len(text):

@@ -73,7 +73,7 @@ def parse(line: str) -> dict[str, str]:
     if "\n" in text or "\0" in text:
         raise FormatError("pmi: a message takes exactly one line")
     if not text.isascii():
-        _check_text(text)
+        refuse_surrogates(text)
     head, found, value = text.partition(" value=")
     if "\t" in text or "msg=" in head or head.startswith("value="):
         return _parse_any(text)
@@ -89,7 +89,8 @@ def parse(line: str) -> dict[str, str]:
     return words
 
 
-def _check_text(text: str) -> None:
+def refuse_surrogates(text: str) -> None:
+    """Raises FormatError for what UTF-8 cannot hold, as half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
