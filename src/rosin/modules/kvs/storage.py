@@ -70,6 +70,8 @@ class Storage:
         self._records = 0
         self._bytes = 0
         self._due = False
+        #: A checkpoint has failed, and the timer runs until the next try.
+        self._held_back = False
         self._timer: Any = None
         self._sweep_at = FRESH_BYTES
         self._relieving = False
@@ -137,13 +139,15 @@ class Storage:
     def _count(self, namespace: Namespace, size: int) -> None:
         self._records += 1
         self._bytes += size
-        if self._records >= CHECKPOINT_RECORDS or self._bytes >= CHECKPOINT_BYTES:
+        many = self._records >= CHECKPOINT_RECORDS or self._bytes >= CHECKPOINT_BYTES
+        if many and not self._held_back:
             self._due = True
         elif self._timer is None:
             self._timer = self.backend.call_later(self.period, lambda: self._period_over(namespace))
 
     def _period_over(self, namespace: Namespace) -> None:
         self._timer = None
+        self._held_back = False
         if self._records:
             self._due = True
             self.commits.kick(namespace)
@@ -170,13 +174,15 @@ class Storage:
         except Exception as exc:  # the namespace must go on whatever happens
             if isinstance(exc, OSError):
                 error = exc
-                if exc.errno != errno.ENOSYS:
-                    self.backend.log.error(f"cannot write a checkpoint, trying again: {exc.strerror}")
+                note = f"cannot write a checkpoint, trying again: {exc.strerror}"
             else:
                 error = OSError(errno.EIO, "cannot write a checkpoint, see the broker's log")
-                self.backend.log.error("".join(traceback.format_exception(exc)))
+                note = "".join(traceback.format_exception(exc))
+            if error.errno != errno.ENOSYS and not self._held_back:  # clients may ask for it often meanwhile
+                self.backend.log.error(note)
             if self._timer is None and self._records:
                 self._timer = self.backend.call_later(RETRY, lambda: self._period_over(namespace))
+            self._held_back = self._timer is not None
         self._due = False  # the root did not move meanwhile: whoever asked for a checkpoint has it
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
@@ -210,6 +216,7 @@ class Storage:
             self.objects.settle(refs[first : first + SETTLED])
             await self.backend.pause()
         self._records = self._bytes = 0
+        self._held_back = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
