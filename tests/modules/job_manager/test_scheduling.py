@@ -305,6 +305,16 @@ def test_malformed_exec_responses_are_logged(bench, payload):
     assert bench.port.log.lines[-1][0] == "error"
 
 
+def test_responses_of_a_service_that_was_replaced_are_logged_once(bench):
+    bench.online()
+    for topic in ("a.start", "a.start", "b.start", "b.start"):
+        bench.manager.start.response(bench.response(topic, {}))
+    assert [text for level, text in bench.port.log.lines if level == "error"] == [
+        "start: response of a.start, which is not registered",
+        "start: response of b.start, which is not registered",
+    ]
+
+
 def test_a_response_out_of_order_is_logged(bench):
     bench.online()
     bench.submit()

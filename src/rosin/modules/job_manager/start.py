@@ -32,6 +32,8 @@ class StartProtocol:
         self.service: str | None = None
         self.sender = b""
         self._waiting: set[int] = set()
+        #: The service that was here before and still responds, once that is in the log.
+        self._stray: str | None = None
         #: What has come of the responses to each request under way.
         self._streams: dict[int, StartStream] = {}
         self._responses: dict[str, Callable[[Job, dict[str, Any]], None]] = {
@@ -121,7 +123,9 @@ class StartProtocol:
     def response(self, msg: Message) -> None:
         """Take a response to a start request; an error ends the conversation, a malformed one is logged."""
         if self.service is None or msg.topic != f"{self.service}.start":
-            self.manager.port.log.error(f"start: response of {msg.topic}, which is not registered")
+            if msg.topic != self._stray:  # it may have many jobs, and go on for long
+                self._stray = msg.topic
+                self.manager.port.log.error(f"start: response of {msg.topic}, which is not registered")
             return
         if msg.errnum:
             self.teardown(f"start response error: {msg.text or os.strerror(msg.errnum)}")
