@@ -130,3 +130,13 @@ def test_a_socket_from_the_broker():
             ours.sendall(frame(Message.request("welcome", {"name": "m"})))
             assert h.recv(topic_glob="welcome").args == {"name": "m"}
             assert not os.get_inheritable(h.fileno())
+
+
+def test_a_handle_may_be_open_when_the_interpreter_ends(monkeypatch):
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(flux, "connect", lambda _path: ours)
+    with theirs, Flux("local:///nowhere") as handle:
+        with monkeypatch.context() as ending:
+            ending.setattr(flux, "_open", None)  # as what is left of a module then
+            handle.__del__()
+        assert theirs.recv(1) == b""

@@ -259,3 +259,11 @@ async def test_a_forgotten_watch_is_cancelled():
         assert (await h.rpc("kvs-watch.stats-get"))["watchers"] == 1
         del watch
         assert (await h.rpc("kvs-watch.stats-get"))["watchers"] == 0
+
+
+def test_a_watch_may_be_open_when_the_interpreter_ends():
+    watch = kvs.WatchImplementation.__new__(kvs.WatchImplementation)
+    watch.__del__(lambda: True)  # asks nothing of the handle, which may be gone
+    with pytest.raises(AttributeError):
+        watch.__del__(lambda: False)
+    watch.needs_cancel = False

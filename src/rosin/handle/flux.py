@@ -148,10 +148,10 @@ class Flux(ReactorHandle):
         if self._stream is not None:
             reactor.add_fd(self._stream.fileno(), readable, passive=True)
 
-    def __del__(self) -> None:
+    def __del__(self, opened: dict[int, ref[Flux]] = _open) -> None:  # as the interpreter ends, no globals
         stream = self._stream
         if stream is not None:
-            _open.pop(id(self), None)
+            opened.pop(id(self), None)
             stream.close()
 
     def __enter__(self) -> Flux:

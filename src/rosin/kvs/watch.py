@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import sys
 
 from rosin.constants import FLUX_KVS_WAITCREATE, FLUX_KVS_WATCH, FLUX_KVS_WATCH_FULL, FLUX_KVS_WATCH_UNIQ
 from rosin.handle.future import Future
@@ -130,7 +131,9 @@ class WatchImplementation(Future):
             yield decode_value(response)
         self.needs_cancel = False
 
-    def __del__(self) -> None:
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        if ending():  # nothing else can be relied on then; the broker sees the connection end
+            return
         with contextlib.suppress(OSError, RuntimeError):  # the handle may be closed already
             self.cancel()
 
