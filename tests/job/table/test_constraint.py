@@ -99,7 +99,6 @@ def test_bad_ranks_and_deep_nesting():
 @pytest.mark.parametrize(
     ("constraint", "ids"),
     [
-        (None, "23456789a"),
         ({}, "23456789a"),
         ({"and": []}, "23456789a"),
         ({"or": []}, "23456789a"),
@@ -138,7 +137,7 @@ def test_queue_includes_its_virtual_queues():
 
 
 def test_legacy_fields():
-    assert legacy_constraint({"max_entries": 0, "attrs": []}) is None
+    assert legacy_constraint({"max_entries": 0, "attrs": []}) == {}
     assert legacy_constraint({"userid": -1, "states": 0, "results": 0}) == {"and": []}
     full = {"userid": 5, "states": 64, "results": 1, "name": "n", "queue": "q"}
     assert legacy_constraint(full) == {

@@ -73,6 +73,7 @@ async def test_lookup(job):
 async def test_lookup_errors(job):
     await job.submit()
     await fails(job_info_lookup(job.h, 5, ["jobspec"]), errno.ENOENT, "invalid job id")
+    await fails(job_info_lookup(job.h, 5, []), errno.ENOENT, "invalid job id")
     await fails(job_info_lookup(job.h, ID, ["jobspec", "zz"]), errno.ENOENT, "zz: key not found")
     await fails(
         job_info_lookup(job.h, ID, ["R"], 99), errno.EPROTO, "lookup request rejected with invalid flag"

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from rosin.constants import FLUX_ROLE_USER
+
 from .test_rfc43 import ENCODINGS
 from .test_service import SENTINEL, event, fails, more, setup, submit
 
@@ -108,6 +110,18 @@ async def test_constraints_that_are_refused() -> None:
                 h.rpc("job-list.list", {"max_entries": 0, "attrs": [], "constraint": constraint}),
                 errno.EPROTO,
             )
+
+
+async def test_a_constraint_that_is_no_object_is_refused_whoever_asks() -> None:
+    async with setup(HISTORY, CONFIG) as s:
+        h = await s.inst.connect()
+        guest = await s.inst.connect(userid=77, rolemask=FLUX_ROLE_USER)
+        for asker in (h, guest):
+            request: dict[str, Any] = {"max_entries": 0, "attrs": []}
+            for constraint in (None, [], 0, ""):
+                await fails(asker.rpc("job-list.list", {**request, "constraint": constraint}), errno.EPROTO)
+            await asker.rpc("job-list.list", request)
+            await asker.rpc("job-list.list", {**request, "constraint": {}})
 
 
 @pytest.mark.rfc(43, "attributes", "unset-omitted", "id-always")

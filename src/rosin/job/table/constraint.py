@@ -329,16 +329,16 @@ def _compile(constraint: Any, context: Context, depth: int) -> JobConstraint:
 
 
 def compile_constraint(constraint: Any, context: Context) -> JobConstraint:
-    """Compile the constraint object of a request; None and ``{}`` match every job. Raises FormatError."""
+    """Compile the constraint object of a request; ``{}`` matches every job. Raises FormatError."""
     context.begin()
-    return _compile({} if constraint is None else constraint, context, 0)
+    return _compile(constraint, context, 0)
 
 
-def legacy_constraint(args: dict[str, Any]) -> dict[str, Any] | None:
-    """The constraint that the fields of the oldest requests stand for, None if the request is not one."""
+def legacy_constraint(args: dict[str, Any]) -> dict[str, Any]:
+    """The constraint that the fields of the oldest requests stand for, ``{}`` if the request is not one."""
     userid, states, results = args.get("userid"), args.get("states"), args.get("results")
     if type(userid) is not int or type(states) is not int or type(results) is not int:
-        return None
+        return {}
     parts: list[dict[str, Any]] = []
     if userid & FLUX_USERID_UNKNOWN != FLUX_USERID_UNKNOWN:
         parts.append({"userid": [userid]})

@@ -40,6 +40,8 @@ class Lookups:
         for key, value in values.items():
             if isinstance(value, BaseException):
                 raise await self._lookup_error(jobid, key, value)
+        if not keys:  # nothing else tells whether there is such a job
+            await self._exists(jobid)
         answer: dict[str, Any] = {"id": jobid}
         for key in keys:
             answer[key] = self._value(key, values, flags)
@@ -51,11 +53,15 @@ class Lookups:
             return exc
         if exc.errno != errno.ENOENT:
             return OSError(exc.errno, f"{key}: {os.strerror(exc.errno or errno.EIO)}")
+        await self._exists(jobid)
+        return OSError(errno.ENOENT, f"{key}: key not found")
+
+    async def _exists(self, jobid: int) -> None:
+        """Raises OSError ENOENT unless there is such a job."""
         try:
             await self._source.get(jobid, "eventlog")
         except FileNotFoundError:
-            return OSError(errno.ENOENT, "invalid job id")
-        return OSError(errno.ENOENT, f"{key}: key not found")
+            raise OSError(errno.ENOENT, "invalid job id") from None
 
     def _value(self, key: str, values: dict[str, Any], flags: int) -> Any:
         """A value as a response holds it: text, or an object."""

@@ -213,7 +213,6 @@ class JobListModule(BrokerModule):
             max_entries = field(args, "max_entries", int)
             attrs = args.get("attrs")
             since = field(args, "since", float, 0.0)
-            constraint = args.get("constraint")
             if "attrs" not in args:
                 raise FormatError("payload: missing field 'attrs'")
             if max_entries < 0:
@@ -222,8 +221,7 @@ class JobListModule(BrokerModule):
                 raise FormatError("since < 0.0 not allowed")
             if not isinstance(attrs, list):
                 raise FormatError("attrs must be an array")
-            if constraint is None:
-                constraint = legacy_constraint(args)
+            constraint = args["constraint"] if "constraint" in args else legacy_constraint(args)
             compiled = self._compile(constraint, msg)
         except FormatError as exc:
             raise FormatError(f"invalid payload: {exc}") from None
@@ -234,7 +232,7 @@ class JobListModule(BrokerModule):
     def _compile(self, constraint: Any, msg: Message) -> JobConstraint:
         if self._restricted(msg):
             own = {"userid": [msg.userid]}
-            constraint = {"and": [own, constraint]} if constraint else own
+            constraint = own if constraint == {} else {"and": [own, constraint]}
         try:
             return compile_constraint(constraint, self._context)
         except FormatError as exc:
