@@ -36,6 +36,24 @@ def test_a_request_and_its_answer(h, peer):
     assert rpc.error_string() is None
 
 
+def test_an_answer_that_is_no_text(h, peer):
+    rpc = h.rpc("a.b")
+    peer.answer(b"\xff\x00 5")
+    for wrong in (rpc.get, rpc.get_str):
+        with pytest.raises(OSError) as caught:
+            wrong()
+        assert caught.value.errno == errno.EPROTO
+    assert rpc.get_raw() == b"\xff\x00 5"
+
+
+def test_an_answer_that_is_text_but_no_json(h, peer):
+    rpc = h.rpc("a.b")
+    peer.answer(b"not so\0")
+    with pytest.raises(ValueError, match="payload is not JSON"):
+        rpc.get()
+    assert rpc.get_str() == "not so"
+
+
 def test_a_failure_has_errno_and_text(h, peer):
     rpc = h.rpc("a.b")
     peer.answer("no such thing", errno.ENOENT)

@@ -11,7 +11,8 @@ from rosin.constants import (
     FLUX_NODEID_ANY,
     FLUX_RPC_NORESPONSE,
 )
-from rosin.handle.future import Future
+from rosin.errors import FormatError
+from rosin.handle.future import Future, error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
         def _forget(self, rpc: RPC) -> None: ...
 
 
+def _check_text(msg: Message) -> None:
+    """Raises OSError EPROTO unless the payload ends as text does (RFC 3)."""
+    if not msg.raw.endswith(b"\0"):
+        raise error(errno.EPROTO)
+
+
 class RPC(Future):
     """The response, or stream of responses, to one request, which is sent by constructing it.
 
@@ -37,7 +44,8 @@ class RPC(Future):
     ``JobListIdRPC(handle, "job-list.list-id", {"id": jobid, "attrs": ["all"]})``.
 
     ``get`` and ``await`` give the decoded JSON payload (None without one); :meth:`get_raw` and
-    :meth:`raw` the bytes. Failures are OSError with the errno and text of the response.
+    :meth:`raw` the bytes. Failures are OSError with the errno and text of the response;
+    EPROTO is one of bytes that are no text, FormatError (a ValueError) one of text that is not JSON.
     """
 
     __slots__ = ("matchtag", "nodeid", "topic")
@@ -59,7 +67,11 @@ class RPC(Future):
         flux_handle.begin(self, payload, flags)
 
     def _value(self, result: Any) -> Any:
-        return None if result is None else result.data
+        try:
+            return None if result is None else result.data
+        except FormatError:
+            _check_text(result)
+            raise
 
     def receive(self, msg: Message) -> bool:
         """Take a response; True when it was the last one, so that the matchtag is free (RFC 6)."""
@@ -78,9 +90,12 @@ class RPC(Future):
         return result  # type: ignore[no-any-return]
 
     def get_str(self) -> str | None:
-        """The payload as text, None without one."""
+        """The payload as text, None without one. Raises OSError EPROTO for bytes that are no text."""
         msg = self.get_message()
-        return msg.text if msg.has_payload else None
+        if not msg.has_payload:
+            return None
+        _check_text(msg)
+        return msg.text
 
     def get_raw(self) -> bytes:
         """The payload as it came, b"" without one."""
