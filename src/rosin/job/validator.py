@@ -11,7 +11,7 @@ import errno
 import sys
 import traceback
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from rosin import _json
 from rosin.handle.flux import Flux
@@ -171,8 +171,17 @@ class JobValidator:
         """Be done with the plugins."""
         self.validators.clear()
 
-    def validate(self, jobinfo: str | Mapping[str, Any]) -> ValidatorResult:
-        """Ask all plugins of a job, which may be JSON text. Raises ValueError if it is no job."""
+    @overload
+    def validate(self, jobinfo: None) -> tuple[int, None]: ...
+    @overload
+    def validate(self, jobinfo: str | Mapping[str, Any]) -> ValidatorResult: ...
+
+    def validate(self, jobinfo: str | Mapping[str, Any] | None) -> ValidatorResult | tuple[int, None]:
+        """Ask all plugins of a job, which may be JSON text. Raises ValueError if it is no job.
+
+        Of None, no job at all, it is ``(0, None)``, as with flux-core."""
+        if jobinfo is None:
+            return 0, None
         info = _json.loads(jobinfo.encode()) if isinstance(jobinfo, str) else jobinfo
         if not isinstance(info, dict):
             raise ValueError("expected an object with jobspec, userid, urgency and flags")

@@ -12,6 +12,7 @@ from rosin import _json
 from rosin.broker.connector import ConnectorLocal
 from rosin.constants import FLUX_JOB_NOVALIDATE
 from rosin.errors import FormatError
+from rosin.job.validator import JobValidator
 from rosin.modules.job_ingest.settings import IngestSettings
 
 from .test_ingest import instance, jobspec, submit
@@ -218,3 +219,7 @@ def test_settings_of_plugins_and_their_arguments(validator):
     assert settings.crew.args == ("--project=x",)
     assert settings.crew.argv()[2:] == ["rosin", "job-validator", f"--plugins={validator}", "--project=x"]
     assert _json.dumps(settings.crew.timeout) == b"30.0"
+
+
+def test_no_job_at_all_is_valid():
+    assert JobValidator([]).start().validate(None) == (0, None)
