@@ -6,7 +6,7 @@ from __future__ import annotations
 from rosin.cli.arguments import SUPPRESS
 from rosin.cli.conf import NestedConfig
 from rosin.cli.options import add_job_options, add_whole_options
-from rosin.cli.request import whole_number, whole_resources
+from rosin.cli.request import whole_resources
 from rosin.cli.submission import Builder, require_texts, time_limit, working_directory
 
 TYPE_CHECKING = False
@@ -39,13 +39,16 @@ def add_nested_options(parser: Declarations, with_io: bool) -> None:
         "--broker-opts", metavar="OPTS", action="append", help="pass options to the brokers, parted by commas"
     )
     add("--broker-opt", dest="broker_opts", action="append", help=SUPPRESS)
-    add("--add-brokers", metavar="N", default="0", help=SUPPRESS)
+    add("--add-brokers", metavar="N", type=int, default=0, help=SUPPRESS)
     add("--dump", metavar="FILE", nargs="?", const=DUMP, help=f"archive the KVS at the end (in {DUMP})")
     group = parser.add_argument_group("resources")
-    group.add_argument("-n", "--nslots", metavar="N", help="number of slots")
-    group.add_argument("-c", "--cores-per-slot", metavar="N", help="cores of each slot (default: 1)")
-    group.add_argument("-g", "--gpus-per-slot", metavar="N", help="GPUs of each slot")
-    group.add_argument("-N", "--nodes", metavar="N", help="number of nodes (without --nslots: whole nodes)")
+    group.add_argument("-n", "--nslots", metavar="N", type=int, help="number of slots")
+    group.add_argument(
+        "-c", "--cores-per-slot", metavar="N", type=int, help="cores of each slot (default: 1)"
+    )
+    group.add_argument("-g", "--gpus-per-slot", metavar="N", type=int, help="GPUs of each slot")
+    text = "number of nodes (without --nslots: whole nodes)"
+    group.add_argument("-N", "--nodes", metavar="N", type=int, help=text)
     group.add_argument("-x", "--exclusive", action="store_true", help="with --nodes: whole nodes")
     add_whole_options(group)
 
@@ -60,8 +63,7 @@ def broker_options(args: Namespace, extra: Iterable[str] = ()) -> list[str]:
 
 def shape(args: Namespace) -> Object:
     """What says how many slots of what, as keywords for the factories of RFC 25. Raises ValueError."""
-    names = ("nslots", "cores_per_slot", "gpus_per_slot", "nodes")
-    nslots, cores, gpus, nodes = (whole_number(name, getattr(args, name)) for name in names)
+    nslots, cores, gpus, nodes = args.nslots, args.cores_per_slot, args.gpus_per_slot, args.nodes
     exclusive = args.exclusive
     if args.resources_shape or args.resources_json:
         nslots, cores, gpus, nodes, exclusive = 1, 1, None, None, False
@@ -105,7 +107,7 @@ def common(args: Namespace) -> Object:
 def _exclude_added(args: Namespace, nodes: int | None) -> None:
     """``--add-brokers=N``, for tests: N more brokers on the first node, of which no job gets anything."""
     args.taskmap = None
-    added = whole_number("add_brokers", args.add_brokers)
+    added = args.add_brokers
     if not added:
         return
     if nodes is None or added < 0:
@@ -122,7 +124,7 @@ def finish(jobspec: Object, args: Namespace, prog: str) -> Object:
     """Set what all submission commands can set, and the brokers' program: the one that was called."""
     jobspec["tasks"][0]["command"][0] = prog.partition("-")[0]
     if args.taskmap is not None:
-        added, nodes = whole_number("add_brokers", args.add_brokers) or 0, jobspec["resources"][0]["count"]
+        added, nodes = args.add_brokers, jobspec["resources"][0]["count"]
         jobspec["tasks"][0]["count"] = {"total": nodes + added}
         del jobspec["attributes"]["system"]["shell"]["options"]["per-resource"]
     whole = whole_resources(args)
