@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { score } from "../../../src/rosin/rest/static/js/model/fuzzy.js";
 import { BLOCK, Blocks } from "../../../src/rosin/rest/static/js/model/blocks.js";
 import { JobList, PAGE } from "../../../src/rosin/rest/static/js/model/joblist.js";
+import { Selection } from "../../../src/rosin/rest/static/js/model/selection.js";
 import { LogSource } from "../../../src/rosin/rest/static/js/model/logsource.js";
 
 test("a million lines: positions and blocks agree, before and after measuring", () => {
@@ -196,4 +197,30 @@ test("a few letters name what they fit best", () => {
   assert.deepEqual(best("qs"), ["Queues"]);
   assert.deepEqual(best("zz"), []);
   assert.equal(best("").length, 5);
+});
+
+test("with Shift a range grows, shrinks and turns around where it began", () => {
+  const ids = ["a", "b", "c", "d", "e"];
+  const source = { total: 5, at: (/** @type {number} */ i) => (ids[i] ? { id: ids[i] } : undefined), indexOf: (/** @type {string} */ id) => ids.indexOf(id) };
+  const selection = new Selection(/** @type {any} */ (source));
+  const chosen = () => [...selection.ids].sort().join("");
+  selection.pick(2, true, false);
+  selection.extend(2, 4);
+  assert.equal(chosen(), "cde");
+  selection.extend(4, 3);
+  assert.equal(chosen(), "cd");
+  selection.extend(3, 0);
+  assert.equal(chosen(), "abc");
+  ids.unshift("new");
+  selection.source.total = 6;
+  selection.pick(5, true, true);
+  assert.equal(chosen(), "abcde", "a row that has come above moves the beginning along");
+  selection.pick(5, false, false);
+  selection.extend(1, 2);
+  assert.equal(chosen(), "abcd", "from the row itself when the beginning is not selected any more");
+  selection.all(true);
+  assert.equal(selection.ids.size, 6);
+  selection.all(false);
+  selection.extend(1, 1);
+  assert.equal(chosen(), "a");
 });

@@ -3,6 +3,7 @@
 
 import { connect, linkState, onEvent, reconnect } from "./net/link.js";
 import { date } from "./model/format.js";
+import { openPalette } from "./pages/palette.js";
 import { go, start } from "./router.js";
 import { byId, fill, h, icon, setText } from "./view/dom.js";
 import { watchActions } from "./view/parts.js";
@@ -75,14 +76,14 @@ function palette() {
   const links = /** @type {HTMLAnchorElement[]} */ ([...document.querySelectorAll("#side nav a")]);
   const entries = links.map((link) => ({ title: link.textContent?.trim() ?? "", icon: icon(/** @type {any} */ (link.dataset.icon)), hint: keys[link.pathname], run: () => go(link.pathname) }));
   const theme = byId("theme");
-  import("./pages/palette.js").then(({ openPalette }) => openPalette([
+  openPalette([ // at once: what is typed next is for it
     ...entries,
     { title: theme.title, icon: icon(isDark() ? "sun" : "moon"), run: () => theme.click() },
     { title: "Jobs that run", icon: icon("jobs"), run: () => go("/jobs?state=running") },
     { title: "Jobs that wait", icon: icon("jobs"), run: () => go("/jobs?state=waiting") },
     { title: "Jobs that failed", icon: icon("jobs"), run: () => go("/jobs?state=failed") },
     { title: "Keys", icon: icon("about"), hint: "?", run: help },
-  ]));
+  ]);
 }
 
 addEventListener("keydown", (event) => {

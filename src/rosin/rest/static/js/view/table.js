@@ -4,6 +4,7 @@
  * moves; a reader who has scrolled away keeps the rows they are looking at.
  */
 
+import { Selection } from "../model/selection.js";
 import { fill, h, icon } from "./dom.js";
 
 /** @typedef {import("../model/types.js").Job} Job */
@@ -38,12 +39,8 @@ export class Table {
     this.options = options;
     /** @type {Map<string, {node: HTMLElement, job: string, index: number}>} */
     this.rows = new Map();
-    /** @type {Set<string>} */
-    this.selected = new Set();
+    this.selection = new Selection(source);
     this.active = 0;
-    /** @type {string | null} where a range begins */
-    this.anchor = null;
-    this.reach = 0; // the row that it goes to
     this.sort = "-id";
     this.pressed = false;
     this.dirty = false;
@@ -60,6 +57,10 @@ export class Table {
     this.narrow = matchMedia(FINE);
     this.narrow.addEventListener("change", () => this.layout());
     new ResizeObserver(() => this.schedule()).observe(this.node);
+  }
+
+  get selected() {
+    return this.selection.ids;
   }
 
   get rowHeight() {
@@ -223,53 +224,31 @@ export class Table {
     }
   }
 
-  /** Select or not, with *range* all from the row that was picked last. @param {Job} job @param {boolean} on @param {boolean} [range] */
+  /** @param {Job} job @param {boolean} on @param {boolean} [range] */
   pick(job, on, range = false) {
-    const index = this.source.indexOf(job.id);
-    const anchor = range && this.anchor !== null ? this.source.indexOf(this.anchor) : -1;
-    this.choose(anchor < 0 ? index : anchor, index, on);
-    if (anchor < 0) this.anchor = job.id;
-    this.reach = index;
-    this.active = index;
-    this.options.onSelect();
-    this.schedule();
+    this.active = this.source.indexOf(job.id);
+    this.selection.pick(this.active, on, range);
+    this.chosen();
   }
 
-  /** @param {number} from @param {number} to @param {boolean} on */
-  choose(from, to, on) {
-    for (let i = Math.min(from, to); i <= Math.max(from, to); i += 1) {
-      const one = this.source.at(i);
-      if (one && on) this.selected.add(one.id);
-      else if (one) this.selected.delete(one.id);
-    }
-  }
-
-  /** With Shift the selection goes from where it began to here, and no further. @param {number} index */
+  /** @param {number} index */
   extendTo(index) {
-    const from = this.source.at(this.active);
-    let anchor = this.anchor === null ? -1 : this.source.indexOf(this.anchor);
-    if (anchor < 0 || !this.selected.has(this.anchor ?? "")) {
-      anchor = this.active;
-      this.anchor = from?.id ?? null;
-    } else this.choose(anchor, this.reach, false);
+    const from = this.active;
     this.moveTo(index);
-    this.choose(anchor, this.active, true);
-    this.reach = this.active;
-    this.options.onSelect();
-    this.schedule();
+    this.selection.extend(from, this.active);
+    this.chosen();
   }
 
   /** @param {boolean} on */
   selectLoaded(on) {
-    this.selected.clear();
-    this.anchor = null;
-    if (on) for (let i = 0; i < this.source.total; i += 1) {
-      const job = this.source.at(i);
-      if (!job) break;
-      this.selected.add(job.id);
-    }
+    this.selection.all(on);
+    this.chosen();
+  }
+
+  /** Rows and what is told of them change together. */
+  chosen() {
+    this.draw();
     this.options.onSelect();
-    this.schedule();
   }
 
   /** @param {number} index */
