@@ -211,3 +211,21 @@ async def test_memo_is_logged_unless_volatile(world, job):
         await h.rpc("job-manager.memo", {"id": 1, "memo": {"a": None, "b": {"c": 3}}})
         (entry,) = (await h.rpc("job-manager.list", {"max_entries": 0}))["jobs"]
         assert entry["annotations"] == {"user": {"b": {"c": 3}}}
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("queue-status", None),
+        ("queue-enable", {"enable": True}),
+        ("queue-enable", {"enable": False, "reason": "r"}),
+        ("queue-start", {"start": False}),
+    ],
+)
+async def test_requests_of_queues_are_complete(world, topic, payload):
+    async with world.instance() as inst:
+        h = await inst.connect()
+        with pytest.raises(OSError) as info:
+            await h.rpc(f"job-manager.{topic}", payload)
+        assert info.value.errno == errno.EPROTO
+        assert await h.rpc("job-manager.queue-status", {}) == {"enable": True, "start": True}

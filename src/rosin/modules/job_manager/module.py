@@ -369,7 +369,7 @@ class JobManager(BrokerModule):
 
     @request_handler("queue-status", allow_guest=True)
     def queue_status(self, msg: Message) -> dict[str, Any]:
-        name = field(msg.optional_args, "name", (str, type(None)), None)
+        name = field(msg.args, "name", (str, type(None)), None)
         return self.manager.queues.lookup(name).status(self.manager.alloc.online)
 
     @request_handler("queue-enable")

@@ -131,7 +131,7 @@ class Queues:
         return queue
 
     def request_enable(self, args: dict[str, Any]) -> None:
-        """``queue-enable {name?, enable, reason?, all}``. Raises OSError EINVAL."""
+        """``queue-enable {name?, enable, reason?, all}``. Raises OSError EINVAL, FormatError."""
         enable = field(args, "enable", bool)
         reason = field(args, "reason", (str, type(None)), None)
         if not enable and reason is None:
@@ -141,7 +141,7 @@ class Queues:
             queue.disable_reason = None if enable else reason
 
     def request_start(self, args: dict[str, Any]) -> None:
-        """``queue-start {name?, start, reason?, all, nocheckpoint?}``. Raises OSError EINVAL."""
+        """``queue-start {name?, start, reason?, all, nocheckpoint?}``. Raises OSError EINVAL, FormatError."""
         start = field(args, "start", bool)
         reason = field(args, "reason", (str, type(None)), None)
         checkpoint = not field(args, "nocheckpoint", bool, False)
@@ -154,7 +154,7 @@ class Queues:
     def _selected(self, args: dict[str, Any]) -> Iterable[Queue]:
         """The queues that an administrative request is for."""
         name = field(args, "name", (str, type(None)), None)
-        all_queues = field(args, "all", bool, False)
+        all_queues = field(args, "all", bool)
         if name is None and self.named:
             if not all_queues:
                 raise OSError(errno.EINVAL, "Use --all to apply this command to all queues")
