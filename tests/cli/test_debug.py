@@ -64,3 +64,15 @@ def test_a_job_that_waits(rosin: Any, submit: Any, option: str, table: bool) -> 
     code, out, err = rosin("job", "attach", option, jobid)
     assert (code, out) == (0, "went on\n" * 2)
     assert len(re.findall(r"rosin-job: task \d: \S+:\d+ echo\n", err)) == 2 * table
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("option", ["--debug", "--debug-emulate"])
+def test_a_job_that_is_over(rosin: Any, submit: Any, option: str) -> None:
+    jobid = submit("echo", "over")
+    assert rosin("job", "attach", jobid)[:2] == (0, "over\n")
+    told = "rosin-job: cannot debug job that has finished running\n"
+    assert rosin("job", "attach", option, jobid) == (1, "", told)
+    code, out, err = rosin("job", "attach", option, "12345")
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "12345" in err

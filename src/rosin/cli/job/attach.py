@@ -375,4 +375,19 @@ def main(argv: list[str], prog: str) -> int:
         die(prog, "Do not use --stdin-ranks with --read-only")
     if args.tail is not None and args.tail < 0:
         die(prog, "invalid tail argument")
-    return attach(connect(), jobid, args.jobid, args, prog)
+    handle = connect()
+    if args.debug or args.debug_emulate:
+        _require_tasks(handle, jobid, args.jobid, prog)
+    return attach(handle, jobid, args.jobid, args, prog)
+
+
+def _require_tasks(handle: Flux, jobid: int, label: str, prog: str) -> None:
+    """End the program if a debugger can find nothing in a job."""
+    from rosin.cli.job.debug import is_over
+
+    try:
+        over = is_over(handle, jobid)
+    except OSError as exc:
+        die(prog, f"Invalid job id ({label}) for debugging: {exc.strerror}")
+    if over:
+        die(prog, "cannot debug job that has finished running")

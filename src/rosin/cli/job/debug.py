@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 from rosin.errors import FormatError
 from rosin.job.control import kill_async
+from rosin.job.lookup import job_info_lookup
 from rosin.job.proctable import decode
+from rosin.rfc import eventlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rosin.handle.flux import Flux
     from rosin.handle.rpc import RPC
+
+
+def is_over(handle: Flux, jobid: int) -> bool:
+    """Whether a job has no tasks any more, or will never have any. Raises OSError, FormatError."""
+    log = job_info_lookup(handle, jobid, ["eventlog"]).get()["eventlog"]
+    return any(event.name in ("finish", "clean") for event in eventlog.decode(log))
 
 
 class Debug:
