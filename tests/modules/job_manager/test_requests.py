@@ -229,3 +229,12 @@ async def test_requests_of_queues_are_complete(world, topic, payload):
             await h.rpc(f"job-manager.{topic}", payload)
         assert info.value.errno == errno.EPROTO
         assert await h.rpc("job-manager.queue-status", {}) == {"enable": True, "start": True}
+
+
+@pytest.mark.parametrize("payload", [None, {}, {"name": 1}])
+async def test_a_query_of_a_plugin_names_it(world, payload):
+    async with world.instance() as inst:
+        h = await inst.connect()
+        with pytest.raises(OSError) as info:
+            await h.rpc("job-manager.jobtap-query", payload)
+        assert info.value.errno == errno.EINVAL

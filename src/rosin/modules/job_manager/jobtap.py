@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, Any
 
+from rosin.errors import FormatError
 from rosin.modules.job_manager.plugins import load
 from rosin.rfc.payload import field
 
@@ -23,5 +25,9 @@ def request(manager: Manager, msg: Message) -> dict[str, Any] | None:
 
 
 def query(manager: Manager, msg: Message) -> dict[str, Any]:
-    """``{name}`` -> what is known of a plugin. Raises OSError EINVAL if there is none."""
-    return manager.jobtap.query(field(msg.args, "name", str))
+    """``{name}`` -> what is known of a plugin. Raises OSError EINVAL if there is none, or no name."""
+    try:
+        name = field(msg.args, "name", str)
+    except FormatError as error:
+        raise OSError(errno.EINVAL, str(error)) from None
+    return manager.jobtap.query(name)
