@@ -221,7 +221,8 @@ class Driver(Bench):
 
     def do_queue(self, what, name=None):
         if what == "disable":
-            self.manager.queues.request_enable({"name": name, "enable": False, "reason": "maintenance"})
+            args = {"name": name, "enable": False, "reason": "maintenance", "all": False}
+            self.manager.queues.request_enable(args)
             return
         self.manager.queues.request_start({"start": what == "start", "reason": None, "all": True})
         self.manager.requeue_all()

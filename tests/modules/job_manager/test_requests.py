@@ -219,6 +219,7 @@ async def test_memo_is_logged_unless_volatile(world, job):
         ("queue-status", None),
         ("queue-enable", {"enable": True}),
         ("queue-enable", {"enable": False, "reason": "r"}),
+        ("queue-enable", {"enable": False}),
         ("queue-start", {"start": False}),
     ],
 )

@@ -134,9 +134,10 @@ class Queues:
         """``queue-enable {name?, enable, reason?, all}``. Raises OSError EINVAL, FormatError."""
         enable = field(args, "enable", bool)
         reason = field(args, "reason", (str, type(None)), None)
+        selected = self._selected(args)
         if not enable and reason is None:
             raise OSError(errno.EINVAL, "reason is required for disable")
-        for queue in self._selected(args):
+        for queue in selected:
             queue.enabled = enable
             queue.disable_reason = None if enable else reason
 
