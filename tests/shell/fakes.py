@@ -24,6 +24,7 @@ class FakeRPC:
         self.topic = topic
         self.payload = payload
         self.value: Any = None
+        self.answered = False
         self._callback: Callable[[], Any] = lambda: None
 
     def then(self, callback: Callable[..., Any], *args: Any, timeout: float | None = None) -> FakeRPC:
@@ -33,7 +34,14 @@ class FakeRPC:
     def answer(self, value: Any) -> None:
         """Give the answer, an OSError for one that failed."""
         self.value = value
+        self.answered = True
         self._callback()
+
+    def is_ready(self) -> bool:
+        return self.answered
+
+    def stop(self) -> None:
+        self._callback = lambda: None
 
     def get(self) -> Any:
         if isinstance(self.value, OSError):

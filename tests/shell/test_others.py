@@ -57,7 +57,50 @@ def test_a_shell_of_which_nothing_is_expected(active: Any) -> None:
     answers = ask(shell)
     lose(shell, active)
     assert answers == [errno.EHOSTUNREACH]
+    assert all(timer.cancelled for timer in shell.h.timers)
+
+
+def look(shell: FakeShell, active: Any) -> None:
+    """Nothing has come for a while, and the execution service says this of the other shell."""
+    shell.h.timers[-1].callback()
+    assert shell.h.sent[-1][:2] == (ACTIVE, {"id": JOBID, "rank": 3})
+    shell.h.rpcs[-1].answer(active)
+
+
+def test_a_shell_that_ended_when_it_was_asked() -> None:
+    """Nobody answers what it had not read; while it is there, an answer may take as long as it takes."""
+    shell = FakeShell(rank=7, keep=60.0)
+    answers = ask(shell)
+    asked = shell.h.rpcs[-1]
+    for active in ({"active": True}, OSError(errno.ENOSYS, "not yet"), {"active": True}):
+        look(shell, active)
+    assert [timer.after for timer in shell.h.timers] == [2.0, 4.0, 8.0, 8.0]
+    assert answers == []
+    look(shell, {"active": False})
+    assert answers == [errno.ECONNRESET]
+    asked.answer({"n": 2})
+    assert answers == [errno.ECONNRESET]
+
+
+def test_an_answer_that_comes_while_the_service_is_asked() -> None:
+    shell = FakeShell(rank=7, keep=60.0)
+    answers = ask(shell)
+    asked = shell.h.rpcs[-1]
+    shell.h.timers[-1].callback()
+    asked.answer({"n": 2})
+    shell.h.rpcs[-1].answer({"active": False})
+    assert answers == [{"n": 2}]
+
+
+def test_nobody_is_asked_of_shells_that_end_with_their_brokers_or_have_lost_theirs() -> None:
+    shell = FakeShell(rank=7)
+    ask(shell)
     assert shell.h.timers == []
+    shell = FakeShell(rank=7, keep=60.0)
+    ask(shell)
+    shell.h.lost = True
+    shell.h.timers[-1].callback()
+    assert shell.h.sent[-1][0] != ACTIVE
 
 
 def test_when_the_own_broker_is_lost_meanwhile() -> None:

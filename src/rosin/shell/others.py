@@ -3,25 +3,28 @@
 
 Where shells outlive their brokers, what is on its way may be lost with one of those while the shells at both
 ends go on. So a request that no shell has answered is made again, as long as the execution service expects
-anything of that shell; and what the leader is told has a number, and is told again from the first on that
-it has not heard.
+anything of that shell. The service is asked, too, when nothing has come for a while: a shell that ends
+answers nothing of what has just reached it. And what the leader is told has a number, and is told again from
+the first on that it has not heard.
 """
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rosin.constants import FLUX_RPC_NORESPONSE
 from rosin.errors import FormatError
+from rosin.handle.future import Future
 from rosin.rfc.payload import field, int_field
 from rosin.shell.guestlog import AGAIN, UNKNOWN
 from rosin.shell.service import LATER
 
 if TYPE_CHECKING:
-    from rosin.handle.future import Future
     from rosin.handle.reactor import Timer
     from rosin.rfc.message import Message
     from rosin.shell.connection import ShellHandle
@@ -36,6 +39,9 @@ HEARD = "relay-heard"
 #: Seconds after which the leader is asked how far it has heard.
 LAZY = 0.05
 _MAX_NUMBER = 1 << 62
+#: Seconds without an answer after which the execution service is asked whether there can be one; then twice
+#: as many, up to the second number. The leader waits for others longer than that, and so do they for it.
+_PATIENCE, _LONGEST = 2.0, 8.0
 
 
 class Owner(Protocol):
@@ -56,7 +62,7 @@ class Owner(Protocol):
 class Question:
     """A request to another shell; ``then(future)`` gets the answer, or the failure that it is left at."""
 
-    __slots__ = ("_doubted", "_failed", "_payload", "_rank", "_shell", "_then", "_topic")
+    __slots__ = ("_doubted", "_failed", "_payload", "_rank", "_shell", "_then", "_timer", "_topic")
 
     def __init__(
         self, shell: Owner, rank: int, method: str, payload: dict[str, Any], then: Callable[[Future], None]
@@ -69,29 +75,64 @@ class Question:
         self._then = then
         self._failed: Future | None = None
         self._doubted = 0.0
+        self._timer: Timer | None = None
         self._send()
 
     def _send(self) -> None:
         rpc = self._shell.h.rpc(self._topic, self._payload, self._rank)
-        rpc.then(self._answered if self._shell.startup.keep else self._then)
+        if self._shell.startup.keep:
+            rpc.then(self._answered)
+            self._wait(rpc, _PATIENCE)
+        else:
+            rpc.then(self._then)
+
+    def _wait(self, rpc: Future, seconds: float) -> None:
+        """Look after a request of which nothing comes back."""
+        self._timer = self._shell.h.reactor.timer(seconds, partial(self._look, rpc, seconds))
+
+    def _look(self, rpc: Future, seconds: float) -> None:
+        self._timer = None
+        if not self._shell.h.lost:  # else it is answered by that
+            self._ask_whether(partial(self._silent, rpc, seconds))
+
+    def _silent(self, rpc: Future, seconds: float, whether: Future) -> None:
+        if rpc.is_ready():
+            return
+        if self._is_active(whether):
+            self._wait(rpc, min(2 * seconds, _LONGEST))
+            return
+        rpc.stop()
+        gone = Future(self._shell.h)
+        gone.fulfill_error(errno.ECONNRESET, "the shell has ended without an answer")
+        self._then(gone)
+
+    def _ask_whether(self, then: Callable[[Future], None]) -> None:
+        """Ask whether the other shell is still there, for all that the execution service knows."""
+        request = {"id": self._shell.jobid, "rank": self._rank}
+        self._shell.h.rpc("job-exec.shell-active", request).then(then)
+
+    @staticmethod
+    def _is_active(whether: Future) -> bool:
+        try:
+            return field(whether.get(), "active", bool)
+        except OSError as error:
+            return error.errno in UNKNOWN
 
     def _answered(self, rpc: Future) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         try:
             rpc.get()
         except OSError as error:
             if error.errno in UNKNOWN and not self._shell.h.lost:
                 self._failed = rpc
-                request = {"id": self._shell.jobid, "rank": self._rank}
-                self._shell.h.rpc("job-exec.shell-active", request).then(self._whether)
+                self._ask_whether(self._whether)
                 return
         self._then(rpc)
 
     def _whether(self, rpc: Future) -> None:
-        """Whether the other shell is still there, for all that the execution service knows."""
-        try:
-            active = field(rpc.get(), "active", bool)
-        except OSError as error:
-            active = error.errno in UNKNOWN
+        active = self._is_active(rpc)
         now = time.monotonic()
         self._doubted = self._doubted or now
         if active and now - self._doubted < self._shell.startup.keep and not self._shell.h.lost:
