@@ -125,3 +125,11 @@ def test_text_to_keep_has_no_spare_room():
     """20,000 texts with 4 KiB of spare room each would be 80 MB."""
     result = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert int(result.stdout) < 20000  # KiB
+
+
+@pytest.mark.parametrize("value", [{"a": object()}, [b"bytes"]])
+def test_what_json_cannot_hold_is_refused_in_either_order(value):
+    _json.accelerate()
+    for encode in (_json.dumps, _json.dumps_sorted):
+        with pytest.raises(TypeError):
+            encode(value)

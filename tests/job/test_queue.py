@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-3.0-or-later
 """Queues: settings that a queue inherits, and the list of all queues of an instance."""
 
+import copy
 import math
 
 import pytest
@@ -117,3 +118,11 @@ def test_the_anonymous_queue():
     assert (queue.name, queue.is_default, queue.started, len(queues)) == ("", True, True, 1)
     assert queues[""] is queues[None] is queue
     assert (queue.limits.duration, queue.defaults.duration) == (math.inf, math.inf)
+
+
+def test_how_queues_are_printed_and_copied():
+    queue = make("batch")
+    assert repr(queue) == "<QueueInfo batch>"
+    assert repr(make("")) == "<QueueInfo anonymous>"
+    copied = copy.copy(queue.resources)  # asks for names that only the copy's class may have
+    assert copied.up == "up"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 
 import pytest
 
@@ -11,6 +12,7 @@ from rosin.rest.output import OutputChunk
 from rosin.rest.outputlog import OutputLog
 from rosin.rest.own.lineindex import LONG, Changed, LineIndex
 from rosin.rest.own.linematch import expression
+from rosin.rest.problem import Problem
 
 JOBS = "/rosin/v1/jobs"
 
@@ -265,3 +267,11 @@ async def test_what_is_read_and_written_is_among_the_events(api):
     assert (await timeline(api, jobid, logs="input", limit=1))["complete"]
     wrong = await api.get(f"{JOBS}/{jobid}/timeline", params={"logs": "job,outputs"})
     assert (wrong.status_code, "outputs" in wrong.json()["detail"]) == (400, True)
+
+
+def test_an_expression_where_there_is_no_re2(monkeypatch):
+    monkeypatch.setitem(sys.modules, "re2", None)
+    with pytest.raises(Problem) as refused:
+        expression("a+", ignore_case=False)
+    assert refused.value.status == 501
+    assert "pip install 'rosin[rest]'" in str(refused.value.detail)
