@@ -15,9 +15,8 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from rosin.handle.flux import Flux
-from rosin.job.plugin_file import is_file, load, one_line, plugin_name
+from rosin.job.plugin_file import called, load_all, one_line, read_line
 from rosin.job.spec import Jobspec
-from rosin.job.validator import called, made
 from rosin.rfc.queues import QueueConfig
 from rosin.rfc.queues.additions import Additions
 
@@ -81,27 +80,15 @@ class JobFrobnicator:
         from argparse import ArgumentParser
 
         self.parser = ArgumentParser(add_help=False) if parser is None else parser
-        group = self.parser.add_argument_group("Options")
-        group.add_argument(
-            "--plugins", "--plugin", metavar="NAME,...", action="append", default=[], help="plugins to run"
-        )
-        self.plugins_group = self.parser.add_argument_group("Options provided by plugins")
-        self.args, self.remaining_args = self.parser.parse_known_args(argv)
-        names = [name for word in self.args.plugins for name in word.split(",")]
-        self.args.plugins = names or list(self.default_frobnicators)
+        read = read_line(self.parser, "Options", argv, self.default_frobnicators)
+        self.plugins_group, self.args, self.remaining_args = read
         self.plugins: dict[str, type[Any]] = {"defaults": _Defaults, "constraints": _Constraints}
         self.frobnicators: list[tuple[str, Any]] = []
         self.config: dict[str, Any] = {}
 
     def start(self) -> Self:
         """Ask for the configuration, load and configure the plugins. Raises ValueError, OSError."""
-        for name in self.args.plugins:
-            if is_file(name):
-                self.plugins[name] = load(name, "Frobnicator")
-            elif name not in self.plugins:
-                known = ", ".join(self.plugins)
-                raise ValueError(f"frobnicator plugin '{name}' not found: expected {known}, or ./FILE.py")
-            self.frobnicators.append((plugin_name(name), made(name, self.plugins[name], self.plugins_group)))
+        self.frobnicators += load_all(self.args.plugins, self.plugins, "Frobnicator", self.plugins_group)
         args = self.parser.parse_args(self.remaining_args)
         self.config = Flux().rpc("config.get").get()
         for name, plugin in self.frobnicators:

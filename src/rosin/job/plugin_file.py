@@ -9,6 +9,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable, Sequence
     from types import ModuleType
 
 
@@ -50,3 +52,49 @@ def one_line(error: BaseException) -> str:
     """What an exception of a plugin says, in a line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def read_line(
+    parser: argparse.ArgumentParser, title: str, argv: Sequence[str], default: Sequence[str]
+) -> tuple[argparse._ArgumentGroup, argparse.Namespace, list[str]]:
+    """Read ``--plugins`` of a command line.
+
+    Returns the group for the plugins' own options, what was read (``plugins``: the names, else *default*) and
+    the words that are left for those options.
+    """
+    group = parser.add_argument_group(title)
+    group.add_argument(
+        "--plugins", "--plugin", metavar="NAME,...", action="append", default=[], help="plugins to run"
+    )
+    plugins_group = parser.add_argument_group("Options provided by plugins")
+    args, rest = parser.parse_known_args(argv)
+    args.plugins = [name for word in args.plugins for name in word.split(",")] or list(default)
+    return plugins_group, args, rest
+
+
+def load_all(
+    names: Iterable[str], known: dict[str, type[Any]], kind: str, group: argparse._ArgumentGroup
+) -> list[tuple[str, Any]]:
+    """Make the plugins *names*: those of the classes *known*, to which files add theirs, or of files.
+
+    ``kind``: the class in a file. Raises ValueError, one line.
+    """
+    made = []
+    for name in names:
+        if is_file(name):
+            known[name] = load(name, kind)
+        elif name not in known:
+            expected = f"{', '.join(known)}, or ./FILE.py"
+            raise ValueError(f"{kind.lower()} plugin '{name}' not found: expected {expected}")
+        made.append((plugin_name(name), called(name, lambda cls=known[name]: cls(parser=group))))
+    return made
+
+
+def called(name: str, function: Any, *args: Any) -> Any:
+    """Call what a plugin has for its start. Raises ValueError, one line."""
+    try:
+        return function(*args)
+    except ValueError as error:
+        raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
+    except Exception as error:
+        raise ValueError(f"{name}: {one_line(error)}") from error

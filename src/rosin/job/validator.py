@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, overload
 
 from rosin import _json
 from rosin.handle.flux import Flux
-from rosin.job.plugin_file import is_file, load, one_line, plugin_name
+from rosin.job.plugin_file import called, load_all, one_line, read_line
 from rosin.rfc import jobspec as rfc14
 
 if TYPE_CHECKING:
@@ -142,26 +142,14 @@ class JobValidator:
         from argparse import ArgumentParser
 
         self.parser = ArgumentParser(add_help=False) if parser is None else parser
-        group = self.parser.add_argument_group("Validator options")
-        group.add_argument(
-            "--plugins", "--plugin", metavar="NAME,...", action="append", default=[], help="plugins to run"
-        )
-        self.plugins_group = self.parser.add_argument_group("Options provided by plugins")
-        self.args, self.remaining_args = self.parser.parse_known_args(argv)
-        names = [name for word in self.args.plugins for name in word.split(",")]
-        self.args.plugins = names or list(self.default_validators)
+        read = read_line(self.parser, "Validator options", argv, self.default_validators)
+        self.plugins_group, self.args, self.remaining_args = read
         self.plugins: dict[str, type[Any]] = {"jobspec": _Jobspec, "feasibility": _Feasibility}
         self.validators: list[tuple[str, Any]] = []
 
     def start(self) -> Self:
         """Load and configure the plugins. Raises ValueError, one line."""
-        for name in self.args.plugins:
-            if is_file(name):
-                self.plugins[name] = load(name, "Validator")
-            elif name not in self.plugins:
-                known = ", ".join(self.plugins)
-                raise ValueError(f"validator plugin '{name}' not found: expected {known}, or ./FILE.py")
-            self.validators.append((plugin_name(name), made(name, self.plugins[name], self.plugins_group)))
+        self.validators += load_all(self.args.plugins, self.plugins, "Validator", self.plugins_group)
         args = self.parser.parse_args(self.remaining_args)
         for name, plugin in self.validators:
             called(name, plugin.configure, args)
@@ -212,18 +200,3 @@ def _ask(name: str, plugin: Any, job: ValidatorJobInfo, result: ValidatorResult)
             f"{name}: validate() has returned {said!r:.64}: expected nothing, or an error number and a text"
         )
         result.push_result(1, text)
-
-
-def made(name: str, cls: type[Any], group: argparse._ArgumentGroup) -> Any:
-    """Return a plugin, which adds its options to *group*. Raises ValueError, one line."""
-    return called(name, lambda: cls(parser=group))
-
-
-def called(name: str, function: Any, *args: Any) -> Any:
-    """Call what a plugin has for its start. Raises ValueError, one line."""
-    try:
-        return function(*args)
-    except ValueError as error:
-        raise ValueError(f"{name}: {' '.join(str(error).split())}") from error
-    except Exception as error:
-        raise ValueError(f"{name}: {one_line(error)}") from error

@@ -264,6 +264,10 @@ class Rv1Pool(Rv1Set, ResourcePoolImplementation):
             raise InfeasibleRequest(exc.strerror) from None
         if allocation is None:
             raise InsufficientResources("insufficient resources")
+        return self._given(jobid, allocation)
+
+    def _given(self, jobid: int, allocation: Allocation) -> Self:
+        """The resources that a job has got."""
         R = self._inventory.encode(allocation, 0.0)
         R["execution"]["expiration"] = 0.0
         result = self._like(Rv1Set(R, keep_scheduling=True).rset)

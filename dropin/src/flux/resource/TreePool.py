@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import syslog
 import time
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -13,9 +12,7 @@ from flux.resource.ResourceCount import ResourceCount
 from flux.resource.ResourcePool import ResourcePool
 from flux.resource.ResourcePoolImplementation import InfeasibleRequest, InsufficientResources
 from flux.resource.Rv1Pool import ResourceRequest, Rv1Pool
-from flux.resource.Rv1Set import Rv1Set
 from rosin.errors import FormatError
-from rosin.job.jobid import JobID
 from rosin.resource.allocator.bits import members
 from rosin.resource.allocator.placement import best_fit
 from rosin.resource.allocator.request import MAX_DEPTH
@@ -129,12 +126,7 @@ class _TreePoolV1(Rv1Pool):
         ends = time.time() + request.duration if request.duration > 0 else self.get_expiration()
         allocation = pool.register(jobid, found, ends)
         allocation.nslots = request.nslots
-        R = self._inventory.encode(allocation, 0.0)
-        R["execution"]["expiration"] = 0.0
-        result = self._like(Rv1Set(R, keep_scheduling=True).rset)
-        self._bump()
-        self.log(syslog.LOG_DEBUG, f"alloc: {JobID(jobid).f58}: {result.dumps()}")
-        return result
+        return self._given(jobid, allocation)
 
     def _domains(
         self, request: ResourceRequest, level: str, free: dict[int, tuple[int, int]]
